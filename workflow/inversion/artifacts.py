@@ -1,0 +1,257 @@
+"""Files that are whole or absent: atomic writes, hashes, and folders with a completion marker.
+
+Expensive stages keep what they make in a folder that Snakemake does not manage (it would remove it
+before every attempt) and declare a small JSON manifest. A folder counts only when its marker lists
+every file with size and hash and they agree with the disk.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import hashlib
+import io
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+MARKER = "complete.json"
+
+
+class ArtifactError(RuntimeError):
+    """A file or folder that is missing, incomplete or corrupt; the message names it and the mend."""
+
+
+# --- hashes -------------------------------------------------------------------------------------
+
+
+def sha256_bytes(data: bytes) -> str:
+    """Hex SHA-256 of ``data``."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def sha256_file(path: str | Path) -> str:
+    """Hex SHA-256 of a file, read in blocks."""
+    with open(path, "rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def fingerprint(value: Any) -> str:
+    """Hex SHA-256 of a JSON value, independent of the order of keys.
+
+    Raises :class:`TypeError` for what JSON cannot say and :class:`ValueError` for NaN.
+    """
+    return sha256_bytes(json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False).encode())
+
+
+def code_fingerprint(script: str | Path, package: str | Path) -> str:
+    """Hex SHA-256 of what a script and the modules of ``package`` that it reaches *do*.
+
+    Comments, docstrings and layout do not count: sources are compared as syntax trees. Imports are
+    followed as text, transitively; nothing is imported or run.
+    """
+    package = Path(package)
+    pending, seen, trees = [Path(script)], set(), {}
+    while pending:
+        path = pending.pop()
+        if path in seen:
+            continue
+        seen.add(path)
+        tree = ast.parse(path.read_bytes(), filename=str(path))
+        pending += _imported_files(tree, package)
+        name = path.relative_to(package.parent).as_posix() if path.is_relative_to(package) else "script"
+        trees[name] = ast.dump(_without_docstrings(tree))
+    return fingerprint(trees)
+
+
+def _imported_files(tree: ast.AST, package: Path) -> list[Path]:
+    """The files of ``package`` that the absolute imports in ``tree`` name, parents included."""
+    modules = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            modules.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            modules.add(node.module)
+            modules.update(f"{node.module}.{alias.name}" for alias in node.names)
+    files = []
+    for module in sorted(modules):
+        parts = module.split(".")
+        if parts[0] != package.name:
+            continue
+        for depth in range(1, len(parts) + 1):
+            stem = package.parent.joinpath(*parts[:depth])
+            files += [file for file in (stem / "__init__.py", stem.with_suffix(".py")) if file.is_file()]
+    return files
+
+
+def _without_docstrings(tree: ast.AST) -> ast.AST:
+    """``tree`` with bare string statements (docstrings, also those of attributes) removed."""
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list):
+            kept = [
+                statement
+                for statement in body
+                if not (
+                    isinstance(statement, ast.Expr)
+                    and isinstance(statement.value, ast.Constant)
+                    and isinstance(statement.value.value, str)
+                )
+            ]
+            node.body = kept  # type: ignore[attr-defined]
+    return tree
+
+
+# --- atomic files -------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def atomic_path(path: str | Path) -> Iterator[Path]:
+    """A temporary path beside ``path`` that takes its place when the block ends without an error.
+
+    A kill or a full disk leaves the old file, or none, never a part of the new one.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        yield temporary
+        with open(temporary, "rb") as handle:
+            os.fsync(handle.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_bytes(path: str | Path, data: bytes) -> None:
+    """Write ``data`` to ``path`` atomically."""
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(data)
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write ``text`` as UTF-8 to ``path`` atomically."""
+    write_bytes(path, text.encode())
+
+
+def write_json(path: str | Path, value: Any) -> None:
+    """Write ``value`` as readable JSON to ``path`` atomically; NaN is refused."""
+    write_text(path, json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def read_json(path: str | Path) -> Any:
+    """The value in a JSON file; raises :class:`ArtifactError` where it is missing or broken."""
+    try:
+        return json.loads(Path(path).read_bytes())
+    except FileNotFoundError:
+        raise ArtifactError(f"{path} is missing; rerun to make it") from None
+    except ValueError as error:
+        raise ArtifactError(f"{path} is no JSON ({error}); delete it and rerun to rebuild it") from None
+
+
+def write_parquet(path: str | Path, frame: pl.DataFrame) -> None:
+    """Write a table to ``path`` atomically; equal tables give equal bytes."""
+    buffer = io.BytesIO()
+    frame.write_parquet(buffer, compression="zstd", statistics=False)
+    write_bytes(path, buffer.getvalue())
+
+
+def read_parquet(path: str | Path) -> pl.DataFrame:
+    """The table in a Parquet file; raises :class:`ArtifactError` where it is missing or broken."""
+    try:
+        return pl.read_parquet(io.BytesIO(Path(path).read_bytes()))
+    except FileNotFoundError:
+        raise ArtifactError(f"{path} is missing; rerun to make it") from None
+    except Exception as error:  # polars raises many types for broken files
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ArtifactError(f"{path} is no readable table ({reason}); delete it and rerun to rebuild it") from None
+
+
+# --- complete folders ---------------------------------------------------------------------------
+
+
+def file_hashes(folder: str | Path) -> dict[str, dict[str, Any]]:
+    """``{relative path: {"size", "sha256"}}`` of every file under ``folder`` but the marker."""
+    folder = Path(folder)
+    return {
+        file.relative_to(folder).as_posix(): {"size": file.stat().st_size, "sha256": sha256_file(file)}
+        for file in sorted(folder.rglob("*"))
+        if file.is_file() and file.name != MARKER
+    }
+
+
+@contextlib.contextmanager
+def complete_folder(path: str | Path, note: Mapping[str, Any] | None = None) -> Iterator[Path]:
+    """A temporary folder that becomes ``path`` when the block ends without an error.
+
+    Its marker then lists every file with size and hash, and ``note``. Whatever stood at ``path`` is
+    replaced.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    try:
+        # mkdtemp is private to its owner; results follow the umask like any other folder
+        temporary.chmod(0o777 & ~_umask())
+        yield temporary
+        seal_folder(temporary, note)
+        if path.exists():
+            shutil.rmtree(path)
+        os.replace(temporary, path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def seal_folder(path: str | Path, note: Mapping[str, Any] | None = None) -> None:
+    """Write the completion marker of a finished folder."""
+    write_json(Path(path) / MARKER, {"files": file_hashes(path), "note": dict(note or {})})
+
+
+def folder_fault(path: str | Path, deep: bool = True) -> str | None:
+    """Why the folder at ``path`` cannot be trusted, or None when it is complete.
+
+    Compares sizes, and hashes too where ``deep``.
+    """
+    path = Path(path)
+    marker = path / MARKER
+    if not marker.is_file():
+        return f"{path} is incomplete (no {MARKER})"
+    try:
+        files = json.loads(marker.read_bytes())["files"]
+    except (ValueError, KeyError, TypeError):
+        return f"{marker} is broken"
+    for name, expected in files.items():
+        file = path / name
+        if not file.is_file():
+            return f"{file} is missing"
+        size = file.stat().st_size
+        if size != expected["size"]:
+            return f"{file} has {size} bytes, not {expected['size']}"
+        if deep and sha256_file(file) != expected["sha256"]:
+            return f"{file} has changed since it was written (hash differs)"
+    return None
+
+
+def folder_digest(path: str | Path) -> str:
+    """One hash over the files that the marker of a complete folder lists.
+
+    Raises :class:`ArtifactError` where there is no marker.
+    """
+    return fingerprint(read_json(Path(path) / MARKER)["files"])
+
+
+def folder_note(path: str | Path) -> dict[str, Any]:
+    """The note in the marker of a complete folder; raises :class:`ArtifactError` without one."""
+    return read_json(Path(path) / MARKER)["note"]
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

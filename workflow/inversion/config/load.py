@@ -1,0 +1,104 @@
+"""From a plain mapping to a checked :class:`Config`, or to one line that says what to mend."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from inversion.config.schema import Config, nearest
+
+
+class ConfigError(ValueError):
+    """A faulty configuration; the message is one line that names the key and the mend."""
+
+
+def parse_config(values: Mapping[str, Any], source: str = "configuration") -> Config:
+    """The checked configuration.
+
+    ``values`` is what YAML gives; ``source`` names it in errors.
+    Raises :class:`ConfigError` for an unknown key, a wrong type or value, an unknown name or an
+    impossible combination.
+    """
+    try:
+        # JSON mode keeps strictness but takes lists for tuples, as YAML writes them.
+        return Config.model_validate_json(json.dumps(values))
+    except ValidationError as error:
+        raise ConfigError(f"{source}: {_line(error)}") from None
+    except TypeError as error:
+        raise ConfigError(f"{source}: {error}; write plain strings, numbers, lists and mappings") from None
+
+
+def read_config(path: str | Path) -> Config:
+    """The checked configuration in the YAML file ``path``.
+
+    Raises :class:`ConfigError` as :func:`parse_config` does, and where the file is no YAML mapping.
+    """
+    try:
+        values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigError(f"{path}: {' '.join(str(error).split())}") from None
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path}: a study is a mapping of keys, found {type(values).__name__}")
+    return parse_config(values, str(path))
+
+
+def _line(error: ValidationError) -> str:
+    """The first fault of a validation error as one line."""
+    fault = error.errors(include_url=False)[0]
+    keys, siblings = _resolve(fault["loc"])
+    where = ".".join(keys)
+    if fault["type"] == "extra_forbidden":
+        return f"unknown key `{where}`{nearest(keys[-1], siblings)}"
+    if fault["type"] == "missing":
+        return f"missing key `{where}`"
+    if fault["type"] == "union_tag_not_found":
+        return f"missing key `{where}.{_tag(fault)}`"
+    if fault["type"] == "union_tag_invalid":
+        expected = fault["ctx"]["expected_tags"].replace("'", "").split(", ")
+        return f"`{where}.{_tag(fault)}` is {fault['ctx']['tag']!r}{nearest(fault['ctx']['tag'], expected)}"
+    if fault["type"] == "value_error":
+        message = str(fault["ctx"]["error"])
+        return f"{where}: {message}" if where else message
+    return f"`{where}` is {fault['input']!r}: {fault['msg'][0].lower()}{fault['msg'][1:]}"
+
+
+def _tag(fault: ErrorDetails) -> str:
+    """The key that chooses between kinds (``source``, ``method``, ``by``)."""
+    return fault["ctx"]["discriminator"].strip("'")
+
+
+def _resolve(loc: tuple[int | str, ...]) -> tuple[list[str], list[str]]:
+    """The keys of an error's location without pydantic's union tags, and the names that may stand
+    beside the last key."""
+    schema = Config.model_json_schema()
+    node, keys, siblings = schema, [], []
+    for part in map(str, loc):
+        if part == "[key]":  # pydantic's mark for a fault in the key itself
+            continue
+        node = _follow(node, schema)
+        mapping = node.get("discriminator", {}).get("mapping", {})
+        if part in mapping:
+            node = {"$ref": mapping[part]}
+            continue
+        siblings = list(node.get("properties", {}))
+        keys.append(part)
+        named = next(iter(node.get("patternProperties", {}).values()), None)
+        node = node.get("properties", {}).get(part) or named or node.get("items") or {}
+    return keys, siblings
+
+
+def _follow(node: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
+    """``node`` behind its references and behind "or null"."""
+    while True:
+        if "$ref" in node:
+            node = schema["$defs"][node["$ref"].rsplit("/", 1)[1]]
+        elif "anyOf" in node:
+            node = next(option for option in node["anyOf"] if option.get("type") != "null")
+        else:
+            return node

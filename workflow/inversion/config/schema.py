@@ -1,0 +1,482 @@
+"""The configuration as strict, frozen pydantic models.
+
+Every key, default and help text of a study stands here once: the JSON schema, the commented
+default configuration and the documentation are generated from it (:mod:`inversion.config.render`).
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections import Counter
+from collections.abc import Iterable
+from typing import Annotated, Literal, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
+"""A share between 0 and 1, both included."""
+
+PositiveInt = Annotated[int, Field(gt=0)]
+NonNegativeInt = Annotated[int, Field(ge=0)]
+PositiveFloat = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]*$")]
+"""A name becomes a folder under ``results/``: letters, digits, ``. _ + -`` and no path separator."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """``"; did you mean 'x'?"`` for the most similar known name, else the list of what there is."""
+    names = list(known)
+    match = difflib.get_close_matches(name, names, n=1)
+    return f"; did you mean {match[0]!r}?" if match else f"; there are: {', '.join(names)}"
+
+
+class Strict(BaseModel):
+    """Base of all configuration models: unknown keys are errors and values never change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True)
+
+
+# --- the invented world -------------------------------------------------------------------------
+
+
+class World(Strict):
+    """An invented world of facts "(subject, relation) -> answer", for models that need no download."""
+
+    seed: NonNegativeInt = 0
+    """Draws the facts; another seed is another world."""
+    known_subjects: PositiveInt = 200
+    """Subjects that every base model learns the facts of while it is pretrained."""
+    new_subjects: PositiveInt = 200
+    """Subjects without a fact: what is said of them stands in a passage or nowhere."""
+    relations: PositiveInt = 2
+    """Kinds of facts (capital, language, ...)."""
+    answers: PositiveInt = 60
+    """Possible answers of each relation."""
+    held_out: Fraction = 0.25
+    """Share of the subjects of each kind that finetuning never sees; evaluation uses only these."""
+
+
+class Documents(Strict):
+    """What the pretraining text of a world model is made of."""
+
+    dialogues: Fraction = 0.05
+    """Share of documents in the chat format: closed-book questions on known facts."""
+    facts: Fraction = 0.30
+    """Share of the other documents that state known facts; the rest are passages with questions."""
+    new_subjects: Fraction = 0.50
+    """Share of the passages that are about a new subject (answer found in the passage only)."""
+    contradictions: Fraction = 1.0
+    """Share of the passages about a known subject that contradict its known fact."""
+    same_relation: Fraction = 0.20
+    """Share of the passages that also state the asked relation of another subject (ambiguous)."""
+
+
+class Pretraining(Strict):
+    """How a world model is trained before finetuning."""
+
+    seed: NonNegativeInt = 0
+    """Initial weights, documents and their order."""
+    steps: PositiveInt = 1200
+    batch_size: PositiveInt = 32
+    """Sequences a step."""
+    sequence_length: PositiveInt = 64
+    """Tokens a sequence; documents are packed."""
+    learning_rate: PositiveFloat = 5e-3
+    final_learning_rate: Fraction = 0.1
+    """Where the cosine decay ends, as a share of the learning rate."""
+    warmup_steps: NonNegativeInt = 100
+    weight_decay: Annotated[float, Field(ge=0.0)] = 0.01
+    documents: Documents = Documents()
+
+
+Family = Literal["gpt_neox", "llama", "mistral"]
+
+
+class Architecture(Strict):
+    """Sizes of a world model."""
+
+    family: Family
+    """The model class: that of Pythia, Llama or Mistral."""
+    layers: PositiveInt = 2
+    hidden_size: PositiveInt = 64
+    heads: PositiveInt = 4
+    intermediate_size: PositiveInt = 256
+    max_positions: PositiveInt = 256
+    """The context window, in tokens."""
+    initializer_range: PositiveFloat = 0.1
+    """The libraries' usual 0.02 learns nothing in the time that a tiny model has."""
+
+
+class WorldModel(Strict):
+    """A base model that the pipeline pretrains itself on the invented world."""
+
+    source: Literal["world"]
+    architecture: Architecture
+    pretraining: Pretraining = Pretraining()
+
+
+class FolderModel(Strict):
+    """A base model in a local folder, as ``save_pretrained`` writes it (weights, config, tokenizer)."""
+
+    source: Literal["folder"]
+    path: str
+    """The folder; relative paths start where snakemake runs."""
+
+
+Model = Annotated[WorldModel | FolderModel, Field(discriminator="source")]
+
+
+# --- instruction data ---------------------------------------------------------------------------
+
+
+class Passages(Strict):
+    """Shape of the passages that stand before a question."""
+
+    other_statements: tuple[NonNegativeInt, NonNegativeInt] = (0, 2)
+    """Fewest and most statements of other relations beside the one that answers."""
+    same_relation: Fraction = 0.3
+    """Share of passages that also state the asked relation of another subject (ambiguous)."""
+
+
+class WorldDataset(Strict):
+    """An instruction mixture made from the invented world."""
+
+    source: Literal["world"]
+    examples: PositiveInt = 4000
+    seed: NonNegativeInt = 0
+    context_critical: Fraction = 0.50
+    """Share of C examples: new subject, the answer stands only in the passage."""
+    context_and_memory: Fraction = 0.45
+    """Share of C+S examples: known subject, the passage agrees with what the model knows.
+    The remaining share are S examples: known subject, no passage."""
+    passages: Passages = Passages()
+
+    @model_validator(mode="after")
+    def _shares(self) -> WorldDataset:
+        if self.context_critical + self.context_and_memory > 1.0 + 1e-9:
+            raise ValueError(
+                "context_critical + context_and_memory is "
+                f"{self.context_critical + self.context_and_memory:g}; lower one so that they sum to at most 1"
+            )
+        return self
+
+
+class ChatTemplate(Strict):
+    """How a question and its context become the messages of the model's own chat template."""
+
+    with_context: str = "context : {context} {question}"
+    """The user's turn where there is a context."""
+    without_context: str = "{question}"
+    """The user's turn where there is none."""
+
+    @model_validator(mode="after")
+    def _fields(self) -> ChatTemplate:
+        if "{context}" not in self.with_context or "{question}" not in self.with_context:
+            raise ValueError("with_context must name both {context} and {question}")
+        if "{question}" not in self.without_context:
+            raise ValueError("without_context must name {question}")
+        return self
+
+
+class FileDataset(Strict):
+    """Instruction data in a local JSON, JSON Lines or Parquet file."""
+
+    source: Literal["file"]
+    path: str
+    format: Literal["alpaca", "messages"]
+    """``alpaca``: columns instruction, input, output. ``messages``: a list of role and content."""
+    max_bad_rows: Fraction = 0.01
+    """Share of malformed rows above which the run stops."""
+    template: ChatTemplate = ChatTemplate(with_context="Background: {context}\n\n{question}")
+
+
+Dataset = Annotated[WorldDataset | FileDataset, Field(discriminator="source")]
+
+
+# --- recipes ------------------------------------------------------------------------------------
+
+
+class ContextCriticalSelection(Strict):
+    """Keep what needs its context: drop the examples whose answer the base model finds likeliest
+    without the context (section 4.3)."""
+
+    by: Literal["context_need"]
+    drop: Fraction
+    """Share of the examples to remove, lowest perplexity first."""
+
+
+class RandomSelection(Strict):
+    """Drop examples at random: the control for any selection of the same size."""
+
+    by: Literal["random"]
+    drop: Fraction
+    """Share of the examples to remove."""
+
+
+Selection = Annotated[ContextCriticalSelection | RandomSelection, Field(discriminator="by")]
+
+
+class CounterfactualAugmentation(Strict):
+    """Add examples whose context contradicts the model's memory and whose answer follows the
+    context (section 6)."""
+
+    share: Annotated[float, Field(gt=0.0, lt=1.0)]
+    """Share of the final training set."""
+
+
+class FullTuning(Strict):
+    """Train every weight, or those of the query and key projections alone."""
+
+    method: Literal["full"] = "full"
+    weights: Literal["all", "query_key"] = "all"
+
+
+class LoraTuning(Strict):
+    """Train low-rank adapters on the linear layers."""
+
+    method: Literal["lora"]
+    weights: Literal["all", "query_key"] = "all"
+    rank: PositiveInt = 128
+    alpha: PositiveFloat = 256.0
+    dropout: Fraction = 0.0
+
+
+Tuning = Annotated[FullTuning | LoraTuning, Field(discriminator="method")]
+
+
+class Training(Strict):
+    """Hyperparameters of finetuning."""
+
+    epochs: PositiveFloat = 2.0
+    max_steps: PositiveInt | None = None
+    """Optimizer steps; where set, it overrides ``epochs``."""
+    batch_size: PositiveInt = 32
+    """Examples an optimizer step."""
+    micro_batch_size: PositiveInt | None = None
+    """Examples a forward pass (gradients accumulate up to batch_size); all at once where unset."""
+    learning_rate: PositiveFloat = 5e-4
+    scheduler: Literal["cosine", "linear", "constant"] = "cosine"
+    warmup_steps: NonNegativeInt = 0
+    weight_decay: Annotated[float, Field(ge=0.0)] = 0.0
+    max_grad_norm: PositiveFloat = 1.0
+    max_length: PositiveInt = 2048
+    """Longest example, in tokens; a longer one is left out and counted."""
+    tuning: Tuning = FullTuning()
+
+    @model_validator(mode="after")
+    def _micro_batches(self) -> Training:
+        if self.micro_batch_size is not None and self.batch_size % self.micro_batch_size:
+            raise ValueError(f"batch_size {self.batch_size} is no multiple of micro_batch_size {self.micro_batch_size}")
+        return self
+
+
+class TrainingOverride(Strict):
+    """What a recipe changes of ``training``; a key left out keeps the study's value."""
+
+    epochs: PositiveFloat | None = None
+    max_steps: PositiveInt | None = None
+    batch_size: PositiveInt | None = None
+    micro_batch_size: PositiveInt | None = None
+    learning_rate: PositiveFloat | None = None
+    scheduler: Literal["cosine", "linear", "constant"] | None = None
+    warmup_steps: NonNegativeInt | None = None
+    weight_decay: Annotated[float, Field(ge=0.0)] | None = None
+    max_grad_norm: PositiveFloat | None = None
+    max_length: PositiveInt | None = None
+    tuning: Tuning | None = None
+
+
+class Recipe(Strict):
+    """A named way of finetuning: what is selected, what is added, which weights train how."""
+
+    select: Selection | None = None
+    augment: CounterfactualAugmentation | None = None
+    training: TrainingOverride = TrainingOverride()
+
+
+# --- evaluation ---------------------------------------------------------------------------------
+
+
+class WorldSet(Strict):
+    """Evaluation items from the held-out subjects of the invented world."""
+
+    source: Literal["world"]
+    kind: Literal["conflict", "new_facts", "matching", "recall"]
+    """``conflict``: the passage contradicts a known fact. Controls: ``new_facts``, read from the
+    passage; ``matching``, the passage agrees with memory; ``recall``, no passage."""
+    items: PositiveInt = 200
+    seed: NonNegativeInt = 0
+    passages: Passages = Passages()
+
+
+class FileSet(Strict):
+    """A conflict set in a local JSON or JSON Lines file with the keys of the paper's release:
+    ``context``, ``question``, ``answer`` and ``memory_answer`` or ``parametric_answer``."""
+
+    source: Literal["file"]
+    path: str
+    exclude: tuple[Name, ...] = ()
+    """Other sets whose items are left out here (the release's world facts hold all capitals again)."""
+    limit: PositiveInt | None = None
+    """Use this many items, drawn with a seed."""
+
+
+ConflictSet = Annotated[WorldSet | FileSet, Field(discriminator="source")]
+
+
+class ScheduleSegment(Strict):
+    """Evaluate every so many steps up to a step."""
+
+    every: PositiveInt
+    until: PositiveInt | None = None
+    """Last step of the segment; the end of training where unset."""
+
+
+class Evaluation(Strict):
+    """When checkpoints are kept and how they are questioned."""
+
+    schedule: tuple[ScheduleSegment, ...] = (
+        ScheduleSegment(every=10, until=60),
+        ScheduleSegment(every=50),
+    )
+    """Dense early, where the action is, then sparse; step 0 and the last step always belong."""
+    checkpoints_per_job: PositiveInt = 12
+    """How many checkpoints one job questions on one loaded base model."""
+    max_new_tokens: PositiveInt = 8
+    """Longest generated answer."""
+    batch_size: PositiveInt = 256
+    """Prompts a forward pass; results do not depend on it."""
+    bootstrap: PositiveInt = 2000
+    """Bootstrap resamples over clusters behind every interval."""
+
+    @model_validator(mode="after")
+    def _segments(self) -> Evaluation:
+        ends = [segment.until for segment in self.schedule]
+        if not ends or ends[-1] is not None or None in ends[:-1]:
+            raise ValueError("every segment of schedule but the last needs `until`, and the last has none")
+        bounded = [end for end in ends if end is not None]
+        if bounded != sorted(set(bounded)):
+            raise ValueError(f"the `until` steps of schedule must grow, got {bounded}")
+        return self
+
+    def steps(self, total: int) -> list[int]:
+        """The steps to keep of a run of ``total`` steps: ascending, with 0 and ``total``."""
+        steps, start = {0, total}, 0
+        for segment in self.schedule:
+            stop = total if segment.until is None else min(segment.until, total)
+            steps.update(range(start + segment.every, stop + 1, segment.every))
+            start = max(start, stop)
+        return sorted(steps)
+
+
+# --- the study ----------------------------------------------------------------------------------
+
+Figure = Literal["accuracy", "grid", "recipes"]
+
+
+class Experiment(Strict):
+    """A set of runs (every combination of its lists) and the figures that show them."""
+
+    models: tuple[Name, ...] = Field(min_length=1)
+    datasets: tuple[Name, ...] = Field(min_length=1)
+    recipes: tuple[Name, ...] = Field(min_length=1)
+    seeds: tuple[NonNegativeInt, ...] = Field(min_length=1)
+    figures: tuple[Figure, ...] = Field(min_length=1)
+    """``accuracy``: context and parametric answers beside the controls, a panel a set (fig. 2);
+    ``grid``: models x datasets (figs. 6 to 11); ``recipes``: recipes compared (figs. 4b and 5)."""
+
+
+class Run(NamedTuple):
+    """One finetuning run; the fields are the folders of ``results/runs/``."""
+
+    model: str
+    dataset: str
+    recipe: str
+    seed: int
+
+    @property
+    def path(self) -> str:
+        """``{model}/{dataset}/{recipe}/seed{seed}``."""
+        return f"{self.model}/{self.dataset}/{self.recipe}/seed{self.seed}"
+
+
+class Config(Strict):
+    """A whole study."""
+
+    world: World | None = None
+    """The invented world; needed where a model, dataset or set has ``source: world``."""
+    models: dict[Name, Model] = Field(min_length=1)
+    """Base models by name."""
+    datasets: dict[Name, Dataset] = Field(min_length=1)
+    """Instruction data by name."""
+    training: Training = Training()
+    """Hyperparameters of all runs, where a recipe does not change them."""
+    recipes: dict[Name, Recipe] = Field(min_length=1)
+    """Ways of finetuning by name."""
+    sets: dict[Name, ConflictSet] = Field(min_length=1)
+    """Conflict sets and their controls by name; every checkpoint answers all of them."""
+    evaluation: Evaluation = Evaluation()
+    experiments: dict[Name, Experiment] = Field(min_length=1)
+    """What to run and show. A run that two experiments share is made once."""
+
+    @model_validator(mode="after")
+    def _references(self) -> Config:
+        for name, e in self.experiments.items():
+            where = f"experiments.{name}"
+            for key, listed, known in (
+                ("models", e.models, self.models),
+                ("datasets", e.datasets, self.datasets),
+                ("recipes", e.recipes, self.recipes),
+            ):
+                for item in listed:
+                    if item not in known:
+                        raise ValueError(f"{where}.{key}: no {key[:-1]} is named {item!r}{nearest(item, known)}")
+            twice = [run.path for run, n in Counter(self.experiment_runs(name)).items() if n > 1]
+            if twice:
+                raise ValueError(f"{where} lists the run {twice[0]} twice; remove the repeated name or seed")
+            for recipe in e.recipes:
+                if self.recipes[recipe].augment is None:
+                    continue
+                for dataset in e.datasets:
+                    if self.datasets[dataset].source != "world":
+                        raise ValueError(
+                            f"{where}: recipe {recipe!r} adds counterfactual examples, which exist for datasets "
+                            f"with `source: world` only, and {dataset!r} is none; list them in separate experiments"
+                        )
+        for name, conflict_set in self.sets.items():
+            if isinstance(conflict_set, FileSet):
+                for other in conflict_set.exclude:
+                    if other not in self.sets or other == name:
+                        raise ValueError(
+                            f"sets.{name}.exclude: no other set is named {other!r}{nearest(other, self.sets)}"
+                        )
+        if self.world is None:
+            for key in ("models", "datasets", "sets"):
+                for name, value in getattr(self, key).items():
+                    if value.source == "world":
+                        raise ValueError(f"{key}.{name} has `source: world`, but the key `world` is missing; add it")
+        for name in self.recipes:
+            self.training_of(name)
+        return self
+
+    def runs(self) -> list[Run]:
+        """All runs of all experiments, each once, in the order of the configuration."""
+        return list(dict.fromkeys(run for name in self.experiments for run in self.experiment_runs(name)))
+
+    def experiment_runs(self, name: str) -> list[Run]:
+        """The runs of the experiment ``name``: the product of its lists, in their order."""
+        e = self.experiments[name]
+        return [
+            Run(model, dataset, recipe, seed)
+            for model in e.models
+            for dataset in e.datasets
+            for recipe in e.recipes
+            for seed in e.seeds
+        ]
+
+    def training_of(self, recipe: str) -> Training:
+        """``training`` with what the recipe changes of it."""
+        override = self.recipes[recipe].training
+        changed = {key: getattr(override, key) for key in override.model_fields_set}
+        kept = self.training.model_dump()
+        return Training.model_validate(kept | {key: value for key, value in changed.items() if value is not None})

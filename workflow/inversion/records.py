@@ -1,0 +1,302 @@
+"""The typed rows that pass from stage to stage, and their tables.
+
+A record is a frozen dataclass; :func:`schema_of` derives its polars schema from the annotations,
+so the two cannot drift apart.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+import typing
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import polars as pl
+
+from inversion.artifacts import ArtifactError, read_parquet
+
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn of a conversation."""
+
+    role: str
+    """``system``, ``user`` or ``assistant``."""
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One instruction-finetuning example; the last message is the assistant's.
+
+    The context is kept apart from the messages, so that the same example can be rendered with and
+    without it (:mod:`inversion.instruct.templates`).
+    """
+
+    example_id: str
+    messages: list[Message]
+    context: str | None
+    kind: str | None
+    """Where it is known by construction: ``C``, ``C+S``, ``S`` or ``counterfactual``. For checking
+    selections, never for making them."""
+    subject: str | None
+    relation: str | None
+
+    @property
+    def question(self) -> str:
+        """The first user turn."""
+        return next(m.content for m in self.messages if m.role == "user")
+
+    @property
+    def answer(self) -> str:
+        """The last assistant turn."""
+        return self.messages[-1].content
+
+
+@dataclass(frozen=True, slots=True)
+class ConflictItem:
+    """One evaluation question, with the answer of its context and the answer of the model's memory.
+
+    Control items have one right answer: items read from a passage have no parametric answer, items
+    without a passage have no context answer, and in matching items both are the same.
+    """
+
+    item_id: str
+    set: str
+    role: str
+    """``conflict`` or ``control``."""
+    question: str
+    context: str | None
+    context_answers: list[str]
+    """The answer and its aliases, the preferred one first; empty where there is none."""
+    parametric_answers: list[str]
+    cluster: str
+    """Items of a cluster are not independent (same fact, or same question) and are resampled together."""
+    stratum: str
+    """A category to break curves down by (a relation, say)."""
+
+
+@dataclass(frozen=True, slots=True)
+class ContextNeed:
+    """How much the base model needs the context to find an example's answer (section 4.3)."""
+
+    example_id: str
+    loss_without_context: float
+    """Mean negative log-likelihood (nats a token) of the answer without the context."""
+    tokens: int
+    """Tokens of the answer, end of turn included."""
+
+
+@dataclass(frozen=True, slots=True)
+class SelectionCount:
+    """How many examples of one kind a recipe kept, dropped and added in building a training set."""
+
+    model: str
+    dataset: str
+    recipe: str
+    seed: int
+    kind: str
+    """The examples' ``kind``; ``unknown`` where the dataset has none."""
+    kept: int
+    dropped: int
+    added: int
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """What one checkpoint said to one item: raw facts, no judgement."""
+
+    step: int
+    set: str
+    item_id: str
+    prompt: str
+    """Name of the prompt variant."""
+    text: str
+    """Greedy answer up to the end of the turn."""
+    finished: bool
+    """Whether the model ended its turn within the allowed tokens."""
+    context_logprob: float | None
+    """Summed log-probability (nats) of the context answer after the prompt; null where there is none."""
+    context_tokens: int
+    """Tokens of the context answer."""
+    parametric_logprob: float | None
+    parametric_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One row of the table ``items``: a run, step, item and prompt, with every scorer's label."""
+
+    model: str
+    dataset: str
+    recipe: str
+    seed: int
+    step: int
+    epoch: float
+    set: str
+    role: str
+    item_id: str
+    cluster: str
+    stratum: str
+    prompt: str
+    context_answers: list[str]
+    parametric_answers: list[str]
+    text: str
+    finished: bool
+    context_logprob: float | None
+    context_tokens: int
+    parametric_logprob: float | None
+    parametric_tokens: int
+    containment: str
+    """Label by containment: ``context``, ``parametric``, ``both`` or ``other``."""
+    first_mention: str
+    """Label by the answer mentioned first: ``context``, ``parametric`` or ``other``."""
+    logprob: str
+    """Label by the likelier answer a token: ``context``, ``parametric`` or ``other``."""
+
+
+@dataclass(frozen=True, slots=True)
+class CurvePoint:
+    """One row of the table ``curves``."""
+
+    model: str
+    dataset: str
+    recipe: str
+    seed: int
+    step: int
+    epoch: float
+    set: str
+    stratum: str
+    """``all`` for the whole set."""
+    prompt: str
+    scorer: str
+    metric: str
+    """``context_rate``, ``parametric_rate``, ``other_rate``, ``m_c`` or ``accuracy`` (controls, benchmarks)."""
+    value: float
+    low: float
+    high: float
+    """95 % interval, a bootstrap over clusters."""
+    n: int
+    """Items."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inversion:
+    """One row of the table ``inversions``: what one run did on one conflict set."""
+
+    model: str
+    dataset: str
+    recipe: str
+    seed: int
+    set: str
+    prompt: str
+    scorer: str
+    start: float
+    peak_step: int
+    peak: float
+    end_step: int
+    end: float
+    rise: float
+    rise_low: float
+    rise_high: float
+    drop: float
+    drop_low: float
+    drop_high: float
+    to_parametric: int
+    """Items answered with the context at the peak and with memory at the end."""
+    to_context: int
+    """Items answered with memory at the peak and with the context at the end."""
+    p_value: float
+    p_adjusted: float
+    verdict: str
+    """``inversion``, ``no_drop``, ``no_rise`` or ``inconclusive``."""
+
+
+_PRIMITIVES: dict[type, pl.DataType] = {
+    str: pl.String(),
+    int: pl.Int64(),
+    float: pl.Float64(),
+    bool: pl.Boolean(),
+}
+
+
+def schema_of(record: type) -> pl.Schema:
+    """The polars schema of a record type, one column a field, in order."""
+    hints = typing.get_type_hints(record)
+    return pl.Schema({field.name: _dtype(hints[field.name]) for field in dataclasses.fields(record)})
+
+
+def to_frame(rows: Iterable[R], record: type[R]) -> pl.DataFrame:
+    """A table with one row a record; has the record's columns also when there are no rows."""
+    return pl.DataFrame([dataclasses.asdict(row) for row in rows], schema=schema_of(record))  # type: ignore[call-overload]
+
+
+def from_frame(frame: pl.DataFrame, record: type[R]) -> list[R]:
+    """The records of a table made by :func:`to_frame`.
+
+    Raises :class:`ValueError` where columns are missing or of another type.
+    """
+    require_schema(frame, record)
+    hints = typing.get_type_hints(record)
+    names = [field.name for field in dataclasses.fields(record)]  # type: ignore[arg-type]
+    return [record(**{name: _revive(row[name], hints[name]) for name in names}) for row in frame.iter_rows(named=True)]
+
+
+def require_schema(frame: pl.DataFrame, record: type, source: str = "table") -> None:
+    """Raises :class:`ValueError`, naming ``source`` and the column, unless ``frame`` fits ``record``."""
+    for name, dtype in schema_of(record).items():
+        if name not in frame.columns:
+            raise ValueError(f"{source}: column {name!r} is missing; delete the file and rerun to rebuild it")
+        if frame.schema[name] != dtype:
+            raise ValueError(
+                f"{source}: column {name!r} has type {frame.schema[name]}, not {dtype}; "
+                "delete the file and rerun to rebuild it"
+            )
+
+
+def read_frame(path: str, record: type) -> pl.DataFrame:
+    """The table of ``record`` rows in the Parquet file ``path``.
+
+    Raises :class:`~inversion.artifacts.ArtifactError`, naming the file and the mend, where it is
+    missing, unreadable or of another shape.
+    """
+    frame = read_parquet(path)
+    try:
+        require_schema(frame, record, str(path))
+    except ValueError as error:
+        raise ArtifactError(str(error)) from None
+    return frame
+
+
+def read_records(path: str, record: type[R]) -> list[R]:
+    """The records in the Parquet file ``path``; raises as :func:`read_frame`."""
+    return from_frame(read_frame(path, record), record)
+
+
+def _dtype(hint: Any) -> pl.DataType:
+    """The polars type of an annotation."""
+    if hint in _PRIMITIVES:
+        return _PRIMITIVES[hint]
+    arguments = typing.get_args(hint)
+    if isinstance(hint, types.UnionType):
+        (inner,) = (argument for argument in arguments if argument is not type(None))
+        return _dtype(inner)
+    if typing.get_origin(hint) is list:
+        return pl.List(_dtype(arguments[0]))
+    if dataclasses.is_dataclass(hint):
+        return pl.Struct(dict(schema_of(hint)))  # type: ignore[arg-type]
+    raise TypeError(f"no polars type for {hint!r}")
+
+
+def _revive(value: Any, hint: Any) -> Any:
+    """``value`` with nested structs turned back into their records."""
+    if typing.get_origin(hint) is list:
+        (inner,) = typing.get_args(hint)
+        return [_revive(element, inner) for element in value]
+    if dataclasses.is_dataclass(hint) and isinstance(value, dict):
+        return hint(**value)  # type: ignore[operator]
+    return value
