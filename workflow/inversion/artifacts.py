@@ -57,28 +57,33 @@ def code_fingerprint(script: str | Path, package: str | Path) -> str:
     followed as text, transitively; nothing is imported or run.
     """
     package = Path(package)
-    pending, seen, trees = [Path(script)], set(), {}
+    pending, trees = [Path(script)], {}
+    seen: set[Path] = set()
     while pending:
         path = pending.pop()
         if path in seen:
             continue
         seen.add(path)
         tree = ast.parse(path.read_bytes(), filename=str(path))
-        pending += _imported_files(tree, package)
+        pending += _imported_files(tree, path, package)
         name = path.relative_to(package.parent).as_posix() if path.is_relative_to(package) else "script"
         trees[name] = ast.dump(_without_docstrings(tree))
     return fingerprint(trees)
 
 
-def _imported_files(tree: ast.AST, package: Path) -> list[Path]:
-    """The files of ``package`` that the absolute imports in ``tree`` name, parents included."""
-    modules = set()
+def _imported_files(tree: ast.AST, path: Path, package: Path) -> list[Path]:
+    """The files of ``package`` that the imports in ``tree``, the syntax of ``path``, name; parents included."""
+    modules: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             modules.update(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            modules.add(node.module)
-            modules.update(f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            if node.level and not path.is_relative_to(package):
+                continue
+            start = path.parents[node.level - 1].relative_to(package.parent).parts if node.level else ()
+            module = ".".join([*start, *([node.module] if node.module else [])])
+            modules.add(module)
+            modules.update(f"{module}.{alias.name}" for alias in node.names)
     files = []
     for module in sorted(modules):
         parts = module.split(".")
@@ -162,6 +167,13 @@ def write_parquet(path: str | Path, frame: pl.DataFrame) -> None:
     write_bytes(path, buffer.getvalue())
 
 
+def write_table(parquet: str | Path, csv: str | Path, frame: pl.DataFrame) -> None:
+    """Write a table as Parquet and as CSV (lists joined by `` | ``), each atomically."""
+    lists = [name for name, dtype in frame.schema.items() if isinstance(dtype, pl.List)]
+    write_parquet(parquet, frame)
+    write_text(csv, frame.with_columns(pl.col(lists).list.join(" | ")).write_csv())
+
+
 def read_parquet(path: str | Path) -> pl.DataFrame:
     """The table in a Parquet file; raises :class:`ArtifactError` where it is missing or broken."""
     try:
@@ -177,12 +189,12 @@ def read_parquet(path: str | Path) -> pl.DataFrame:
 
 
 def file_hashes(folder: str | Path) -> dict[str, dict[str, Any]]:
-    """``{relative path: {"size", "sha256"}}`` of every file under ``folder`` but the marker."""
+    """``{relative path: {"size", "sha256"}}`` of every file under ``folder`` but its marker."""
     folder = Path(folder)
     return {
         file.relative_to(folder).as_posix(): {"size": file.stat().st_size, "sha256": sha256_file(file)}
         for file in sorted(folder.rglob("*"))
-        if file.is_file() and file.name != MARKER
+        if file.is_file() and file != folder / MARKER
     }
 
 
@@ -223,8 +235,8 @@ def folder_fault(path: str | Path, deep: bool = True) -> str | None:
     if not marker.is_file():
         return f"{path} is incomplete (no {MARKER})"
     try:
-        files = json.loads(marker.read_bytes())["files"]
-    except (ValueError, KeyError, TypeError):
+        files = _read_marker(path)["files"]
+    except ArtifactError:
         return f"{marker} is broken"
     for name, expected in files.items():
         file = path / name
@@ -241,14 +253,29 @@ def folder_fault(path: str | Path, deep: bool = True) -> str | None:
 def folder_digest(path: str | Path) -> str:
     """One hash over the files that the marker of a complete folder lists.
 
-    Raises :class:`ArtifactError` where there is no marker.
+    Raises :class:`ArtifactError` where there is no marker or a broken one.
     """
-    return fingerprint(read_json(Path(path) / MARKER)["files"])
+    return fingerprint(_read_marker(path)["files"])
 
 
 def folder_note(path: str | Path) -> dict[str, Any]:
-    """The note in the marker of a complete folder; raises :class:`ArtifactError` without one."""
-    return read_json(Path(path) / MARKER)["note"]
+    """The note in the marker of a complete folder.
+
+    Raises :class:`ArtifactError` where there is no marker or a broken one.
+    """
+    note: dict[str, Any] = _read_marker(path)["note"]
+    return note
+
+
+def _read_marker(path: str | Path) -> dict[str, dict[str, Any]]:
+    """``files`` and ``note`` of a folder's marker; raises :class:`ArtifactError` unless it is well formed."""
+    file = Path(path) / MARKER
+    marker = read_json(file)
+    match marker:
+        case {"files": dict(files), "note": dict()}:
+            if all(isinstance(entry, dict) and entry.keys() >= {"size", "sha256"} for entry in files.values()):
+                return {"files": marker["files"], "note": marker["note"]}
+    raise ArtifactError(f"{file} is no completion marker; delete its folder and rerun to rebuild it")
 
 
 def _umask() -> int:

@@ -1,0 +1,151 @@
+"""The small JSON files that expensive stages declare as their output.
+
+What they stand for (weights, responses) lies beside them in folders that Snakemake does not manage.
+Paths inside are relative, so that results can move.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import polars as pl
+from pydantic import BaseModel, ConfigDict, ValidationError
+from typing_extensions import Self
+
+from inversion.artifacts import (
+    ArtifactError,
+    folder_digest,
+    folder_fault,
+    read_json,
+    write_json,
+)
+from inversion.records import Response, read_frame
+
+RESPONSES_FILE = "responses.parquet"
+
+
+class Manifest(BaseModel):
+    """Base of all manifests: strict, frozen, read and written as JSON."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True)
+
+    @classmethod
+    def read(cls, path: str | Path) -> Self:
+        """The manifest in a file; raises :class:`ArtifactError`, naming it, where it is missing or broken."""
+        try:
+            return cls.model_validate_json(json.dumps(read_json(path)))
+        except ValidationError as error:
+            fault = error.errors()[0]
+            where = ".".join(map(str, fault["loc"]))
+            raise ArtifactError(f"{path}: `{where}`: {fault['msg']}; delete it and rerun to rebuild it") from None
+
+    def write(self, path: str | Path) -> None:
+        """Write the manifest atomically."""
+        write_json(path, self.model_dump(mode="json"))
+
+
+class BaseManifest(Manifest):
+    """A base model: ``base.json``."""
+
+    source: str
+    folder: str
+    """The folder of weights and tokenizer, relative to this file for models made here; as configured for others."""
+    digest: str
+    """Hash over all its files."""
+    architecture: str
+    parameters: int
+    pretraining_loss: float | None
+    """Last training loss (nats a token) of a model pretrained here."""
+
+    def location(self, manifest: str | Path) -> Path:
+        """The folder of the model whose manifest lies at ``manifest``."""
+        return Path(manifest).parent / self.folder if self.source == "world" else Path(self.folder)
+
+
+class Step(Manifest):
+    """One checkpoint of a run."""
+
+    step: int
+    epoch: float
+    folder: str
+    """Relative to the run's folder; empty for step 0, which is the base model."""
+    digest: str
+
+
+class LossPoint(Manifest):
+    """Training loss at a step: the mean since the last point, in nats a labelled token."""
+
+    step: int
+    loss: float
+    learning_rate: float
+
+
+class TrainManifest(Manifest):
+    """What a training run was and made: ``train.json``."""
+
+    spec: str
+    """Hash of the training specification."""
+    steps: list[Step]
+    """Every kept checkpoint, without the base model."""
+    steps_per_epoch: float
+    examples: int
+    left_out: int
+    """Examples longer than ``max_length``."""
+    loss: list[LossPoint]
+    trained_parameters: int
+    wall_s: float
+    """Seconds of the process that ended the training; earlier, interrupted ones are not counted."""
+    tokens_per_s: float
+    """Tokens without padding over ``wall_s``."""
+    peak_memory_mib: float
+    resumed_from: int
+    """The step that this process started from; 0 for a training in one go."""
+    versions: dict[str, str]
+
+
+class CheckpointList(Manifest):
+    """The checkpoints of a run, step 0 included, in chunks for one job each: ``checkpoints.json``."""
+
+    steps_per_epoch: float
+    chunks: list[list[Step]]
+
+    @classmethod
+    def of(cls, manifest: TrainManifest, base: BaseManifest, per_job: int) -> Self:
+        """Step 0 and the steps of ``manifest``, ``per_job`` at a time."""
+        steps = [Step(step=0, epoch=0.0, folder="", digest=base.digest), *manifest.steps]
+        chunks = [steps[start : start + per_job] for start in range(0, len(steps), per_job)]
+        return cls(steps_per_epoch=manifest.steps_per_epoch, chunks=chunks)
+
+
+class ResponseFolder(Manifest):
+    """The responses of one checkpoint."""
+
+    step: int
+    folder: str
+    """Relative to the run's folder."""
+    digest: str
+
+
+class ResponseManifest(Manifest):
+    """The responses of a chunk of checkpoints: ``responses/chunk-000.json``."""
+
+    steps: list[ResponseFolder]
+
+
+def read_responses(path: str | Path) -> pl.DataFrame:
+    """The responses that the :class:`ResponseManifest` at ``path`` lists, as :class:`Response` rows.
+
+    Raises :class:`ArtifactError`, naming the file and the mend, where one is missing or damaged.
+    """
+    run_folder = Path(path).parent.parent
+    frames = []
+    for entry in ResponseManifest.read(path).steps:
+        folder = run_folder / entry.folder
+        fault = folder_fault(folder)
+        if fault is None and folder_digest(folder) != entry.digest:
+            fault = f"{folder} is not what {path} lists"
+        if fault:
+            raise ArtifactError(f"{fault}; delete {path} and rerun: only what is damaged is answered again")
+        frames.append(read_frame(str(folder / RESPONSES_FILE), Response))
+    return pl.concat(frames)

@@ -1,0 +1,7 @@
+"""All that needs a model's forward pass after training: answers, log-probabilities, context need.
+
+This module stays light, so that the workflow can read :data:`VERSION` without importing torch.
+"""
+
+VERSION = 1
+"""Raise it when a change of this room changes responses: all checkpoints are then questioned anew."""

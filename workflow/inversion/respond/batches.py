@@ -1,0 +1,29 @@
+"""Batches of sequences of different lengths, always composed the same way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor
+
+
+def by_length(lengths: Sequence[int], size: int) -> Iterator[list[int]]:
+    """Indices in batches of at most ``size``, longest sequences first, ties in the given order."""
+    order = sorted(range(len(lengths)), key=lambda index: (-lengths[index], index))
+    for start in range(0, len(order), size):
+        yield order[start : start + size]
+
+
+def pad(rows: Sequence[Sequence[int]], value: int, side: str, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Token ids and attention mask [rows, longest], padded with ``value`` on the ``left`` or ``right``."""
+    width = max(map(len, rows))
+    fill = [[value] * (width - len(row)) for row in rows]
+    keep = [[0] * (width - len(row)) for row in rows]
+    if side == "left":
+        ids = [[*padding, *row] for padding, row in zip(fill, rows, strict=True)]
+        mask = [[*zeros, *[1] * len(row)] for zeros, row in zip(keep, rows, strict=True)]
+    else:
+        ids = [[*row, *padding] for padding, row in zip(fill, rows, strict=True)]
+        mask = [[*[1] * len(row), *zeros] for zeros, row in zip(keep, rows, strict=True)]
+    return torch.tensor(ids, device=device), torch.tensor(mask, device=device)

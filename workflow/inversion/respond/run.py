@@ -1,0 +1,92 @@
+"""Questions to a chunk of a run's checkpoints on one loaded base model, and what is kept of the answers."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from inversion.artifacts import (
+    ArtifactError,
+    complete_folder,
+    fingerprint,
+    folder_digest,
+    folder_fault,
+    folder_note,
+    write_parquet,
+)
+from inversion.config import ChatTemplate
+from inversion.manifests import RESPONSES_FILE, ResponseFolder, ResponseManifest, Step
+from inversion.models import Checkpoints
+from inversion.records import ConflictItem, Response, to_frame
+from inversion.respond import VERSION
+from inversion.respond.answers import answer_questions, encode_questions
+
+logger = logging.getLogger(__name__)
+
+def respond(
+    base: str | Path,
+    run_folder: str | Path,
+    chunk: Sequence[Step],
+    items: Sequence[ConflictItem],
+    template: ChatTemplate,
+    max_new_tokens: int,
+    batch_size: int,
+) -> ResponseManifest:
+    """Answer ``items`` with every checkpoint of ``chunk``; responses go to ``run_folder``/responses.
+
+    Each checkpoint's responses are a folder that is complete or absent, so that a job that was killed
+    goes on where it stopped. Raises :class:`ArtifactError` for a damaged checkpoint.
+    """
+    run_folder = Path(run_folder)
+    wanted = {
+        entry.step: fingerprint(
+            {
+                "version": VERSION,
+                "checkpoint": entry.digest,
+                "items": [json.dumps(asdict(item), sort_keys=True) for item in items],
+                "template": template.model_dump(mode="json"),
+                "max_new_tokens": max_new_tokens,
+            }
+        )
+        for entry in chunk
+    }
+    missing = [entry for entry in chunk if not _is_answered(_folder(run_folder, entry.step), wanted[entry.step])]
+    if missing:
+        logger.info("%d of %d checkpoints to question, %d items each", len(missing), len(chunk), len(items))
+        checkpoints = Checkpoints.on(base)
+        questions = encode_questions(items, checkpoints.tokenizer, template)
+        for entry in missing:
+            weights = run_folder / entry.folder if entry.folder else Path(base)
+            fault = folder_fault(weights) if entry.folder else None
+            if fault:
+                raise ArtifactError(
+                    f"{fault}; delete {run_folder / 'train.json'} and rerun: only what is damaged is trained again"
+                )
+            model = checkpoints.load(weights)
+            responses = answer_questions(
+                model, checkpoints.tokenizer, questions, entry.step, max_new_tokens, batch_size
+            )
+            with complete_folder(_folder(run_folder, entry.step), {"spec": wanted[entry.step]}) as folder:
+                write_parquet(folder / RESPONSES_FILE, to_frame(responses, Response))
+            logger.info("step %d answered", entry.step)
+    folders = {entry.step: _folder(run_folder, entry.step) for entry in chunk}
+    return ResponseManifest(
+        steps=[
+            ResponseFolder(step=step, folder=folder.relative_to(run_folder).as_posix(), digest=folder_digest(folder))
+            for step, folder in folders.items()
+        ]
+    )
+
+
+def _folder(run_folder: Path, step: int) -> Path:
+    return run_folder / "responses" / f"step-{step:06d}"
+
+
+def _is_answered(folder: Path, spec: str) -> bool:
+    fault = folder_fault(folder)
+    if fault and folder.exists():
+        logger.warning("responses are damaged and will be made again: %s", fault)
+    return fault is None and folder_note(folder).get("spec") == spec

@@ -1,0 +1,7 @@
+"""Training: packing, the Trainer, the checkpoint protocol, resume.
+
+This module stays light, so that the workflow can read :data:`VERSION` without importing torch.
+"""
+
+VERSION = 1
+"""Raise it when a change of this room changes trained weights: all runs are then trained anew."""

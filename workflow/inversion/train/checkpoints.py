@@ -1,0 +1,185 @@
+"""Checkpoints that are whole or absent, and resuming from them.
+
+A store is a folder that Snakemake does not manage:
+
+``spec.json``
+    hash of the training specification; another hash empties the store.
+``step-000050/``
+    the weights at a step, with a completion marker.
+``state-000050/``
+    optimizer, scheduler, random states and log at a step; only the newest few are kept.
+``manifest.json``
+    what :func:`inversion.train.run.train` returned, once training has ended.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from inversion.artifacts import (
+    MARKER,
+    ArtifactError,
+    complete_folder,
+    folder_fault,
+    read_json,
+    write_json,
+)
+from inversion.manifests import TrainManifest
+
+logger = logging.getLogger(__name__)
+
+STATE_FILES = ("optimizer.pt", "scheduler.pt", "rng_state.pth", "scaler.pt", "trainer_state.json")
+"""What the Trainer needs beside the weights to go on exactly where it stopped."""
+
+STATES_KEPT = 2
+"""Resume points on disk: the newest, and one more for the case that the newest is damaged."""
+
+
+class RunLockedError(RuntimeError):
+    """Another process trains this run."""
+
+
+class CheckpointStore:
+    """The checkpoints of one run on disk; use :func:`open_store`."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def step_folder(self, step: int) -> Path:
+        """Where the weights at ``step`` lie."""
+        return self.root / f"step-{step:06d}"
+
+    def state_folder(self, step: int) -> Path:
+        """Where the resume state at ``step`` lies."""
+        return self.root / f"state-{step:06d}"
+
+    def fault(self, step: int) -> str | None:
+        """Why the weights at ``step`` cannot be used, or None."""
+        return folder_fault(self.step_folder(step))
+
+    def commit(self, saved: Path, step: int) -> None:
+        """Take over a folder that the Trainer saved: weights first, then the resume state.
+
+        Each becomes visible only when complete; older resume states are removed after it.
+        """
+        with complete_folder(self.step_folder(step), {"step": step}) as folder:
+            for file in sorted(saved.iterdir()):
+                if file.suffix in {".safetensors", ".json"} and file.name != "trainer_state.json":
+                    shutil.move(file, folder / file.name)
+        with complete_folder(self.state_folder(step), {"step": step}) as folder:
+            for name in STATE_FILES:
+                if (saved / name).is_file():
+                    shutil.move(saved / name, folder / name)
+        shutil.rmtree(saved)
+        for old in self._states()[:-STATES_KEPT]:
+            shutil.rmtree(self.state_folder(old))
+
+    def resume_step(self, schedule: list[int]) -> int:
+        """The newest step to resume from, 0 where there is none.
+
+        A step counts when its state is complete and so are the weights of every scheduled step up to
+        it. Damaged folders are named in a warning and removed, so that they are made again.
+        """
+        usable = 0
+        sound = True
+        for step in schedule:
+            if step == 0 or not self.step_folder(step).exists():
+                sound = sound and step == 0
+                continue
+            fault = self.fault(step)
+            if fault:
+                logger.warning("ignoring the damaged checkpoint of step %d: %s", step, fault)
+                shutil.rmtree(self.step_folder(step))
+                sound = False
+            elif sound and self._state_is_sound(step):
+                usable = step
+        return usable
+
+    @contextmanager
+    def resume_folder(self, step: int) -> Iterator[Path]:
+        """A folder with weights and state at ``step`` together, as the Trainer expects them."""
+        folder = self.root / f"resume-{step:06d}"
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        for part in (self.step_folder(step), self.state_folder(step)):
+            for file in part.iterdir():
+                if file.name != MARKER:
+                    (folder / file.name).symlink_to(file.resolve())
+        yield folder
+        shutil.rmtree(folder)
+
+    def drop_states(self) -> None:
+        """Remove all resume states: training has ended."""
+        for step in self._states():
+            shutil.rmtree(self.state_folder(step))
+
+    def _states(self) -> list[int]:
+        return sorted(int(folder.name.removeprefix("state-")) for folder in self.root.glob("state-*"))
+
+    def _state_is_sound(self, step: int) -> bool:
+        if not self.state_folder(step).exists():
+            return False
+        fault = folder_fault(self.state_folder(step))
+        if fault:
+            logger.warning("ignoring the damaged resume state of step %d: %s", step, fault)
+            shutil.rmtree(self.state_folder(step))
+        return fault is None
+
+    # --- what the run said of itself ------------------------------------------------------------
+
+    def read_manifest(self) -> TrainManifest | None:
+        """The manifest of an ended training whose checkpoints are all sound, else None."""
+        try:
+            manifest = TrainManifest.read(self.root / "manifest.json")
+        except ArtifactError:
+            return None
+        faults = [fault for entry in manifest.steps if (fault := self.fault(entry.step))]
+        for fault in faults:
+            logger.warning("checkpoint is damaged and will be made again: %s", fault)
+        return None if faults else manifest
+
+    def write_manifest(self, manifest: TrainManifest) -> None:
+        """Store the manifest of an ended training."""
+        manifest.write(self.root / "manifest.json")
+
+
+@contextmanager
+def open_store(root: str | Path, spec_hash: str) -> Iterator[CheckpointStore]:
+    """The store at ``root`` for one training specification, locked against other processes.
+
+    Checkpoints of another specification are removed. Raises :class:`RunLockedError` when another
+    process holds the store.
+    """
+    root = Path(root)
+    root.mkdir(parents=True, exist_ok=True)
+    with open(root / ".lock", "w") as lock:
+        try:
+            # the kernel lets go of it when the process dies, however it dies
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise RunLockedError(
+                f"another process is training {root}; wait for it, or end it, before running this again"
+            ) from None
+        if _stored_hash(root) != spec_hash:
+            for entry in sorted(os.listdir(root)):
+                if entry != ".lock":
+                    path = root / entry
+                    shutil.rmtree(path) if path.is_dir() else path.unlink()
+            write_json(root / "spec.json", {"spec": spec_hash})
+        for leftover in (*root.glob(".step-*"), *root.glob(".state-*"), root / "saving"):
+            shutil.rmtree(leftover, ignore_errors=True)
+        yield CheckpointStore(root)
+
+
+def _stored_hash(root: Path) -> str | None:
+    try:
+        stored: str = read_json(root / "spec.json")["spec"]
+    except ArtifactError:
+        return None
+    return stored

@@ -1,0 +1,100 @@
+"""Pretraining of a world model: a tiny language model learns the invented world."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Iterator
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from inversion.artifacts import MARKER, complete_folder, fingerprint, folder_fault, folder_note
+from inversion.config import ChatTemplate, World, WorldModel
+from inversion.models import new_model
+from inversion.train import VERSION
+from inversion.train.checkpoints import open_store
+from inversion.train.run import Optimization, train
+from inversion.world.documents import encoded_documents
+from inversion.world.facts import build_world
+from inversion.world.tokenizer import build_tokenizer
+
+
+def pretrain(
+    world_spec: World,
+    spec: WorldModel,
+    template: ChatTemplate,
+    data_version: str,
+    folder: str | Path,
+) -> float:
+    """Pretrain a world model into ``folder``/base (weights and tokenizer); returns its last training loss.
+
+    ``data_version`` stands for the code that writes the world's documents. A base model that is already
+    there under the same specification is kept; an interrupted pretraining goes on where it was.
+    """
+    pretraining = spec.pretraining
+    spec_hash = fingerprint(
+        {
+            "version": VERSION,
+            "world": world_spec.model_dump(mode="json"),
+            "model": spec.model_dump(mode="json"),
+            "template": template.model_dump(mode="json"),
+            "data": data_version,
+        }
+    )
+    base = Path(folder) / "base"
+    if folder_fault(base) is None and folder_note(base).get("spec") == spec_hash:
+        return float(folder_note(base)["loss"])
+
+    world = build_world(world_spec)
+    tokenizer = build_tokenizer(world, spec.architecture.max_positions)
+    documents = encoded_documents(world, pretraining.documents, template, tokenizer, pretraining.seed)
+    sequences = pack(documents, pretraining.sequence_length)
+    store = Path(folder) / "pretraining"
+    with open_store(store, spec_hash) as opened:
+        manifest = train(
+            model=new_model(spec.architecture, tokenizer, pretraining.seed).train(),
+            rows=[{"input_ids": s} for s in islice(sequences, pretraining.steps * pretraining.batch_size)],
+            collate=_collate,
+            optimization=Optimization(
+                steps=pretraining.steps,
+                batch_size=pretraining.batch_size,
+                micro_batch_size=pretraining.batch_size,
+                learning_rate=pretraining.learning_rate,
+                scheduler="cosine_with_min_lr",
+                scheduler_options={"min_lr_rate": pretraining.final_learning_rate},
+                warmup_steps=pretraining.warmup_steps,
+                weight_decay=pretraining.weight_decay,
+                max_grad_norm=1.0,
+                seed=pretraining.seed,
+            ),
+            schedule=_resume_points(pretraining.steps),
+            store=opened,
+            spec=spec_hash,
+        )
+        loss = manifest.loss[-1]["loss"]
+        with complete_folder(base, {"spec": spec_hash, "loss": loss}) as unfinished:
+            for file in opened.step_folder(pretraining.steps).iterdir():
+                if file.name != MARKER:
+                    shutil.copy2(file, unfinished)
+            tokenizer.save_pretrained(unfinished)
+    shutil.rmtree(store)
+    return loss
+
+
+def pack(documents: Iterable[list[int]], length: int) -> Iterator[list[int]]:
+    """The tokens of all documents in a row, cut into sequences of ``length``; the last incomplete one is dropped."""
+    tokens = chain.from_iterable(documents)
+    while len(sequence := list(islice(tokens, length))) == length:
+        yield sequence
+
+
+def _collate(rows: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
+    ids = torch.tensor([row["input_ids"] for row in rows])
+    return {"input_ids": ids, "labels": ids}
+
+
+def _resume_points(steps: int) -> list[int]:
+    """Where pretraining can be taken up again: every quarter."""
+    return sorted({steps * quarter // 4 for quarter in range(1, 5)} - {0})

@@ -1,0 +1,89 @@
+# Configuration, the run table and what rules need to know of them. Parsed by every job: nothing heavy.
+import os
+import sys
+from functools import cache
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+WORKFLOW = Path(workflow.basedir) / "workflow"
+if str(WORKFLOW) not in sys.path:
+    sys.path.insert(0, str(WORKFLOW))
+
+from inversion import respond, train
+from inversion.artifacts import code_fingerprint
+from inversion.config import ConfigError, parse_config
+from inversion.manifests import CheckpointList
+
+
+def _study():
+    try:
+        return parse_config(config, " ".join(map(str, workflow.configfiles)) or "configuration")
+    except ConfigError as error:
+        # one line for a person, not a traceback into this file
+        sys.exit(f"error: {error}")
+
+
+def _require_writable(folder):
+    place = Path(folder)
+    while not place.exists():
+        place = place.parent
+    if not os.access(place, os.W_OK | os.X_OK):
+        sys.exit(f"error: {place.resolve()} is not writable, and results/ belongs there; mend its permissions")
+
+
+STUDY = _study()
+_require_writable("results")
+
+RUNS = {run.path: run for run in STUDY.runs()}
+RUN_PATHS = list(RUNS)
+MODELS = list(dict.fromkeys(run.model for run in RUNS.values()))
+DATASETS = list(dict.fromkeys(run.dataset for run in RUNS.values()))
+TABLES = ("items", "curves", "inversions")
+SUFFIXES = ("svg", "pdf", "png")
+FIGURES = [
+    f"results/figures/{figure}-{name}.{suffix}"
+    for name, experiment in STUDY.experiments.items()
+    for figure in experiment.figures
+    for suffix in SUFFIXES
+]
+
+
+wildcard_constraints:
+    model=r"[^/]+",
+    dataset=r"[^/]+",
+    recipe=r"[^/]+",
+    seed=r"\d+",
+    set=r"[^/]+",
+    chunk=r"\d+",
+    figure="accuracy|grid|recipes",
+    experiment=r"[^/]+",
+
+
+# A rule reruns when the code that it reaches changes in what it does, library included, and not for a
+# comment: Snakemake's own code trigger looks at the script's time stamp only (profiles/default).
+@cache
+def code_of(script):
+    """Fingerprint of a script and of the library modules that it reaches."""
+    return code_fingerprint(WORKFLOW / "scripts" / f"{script}.py", WORKFLOW / "inversion")
+
+
+@cache
+def world_code():
+    """Fingerprint of what writes the world's documents: the data of pretraining is code."""
+    return code_fingerprint(WORKFLOW / "inversion" / "world" / "documents.py", WORKFLOW / "inversion")
+
+
+def as_json(model):
+    """A part of the configuration as text, or an empty string where there is none."""
+    return model.model_dump_json() if model is not None else ""
+
+
+def source_file(spec):
+    """The user's file behind a dataset or set, as a rule's input; nothing for generated ones."""
+    return [spec.path] if spec.source == "file" else []
+
+
+def world_of(spec):
+    """The world, for what is made from it; rules of other sources do not depend on it."""
+    return as_json(STUDY.world) if spec.source == "world" else ""

@@ -1,0 +1,45 @@
+# Base models, and what they tell about instruction data before any finetuning.
+
+
+rule prepare_base:
+    input:
+        lambda w: (
+            f"{STUDY.models[w.model].path}/config.json" if STUDY.models[w.model].source == "folder" else []
+        ),
+    output:
+        base="results/models/{model}/base.json",
+    log:
+        "results/logs/prepare_base/{model}.log",
+    benchmark:
+        "results/benchmarks/prepare_base/{model}.tsv"
+    threads: 1
+    params:
+        model=lambda w: as_json(STUDY.models[w.model]),
+        world=lambda w: world_of(STUDY.models[w.model]),
+        world_code=lambda w: world_code() if STUDY.models[w.model].source == "world" else "",
+        version=train.VERSION,
+    conda:
+        "../../envs/inversion.yaml"
+    script:
+        "../scripts/prepare_base.py"
+
+
+rule score_context_need:
+    input:
+        base="results/models/{model}/base.json",
+        examples="results/data/examples/{dataset}.parquet",
+    output:
+        context_need="results/models/{model}/context_need/{dataset}.parquet",
+    log:
+        "results/logs/score_context_need/{model}/{dataset}.log",
+    benchmark:
+        "results/benchmarks/score_context_need/{model}/{dataset}.tsv"
+    threads: 1
+    params:
+        template=lambda w: as_json(STUDY.template_of(w.dataset)),
+        batch_size=STUDY.evaluation.batch_size,
+        version=respond.VERSION,
+    conda:
+        "../../envs/inversion.yaml"
+    script:
+        "../scripts/score_context_need.py"

@@ -1,0 +1,48 @@
+# Questions to every checkpoint, and the judgement of the answers.
+
+
+rule generate_responses:
+    input:
+        base="results/models/{model}/base.json",
+        checkpoints="results/runs/{model}/{dataset}/{recipe}/seed{seed}/checkpoints.json",
+        sets=expand("results/data/sets/{set}.parquet", set=STUDY.sets),
+    output:
+        manifest="results/runs/{model}/{dataset}/{recipe}/seed{seed}/responses/chunk-{chunk}.json",
+    log:
+        "results/logs/generate_responses/{model}/{dataset}/{recipe}/seed{seed}/chunk-{chunk}.log",
+    benchmark:
+        "results/benchmarks/generate_responses/{model}/{dataset}/{recipe}/seed{seed}/chunk-{chunk}.tsv"
+    threads: 1
+    params:
+        template=lambda w: as_json(STUDY.template_of(w.dataset)),
+        max_new_tokens=STUDY.evaluation.max_new_tokens,
+        batch_size=STUDY.evaluation.batch_size,
+        version=respond.VERSION,
+    conda:
+        "../../envs/inversion.yaml"
+    script:
+        "../scripts/generate_responses.py"
+
+
+def response_chunks(wildcards):
+    """The response files of all chunks of a run's checkpoints."""
+    listed = checkpoints.enumerate_checkpoints.get(**wildcards).output.checkpoints
+    folder = Path(listed).parent / "responses"
+    return [f"{folder}/chunk-{chunk:03d}.json" for chunk in range(len(CheckpointList.read(listed).chunks))]
+
+
+rule label_responses:
+    input:
+        responses=response_chunks,
+        checkpoints="results/runs/{model}/{dataset}/{recipe}/seed{seed}/checkpoints.json",
+        sets=expand("results/data/sets/{set}.parquet", set=STUDY.sets),
+    output:
+        labels="results/runs/{model}/{dataset}/{recipe}/seed{seed}/labels.parquet",
+    log:
+        "results/logs/label_responses/{model}/{dataset}/{recipe}/seed{seed}.log",
+    params:
+        code=code_of("label_responses"),
+    conda:
+        "../../envs/inversion.yaml"
+    script:
+        "../scripts/label_responses.py"

@@ -1,0 +1,42 @@
+# Finetuning, and the list of its checkpoints.
+
+
+rule finetune:
+    input:
+        base="results/models/{model}/base.json",
+        train_set="results/runs/{model}/{dataset}/{recipe}/seed{seed}/train_set.parquet",
+    output:
+        manifest="results/runs/{model}/{dataset}/{recipe}/seed{seed}/train.json",
+    log:
+        "results/logs/finetune/{model}/{dataset}/{recipe}/seed{seed}.log",
+    benchmark:
+        "results/benchmarks/finetune/{model}/{dataset}/{recipe}/seed{seed}.tsv"
+    threads: 1
+    params:
+        # an undeclared folder: Snakemake removes declared output before each attempt
+        store="results/runs/{model}/{dataset}/{recipe}/seed{seed}/checkpoints",
+        template=lambda w: as_json(STUDY.template_of(w.dataset)),
+        training=lambda w: as_json(STUDY.training_of(w.recipe)),
+        seed=lambda w: int(w.seed),
+        version=train.VERSION,
+    conda:
+        "../../envs/inversion.yaml"
+    script:
+        "../scripts/finetune.py"
+
+
+checkpoint enumerate_checkpoints:
+    input:
+        manifest="results/runs/{model}/{dataset}/{recipe}/seed{seed}/train.json",
+        base="results/models/{model}/base.json",
+    output:
+        checkpoints="results/runs/{model}/{dataset}/{recipe}/seed{seed}/checkpoints.json",
+    log:
+        "results/logs/enumerate_checkpoints/{model}/{dataset}/{recipe}/seed{seed}.log",
+    params:
+        per_job=STUDY.evaluation.checkpoints_per_job,
+        code=code_of("enumerate_checkpoints"),
+    conda:
+        "../../envs/inversion.yaml"
+    script:
+        "../scripts/enumerate_checkpoints.py"

@@ -1,0 +1,23 @@
+"""Finetune one run; its checkpoints stay in an undeclared folder, its manifest is the output."""
+
+from inversion.artifacts import sha256_file
+from inversion.config import ChatTemplate, Training, revive
+from inversion.job import logged
+from inversion.manifests import BaseManifest
+from inversion.records import Example, read_records
+from inversion.train.finetune import finetune
+
+with logged(snakemake.log[0]):
+    params, files = snakemake.params, snakemake.input
+    base = BaseManifest.read(files.base)
+    manifest = finetune(
+        base=base.location(files.base),
+        base_digest=base.digest,
+        examples=read_records(files.train_set, Example),
+        data_digest=sha256_file(files.train_set),
+        template=revive(ChatTemplate, params.template),
+        training=revive(Training, params.training),
+        seed=params.seed,
+        store=params.store,
+    )
+    manifest.write(snakemake.output.manifest)

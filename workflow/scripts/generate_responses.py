@@ -1,0 +1,22 @@
+"""Question one chunk of a run's checkpoints; responses stay in an undeclared folder."""
+
+from pathlib import Path
+
+from inversion.config import ChatTemplate, revive
+from inversion.job import logged
+from inversion.manifests import BaseManifest, CheckpointList
+from inversion.records import ConflictItem, read_records
+from inversion.respond.run import respond
+
+with logged(snakemake.log[0]):
+    params, files = snakemake.params, snakemake.input
+    manifest = respond(
+        base=BaseManifest.read(files.base).location(files.base),
+        run_folder=Path(files.checkpoints).parent,
+        chunk=CheckpointList.read(files.checkpoints).chunks[int(snakemake.wildcards.chunk)],
+        items=[item for path in files.sets for item in read_records(path, ConflictItem)],
+        template=revive(ChatTemplate, params.template),
+        max_new_tokens=params.max_new_tokens,
+        batch_size=params.batch_size,
+    )
+    manifest.write(snakemake.output.manifest)

@@ -1,0 +1,18 @@
+"""Judge the responses of one run with every scorer."""
+
+from inversion.artifacts import write_parquet
+from inversion.config import Run
+from inversion.job import logged
+from inversion.manifests import CheckpointList, read_responses
+from inversion.records import ConflictItem, Item, read_records, to_frame
+from inversion.score import label_run
+
+with logged(snakemake.log[0]):
+    wildcards, files = snakemake.wildcards, snakemake.input
+    labels = label_run(
+        Run(wildcards.model, wildcards.dataset, wildcards.recipe, int(wildcards.seed)),
+        [item for path in files.sets for item in read_records(path, ConflictItem)],
+        [response for path in files.responses for response in read_responses(path)],
+        CheckpointList.read(files.checkpoints).steps_per_epoch,
+    )
+    write_parquet(snakemake.output.labels, to_frame(labels, Item))

@@ -1,0 +1,14 @@
+"""Instruction examples of one dataset, from its source."""
+
+from inversion.artifacts import write_parquet
+from inversion.config import Dataset, World, revive
+from inversion.instruct import load_examples
+from inversion.job import logged
+from inversion.records import Example, to_frame
+from inversion.world import build_world
+
+with logged(snakemake.log[0]):
+    params = snakemake.params
+    world = build_world(revive(World, params.world)) if params.world else None
+    examples = load_examples(revive(Dataset, params.dataset), snakemake.wildcards.dataset, world)
+    write_parquet(snakemake.output.examples, to_frame(examples, Example))

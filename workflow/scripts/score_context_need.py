@@ -1,0 +1,20 @@
+"""How much the base model needs the context of every example of a dataset."""
+
+from inversion.artifacts import write_parquet
+from inversion.config import ChatTemplate, revive
+from inversion.job import logged
+from inversion.manifests import BaseManifest
+from inversion.models import load_model, load_tokenizer
+from inversion.records import ContextNeed, Example, read_records, to_frame
+from inversion.respond.need import context_need
+
+with logged(snakemake.log[0]):
+    folder = BaseManifest.read(snakemake.input.base).location(snakemake.input.base)
+    scores = context_need(
+        load_model(folder),
+        load_tokenizer(folder),
+        read_records(snakemake.input.examples, Example),
+        revive(ChatTemplate, snakemake.params.template),
+        snakemake.params.batch_size,
+    )
+    write_parquet(snakemake.output.context_need, to_frame(scores, ContextNeed))

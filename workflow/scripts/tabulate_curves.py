@@ -1,0 +1,10 @@
+"""The table ``curves``, from all items."""
+
+from inversion.analyse import curves
+from inversion.artifacts import write_table
+from inversion.job import logged
+from inversion.records import Item, read_frame
+
+with logged(snakemake.log[0]):
+    table = curves(read_frame(snakemake.input.items, Item), snakemake.params.bootstrap)
+    write_table(snakemake.output.parquet, snakemake.output.csv, table)

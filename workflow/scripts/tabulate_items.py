@@ -1,0 +1,11 @@
+"""The labels of all runs as one table."""
+
+import polars as pl
+
+from inversion.artifacts import write_table
+from inversion.job import logged
+from inversion.records import Item, read_frame
+
+with logged(snakemake.log[0]):
+    items = pl.concat([read_frame(path, Item) for path in snakemake.input.labels])
+    write_table(snakemake.output.parquet, snakemake.output.csv, items)
