@@ -180,7 +180,7 @@ def read_parquet(path: str | Path) -> pl.DataFrame:
         return pl.read_parquet(io.BytesIO(Path(path).read_bytes()))
     except FileNotFoundError:
         raise ArtifactError(f"{path} is missing; rerun to make it") from None
-    except Exception as error:  # polars raises many types for broken files
+    except (Exception, pl.exceptions.PanicException) as error:  # polars raises many types for broken files
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ArtifactError(f"{path} is no readable table ({reason}); delete it and rerun to rebuild it") from None
 

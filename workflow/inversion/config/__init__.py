@@ -1,6 +1,6 @@
 """The configuration of a study: strict models, their defaults, and errors made for people."""
 
-from inversion.config.load import ConfigError, parse_config, read_config
+from inversion.config.load import ConfigError, parse_config, read_config, revive
 from inversion.config.schema import (
     Architecture,
     ChatTemplate,
@@ -66,4 +66,5 @@ __all__ = [
     "WorldSet",
     "parse_config",
     "read_config",
+    "revive",
 ]

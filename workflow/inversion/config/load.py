@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 from inversion.config.schema import Config, nearest
@@ -26,26 +27,49 @@ def parse_config(values: Mapping[str, Any], source: str = "configuration") -> Co
     impossible combination.
     """
     try:
-        # JSON mode keeps strictness but takes lists for tuples, as YAML writes them.
-        return Config.model_validate_json(json.dumps(values))
+        # JSON mode keeps strictness but takes lists for tuples, as YAML writes them. YAML also makes
+        # dates of what looks like one; as text they are what was written.
+        return Config.model_validate_json(json.dumps(values, default=str))
     except ValidationError as error:
         raise ConfigError(f"{source}: {_line(error)}") from None
-    except TypeError as error:
+    except (TypeError, ValueError) as error:  # a mapping for a key, an alias to itself
         raise ConfigError(f"{source}: {error}; write plain strings, numbers, lists and mappings") from None
+
+
+def revive(kind: Any, text: str) -> Any:
+    """The part of a configuration that ``model_dump_json`` wrote as ``text``; ``kind`` is its model or union."""
+    return TypeAdapter(kind).validate_json(text)
 
 
 def read_config(path: str | Path) -> Config:
     """The checked configuration in the YAML file ``path``.
 
-    Raises :class:`ConfigError` as :func:`parse_config` does, and where the file is no YAML mapping.
+    Raises :class:`ConfigError` as :func:`parse_config` does, and where the file is no YAML mapping
+    or says a key twice.
     """
     try:
-        values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigError(f"{path}: {' '.join(str(error).split())}") from None
+        values = yaml.load(Path(path).read_text(encoding="utf-8"), _UniqueKeyLoader)
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigError(f"{path}: no YAML: {' '.join(str(error).split())}") from None
     if not isinstance(values, dict):
         raise ConfigError(f"{path}: a study is a mapping of keys, found {type(values).__name__}")
     return parse_config(values, str(path))
+
+
+class _UniqueKeyLoader(yaml.SafeLoader):
+    """YAML in which a key said twice is an error; the library would silently take the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        seen = set()
+        for key_node, _ in node.value:
+            if key_node.tag != "tag:yaml.org,2002:merge" and isinstance(key_node, yaml.ScalarNode):
+                if key_node.value in seen:
+                    problem = f"the key `{key_node.value}` stands twice; rename or remove one"
+                    raise yaml.constructor.ConstructorError(None, None, problem, key_node.start_mark)
+                seen.add(key_node.value)
+        return super().construct_mapping(node, deep)
 
 
 def _line(error: ValidationError) -> str:
@@ -65,12 +89,29 @@ def _line(error: ValidationError) -> str:
     if fault["type"] == "value_error":
         message = str(fault["ctx"]["error"])
         return f"{where}: {message}" if where else message
-    return f"`{where}` is {fault['input']!r}: {fault['msg'][0].lower()}{fault['msg'][1:]}"
+    if fault["type"] == "string_pattern_mismatch":
+        return (
+            f"`{where}` is {fault['input']!r}: a name starts with a letter or digit and goes on with "
+            "letters, digits and . _ + - (it becomes a folder)"
+        )
+    found = repr(fault["input"])
+    found = found if len(found) <= 80 else f"{found[:77]}..."
+    return f"`{where}` is {found}: {fault['msg'][0].lower()}{fault['msg'][1:]}{_number_hint(fault['input'])}"
+
+
+def _number_hint(found: Any) -> str:
+    """The mend where YAML took a number such as ``1e-4`` for text."""
+    try:
+        number = float(found) if isinstance(found, str) else math.nan
+    except ValueError:
+        return ""
+    return f"; write {yaml.safe_dump(number).split()[0]}, without quotes" if math.isfinite(number) else ""
 
 
 def _tag(fault: ErrorDetails) -> str:
     """The key that chooses between kinds (``source``, ``method``, ``by``)."""
-    return fault["ctx"]["discriminator"].strip("'")
+    discriminator: str = fault["ctx"]["discriminator"]
+    return discriminator.strip("'")
 
 
 def _resolve(loc: tuple[int | str, ...]) -> tuple[list[str], list[str]]:

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Annotated, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 """A share between 0 and 1, both included."""
@@ -27,13 +27,17 @@ def nearest(name: str, known: Iterable[str]) -> str:
     """``"; did you mean 'x'?"`` for the most similar known name, else the list of what there is."""
     names = list(known)
     match = difflib.get_close_matches(name, names, n=1)
-    return f"; did you mean {match[0]!r}?" if match else f"; there are: {', '.join(names)}"
+    if match:
+        return f"; did you mean {match[0]!r}?"
+    return f"; there are: {', '.join(names)}" if names else "; there are none"
 
 
 class Strict(BaseModel):
     """Base of all configuration models: unknown keys are errors and values never change."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
 
 
 # --- the invented world -------------------------------------------------------------------------
@@ -80,7 +84,7 @@ class Pretraining(Strict):
     batch_size: PositiveInt = 32
     """Sequences a step."""
     sequence_length: PositiveInt = 64
-    """Tokens a sequence; documents are packed."""
+    """Tokens a sequence; each is one document, cut to this length."""
     learning_rate: PositiveFloat = 5e-3
     final_learning_rate: Fraction = 0.1
     """Where the cosine decay ends, as a share of the learning rate."""
@@ -105,6 +109,15 @@ class Architecture(Strict):
     """The context window, in tokens."""
     initializer_range: PositiveFloat = 0.1
     """The libraries' usual 0.02 learns nothing in the time that a tiny model has."""
+
+    @model_validator(mode="after")
+    def _head_size(self) -> Architecture:
+        if self.hidden_size % (2 * self.heads):
+            raise ValueError(
+                f"hidden_size {self.hidden_size} is no multiple of 2 x heads = {2 * self.heads}; "
+                "every head needs an even size for its rotary positions"
+            )
+        return self
 
 
 class WorldModel(Strict):
@@ -244,6 +257,14 @@ class LoraTuning(Strict):
 Tuning = Annotated[FullTuning | LoraTuning, Field(discriminator="method")]
 
 
+class ScheduleSegment(Strict):
+    """Keep a checkpoint every so many steps, up to a step."""
+
+    every: PositiveInt
+    until: PositiveInt | None = None
+    """Last step of the segment; the end of training where unset."""
+
+
 class Training(Strict):
     """Hyperparameters of finetuning."""
 
@@ -261,6 +282,12 @@ class Training(Strict):
     max_grad_norm: PositiveFloat = 1.0
     max_length: PositiveInt = 2048
     """Longest example, in tokens; a longer one is left out and counted."""
+    checkpoints: tuple[ScheduleSegment, ...] = (
+        ScheduleSegment(every=10, until=60),
+        ScheduleSegment(every=50),
+    )
+    """Steps that are kept and evaluated: dense early, where the action is, then sparse. Step 0 (the base
+    model) and the last step always belong."""
     tuning: Tuning = FullTuning()
 
     @model_validator(mode="after")
@@ -268,6 +295,25 @@ class Training(Strict):
         if self.micro_batch_size is not None and self.batch_size % self.micro_batch_size:
             raise ValueError(f"batch_size {self.batch_size} is no multiple of micro_batch_size {self.micro_batch_size}")
         return self
+
+    @model_validator(mode="after")
+    def _segments(self) -> Training:
+        ends = [segment.until for segment in self.checkpoints]
+        if not ends or ends[-1] is not None or None in ends[:-1]:
+            raise ValueError("every segment of checkpoints but the last needs `until`, and the last has none")
+        bounded = [end for end in ends if end is not None]
+        if bounded != sorted(set(bounded)):
+            raise ValueError(f"the `until` steps of checkpoints must grow, got {bounded}")
+        return self
+
+    def checkpoint_steps(self, total: int) -> list[int]:
+        """The steps to keep of a run of ``total`` steps: ascending, with 0 and ``total``."""
+        steps, start = {0, total}, 0
+        for segment in self.checkpoints:
+            stop = total if segment.until is None else min(segment.until, total)
+            steps.update(range(start + segment.every, stop + 1, segment.every))
+            start = max(start, stop)
+        return sorted(steps)
 
 
 class TrainingOverride(Strict):
@@ -283,6 +329,7 @@ class TrainingOverride(Strict):
     weight_decay: Annotated[float, Field(ge=0.0)] | None = None
     max_grad_norm: PositiveFloat | None = None
     max_length: PositiveInt | None = None
+    checkpoints: tuple[ScheduleSegment, ...] | None = None
     tuning: Tuning | None = None
 
 
@@ -292,6 +339,12 @@ class Recipe(Strict):
     select: Selection | None = None
     augment: CounterfactualAugmentation | None = None
     training: TrainingOverride = TrainingOverride()
+
+    @model_validator(mode="after")
+    def _keeps_something(self) -> Recipe:
+        if self.select is not None and self.select.drop == 1.0:
+            raise ValueError("select.drop is 1, which removes every example; lower it")
+        return self
 
 
 # --- evaluation ---------------------------------------------------------------------------------
@@ -324,22 +377,9 @@ class FileSet(Strict):
 ConflictSet = Annotated[WorldSet | FileSet, Field(discriminator="source")]
 
 
-class ScheduleSegment(Strict):
-    """Evaluate every so many steps up to a step."""
-
-    every: PositiveInt
-    until: PositiveInt | None = None
-    """Last step of the segment; the end of training where unset."""
-
-
 class Evaluation(Strict):
-    """When checkpoints are kept and how they are questioned."""
+    """How checkpoints are questioned."""
 
-    schedule: tuple[ScheduleSegment, ...] = (
-        ScheduleSegment(every=10, until=60),
-        ScheduleSegment(every=50),
-    )
-    """Dense early, where the action is, then sparse; step 0 and the last step always belong."""
     checkpoints_per_job: PositiveInt = 12
     """How many checkpoints one job questions on one loaded base model."""
     max_new_tokens: PositiveInt = 8
@@ -348,25 +388,6 @@ class Evaluation(Strict):
     """Prompts a forward pass; results do not depend on it."""
     bootstrap: PositiveInt = 2000
     """Bootstrap resamples over clusters behind every interval."""
-
-    @model_validator(mode="after")
-    def _segments(self) -> Evaluation:
-        ends = [segment.until for segment in self.schedule]
-        if not ends or ends[-1] is not None or None in ends[:-1]:
-            raise ValueError("every segment of schedule but the last needs `until`, and the last has none")
-        bounded = [end for end in ends if end is not None]
-        if bounded != sorted(set(bounded)):
-            raise ValueError(f"the `until` steps of schedule must grow, got {bounded}")
-        return self
-
-    def steps(self, total: int) -> list[int]:
-        """The steps to keep of a run of ``total`` steps: ascending, with 0 and ``total``."""
-        steps, start = {0, total}, 0
-        for segment in self.schedule:
-            stop = total if segment.until is None else min(segment.until, total)
-            steps.update(range(start + segment.every, stop + 1, segment.every))
-            start = max(start, stop)
-        return sorted(steps)
 
 
 # --- the study ----------------------------------------------------------------------------------
@@ -446,9 +467,10 @@ class Config(Strict):
         for name, conflict_set in self.sets.items():
             if isinstance(conflict_set, FileSet):
                 for other in conflict_set.exclude:
-                    if other not in self.sets or other == name:
+                    others = [known for known in self.sets if known != name]
+                    if other not in others:
                         raise ValueError(
-                            f"sets.{name}.exclude: no other set is named {other!r}{nearest(other, self.sets)}"
+                            f"sets.{name}.exclude: no other set is named {other!r}{nearest(other, others)}"
                         )
         if self.world is None:
             for key in ("models", "datasets", "sets"):
@@ -456,7 +478,11 @@ class Config(Strict):
                     if value.source == "world":
                         raise ValueError(f"{key}.{name} has `source: world`, but the key `world` is missing; add it")
         for name in self.recipes:
-            self.training_of(name)
+            try:
+                self.training_of(name)
+            except ValidationError as error:
+                fault = error.errors(include_url=False)[0]
+                raise ValueError(f"recipes.{name}.training: {fault['msg'].removeprefix('Value error, ')}") from None
         return self
 
     def runs(self) -> list[Run]:
@@ -473,6 +499,11 @@ class Config(Strict):
             for recipe in e.recipes
             for seed in e.seeds
         ]
+
+    def template_of(self, dataset: str) -> ChatTemplate:
+        """How the dataset's examples, and questions to models trained on it, become messages."""
+        spec = self.datasets[dataset]
+        return spec.template if isinstance(spec, FileDataset) else ChatTemplate()
 
     def training_of(self, recipe: str) -> Training:
         """``training`` with what the recipe changes of it."""
