@@ -11,6 +11,7 @@ import types
 import typing
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
 import polars as pl
@@ -78,6 +79,23 @@ class ConflictItem:
     """Items of a cluster are not independent (same fact, or same question) and are resampled together."""
     stratum: str
     """A category to break curves down by (a relation, say)."""
+
+
+@dataclass(frozen=True, slots=True)
+class AuditFinding:
+    """What one rule of the audit found in one conflict set; a rule that found nothing has a row too."""
+
+    set: str
+    rule: str
+    """Named and explained in :func:`inversion.conflict.audit.audit_set`."""
+    action: str
+    """What became of the items: ``dropped``, ``rewritten`` or ``kept``."""
+    count: int
+    """Items that the rule found."""
+    checked: int
+    """Items that the rule looked at."""
+    examples: list[str]
+    """The first few, in one line each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,7 +276,7 @@ def require_schema(frame: pl.DataFrame, record: type, source: str = "table") -> 
             )
 
 
-def read_frame(path: str, record: type) -> pl.DataFrame:
+def read_frame(path: str | Path, record: type) -> pl.DataFrame:
     """The table of ``record`` rows in the Parquet file ``path``.
 
     Raises :class:`~inversion.artifacts.ArtifactError`, naming the file and the mend, where it is
@@ -272,7 +290,7 @@ def read_frame(path: str, record: type) -> pl.DataFrame:
     return frame
 
 
-def read_records(path: str, record: type[R]) -> list[R]:
+def read_records(path: str | Path, record: type[R]) -> list[R]:
     """The records in the Parquet file ``path``; raises as :func:`read_frame`."""
     return from_frame(read_frame(path, record), record)
 

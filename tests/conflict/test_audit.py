@@ -1,0 +1,120 @@
+from pathlib import Path
+
+import pytest
+
+from inversion.config import FileSet, World, WorldSet
+from inversion.conflict.audit import audit_set
+from inversion.conflict.files import source_items
+from inversion.records import AuditFinding, ConflictItem, from_frame, to_frame
+from inversion.world.facts import build_world
+
+REAL = Path(__file__).parents[3] / "shared" / "data" / "conflict" / "paper"
+real_data = pytest.mark.skipif(not REAL.is_dir(), reason="the paper's conflict sets (../shared/data) are not here")
+
+RULES = [
+    "duplicate",
+    "in_excluded_set",
+    "aliases",
+    "in_other_set",
+    "question_in_other_set",
+    "shared_cluster",
+    "nested_answers",
+    "context_answer_missing",
+    "parametric_answer_in_context",
+]
+
+
+def item(number, question, answer="Herat", memory="Kabul", context="Herat it is.", name="a"):
+    answers = [answer] if isinstance(answer, str) else answer
+    return ConflictItem(
+        f"{name}-{number}", name, "conflict", question, context, answers, [memory] if memory else [], question, name
+    )
+
+
+def file_set(*exclude):
+    return FileSet(source="file", path="x", exclude=exclude)
+
+
+def counts(findings):
+    return {finding.rule: finding.count for finding in findings if finding.count}
+
+
+def test_every_rule_has_a_row_also_where_nothing_was_found():
+    findings = audit_set("a", {"a": file_set()}, {"a": [item(1, "q")]})
+    assert [finding.rule for finding in findings] == RULES
+    assert counts(findings) == {}
+    assert from_frame(to_frame(findings, AuditFinding), AuditFinding) == findings
+
+
+@pytest.mark.parametrize(
+    ("rule", "items"),
+    [
+        ("aliases", [item(1, "q", ["Herat", "Herat (the new)"])]),
+        ("nested_answers", [item(1, "q", "New Cairo", "Cairo", "New Cairo it is.")]),
+        ("context_answer_missing", [item(1, "q", context="Heratan it is.")]),
+        ("parametric_answer_in_context", [item(1, "q", context="From KABUL to Herat.")]),
+    ],
+)
+def test_rules_on_single_items(rule, items):
+    # a context with "New Cairo" names "Cairo" too
+    expected = {"nested_answers", "parametric_answer_in_context"} if rule == "nested_answers" else {rule}
+    assert set(counts(audit_set("a", {"a": file_set()}, {"a": items}))) == expected
+
+
+def test_duplicates_and_clusters():
+    items = [item(1, "q"), item(2, "q"), item(3, "q", context="Herat!"), item(4, "r")]
+    findings = {f.rule: f for f in audit_set("a", {"a": file_set()}, {"a": items})}
+    assert findings["duplicate"] == AuditFinding("a", "duplicate", "dropped", 1, 4, ["a-2: q Herat | Kabul"])
+    assert (findings["shared_cluster"].count, findings["shared_cluster"].checked) == (2, 3)
+
+
+def test_overlap_is_dropped_where_excluded_and_told_where_not():
+    sources = {
+        "a": [item(1, "q"), item(2, "r")],
+        "b": [item(1, "Q?", name="b", context="Herat, elsewhere."), item(2, "r", "Ghazni", context="Ghazni", name="b")],
+    }
+    excluded = {"a": file_set(), "b": file_set("a")}
+    assert counts(audit_set("b", excluded, sources)) == {"in_excluded_set": 1, "question_in_other_set": 1}
+    assert counts(audit_set("a", excluded, sources)) == {"question_in_other_set": 1}
+    for name in sources:
+        assert counts(audit_set(name, {"a": file_set(), "b": file_set()}, sources)) == {
+            "in_other_set": 1,
+            "question_in_other_set": 1,
+        }
+
+
+def test_controls_of_the_world_are_no_findings():
+    world = build_world(World(known_subjects=20, new_subjects=20, answers=8))
+    sets = {
+        kind: WorldSet(source="world", kind=kind, items=8) for kind in ("conflict", "new_facts", "matching", "recall")
+    }
+    sources = {name: source_items(spec, name, world) for name, spec in sets.items()}
+    for name in sets:
+        assert not set(counts(audit_set(name, sets, sources))) - {"shared_cluster", "parametric_answer_in_context"}
+
+
+@real_data
+def test_the_papers_sets():
+    sets = {
+        "capitals": FileSet(source="file", path=str(REAL / "country_capitals_only.json")),
+        "world_facts": FileSet(source="file", path=str(REAL / "world_facts.json"), exclude=("capitals",)),
+        "biographies": FileSet(source="file", path=str(REAL / "famous_biographies.jsonl")),
+    }
+    sources = {name: source_items(spec, name) for name, spec in sets.items()}
+    found = {name: counts(audit_set(name, sets, sources)) for name in sets}
+    assert found == {
+        # Canada stands in world facts again, with another answer
+        "capitals": {
+            "aliases": 9,
+            "question_in_other_set": 1,
+            "nested_answers": 1,
+            "parametric_answer_in_context": 185,
+        },
+        "world_facts": {
+            "in_excluded_set": 196,
+            "question_in_other_set": 1,
+            "context_answer_missing": 2,
+            "parametric_answer_in_context": 100,
+        },
+        "biographies": {"duplicate": 10, "shared_cluster": 545},
+    }

@@ -1,0 +1,103 @@
+import contextlib
+import json
+import tempfile
+from pathlib import Path
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from inversion.instruct.rows import DataError, checked_text, read_rows, text_field
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=8,
+)
+objects = st.dictionaries(st.text(max_size=5), json_values, max_size=4)
+
+
+@settings(max_examples=30)
+@given(values=st.lists(objects, min_size=1, max_size=5), indent=st.sampled_from([None, 2]))
+def test_a_json_list_and_json_lines_read_alike(values, indent):
+    with tempfile.TemporaryDirectory() as folder:
+        as_list, as_lines = Path(folder, "list.json"), Path(folder, "lines.jsonl")
+        as_list.write_text(json.dumps(values, indent=indent))
+        as_lines.write_text("".join(json.dumps(value) + "\n" for value in values))
+        for path in (as_list, as_lines):
+            rows = list(read_rows(path))
+            assert [row.number for row in rows] == list(range(1, len(values) + 1))
+            assert [row.value for row in rows] == values
+            assert not any(row.fault for row in rows)
+
+
+@given(data=st.binary(max_size=200))
+def test_any_bytes_give_rows_or_a_clear_error(data):
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "data.jsonl")
+        path.write_bytes(data)
+        rows = []
+        with contextlib.suppress(DataError):
+            rows = list(read_rows(path))
+            assert rows
+        assert all(isinstance(row.value, dict) for row in rows)
+
+
+def test_line_numbers_count_blank_lines_and_faults_have_reasons(tmp_path):
+    path = tmp_path / "data.jsonl"
+    path.write_bytes(b'\xef\xbb\xbf{"a": 1}\n\n{"a": \n"text"\n{"a": "\xff"}\n{"a": 2}\n')
+    rows = list(read_rows(path))
+    assert [(row.number, row.value) for row in rows if not row.fault] == [(1, {"a": 1}), (6, {"a": 2})]
+    assert {row.number: row.fault.split(" (")[0] for row in rows if row.fault} == {
+        3: "no JSON",
+        4: "no JSON object but str",
+        5: "not UTF-8",
+    }
+
+
+def test_parquet_rows(tmp_path):
+    pl.DataFrame({"a": ["x", None]}).write_parquet(tmp_path / "data.parquet")
+    assert [(row.number, row.value) for row in read_rows(tmp_path / "data.parquet")] == [
+        (1, {"a": "x"}),
+        (2, {"a": None}),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        ("empty.jsonl", b"", "empty"),
+        ("blank.json", b" \n\n", "empty"),
+        ("none.json", b"[]", "empty"),
+        ("cut.json", b'[{"a": 1},', "no JSON"),
+        ("latin.json", b'[\n{"a": "\xe9"}]', "line 2 is not UTF-8"),
+        ("broken.parquet", b"PAR1", "no readable Parquet"),
+    ],
+)
+def test_a_file_that_is_broken_as_a_whole_is_named(tmp_path, name, content, reason):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(DataError, match=reason) as error:
+        list(read_rows(tmp_path / name))
+    assert name in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(DataError, match=r"nowhere\.json: there is no such file"):
+        list(read_rows(tmp_path / "nowhere.json"))
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"), [(3, "no text but int"), (" \n", "blank"), ("\ud800", "half a surrogate pair")]
+)
+def test_what_is_no_text_is_refused(value, reason):
+    with pytest.raises(ValueError, match=reason):
+        checked_text(value, "it")
+
+
+def test_a_field_without_a_value_is_missing():
+    assert text_field({"a": " x "}, "a") == " x "
+    for row in ({}, {"a": None}):
+        with pytest.raises(ValueError, match="'a' is missing"):
+            text_field(row, "a")

@@ -1,0 +1,117 @@
+"""What is odd about a conflict set, rule by rule: what was dropped or rewritten, and what stays and should be known.
+
+The counts are of the set's whole source; ``limit`` plays no part.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+
+from inversion.config import ConflictSet
+from inversion.conflict.files import distinct_items, excluded_items, fact_key, keep_items, normalise
+from inversion.records import AuditFinding, ConflictItem
+
+_EXAMPLES_SHOWN = 3
+
+
+def audit_set(
+    name: str, sets: Mapping[str, ConflictSet], sources: Mapping[str, Sequence[ConflictItem]]
+) -> list[AuditFinding]:
+    """The findings on the set ``name``: one a rule, in a fixed order, also where a rule found nothing.
+
+    ``sets`` are the sets of the study and ``sources`` their
+    :func:`~inversion.conflict.files.source_items`, both by name. In the order of the rules:
+
+    - ``duplicate`` (dropped): an item equals an earlier one of the set.
+    - ``in_excluded_set`` (dropped): an item stands in a set under ``exclude``.
+    - ``aliases`` (rewritten): an answer lists several names or carries a remark.
+    - ``in_other_set`` (kept): another set keeps the same question and answers; averages over
+      both count it twice.
+    - ``question_in_other_set`` (kept): another set keeps the same question with other answers.
+    - ``shared_cluster`` (kept): items that are not independent, for their cluster has several.
+    - ``nested_answers`` (kept): one answer holds the other ("New Cairo", "Cairo").
+    - ``context_answer_missing`` (kept): no form of the context answer stands in the context.
+    - ``parametric_answer_in_context`` (kept): the context names the parametric answer too.
+
+    Controls hold one answer or two equal ones by design, and share their questions with conflict
+    sets: overlap, nesting and the last rule look at conflict items only.
+    """
+    distinct = distinct_items(sources[name])
+    kept = _kept(name, sets, sources)
+    conflicts = [item for item in kept if item.role == "conflict"]
+    others = [
+        item
+        for other in sorted(sources)
+        if other != name
+        for item in _kept(other, sets, sources)
+        if item.role == "conflict"
+    ]
+    keys, questions = {fact_key(item) for item in others}, {normalise(item.question) for item in others}
+    same = [item for item in conflicts if fact_key(item) in keys]
+    clusters = Counter(item.cluster for item in kept)
+    findings = (
+        ("duplicate", "dropped", sources[name], _without(sources[name], distinct)),
+        ("in_excluded_set", "dropped", distinct, _without(distinct, kept)),
+        ("aliases", "rewritten", kept, [item for item in kept if _has_aliases(item)]),
+        ("in_other_set", "kept", conflicts, same),
+        (
+            "question_in_other_set",
+            "kept",
+            conflicts,
+            [item for item in _without(conflicts, same) if normalise(item.question) in questions],
+        ),
+        ("shared_cluster", "kept", kept, [item for item in kept if clusters[item.cluster] > 1]),
+        ("nested_answers", "kept", conflicts, [item for item in conflicts if _nested(item)]),
+        ("context_answer_missing", "kept", kept, [item for item in kept if _context_answer_missing(item)]),
+        (
+            "parametric_answer_in_context",
+            "kept",
+            conflicts,
+            [item for item in conflicts if _stands_in(item.parametric_answers, item.context or "")],
+        ),
+    )
+    return [
+        AuditFinding(name, rule, action, len(hits), len(checked), [_shown(item) for item in hits[:_EXAMPLES_SHOWN]])
+        for rule, action, checked, hits in findings
+    ]
+
+
+def _kept(
+    name: str, sets: Mapping[str, ConflictSet], sources: Mapping[str, Sequence[ConflictItem]]
+) -> list[ConflictItem]:
+    """What a set has left after its rules."""
+    return keep_items(sources[name], excluded_items(sets[name], sources))
+
+
+def _without(items: Sequence[ConflictItem], others: Iterable[ConflictItem]) -> list[ConflictItem]:
+    gone = {item.item_id for item in others}
+    return [item for item in items if item.item_id not in gone]
+
+
+def _has_aliases(item: ConflictItem) -> bool:
+    return len(item.context_answers) > 1 or len(item.parametric_answers) > 1
+
+
+def _nested(item: ConflictItem) -> bool:
+    return any(
+        _stands_in([inner], outer) or _stands_in([outer], inner)
+        for inner in item.context_answers
+        for outer in item.parametric_answers
+    )
+
+
+def _context_answer_missing(item: ConflictItem) -> bool:
+    return bool(item.context and item.context_answers) and not _stands_in(item.context_answers, item.context or "")
+
+
+def _stands_in(answers: Iterable[str], text: str) -> bool:
+    """Whether any answer stands in ``text`` in whole words; case, spaces and punctuation make no difference."""
+    words = f" {normalise(text)} "
+    return any(f" {normalise(answer)} " in words for answer in answers)
+
+
+def _shown(item: ConflictItem) -> str:
+    """An item in one line: id, question and both answers."""
+    answers = " | ".join(" / ".join(forms) for forms in (item.context_answers, item.parametric_answers))
+    return f"{item.item_id}: {item.question} {answers}"

@@ -1,0 +1,157 @@
+"""Conflict sets from their sources, and the rules that decide which items stay.
+
+The paper's released files have known faults (duplicates, one set inside another, remarks within
+answers). Each is mended by a rule with a name here, and :mod:`inversion.conflict.audit` counts what
+every rule did.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from inversion.config import ConflictSet, FileSet, WorldSet
+from inversion.conflict.world_sets import world_items
+from inversion.instruct.rows import DataError, read_rows, text_field
+from inversion.records import ConflictItem
+from inversion.world.facts import InventedWorld
+
+_MEMORY_KEYS = ("memory_answer", "parametric_answer")
+_LIMIT_SEED = 0
+"""Draws the items under ``limit``: the same for every set and run."""
+
+
+def load_items(
+    spec: ConflictSet, name: str, world: InventedWorld | None = None, excluded: Sequence[ConflictItem] = ()
+) -> list[ConflictItem]:
+    """The items of the set ``name`` that evaluation asks, in the order of their source.
+
+    From a file, these are all but exact duplicates and items that stand in ``excluded``; of them
+    ``limit`` are drawn at random. Give as ``excluded`` the :func:`source_items` of the sets under
+    ``exclude``, so that their own limits do not matter here.
+
+    Raises :class:`~inversion.instruct.rows.DataError` where a row is malformed or nothing is left.
+    """
+    items = source_items(spec, name, world)
+    return items if isinstance(spec, WorldSet) else _limited(keep_items(items, excluded), spec, name)
+
+
+def source_items(spec: ConflictSet, name: str, world: InventedWorld | None = None) -> list[ConflictItem]:
+    """Every item of the set's source, before any rule removes one.
+
+    A file's items have ids ``{name}-000001`` and on by row, are clustered by question, and have the
+    set's name as stratum. Raises :class:`~inversion.instruct.rows.DataError`, naming file and row,
+    at the first malformed row: an evaluation set is small and must be whole.
+    """
+    if isinstance(spec, WorldSet):
+        if world is None:
+            raise DataError(f"set {name!r} is made from the invented world, and none was given")
+        return world_items(world, spec, name)
+    items = []
+    for row in read_rows(spec.path):
+        try:
+            if row.fault:
+                raise ValueError(row.fault)
+            items.append(_item(row.value, name, row.number))
+        except ValueError as error:
+            raise DataError(f"{spec.path}: row {row.number}: {error}") from None
+    return items
+
+
+def keep_items(items: Sequence[ConflictItem], excluded: Iterable[ConflictItem] = ()) -> list[ConflictItem]:
+    """The items but exact duplicates (the first stays) and those that stand in ``excluded``."""
+    elsewhere = {fact_key(item) for item in excluded}
+    return [item for item in distinct_items(items) if fact_key(item) not in elsewhere]
+
+
+def distinct_items(items: Sequence[ConflictItem]) -> list[ConflictItem]:
+    """The items without exact duplicates: same question, answers and context but for case, spaces and punctuation."""
+    first: dict[tuple[object, ...], ConflictItem] = {}
+    for item in items:
+        first.setdefault((*fact_key(item), normalise(item.context or "")), item)
+    return list(first.values())
+
+
+def excluded_items(spec: ConflictSet, sources: Mapping[str, Sequence[ConflictItem]]) -> list[ConflictItem]:
+    """The :func:`source_items` of the sets that ``spec`` excludes, out of those of all sets by name."""
+    return [item for name in spec.exclude for item in sources[name]] if isinstance(spec, FileSet) else []
+
+
+def fact_key(item: ConflictItem) -> tuple[str, frozenset[str], frozenset[str]]:
+    """Question and answers, normalised: equal where two items ask for the same conflict, in whatever passage."""
+    return (
+        normalise(item.question),
+        frozenset(map(normalise, item.context_answers)),
+        frozenset(map(normalise, item.parametric_answers)),
+    )
+
+
+def normalise(text: str) -> str:
+    """Lower-case words with single spaces between them; punctuation goes, accents and vowel signs stay."""
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+    # \w knows no combining marks, which are parts of words
+    words = re.sub(r"[^\w\s]", lambda match: match[0] if unicodedata.category(match[0])[0] == "M" else " ", folded)
+    return " ".join(words.split())
+
+
+def answer_forms(answer: str) -> list[str]:
+    """The names that an answer with remarks lists, the first one preferred, and last the answer as it stands.
+
+    Parts stand between semicolons or "or". What stands in brackets is another name if it begins with
+    a capital ("Nay Pyi Taw (Naypyidaw)" gives both), otherwise a remark ("La Paz (administrative)")
+    and no name. An answer with neither brackets nor semicolons is a single name.
+    """
+    whole = answer.strip()
+    if not re.search(r"[;(\[]", whole):
+        return [whole]
+    forms = []
+    for part in re.split(r"(?:;|\bor\b)(?![^(\[]*[)\]])", whole):
+        remarks = re.findall(r"[(\[]\s*(.*?)\s*(?:[)\]]|$)", part)
+        forms += [re.sub(r"[(\[].*?([)\]]|$)", " ", part), *(name for name in remarks if name[:1].isupper())]
+    names = [" ".join(form.split()) for form in forms if normalise(form)]
+    return list(dict.fromkeys([*names, whole]))
+
+
+def _item(row: Mapping[str, Any], name: str, number: int) -> ConflictItem:
+    """The item of one row; raises :class:`ValueError` with what is wrong with it."""
+    keys = [key for key in _MEMORY_KEYS if row.get(key) is not None]
+    if len(keys) != 1:
+        raise ValueError(f"it must have one of the keys {' and '.join(map(repr, _MEMORY_KEYS))}, it has {len(keys)}")
+    question = text_field(row, "question").strip()
+    context_answers = answer_forms(_answer(row, "answer"))
+    parametric_answers = answer_forms(_answer(row, keys[0]))
+    shared = set(map(normalise, context_answers)) & set(map(normalise, parametric_answers))
+    if shared:
+        raise ValueError(f"'answer' and {keys[0]!r} are both {min(shared)!r}, which is no conflict")
+    return ConflictItem(
+        item_id=f"{name}-{number:06d}",
+        set=name,
+        role="conflict",
+        question=question,
+        context=text_field(row, "context").strip(),
+        context_answers=context_answers,
+        parametric_answers=parametric_answers,
+        cluster=normalise(question),
+        stratum=name,
+    )
+
+
+def _answer(row: Mapping[str, Any], key: str) -> str:
+    answer = text_field(row, key)
+    if not normalise(answer):
+        raise ValueError(f"{key!r} holds no word: {answer!r}")
+    return answer
+
+
+def _limited(items: list[ConflictItem], spec: FileSet, name: str) -> list[ConflictItem]:
+    """The items under ``limit``, in their order; raises where there are none."""
+    if not items:
+        raise DataError(f"set {name!r}: every item of {spec.path} stands in a set under `exclude`; drop one of the two")
+    if spec.limit is None or spec.limit >= len(items):
+        return items
+    chosen = np.random.default_rng(_LIMIT_SEED).choice(len(items), size=spec.limit, replace=False)
+    return [items[index] for index in np.sort(chosen)]

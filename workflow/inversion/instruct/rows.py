@@ -1,0 +1,108 @@
+"""Rows of local data files (JSON, JSON Lines, Parquet), each with the number that a person finds it by."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import polars as pl
+
+
+class DataError(ValueError):
+    """Instruction data or a conflict set that cannot be used; the message names the file and the row."""
+
+
+class Row(NamedTuple):
+    """One row of a file: its content, or why it has none."""
+
+    number: int
+    """The line in a JSON Lines file, elsewhere the place in the list or table; both from 1."""
+    value: dict[str, Any]
+    fault: str | None = None
+
+
+def read_rows(path: str | Path) -> Iterator[Row]:
+    """The rows of a Parquet file (``.parquet``), a JSON list of objects, or a JSON Lines file.
+
+    Which of the JSON kinds it is shows in the first character. Blank lines are passed over; a line
+    or element that is no JSON object is a row with a fault.
+
+    Raises :class:`DataError` where the file is missing, unreadable as a whole, or empty.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise DataError(f"{path}: there is no such file; correct the path or fetch the data")
+    rows = _parquet_rows(path) if path.suffix == ".parquet" else _json_rows(path)
+    first = next(rows, None)
+    if first is None:
+        raise DataError(f"{path}: the file is empty")
+    yield first
+    yield from rows
+
+
+def text_field(row: Mapping[str, Any], key: str) -> str:
+    """The text under ``key``; raises :class:`ValueError` with the reason where there is none."""
+    if row.get(key) is None:
+        raise ValueError(f"{key!r} is missing")
+    return checked_text(row[key], repr(key))
+
+
+def checked_text(value: Any, what: str) -> str:
+    """``value`` if it is text that can be written; raises :class:`ValueError`, naming it ``what``, otherwise."""
+    if not isinstance(value, str):
+        raise ValueError(f"{what} is no text but {type(value).__name__}")
+    if not value.strip():
+        raise ValueError(f"{what} is blank")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"{what} holds half a surrogate pair") from None
+    return value
+
+
+def _parquet_rows(path: Path) -> Iterator[Row]:
+    try:
+        frame = pl.read_parquet(path)
+    except Exception as error:  # polars raises many types for broken files
+        raise DataError(f"{path}: no readable Parquet file ({str(error).splitlines()[0]})") from None
+    for number, value in enumerate(frame.iter_rows(named=True), start=1):
+        yield Row(number, value)
+
+
+def _json_rows(path: Path) -> Iterator[Row]:
+    with open(path, "rb") as handle:
+        start = handle.read(4096).removeprefix(b"\xef\xbb\xbf").lstrip()
+    return _json_list_rows(path) if start.startswith(b"[") else _json_lines_rows(path)
+
+
+def _json_list_rows(path: Path) -> Iterator[Row]:
+    data = path.read_bytes()
+    try:
+        values = json.loads(data.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: line {data[: error.start].count(10) + 1} is not UTF-8; convert the file") from None
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{path}: no JSON ({error})") from None
+    for number, value in enumerate(values, start=1):
+        yield _row(number, value)
+
+
+def _json_lines_rows(path: Path) -> Iterator[Row]:
+    with open(path, "rb") as handle:
+        for number, line in enumerate(handle, start=1):
+            if not line.strip(b"\xef\xbb\xbf \t\r\n"):
+                continue
+            try:
+                yield _row(number, json.loads(line.decode("utf-8-sig")))
+            except UnicodeDecodeError:
+                yield Row(number, {}, "not UTF-8")
+            except (ValueError, RecursionError) as error:
+                yield Row(number, {}, f"no JSON ({error})")
+
+
+def _row(number: int, value: Any) -> Row:
+    if not isinstance(value, dict):
+        return Row(number, {}, f"no JSON object but {type(value).__name__}")
+    return Row(number, value)

@@ -1,0 +1,129 @@
+"""Where instruction data comes from: the invented world, or a local file."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from inversion.config import Dataset, FileDataset, WorldDataset
+from inversion.config.schema import nearest
+from inversion.instruct.rows import DataError, checked_text, read_rows, text_field
+from inversion.instruct.world_mixture import world_examples
+from inversion.records import Example, Message
+from inversion.world.facts import InventedWorld
+
+log = logging.getLogger(__name__)
+
+Parsed = tuple[list[Message], str | None]
+"""The messages and the context of one row."""
+
+_COLUMNS = {"alpaca": ("instruction", "input", "output"), "messages": ("messages",)}
+_FAULTS_SHOWN = 3
+
+
+def load_examples(spec: Dataset, name: str, world: InventedWorld | None = None) -> list[Example]:
+    """The examples of the dataset ``name``, in its own order.
+
+    Malformed rows of a file are left out, and their number is logged as a warning.
+
+    Raises :class:`~inversion.instruct.rows.DataError` where a file is missing or empty, lacks a
+    column, or has a larger share of malformed rows than ``max_bad_rows``.
+    """
+    if isinstance(spec, WorldDataset):
+        if world is None:
+            raise DataError(f"dataset {name!r} is made from the invented world, and none was given")
+        return world_examples(world, spec, name)
+    return _file_examples(spec, name)
+
+
+def _file_examples(spec: FileDataset, name: str) -> list[Example]:
+    parse = _PARSERS[spec.format]
+    examples: list[Example] = []
+    faults: list[str] = []
+    columns: set[str] = set()
+    for row in read_rows(spec.path):
+        columns.update(row.value)
+        try:
+            if row.fault:
+                raise ValueError(row.fault)
+            messages, context = parse(row.value)
+        except ValueError as error:
+            faults.append(f"row {row.number}: {error}")
+            continue
+        examples.append(Example(f"{name}-{row.number:06d}", messages, context, None, None, None))
+    _require_columns(spec, columns)
+    _require_few(faults, len(examples), spec)
+    return examples
+
+
+def _require_columns(spec: FileDataset, columns: set[str]) -> None:
+    if not columns:
+        return  # no row is an object: the faults say so
+    for column in _COLUMNS[spec.format]:
+        if column not in columns:
+            raise DataError(
+                f"{spec.path}: no row has the column {column!r} of format {spec.format!r}"
+                f"{nearest(column, sorted(columns))}"
+            )
+
+
+def _require_few(faults: list[str], good: int, spec: FileDataset) -> None:
+    """Raises for too many malformed rows and logs a few."""
+    total = good + len(faults)
+    shown = "; ".join(faults[:_FAULTS_SHOWN])
+    if not good or len(faults) > spec.max_bad_rows * total:
+        raise DataError(
+            f"{spec.path}: {len(faults)} of {total} rows are malformed, more than max_bad_rows = "
+            f"{spec.max_bad_rows:g} allows; {shown}"
+        )
+    if faults:
+        log.warning("%s: left out %d of %d rows, which are malformed; %s", spec.path, len(faults), total, shown)
+
+
+def _alpaca(row: Mapping[str, Any]) -> Parsed:
+    """One user turn from ``instruction``, the context from ``input`` (none where blank), the answer from ``output``."""
+    messages = [Message("user", text_field(row, "instruction")), Message("assistant", text_field(row, "output"))]
+    blank = row.get("input") is None or row["input"] == "" or str(row["input"]).isspace()
+    return messages, None if blank else text_field(row, "input")
+
+
+def _messages(row: Mapping[str, Any]) -> Parsed:
+    """The turns under ``messages``: an optional system turn, then user and assistant by turns, the assistant last."""
+    turns = row.get("messages")
+    if not isinstance(turns, list) or not turns:
+        raise ValueError("'messages' is missing or empty" if not turns else "'messages' is no list")
+    messages = [_turn(turn, number) for number, turn in enumerate(turns, start=1)]
+    dialogue = messages[1:] if messages[0].role == "system" else messages
+    for position, message in enumerate(dialogue):
+        expected = ("user", "assistant")[position % 2]
+        if message.role != expected:
+            turn_number = position + 1 + len(messages) - len(dialogue)
+            raise ValueError(f"turn {turn_number} is the {message.role}'s, not the {expected}'s")
+    if messages[-1].role != "assistant":
+        raise ValueError(f"the last turn is the {messages[-1].role}'s, not the assistant's")
+    return messages, None
+
+
+def _turn(turn: Any, number: int) -> Message:
+    if not isinstance(turn, dict):
+        raise ValueError(f"turn {number} is no object but {type(turn).__name__}")
+    role = turn.get("role")
+    if role not in ("system", "user", "assistant"):
+        raise ValueError(f"turn {number} has the unknown role {role!r}")
+    content = turn.get("content")
+    text = "".join(_part(part, number) for part in content) if isinstance(content, list) else content
+    return Message(role, checked_text(text, f"turn {number}"))
+
+
+def _part(part: Any, number: int) -> str:
+    """The text of one typed part: ``{"type": "text", "text" or "value": ...}``."""
+    if not isinstance(part, dict) or part.get("type") != "text":
+        raise ValueError(f"turn {number} has a part that is no text")
+    text = part.get("text") if part.get("text") is not None else part.get("value")
+    if not isinstance(text, str):
+        raise ValueError(f"turn {number} has a text part without text")
+    return text
+
+
+_PARSERS: dict[str, Callable[[Mapping[str, Any]], Parsed]] = {"alpaca": _alpaca, "messages": _messages}
