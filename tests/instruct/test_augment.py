@@ -9,7 +9,6 @@ from inversion.config import (
     CounterfactualAugmentation,
     FileDataset,
     RandomSelection,
-    Recipe,
     Run,
     World,
     WorldDataset,
@@ -20,6 +19,7 @@ from inversion.instruct.sources import load_examples
 from inversion.records import ContextNeed, SelectionCount
 from inversion.world.facts import build_world
 
+RUN = Run("m", "d", "r", 0)
 DATASET = WorldDataset(source="world", examples=90, context_critical=0.5, context_and_memory=0.5)
 
 
@@ -67,25 +67,33 @@ def test_files_have_no_counterfactuals(world, examples):
         augment(examples, CounterfactualAugmentation(share=0.1), spec, world, seed=0)
 
 
-def test_ids_that_stand_twice_stop(world, examples):
+def test_ids_that_stand_twice_stop(examples):
     with pytest.raises(DataError, match="1 example ids stand twice in the training set, 'mix-000000' for one"):
-        build_training_set([*examples, examples[0]], Recipe(), DATASET, world, seed=0)
+        build_training_set(RUN, [*examples, examples[0]])
+
+
+def test_without_a_recipe_the_training_set_is_the_dataset(examples):
+    assert build_training_set(RUN, examples).examples == examples
 
 
 def test_the_share_counts_what_the_selection_left(world, examples):
-    recipe = Recipe(select=RandomSelection(by="random", drop=0.5), augment=CounterfactualAugmentation(share=0.25))
-    built = build_training_set(examples, recipe, DATASET, world, seed=3)
+    half, quarter = RandomSelection(by="random", drop=0.5), CounterfactualAugmentation(share=0.25)
+    built = build_training_set(RUN, examples, half, quarter, dataset=DATASET, world=world).examples
     assert sum(example.kind == "counterfactual" for example in built) == 15
     assert len(built) == 60
 
 
+def test_the_runs_seed_draws(examples):
+    half = RandomSelection(by="random", drop=0.5)
+    other = build_training_set(RUN._replace(seed=1), examples, half)
+    assert build_training_set(RUN, examples, half).examples != other.examples
+    assert {row.seed for row in other.counts} == {1}
+
+
 def test_counts_by_kind(world, examples):
-    need = {e.example_id: ContextNeed(e.example_id, 5.0 if e.kind == "C" else 0.1, 1) for e in examples}
-    recipe = Recipe(
-        select=ContextCriticalSelection(by="context_need", drop=0.5), augment=CounterfactualAugmentation(share=0.1)
-    )
-    built = build_training_set(examples, recipe, DATASET, world, seed=0, context_need=need)
-    assert selection_counts(Run("m", "d", "r", 0), examples, built) == [
+    need = [ContextNeed(e.example_id, 5.0 if e.kind == "C" else 0.1, 1) for e in examples]
+    select, add = ContextCriticalSelection(by="context_need", drop=0.5), CounterfactualAugmentation(share=0.1)
+    assert build_training_set(RUN, examples, select, add, context_need=need, dataset=DATASET, world=world).counts == [
         SelectionCount("m", "d", "r", 0, "C", kept=45, dropped=0, added=0),
         SelectionCount("m", "d", "r", 0, "C+S", kept=0, dropped=45, added=0),
         SelectionCount("m", "d", "r", 0, "counterfactual", kept=0, dropped=0, added=5),
@@ -94,6 +102,6 @@ def test_counts_by_kind(world, examples):
 
 def test_kinds_that_nobody_knows_count_together(examples):
     unknown = [replace(example, kind=None) for example in examples[:3]]
-    assert selection_counts(Run("m", "d", "r", 0), unknown, unknown[1:]) == [
+    assert selection_counts(RUN, unknown, unknown[1:]) == [
         SelectionCount("m", "d", "r", 0, "unknown", kept=2, dropped=1, added=0)
     ]

@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import fractions
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
-from inversion.config import CounterfactualAugmentation, Dataset, Recipe, Run, WorldDataset
+from inversion.config import CounterfactualAugmentation, Dataset, Run, Selection, WorldDataset
 from inversion.instruct.rows import DataError
 from inversion.instruct.selections import select
 from inversion.instruct.world_mixture import counterfactual_examples
 from inversion.records import ContextNeed, Example, SelectionCount
 from inversion.world.facts import InventedWorld
+
+
+class TrainingSet(NamedTuple):
+    """What a run trains on, and how it came about."""
+
+    examples: list[Example]
+    counts: list[SelectionCount]
+    """A row a kind of example."""
 
 
 def added_count(spec: CounterfactualAugmentation, examples: int) -> int:
@@ -25,7 +34,7 @@ def added_count(spec: CounterfactualAugmentation, examples: int) -> int:
 def augment(
     examples: Sequence[Example],
     spec: CounterfactualAugmentation | None,
-    dataset: Dataset,
+    dataset: Dataset | None,
     world: InventedWorld | None,
     seed: int,
 ) -> list[Example]:
@@ -45,19 +54,24 @@ def augment(
 
 
 def build_training_set(
+    run: Run,
     examples: Sequence[Example],
-    recipe: Recipe,
-    dataset: Dataset,
-    world: InventedWorld | None,
-    seed: int,
-    context_need: Mapping[str, ContextNeed] | None = None,
-) -> list[Example]:
-    """What a run with ``recipe`` and ``seed`` trains on: the dataset's selection, then what is added to it.
+    selection: Selection | None = None,
+    augmentation: CounterfactualAugmentation | None = None,
+    *,
+    context_need: Iterable[ContextNeed] = (),
+    dataset: Dataset | None = None,
+    world: InventedWorld | None = None,
+) -> TrainingSet:
+    """What ``run`` trains on: the selection from its dataset's examples, then what is added to it.
 
+    ``context_need`` is needed for a selection by it, ``dataset`` and ``world`` for an augmentation.
     Raises as :func:`~inversion.instruct.selections.select` and :func:`augment`.
     """
     _require_unique(examples)
-    return augment(select(examples, recipe.select, seed, context_need), recipe.augment, dataset, world, seed)
+    scores = {score.example_id: score for score in context_need}
+    built = augment(select(examples, selection, run.seed, scores), augmentation, dataset, world, run.seed)
+    return TrainingSet(built, selection_counts(run, examples, built))
 
 
 def selection_counts(run: Run, before: Sequence[Example], after: Sequence[Example]) -> list[SelectionCount]:
