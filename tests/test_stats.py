@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+from math import comb
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from inversion.stats import cluster_bootstrap, cluster_sums, cluster_weights, holm, interval, mcnemar
+
+
+def rng(seed: int = 0) -> np.random.Generator:
+    return np.random.default_rng(seed)
+
+
+# --- bootstrap ----------------------------------------------------------------------------------
+
+
+def test_weights_are_multinomial() -> None:
+    weights = cluster_weights(10, 20000, rng())
+    assert weights.shape == (20000, 10)
+    assert (weights.sum(axis=1) == 10).all()
+    assert weights.mean(axis=0) == pytest.approx(1.0, abs=0.03)
+    assert weights.var(axis=0) == pytest.approx(0.9, abs=0.05)
+    assert cluster_weights(0, 5, rng()).shape == (5, 0)
+
+
+def test_bootstrap_equals_a_loop_with_the_same_weights() -> None:
+    clusters = np.array([0, 0, 1, 2, 2, 2, 3])
+    values = rng(1).random((7, 3, 2))
+    samples = cluster_bootstrap(values, clusters, 50, rng(2))
+    weights = cluster_weights(4, 50, rng(2)).astype(int)
+    for sample, weight in zip(samples, weights, strict=True):
+        drawn = [
+            values[i]
+            for cluster in range(4)
+            for _ in range(weight[cluster])
+            for i in np.flatnonzero(clusters == cluster)
+        ]
+        assert sample == pytest.approx(np.mean(drawn, axis=0))
+
+
+def test_cluster_sums() -> None:
+    sums = cluster_sums(np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]), np.array([1, 0, 1]))
+    assert sums.tolist() == [[3.0, 4.0], [6.0, 8.0]]
+    assert cluster_sums(np.empty((0, 2)), np.empty(0, np.int64)).shape == (0, 2)
+
+
+def test_bootstrap_of_a_mean_has_its_standard_error() -> None:
+    values = rng().random(400)
+    samples = cluster_bootstrap(values, np.arange(400), 4000, rng())
+    assert samples.std() == pytest.approx(values.std() / 20, rel=0.06)
+
+
+def test_bootstrap_depends_on_its_generator_alone() -> None:
+    values, clusters = rng().random(20), np.arange(20) // 2
+    first = cluster_bootstrap(values, clusters, 30, rng(5))
+    assert (cluster_bootstrap(values, clusters, 30, rng(5)) == first).all()
+    assert (cluster_bootstrap(values, clusters, 30, rng(6)) != first).any()
+
+
+@pytest.mark.parametrize("clusters", [[], [0, 0, 0]], ids=["none", "one"])
+def test_without_two_clusters_nothing_is_known(clusters: list[int]) -> None:
+    samples = cluster_bootstrap(np.ones((len(clusters), 2)), np.array(clusters, np.int64), 10, rng())
+    assert samples.shape == (10, 2)
+    assert np.isnan(samples).all()
+    assert np.isnan(interval(samples)).all()
+
+
+def test_equal_values_have_no_width() -> None:
+    low, high = interval(cluster_bootstrap(np.full(9, 0.25), np.arange(9), 40, rng()))
+    assert (low, high) == (0.25, 0.25)
+
+
+def test_interval_holds_the_middle() -> None:
+    low, high = interval(np.linspace(0.0, 1.0, 1001)[:, None])
+    assert (low[0], high[0]) == pytest.approx((0.025, 0.975))
+    assert interval(np.linspace(0.0, 1.0, 101), level=0.5) == pytest.approx((0.25, 0.75))
+    assert np.isnan(interval(np.empty((0, 3)))).all()
+
+
+# --- tests --------------------------------------------------------------------------------------
+
+
+@settings(deadline=None)
+@given(st.integers(0, 40), st.integers(0, 40))
+def test_mcnemar_is_the_binomial_formula(first: int, second: int) -> None:
+    n = first + second
+    tail = sum(comb(n, k) for k in range(min(first, second) + 1)) / 2**n
+    assert mcnemar(first, second) == pytest.approx(min(1.0, 2 * tail))
+    assert mcnemar(first, second) == pytest.approx(mcnemar(second, first))
+
+
+def test_mcnemar_without_discordant_pairs() -> None:
+    assert mcnemar(0, 0) == 1.0
+
+
+def test_mcnemar_of_the_replication() -> None:
+    # 76 items flip to memory and none back: p = 3e-22 in the replication's report
+    assert mcnemar(76, 0) == pytest.approx(2.6e-23, rel=0.03)
+
+
+def test_holm_by_hand() -> None:
+    # sorted 0.01, 0.02, 0.03, 0.5 times 4, 3, 2, 1, never falling
+    assert holm(np.array([0.03, 0.01, 0.5, 0.02])) == pytest.approx([0.06, 0.04, 0.5, 0.06])
+    assert holm(np.array([0.9, 0.8])) == pytest.approx([1.0, 1.0])
+    assert holm(np.array([0.2])) == pytest.approx([0.2])
+    assert len(holm(np.array([]))) == 0
+
+
+@settings(deadline=None, max_examples=20)  # statsmodels collects garbage in every call
+@given(st.lists(st.floats(0.0, 1.0), min_size=1, max_size=20))
+def test_holm_never_lowers_and_keeps_the_order(p_values: list[float]) -> None:
+    raw = np.array(p_values)
+    adjusted = holm(raw)
+    assert (adjusted >= raw).all()
+    assert (adjusted <= 1.0).all()
+    assert (np.diff(adjusted[np.argsort(raw, kind="stable")]) >= 0).all()

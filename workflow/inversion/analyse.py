@@ -1,0 +1,404 @@
+"""Curves and inversions, from the table ``items``.
+
+All intervals are 95 % percentile intervals of a bootstrap over clusters. Each set has a random stream
+of its own that depends on the seed and the set's name alone, so results depend neither on the order
+of the rows nor on which other runs and sets are in the table.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import zlib
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+from scipy.special import expit
+
+from inversion.artifacts import sha256_bytes
+from inversion.config import Run
+from inversion.records import CurvePoint, Inversion, Item, require_schema, to_frame
+from inversion.stats import Floats, Ints, cluster_bootstrap, cluster_sums, cluster_weights, holm, interval, mcnemar
+
+SCORERS = ("containment", "first_mention", "logprob")
+CONTROL_SCORERS = ("containment", "first_mention")
+ALL = "all"
+"""The stratum that is the whole set."""
+CONTROL_MEAN = "control mean"
+"""The set that stands for all control sets of a run, in the place of the paper's ID accuracy."""
+NEGLIGIBLE = 0.05
+"""A rise or drop whose interval lies below this is taken to be none."""
+
+Verdict = Literal["inversion", "no_drop", "no_rise", "inconclusive"]
+Bools = npt.NDArray[np.bool_]
+Strings = npt.NDArray[np.object_]
+
+
+def curves(items: pl.DataFrame, bootstrap: int, seed: int = 0) -> pl.DataFrame:
+    """The table ``curves`` (:class:`~inversion.records.CurvePoint`) from the table ``items``.
+
+    *Conflict sets*, by scorer: ``context_rate``, ``parametric_rate`` and ``other_rate``. By containment
+    an item with both answers counts for both rates, as in the paper, so the three can sum to more than
+    1. Scorer ``logprob`` has ``m_c`` too: the mean of p(c) / (p(c) + p(p)) of the two whole answers
+    (section 5).
+    *Control sets*, by containment and first mention: ``accuracy``, the share with the right answer. The
+    set ``control mean`` is the mean over a run's control sets, each resampled by itself.
+
+    A set with several strata has a curve for each beside ``all``. Bounds are NaN with fewer than two
+    clusters. ``bootstrap`` is the number of resamples.
+
+    Raises :class:`ValueError` where a column is missing, an item lacks a step or stands there twice,
+    a conflict item lacks a log-probability, or a run's control sets have different steps.
+    """
+    points: list[CurvePoint] = []
+    controls: dict[tuple[Run, str], list[_Curves]] = defaultdict(list)
+    for panel in _panels(items):
+        for stratum in panel.strata_names():
+            estimate = _estimate(panel, stratum, bootstrap, _generator(seed, panel.set))
+            points += estimate.points()
+            if panel.role == "control" and stratum == ALL:
+                controls[panel.run, panel.prompt].append(estimate)
+    for estimates in controls.values():
+        points += _control_mean(estimates).points()
+    return to_frame(points, CurvePoint).sort(
+        "model", "dataset", "recipe", "seed", "set", "stratum", "prompt", "scorer", "metric", "step"
+    )
+
+
+def inversions(items: pl.DataFrame, bootstrap: int, seed: int = 0) -> pl.DataFrame:
+    """The table ``inversions`` (:class:`~inversion.records.Inversion`) from the table ``items``.
+
+    A row a run, conflict set, prompt and scorer:
+
+    - ``start`` is the context rate at the first step; ``end`` its mean over the checkpoints in the last
+      tenth of the steps (above 0.9 x the last step; the last always belongs), ``end_step`` the last step.
+    - ``peak`` is cross-fitted, so that picking a maximum does not make a drop: the clusters are split
+      into two halves, each half picks its best step, and every item is read at the step that the
+      *other* half picked (both ways, averaged over the items). Rise is peak - start, drop peak - end.
+      ``peak_step`` is the best step of all clusters together, the earliest of equals: it says where the
+      curve turns, and the rate at it is usually above ``peak``.
+    - Intervals resample the clusters within each half and repeat all this, the picking included. They
+      cover the sampling of items, not of training runs: for that, compare seeds.
+    - ``p_value`` is an exact McNemar test of "answered with the context", at the peak (the step that the
+      other half picked) against the end (an item's majority over the end's checkpoints, a tie settled by
+      the last), the discordant items of both halves pooled; items count singly here, also where
+      they share a cluster. ``p_adjusted`` is corrected by Holm's method over the whole table.
+    - ``to_parametric`` and ``to_context`` count the items that change from one answer to the other;
+      by containment, items with both answers are in neither.
+    - ``verdict``: see :func:`verdict`. With a single step, or fewer than two clusters in a half, bounds
+      are NaN and it is ``inconclusive``; with a single cluster there is no other half, so the peak is NaN
+      and the test compares the start.
+
+    ``bootstrap`` is the number of resamples. Raises :class:`ValueError` as :func:`curves`.
+    """
+    rows = [
+        _inversion(panel, scorer, bootstrap, seed)
+        for panel in _panels(items)
+        if panel.role == "conflict"
+        for scorer in SCORERS
+    ]
+    adjusted = holm(np.array([row.p_value for row in rows]))
+    return to_frame(
+        [dataclasses.replace(row, p_adjusted=float(p)) for row, p in zip(rows, adjusted, strict=True)], Inversion
+    )
+
+
+def verdict(rise_low: float, rise_high: float, drop_low: float, drop_high: float) -> Verdict:
+    """What the 95 % intervals of rise and drop say; the first that holds of:
+
+    ``inversion``: both lie above 0; ``no_drop``: the rise lies above 0 and the drop below 0.05;
+    ``no_rise``: the rise lies below 0.05; ``inconclusive``: anything else, NaN included.
+    """
+    if rise_low > 0 and drop_low > 0:
+        return "inversion"
+    if rise_low > 0 and drop_high < NEGLIGIBLE:
+        return "no_drop"
+    if rise_high < NEGLIGIBLE:
+        return "no_rise"
+    return "inconclusive"
+
+
+# --- panels -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Panel:
+    """All answers of one run to one set under one prompt: items x steps."""
+
+    run: Run
+    set: str
+    prompt: str
+    role: str
+    steps: Ints
+    epochs: Floats
+    items: Strings
+    clusters: Strings
+    strata: Strings
+    labels: Mapping[str, Strings]
+    """By scorer: (items, steps)."""
+    margin: Floats
+    """Log-probability of the context answer less that of the parametric answer, in nats: (items, steps)."""
+
+    def strata_names(self) -> list[str]:
+        """``all`` and, where there are several, each stratum."""
+        names = sorted(set(self.strata))
+        return [ALL, *names] if len(names) > 1 else [ALL]
+
+    def gives(self, scorer: str, side: Literal["context", "parametric"]) -> Bools:
+        """Whether an answer gives a side's answer, alone or with the other: (items, steps)."""
+        labels = self.labels[scorer]
+        return np.asarray((labels == side) | (labels == "both"))
+
+
+def _panels(items: pl.DataFrame) -> Iterator[_Panel]:
+    """The panels of the table ``items``, sorted; see :func:`curves` for the errors."""
+    require_schema(items, Item, "items")
+    keys = [*Run._fields, "set", "prompt"]
+    for frame in items.sort(*keys, "item_id", "step").partition_by(keys, maintain_order=True):
+        yield _panel(frame)
+
+
+def _panel(frame: pl.DataFrame) -> _Panel:
+    """The panel of the rows of one run, set and prompt, which are sorted by item and step."""
+    first = frame.row(0, named=True)
+    run = Run(**{name: first[name] for name in Run._fields})
+    _require_grid(frame, f"{run.path}, set {first['set']!r}, prompt {first['prompt']!r}")
+    shape = frame["item_id"].n_unique(), frame["step"].n_unique()
+
+    def grid(column: str) -> Strings:
+        return frame[column].to_numpy().astype(object).reshape(shape)
+
+    return _Panel(
+        run=run,
+        set=first["set"],
+        prompt=first["prompt"],
+        role=first["role"],
+        steps=frame["step"].to_numpy()[: shape[1]],
+        epochs=frame["epoch"].to_numpy()[: shape[1]],
+        items=grid("item_id")[:, 0],
+        clusters=grid("cluster")[:, 0],
+        strata=grid("stratum")[:, 0],
+        labels={scorer: grid(scorer) for scorer in SCORERS},
+        margin=(frame["context_logprob"] - frame["parametric_logprob"]).to_numpy().reshape(shape),
+    )
+
+
+def _require_grid(frame: pl.DataFrame, where: str) -> None:
+    """Raises :class:`ValueError` unless every item stands at every step once."""
+    steps = frame["step"].n_unique()
+    counts = frame.group_by("item_id", maintain_order=True).agg(n=pl.len(), distinct=pl.col("step").n_unique())
+    bad = counts.filter((pl.col("n") != steps) | (pl.col("distinct") != steps))
+    if not bad.is_empty():
+        item, n, distinct = bad.row(0)
+        raise ValueError(
+            f"{where}: item {item!r} has {n} rows at {distinct} of {steps} steps; delete the run's labels and rerun"
+        )
+
+
+def _generator(seed: int, set_name: str) -> np.random.Generator:
+    """The random stream of a set."""
+    return np.random.default_rng([seed, zlib.crc32(set_name.encode())])
+
+
+def _codes(names: Strings) -> Ints:
+    """Names as numbers from 0 on, in the order of the names."""
+    return np.unique(names, return_inverse=True)[1].astype(np.int64)
+
+
+# --- curves -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Curves:
+    """The curves of one panel and stratum, one a measure (scorer and metric), with their resamples."""
+
+    panel: _Panel
+    set: str
+    stratum: str
+    measures: list[tuple[str, str]]
+    values: Floats
+    """(steps, measures)."""
+    samples: Floats
+    """(resamples, steps, measures)."""
+    n: int
+
+    def points(self) -> list[CurvePoint]:
+        """A row a step and measure."""
+        low, high = interval(self.samples)
+        return [
+            CurvePoint(
+                **self.panel.run._asdict(),
+                step=int(self.panel.steps[i]),
+                epoch=float(self.panel.epochs[i]),
+                set=self.set,
+                stratum=self.stratum,
+                prompt=self.panel.prompt,
+                scorer=scorer,
+                metric=metric,
+                value=float(self.values[i, j]),
+                low=float(low[i, j]),
+                high=float(high[i, j]),
+                n=self.n,
+            )
+            for i in range(len(self.panel.steps))
+            for j, (scorer, metric) in enumerate(self.measures)
+        ]
+
+
+def _estimate(panel: _Panel, stratum: str, bootstrap: int, rng: np.random.Generator) -> _Curves:
+    """The curves of one stratum of a panel."""
+    measures = _measures(panel)
+    chosen = np.full(len(panel.items), True) if stratum == ALL else np.asarray(panel.strata == stratum)
+    values = np.stack(list(measures.values()), axis=-1)[chosen]
+    samples = cluster_bootstrap(values, _codes(panel.clusters[chosen]), bootstrap, rng)
+    return _Curves(panel, panel.set, stratum, list(measures), values.mean(axis=0), samples, len(values))
+
+
+def _measures(panel: _Panel) -> dict[tuple[str, str], Floats]:
+    """By scorer and metric, what is averaged over items: (items, steps)."""
+    if panel.role == "control":
+        return {
+            (scorer, "accuracy"): (panel.labels[scorer] != "other").astype(np.float64) for scorer in CONTROL_SCORERS
+        }
+    measures: dict[tuple[str, str], Floats] = {}
+    for scorer in SCORERS:
+        measures[scorer, "context_rate"] = panel.gives(scorer, "context").astype(np.float64)
+        measures[scorer, "parametric_rate"] = panel.gives(scorer, "parametric").astype(np.float64)
+        measures[scorer, "other_rate"] = (panel.labels[scorer] == "other").astype(np.float64)
+    measures["logprob", "m_c"] = _context_share(panel)
+    return measures
+
+
+def _context_share(panel: _Panel) -> Floats:
+    """p(c) / (p(c) + p(p)) of every item and step."""
+    missing = panel.items[np.isnan(panel.margin).any(axis=1)]
+    if len(missing):
+        raise ValueError(
+            f"{panel.run.path}, set {panel.set!r}: conflict item {missing[0]!r} lacks the log-probability of an "
+            "answer; give it both answers or make it a control item"
+        )
+    return np.asarray(expit(panel.margin), dtype=np.float64)
+
+
+def _control_mean(estimates: list[_Curves]) -> _Curves:
+    """The mean of the curves of a run's control sets."""
+    first = estimates[0]
+    for other in estimates[1:]:
+        if not np.array_equal(first.panel.steps, other.panel.steps):
+            raise ValueError(
+                f"{first.panel.run.path}: the control sets {first.set!r} and {other.set!r} have different steps; "
+                "delete the run's labels and rerun"
+            )
+    return dataclasses.replace(
+        first,
+        set=CONTROL_MEAN,
+        values=np.mean([estimate.values for estimate in estimates], axis=0),
+        samples=np.mean([estimate.samples for estimate in estimates], axis=0),
+        n=sum(estimate.n for estimate in estimates),
+    )
+
+
+# --- inversions ---------------------------------------------------------------------------------
+
+
+class _Path(NamedTuple):
+    """Context rates, one a resample."""
+
+    start: Floats
+    peak: Floats
+    end: Floats
+
+
+def _inversion(panel: _Panel, scorer: str, bootstrap: int, seed: int) -> Inversion:
+    """The row of one panel and scorer, its p-value not yet corrected."""
+    codes = _codes(panel.clusters)
+    half = _first_half(np.unique(panel.clusters), seed)
+    closing = max(1, int((panel.steps > 0.9 * panel.steps[-1]).sum()))
+    context, parametric = panel.gives(scorer, "context"), panel.gives(scorer, "parametric")
+
+    sums = cluster_sums(context.astype(np.float64), codes)
+    sizes = np.bincount(codes).astype(np.float64)
+    found = _cross_fit(sums, sizes, half, np.ones((1, len(half))), closing)
+    start, peak, end = (float(rate[0]) for rate in found)
+    resampled = _resample(sums, sizes, half, closing, bootstrap, _generator(seed, panel.set))
+    rise_low, rise_high = (float(bound) for bound in interval(resampled.peak - resampled.start))
+    drop_low, drop_high = (float(bound) for bound in interval(resampled.peak - resampled.end))
+
+    # each item at the step that the other half picked
+    at_peak = np.where(half, sums[~half].sum(axis=0).argmax(), sums[half].sum(axis=0).argmax())[codes]
+    rows = np.arange(len(codes))
+    peak_context, peak_parametric = context[rows, at_peak], parametric[rows, at_peak]
+    end_context, end_parametric = _majority(context[:, -closing:]), _majority(parametric[:, -closing:])
+    return Inversion(
+        **panel.run._asdict(),
+        set=panel.set,
+        prompt=panel.prompt,
+        scorer=scorer,
+        start=start,
+        peak_step=int(panel.steps[sums.sum(axis=0).argmax()]),
+        peak=peak,
+        end_step=int(panel.steps[-1]),
+        end=end,
+        rise=peak - start,
+        rise_low=rise_low,
+        rise_high=rise_high,
+        drop=peak - end,
+        drop_low=drop_low,
+        drop_high=drop_high,
+        to_parametric=_count(peak_context, ~peak_parametric, ~end_context, end_parametric),
+        to_context=_count(~peak_context, peak_parametric, end_context, ~end_parametric),
+        p_value=mcnemar(_count(peak_context, ~end_context), _count(~peak_context, end_context)),
+        p_adjusted=float("nan"),
+        verdict=verdict(rise_low, rise_high, drop_low, drop_high),
+    )
+
+
+def _first_half(clusters: Iterable[str], seed: int) -> Bools:
+    """Whether each cluster is in the first half: every second one by the hash of seed and name."""
+    hashes = np.array([sha256_bytes(f"{seed}:{cluster}".encode()) for cluster in clusters])
+    rank = hashes.argsort(kind="stable").argsort(kind="stable")
+    return np.asarray(rank % 2 == 0)
+
+
+def _cross_fit(sums: Floats, sizes: Floats, half: Bools, weights: Floats, closing: int) -> _Path:
+    """Start, cross-fitted peak and end under each row of cluster weights.
+
+    ``sums`` is (clusters, steps): items answered with the context; ``sizes`` the items of each cluster;
+    ``weights`` (resamples, clusters); the last ``closing`` steps are the end. Without a second half the
+    peak is NaN.
+    """
+    first, second = weights[:, half] @ sums[half], weights[:, ~half] @ sums[~half]
+    total = (weights @ sizes)[:, None]
+    peak = np.take_along_axis(first, second.argmax(axis=1, keepdims=True), axis=1)
+    peak = peak + np.take_along_axis(second, first.argmax(axis=1, keepdims=True), axis=1)
+    if half.all():
+        peak = np.full_like(peak, np.nan)
+    rates = (first + second) / total
+    return _Path(rates[:, 0], (peak / total)[:, 0], rates[:, -closing:].mean(axis=1))
+
+
+def _resample(
+    sums: Floats, sizes: Floats, half: Bools, closing: int, bootstrap: int, rng: np.random.Generator
+) -> _Path:
+    """:func:`_cross_fit` with the clusters of each half drawn anew; NaN where nothing can vary."""
+    if sums.shape[1] < 2 or (~half).sum() < 2:
+        return _Path(*np.full((3, bootstrap), np.nan))
+    weights = np.empty((bootstrap, len(half)))
+    weights[:, half] = cluster_weights(int(half.sum()), bootstrap, rng)
+    weights[:, ~half] = cluster_weights(int((~half).sum()), bootstrap, rng)
+    return _cross_fit(sums, sizes, half, weights, closing)
+
+
+def _majority(given: Bools) -> Bools:
+    """Whether each item is true at most of the steps, a tie settled by the last: from (items, steps)."""
+    share = given.mean(axis=1)
+    return np.asarray((share > 0.5) | ((share == 0.5) & given[:, -1]))
+
+
+def _count(*conditions: Bools) -> int:
+    """Items for which all conditions hold."""
+    return int(np.logical_and.reduce(conditions).sum())

@@ -1,0 +1,308 @@
+"""From a response to a label: pure functions, no model.
+
+Three scorers stand side by side. *Containment* is the paper's measure (section 3.2): is the answer
+in the text? *First mention* asks which answer the text commits to. *Log-probability* needs no text:
+which answer is likelier after the prompt? They disagree, so every table keeps all three.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Literal, NamedTuple
+
+from inversion.config import Run
+from inversion.records import ConflictItem, Item, Response
+
+Label = Literal["context", "parametric", "other"]
+
+_ARTICLES = frozenset({"a", "an", "the"})
+_NEGATORS = frozenset({"not", "never", "neither", "nor", "cannot"})
+_NEGATOR_PAIRS = frozenset({("no", "longer"), ("instead", "of"), ("rather", "than")})
+_ADDITIVE = frozenset({"only", "just", "merely"})
+"""After "not" they affirm what follows: "not only Cairo"."""
+_AUXILIARIES = frozenset({"is", "was", "are", "were", "has", "had", "does", "did", "will", "would", "can", "could"})
+_CLAUSE_WORDS = frozenset({"but", "however", "although", "though", "whereas", "while"})
+_CLAUSE_MARKS = frozenset(".,;:!?()[]\n\N{EM DASH}\N{EN DASH}")
+
+_TOKEN = re.compile(r"\d+(?:[.,]\d+)+|\w+|[^\w\s]|\n")
+_APOSTROPHES = str.maketrans(
+    {
+        "\N{RIGHT SINGLE QUOTATION MARK}": "'",
+        "\N{LEFT SINGLE QUOTATION MARK}": "'",
+        # letters by Unicode's count, which would make another word of "Nuku'alofa"
+        "\N{MODIFIER LETTER APOSTROPHE}": "'",
+        "\N{MODIFIER LETTER TURNED COMMA}": "'",
+    }
+)
+_THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
+_CONTRACTED_NOT = re.compile(r"n't\b")
+
+
+class Containment(NamedTuple):
+    """Which answers a response contains; both or none are possible."""
+
+    context: bool
+    parametric: bool
+
+    @property
+    def label(self) -> Literal["context", "parametric", "both", "other"]:
+        """The two booleans as one word."""
+        if self.context and self.parametric:
+            return "both"
+        return "context" if self.context else "parametric" if self.parametric else "other"
+
+
+def containment(response: str, context_answers: Sequence[str], parametric_answers: Sequence[str]) -> Containment:
+    """Whether a response contains an alias of either answer (the paper's counterfactual and parametric accuracy).
+
+    An alias matches as a contiguous run of whole words; case, accents, articles, white space and
+    punctuation make no difference. An alias with no word in it never matches.
+    """
+    words = _words(response)
+    return Containment(
+        any(_spans(words, alias) for alias in context_answers),
+        any(_spans(words, alias) for alias in parametric_answers),
+    )
+
+
+def first_mention(response: str, context_answers: Sequence[str], parametric_answers: Sequence[str]) -> Label:
+    """The answer that a response commits to: the one it mentions first without negating it.
+
+    - Words match as in :func:`containment`. Where mentions overlap the longest counts alone: "New
+      Cairo" mentions no Cairo.
+    - A negation ("not", "n't", "never", "neither", "nor", "no longer", "instead of", "rather than") voids
+      the next mention in its clause ("not Kabul but Herat"); directly after a mention and its
+      auxiliary it voids that mention instead ("Herat is not the capital").
+    - An alias that both sides share counts for the context, so in matching items, whose answers are
+      equal, the right answer is labelled ``context``.
+
+    ``other`` where no mention is left.
+    """
+    words, clauses = _words_and_clauses(response)
+    mentions = _mentions(words, context_answers, parametric_answers)
+    negated = set(_negated(words, clauses, mentions))
+    return next((mention.label for mention in mentions if mention not in negated), "other")
+
+
+def by_logprob(
+    context_logprob: float | None,
+    context_tokens: int,
+    parametric_logprob: float | None,
+    parametric_tokens: int,
+    threshold: float = 0.0,
+) -> Label:
+    """The answer that is likelier per token, by more than ``threshold`` nats.
+
+    With both answers the margin is ``context_logprob / context_tokens - parametric_logprob /
+    parametric_tokens``: ``context`` where it is above ``threshold``, ``parametric`` where it is below
+    ``-threshold``, ``other`` where ``|margin| <= threshold`` (so always in matching items).
+
+    A control item with one answer has no rival to be compared with, so its answer is compared with
+    everything else the model could say: its own label where its log-odds ``log p - log(1 - p)`` are
+    above ``threshold`` (with 0: likelier than all else together), else ``other``.
+
+    Raises :class:`ValueError` for a negative threshold, a NaN, or an answer without tokens.
+    """
+    if not threshold >= 0.0:
+        raise ValueError(f"threshold must be at least 0 nats, got {threshold}")
+    for logprob, tokens in ((context_logprob, context_tokens), (parametric_logprob, parametric_tokens)):
+        if logprob is not None and (math.isnan(logprob) or tokens < 1):
+            raise ValueError(
+                f"an answer of {tokens} tokens has log-probability {logprob}; question the checkpoint again"
+            )
+    if context_logprob is not None and parametric_logprob is not None:
+        margin = context_logprob / context_tokens - parametric_logprob / parametric_tokens
+        return "context" if margin > threshold else "parametric" if margin < -threshold else "other"
+    # log p - log(1 - p) > threshold, solved for log p: has no pole at p = 1
+    least = -math.log1p(math.exp(-threshold))
+    if context_logprob is not None and context_logprob > least:
+        return "context"
+    if parametric_logprob is not None and parametric_logprob > least:
+        return "parametric"
+    return "other"
+
+
+def label_run(
+    run: Run, items: Sequence[ConflictItem], responses: Sequence[Response], steps_per_epoch: float
+) -> list[Item]:
+    """The rows of the table ``items`` of one run: every response with its item and every scorer's label.
+
+    Ordered by step, then as ``items``, then by prompt.
+
+    Raises :class:`ValueError` where an item or response stands twice, a response belongs to no item,
+    or an item was not asked at a step and prompt at which others were.
+    """
+    if not steps_per_epoch > 0:
+        raise ValueError(f"{run.path}: steps_per_epoch must be above 0, got {steps_per_epoch}")
+    _refuse_duplicates(run, "item", ((item.set, item.item_id) for item in items))
+    _refuse_duplicates(run, "response", ((r.step, r.prompt, r.set, r.item_id) for r in responses))
+    known = {(item.set, item.item_id) for item in items}
+    for response in responses:
+        if (response.set, response.item_id) not in known:
+            raise ValueError(
+                f"{run.path}: the response at step {response.step} to item {response.item_id!r} of set "
+                f"{response.set!r} belongs to no item; delete the run's responses and rerun"
+            )
+    asked = {(r.step, r.prompt, r.set, r.item_id): r for r in responses}
+    rows = []
+    for step in sorted({r.step for r in responses}):
+        prompts = sorted({r.prompt for r in responses if r.step == step})
+        for item in items:
+            for prompt in prompts:
+                answer = asked.get((step, prompt, item.set, item.item_id))
+                if answer is None:
+                    raise ValueError(
+                        f"{run.path}: no response at step {step} to item {item.item_id!r} of set {item.set!r} "
+                        f"(prompt {prompt!r}); delete the run's responses and rerun"
+                    )
+                rows.append(_label(run, item, answer, step / steps_per_epoch))
+    return rows
+
+
+def _label(run: Run, item: ConflictItem, response: Response, epoch: float) -> Item:
+    """One response with its item and every scorer's label."""
+    answers = item.context_answers, item.parametric_answers
+    logprobs = (
+        response.context_logprob,
+        response.context_tokens,
+        response.parametric_logprob,
+        response.parametric_tokens,
+    )
+    try:
+        likelier = by_logprob(*logprobs)
+    except ValueError as error:
+        where = f"{run.path}: step {response.step}, set {item.set!r}, item {item.item_id!r}"
+        raise ValueError(f"{where}: {error}") from None
+    return Item(
+        **run._asdict(),
+        step=response.step,
+        epoch=epoch,
+        set=item.set,
+        role=item.role,
+        item_id=item.item_id,
+        cluster=item.cluster,
+        stratum=item.stratum,
+        prompt=response.prompt,
+        context_answers=item.context_answers,
+        parametric_answers=item.parametric_answers,
+        text=response.text,
+        finished=response.finished,
+        context_logprob=response.context_logprob,
+        context_tokens=response.context_tokens,
+        parametric_logprob=response.parametric_logprob,
+        parametric_tokens=response.parametric_tokens,
+        containment=containment(response.text, *answers).label,
+        first_mention=first_mention(response.text, *answers),
+        logprob=likelier,
+    )
+
+
+def _refuse_duplicates(run: Run, what: str, keys: Iterable[tuple[object, ...]]) -> None:
+    """Raises :class:`ValueError` naming the first key that stands twice."""
+    twice = next((key for key, n in Counter(keys).items() if n > 1), None)
+    if twice is not None:
+        raise ValueError(f"{run.path}: {what} {twice} stands twice; remove one")
+
+
+# --- words --------------------------------------------------------------------------------------
+
+
+def _fold(text: str) -> str:
+    """``text`` without case and accents; "n't" becomes "not", "1,000" becomes "1000"."""
+    decomposed = unicodedata.normalize("NFKD", text.translate(_APOSTROPHES).casefold())
+    # decomposing can bring capitals back (the sign TM), so fold once more
+    bare = "".join(character for character in decomposed if not unicodedata.combining(character)).casefold()
+    return _CONTRACTED_NOT.sub(" not", _THOUSANDS.sub("", bare))
+
+
+def _words_and_clauses(text: str) -> tuple[list[str], list[int]]:
+    """The normalised words of ``text`` and, for each, the number of its clause."""
+    words: list[str] = []
+    clauses: list[int] = []
+    clause = 0
+    for token in _TOKEN.findall(_fold(text)):
+        if token in _CLAUSE_MARKS or token in _CLAUSE_WORDS:
+            clause += 1
+        if token[0].isalnum() or token[0] == "_":
+            words.append(token)
+            clauses.append(clause)
+    return words, clauses
+
+
+def _words(text: str) -> list[str]:
+    """The normalised words of ``text``, articles included."""
+    return _words_and_clauses(text)[0]
+
+
+@functools.lru_cache(maxsize=65536)
+def _answer_words(answer: str) -> tuple[str, ...]:
+    """The words that a response must hold: all but the articles, though a last one stays ("vitamin A")."""
+    words = _words(answer)
+    if all(word in _ARTICLES for word in words):
+        return ()
+    return (*(word for word in words[:-1] if word not in _ARTICLES), words[-1])
+
+
+def _spans(words: Sequence[str], answer: str) -> list[tuple[int, int]]:
+    """Where ``answer`` stands in ``words``: half-open spans; articles between its words are passed over."""
+    wanted = _answer_words(answer)
+    if not wanted:
+        return []
+    ends = ((start, _end(words, start, wanted)) for start, word in enumerate(words) if word == wanted[0])
+    return [(start, end) for start, end in ends if end is not None]
+
+
+def _end(words: Sequence[str], start: int, wanted: Sequence[str]) -> int | None:
+    """The end of ``wanted`` in ``words`` from ``start`` on, or None where it does not stand there."""
+    position = start
+    for word in wanted:
+        while position < len(words) and words[position] != word and words[position] in _ARTICLES:
+            position += 1
+        if position == len(words) or words[position] != word:
+            return None
+        position += 1
+    return position
+
+
+# --- mentions -----------------------------------------------------------------------------------
+
+
+class _Mention(NamedTuple):
+    """One answer in a response, as a half-open span of words."""
+
+    start: int
+    end: int
+    label: Literal["context", "parametric"]
+
+
+def _mentions(
+    words: Sequence[str], context_answers: Sequence[str], parametric_answers: Sequence[str]
+) -> list[_Mention]:
+    """The mentions of either answer in order; of those that overlap, the longest."""
+    found = [_Mention(*span, "context") for alias in context_answers for span in _spans(words, alias)]
+    found += [_Mention(*span, "parametric") for alias in parametric_answers for span in _spans(words, alias)]
+    kept: list[_Mention] = []
+    for mention in sorted(set(found), key=lambda m: (m.start - m.end, m.start, m.label)):
+        if all(mention.end <= other.start or other.end <= mention.start for other in kept):
+            kept.append(mention)
+    return sorted(kept)
+
+
+def _negated(words: Sequence[str], clauses: Sequence[int], mentions: Sequence[_Mention]) -> Iterator[_Mention]:
+    """The mentions that a negation of the same clause voids."""
+    for position, word in enumerate(words):
+        following = words[position + 1] if position + 1 < len(words) else ""
+        negates = (word in _NEGATORS and following not in _ADDITIVE) or (word, following) in _NEGATOR_PAIRS
+        inside = any(m.start <= position < m.end for m in mentions)
+        if not negates or inside:
+            continue
+        before = [m for m in mentions if m.end == position - 1 and words[m.end] in _AUXILIARIES]
+        after = [m for m in mentions if m.start > position]
+        voided = before[-1:] or after[:1]
+        # a mention of several words may hold a comma ("Washington, D.C."): its near end decides
+        yield from (m for m in voided if clauses[m.end - 1 if before else m.start] == clauses[position])
