@@ -31,7 +31,7 @@ def parse_config(values: Mapping[str, Any], source: str = "configuration") -> Co
         # dates of what looks like one; as text they are what was written.
         return Config.model_validate_json(json.dumps(values, default=str))
     except ValidationError as error:
-        raise ConfigError(f"{source}: {_line(error)}") from None
+        raise ConfigError(f"{source}: {' '.join(_line(error).split())}") from None
     except (TypeError, ValueError) as error:  # a mapping for a key, an alias to itself
         raise ConfigError(f"{source}: {error}; write plain strings, numbers, lists and mappings") from None
 

@@ -150,6 +150,13 @@ class Passages(Strict):
     same_relation: Fraction = 0.3
     """Share of passages that also state the asked relation of another subject (ambiguous)."""
 
+    @model_validator(mode="after")
+    def _order(self) -> Passages:
+        fewest, most = self.other_statements
+        if fewest > most:
+            raise ValueError(f"other_statements is [{fewest}, {most}]; write the fewest first, then the most")
+        return self
+
 
 class WorldDataset(Strict):
     """An instruction mixture made from the invented world."""

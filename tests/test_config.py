@@ -1,0 +1,435 @@
+"""The configuration: one clear line for every fault, and generated files that cannot drift."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from inversion.config import (
+    Config,
+    ConfigError,
+    FileDataset,
+    ScheduleSegment,
+    Training,
+    WorldModel,
+    organism,
+    parse_config,
+    read_config,
+    render,
+)
+
+ROOT = Path(__file__).parents[1]
+
+STUDY: dict[str, Any] = {
+    "world": {},
+    "models": {"neox": {"source": "world", "architecture": {"family": "gpt_neox"}}},
+    "datasets": {
+        "tulu": {"source": "world"},
+        "own": {"source": "file", "path": "own.jsonl", "format": "messages"},
+    },
+    "training": {"tuning": {"method": "lora", "rank": 8}},
+    "recipes": {
+        "standard": {},
+        "half": {"select": {"by": "random", "drop": 0.5}},
+        "augmented": {"augment": {"share": 0.1}},
+    },
+    "sets": {
+        "conflict": {"source": "world", "kind": "conflict"},
+        "capitals": {"source": "file", "path": "capitals.json"},
+        "facts": {"source": "file", "path": "facts.json", "exclude": ["capitals"]},
+    },
+    "experiments": {
+        "all": {
+            "models": ["neox"],
+            "datasets": ["tulu"],
+            "recipes": ["standard", "half"],
+            "seeds": [0, 1],
+            "figures": ["accuracy"],
+        }
+    },
+}
+
+
+def with_value(path: str, value: Any) -> dict[str, Any]:
+    """STUDY with ``value`` at the dotted ``path``."""
+    study = copy.deepcopy(STUDY)
+    *parents, last = path.split(".")
+    node = study
+    for key in parents:
+        node = node.setdefault(key, {})
+    node[last] = value
+    return study
+
+
+def without(path: str) -> dict[str, Any]:
+    """STUDY without the key at the dotted ``path``."""
+    study = copy.deepcopy(STUDY)
+    *parents, last = path.split(".")
+    node = study
+    for key in parents:
+        node = node[key]
+    del node[last]
+    return study
+
+
+def fault(study: Any) -> str:
+    with pytest.raises(ConfigError) as caught:
+        parse_config(study, "study.yaml")
+    message = str(caught.value)
+    assert "\n" not in message
+    assert message.startswith("study.yaml: ")
+    return message.removeprefix("study.yaml: ")
+
+
+def test_the_study_of_these_tests_is_sound() -> None:
+    config = parse_config(STUDY)
+    assert [run.path for run in config.runs()] == [
+        "neox/tulu/standard/seed0",
+        "neox/tulu/standard/seed1",
+        "neox/tulu/half/seed0",
+        "neox/tulu/half/seed1",
+    ]
+
+
+# --- faults -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("path", "meant"),
+    [
+        ("wrold", "world"),
+        ("world.sed", "seed"),
+        ("models.neox.architecture.familly", "family"),
+        ("models.neox.pretraining.documents.fact", "facts"),
+        ("datasets.tulu.passages.same_relations", "same_relation"),
+        ("datasets.own.template.with_contxt", "with_context"),
+        ("training.learning_rat", "learning_rate"),
+        ("training.tuning.rnk", "rank"),
+        ("recipes.half.select.dropp", "drop"),
+        ("recipes.half.training.epoch", "epochs"),
+        ("recipes.augmented.augment.shar", "share"),
+        ("sets.conflict.itmes", "items"),
+        ("evaluation.bootstraps", "bootstrap"),
+        ("experiments.all.seed", "seeds"),
+    ],
+)
+def test_unknown_key_names_its_place_and_the_nearest_key(path: str, meant: str) -> None:
+    assert fault(with_value(path, 1)) == f"unknown key `{path}`; did you mean {meant!r}?"
+
+
+def test_unknown_key_in_a_list_element() -> None:
+    message = fault(with_value("training.checkpoints", [{"every": 5, "untill": 9}, {"every": 9}]))
+    assert message == "unknown key `training.checkpoints.0.untill`; did you mean 'until'?"
+
+
+def test_unknown_key_like_no_other_lists_what_there_is() -> None:
+    assert fault(with_value("recipes.half.select.zzz", 1)).endswith("; there are: by, drop")
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "reason"),
+    [
+        ("training.batch_size", "many", "`training.batch_size` is 'many': input should be a valid integer"),
+        ("training.batch_size", 2.5, "`training.batch_size` is 2.5: input should be a valid integer"),
+        ("training.batch_size", True, "`training.batch_size` is True: input should be a valid integer"),
+        ("training.batch_size", 0, "`training.batch_size` is 0: input should be greater than 0"),
+        ("world.held_out", 1.5, "`world.held_out` is 1.5: input should be less than or equal to 1"),
+        ("world.held_out", -0.1, "`world.held_out` is -0.1: input should be greater than or equal to 0"),
+        ("world.held_out", float("nan"), "`world.held_out` is nan: input should be a finite number"),
+        ("training.weight_decay", float("inf"), "`training.weight_decay` is inf: input should be a finite number"),
+        ("recipes.half.select.drop", 2, "`recipes.half.select.drop` is 2: input should be less than or equal to 1"),
+        ("recipes.augmented.augment.share", 0, "`recipes.augmented.augment.share` is 0: input should be greater"),
+        ("recipes.standard", 3, "`recipes.standard` is 3: input should be an object"),
+        ("models", {}, "`models` is {}: "),
+        ("experiments.all.seeds", [], "`experiments.all.seeds` is []: "),
+        ("experiments.all.seeds", [0, -1], "`experiments.all.seeds.1` is -1: input should be greater than or equal"),
+        (
+            "experiments.all.figures",
+            ["acuracy"],
+            "`experiments.all.figures.0` is 'acuracy': input should be 'accuracy'",
+        ),
+        ("datasets.own.path", None, "`datasets.own.path` is None: input should be a valid string"),
+    ],
+)
+def test_wrong_type_or_value(path: str, value: Any, reason: str) -> None:
+    assert fault(with_value(path, value)).startswith(reason)
+
+
+@pytest.mark.parametrize("written", ["1e-4", "5E-4", "1.0e-5", "3"])
+def test_a_number_that_yaml_took_for_text_is_explained_and_the_mend_works(written: str) -> None:
+    message = fault(with_value("training.learning_rate", written))
+    mend = message.split("; write ")[1].split(",")[0]
+    assert yaml.safe_load(mend) == pytest.approx(float(written))
+
+
+def test_a_long_value_is_cut_short() -> None:
+    assert len(fault(with_value("training.batch_size", list(range(10_000))))) < 200
+
+
+@pytest.mark.parametrize("name", ["../x", "a/b", "", ".hidden", "a b", "a\nb", "ä", "-x", "a\\b"])
+def test_a_name_that_is_no_plain_folder_name(name: str) -> None:
+    message = fault({**STUDY, "models": {name: STUDY["models"]["neox"]}})
+    assert "a name starts with a letter or digit" in message
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "line"),
+    [
+        ("recipes.half.select.by", "rando", "`recipes.half.select.by` is 'rando'; did you mean 'random'?"),
+        ("training.tuning.method", "qlora", "`training.tuning.method` is 'qlora'; did you mean 'lora'?"),
+        ("models.neox.source", "hub", "`models.neox.source` is 'hub'; there are: world, folder"),
+    ],
+)
+def test_unknown_kind(path: str, value: str, line: str) -> None:
+    assert fault(with_value(path, value)) == line
+
+
+@pytest.mark.parametrize(
+    "path", ["models", "models.neox.source", "models.neox.architecture", "datasets.own.path", "experiments.all.seeds"]
+)
+def test_missing_key(path: str) -> None:
+    assert fault(without(path)) == f"missing key `{path}`"
+
+
+@pytest.mark.parametrize(
+    ("key", "kind", "wrong", "meant"),
+    [
+        ("models", "model", "nexo", "neox"),
+        ("datasets", "dataset", "tulo", "tulu"),
+        ("recipes", "recipe", "standart", "standard"),
+    ],
+)
+def test_unknown_name_in_an_experiment(key: str, kind: str, wrong: str, meant: str) -> None:
+    message = fault(with_value(f"experiments.all.{key}", [wrong]))
+    assert message == f"experiments.all.{key}: no {kind} is named {wrong!r}; did you mean {meant!r}?"
+
+
+@pytest.mark.parametrize(("key", "value"), [("seeds", [0, 1, 0]), ("recipes", ["standard", "standard"])])
+def test_duplicate_run(key: str, value: list[Any]) -> None:
+    message = fault(with_value(f"experiments.all.{key}", value))
+    assert message == ("experiments.all lists the run neox/tulu/standard/seed0 twice; remove the repeated name or seed")
+
+
+def test_a_run_of_two_experiments_is_made_once() -> None:
+    config = parse_config(with_value("experiments.again", STUDY["experiments"]["all"]))
+    assert len(config.runs()) == 4
+
+
+def test_counterfactual_recipe_on_a_file_dataset() -> None:
+    study = with_value("experiments.all.recipes", ["augmented"])
+    study["experiments"]["all"]["datasets"] = ["tulu", "own"]
+    message = fault(study)
+    assert "recipe 'augmented'" in message
+    assert "'own' is none" in message
+
+
+def test_missing_world_names_who_needs_it() -> None:
+    assert fault(without("world")) == "models.neox has `source: world`, but the key `world` is missing; add it"
+
+
+def test_no_world_is_needed_without_anything_of_it() -> None:
+    study = without("world")
+    study["models"] = {"neox": {"source": "folder", "path": "base"}}
+    del study["datasets"]["tulu"], study["sets"]["conflict"]
+    study["experiments"]["all"]["datasets"] = ["own"]
+    assert parse_config(study).world is None
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "line"),
+    [
+        ("recipes.half.select.drop", 1.0, "recipes.half: select.drop is 1, which removes every example; lower it"),
+        (
+            "datasets.tulu.context_critical",
+            0.7,
+            "datasets.tulu: context_critical + context_and_memory is 1.15; lower one so that they sum to at most 1",
+        ),
+        ("training.micro_batch_size", 5, "training: batch_size 32 is no multiple of micro_batch_size 5"),
+        (
+            "recipes.half.training.micro_batch_size",
+            5,
+            "recipes.half.training: batch_size 32 is no multiple of micro_batch_size 5",
+        ),
+        ("training.checkpoints", [], "training: every segment of checkpoints but the last needs `until`"),
+        ("training.checkpoints", [{"every": 5, "until": 9}], "training: every segment of checkpoints but the last"),
+        ("training.checkpoints", [{"every": 5}, {"every": 5}], "training: every segment of checkpoints but the last"),
+        (
+            "training.checkpoints",
+            [{"every": 1, "until": 9}, {"every": 2, "until": 9}, {"every": 3}],
+            "training: the `until` steps of checkpoints must grow, got [9, 9]",
+        ),
+        ("datasets.tulu.passages", {"other_statements": [2, 1]}, "datasets.tulu.passages: other_statements is [2, 1]"),
+        ("datasets.own.template", {"without_context": "?"}, "datasets.own.template: without_context must name"),
+        ("datasets.own.template", {"with_context": "{question}"}, "datasets.own.template: with_context must name both"),
+        ("models.neox.architecture.heads", 5, "models.neox.architecture: hidden_size 64 is no multiple of 2 x heads"),
+        (
+            "sets.facts.exclude",
+            ["capital"],
+            "sets.facts.exclude: no other set is named 'capital'; did you mean 'capitals'?",
+        ),
+        ("sets.facts.exclude", ["facts"], "sets.facts.exclude: no other set is named 'facts'; there are:"),
+        ("sets", {"facts": {"source": "file", "path": "x", "exclude": ["facts"]}}, "sets.facts.exclude: no other set"),
+    ],
+)
+def test_impossible_combination(path: str, value: Any, line: str) -> None:
+    assert fault(with_value(path, value)).startswith(line)
+
+
+def test_values_that_yaml_cannot_mean() -> None:
+    assert "write plain strings" in fault({**STUDY, ("a", "b"): 1})
+    loop: dict[str, Any] = {}
+    loop["self"] = loop
+    assert "write plain strings" in fault({**STUDY, "world": loop})
+
+
+def test_a_date_is_the_text_it_was_written_as() -> None:
+    config = parse_config(yaml.safe_load(yaml.safe_dump(STUDY).replace("own.jsonl", "2024-05-01")))
+    dataset = config.datasets["own"]
+    assert isinstance(dataset, FileDataset)
+    assert dataset.path == "2024-05-01"
+
+
+# --- files --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"models: [", "no YAML: "),
+        (b"models: \xff\xfe", "no YAML: "),
+        (b"", "a study is a mapping of keys, found NoneType"),
+        (b"- 1\n", "a study is a mapping of keys, found list"),
+        (b"!!python/object:os.system {}", "no YAML: "),
+        (b"recipes:\n  a: {}\n  a: {}\n", "no YAML: the key `a` stands twice; rename or remove one"),
+        (b"models: 3\n", "`models` is 3: "),
+    ],
+)
+def test_a_bad_file_is_named(tmp_path: Path, content: bytes, reason: str) -> None:
+    path = tmp_path / "study.yaml"
+    path.write_bytes(content)
+    with pytest.raises(ConfigError) as caught:
+        read_config(path)
+    assert str(caught.value).startswith(f"{path}: {reason}")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    for path in (tmp_path / "absent.yaml", tmp_path):
+        with pytest.raises(ConfigError, match="cannot be read") as caught:
+            read_config(path)
+        assert str(caught.value).startswith(f"{path}: ")
+
+
+def test_merge_keys_may_override(tmp_path: Path) -> None:
+    study = yaml.safe_dump(STUDY | {"training": {}, "evaluation": {}})
+    merged = study.replace("training: {}", "training: &t {epochs: 1.0}\n").replace("evaluation: {}", "")
+    merged = merged.replace("standard: {}", "standard:\n    training: {<<: {epochs: 1.0}, epochs: 2.0}")
+    (tmp_path / "study.yaml").write_text(merged)
+    assert read_config(tmp_path / "study.yaml").training_of("standard").epochs == 2.0
+
+
+# --- what the models compute --------------------------------------------------------------------
+
+
+def test_a_recipe_changes_only_what_it_names() -> None:
+    study = with_value("recipes.half.training", {"learning_rate": 0.1, "tuning": {"method": "full"}})
+    study["training"]["batch_size"] = 8
+    config = parse_config(study)
+    changed, kept = config.training_of("half"), config.training_of("standard")
+    assert kept == config.training
+    assert (changed.learning_rate, changed.batch_size, changed.tuning.method) == (0.1, 8, "full")
+
+
+@st.composite
+def schedules(draw: st.DrawFn) -> Training:
+    ends: list[int | None] = sorted(draw(st.sets(st.integers(1, 200), max_size=3)))  # type: ignore[assignment]
+    every = draw(st.lists(st.integers(1, 60), min_size=len(ends) + 1, max_size=len(ends) + 1))
+    return Training(
+        checkpoints=tuple(ScheduleSegment(every=n, until=end) for n, end in zip(every, [*ends, None], strict=True))
+    )
+
+
+@given(schedules(), st.integers(0, 400))
+def test_scheduled_steps(training: Training, total: int) -> None:
+    steps = training.checkpoint_steps(total)
+    assert steps == sorted(set(steps))
+    assert (steps[0], steps[-1]) == (0, total)
+    start = 0
+    for segment in training.checkpoints:
+        end = min(segment.until or total, total)
+        inside = [step for step in steps if start < step <= end and step != total]
+        assert inside == [step for step in range(start + segment.every, end + 1, segment.every) if step != total]
+        start = max(start, end)
+
+
+@given(schedules(), st.integers(1, 200), st.integers(0, 200))
+def test_a_longer_run_keeps_the_steps_of_a_shorter_one(training: Training, total: int, more: int) -> None:
+    assert set(training.checkpoint_steps(total)) - {total} <= set(training.checkpoint_steps(total + more))
+
+
+# --- generated files ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", render.generated_files())
+def test_generated_file_has_not_drifted(path: str) -> None:
+    assert (ROOT / path).read_text(encoding="utf-8") == render.generated_files()[path], "run `make config`"
+
+
+def rich() -> Config:
+    """A study that uses what the default leaves unset, with names and texts that YAML could misread."""
+    study = copy.deepcopy(STUDY)
+    study["models"] |= {"null": {"source": "folder", "path": '/models/it\'s: a "base" # 1'}}
+    study["models"] |= {"1": {"source": "folder", "path": "2024-05-01"}}
+    template = {"with_context": "Background: {context}\n\n{question}\t§", "without_context": " {question}"}
+    study["datasets"]["own"] |= {"path": "ja: nein", "max_bad_rows": 1e-5, "template": template}
+    study["recipes"]["half"]["training"] = {"learning_rate": 1e-5, "checkpoints": [{"every": 7}]}
+    study["sets"]["facts"]["limit"] = 3
+    study["experiments"]["all"]["models"] = ["neox", "null", "1"]
+    return parse_config(study)
+
+
+@pytest.mark.parametrize("make", [organism.default, lambda: parse_config(STUDY), rich])
+def test_rendered_yaml_parses_back(make: Callable[[], Config]) -> None:
+    assert parse_config(yaml.safe_load(render.commented_yaml(make()))) == make()
+
+
+def test_the_default_file_reads_as_the_default_study() -> None:
+    assert read_config(ROOT / "config/config.yaml") == organism.default()
+
+
+def test_every_help_text_stands_once_in_the_default() -> None:
+    text = " ".join(line.strip().removeprefix("# ") for line in (ROOT / "config/config.yaml").read_text().split("\n"))
+    fields = WorldModel.model_fields["architecture"].annotation.model_fields  # type: ignore[union-attr]
+    for help_text in (fields["max_positions"].description, Training.model_fields["max_steps"].description):
+        assert text.count(" ".join(str(help_text).replace("``", "`").split())) == 1
+
+
+def test_schema_accepts_the_default_and_refuses_faults() -> None:
+    schema = json.loads(render.json_schema())
+    validator = jsonschema.Draft202012Validator(schema)
+    validator.check_schema(schema)
+    validator.validate(yaml.safe_load((ROOT / "config/config.yaml").read_text()))
+    validator.validate(STUDY)
+    for broken in (with_value("world.sed", 1), with_value("world.held_out", 2), with_value("models.neox.source", "x")):
+        assert list(validator.iter_errors(broken))
+
+
+def test_editors_find_the_schema_from_the_default() -> None:
+    first = (ROOT / "config/config.yaml").read_text().split("\n")[0]
+    schema = first.removeprefix("# yaml-language-server: $schema=")
+    assert (ROOT / "config" / schema).resolve() == ROOT / "workflow/schemas/config.schema.json"
+
+
+def test_reference_has_a_chapter_for_every_link() -> None:
+    text = render.reference()
+    for name in json.loads(render.json_schema())["$defs"]:
+        assert text.count(f"\n## {name}\n") == 1
