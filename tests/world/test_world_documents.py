@@ -1,0 +1,145 @@
+"""Pretraining documents."""
+
+import itertools
+
+import pytest
+
+from inversion import config
+from inversion.records import Message
+from inversion.world.documents import encoded_documents, pretraining_documents, render
+from inversion.world.facts import build_world
+from inversion.world.tokenizer import build_tokenizer
+
+LENGTH = 64
+WORLD = build_world(config.World())
+TEMPLATE = config.ChatTemplate()
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    return build_tokenizer(WORLD, 256)
+
+
+def documents(count, seed=0, world=WORLD, **shares):
+    return list(
+        itertools.islice(pretraining_documents(world, config.Documents(**shares), TEMPLATE, seed, LENGTH), count)
+    )
+
+
+def questions(document):
+    """``(subject, relation, answer)`` of every answered question in a plain text."""
+    words = document.split()
+    at = [i for i, word in enumerate(words) if word == "question"]
+    return [(words[i + 7], words[i + 5], words[i + 10]) for i in at]
+
+
+def parts(document):
+    """The passages with their questions in a plain text."""
+    return document.removesuffix(" <eos>").split(" <eos> ")
+
+
+def test_fact_documents_state_only_facts():
+    for document in documents(50, dialogues=0.0, facts=1.0):
+        words = document.split()
+        assert LENGTH <= len(words) < LENGTH + 12
+        assert all(WORLD.facts[subject, relation] == answer for subject, relation, answer in questions(document))
+        assert all(word not in words for word in ("context", "<eos>", "<user>"))
+        subjects = [word for word in words if word.startswith("known_")]
+        answers = [word for word in words if word.split("_")[0] in WORLD.relations and "_" in word]
+        for subject, answer in zip(subjects, answers, strict=True):
+            assert WORLD.facts[subject, answer.split("_")[0]] == answer
+
+
+def test_fact_documents_ask_half_of_the_time():
+    text = " ".join(documents(300, dialogues=0.0, facts=1.0))
+    facts = sum(word.startswith("known_") for word in text.split())
+    assert 0.45 < text.split().count("question") / facts < 0.55
+
+
+def test_fact_documents_cover_held_out_subjects():
+    text = " ".join(documents(400, dialogues=0.0, facts=1.0)).split()
+    assert set(WORLD.known.all) <= set(text)
+
+
+@pytest.mark.parametrize(("new", "contradict"), [(1.0, 1.0), (0.0, 1.0), (0.0, 0.0)])
+def test_every_statement_of_a_passage_is_asked_once(new, contradict):
+    for document in documents(50, dialogues=0.0, facts=0.0, new_subjects=new, contradictions=contradict):
+        assert document.endswith(" <eos>")
+        for part in parts(document):
+            assert part.startswith("context : ")
+            passage = part[: part.index(" question :")].split()
+            asked = questions(part)
+            assert 1 <= len(asked) <= 4
+            assert len({subject for subject, _, _ in asked}) == len(asked)
+            assert sum(word.startswith(("known_", "new_")) for word in passage) == len(asked)
+            for subject, relation, answer in asked:
+                assert passage[passage.index(subject) + 2] == answer
+                assert subject.startswith("new_") is (new == 1.0)
+                if new == 0.0:
+                    assert (WORLD.facts[subject, relation] == answer) is (contradict == 0.0)
+
+
+def test_questions_do_not_follow_the_order_of_the_passage():
+    same = total = 0
+    for document in documents(200, dialogues=0.0, facts=0.0):
+        for part in parts(document):
+            passage = part[: part.index(" question :")].split()
+            order = [passage.index(subject) for subject, _, _ in questions(part)]
+            if len(order) == 2:
+                same, total = same + (order == sorted(order)), total + 1
+    assert 0.35 < same / total < 0.65
+
+
+def test_dialogues_are_closed_book_questions_on_facts(tokenizer):
+    for document in documents(20, dialogues=1.0):
+        assert [message.role for message in document] == ["user", "assistant"] * (len(document) // 2)
+        for asked, given in zip(document[::2], document[1::2], strict=True):
+            words = asked.content.split()
+            assert asked.content == f"question : what is the {words[5]} of {words[7]} ?"
+            assert given.content == WORLD.facts[words[7], words[5]]
+    text = render(document, tokenizer)
+    assert text.startswith("<user> question : what is the ")
+    assert text.count("<assistant>") == text.count("<eos>") == len(document) // 2
+
+
+def test_dialogues_follow_the_template(tokenizer):
+    template = config.ChatTemplate(without_context="report : {question}")
+    (document,) = itertools.islice(pretraining_documents(WORLD, config.Documents(dialogues=1.0), template, 0, 4), 1)
+    assert document[0].content.startswith("report : question : what is the ")
+    assert render((Message("user", "report"),), tokenizer) == "<user> report"
+
+
+def test_shares_of_kinds():
+    drawn = documents(2000, dialogues=0.2, facts=0.5)
+    dialogues = sum(not isinstance(document, str) for document in drawn)
+    passages = sum(isinstance(document, str) and document.startswith("context") for document in drawn)
+    assert 350 < dialogues < 450
+    assert 720 < passages < 880
+
+
+def test_stream_is_a_function_of_the_seed():
+    assert documents(20, seed=1) == documents(20, seed=1)
+    assert documents(20, seed=1) != documents(20, seed=2)
+
+
+def test_encoded_documents_fill_sequences_and_know_every_word(tokenizer):
+    spec = config.Documents(dialogues=0.2)
+    encoded = list(itertools.islice(encoded_documents(WORLD, spec, TEMPLATE, tokenizer, 0, LENGTH), 600))
+    assert {len(ids) for ids in encoded} == {LENGTH}
+    assert not any(tokenizer.unk_token_id in ids or tokenizer.pad_token_id in ids for ids in encoded)
+    plain = itertools.islice(pretraining_documents(WORLD, spec, TEMPLATE, 0, LENGTH), 600)
+    for ids, document in zip(encoded, plain, strict=True):
+        text = render(document, tokenizer)
+        assert tokenizer.decode(ids) == " ".join(text.split()[:LENGTH])
+
+
+def test_encoding_leaves_no_trace_in_the_tokenizer(tokenizer):
+    before = tokenizer.backend_tokenizer.to_str()
+    next(encoded_documents(WORLD, config.Documents(), TEMPLATE, tokenizer, 0, 8))
+    assert tokenizer.backend_tokenizer.to_str() == before
+
+
+def test_a_world_of_one_relation_has_passages():
+    world = build_world(config.World(relations=1))
+    for document in documents(20, world=world, dialogues=0.0, facts=0.0, same_relation=1.0):
+        assert all(len(questions(part)) == 2 for part in parts(document))

@@ -1,0 +1,74 @@
+"""Conflict sets and their controls from the held-out subjects of the invented world."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+
+from inversion import config
+from inversion.records import ConflictItem
+from inversion.world.facts import InventedWorld, generator
+from inversion.world.text import build_passage, invented_statement, known_statement, question
+
+_ATTEMPTS = 100
+
+
+def world_items(world: InventedWorld, spec: config.WorldSet, name: str) -> list[ConflictItem]:
+    """The items of the set ``name``, with ids ``{name}-000000`` and on; no two are alike.
+
+    Pairs of subject and relation take turns in random order, so that their counts differ
+    by one at most. Items on the same pair are a cluster and differ in their passages.
+
+    Raises :class:`ValueError` where the world is too small for the items or passages asked for.
+    """
+    rng = generator(f"set {spec.kind}", spec.seed)
+    subjects = _subjects(world, spec)
+    pairs = [(subject, relation) for subject in subjects for relation in world.relations]
+    turns = [pairs[i] for i in rng.permutation(len(pairs))]
+    items: list[ConflictItem] = []
+    seen: set[tuple[str, str, str | None]] = set()
+    for subject, relation in itertools.islice(itertools.cycle(turns), spec.items):
+        draws = (_context(world, spec, subject, relation, rng) for _ in range(_ATTEMPTS))
+        drawn = next((draw for draw in draws if (subject, relation, draw[0]) not in seen), None)
+        if drawn is None:
+            raise ValueError(
+                f"sets.{name}: the world gives {len(items)} different items of kind {spec.kind!r}, not {spec.items}; "
+                f"set items to at most {len(items)} or raise the subjects of world"
+            )
+        context, answer = drawn
+        seen.add((subject, relation, context))
+        fact = world.facts.get((subject, relation))
+        items.append(
+            ConflictItem(
+                item_id=f"{name}-{len(items):06d}",
+                set=name,
+                role="conflict" if spec.kind == "conflict" else "control",
+                question=question(subject, relation),
+                context=context,
+                context_answers=[] if answer is None else [answer],
+                parametric_answers=[] if fact is None else [fact],
+                cluster=f"{subject}/{relation}",
+                stratum=relation,
+            )
+        )
+    return items
+
+
+def _subjects(world: InventedWorld, spec: config.WorldSet) -> tuple[str, ...]:
+    return (world.new if spec.kind == "new_facts" else world.known).evaluation
+
+
+def _context(
+    world: InventedWorld, spec: config.WorldSet, subject: str, relation: str, rng: np.random.Generator
+) -> tuple[str | None, str | None]:
+    """A passage and the answer in it; neither for ``recall``."""
+    if spec.kind == "recall":
+        return None, None
+    truthful = spec.kind == "matching"
+    if truthful:
+        statement = known_statement(world, subject, relation)
+    else:
+        statement = invented_statement(world, subject, relation, rng)
+    passage = build_passage(world, statement, _subjects(world, spec), spec.passages, rng, truthful=truthful)
+    return passage.text, statement.answer

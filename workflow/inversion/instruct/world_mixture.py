@@ -1,0 +1,66 @@
+"""Instruction data from the invented world: mixtures of C, C+S and S examples, and counterfactuals.
+
+Only training subjects occur, as targets and in passages alike.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from inversion import config
+from inversion.records import Example, Message
+from inversion.world.facts import InventedWorld, generator, pick
+from inversion.world.text import build_passage, invented_statement, known_statement, question
+
+
+def world_examples(world: InventedWorld, spec: config.WorldDataset, name: str) -> list[Example]:
+    """The examples of the dataset ``name``, shuffled, with ids ``{name}-000000`` and on.
+
+    Raises :class:`ValueError` where the world is too small for the passages asked for.
+    """
+    rng = generator("mixture", spec.seed)
+    kinds = [kind for kind, count in kind_counts(spec).items() for _ in range(count)]
+    order = rng.permutation(len(kinds))
+    return [_example(world, kinds[k], spec.passages, f"{name}-{i:06d}", rng) for i, k in enumerate(order)]
+
+
+def counterfactual_examples(world: InventedWorld, spec: config.WorldDataset, count: int, seed: int) -> list[Example]:
+    """``count`` examples whose passage contradicts a known fact and whose answer is the passage's (section 6).
+
+    Their passages have the shape of the dataset's; ids are ``counterfactual/000000`` and on, which no
+    dataset's examples have. Raises as :func:`world_examples`.
+    """
+    rng = generator("counterfactual", seed)
+    return [_example(world, "counterfactual", spec.passages, f"counterfactual/{i:06d}", rng) for i in range(count)]
+
+
+def kind_counts(spec: config.WorldDataset) -> dict[str, int]:
+    """How many examples of each kind a dataset has: its shares, rounded by largest remainder."""
+    rest = max(0.0, 1.0 - spec.context_critical - spec.context_and_memory)
+    shares = {"C": spec.context_critical, "C+S": spec.context_and_memory, "S": rest}
+    # rounding at the ninth decimal undoes the error of float shares such as 1 - 0.5 - 0.45
+    quotas = {kind: round(share * spec.examples, 9) for kind, share in shares.items()}
+    counts = {kind: math.floor(quota) for kind, quota in quotas.items()}
+    left = spec.examples - sum(counts.values())
+    for kind in sorted(quotas, key=lambda kind: counts[kind] - quotas[kind])[:left]:
+        counts[kind] += 1
+    return counts
+
+
+def _example(
+    world: InventedWorld, kind: str, passages: config.Passages, example_id: str, rng: np.random.Generator
+) -> Example:
+    subjects = (world.new if kind == "C" else world.known).training
+    subject, relation = pick(rng, subjects), pick(rng, world.relations)
+    truthful = kind in ("C+S", "S")
+    if truthful:
+        statement = known_statement(world, subject, relation)
+    else:
+        statement = invented_statement(world, subject, relation, rng)
+    context = None
+    if kind != "S":
+        context = build_passage(world, statement, subjects, passages, rng, truthful=truthful).text
+    messages = [Message("user", question(subject, relation)), Message("assistant", statement.answer)]
+    return Example(example_id, messages, context, kind, subject, relation)

@@ -1,0 +1,7 @@
+"""The invented world: its facts, texts, pretraining documents and tokenizer.
+
+Import from the modules, so that a stage depends only on what it uses.
+"""
+
+VERSION = 1
+"""Raise it when the same seed writes other documents: base models are then pretrained anew."""

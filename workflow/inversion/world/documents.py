@@ -1,0 +1,126 @@
+"""What world models are pretrained on: an endless stream of documents, each as long as a sequence.
+
+A document is of one kind. *Facts*: statements and answered questions about known facts. *Passages*:
+a passage, then a question on each of its statements, then the end-of-text token, several times over.
+*Dialogues*: closed-book questions on known facts in the chat format.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+
+from inversion import config
+from inversion.records import Message
+from inversion.world.facts import InventedWorld, generator, pick
+from inversion.world.text import (
+    answered_question,
+    build_passage,
+    invented_statement,
+    known_statement,
+    phrase,
+    question,
+)
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
+Document: TypeAlias = str | tuple[Message, ...]
+"""A plain text, or a conversation for the tokenizer's chat template."""
+
+END_OF_TEXT = "<eos>"
+_MOST_OTHER_STATEMENTS = 2
+_BATCH = 256
+
+
+def pretraining_documents(
+    world: InventedWorld, spec: config.Documents, template: config.ChatTemplate, seed: int, length: int
+) -> Iterator[Document]:
+    """An endless stream of documents that fill, and may run over, ``length`` words."""
+    rng = generator("pretraining documents", seed)
+    while True:
+        if rng.random() < spec.dialogues:
+            yield _dialogue(world, template, length, rng)
+        elif rng.random() < spec.facts:
+            yield _facts(world, length, rng)
+        else:
+            yield _passages(world, spec, length, rng)
+
+
+def encoded_documents(
+    world: InventedWorld,
+    spec: config.Documents,
+    template: config.ChatTemplate,
+    tokenizer: PreTrainedTokenizerFast,
+    seed: int,
+    length: int,
+) -> Iterator[list[int]]:
+    """The same stream as token ids, every document cut to exactly ``length`` of them.
+
+    A document is one training sequence: cut elsewhere, questions would lose the passage that answers them.
+    """
+    documents = pretraining_documents(world, spec, template, seed, length)
+    while True:
+        texts = [render(document, tokenizer) for document in itertools.islice(documents, _BATCH)]
+        # the backend, because truncation by the tokenizer itself would be saved with it
+        for encoding in tokenizer.backend_tokenizer.encode_batch(texts, add_special_tokens=False):
+            yield encoding.ids[:length]
+
+
+def render(document: Document, tokenizer: PreTrainedTokenizerFast) -> str:
+    """The text of a document, conversations in the tokenizer's chat template."""
+    if isinstance(document, str):
+        return document
+    turns = [dataclasses.asdict(message) for message in document]
+    return str(tokenizer.apply_chat_template(turns, tokenize=False))
+
+
+def _facts(world: InventedWorld, length: int, rng: np.random.Generator) -> str:
+    words: list[str] = []
+    while len(words) < length:
+        statement = known_statement(world, pick(rng, world.known.all), pick(rng, world.relations))
+        text = phrase(statement, rng) if rng.random() < 0.5 else answered_question(statement)
+        words += text.split()
+    return " ".join(words)
+
+
+def _passages(world: InventedWorld, spec: config.Documents, length: int, rng: np.random.Generator) -> str:
+    words: list[str] = []
+    while len(words) < length:
+        words += _questioned_passage(world, spec, rng).split()
+    return " ".join(words)
+
+
+def _questioned_passage(world: InventedWorld, spec: config.Documents, rng: np.random.Generator) -> str:
+    """A passage, a question on each of its statements in random order, and the end of text."""
+    new = rng.random() < spec.new_subjects
+    truthful = not new and rng.random() >= spec.contradictions
+    subjects = (world.new if new else world.known).all
+    subject, relation = pick(rng, subjects), pick(rng, world.relations)
+    if truthful:
+        target = known_statement(world, subject, relation)
+    else:
+        target = invented_statement(world, subject, relation, rng)
+    most = _MOST_OTHER_STATEMENTS if len(world.relations) > 1 else 0
+    shape = config.Passages(other_statements=(0, most), same_relation=spec.same_relation)
+    passage = build_passage(world, target, subjects, shape, rng, truthful=truthful)
+    order = rng.permutation(len(passage.statements))
+    questions = " ".join(answered_question(passage.statements[i]) for i in order)
+    return f"context : {passage.text} {questions} {END_OF_TEXT}"
+
+
+def _dialogue(
+    world: InventedWorld, template: config.ChatTemplate, length: int, rng: np.random.Generator
+) -> tuple[Message, ...]:
+    messages: list[Message] = []
+    words = 0
+    while words < length:
+        statement = known_statement(world, pick(rng, world.known.all), pick(rng, world.relations))
+        asked = template.without_context.replace("{question}", question(statement.subject, statement.relation))
+        messages += [Message("user", asked), Message("assistant", statement.answer)]
+        words += len(asked.split()) + 1
+    return tuple(messages)
