@@ -6,6 +6,7 @@ min_version("9.21.1")
 
 # --configfile replaces the embedded default; merged into it, a study would run the organism as well
 if not workflow.overwrite_configfiles:
+
     configfile: "config/config.yaml"
 
 

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Self
 
-import polars as pl
 from pydantic import BaseModel, ConfigDict, ValidationError
-from typing_extensions import Self
 
 from inversion.artifacts import (
     ArtifactError,
@@ -20,7 +19,7 @@ from inversion.artifacts import (
     read_json,
     write_json,
 )
-from inversion.records import Response, read_frame
+from inversion.records import Response, read_records
 
 RESPONSES_FILE = "responses.parquet"
 
@@ -133,13 +132,13 @@ class ResponseManifest(Manifest):
     steps: list[ResponseFolder]
 
 
-def read_responses(path: str | Path) -> pl.DataFrame:
-    """The responses that the :class:`ResponseManifest` at ``path`` lists, as :class:`Response` rows.
+def read_responses(path: str | Path) -> list[Response]:
+    """The responses that the :class:`ResponseManifest` at ``path`` lists.
 
     Raises :class:`ArtifactError`, naming the file and the mend, where one is missing or damaged.
     """
     run_folder = Path(path).parent.parent
-    frames = []
+    responses: list[Response] = []
     for entry in ResponseManifest.read(path).steps:
         folder = run_folder / entry.folder
         fault = folder_fault(folder)
@@ -147,5 +146,5 @@ def read_responses(path: str | Path) -> pl.DataFrame:
             fault = f"{folder} is not what {path} lists"
         if fault:
             raise ArtifactError(f"{fault}; delete {path} and rerun: only what is damaged is answered again")
-        frames.append(read_frame(str(folder / RESPONSES_FILE), Response))
-    return pl.concat(frames)
+        responses += read_records(folder / RESPONSES_FILE, Response)
+    return responses

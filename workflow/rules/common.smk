@@ -3,16 +3,17 @@ import os
 import sys
 from functools import cache
 from pathlib import Path
+from typing import get_args
 
-from snakemake.exceptions import WorkflowError
+import yaml
 
 WORKFLOW = Path(workflow.basedir) / "workflow"
 if str(WORKFLOW) not in sys.path:
     sys.path.insert(0, str(WORKFLOW))
 
-from inversion import respond, train
-from inversion.artifacts import code_fingerprint
-from inversion.config import ConfigError, parse_config
+from inversion import respond, train, world
+from inversion.artifacts import code_fingerprint, file_hashes, fingerprint
+from inversion.config import ConfigError, Figure, parse_config
 from inversion.manifests import CheckpointList
 
 
@@ -29,7 +30,9 @@ def _require_writable(folder):
     while not place.exists():
         place = place.parent
     if not os.access(place, os.W_OK | os.X_OK):
-        sys.exit(f"error: {place.resolve()} is not writable, and results/ belongs there; mend its permissions")
+        sys.exit(
+            f"error: {place.resolve()} is not writable, and results/ belongs there; mend its permissions"
+        )
 
 
 STUDY = _study()
@@ -41,6 +44,7 @@ MODELS = list(dict.fromkeys(run.model for run in RUNS.values()))
 DATASETS = list(dict.fromkeys(run.dataset for run in RUNS.values()))
 TABLES = ("items", "curves", "inversions")
 SUFFIXES = ("svg", "pdf", "png")
+FIGURE_KINDS = get_args(Figure)
 FIGURES = [
     f"results/figures/{figure}-{name}.{suffix}"
     for name, experiment in STUDY.experiments.items()
@@ -56,7 +60,7 @@ wildcard_constraints:
     seed=r"\d+",
     set=r"[^/]+",
     chunk=r"\d+",
-    figure="accuracy|grid|recipes",
+    figure="|".join(FIGURE_KINDS),
     experiment=r"[^/]+",
 
 
@@ -68,20 +72,31 @@ def code_of(script):
     return code_fingerprint(WORKFLOW / "scripts" / f"{script}.py", WORKFLOW / "inversion")
 
 
-@cache
-def world_code():
-    """Fingerprint of what writes the world's documents: the data of pretraining is code."""
-    return code_fingerprint(WORKFLOW / "inversion" / "world" / "documents.py", WORKFLOW / "inversion")
-
-
 def as_json(model):
     """A part of the configuration as text, or an empty string where there is none."""
     return model.model_dump_json() if model is not None else ""
 
 
-def source_file(spec):
-    """The user's file behind a dataset or set, as a rule's input; nothing for generated ones."""
+def files_of(spec):
+    """The user's file behind a dataset or set, as a rule's input; none behind generated ones."""
     return [spec.path] if spec.source == "file" else []
+
+
+def source_files(*names):
+    """The users' files behind conflict sets."""
+    return [path for name in names for path in files_of(STUDY.sets[name])]
+
+
+def excluded_sets(name):
+    """The sets whose items the set ``name`` leaves out."""
+    spec = STUDY.sets[name]
+    return spec.exclude if spec.source == "file" else ()
+
+
+def needs_scores(recipe):
+    """Whether a recipe selects by the base model's context need."""
+    select = STUDY.recipes[recipe].select
+    return select is not None and select.by == "context_need"
 
 
 def world_of(spec):

@@ -3,38 +3,54 @@
 
 rule prepare_examples:
     input:
-        lambda w: source_file(STUDY.datasets[w.dataset]),
+        lambda w: files_of(STUDY.datasets[w.dataset]),
     output:
         examples="results/data/examples/{dataset}.parquet",
     log:
         "results/logs/prepare_examples/{dataset}.log",
+    conda:
+        "../../envs/inversion.yaml"
     params:
         dataset=lambda w: as_json(STUDY.datasets[w.dataset]),
         world=lambda w: world_of(STUDY.datasets[w.dataset]),
         code=code_of("prepare_examples"),
-    conda:
-        "../../envs/inversion.yaml"
     script:
         "../scripts/prepare_examples.py"
 
 
 rule prepare_set:
     input:
-        source=lambda w: source_file(STUDY.sets[w.set]),
-        excluded=lambda w: expand("results/data/sets/{set}.parquet", set=excluded_sets(w.set)),
+        lambda w: source_files(w.set, *excluded_sets(w.set)),
     output:
-        items="results/data/sets/{set}.parquet",
-        audit="results/data/audit/{set}.parquet",
+        conflict_set="results/data/sets/{set}.parquet",
     log:
         "results/logs/prepare_set/{set}.log",
-    params:
-        spec=lambda w: as_json(STUDY.sets[w.set]),
-        world=lambda w: world_of(STUDY.sets[w.set]),
-        code=code_of("prepare_set"),
     conda:
         "../../envs/inversion.yaml"
+    params:
+        spec=lambda w: as_json(STUDY.sets[w.set]),
+        excluded=lambda w: {name: as_json(STUDY.sets[name]) for name in excluded_sets(w.set)},
+        world=lambda w: world_of(STUDY.sets[w.set]),
+        code=code_of("prepare_set"),
     script:
         "../scripts/prepare_set.py"
+
+
+rule audit_sets:
+    input:
+        source_files(*STUDY.sets),
+    output:
+        findings="results/data/audit.parquet",
+    log:
+        "results/logs/audit_sets.log",
+    conda:
+        "../../envs/inversion.yaml"
+    params:
+        sets={name: as_json(spec) for name, spec in STUDY.sets.items()},
+        world=as_json(STUDY.world),
+        code=code_of("audit_sets"),
+    script:
+        "../scripts/audit_sets.py"
 
 
 rule build_train_set:
@@ -48,25 +64,13 @@ rule build_train_set:
         selection="results/runs/{model}/{dataset}/{recipe}/seed{seed}/selection.parquet",
     log:
         "results/logs/build_train_set/{model}/{dataset}/{recipe}/seed{seed}.log",
+    conda:
+        "../../envs/inversion.yaml"
     params:
         select=lambda w: as_json(STUDY.recipes[w.recipe].select),
         augment=lambda w: as_json(STUDY.recipes[w.recipe].augment),
-        dataset=lambda w: as_json(STUDY.datasets[w.dataset]) if STUDY.recipes[w.recipe].augment else "",
-        world=lambda w: world_of(STUDY.datasets[w.dataset]) if STUDY.recipes[w.recipe].augment else "",
+        dataset=lambda w: (as_json(STUDY.datasets[w.dataset]) if STUDY.recipes[w.recipe].augment else ""),
+        world=lambda w: (world_of(STUDY.datasets[w.dataset]) if STUDY.recipes[w.recipe].augment else ""),
         code=code_of("build_train_set"),
-    conda:
-        "../../envs/inversion.yaml"
     script:
         "../scripts/build_train_set.py"
-
-
-def excluded_sets(name):
-    """The sets whose items the set ``name`` leaves out."""
-    spec = STUDY.sets[name]
-    return spec.exclude if spec.source == "file" else ()
-
-
-def needs_scores(recipe):
-    """Whether a recipe selects by the base model's context need."""
-    select = STUDY.recipes[recipe].select
-    return select is not None and select.by == "context_need"

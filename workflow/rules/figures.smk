@@ -5,13 +5,48 @@ rule draw_figure:
     input:
         curves="results/tables/curves.parquet",
     output:
-        expand("results/figures/{{figure}}-{{experiment}}.{suffix}", suffix=SUFFIXES),
+        [
+            (
+                report(
+                    f"results/figures/{{figure}}-{{experiment}}.{suffix}",
+                    caption="../report/{figure}.rst",
+                    category="{experiment}",
+                    labels={"figure": "{figure}"},
+                )
+                if suffix == "svg"
+                else f"results/figures/{{figure}}-{{experiment}}.{suffix}"
+            )
+            for suffix in SUFFIXES
+        ],
     log:
         "results/logs/draw_figure/{figure}-{experiment}.log",
-    params:
-        runs=lambda w: STUDY.experiment_runs(w.experiment),
-        code=code_of("draw_figure"),
     conda:
         "../../envs/inversion.yaml"
+    params:
+        runs=lambda w: [tuple(run) for run in STUDY.experiment_runs(w.experiment)],
+        code=code_of("draw_figure"),
     script:
         "../scripts/draw_figure.py"
+
+
+rule write_report:
+    input:
+        figures=[path for path in FIGURES if path.endswith(".svg")],
+        inversions="results/tables/inversions.parquet",
+        selections=expand("results/runs/{run}/selection.parquet", run=RUN_PATHS),
+        audit="results/data/audit.parquet",
+        models=expand("results/models/{model}/base.json", model=MODELS),
+    output:
+        report="results/report.html",
+    log:
+        "results/logs/write_report.log",
+    conda:
+        "../../envs/inversion.yaml"
+    params:
+        experiments={name: list(experiment.figures) for name, experiment in STUDY.experiments.items()},
+        models=MODELS,
+        configuration=yaml.safe_dump(STUDY.model_dump(mode="json"), sort_keys=False),
+        pages=fingerprint(file_hashes(WORKFLOW / "report")),
+        code=code_of("write_report"),
+    script:
+        "../scripts/write_report.py"

@@ -12,14 +12,13 @@ rule prepare_base:
         "results/logs/prepare_base/{model}.log",
     benchmark:
         "results/benchmarks/prepare_base/{model}.tsv"
+    conda:
+        "../../envs/inversion.yaml"
     threads: 1
     params:
         model=lambda w: as_json(STUDY.models[w.model]),
         world=lambda w: world_of(STUDY.models[w.model]),
-        world_code=lambda w: world_code() if STUDY.models[w.model].source == "world" else "",
-        version=train.VERSION,
-    conda:
-        "../../envs/inversion.yaml"
+        version=[train.VERSION, world.VERSION],
     script:
         "../scripts/prepare_base.py"
 
@@ -34,12 +33,12 @@ rule score_context_need:
         "results/logs/score_context_need/{model}/{dataset}.log",
     benchmark:
         "results/benchmarks/score_context_need/{model}/{dataset}.tsv"
+    conda:
+        "../../envs/inversion.yaml"
     threads: 1
     params:
         template=lambda w: as_json(STUDY.template_of(w.dataset)),
         batch_size=STUDY.evaluation.batch_size,
         version=respond.VERSION,
-    conda:
-        "../../envs/inversion.yaml"
     script:
         "../scripts/score_context_need.py"

@@ -12,14 +12,14 @@ rule generate_responses:
         "results/logs/generate_responses/{model}/{dataset}/{recipe}/seed{seed}/chunk-{chunk}.log",
     benchmark:
         "results/benchmarks/generate_responses/{model}/{dataset}/{recipe}/seed{seed}/chunk-{chunk}.tsv"
+    conda:
+        "../../envs/inversion.yaml"
     threads: 1
     params:
         template=lambda w: as_json(STUDY.template_of(w.dataset)),
         max_new_tokens=STUDY.evaluation.max_new_tokens,
         batch_size=STUDY.evaluation.batch_size,
         version=respond.VERSION,
-    conda:
-        "../../envs/inversion.yaml"
     script:
         "../scripts/generate_responses.py"
 
@@ -40,9 +40,9 @@ rule label_responses:
         labels="results/runs/{model}/{dataset}/{recipe}/seed{seed}/labels.parquet",
     log:
         "results/logs/label_responses/{model}/{dataset}/{recipe}/seed{seed}.log",
-    params:
-        code=code_of("label_responses"),
     conda:
         "../../envs/inversion.yaml"
+    params:
+        code=code_of("label_responses"),
     script:
         "../scripts/label_responses.py"

@@ -9,43 +9,43 @@ rule tabulate_items:
         csv="results/tables/items.csv",
     log:
         "results/logs/tabulate_items.log",
-    params:
-        code=code_of("tabulate_items"),
     conda:
         "../../envs/inversion.yaml"
+    params:
+        code=code_of("tabulate_items"),
     script:
         "../scripts/tabulate_items.py"
 
 
 rule tabulate_curves:
     input:
-        items="results/tables/items.parquet",
+        item_table="results/tables/items.parquet",
     output:
         parquet="results/tables/curves.parquet",
         csv="results/tables/curves.csv",
     log:
         "results/logs/tabulate_curves.log",
+    conda:
+        "../../envs/inversion.yaml"
     params:
         bootstrap=STUDY.evaluation.bootstrap,
         code=code_of("tabulate_curves"),
-    conda:
-        "../../envs/inversion.yaml"
     script:
         "../scripts/tabulate_curves.py"
 
 
 rule tabulate_inversions:
     input:
-        items="results/tables/items.parquet",
+        item_table="results/tables/items.parquet",
     output:
         parquet="results/tables/inversions.parquet",
         csv="results/tables/inversions.csv",
     log:
         "results/logs/tabulate_inversions.log",
+    conda:
+        "../../envs/inversion.yaml"
     params:
         bootstrap=STUDY.evaluation.bootstrap,
         code=code_of("tabulate_inversions"),
-    conda:
-        "../../envs/inversion.yaml"
     script:
         "../scripts/tabulate_inversions.py"

@@ -11,6 +11,8 @@ rule finetune:
         "results/logs/finetune/{model}/{dataset}/{recipe}/seed{seed}.log",
     benchmark:
         "results/benchmarks/finetune/{model}/{dataset}/{recipe}/seed{seed}.tsv"
+    conda:
+        "../../envs/inversion.yaml"
     threads: 1
     params:
         # an undeclared folder: Snakemake removes declared output before each attempt
@@ -19,8 +21,6 @@ rule finetune:
         training=lambda w: as_json(STUDY.training_of(w.recipe)),
         seed=lambda w: int(w.seed),
         version=train.VERSION,
-    conda:
-        "../../envs/inversion.yaml"
     script:
         "../scripts/finetune.py"
 
@@ -33,10 +33,10 @@ checkpoint enumerate_checkpoints:
         checkpoints="results/runs/{model}/{dataset}/{recipe}/seed{seed}/checkpoints.json",
     log:
         "results/logs/enumerate_checkpoints/{model}/{dataset}/{recipe}/seed{seed}.log",
+    conda:
+        "../../envs/inversion.yaml"
     params:
         per_job=STUDY.evaluation.checkpoints_per_job,
         code=code_of("enumerate_checkpoints"),
-    conda:
-        "../../envs/inversion.yaml"
     script:
         "../scripts/enumerate_checkpoints.py"

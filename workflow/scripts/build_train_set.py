@@ -2,10 +2,10 @@
 
 from inversion.artifacts import write_parquet
 from inversion.config import CounterfactualAugmentation, Dataset, Run, Selection, World, revive
-from inversion.instruct import build_training_set
+from inversion.instruct.augment import build_training_set
 from inversion.job import logged
 from inversion.records import ContextNeed, Example, SelectionCount, read_records, to_frame
-from inversion.world import build_world
+from inversion.world.facts import build_world
 
 with logged(snakemake.log[0]):
     params, wildcards = snakemake.params, snakemake.wildcards
@@ -13,8 +13,8 @@ with logged(snakemake.log[0]):
     train_set, counts = build_training_set(
         run=Run(wildcards.model, wildcards.dataset, wildcards.recipe, int(wildcards.seed)),
         examples=read_records(snakemake.input.examples, Example),
-        select=revive(Selection, params.select) if params.select else None,
-        augment=revive(CounterfactualAugmentation, params.augment) if params.augment else None,
+        selection=revive(Selection, params.select) if params.select else None,
+        augmentation=revive(CounterfactualAugmentation, params.augment) if params.augment else None,
         context_need=read_records(scores, ContextNeed) if scores else [],
         dataset=revive(Dataset, params.dataset) if params.dataset else None,
         world=build_world(revive(World, params.world)) if params.world else None,

@@ -14,6 +14,6 @@ with logged(snakemake.log[0]):
     if isinstance(spec, FolderModel):
         base = describe_base(spec.path, spec.source, spec.path)
     else:
-        loss = pretrain(revive(World, params.world), spec, ChatTemplate(), params.world_code, here)
+        loss = pretrain(revive(World, params.world), spec, ChatTemplate(), here)
         base = describe_base(here / "base", spec.source, "base", loss)
     base.write(snakemake.output.base)

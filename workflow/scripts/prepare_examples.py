@@ -2,10 +2,10 @@
 
 from inversion.artifacts import write_parquet
 from inversion.config import Dataset, World, revive
-from inversion.instruct import load_examples
+from inversion.instruct.sources import load_examples
 from inversion.job import logged
 from inversion.records import Example, to_frame
-from inversion.world import build_world
+from inversion.world.facts import build_world
 
 with logged(snakemake.log[0]):
     params = snakemake.params

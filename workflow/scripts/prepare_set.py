@@ -1,16 +1,16 @@
-"""The items of one conflict or control set, and what the audit found in them."""
+"""The items of one conflict or control set."""
 
 from inversion.artifacts import write_parquet
-from inversion.conflict import load_set
 from inversion.config import ConflictSet, World, revive
+from inversion.conflict.files import excluded_items, load_items, source_items
 from inversion.job import logged
-from inversion.records import AuditFinding, ConflictItem, read_records, to_frame
-from inversion.world import build_world
+from inversion.records import ConflictItem, to_frame
+from inversion.world.facts import build_world
 
 with logged(snakemake.log[0]):
     params = snakemake.params
     world = build_world(revive(World, params.world)) if params.world else None
-    excluded = [item for path in snakemake.input.excluded for item in read_records(path, ConflictItem)]
-    items, findings = load_set(revive(ConflictSet, params.spec), snakemake.wildcards.set, world, excluded)
-    write_parquet(snakemake.output.items, to_frame(items, ConflictItem))
-    write_parquet(snakemake.output.audit, to_frame(findings, AuditFinding))
+    spec = revive(ConflictSet, params.spec)
+    others = {name: source_items(revive(ConflictSet, other), name, world) for name, other in params.excluded.items()}
+    items = load_items(spec, snakemake.wildcards.set, world, excluded_items(spec, others))
+    write_parquet(snakemake.output.conflict_set, to_frame(items, ConflictItem))

@@ -6,5 +6,5 @@ from inversion.job import logged
 from inversion.records import Item, read_frame
 
 with logged(snakemake.log[0]):
-    table = inversions(read_frame(snakemake.input.items, Item), snakemake.params.bootstrap)
+    table = inversions(read_frame(snakemake.input.item_table, Item), snakemake.params.bootstrap)
     write_table(snakemake.output.parquet, snakemake.output.csv, table)

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Iterator
-from itertools import chain, islice
+from itertools import islice
 from pathlib import Path
-from typing import Any
 
-import torch
+from transformers import DataCollatorForSeq2Seq
 
 from inversion.artifacts import MARKER, complete_folder, fingerprint, folder_fault, folder_note
 from inversion.config import ChatTemplate, World, WorldModel
@@ -16,6 +14,7 @@ from inversion.models import new_model
 from inversion.train import VERSION
 from inversion.train.checkpoints import open_store
 from inversion.train.run import Optimization, train
+from inversion.world import VERSION as DOCUMENTS_VERSION
 from inversion.world.documents import encoded_documents
 from inversion.world.facts import build_world
 from inversion.world.tokenizer import build_tokenizer
@@ -25,12 +24,11 @@ def pretrain(
     world_spec: World,
     spec: WorldModel,
     template: ChatTemplate,
-    data_version: str,
     folder: str | Path,
 ) -> float:
     """Pretrain a world model into ``folder``/base (weights and tokenizer); returns its last training loss.
 
-    ``data_version`` stands for the code that writes the world's documents. A base model that is already
+    A base model that is already
     there under the same specification is kept; an interrupted pretraining goes on where it was.
     """
     pretraining = spec.pretraining
@@ -40,7 +38,7 @@ def pretrain(
             "world": world_spec.model_dump(mode="json"),
             "model": spec.model_dump(mode="json"),
             "template": template.model_dump(mode="json"),
-            "data": data_version,
+            "documents": DOCUMENTS_VERSION,
         }
     )
     base = Path(folder) / "base"
@@ -49,14 +47,18 @@ def pretrain(
 
     world = build_world(world_spec)
     tokenizer = build_tokenizer(world, spec.architecture.max_positions)
-    documents = encoded_documents(world, pretraining.documents, template, tokenizer, pretraining.seed)
-    sequences = pack(documents, pretraining.sequence_length)
+    documents = encoded_documents(
+        world, pretraining.documents, template, tokenizer, pretraining.seed, pretraining.sequence_length
+    )
     store = Path(folder) / "pretraining"
     with open_store(store, spec_hash) as opened:
         manifest = train(
             model=new_model(spec.architecture, tokenizer, pretraining.seed).train(),
-            rows=[{"input_ids": s} for s in islice(sequences, pretraining.steps * pretraining.batch_size)],
-            collate=_collate,
+            rows=[
+                {"input_ids": ids, "labels": ids}
+                for ids in islice(documents, pretraining.steps * pretraining.batch_size)
+            ],
+            collate=DataCollatorForSeq2Seq(tokenizer),
             optimization=Optimization(
                 steps=pretraining.steps,
                 batch_size=pretraining.batch_size,
@@ -73,7 +75,7 @@ def pretrain(
             store=opened,
             spec=spec_hash,
         )
-        loss = manifest.loss[-1]["loss"]
+        loss = manifest.loss[-1].loss
         with complete_folder(base, {"spec": spec_hash, "loss": loss}) as unfinished:
             for file in opened.step_folder(pretraining.steps).iterdir():
                 if file.name != MARKER:
@@ -81,18 +83,6 @@ def pretrain(
             tokenizer.save_pretrained(unfinished)
     shutil.rmtree(store)
     return loss
-
-
-def pack(documents: Iterable[list[int]], length: int) -> Iterator[list[int]]:
-    """The tokens of all documents in a row, cut into sequences of ``length``; the last incomplete one is dropped."""
-    tokens = chain.from_iterable(documents)
-    while len(sequence := list(islice(tokens, length))) == length:
-        yield sequence
-
-
-def _collate(rows: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
-    ids = torch.tensor([row["input_ids"] for row in rows])
-    return {"input_ids": ids, "labels": ids}
 
 
 def _resume_points(steps: int) -> list[int]:

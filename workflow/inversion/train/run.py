@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from torch import nn
 from transformers import (
+    PrinterCallback,
     Trainer,
     TrainerCallback,
     TrainerControl,
@@ -24,6 +25,7 @@ from transformers import (
     TrainingArguments,
     set_seed,
 )
+from transformers.utils.logging import disable_progress_bar
 
 from inversion.artifacts import folder_digest
 from inversion.manifests import LossPoint, Step, TrainManifest
@@ -67,10 +69,10 @@ def train(
 ) -> TrainManifest:
     """Train ``model`` on ``rows`` and keep a checkpoint at every step of ``schedule``.
 
-    ``rows`` are what ``collate`` takes (``input_ids`` among the keys); ``left_out`` more were too long. Goes on from the newest sound
-    checkpoint in ``store``; a training that has already ended is not repeated. The weights are bit for
-    bit those of a training that was never interrupted (same machine, CPU). Raises
-    :class:`NonFiniteLossError` for a NaN or infinite loss; the checkpoints before it stay.
+    ``rows`` are what ``collate`` takes (``input_ids`` among the keys); ``left_out`` more were too long.
+    Goes on from the newest sound checkpoint in ``store``; a training that has already ended is not
+    repeated. The weights are bit for bit those of a training that was never interrupted (same machine,
+    CPU). Raises :class:`NonFiniteLossError` for a NaN or infinite loss; the checkpoints before it stay.
     """
     steps_per_epoch = len(rows) / optimization.batch_size
     done = store.read_manifest()
@@ -78,6 +80,7 @@ def train(
         logger.info("all %d checkpoints are there already: nothing to train", len(done.steps))
         return done
 
+    disable_progress_bar()  # of every save; progress is a line in the log
     set_seed(optimization.seed)
     saving = store.root / "saving"
     trainer = _Trainer(
@@ -87,6 +90,7 @@ def train(
         data_collator=collate,
         callbacks=[_Checkpoints(set(schedule), store), _Progress()],
     )
+    trainer.remove_callback(PrinterCallback)
     start = store.resume_step(list(schedule))
     begin = time.perf_counter()
     if start:

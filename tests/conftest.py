@@ -1,0 +1,58 @@
+"""Tiny worlds, tokenizers and base models that many tests share."""
+
+import os
+
+for _variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "POLARS_MAX_THREADS"):
+    os.environ.setdefault(_variable, "1")  # two pytest workers on two cores
+os.environ["HF_HUB_OFFLINE"] = "1"
+
+from pathlib import Path
+
+import pytest
+
+from inversion.config import Architecture, ChatTemplate, World, WorldDataset
+from inversion.instruct.world_mixture import world_examples
+from inversion.models import new_model
+from inversion.world.facts import build_world
+from inversion.world.tokenizer import build_tokenizer
+
+FAMILIES = ("gpt_neox", "llama", "mistral")
+
+
+@pytest.fixture(scope="session")
+def world():
+    return build_world(World(known_subjects=12, new_subjects=12, relations=2, answers=8))
+
+
+@pytest.fixture(scope="session")
+def tokenizer(world):
+    return build_tokenizer(world, 128)
+
+
+@pytest.fixture(scope="session")
+def template():
+    return ChatTemplate()
+
+
+def tiny_architecture(family):
+    return Architecture(family=family, layers=2, hidden_size=16, heads=2, intermediate_size=32, max_positions=128)
+
+
+@pytest.fixture
+def tiny_model(tokenizer):
+    """A function that makes a random tiny model of a family."""
+    return lambda family="llama", seed=0: new_model(tiny_architecture(family), tokenizer, seed)
+
+
+@pytest.fixture(scope="session")
+def base_folder(tmp_path_factory, tokenizer) -> Path:
+    """A saved random tiny Llama with its tokenizer."""
+    folder = tmp_path_factory.mktemp("base")
+    new_model(tiny_architecture("llama"), tokenizer, 0).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def examples(world):
+    return world_examples(world, WorldDataset(source="world", examples=48), "tiny")

@@ -1,0 +1,114 @@
+import logging
+
+import pytest
+
+from inversion.artifacts import MARKER
+from inversion.train.checkpoints import STATES_KEPT, RunLockedError, open_store
+
+
+def saved_folder(root, step):
+    """What the Trainer leaves at a step, in small."""
+    folder = root / "saving" / f"checkpoint-{step}"
+    folder.mkdir(parents=True)
+    for name in ("model.safetensors", "config.json", "optimizer.pt", "scheduler.pt", "rng_state.pth"):
+        (folder / name).write_text(f"{name} at {step}")
+    (folder / "trainer_state.json").write_text("{}")
+    (folder / "training_args.bin").write_text("a pickle, which nobody may load")
+    return folder
+
+
+def filled(root, steps, spec="a"):
+    with open_store(root, spec) as store:
+        for step in steps:
+            store.commit(saved_folder(root, step), step)
+        return store
+
+
+def test_weights_and_resume_state_are_kept_apart(tmp_path):
+    store = filled(tmp_path, [10])
+    assert {f.name for f in store.step_folder(10).iterdir()} == {"model.safetensors", "config.json", MARKER}
+    assert {f.name for f in store.state_folder(10).iterdir()} == {
+        "optimizer.pt",
+        "scheduler.pt",
+        "rng_state.pth",
+        "trainer_state.json",
+        MARKER,
+    }
+    assert not list(tmp_path.rglob("*.bin"))
+
+
+def test_only_the_newest_resume_states_stay(tmp_path):
+    store = filled(tmp_path, [10, 20, 30, 40])
+    assert [store.state_folder(step).exists() for step in (10, 20, 30, 40)] == [False, False, True, True]
+    assert STATES_KEPT == 2
+    assert all(store.step_folder(step).exists() for step in (10, 20, 30, 40))
+
+
+def test_resumes_from_the_newest_step(tmp_path):
+    assert filled(tmp_path, [10, 20, 30]).resume_step([0, 10, 20, 30, 40]) == 30
+
+
+def test_nothing_to_resume_from(tmp_path):
+    assert filled(tmp_path, []).resume_step([0, 10]) == 0
+
+
+@pytest.mark.parametrize("harm", ["truncate", "flip", "no marker", "missing file"])
+def test_damaged_newest_checkpoint_is_named_and_ignored(tmp_path, caplog, harm):
+    store = filled(tmp_path, [10, 20, 30])
+    weights = store.step_folder(30) / "model.safetensors"
+    if harm == "truncate":
+        weights.write_bytes(weights.read_bytes()[:-3])
+    elif harm == "flip":
+        weights.write_bytes(b"X" + weights.read_bytes()[1:])
+    elif harm == "no marker":
+        (store.step_folder(30) / MARKER).unlink()
+    else:
+        weights.unlink()
+    with caplog.at_level(logging.WARNING):
+        assert store.resume_step([0, 10, 20, 30]) == 20
+    assert "step-000030" in caplog.text
+    assert not store.step_folder(30).exists()
+
+
+def test_damaged_resume_state_falls_back_to_the_one_before(tmp_path, caplog):
+    store = filled(tmp_path, [10, 20, 30])
+    (store.state_folder(30) / "optimizer.pt").write_text("")
+    assert store.resume_step([0, 10, 20, 30]) == 20
+    assert "state-000030" in caplog.text
+
+
+def test_a_missing_early_checkpoint_is_made_again_from_before_it(tmp_path):
+    store = filled(tmp_path, [10, 20, 30])
+    (store.step_folder(10) / "model.safetensors").unlink()
+    assert store.resume_step([0, 10, 20, 30]) == 0
+
+
+def test_another_specification_empties_the_store(tmp_path):
+    filled(tmp_path, [10], spec="a")
+    assert filled(tmp_path, [], spec="b").resume_step([0, 10]) == 0
+    assert not list(tmp_path.glob("step-*"))
+
+
+def test_leftovers_of_a_kill_are_removed(tmp_path):
+    filled(tmp_path, [10])
+    (tmp_path / ".step-000020.x1").mkdir()
+    saved_folder(tmp_path, 20)
+    with open_store(tmp_path, "a"):
+        assert not (tmp_path / ".step-000020.x1").exists()
+        assert not (tmp_path / "saving").exists()
+
+
+def test_two_processes_never_write_one_run(tmp_path):
+    with open_store(tmp_path, "a"):
+        with pytest.raises(RunLockedError, match=str(tmp_path)), open_store(tmp_path, "a"):
+            pass
+    with open_store(tmp_path, "a"):
+        pass
+
+
+def test_resume_folder_holds_weights_and_state_together(tmp_path):
+    store = filled(tmp_path, [10])
+    with store.resume_folder(10) as folder:
+        assert {f.name for f in folder.iterdir()} >= {"model.safetensors", "optimizer.pt", "trainer_state.json"}
+        assert (folder / "model.safetensors").read_text() == "model.safetensors at 10"
+    assert not folder.exists()

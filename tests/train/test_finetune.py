@@ -1,0 +1,173 @@
+import hashlib
+import logging
+from contextlib import contextmanager
+
+import pytest
+import torch
+
+from inversion.config import LoraTuning, ScheduleSegment, Training
+from inversion.models import load_model
+from inversion.train.checkpoints import CheckpointStore, open_store
+from inversion.train.finetune import TrainingDataError, finetune
+from inversion.train.run import NonFiniteLossError, _Checkpoints, total_steps
+
+LORA = LoraTuning(method="lora", rank=2, alpha=4.0, dropout=0.1)
+PLAIN = Training(
+    max_steps=10, batch_size=8, learning_rate=1e-3, checkpoints=(ScheduleSegment(every=3),)
+)  # 48 examples: an epoch ends at step 6, between two checkpoints
+
+
+def run(base_folder, examples, template, store, training=PLAIN, seed=0):
+    return finetune(base_folder, "base", examples, "data", template, training, seed, store)
+
+
+def weights(store):
+    return {
+        file.parent.name: hashlib.sha256(file.read_bytes()).hexdigest()
+        for file in sorted(store.glob("step-*/*.safetensors"))
+    }
+
+
+class Killed(BaseException):
+    pass
+
+
+@contextmanager
+def killed_after(step):
+    """Training dies right after the checkpoint of a step, as by a kill."""
+    original = _Checkpoints.on_save
+
+    def on_save(self, args, state, control, **kwargs):
+        original(self, args, state, control, **kwargs)
+        if state.global_step == step:
+            raise Killed
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(_Checkpoints, "on_save", on_save)
+        yield
+
+
+def test_checkpoints_stand_at_the_scheduled_steps(base_folder, examples, template, tmp_path):
+    manifest = run(base_folder, examples, template, tmp_path / "store")
+    assert [entry.step for entry in manifest.steps] == [3, 6, 9, 10]
+    assert [entry.epoch for entry in manifest.steps] == [0.5, 1.0, 1.5, pytest.approx(10 / 6)]
+    assert manifest.resumed_from == 0
+    assert [point.step for point in manifest.loss][-1] == 10
+    assert not list((tmp_path / "store").glob("state-*"))
+
+
+def test_same_seed_same_bytes_and_another_seed_others(base_folder, examples, template, tmp_path):
+    for name, seed in (("a", 0), ("b", 0), ("c", 1)):
+        run(base_folder, examples, template, tmp_path / name, seed=seed)
+    assert weights(tmp_path / "a") == weights(tmp_path / "b")
+    assert weights(tmp_path / "a") != weights(tmp_path / "c")
+
+
+@pytest.mark.parametrize(
+    ("tuning", "accumulated", "step"),
+    [(PLAIN.tuning, 1, 3), (PLAIN.tuning, 2, 9), (LORA, 1, 9), (LORA, 2, 3)],
+    ids=["full", "full, accumulated, second epoch", "lora with dropout, second epoch", "lora, accumulated"],
+)
+def test_interrupted_equals_uninterrupted(base_folder, examples, template, tmp_path, tuning, accumulated, step, caplog):
+    training = PLAIN.model_copy(update={"tuning": tuning, "micro_batch_size": 8 // accumulated})
+    whole = run(base_folder, examples, template, tmp_path / "whole", training)
+    with killed_after(step):
+        run(base_folder, examples, template, tmp_path / "cut", training)
+    with caplog.at_level(logging.INFO):
+        resumed = run(base_folder, examples, template, tmp_path / "cut", training)
+    assert f"resuming from step {step} of 10" in caplog.text
+    assert resumed.resumed_from == step
+    assert weights(tmp_path / "cut") == weights(tmp_path / "whole")
+    assert resumed.loss == whole.loss
+
+
+def test_truncated_checkpoint_is_named_and_trained_again(base_folder, examples, template, tmp_path, caplog):
+    run(base_folder, examples, template, tmp_path / "whole")
+    with killed_after(9):
+        run(base_folder, examples, template, tmp_path / "cut")
+    broken = tmp_path / "cut" / "step-000009" / "model.safetensors"
+    broken.write_bytes(broken.read_bytes()[:100])
+    with caplog.at_level(logging.WARNING):
+        assert run(base_folder, examples, template, tmp_path / "cut").resumed_from == 6
+    assert "step-000009/model.safetensors has 100 bytes" in caplog.text
+    assert weights(tmp_path / "cut") == weights(tmp_path / "whole")
+
+
+def test_ended_training_is_not_repeated(base_folder, examples, template, tmp_path, monkeypatch):
+    first = run(base_folder, examples, template, tmp_path / "store")
+    monkeypatch.setattr("inversion.train.run._Trainer.train", lambda *a, **k: pytest.fail("trained again"))
+    assert run(base_folder, examples, template, tmp_path / "store") == first
+
+
+def test_checkpoint_damaged_after_the_end_is_made_again(base_folder, examples, template, tmp_path, caplog):
+    run(base_folder, examples, template, tmp_path / "store")
+    good = weights(tmp_path / "store")
+    (tmp_path / "store" / "step-000006" / "model.safetensors").write_bytes(b"")
+    run(base_folder, examples, template, tmp_path / "store")
+    assert "step-000006" in caplog.text
+    assert weights(tmp_path / "store") == good
+
+
+def test_changed_hyperparameter_starts_anew(base_folder, examples, template, tmp_path):
+    run(base_folder, examples, template, tmp_path / "store")
+    good = weights(tmp_path / "store")
+    run(base_folder, examples, template, tmp_path / "store", PLAIN.model_copy(update={"learning_rate": 2e-3}))
+    assert weights(tmp_path / "store") != good
+
+
+def test_infinite_loss_stops_and_keeps_the_last_good_checkpoint(base_folder, examples, template, tmp_path, monkeypatch):
+    original = _Checkpoints.on_save
+
+    def poison(self, args, state, control, model=None, **kwargs):
+        original(self, args, state, control, model=model, **kwargs)
+        if state.global_step == 6:
+            with torch.no_grad():
+                next(model.parameters()).fill_(float("nan"))
+
+    monkeypatch.setattr(_Checkpoints, "on_save", poison)
+    with pytest.raises(NonFiniteLossError, match="after step 6; the checkpoints up to there are kept"):
+        run(base_folder, examples, template, tmp_path / "store")
+    assert CheckpointStore(tmp_path / "store").fault(6) is None
+    assert not (tmp_path / "store" / "step-000009").exists()
+
+
+def test_weights_that_became_nan_are_not_saved(base_folder, tmp_path, tiny_model):
+    model = tiny_model()
+    with torch.no_grad():
+        next(model.parameters()).fill_(float("inf"))
+    with open_store(tmp_path, "spec") as store, pytest.raises(NonFiniteLossError, match="weight"):
+        _Checkpoints({1}, store).on_save(None, _State(1), None, model=model)
+
+
+class _State:
+    def __init__(self, step):
+        self.global_step = step
+
+
+def test_lora_checkpoints_are_adapters_that_load(base_folder, examples, template, tmp_path):
+    from inversion.models import Checkpoints
+
+    run(base_folder, examples, template, tmp_path / "store", PLAIN.model_copy(update={"tuning": LORA}))
+    folder = tmp_path / "store" / "step-000010"
+    assert (folder / "adapter_model.safetensors").is_file()
+    ids = torch.arange(5, 15).unsqueeze(0)
+    with torch.no_grad():
+        tuned = Checkpoints.on(base_folder).load(folder)(ids).logits
+        assert not torch.equal(tuned, load_model(base_folder)(ids).logits)
+
+
+def test_too_long_examples_are_left_out_and_counted(base_folder, examples, template, tmp_path):
+    lengths = Training(max_steps=2, batch_size=4, max_length=14, checkpoints=(ScheduleSegment(every=2),))
+    manifest = run(base_folder, examples, template, tmp_path / "store", lengths)
+    assert manifest.left_out > 0
+    assert manifest.examples + manifest.left_out == len(examples)
+    with pytest.raises(TrainingDataError, match="max_length 2"):
+        run(base_folder, examples, template, tmp_path / "none", lengths.model_copy(update={"max_length": 2}))
+
+
+@pytest.mark.parametrize(
+    ("examples", "batch", "epochs", "max_steps", "expected"),
+    [(48, 8, 2.0, None, 12), (49, 8, 1.0, None, 7), (48, 8, 0.5, None, 3), (48, 8, 2.0, 5, 5)],
+)
+def test_total_steps(examples, batch, epochs, max_steps, expected):
+    assert total_steps(examples, batch, epochs, max_steps) == expected

@@ -1,0 +1,15 @@
+"""One figure of one experiment, in every format."""
+
+from pathlib import Path
+
+from inversion import plot
+from inversion.config import Run
+from inversion.job import logged
+from inversion.records import CurvePoint, read_frame
+
+DRAWINGS = {"accuracy": plot.accuracy, "grid": plot.grid, "recipes": plot.recipes}
+
+with logged(snakemake.log[0]):
+    draw = DRAWINGS[snakemake.wildcards.figure]
+    figure = draw(read_frame(snakemake.input.curves, CurvePoint), [Run(*run) for run in snakemake.params.runs])
+    plot.save_figure(figure, Path(snakemake.output[0]).with_suffix(""))

@@ -1,0 +1,41 @@
+"""The report: everything a person looks at first, on one page that opens offline."""
+
+from pathlib import Path
+
+import polars as pl
+
+from inversion.job import logged
+from inversion.manifests import BaseManifest
+from inversion.records import AuditFinding, Inversion, SelectionCount, read_frame
+from inversion.report import CaptionedFigure, Report, write_report
+
+PAGES = Path(snakemake.scriptdir).parent / "report"
+
+
+def page(name):
+    """The text of a template or caption."""
+    return (PAGES / name).read_text(encoding="utf-8")
+
+
+with logged(snakemake.log[0]):
+    params, files = snakemake.params, snakemake.input
+    drawings = iter(files.figures)
+    experiments = {
+        name: [
+            CaptionedFigure(
+                f"{name}: {figure}", Path(next(drawings)).read_text(encoding="utf-8"), page(f"{figure}.rst")
+            )
+            for figure in figures
+        ]
+        for name, figures in params.experiments.items()
+    }
+    report = Report(
+        introduction=page("workflow.rst"),
+        experiments=experiments,
+        inversions=read_frame(files.inversions, Inversion),
+        selections=pl.concat([read_frame(path, SelectionCount) for path in files.selections]),
+        audit=read_frame(files.audit, AuditFinding),
+        models={name: BaseManifest.read(path) for name, path in zip(params.models, files.models, strict=True)},
+        configuration=params.configuration,
+    )
+    write_report(Path(snakemake.output.report), report, PAGES / "report.html.j2")
