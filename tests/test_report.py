@@ -1,0 +1,291 @@
+from __future__ import annotations
+
+import base64
+import dataclasses
+import math
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from inversion.analyse import verdict
+from inversion.artifacts import write_text
+from inversion.manifests import BaseManifest
+from inversion.records import AuditFinding, Inversion, SelectionCount, to_frame
+from inversion.report import (
+    VERDICTS,
+    CaptionedFigure,
+    Report,
+    headline,
+    render_report,
+    render_rst,
+    selection_notes,
+    selection_rows,
+    verdict_groups,
+    write_report,
+)
+
+ROOT = Path(__file__).parents[1] / "workflow" / "report"
+TEMPLATE = (ROOT / "report.html.j2").read_text(encoding="utf-8")
+SVG = '<svg xmlns="http://www.w3.org/2000/svg" width="10pt" height="10pt"><text>curve</text></svg>'
+
+
+def inversion(verdict: str = "inversion", **changed: object) -> Inversion:
+    fields = {
+        "model": "llama",
+        "dataset": "mixed",
+        "recipe": "standard",
+        "seed": 0,
+        "set": "conflict",
+        "prompt": "plain",
+        "scorer": "first_mention",
+        "start": 0.03,
+        "peak_step": 30,
+        "peak": 0.61,
+        "end_step": 300,
+        "end": 0.35,
+        "rise": 0.58,
+        "rise_low": 0.52,
+        "rise_high": 0.64,
+        "drop": 0.26,
+        "drop_low": 0.20,
+        "drop_high": 0.31,
+        "to_parametric": 52,
+        "to_context": 3,
+        "p_value": 1e-9,
+        "p_adjusted": 2e-7,
+        "verdict": verdict,
+    }
+    return Inversion(**(fields | changed))  # type: ignore[arg-type]
+
+
+def selected(kind: str, kept: int, dropped: int, added: int = 0, seed: int = 0, recipe: str = "cc") -> SelectionCount:
+    return SelectionCount("llama", "mixed", recipe, seed, kind, kept, dropped, added)
+
+
+def report(**changed: object) -> Report:
+    rows = [
+        inversion("inversion"),
+        inversion("no_drop", recipe="counterfactual"),
+        inversion("no_rise", recipe="qk-only"),
+        inversion("inconclusive", seed=1, p_adjusted=math.nan, drop_low=math.nan),
+        inversion("no_drop", scorer="containment", end=0.123),
+    ]
+    base = Report(
+        introduction="What this *is*.",
+        experiments={"headline": [CaptionedFigure("Accuracy by step", SVG, "How to **read** it.")]},
+        inversions=to_frame(rows, Inversion),
+        selections=to_frame([selected("C", 1960, 40), selected("C+S", 880, 920)], SelectionCount),
+        audit=to_frame(
+            [
+                AuditFinding("facts", "in_excluded_set", "dropped", 196, 313, ["capital of France?"]),
+                AuditFinding("facts", "duplicate", "dropped", 0, 313, []),
+            ],
+            AuditFinding,
+        ),
+        models={
+            "llama": BaseManifest(
+                source="world",
+                folder="base",
+                digest="0123456789abcdef",
+                architecture="LlamaForCausalLM",
+                parameters=1234567,
+                pretraining_loss=1.5,
+            )
+        },
+        configuration="models:\n  llama: {}\n",
+    )
+    return dataclasses.replace(base, **changed)  # type: ignore[arg-type]
+
+
+class Page(HTMLParser):
+    """Collects addresses, ids, text and the tags left open."""
+
+    VOID = frozenset({"meta", "img", "br", "link", "hr", "input"})
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.addresses: list[str] = []
+        self.ids: list[str] = []
+        self.tags: list[str] = []
+        self.open: list[str] = []
+        self.text = ""
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        if tag not in self.VOID:
+            self.open.append(tag)
+        for name, value in attributes:
+            if name in {"src", "href", "srcset", "data", "action", "poster"}:
+                self.addresses.append(value or "")
+            if name == "id":
+                self.ids.append(value or "")
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open
+        assert self.open.pop() == tag
+        self.text += " " if tag in {"td", "th"} else ""
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def words(html: str) -> str:
+    return " ".join(Page(html).text.split())
+
+
+def test_the_page_is_whole_and_refers_to_nothing_outside() -> None:
+    html = render_report(report(), TEMPLATE)
+    page = Page(html)
+    assert page.open == []
+    assert "script" not in page.tags
+    assert "link" not in page.tags
+    assert all(address.startswith(("#", "data:")) for address in page.addresses)
+    assert {address[1:] for address in page.addresses if address.startswith("#")} <= set(page.ids)
+    assert len(page.ids) == len(set(page.ids))
+    assert not re.search(r"(src|href)\s*=\s*[\"']?https?:|url\(|@import", html)
+    assert base64.b64encode(SVG.encode()).decode() in html
+
+
+def test_the_page_says_every_verdict_in_words_and_symbol() -> None:
+    text = words(render_report(report(), TEMPLATE))
+    for known in VERDICTS.values():
+        assert f"{known.symbol} {known.words} (1)" in text
+    assert (
+        "4 runs: 1 with an inversion (context answers rise, then fall), 1 with a rise that stays, "
+        "1 without a rise and 1 inconclusive." in text
+    )
+    assert "3 % before finetuning, 61 % at the peak (step 30) and 35 % at the end: a drop of 26 points" in text
+    assert "[+20, +31]" in text
+    assert "< 0.001" in text
+    assert "nan" not in text.lower()
+
+
+def test_other_scorers_are_folded_away() -> None:
+    html = render_report(report(), TEMPLATE)
+    before, _, folded = html.partition("<summary>The same by the scorer <code>containment</code></summary>")
+    assert "12 %" in folded
+    assert "12 %" not in words(before)
+    swapped = words(render_report(report(), TEMPLATE, scorer="containment"))
+    assert "1 run: 1 with a rise that stays." in swapped
+
+
+def test_verdicts_are_those_of_the_analysis() -> None:
+    assert set(VERDICTS) == {
+        verdict(0.1, 0.2, 0.1, 0.2),
+        verdict(0.1, 0.2, -0.1, 0.02),
+        verdict(-0.1, 0.02, 0.1, 0.2),
+        verdict(-0.1, 0.2, 0.1, 0.2),
+    }
+
+
+def test_selections_audit_models_and_configuration_are_shown() -> None:
+    text = words(render_report(report(), TEMPLATE))
+    assert "cc: keeps 98 % of the C examples; 96 % of what it drops is C+S." in text
+    assert "llama · mixed · cc (seed 0) 98 % kept" in text
+    assert "in excluded set dropped 196 313 capital of France?" in text
+    assert "checks that found nothing: 1" in text
+    assert "LlamaForCausalLM" in text
+    assert "1.500" in text
+    assert "models: llama: {}" in text
+
+
+def test_everything_is_escaped() -> None:
+    evil = "<script>alert(1)</script>"
+    html = render_report(
+        report(
+            configuration=evil,
+            audit=to_frame([AuditFinding(evil, evil, evil, 1, 1, [evil])], AuditFinding),
+            inversions=to_frame([inversion(model=evil, verdict=evil, set=evil)], Inversion),
+            selections=to_frame([selected(evil, 1, 1, recipe=evil)], SelectionCount),
+            experiments={"x": [CaptionedFigure(f'"{evil}', evil, evil)]},
+            introduction=evil,
+        ),
+        TEMPLATE,
+    )
+    assert "<script" not in html
+    assert "&lt;script&gt;" in html
+    assert Page(html).open == []
+
+
+def test_equal_arguments_give_equal_text() -> None:
+    assert render_report(report(), TEMPLATE) == render_report(report(), TEMPLATE)
+
+
+def test_empty_tables_are_said_to_be_empty() -> None:
+    empty = report(
+        inversions=to_frame([], Inversion),
+        selections=to_frame([], SelectionCount),
+        audit=to_frame([], AuditFinding),
+        experiments={},
+        models={},
+    )
+    html = render_report(empty, TEMPLATE)
+    text = words(html)
+    assert Page(html).open == []
+    assert "No run has been measured on a conflict set." in text
+    assert "No set was audited." in text
+    assert text.count("The table has no rows.") == 2
+
+
+def test_bad_tables_and_captions_are_clear_errors() -> None:
+    with pytest.raises(ValueError, match="column 'verdict' is missing"):
+        render_report(report(inversions=report().inversions.drop("verdict")), TEMPLATE)
+    with pytest.raises(ValueError, match="no row of scorer 'judge'; there are: containment, first_mention"):
+        render_report(report(), TEMPLATE, scorer="judge")
+    with pytest.raises(ValueError, match="no valid reStructuredText"):
+        render_rst("An *open emphasis.")
+
+
+@pytest.mark.parametrize("text", [".. raw:: html\n\n   <b>x</b>\n", ".. include:: /etc/hostname\n"])
+def test_captions_cannot_reach_around_the_markup(text: str) -> None:
+    with pytest.raises(ValueError, match="no valid reStructuredText"):
+        render_rst(text)
+
+
+@pytest.mark.parametrize("caption", sorted(path.name for path in ROOT.glob("*.rst")))
+def test_captions_render_and_survive_snakemakes_jinja(caption: str) -> None:
+    text = (ROOT / caption).read_text(encoding="utf-8")
+    assert not re.search(r"\{[{%#]", text)
+    assert render_rst(text).startswith("<p>")
+
+
+def test_every_figure_has_a_caption() -> None:
+    assert {path.stem for path in ROOT.glob("*.rst")} >= {"accuracy", "grid", "recipes"}
+
+
+def test_headline_counts_pairs_where_there_are_several_sets() -> None:
+    rows = [inversion(), inversion("no_rise", set="quotes")]
+    assert headline(rows) == (
+        "2 pairs of run and conflict set: 1 with an inversion (context answers rise, then fall) and 1 without a rise."
+    )
+    assert verdict_groups(rows)[0].runs == ["llama · mixed · standard · conflict (seed 0)"]
+
+
+def test_groups_put_seeds_together_in_the_order_of_verdicts() -> None:
+    rows = [inversion("no_rise", seed=2), inversion(seed=0), inversion(seed=1)]
+    groups = verdict_groups(rows)
+    assert [(group.name, group.total) for group in groups] == [("inversion", 2), ("no_rise", 1)]
+    assert groups[0].runs == ["llama · mixed · standard (seeds 0, 1)"]
+
+
+def test_selection_rows_join_equal_seeds_only() -> None:
+    counts = [selected("C", 9, 1, seed=seed) for seed in (0, 1)] + [selected("C", 8, 2, seed=2)]
+    rows = selection_rows(counts, ["C", "S"])
+    assert [row.run for row in rows] == ["llama · mixed · cc (seeds 0, 1)", "llama · mixed · cc (seed 2)"]
+    assert rows[1].counts == [counts[2], None]
+
+
+def test_selection_notes_need_no_known_kinds() -> None:
+    assert selection_notes([selected("C", 10, 0), selected("counterfactual", 0, 0, 5)]) == []
+    assert selection_notes([selected("unknown", 75, 25)]) == ["cc: 100 % of what it drops is unknown."]
+
+
+def test_write_report_writes_the_page(tmp_path) -> None:
+    template = tmp_path / "template.j2"
+    write_text(template, "<p>{{ headline }}</p>")
+    write_report(tmp_path / "out" / "report.html", report(), template)
+    assert (tmp_path / "out" / "report.html").read_text().startswith("<p>4 runs")

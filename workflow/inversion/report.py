@@ -1,0 +1,316 @@
+"""The report: tables, figures and captions as one HTML page that opens offline and needs no script."""
+
+from __future__ import annotations
+
+import base64
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import polars as pl
+from docutils.core import publish_parts  # type: ignore[import-untyped]
+from docutils.utils import SystemMessage  # type: ignore[import-untyped]
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
+
+from inversion.artifacts import write_text
+from inversion.manifests import BaseManifest
+from inversion.records import AuditFinding, Inversion, SelectionCount, from_frame
+
+
+@dataclass(frozen=True, slots=True)
+class CaptionedFigure:
+    """A figure and how to read it."""
+
+    title: str
+    svg: str
+    """The text of an SVG file."""
+    caption: str
+    """reStructuredText."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """All that the page shows."""
+
+    introduction: str
+    """What this is, as reStructuredText."""
+    experiments: Mapping[str, Sequence[CaptionedFigure]]
+    """The figures of each experiment, by its name."""
+    inversions: pl.DataFrame
+    """:class:`~inversion.records.Inversion` rows."""
+    selections: pl.DataFrame
+    """:class:`~inversion.records.SelectionCount` rows."""
+    audit: pl.DataFrame
+    """:class:`~inversion.records.AuditFinding` rows."""
+    models: Mapping[str, BaseManifest]
+    """The base models, by name."""
+    configuration: str
+    """The whole configuration, as YAML."""
+
+
+class VerdictWords(NamedTuple):
+    """How a verdict is written; the symbol says it without colour."""
+
+    symbol: str
+    words: str
+    meaning: str
+    rule: str
+    """The rule of :func:`inversion.analyse.verdict`, in words."""
+
+
+VERDICTS = {
+    "inversion": VerdictWords(
+        "↑↓", "inversion", "context answers rise, then fall", "the intervals of rise and drop lie above 0"
+    ),
+    "no_drop": VerdictWords(
+        "↑→",
+        "no drop",
+        "context answers rise and stay up",
+        "the interval of the rise lies above 0 and that of the drop below 5 points",
+    ),
+    "no_rise": VerdictWords(
+        "\N{EN DASH}",
+        "no rise",
+        "context answers never rise noticeably",
+        "the interval of the rise lies below 5 points",
+    ),
+    "inconclusive": VerdictWords("?", "inconclusive", "the intervals allow more than one reading", "all others"),
+}
+"""In the order in which the page lists them."""
+
+_NONE = "\N{EN DASH}"
+"""Stands where there is no number."""
+_KINDS = ("C", "C+S", "S", "counterfactual")
+
+
+class VerdictGroup(NamedTuple):
+    """The runs that got one verdict."""
+
+    name: str
+    verdict: VerdictWords
+    total: int
+    runs: list[str]
+    """One entry a combination and set, its seeds together."""
+
+
+class SelectionRow(NamedTuple):
+    """What one recipe made of one dataset, kind by kind."""
+
+    run: str
+    counts: list[SelectionCount | None]
+    """One a kind of the table; None where the training data has none of it."""
+
+
+def write_report(path: str | Path, report: Report, template: str | Path, scorer: str = "first_mention") -> None:
+    """Write the page to ``path`` atomically; arguments and errors are those of :func:`render_report`.
+
+    ``template`` is the path of the Jinja template.
+    """
+    write_text(path, render_report(report, Path(template).read_text(encoding="utf-8"), scorer))
+
+
+def render_report(report: Report, template: str, scorer: str = "first_mention") -> str:
+    """The page as HTML; equal arguments give equal text.
+
+    ``template`` is Jinja source and ``scorer`` the one whose verdicts make the headline; tables of the
+    other scorers are folded away below its own.
+    Raises :class:`ValueError` where a table lacks a column, has no row of ``scorer`` although it has
+    rows, or a caption is no valid reStructuredText.
+    """
+    inversions = from_frame(report.inversions, Inversion)
+    by_scorer = {name: [row for row in inversions if row.scorer == name] for name in _scorers(inversions, scorer)}
+    selections = from_frame(report.selections, SelectionCount)
+    findings = from_frame(report.audit, AuditFinding)
+    kinds = _kinds(selections)
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
+    )
+    environment.filters |= {
+        "rst": render_rst,
+        "data_uri": _data_uri,
+        "percent": _percent,
+        "points": _points,
+        "p_value": _p_value,
+        "verdict": _words,
+        "thousands": _thousands,
+    }
+    return environment.from_string(template).render(
+        report=report,
+        scorer=scorer,
+        by_scorer=by_scorer,
+        verdicts=VERDICTS,
+        headline=headline(by_scorer[scorer]),
+        groups=verdict_groups(by_scorer[scorer]),
+        largest=_largest_drop(by_scorer[scorer]),
+        sets=sorted({row.set for row in inversions}),
+        prompts=sorted({row.prompt for row in inversions}),
+        kinds=kinds,
+        selections=selection_rows(selections, kinds),
+        selection_notes=selection_notes(selections),
+        findings=[finding for finding in findings if finding.count],
+        silent=sum(not finding.count for finding in findings),
+    )
+
+
+# --- what happened, in words --------------------------------------------------------------------
+
+
+def headline(rows: Sequence[Inversion]) -> str:
+    """One sentence that counts the verdicts of ``rows``."""
+    if not rows:
+        return "No run has been measured on a conflict set."
+    several = len({(row.set, row.prompt) for row in rows}) > 1
+    unit = "pair" if several else "run"
+    counts = [
+        f"{total} {words}"
+        for name, words in (
+            ("inversion", "with an inversion (context answers rise, then fall)"),
+            ("no_drop", "with a rise that stays"),
+            ("no_rise", "without a rise"),
+            ("inconclusive", "inconclusive"),
+        )
+        if (total := sum(row.verdict == name for row in rows))
+    ]
+    listed = " and ".join(filter(None, [", ".join(counts[:-1]), *counts[-1:]]))
+    return f"{len(rows)} {unit}{'s' * (len(rows) > 1)}{' of run and conflict set' * several}: {listed}."
+
+
+def verdict_groups(rows: Sequence[Inversion]) -> list[VerdictGroup]:
+    """The runs by verdict, in the order of :data:`VERDICTS`; verdicts that none got are left out."""
+    sets, prompts = {row.set for row in rows}, {row.prompt for row in rows}
+    groups = []
+    for name in [*VERDICTS, *sorted({row.verdict for row in rows} - set(VERDICTS))]:
+        seeds: dict[str, list[int]] = {}
+        for row in rows:
+            if row.verdict == name:
+                where = [row.set] * (len(sets) > 1) + [f"prompt {row.prompt}"] * (len(prompts) > 1)
+                seeds.setdefault(" · ".join([row.model, row.dataset, row.recipe, *where]), []).append(row.seed)
+        if seeds:
+            runs = [f"{key} ({_seeds(listed)})" for key, listed in seeds.items()]
+            groups.append(VerdictGroup(name, _words(name), sum(map(len, seeds.values())), runs))
+    return groups
+
+
+def _largest_drop(rows: Sequence[Inversion]) -> Inversion | None:
+    """The inversion with the largest drop, the first of equals."""
+    return max((row for row in rows if row.verdict == "inversion"), key=lambda row: row.drop, default=None)
+
+
+def _words(verdict: str) -> VerdictWords:
+    """How ``verdict`` is written; an unknown one as it is."""
+    return VERDICTS.get(verdict, VerdictWords("", verdict, "", ""))
+
+
+def _scorers(rows: Iterable[Inversion], first: str) -> list[str]:
+    """The scorers of ``rows``, ``first`` leading."""
+    found = {row.scorer for row in rows}
+    if found and first not in found:
+        raise ValueError(f"inversions: no row of scorer {first!r}; there are: {', '.join(sorted(found))}")
+    return [first, *sorted(found - {first})]
+
+
+# --- selections ---------------------------------------------------------------------------------
+
+
+def selection_rows(counts: Sequence[SelectionCount], kinds: Sequence[str]) -> list[SelectionRow]:
+    """A row a combination of model, dataset and recipe; seeds with equal counts share one."""
+    by_run: dict[tuple[str, str, str], dict[int, dict[str, SelectionCount]]] = {}
+    for count in counts:
+        by_run.setdefault((count.model, count.dataset, count.recipe), {}).setdefault(count.seed, {})[count.kind] = count
+    rows = []
+    for key, by_seed in by_run.items():
+        alike: dict[tuple[tuple[int, int, int] | None, ...], list[int]] = {}
+        for seed, by_kind in by_seed.items():
+            alike.setdefault(tuple(_numbers(by_kind.get(kind)) for kind in kinds), []).append(seed)
+        for seeds in alike.values():
+            run = f"{' · '.join(key)} ({_seeds(seeds)})"
+            rows.append(SelectionRow(run, [by_seed[seeds[0]].get(kind) for kind in kinds]))
+    return rows
+
+
+def selection_notes(counts: Sequence[SelectionCount]) -> list[str]:
+    """For each recipe that drops examples: the share of C examples it keeps, and what it mostly drops.
+
+    Over all its models, datasets and seeds together.
+    """
+    notes = []
+    for recipe in dict.fromkeys(count.recipe for count in counts):
+        rows = [count for count in counts if count.recipe == recipe]
+        dropped = {kind: sum(row.dropped for row in rows if row.kind == kind) for kind in _kinds(rows)}
+        total = sum(dropped.values())
+        if not total:
+            continue
+        most = max(dropped, key=lambda kind: dropped[kind])
+        what = f"{_percent(dropped[most] / total)} of what it drops is {most}"
+        kept = sum(row.kept for row in rows if row.kind == "C")
+        needed = kept + dropped.get("C", 0)
+        share = f"keeps {_percent(kept / needed)} of the C examples; " if needed else ""
+        notes.append(f"{recipe}: {share}{what}.")
+    return notes
+
+
+def _kinds(counts: Iterable[SelectionCount]) -> list[str]:
+    """The kinds of examples in ``counts``, the known ones first."""
+    found = {count.kind for count in counts}
+    return [kind for kind in _KINDS if kind in found] + sorted(found - set(_KINDS))
+
+
+def _numbers(count: SelectionCount | None) -> tuple[int, int, int] | None:
+    return None if count is None else (count.kept, count.dropped, count.added)
+
+
+# --- text ---------------------------------------------------------------------------------------
+
+
+def render_rst(text: str) -> Markup:
+    """reStructuredText as an HTML fragment; raw HTML and file inclusion are refused.
+
+    Raises :class:`ValueError` with docutils' own words where the text is faulty.
+    """
+    settings = {
+        "halt_level": 2,
+        "report_level": 5,
+        "raw_enabled": False,
+        "file_insertion_enabled": False,
+        "doctitle_xform": False,
+        "initial_header_level": 3,
+        "_disable_config": True,
+    }
+    try:
+        return Markup(publish_parts(text, writer="html5", settings_overrides=settings)["body"])
+    except SystemMessage as error:
+        raise ValueError(f"caption is no valid reStructuredText: {' '.join(str(error).split())}") from None
+
+
+def _data_uri(svg: str) -> str:
+    """An SVG as the source of an image: figures on one page then share neither ids nor styles."""
+    return f"data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()}"
+
+
+def _seeds(seeds: Sequence[int]) -> str:
+    return f"{'seed' if len(seeds) == 1 else 'seeds'} {', '.join(map(str, seeds))}"
+
+
+def _percent(value: float) -> str:
+    return _NONE if math.isnan(value) else f"{100 * value:.0f} %"
+
+
+def _points(value: float) -> str:
+    """A difference of shares in percentage points, with its sign."""
+    if math.isnan(value):
+        return _NONE
+    points = round(100 * value)
+    return f"{points:+d}".replace("-", "\N{MINUS SIGN}") if points else "0"
+
+
+def _p_value(value: float) -> str:
+    if math.isnan(value):
+        return _NONE
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def _thousands(value: int) -> str:
+    return f"{value:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
