@@ -1,0 +1,116 @@
+import pytest
+import torch
+
+from inversion.config import WorldSet
+from inversion.conflict.world_sets import world_items
+from inversion.records import ConflictItem
+from inversion.respond.answers import answer_questions, encode_questions
+from inversion.respond.need import context_need
+
+FAMILIES = ("gpt_neox", "llama", "mistral")
+
+
+@pytest.fixture(scope="module")
+def items(world):
+    kinds = ("conflict", "recall")
+    return [item for kind in kinds for item in world_items(world, WorldSet(source="world", kind=kind, items=6), kind)]
+
+
+@pytest.fixture(scope="module")
+def long_answers():
+    """Answers of several tokens, and of different lengths, from the world's words."""
+    words = ("capital_0", "capital_1 language_2", "language_1 capital_3 capital_2")
+    return [
+        ConflictItem(f"long-{i}", "long", "conflict", "what is the capital of known_1 ?", None, [a], [b], "c", "s")
+        for i, (a, b) in enumerate((a, b) for a in words for b in words if a != b)
+    ]
+
+
+def ask(model, tokenizer, template, items, batch_size=4, max_new_tokens=5):
+    questions = encode_questions(items, tokenizer, template)
+    return questions, answer_questions(model.eval(), tokenizer, questions, 7, max_new_tokens, batch_size)
+
+
+def joint_logprob(model, prompt, answer):
+    """The summed log-probability of ``answer`` in one pass over the joint text."""
+    ids = torch.tensor([[*prompt, *answer]])
+    with torch.no_grad():
+        logprobs = torch.log_softmax(model(ids, use_cache=False).logits[0].float(), -1)
+    return sum(logprobs[len(prompt) + i - 1, token].item() for i, token in enumerate(answer))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_logprobs_equal_one_pass_over_the_joint_text(tiny_model, tokenizer, template, items, long_answers, family):
+    model = tiny_model(family)
+    questions, responses = ask(model, tokenizer, template, [*items, *long_answers])
+    for question, response in zip(questions, responses, strict=True):
+        for answer, logprob, count in (
+            (question.context_answer, response.context_logprob, response.context_tokens),
+            (question.parametric_answer, response.parametric_logprob, response.parametric_tokens),
+        ):
+            assert count == len(answer)
+            if answer:
+                assert logprob == pytest.approx(joint_logprob(model, question.prompt, answer), abs=1e-4)
+            else:
+                assert logprob is None
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_greedy_answers_equal_the_librarys_generation(tiny_model, tokenizer, template, items, family):
+    model = tiny_model(family)
+    questions, responses = ask(model, tokenizer, template, items)
+    for question, response in zip(questions, responses, strict=True):
+        prompt = torch.tensor([question.prompt])
+        generated = model.generate(
+            prompt, attention_mask=torch.ones_like(prompt), max_new_tokens=5, do_sample=False, pad_token_id=0
+        )[0, prompt.shape[1] :]
+        assert response.text == tokenizer.decode(generated, skip_special_tokens=True).strip()
+        assert response.finished == (tokenizer.eos_token_id in generated.tolist())
+
+
+def test_an_answer_ends_with_its_turn(tiny_model, tokenizer, template, items):
+    model = tiny_model()
+    with torch.no_grad():
+        model.lm_head.weight.zero_()
+        model.lm_head.weight[tokenizer.eos_token_id] = 0.0
+    # all logits are equal, so the first token (padding) wins until the end of turn is made the likeliest
+    _, unfinished = ask(model, tokenizer, template, items[:2])
+    assert [r.finished for r in unfinished] == [False, False]
+    bias = torch.nn.Parameter(torch.zeros(len(tokenizer)))
+    model.lm_head.bias = bias
+    with torch.no_grad():
+        bias[tokenizer.eos_token_id] = 1.0
+    _, finished = ask(model, tokenizer, template, items[:2])
+    assert [(r.finished, r.text) for r in finished] == [(True, ""), (True, "")]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_results_do_not_depend_on_the_batch_size(tiny_model, tokenizer, template, items, long_answers, family):
+    model = tiny_model(family)
+    asked = [*items, *long_answers]
+    _, together = ask(model, tokenizer, template, asked, batch_size=64)
+    for size in (1, 5):
+        _, apart = ask(model, tokenizer, template, asked, batch_size=size)
+        for one, other in zip(together, apart, strict=True):
+            assert (one.item_id, one.text, one.finished) == (other.item_id, other.text, other.finished)
+            assert one.parametric_logprob == pytest.approx(other.parametric_logprob, abs=1e-5)
+
+
+def test_responses_keep_the_order_and_name_the_step(tiny_model, tokenizer, template, items):
+    _, responses = ask(tiny_model(), tokenizer, template, items, batch_size=3)
+    assert [(r.set, r.item_id) for r in responses] == [(i.set, i.item_id) for i in items]
+    assert {r.step for r in responses} == {7}
+    assert {r.prompt for r in responses} == {"plain"}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_context_need_is_the_loss_of_the_answer_without_the_context(tiny_model, tokenizer, template, examples, family):
+    model = tiny_model(family).eval()
+    needs = context_need(model, tokenizer, examples, template, batch_size=5)
+    for example, need in list(zip(examples, needs, strict=True))[:12]:
+        prompt = f"<user> {example.question} <assistant>"
+        ids = tokenizer(prompt, add_special_tokens=False)["input_ids"]
+        answer = tokenizer(f"{example.answer} <eos>", add_special_tokens=False)["input_ids"]
+        assert need.example_id == example.example_id
+        assert need.tokens == len(answer) == 2
+        assert need.loss_without_context == pytest.approx(-joint_logprob(model, ids, answer) / 2, abs=1e-4)

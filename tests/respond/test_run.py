@@ -1,0 +1,103 @@
+import logging
+
+import pytest
+
+from inversion.artifacts import ArtifactError, folder_digest, seal_folder
+from inversion.config import WorldSet
+from inversion.conflict.world_sets import world_items
+from inversion.manifests import Step, read_responses
+from inversion.respond import run as room
+from inversion.respond.run import respond
+
+
+@pytest.fixture
+def items(world):
+    return world_items(world, WorldSet(source="world", kind="conflict", items=4), "conflict")
+
+
+@pytest.fixture
+def chunk(tmp_path, tiny_model):
+    """Step 0 and two checkpoints."""
+    steps = [Step(step=0, epoch=0.0, folder="", digest="base")]
+    for step in (10, 20):
+        folder = tmp_path / "checkpoints" / f"step-{step:06d}"
+        tiny_model(seed=step).save_pretrained(folder)
+        seal_folder(folder)
+        relative = folder.relative_to(tmp_path).as_posix()
+        steps.append(Step(step=step, epoch=step / 10, folder=relative, digest=folder_digest(folder)))
+    return steps
+
+
+@pytest.fixture
+def answer(base_folder, tmp_path, items, template):
+    def call(chunk, asked=items, tokens=3):
+        manifest = respond(base_folder, tmp_path, chunk, asked, template, tokens, 8)
+        manifest.write(tmp_path / "responses" / "chunk-000.json")
+        return read_responses(tmp_path / "responses" / "chunk-000.json")
+
+    return call
+
+
+@pytest.fixture
+def questioned(monkeypatch):
+    """The steps that a model was asked at."""
+    steps = []
+    original = room.answer_questions
+
+    def spy(model, tokenizer, questions, step, *rest):
+        steps.append(step)
+        return original(model, tokenizer, questions, step, *rest)
+
+    monkeypatch.setattr(room, "answer_questions", spy)
+    return steps
+
+
+def test_every_checkpoint_answers_every_item(answer, chunk, items):
+    responses = answer(chunk)
+    assert [(r.step, r.item_id) for r in responses] == [(s.step, i.item_id) for s in chunk for i in items]
+    by_step = {r.step: r.context_logprob for r in responses if r.item_id == items[0].item_id}
+    assert len(set(by_step.values())) == 3, "each step has weights of its own"
+
+
+def test_what_is_answered_is_not_asked_again(answer, chunk, questioned):
+    first = answer(chunk)
+    assert questioned == [0, 10, 20]
+    assert answer(chunk) == first
+    assert questioned == [0, 10, 20]
+
+
+def test_a_killed_job_goes_on_where_it_stopped(answer, chunk, questioned):
+    answer(chunk[:2])
+    answer(chunk)
+    assert questioned == [0, 10, 20]
+
+
+@pytest.mark.parametrize("change", ["items", "tokens", "checkpoint"])
+def test_changed_specification_asks_again(answer, chunk, questioned, items, change):
+    answer(chunk)
+    if change == "items":
+        answer(chunk, asked=items[:2])
+    elif change == "tokens":
+        answer(chunk, tokens=2)
+    else:
+        answer([*chunk[:2], chunk[2].model_copy(update={"digest": "another"})])
+    assert questioned[3:] == ([20] if change == "checkpoint" else [0, 10, 20])
+
+
+def test_damaged_responses_are_named_and_made_again(answer, chunk, questioned, tmp_path, caplog):
+    first = answer(chunk)
+    damaged = tmp_path / "responses" / "step-000010" / "responses.parquet"
+    damaged.write_bytes(damaged.read_bytes()[:50])
+    with pytest.raises(ArtifactError, match=r"responses.parquet has 50 bytes.*chunk-000.json"):
+        read_responses(tmp_path / "responses" / "chunk-000.json")
+    with caplog.at_level(logging.WARNING):
+        assert answer(chunk) == first
+    assert questioned == [0, 10, 20, 10]
+    assert "step-000010" in caplog.text
+
+
+def test_damaged_checkpoint_is_named_with_the_mend(answer, chunk, tmp_path):
+    weights = tmp_path / chunk[2].folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-4])
+    with pytest.raises(ArtifactError, match=r"step-000020.*delete .*train.json and rerun"):
+        answer(chunk)

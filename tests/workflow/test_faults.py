@@ -1,0 +1,168 @@
+"""Kills, damaged files and bad input, through the real DAG."""
+
+import hashlib
+import os
+import signal
+import subprocess
+import time
+
+import pytest
+
+pytestmark = pytest.mark.workflow
+
+RUN = "runs/llama/mixture/standard/seed0"
+
+
+def longer(study):
+    """One run that lasts long enough to be killed in its middle."""
+    study["training"].update(max_steps=300, checkpoints=[{"every": 10}])
+    study["recipes"] = {"standard": {}}
+    study["experiments"]["recipes"].update(recipes=["standard"], figures=["accuracy"])
+
+
+def weights(checkout):
+    folder = checkout.result(f"{RUN}/checkpoints")
+    return {f.parent.name: hashlib.sha256(f.read_bytes()).hexdigest() for f in folder.glob("step-*/*.safetensors")}
+
+
+def kill_in_training(checkout, after):
+    """Run until the checkpoint of a step is there, then kill every process as a node failure would."""
+    process = subprocess.Popen(
+        checkout.command("checkpoints"),
+        cwd=checkout.folder,
+        env=checkout.environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    marker = checkout.result(f"{RUN}/checkpoints/step-{after:06d}/complete.json")
+    deadline = time.monotonic() + 120
+    while not marker.exists():
+        assert process.poll() is None, "training ended before it could be killed"
+        assert time.monotonic() < deadline, "no checkpoint appeared"
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert not checkout.result(f"{RUN}/train.json").exists()
+
+
+@pytest.fixture(scope="module")
+def undisturbed(new_checkout, tmp_path_factory):
+    """The longer study, trained in one go."""
+    checkout = new_checkout(tmp_path_factory.mktemp("undisturbed"))
+    checkout.study(longer)
+    checkout.run("checkpoints")
+    return checkout
+
+
+@pytest.mark.parametrize("truncated", [False, True], ids=["killed", "killed, and its newest checkpoint truncated"])
+def test_killed_training_resumes_and_equals_the_undisturbed_one(undisturbed, checkout, truncated):
+    checkout.study(longer)
+    kill_in_training(checkout, after=100)
+    steps = sorted(checkout.result(f"{RUN}/checkpoints").glob("step-*"))
+    if truncated:
+        newest = steps[-1] / "model.safetensors"
+        newest.write_bytes(newest.read_bytes()[:1000])
+    checkout.run("checkpoints")
+    log = checkout.result(f"logs/finetune/{RUN.removeprefix('runs/')}.log").read_text()
+    assert "resuming from step 1" in log
+    if truncated:
+        assert f"{steps[-1].name}/model.safetensors has 1000 bytes" in log
+    assert weights(checkout) == weights(undisturbed)
+    assert len(weights(checkout)) == 30
+
+
+def test_a_damaged_checkpoint_stops_the_responses_and_the_mend_works(rerun):
+    weights_file = rerun.result(f"{RUN}/checkpoints/step-000004/model.safetensors")
+    good = weights_file.read_bytes()
+    weights_file.write_bytes(good[:-8])
+    rerun.study(lambda s: s["evaluation"].update(max_new_tokens=2))
+    done = rerun.run("responses", check=False)
+    assert done.returncode
+    assert "step-000004/model.safetensors has" in done.stderr
+    rerun.result(f"{RUN}/train.json").unlink()
+    rerun.run("responses")
+    assert weights_file.read_bytes() == good
+
+
+@pytest.mark.parametrize(
+    ("path", "rule", "change"),
+    [
+        (f"{RUN}/labels.parquet", "tabulate_items", lambda s: s["experiments"]["recipes"].update(recipes=["standard"])),
+        ("tables/items.parquet", "tabulate_curves", lambda s: s["evaluation"].update(bootstrap=60)),
+    ],
+)
+def test_a_corrupt_table_of_an_earlier_run_is_named(rerun, path, rule, change):
+    table = rerun.result(path)
+    state = table.stat()
+    table.write_bytes(table.read_bytes()[:100])
+    os.utime(table, ns=(state.st_atime_ns, state.st_mtime_ns))
+    rerun.study(change)
+    done = rerun.run(check=False)
+    assert done.returncode
+    assert f"error: results/{path} is no readable table" in done.stderr
+    assert "delete it and rerun" in done.stderr
+
+
+BAD_STUDIES = {
+    "unknown key": (lambda s: s.update(trainnig={}), "unknown key `trainnig`; did you mean 'training'?"),
+    "unknown nested key": (
+        lambda s: s["recipes"]["counterfactual"]["augment"].update(shre=0.1),
+        "unknown key `recipes.counterfactual.augment.shre`; did you mean 'share'?",
+    ),
+    "wrong type": (lambda s: s["training"].update(max_steps="many"), "`training.max_steps` is 'many'"),
+    "fraction outside [0, 1]": (
+        lambda s: s["recipes"]["context-critical"]["select"].update(drop=1.5),
+        "`recipes.context-critical.select.drop` is 1.5",
+    ),
+    "a recipe that removes everything": (
+        lambda s: s["recipes"]["context-critical"]["select"].update(drop=1.0),
+        "`recipes.context-critical.select.drop` is 1.0",
+    ),
+    "unknown model": (
+        lambda s: s["experiments"]["recipes"].update(models=["lama"]),
+        "experiments.recipes.models: no model is named 'lama'; did you mean 'llama'?",
+    ),
+    "duplicate run": (
+        lambda s: s["experiments"]["recipes"].update(seeds=[0, 0]),
+        "experiments.recipes lists the run llama/mixture/standard/seed0 twice",
+    ),
+    "no world": (lambda s: s.pop("world"), "the key `world` is missing"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_STUDIES, ids=str)
+def test_bad_studies_stop_with_one_line_before_anything_starts(checkout, case):
+    change, message = BAD_STUDIES[case]
+    checkout.study(change)
+    done = checkout.run(check=False)
+    assert done.returncode
+    errors = [line for line in (done.stdout + done.stderr).splitlines() if "rror" in line]
+    assert len(errors) == 1, done.stderr
+    assert message in errors[0]
+    assert errors[0].startswith("error: config/config.yaml: ")
+    assert not checkout.result(".").exists()
+
+
+def test_results_that_are_no_folder_stop_with_one_line(checkout):
+    (checkout.folder / "results").write_text("a file")
+    done = checkout.run(check=False)
+    assert done.returncode
+    assert "error: results is no folder" in done.stderr
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_unwritable_results_stop_with_one_line(checkout):
+    checkout.result(".").mkdir(mode=0o500)
+    done = checkout.run(check=False)
+    assert done.returncode
+    assert "error: results is not writable" in done.stderr
+    assert list(checkout.result(".").iterdir()) == []
+
+
+def test_missing_data_is_named_before_anything_starts(checkout):
+    checkout.study(lambda s: s["sets"].update(mine={"source": "file", "path": "data/none.json"}))
+    done = checkout.run(check=False)
+    assert done.returncode
+    assert "data/none.json" in done.stderr
+    assert not checkout.result("models").exists()

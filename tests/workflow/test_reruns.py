@@ -1,0 +1,134 @@
+"""What a change makes Snakemake do again, and what it does not."""
+
+import polars as pl
+import pytest
+
+pytestmark = pytest.mark.workflow
+
+FIGURES = {"draw_figure", "write_report"}
+TABLES = {"tabulate_curves", "tabulate_inversions"}
+MODEL_STAGES = {"prepare_base", "score_context_need", "finetune", "generate_responses"}
+
+
+def rules(jobs):
+    return {job.rule for job in jobs} - {"all"}
+
+
+def test_the_study_makes_all_that_users_rely_on(finished):
+    for table in ("items", "curves", "inversions"):
+        frame = pl.read_parquet(finished.result(f"tables/{table}.parquet"))
+        assert frame.height > 0
+        assert pl.read_csv(finished.result(f"tables/{table}.csv")).height == frame.height
+    for figure in ("accuracy", "grid", "recipes"):
+        for suffix in ("svg", "pdf", "png"):
+            assert finished.result(f"figures/{figure}-recipes.{suffix}").stat().st_size > 1000
+    assert "<html" in finished.result("report.html").read_text()
+    items = pl.read_parquet(finished.result("tables/items.parquet"))
+    assert sorted(items["step"].unique()) == [0, 2, 4, 6]
+    assert items.select("recipe", "step", "set", "item_id", "prompt").is_unique().all()
+    assert not list(finished.result(".").rglob("*.bin")), "no pickles"
+
+
+def test_a_second_run_does_nothing(rerun):
+    assert "Nothing to be done" in rerun.run().stderr
+
+
+def test_results_moved_elsewhere_are_still_results(finished, tmp_path):
+    assert finished.copy(tmp_path / "another" / "place").plan() == set()
+
+
+def test_nothing_inside_the_results_names_their_place(finished):
+    for file in finished.result(".").rglob("*.json"):
+        assert str(finished.folder) not in file.read_text(), file
+
+
+def test_a_comment_or_docstring_reruns_nothing(rerun):
+    rerun.edit("workflow/inversion/score.py", '"""', '"""Reworded. ')
+    rerun.edit("workflow/inversion/train/run.py", '"""', '"""Reworded. ')
+    rerun.edit("workflow/inversion/plot.py", "from __future__", "# a comment\nfrom __future__")
+    rerun.edit("workflow/scripts/finetune.py", "with logged", "# a comment\nwith logged")
+    rerun.edit("workflow/scripts/label_responses.py", '"""', '"""Reworded. ')
+    assert rerun.plan() == set()
+
+
+def test_a_colour_reruns_figures_and_report(rerun):
+    rerun.edit("workflow/inversion/plot.py", "#0072b2", "#0072b3")
+    assert rules(rerun.plan()) == FIGURES
+
+
+def test_a_caption_reruns_the_report(rerun):
+    rerun.edit("workflow/report/grid.rst", "\n", " Reworded.\n")
+    assert rules(rerun.plan()) <= FIGURES
+    assert "write_report" in rules(rerun.plan())
+
+
+def test_a_scorer_reruns_labels_onward_and_no_model(rerun):
+    rerun.edit("workflow/inversion/score.py", "threshold: float = 0.0", "threshold: float = 0.1")
+    planned = rules(rerun.plan())
+    assert planned == {"label_responses", "tabulate_items"} | TABLES | FIGURES
+    assert not planned & MODEL_STAGES
+
+
+def test_code_of_training_reruns_nothing_until_its_version_is_raised(rerun):
+    rerun.edit("workflow/inversion/train/run.py", "LOGS_A_RUN = 20", "LOGS_A_RUN = 10")
+    assert rerun.plan() == set()
+    rerun.edit("workflow/inversion/train/__init__.py", "VERSION = 1", "VERSION = 2")
+    assert "finetune" in rules(rerun.plan())
+
+
+def test_a_recipes_parameter_reruns_that_recipe_only(rerun):
+    rerun.study(lambda s: s["recipes"]["counterfactual"].update(training={"learning_rate": 1.0e-3}))
+    planned = rerun.plan()
+    finetuned = [job.wildcards for job in planned if job.rule == "finetune"]
+    assert len(finetuned) == 1
+    assert "recipe=counterfactual" in finetuned[0]
+    assert not rules(planned) & {"prepare_base", "score_context_need", "build_train_set"}
+    rerun.run()
+    assert rerun.plan() == set()
+
+
+def test_a_selections_parameter_rebuilds_that_training_set_only(rerun):
+    rerun.study(lambda s: s["recipes"]["context-critical"]["select"].update(drop=0.25))
+    planned = rerun.plan()
+    for rule in ("build_train_set", "finetune"):
+        jobs = [job.wildcards for job in planned if job.rule == rule]
+        assert len(jobs) == 1
+        assert "recipe=context-critical" in jobs[0]
+
+
+def test_a_new_seed_trains_only_that_seed(rerun):
+    rerun.study(lambda s: s["experiments"]["recipes"].update(seeds=[0, 1], recipes=["standard"]))
+    planned = rerun.plan()
+    assert [job.wildcards for job in planned if job.rule == "finetune"] == [
+        "model=llama, dataset=mixture, recipe=standard, seed=1"
+    ]
+    assert not rules(planned) & {"prepare_base", "prepare_examples", "prepare_set"}
+
+
+def test_the_bootstrap_reruns_tables_onward(rerun):
+    rerun.study(lambda s: s["evaluation"].update(bootstrap=60))
+    assert rules(rerun.plan()) == TABLES | FIGURES
+
+
+def test_the_forward_batch_size_changes_no_response(rerun):
+    """The job runs, finds every checkpoint answered, and gives the same manifest."""
+    manifest = rerun.result("runs/llama/mixture/standard/seed0/responses/chunk-000.json")
+    before = manifest.read_bytes()
+    rerun.study(lambda s: s["evaluation"].update(batch_size=7))
+    rerun.run()
+    assert manifest.read_bytes() == before
+    log = rerun.result("logs/generate_responses/llama/mixture/standard/seed0/chunk-000.log").read_text()
+    assert "to question" not in log
+
+
+def test_an_unused_recipe_reruns_nothing_but_the_report(rerun):
+    rerun.study(lambda s: s["recipes"].update(unused={"training": {"learning_rate": 1.0e-3}}))
+    assert rules(rerun.plan()) <= {"write_report"}
+
+
+def test_the_same_study_gives_the_same_bytes(finished, checkout):
+    checkout.run()
+    for path in sorted(finished.result("tables").iterdir()) + sorted(finished.result("figures").iterdir()):
+        again = checkout.folder / path.relative_to(finished.folder)
+        assert again.read_bytes() == path.read_bytes(), path.name
+    assert checkout.result("report.html").read_bytes() == finished.result("report.html").read_bytes()
