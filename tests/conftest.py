@@ -1,14 +1,9 @@
 """Tiny worlds, tokenizers and base models that many tests share."""
 
-import os
-
-for _variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "POLARS_MAX_THREADS"):
-    os.environ.setdefault(_variable, "1")  # two pytest workers on two cores
-os.environ["HF_HUB_OFFLINE"] = "1"
-
 from pathlib import Path
 
 import pytest
+import torch
 
 from inversion.config import Architecture, ChatTemplate, World, WorldDataset
 from inversion.instruct.world_mixture import world_examples
@@ -16,12 +11,12 @@ from inversion.models import new_model
 from inversion.world.facts import build_world
 from inversion.world.tokenizer import build_tokenizer
 
-FAMILIES = ("gpt_neox", "llama", "mistral")
+torch.set_num_threads(1)  # two pytest workers share two cores
 
 
 @pytest.fixture(scope="session")
 def world():
-    return build_world(World(known_subjects=12, new_subjects=12, relations=2, answers=8))
+    return build_world(World(known_subjects=24, new_subjects=24, relations=2, answers=8))
 
 
 @pytest.fixture(scope="session")

@@ -79,15 +79,18 @@ def test_query_key_lora_keeps_fused_value_rows_of_b_at_zero(tiny_model):
         assert after[name][~values].any()
 
 
-def test_checkpoints_swap_full_weights_in_place(base_folder, tmp_path, tiny_model):
-    other = tiny_model("llama", seed=1)
-    other.save_pretrained(tmp_path)
-    checkpoints = Checkpoints.on(base_folder)
+@pytest.mark.parametrize("family", FAMILIES)
+def test_checkpoints_take_full_weights_and_go_back_to_the_base(tmp_path, tiny_model, tokenizer, family):
+    models = {"base": tiny_model(family, seed=0).eval(), "tuned": tiny_model(family, seed=1).eval()}
+    for name, model in models.items():
+        model.save_pretrained(tmp_path / name)
+    tokenizer.save_pretrained(tmp_path / "base")
+    checkpoints = Checkpoints.on(tmp_path / "base")
     ids = torch.arange(5, 15).unsqueeze(0)
     with torch.no_grad():
-        base_logits = checkpoints.model(ids).logits.clone()
-        assert torch.equal(checkpoints.load(tmp_path)(ids).logits, other(ids).logits)
-        assert torch.equal(checkpoints.load(base_folder)(ids).logits, base_logits)
+        for name in ("base", "tuned", "base"):
+            assert torch.equal(checkpoints.load(tmp_path / name)(ids).logits, models[name](ids).logits)
+        assert not torch.equal(models["base"](ids).logits, models["tuned"](ids).logits)
 
 
 def test_checkpoints_swap_adapters_and_go_back_to_the_base(base_folder, tmp_path):
@@ -111,9 +114,9 @@ def test_checkpoints_swap_adapters_and_go_back_to_the_base(base_folder, tmp_path
         assert torch.equal(checkpoints.load(base_folder)(ids).logits, base_logits)
 
 
-def test_weights_that_do_not_fit_are_named(base_folder, tmp_path, tiny_model):
-    tiny_model("gpt_neox").save_pretrained(tmp_path)
-    with pytest.raises(ModelError, match="does not fit the base model"):
+def test_an_adapter_that_does_not_fit_its_base_is_named(base_folder, tmp_path, tiny_model):
+    prepare_tuning(tiny_model("gpt_neox"), LoraTuning(method="lora", rank=2, alpha=4.0)).save_pretrained(tmp_path)
+    with pytest.raises(ModelError, match=f"the adapter in {tmp_path} does not fit {base_folder}"):
         Checkpoints.on(base_folder).load(tmp_path)
 
 

@@ -99,9 +99,8 @@ def test_leftovers_of_a_kill_are_removed(tmp_path):
 
 
 def test_two_processes_never_write_one_run(tmp_path):
-    with open_store(tmp_path, "a"):
-        with pytest.raises(RunLockedError, match=str(tmp_path)), open_store(tmp_path, "a"):
-            pass
+    with open_store(tmp_path, "a"), pytest.raises(RunLockedError, match=str(tmp_path)), open_store(tmp_path, "a"):
+        pass
     with open_store(tmp_path, "a"):
         pass
 

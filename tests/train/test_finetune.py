@@ -5,12 +5,14 @@ from contextlib import contextmanager
 import pytest
 import torch
 
-from inversion.config import LoraTuning, ScheduleSegment, Training
+from inversion.config import FullTuning, LoraTuning, ScheduleSegment, Training
 from inversion.models import load_model
 from inversion.train.checkpoints import CheckpointStore, open_store
 from inversion.train.finetune import TrainingDataError, finetune
 from inversion.train.run import NonFiniteLossError, _Checkpoints, total_steps
 
+FULL = FullTuning()
+QUERY_KEY = FullTuning(weights="query_key")
 LORA = LoraTuning(method="lora", rank=2, alpha=4.0, dropout=0.1)
 PLAIN = Training(
     max_steps=10, batch_size=8, learning_rate=1e-3, checkpoints=(ScheduleSegment(every=3),)
@@ -42,9 +44,10 @@ def killed_after(step):
         if state.global_step == step:
             raise Killed
 
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(Killed):
+    with pytest.MonkeyPatch.context() as patch:
         patch.setattr(_Checkpoints, "on_save", on_save)
-        yield
+        with pytest.raises(Killed):
+            yield
 
 
 def test_checkpoints_stand_at_the_scheduled_steps(base_folder, examples, template, tmp_path):
@@ -64,17 +67,28 @@ def test_same_seed_same_bytes_and_another_seed_others(base_folder, examples, tem
 
 
 @pytest.mark.parametrize(
-    ("tuning", "accumulated", "step"),
-    [(PLAIN.tuning, 1, 3), (PLAIN.tuning, 2, 9), (LORA, 1, 9), (LORA, 2, 3)],
-    ids=["full", "full, accumulated, second epoch", "lora with dropout, second epoch", "lora, accumulated"],
+    ("family", "tuning", "accumulated", "step"),
+    [
+        ("llama", FULL, 1, 3),
+        ("gpt_neox", FULL, 2, 9),
+        ("gpt_neox", QUERY_KEY, 1, 6),
+        ("mistral", LORA, 1, 9),
+        ("gpt_neox", LORA, 2, 3),
+    ],
+    ids=["full", "accumulated, second epoch", "query-key", "lora with dropout, second epoch", "lora, accumulated"],
 )
-def test_interrupted_equals_uninterrupted(base_folder, examples, template, tmp_path, tuning, accumulated, step, caplog):
+def test_interrupted_equals_uninterrupted(
+    tiny_model, tokenizer, examples, template, tmp_path, family, tuning, accumulated, step, caplog
+):
+    base = tmp_path / "base"
+    tiny_model(family).save_pretrained(base)
+    tokenizer.save_pretrained(base)
     training = PLAIN.model_copy(update={"tuning": tuning, "micro_batch_size": 8 // accumulated})
-    whole = run(base_folder, examples, template, tmp_path / "whole", training)
+    whole = run(base, examples, template, tmp_path / "whole", training)
     with killed_after(step):
-        run(base_folder, examples, template, tmp_path / "cut", training)
+        run(base, examples, template, tmp_path / "cut", training)
     with caplog.at_level(logging.INFO):
-        resumed = run(base_folder, examples, template, tmp_path / "cut", training)
+        resumed = run(base, examples, template, tmp_path / "cut", training)
     assert f"resuming from step {step} of 10" in caplog.text
     assert resumed.resumed_from == step
     assert weights(tmp_path / "cut") == weights(tmp_path / "whole")

@@ -5,7 +5,6 @@ Knows model classes and devices, nothing of data.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from transformers import (
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
+from transformers.utils.logging import disable_progress_bar
 
 from inversion.artifacts import file_hashes, fingerprint
 from inversion.config import Architecture, FullTuning, LoraTuning, Tuning
@@ -55,7 +55,9 @@ def inference_dtype() -> torch.dtype:
     return torch.bfloat16 if has_fast_bfloat16() else torch.float32
 
 
-def describe_base(folder: str | Path, source: str, listed_as: str, pretraining_loss: float | None = None) -> BaseManifest:
+def describe_base(
+    folder: str | Path, source: str, listed_as: str, pretraining_loss: float | None = None
+) -> BaseManifest:
     """What ``base.json`` says of the model in ``folder``; raises :class:`ModelError` where it does not load."""
     load_tokenizer(folder)
     model = load_model(folder)
@@ -119,6 +121,7 @@ def load_model(folder: str | Path, dtype: torch.dtype | None = None) -> PreTrain
 
     ``dtype`` defaults to :func:`inference_dtype`. Raises :class:`ModelError` where it does not load.
     """
+    disable_progress_bar()  # a line in a job's log is progress enough
     try:
         model = AutoModelForCausalLM.from_pretrained(
             str(folder),
@@ -130,6 +133,15 @@ def load_model(folder: str | Path, dtype: torch.dtype | None = None) -> PreTrain
     except (OSError, ValueError) as error:
         raise ModelError(f"{folder} holds no model that loads: {_first_line(error)}") from None
     return model.to(device()).eval()
+
+
+def restore_weights(model: PreTrainedModel, folder: str | Path) -> None:
+    """Copy the weights saved in ``folder`` into ``model``, through the library's loader.
+
+    Reading the file by its own names would leave weights as they are that have another name in memory
+    (GPT-NeoX's output embedding); the Trainer's resume does just that, without an error.
+    """
+    model.load_state_dict(load_model(folder, model.dtype).state_dict())
 
 
 def stop_token_ids(model: nn.Module, tokenizer: PreTrainedTokenizerBase) -> list[int]:
@@ -145,7 +157,7 @@ def stop_token_ids(model: nn.Module, tokenizer: PreTrainedTokenizerBase) -> list
 # --- tuning -------------------------------------------------------------------------------------
 
 
-def prepare_tuning(model: PreTrainedModel, tuning: Tuning) -> nn.Module:
+def prepare_tuning(model: PreTrainedModel, tuning: Tuning) -> Any:
     """``model`` with exactly the weights of ``tuning`` left trainable (adapters added for LoRA).
 
     Query-key tuning trains ``q_proj`` and ``k_proj``; where query, key and value are one fused
@@ -155,7 +167,7 @@ def prepare_tuning(model: PreTrainedModel, tuning: Tuning) -> nn.Module:
     targets = _query_key_modules(model) if tuning.weights == "query_key" else None
     match tuning:
         case LoraTuning():
-            tuned: nn.Module = get_peft_model(
+            tuned = get_peft_model(
                 model,
                 LoraConfig(
                     task_type="CAUSAL_LM",
@@ -203,7 +215,8 @@ def _query_key_modules(model: PreTrainedModel) -> list[str]:
 def _freeze_value_rows(parameter: nn.Parameter, head_size: int) -> None:
     keep = ~value_rows(parameter.shape[0], head_size).to(parameter.device)
     shape = (-1,) + (1,) * (parameter.dim() - 1)
-    parameter.register_hook(lambda gradient: gradient * keep.view(shape).to(gradient))
+    keep = keep.view(shape)
+    parameter.register_hook(lambda gradient: gradient * keep.to(gradient))  # type: ignore[no-untyped-call]
 
 
 # --- checkpoints --------------------------------------------------------------------------------
@@ -211,13 +224,16 @@ def _freeze_value_rows(parameter: nn.Parameter, head_size: int) -> None:
 
 @dataclass
 class Checkpoints:
-    """One base model in memory that takes the weights of one checkpoint after the other, in place.
+    """The checkpoints of one base model, one in memory at a time.
 
-    Memory does not grow with the number of checkpoints, and an adapter's base is loaded once.
+    Adapters are swapped in place on a base that is loaded once. Full checkpoints replace the model;
+    they go through the library's loader, because names on disk may differ from those in memory
+    (GPT-NeoX's output embedding does).
     """
 
     base: Path
-    model: nn.Module
+    model: Any
+    """The model, wrapped by peft once an adapter was loaded."""
     tokenizer: PreTrainedTokenizerBase
 
     @classmethod
@@ -225,61 +241,33 @@ class Checkpoints:
         """Load the base model and tokenizer in the folder ``base``."""
         return cls(Path(base), load_model(base), load_tokenizer(base))
 
-    def load(self, folder: str | Path) -> nn.Module:
+    def load(self, folder: str | Path) -> Any:
         """The model with the weights in ``folder``: the base folder itself, a full checkpoint, or an adapter.
 
-        Raises :class:`ModelError` where they do not fit the base.
+        Raises :class:`ModelError` where they do not load or an adapter does not fit the base.
         """
         folder = Path(folder)
         if (folder / ADAPTER_WEIGHTS).is_file():
             return self._load_adapter(folder)
-        if isinstance(self.model, PeftModel):
-            if folder == self.base:
-                self.model.base_model.disable_adapter_layers()
-                return self.model
-            raise ModelError(f"{folder} holds a full checkpoint, but an adapter was loaded on {self.base} before")
-        _copy_weights(self.model, folder)
+        if isinstance(self.model, PeftModel) and folder == self.base:
+            self.model.base_model.disable_adapter_layers()
+        else:
+            self.model = load_model(folder)
         return self.model
 
-    def _load_adapter(self, folder: Path) -> nn.Module:
-        if not isinstance(self.model, PeftModel):
-            self.model = PeftModel.from_pretrained(self.model, str(folder)).eval()
-        self.model.base_model.enable_adapter_layers()
-        weights = load_file(folder / ADAPTER_WEIGHTS)
-        result = set_peft_model_state_dict(self.model, weights)
+    def _load_adapter(self, folder: Path) -> Any:
+        try:
+            if not isinstance(self.model, PeftModel):
+                self.model = PeftModel.from_pretrained(self.model, str(folder)).eval()
+            self.model.base_model.enable_adapter_layers()
+            result = set_peft_model_state_dict(self.model, load_file(folder / ADAPTER_WEIGHTS))
+        except (RuntimeError, ValueError) as error:  # other shapes, other modules
+            raise ModelError(f"the adapter in {folder} does not fit {self.base}: {_first_line(error)}") from None
         if result.unexpected_keys:
-            raise ModelError(f"{folder} does not fit {self.base}: it has no {result.unexpected_keys[0]}")
-        return self.model.eval()
-
-
-def _copy_weights(model: nn.Module, folder: Path) -> None:
-    """Copy the safetensors weights in ``folder`` into ``model``; every weight must be there and fit."""
-    own = dict(model.named_parameters()) | dict(model.named_buffers())
-    persistent = set(model.state_dict())
-    missing = {name for name, _ in model.named_parameters()}  # tied weights are listed once
-    for name, tensor in _safetensors(folder):
-        if name not in own:
-            if name in persistent:  # the second name of a tied weight
-                continue
-            raise ModelError(f"{folder} does not fit the base model: unknown weight {name}")
-        if own[name].shape != tensor.shape:
             raise ModelError(
-                f"{folder} does not fit the base model: {name} has shape {tuple(tensor.shape)}, "
-                f"not {tuple(own[name].shape)}"
+                f"the adapter in {folder} does not fit {self.base}, which has no {result.unexpected_keys[0]}"
             )
-        with torch.no_grad():
-            own[name].copy_(tensor)
-        missing.discard(name)
-    if missing:
-        raise ModelError(f"{folder} does not fit the base model: weight {min(missing)} is missing")
-
-
-def _safetensors(folder: Path) -> Iterator[tuple[str, torch.Tensor]]:
-    files = sorted(folder.glob("*.safetensors"))
-    if not files:
-        raise ModelError(f"{folder} holds no .safetensors weights")
-    for file in files:
-        yield from load_file(file).items()
+        return self.model.eval()
 
 
 def _first_line(error: Exception) -> str:

@@ -26,12 +26,16 @@ def _study():
 
 
 def _require_writable(folder):
-    place = Path(folder)
+    place = Path(folder).absolute()
     while not place.exists():
         place = place.parent
+    if not place.is_dir():
+        sys.exit(
+            f"error: {os.path.relpath(place)} is no folder, and all that is made belongs there; move it away"
+        )
     if not os.access(place, os.W_OK | os.X_OK):
         sys.exit(
-            f"error: {place.resolve()} is not writable, and results/ belongs there; mend its permissions"
+            f"error: {os.path.relpath(place)} is not writable, and all that is made belongs there; mend its permissions"
         )
 
 

@@ -7,12 +7,14 @@ from inversion.config.schema import (
     Config,
     ContextCriticalSelection,
     CounterfactualAugmentation,
+    Evaluation,
     Experiment,
     Family,
     FullTuning,
     Passages,
     RandomSelection,
     Recipe,
+    ScheduleSegment,
     Training,
     TrainingOverride,
     World,
@@ -42,7 +44,16 @@ def default() -> Config:
                 passages=Passages(other_statements=(1, 2)),
             ),
         },
-        training=Training(max_steps=300),
+        training=Training(
+            max_steps=250,
+            checkpoints=(
+                ScheduleSegment(every=5, until=40),
+                ScheduleSegment(every=10, until=80),
+                ScheduleSegment(every=20, until=200),
+                ScheduleSegment(every=10),
+            ),
+        ),
+        evaluation=Evaluation(checkpoints_per_job=24, max_new_tokens=4),
         recipes={
             "standard": Recipe(),
             "context-critical": Recipe(select=ContextCriticalSelection(by="context_need", drop=0.5)),
@@ -56,7 +67,7 @@ def default() -> Config:
             "conflict": WorldSet(source="world", kind="conflict"),
             "new-facts": WorldSet(source="world", kind="new_facts"),
             "matching": WorldSet(source="world", kind="matching"),
-            "recall": WorldSet(source="world", kind="recall"),
+            "recall": WorldSet(source="world", kind="recall", items=100),
         },
         experiments={
             "families": Experiment(

@@ -16,6 +16,9 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 """A share between 0 and 1, both included."""
 
+ProperFraction = Annotated[float, Field(ge=0.0, lt=1.0)]
+"""A share that leaves something."""
+
 PositiveInt = Annotated[int, Field(gt=0)]
 NonNegativeInt = Annotated[int, Field(ge=0)]
 PositiveFloat = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
@@ -221,7 +224,7 @@ class ContextCriticalSelection(Strict):
     without the context (section 4.3)."""
 
     by: Literal["context_need"]
-    drop: Fraction
+    drop: ProperFraction
     """Share of the examples to remove, lowest perplexity first."""
 
 
@@ -229,7 +232,7 @@ class RandomSelection(Strict):
     """Drop examples at random: the control for any selection of the same size."""
 
     by: Literal["random"]
-    drop: Fraction
+    drop: ProperFraction
     """Share of the examples to remove."""
 
 

@@ -26,6 +26,7 @@ from inversion.respond.answers import answer_questions, encode_questions
 
 logger = logging.getLogger(__name__)
 
+
 def respond(
     base: str | Path,
     run_folder: str | Path,

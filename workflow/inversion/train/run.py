@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from peft import PeftModel
 from torch import nn
 from transformers import (
     PrinterCallback,
@@ -29,7 +30,7 @@ from transformers.utils.logging import disable_progress_bar
 
 from inversion.artifacts import folder_digest
 from inversion.manifests import LossPoint, Step, TrainManifest
-from inversion.models import fused_parameter_names, has_fast_bfloat16
+from inversion.models import fused_parameter_names, has_fast_bfloat16, restore_weights
 from inversion.train.checkpoints import CheckpointStore
 
 logger = logging.getLogger(__name__)
@@ -175,7 +176,8 @@ def _arguments(optimization: Optimization, saving: Path) -> TrainingArguments:
 
 
 class _Trainer(Trainer):
-    """The Trainer, without NaN losses and without pickled arguments beside the weights."""
+    """The Trainer, without NaN losses, without pickled arguments beside the weights, and with a resume
+    that restores every weight."""
 
     def training_step(self, *args: Any, **kwargs: Any) -> torch.Tensor:
         loss: torch.Tensor = super().training_step(*args, **kwargs)
@@ -189,6 +191,12 @@ class _Trainer(Trainer):
     def get_decay_parameter_names(self, model: nn.Module) -> list[str]:
         frozen = set(fused_parameter_names(model)) if _is_partly_frozen(model) else set()
         return [name for name in super().get_decay_parameter_names(model) if name not in frozen]
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
+        if isinstance(self.model, PeftModel):
+            super()._load_from_checkpoint(resume_from_checkpoint, model)
+        else:
+            restore_weights(self.model, resume_from_checkpoint)
 
     def _save(self, output_dir: str | None = None, state_dict: dict[str, Any] | None = None) -> None:
         self.model.save_pretrained(output_dir or self.args.output_dir, state_dict=state_dict)
