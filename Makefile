@@ -1,0 +1,69 @@
+# make run    the default study: data, models, finetuning, tables, figures, results/report.html
+# make test   all tests
+# make lint   everything that CI checks beside the tests
+# make config write again what is generated from the configuration's models
+# make lock   pin anew what pyproject.toml asks for
+#
+# Each makes its environment first, .venv, where there is none or requirements.lock has changed since.
+# PYTHON=/path/to/python3.12 chooses the interpreter that it is made with.
+
+PYTHON ?= python3
+BIN := .venv/bin
+
+# Written last, so that an environment that was cut short never counts as whole; it says what the
+# environment was made from and where, because an environment cannot be moved.
+STAMP := .venv/made-from
+MADE_FROM = $(shell cksum < requirements.lock) $(CURDIR)
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: run test lint config lock env new-env
+
+run: env
+	$(BIN)/snakemake --profile profiles/local
+
+test: env
+	$(BIN)/pytest -n 2 --dist loadfile
+
+lint: env
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/snakefmt --check Snakefile workflow/rules
+	$(BIN)/mypy
+	$(BIN)/snakemake --lint
+
+config: env
+	$(BIN)/python -m inversion.config.render
+
+env:
+	@test -x $(BIN)/python && test "$$(cat $(STAMP) 2>/dev/null)" = "$(MADE_FROM)" || $(MAKE) --no-print-directory new-env
+
+# --no-compile: byte code of what is never imported takes longer to make than all the rest.
+new-env:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "error: Python 3.11 or later is needed, and \`$(PYTHON)\` is $$($(PYTHON) --version 2>&1); name another: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "error: \`$(PYTHON)\` has no venv module; install it (Debian and Ubuntu: apt install python3-venv)" >&2; exit 1; }
+	@echo "making .venv from requirements.lock; the first time takes a few minutes"
+	rm -rf .venv
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --no-compile -r requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@echo "$(MADE_FROM)" > $(STAMP)
+
+# On Python 3.11, the oldest that is supported. What the library needs is installed first: these pins also
+# make envs/inversion.yaml, so that a newer linter is no reason for Snakemake to run finished jobs again.
+PINS = .venv-lock/bin/pip freeze --all --exclude-editable --exclude pip | grep -vE '^(cuda|nvidia|triton)' | sed 's/+cpu$$//'
+lock:
+	$(PYTHON) -c 'import sys; assert sys.version_info[:2] == (3, 11), "the lock is made on Python 3.11"'
+	rm -rf .venv-lock
+	$(PYTHON) -m venv .venv-lock
+	.venv-lock/bin/pip install --quiet --upgrade pip setuptools
+	.venv-lock/bin/pip install --quiet --editable .
+	sed '/^dependencies:/q' envs/inversion.yaml > .venv-lock/env
+	{ echo "  - python=3.11"; echo "  - pip"; echo "  - pip:"; $(PINS) | sed 's/^/      - /'; } >> .venv-lock/env
+	.venv-lock/bin/pip install --quiet --editable . --group dev
+	.venv-lock/bin/pip check
+	sed '/^[^#]/,$$d' requirements.lock > .venv-lock/lock
+	$(PINS) >> .venv-lock/lock
+	mv .venv-lock/env envs/inversion.yaml
+	mv .venv-lock/lock requirements.lock
+	rm -rf .venv-lock
