@@ -146,7 +146,8 @@ def test_unknown_key_like_no_other_lists_what_there_is() -> None:
         ("world.held_out", -0.1, "`world.held_out` is -0.1: input should be greater than or equal to 0"),
         ("world.held_out", float("nan"), "`world.held_out` is nan: input should be a finite number"),
         ("training.weight_decay", float("inf"), "`training.weight_decay` is inf: input should be a finite number"),
-        ("recipes.half.select.drop", 2, "`recipes.half.select.drop` is 2: input should be less than or equal to 1"),
+        ("recipes.half.select.drop", 2, "`recipes.half.select.drop` is 2: input should be less than 1"),
+        ("recipes.half.select.drop", 1.0, "`recipes.half.select.drop` is 1.0: input should be less than 1"),
         ("recipes.augmented.augment.share", 0, "`recipes.augmented.augment.share` is 0: input should be greater"),
         ("recipes.standard", 3, "`recipes.standard` is 3: input should be an object"),
         ("models", {}, "`models` is {}: "),
@@ -247,7 +248,6 @@ def test_no_world_is_needed_without_anything_of_it() -> None:
 @pytest.mark.parametrize(
     ("path", "value", "line"),
     [
-        ("recipes.half.select.drop", 1.0, "recipes.half: select.drop is 1, which removes every example; lower it"),
         (
             "datasets.tulu.context_critical",
             0.7,

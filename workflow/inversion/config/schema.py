@@ -350,12 +350,6 @@ class Recipe(Strict):
     augment: CounterfactualAugmentation | None = None
     training: TrainingOverride = TrainingOverride()
 
-    @model_validator(mode="after")
-    def _keeps_something(self) -> Recipe:
-        if self.select is not None and self.select.drop == 1.0:
-            raise ValueError("select.drop is 1, which removes every example; lower it")
-        return self
-
 
 # --- evaluation ---------------------------------------------------------------------------------
 
