@@ -89,15 +89,16 @@ def new_model(architecture: Architecture, tokenizer: PreTrainedTokenizerBase, se
         "eos_token_id": tokenizer.eos_token_id,
         "pad_token_id": tokenizer.pad_token_id,
     }
+    grouped = architecture.key_value_heads or architecture.heads
     match architecture.family:
         case "gpt_neox":
             # rotary over the whole head: a quarter of a head of 16 is too little to find positions with
             rope = {"rope_type": "default", "rope_theta": 10000.0, "partial_rotary_factor": 1.0}
             config: Any = GPTNeoXConfig(**sizes, rope_parameters=rope)
         case "llama":
-            config = LlamaConfig(**sizes, num_key_value_heads=architecture.heads)
+            config = LlamaConfig(**sizes, num_key_value_heads=grouped)
         case "mistral":
-            config = MistralConfig(**sizes, num_key_value_heads=architecture.heads, sliding_window=None)
+            config = MistralConfig(**sizes, num_key_value_heads=grouped, sliding_window=None)
     torch.manual_seed(seed)
     return AutoModelForCausalLM.from_config(config, dtype=torch.float32, attn_implementation="sdpa")
 

@@ -106,3 +106,10 @@ def needs_scores(recipe):
 def world_of(spec):
     """The world, for what is made from it; rules of other sources do not depend on it."""
     return as_json(STUDY.world) if spec.source == "world" else ""
+
+
+def response_chunks(wildcards):
+    """The response files of all chunks of a run's checkpoints."""
+    listed = checkpoints.enumerate_checkpoints.get(**wildcards).output.checkpoints
+    folder = Path(listed).parent / "responses"
+    return [f"{folder}/chunk-{chunk:03d}.json" for chunk in range(len(CheckpointList.read(listed).chunks))]

@@ -46,8 +46,8 @@ rule audit_sets:
     conda:
         "../../envs/inversion.yaml"
     params:
-        sets={name: as_json(spec) for name, spec in STUDY.sets.items()},
-        world=as_json(STUDY.world),
+        sets=lambda w: {name: as_json(spec) for name, spec in STUDY.sets.items()},
+        world=lambda w: as_json(STUDY.world),
         code=code_of("audit_sets"),
     script:
         "../scripts/audit_sets.py"

@@ -45,7 +45,7 @@ rule write_report:
     params:
         experiments={name: list(experiment.figures) for name, experiment in STUDY.experiments.items()},
         models=MODELS,
-        configuration=yaml.safe_dump(STUDY.model_dump(mode="json"), sort_keys=False),
+        configuration=lambda w: yaml.safe_dump(STUDY.model_dump(mode="json"), sort_keys=False),
         pages=fingerprint(file_hashes(WORKFLOW / "report")),
         code=code_of("write_report"),
     script:

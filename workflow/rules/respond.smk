@@ -24,13 +24,6 @@ rule generate_responses:
         "../scripts/generate_responses.py"
 
 
-def response_chunks(wildcards):
-    """The response files of all chunks of a run's checkpoints."""
-    listed = checkpoints.enumerate_checkpoints.get(**wildcards).output.checkpoints
-    folder = Path(listed).parent / "responses"
-    return [f"{folder}/chunk-{chunk:03d}.json" for chunk in range(len(CheckpointList.read(listed).chunks))]
-
-
 rule label_responses:
     input:
         responses=response_chunks,

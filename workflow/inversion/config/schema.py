@@ -107,6 +107,9 @@ class Architecture(Strict):
     layers: PositiveInt = 2
     hidden_size: PositiveInt = 64
     heads: PositiveInt = 4
+    key_value_heads: PositiveInt | None = None
+    """Heads of keys and values, fewer than ``heads`` for grouped-query attention (as in Mistral-7B); as many
+    where unset. GPT-NeoX has no such thing."""
     intermediate_size: PositiveInt = 256
     max_positions: PositiveInt = 256
     """The context window, in tokens."""
@@ -120,6 +123,11 @@ class Architecture(Strict):
                 f"hidden_size {self.hidden_size} is no multiple of 2 x heads = {2 * self.heads}; "
                 "every head needs an even size for its rotary positions"
             )
+        if self.key_value_heads is not None:
+            if self.family == "gpt_neox":
+                raise ValueError("key_value_heads is set, but gpt_neox has as many as heads; remove the key")
+            if self.heads % self.key_value_heads:
+                raise ValueError(f"heads {self.heads} is no multiple of key_value_heads {self.key_value_heads}")
         return self
 
 

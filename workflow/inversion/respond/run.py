@@ -64,7 +64,8 @@ def respond(
             fault = folder_fault(weights) if entry.folder else None
             if fault:
                 raise ArtifactError(
-                    f"{fault}; delete {run_folder / 'train.json'} and rerun: only what is damaged is trained again"
+                    f"{fault}; make it again with `snakemake --forcerun {run_folder / 'train.json'}`: "
+                    "what is sound is kept"
                 )
             model = checkpoints.load(weights)
             responses = answer_questions(
