@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import pytest
 import yaml
+from filelock import FileLock
 
 ROOT = Path(__file__).parents[2]
 TINY = Path(__file__).with_name("tiny.yaml")
@@ -98,11 +99,18 @@ class Checkout:
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory) -> Checkout:
-    """The smallest study, run to its end; copy it before changing anything."""
-    checkout = Checkout.new(tmp_path_factory.mktemp("finished"))
-    checkout.run()
-    return checkout
+def finished(tmp_path_factory, worker_id) -> Checkout:
+    """The smallest study, run to its end once for all test processes; copy it before changing anything."""
+    root = tmp_path_factory.getbasetemp()
+    if worker_id != "master":
+        root = root.parent
+    folder = root / "finished-study"
+    with FileLock(f"{folder}.lock"):
+        if not folder.exists():
+            checkout = Checkout.new(root / "unfinished-study")
+            checkout.run()
+            checkout.folder.rename(folder)
+    return Checkout(folder)
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ def default() -> Config:
     """The study that ``config/config.yaml`` spells out."""
     return Config(
         world=World(),
-        models={"neox": _model("gpt_neox"), "llama": _model("llama"), "mistral": _model("mistral")},
+        models={"neox": _model("gpt_neox"), "llama": _model("llama"), "mistral": _model("mistral", key_value_heads=2)},
         datasets={
             "tulu-like": WorldDataset(source="world"),
             "alpaca-like": WorldDataset(
@@ -46,6 +46,7 @@ def default() -> Config:
         },
         training=Training(
             max_steps=250,
+            warmup_steps=10,
             checkpoints=(
                 ScheduleSegment(every=5, until=40),
                 ScheduleSegment(every=10, until=80),
@@ -95,5 +96,5 @@ def default() -> Config:
     )
 
 
-def _model(family: Family) -> WorldModel:
-    return WorldModel(source="world", architecture=Architecture(family=family))
+def _model(family: Family, key_value_heads: int | None = None) -> WorldModel:
+    return WorldModel(source="world", architecture=Architecture(family=family, key_value_heads=key_value_heads))

@@ -66,7 +66,7 @@ class World(Strict):
 class Documents(Strict):
     """What the pretraining text of a world model is made of."""
 
-    dialogues: Fraction = 0.05
+    dialogues: Fraction = 0.03
     """Share of documents in the chat format: closed-book questions on known facts."""
     facts: Fraction = 0.30
     """Share of the other documents that state known facts; the rest are passages with questions."""
@@ -83,12 +83,12 @@ class Pretraining(Strict):
 
     seed: NonNegativeInt = 0
     """Initial weights, documents and their order."""
-    steps: PositiveInt = 1200
+    steps: PositiveInt = 900
     batch_size: PositiveInt = 32
     """Sequences a step."""
     sequence_length: PositiveInt = 64
     """Tokens a sequence; each is one document, cut to this length."""
-    learning_rate: PositiveFloat = 5e-3
+    learning_rate: PositiveFloat = 3e-3
     final_learning_rate: Fraction = 0.1
     """Where the cosine decay ends, as a share of the learning rate."""
     warmup_steps: NonNegativeInt = 100
@@ -105,7 +105,7 @@ class Architecture(Strict):
     family: Family
     """The model class: that of Pythia, Llama or Mistral."""
     layers: PositiveInt = 2
-    hidden_size: PositiveInt = 64
+    hidden_size: PositiveInt = 128
     heads: PositiveInt = 4
     key_value_heads: PositiveInt | None = None
     """Heads of keys and values, fewer than ``heads`` for grouped-query attention (as in Mistral-7B); as many
@@ -175,9 +175,9 @@ class WorldDataset(Strict):
     source: Literal["world"]
     examples: PositiveInt = 4000
     seed: NonNegativeInt = 0
-    context_critical: Fraction = 0.50
+    context_critical: Fraction = 0.40
     """Share of C examples: new subject, the answer stands only in the passage."""
-    context_and_memory: Fraction = 0.45
+    context_and_memory: Fraction = 0.55
     """Share of C+S examples: known subject, the passage agrees with what the model knows.
     The remaining share are S examples: known subject, no passage."""
     passages: Passages = Passages()
