@@ -251,7 +251,7 @@ def test_no_world_is_needed_without_anything_of_it() -> None:
         (
             "datasets.tulu.context_critical",
             0.7,
-            "datasets.tulu: context_critical + context_and_memory is 1.15; lower one so that they sum to at most 1",
+            "datasets.tulu: context_critical + context_and_memory is 1.25; lower one so that they sum to at most 1",
         ),
         ("training.micro_batch_size", 5, "training: batch_size 32 is no multiple of micro_batch_size 5"),
         (
@@ -270,7 +270,7 @@ def test_no_world_is_needed_without_anything_of_it() -> None:
         ("datasets.tulu.passages", {"other_statements": [2, 1]}, "datasets.tulu.passages: other_statements is [2, 1]"),
         ("datasets.own.template", {"without_context": "?"}, "datasets.own.template: without_context must name"),
         ("datasets.own.template", {"with_context": "{question}"}, "datasets.own.template: with_context must name both"),
-        ("models.neox.architecture.heads", 5, "models.neox.architecture: hidden_size 64 is no multiple of 2 x heads"),
+        ("models.neox.architecture.heads", 5, "models.neox.architecture: hidden_size 128 is no multiple of 2 x heads"),
         (
             "sets.facts.exclude",
             ["capital"],

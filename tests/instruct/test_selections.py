@@ -1,6 +1,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from inversion.config import ContextCriticalSelection, RandomSelection
 from inversion.instruct.rows import DataError
@@ -67,15 +68,16 @@ def test_the_count_has_no_rounding_error():
     assert drop_count(at_random(0.29), 100) == 29
 
 
-@pytest.mark.parametrize("selection", [by_need(1.0), at_random(1.0)])
-def test_a_selection_that_leaves_nothing_stops_before_scores_are_asked_for(selection):
-    with pytest.raises(DataError, match="drop = 1 leaves none of 3 examples; lower drop"):
-        select(examples(3), selection, 0)
+@pytest.mark.parametrize("selection", [by_need, at_random])
+def test_a_selection_of_everything_is_no_selection(selection):
+    with pytest.raises(ValidationError, match="less than 1"):
+        selection(1.0)
 
 
-def test_an_empty_dataset_stops():
+@pytest.mark.parametrize("selection", [by_need(0.5), at_random(0.5)])
+def test_an_empty_dataset_stops_before_scores_are_asked_for(selection):
     with pytest.raises(DataError, match="leaves none of 0 examples"):
-        select([], at_random(0.5), 0)
+        select([], selection, 0)
 
 
 @pytest.mark.parametrize("need", [None, scores([1.0]), scores([1.0, float("nan")])])
