@@ -48,13 +48,13 @@ def default() -> Config:
             max_steps=250,
             warmup_steps=10,
             checkpoints=(
-                ScheduleSegment(every=5, until=40),
-                ScheduleSegment(every=10, until=80),
-                ScheduleSegment(every=20, until=200),
-                ScheduleSegment(every=10),
+                ScheduleSegment(every=5, until=20),
+                ScheduleSegment(every=10, until=60),
+                ScheduleSegment(every=30, until=210),
+                ScheduleSegment(every=20),
             ),
         ),
-        evaluation=Evaluation(checkpoints_per_job=24, max_new_tokens=4),
+        evaluation=Evaluation(checkpoints_per_job=24, max_new_tokens=3),
         recipes={
             "standard": Recipe(),
             "context-critical": Recipe(select=ContextCriticalSelection(by="context_need", drop=0.5)),
