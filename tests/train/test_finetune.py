@@ -74,8 +74,16 @@ def test_same_seed_same_bytes_and_another_seed_others(base_folder, examples, tem
         ("gpt_neox", QUERY_KEY, 1, 6),
         ("mistral", LORA, 1, 9),
         ("gpt_neox", LORA, 2, 3),
+        ("llama", FULL, 1, 10),
     ],
-    ids=["full", "accumulated, second epoch", "query-key", "lora with dropout, second epoch", "lora, accumulated"],
+    ids=[
+        "full",
+        "accumulated, second epoch",
+        "query-key",
+        "lora with dropout, second epoch",
+        "lora, accumulated",
+        "after the last step",
+    ],
 )
 def test_interrupted_equals_uninterrupted(
     tiny_model, tokenizer, examples, template, tmp_path, family, tuning, accumulated, step, caplog

@@ -94,7 +94,11 @@ def train(
     trainer.remove_callback(PrinterCallback)
     start = store.resume_step(list(schedule))
     begin = time.perf_counter()
-    if start:
+    if start == optimization.steps:
+        # only the manifest is missing; the Trainer would take one step too many
+        logger.info("resuming from step %d of %d: nothing is left to train", start, optimization.steps)
+        trainer.state = TrainerState.load_from_json(str(store.state_folder(start) / "trainer_state.json"))
+    elif start:
         logger.info("resuming from step %d of %d", start, optimization.steps)
         with store.resume_folder(start) as folder:
             trainer.train(resume_from_checkpoint=str(folder))
