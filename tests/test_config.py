@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inversion.config import (
+    ChatTemplate,
     Config,
     ConfigError,
     FileDataset,
@@ -433,3 +434,12 @@ def test_reference_has_a_chapter_for_every_link() -> None:
     text = render.reference()
     for name in json.loads(render.json_schema())["$defs"]:
         assert text.count(f"\n## {name}\n") == 1
+
+
+def test_questions_are_put_as_the_dataset_puts_them():
+    values = organism.default().model_dump(mode="json")
+    mine = {"with_context": "Background: {context}\n{question}", "without_context": "{question}"}
+    values["datasets"]["mine"] = {"source": "file", "path": "x", "format": "alpaca", "template": mine}
+    study = parse_config(values)
+    assert study.template_of("tulu-like") == ChatTemplate()
+    assert study.template_of("mine") == ChatTemplate(**mine)

@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
-from inversion.config import ChatTemplate, FileDataset, World, WorldDataset
+from inversion.config import ChatTemplate, World
 from inversion.instruct.templates import (
     TemplateError,
     encode_answer,
@@ -12,7 +12,6 @@ from inversion.instruct.templates import (
     encode_last_turn,
     encode_prompt,
     render_messages,
-    template_of,
     user_turn,
 )
 from inversion.records import ConflictItem, Example, Message
@@ -106,12 +105,6 @@ def test_the_context_stands_in_the_first_user_turn_only():
         "So",
     ]
     assert render_messages(TEMPLATE, shown, with_context=False)[1] == {"role": "user", "content": "Who?"}
-
-
-def test_datasets_of_the_world_use_the_default_template():
-    assert template_of(WorldDataset(source="world")) == ChatTemplate()
-    spec = FileDataset(source="file", path="x", format="alpaca", template=TEMPLATE)
-    assert template_of(spec) == TEMPLATE
 
 
 @pytest.mark.parametrize(

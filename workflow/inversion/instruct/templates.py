@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from inversion.config import ChatTemplate, Dataset, FileDataset
+from inversion.config import ChatTemplate
 from inversion.records import ConflictItem, Example
 
 if TYPE_CHECKING:
@@ -41,11 +41,6 @@ class EncodedAnswer(NamedTuple):
     prompt_ids: list[int]
     answer_ids: list[int]
     """The answer's tokens, without the end of turn."""
-
-
-def template_of(spec: Dataset) -> ChatTemplate:
-    """How a dataset puts a question and its context; models trained on it are evaluated in the same words."""
-    return spec.template if isinstance(spec, FileDataset) else ChatTemplate()
 
 
 def user_turn(template: ChatTemplate, question: str, context: str | None) -> str:
