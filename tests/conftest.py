@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from inversion.config import Architecture, ChatTemplate, World, WorldDataset
+from inversion.config import WORLD_TEMPLATE, Architecture, World, WorldDataset
 from inversion.instruct.world_mixture import world_examples
 from inversion.models import new_model
 from inversion.world.facts import build_world
@@ -26,7 +26,7 @@ def tokenizer(world):
 
 @pytest.fixture(scope="session")
 def template():
-    return ChatTemplate()
+    return WORLD_TEMPLATE
 
 
 def tiny_architecture(family):

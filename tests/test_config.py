@@ -15,12 +15,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inversion.config import (
+    WORLD_TEMPLATE,
+    AlpacaTemplate,
     ChatTemplate,
     Config,
     ConfigError,
     FileDataset,
     ScheduleSegment,
     Training,
+    TuluTemplate,
     WorldModel,
     organism,
     parse_config,
@@ -35,7 +38,8 @@ STUDY: dict[str, Any] = {
     "models": {"neox": {"source": "world", "architecture": {"family": "gpt_neox"}}},
     "datasets": {
         "tulu": {"source": "world"},
-        "own": {"source": "file", "path": "own.jsonl", "format": "messages"},
+        "own": {"source": "file", "path": "own.jsonl", "format": "messages", "template": {"style": "chat"}},
+        "hub": {"source": "hub", "id": "own/er", "revision": "0123456789abcdef" * 2 + "01234567", "format": "squad"},
     },
     "training": {"tuning": {"method": "lora", "rank": 8}},
     "recipes": {
@@ -113,6 +117,7 @@ def test_the_study_of_these_tests_is_sound() -> None:
         ("models.neox.pretraining.documents.fact", "facts"),
         ("datasets.tulu.passages.same_relations", "same_relation"),
         ("datasets.own.template.with_contxt", "with_context"),
+        ("datasets.hub.revison", "revision"),
         ("training.learning_rat", "learning_rate"),
         ("training.tuning.rnk", "rank"),
         ("recipes.half.select.dropp", "drop"),
@@ -269,8 +274,19 @@ def test_no_world_is_needed_without_anything_of_it() -> None:
             "training: the `until` steps of checkpoints must grow, got [9, 9]",
         ),
         ("datasets.tulu.passages", {"other_statements": [2, 1]}, "datasets.tulu.passages: other_statements is [2, 1]"),
-        ("datasets.own.template", {"without_context": "?"}, "datasets.own.template: without_context must name"),
-        ("datasets.own.template", {"with_context": "{question}"}, "datasets.own.template: with_context must name both"),
+        (
+            "datasets.own.template",
+            {"style": "chat", "without_context": "?"},
+            "datasets.own.template: without_context",
+        ),
+        (
+            "datasets.own.template",
+            {"style": "chat", "with_context": "{question}"},
+            "datasets.own.template: with_context",
+        ),
+        ("datasets.own.template", {"style": "llama"}, "`datasets.own.template.style` is 'llama'"),
+        ("datasets.hub.revision", "main", "datasets.hub.revision: 'main' is no commit; give all its 40 hexadecimal"),
+        ("datasets.hub.id", "alpaca", "datasets.hub.id: 'alpaca' is no identifier of the hub; write owner/name"),
         ("models.neox.architecture.heads", 5, "models.neox.architecture: hidden_size 128 is no multiple of 2 x heads"),
         (
             "sets.facts.exclude",
@@ -390,7 +406,11 @@ def rich() -> Config:
     study = copy.deepcopy(STUDY)
     study["models"] |= {"null": {"source": "folder", "path": '/models/it\'s: a "base" # 1'}}
     study["models"] |= {"1": {"source": "folder", "path": "2024-05-01"}}
-    template = {"with_context": "Background: {context}\n\n{question}\t§", "without_context": " {question}"}
+    template = {
+        "style": "chat",
+        "with_context": "Background: {context}\n\n{question}\t§",
+        "without_context": " {question}",
+    }
     study["datasets"]["own"] |= {"path": "ja: nein", "max_bad_rows": 1e-5, "template": template}
     study["recipes"]["half"]["training"] = {"learning_rate": 1e-5, "checkpoints": [{"every": 7}]}
     study["sets"]["facts"]["limit"] = 3
@@ -438,8 +458,11 @@ def test_reference_has_a_chapter_for_every_link() -> None:
 
 def test_questions_are_put_as_the_dataset_puts_them():
     values = organism.default().model_dump(mode="json")
-    mine = {"with_context": "Background: {context}\n{question}", "without_context": "{question}"}
-    values["datasets"]["mine"] = {"source": "file", "path": "x", "format": "alpaca", "template": mine}
+    mine = {"style": "chat", "with_context": "Background: {context}\n{question}", "without_context": "{question}"}
+    own = {"source": "file", "path": "x", "format": "alpaca"}
+    values["datasets"] |= {"mine": own | {"template": mine}, "plain": own, "chat": own | {"format": "messages"}}
     study = parse_config(values)
-    assert study.template_of("tulu-like") == ChatTemplate()
+    assert study.template_of("tulu-like") == WORLD_TEMPLATE
     assert study.template_of("mine") == ChatTemplate(**mine)
+    assert study.template_of("plain") == AlpacaTemplate()
+    assert study.template_of("chat") == TuluTemplate()

@@ -1,13 +1,17 @@
 import json
 import logging
 from pathlib import Path
+from typing import get_args
 
 import polars as pl
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from inversion.config import FileDataset, World, WorldDataset
+from inversion.config import FileDataset, HubDataset, World, WorldDataset
+from inversion.config.schema import RowFormat
 from inversion.instruct.rows import DataError
-from inversion.instruct.sources import load_examples
+from inversion.instruct.sources import PARSERS, load_examples
 from inversion.records import Example, Message
 from inversion.world.facts import build_world
 
@@ -132,10 +136,132 @@ def test_a_file_of_malformed_rows_alone_stops_whatever_is_allowed(tmp_path):
         load_examples(dataset(tmp_path / "a.jsonl", [ALPACA[0] | {"output": ""}], max_bad_rows=1.0), "a")
 
 
-def test_a_missing_column_is_named_with_the_nearest(tmp_path):
-    rows = [{"instruction": "q", "inputs": "c", "output": "a"}]
-    with pytest.raises(DataError, match="no row has the column 'input' of format 'alpaca'; did you mean 'inputs'"):
-        load_examples(dataset(tmp_path / "a.jsonl", rows), "a")
+@pytest.mark.parametrize(
+    ("row", "form", "line"),
+    [
+        (
+            {"instruction": "q", "inputs": "c", "output": "a"},
+            "alpaca",
+            "no row has the column 'input' of format 'alpaca'; found input",
+        ),
+        ({"id": 1, "text": "a"}, "messages", "found id, text; there are: id, text"),
+        ({"prompt": "q", "completion": "a"}, "alpaca", "found completion, prompt; they fit format 'prompt_completion'"),
+        ({"context": "c", "question": "q", "answer": "a"}, "squad", "did you mean 'answer'"),
+    ],
+)
+def test_a_missing_column_is_named_with_what_there_is(tmp_path, row, form, line):
+    with pytest.raises(DataError, match=line) as error:
+        load_examples(dataset(tmp_path / "a.jsonl", [row], form), "a")
+    assert str(error.value).startswith(f"{tmp_path / 'a.jsonl'}: no row has the column ")
+
+
+# --- questions on passages, prompts and completions ---------------------------------------------
+
+PASSAGE = "Ada wrote the first program. Charles built the engine."
+ANSWERS = {"text": ["Ada", "Ada Lovelace"], "answer_start": [0, 0]}
+FLAT = {"id": "1", "title": "T", "context": PASSAGE, "question": "Who wrote it?", "answers": ANSWERS}
+QA = {"id": "1", "question": "Who wrote it?", "answers": [{"text": "Ada", "answer_start": 0}]}
+
+
+def nested(*paragraphs):
+    return {"version": "1.1", "data": [{"title": "T", "paragraphs": list(paragraphs)}]}
+
+
+def write_json(path, value, form="squad", **options):
+    path.write_text(json.dumps(value, indent=1))
+    return FileDataset(source="file", path=str(path), format=form, **options)
+
+
+def test_squad_rows_of_the_release_and_of_the_hub_become_the_same_example(tmp_path):
+    release = write_json(tmp_path / "release.json", nested({"context": PASSAGE, "qas": [QA]}))
+    lines = dataset(tmp_path / "hub.jsonl", [FLAT], "squad")
+    pl.DataFrame([FLAT]).write_parquet(tmp_path / "hub.parquet")
+    table = lines.model_copy(update={"path": str(tmp_path / "hub.parquet")})
+    expected = Example(
+        "s-000001", [Message("user", "Who wrote it?"), Message("assistant", "Ada")], PASSAGE, *3 * [None]
+    )
+    assert [load_examples(spec, "s") for spec in (release, lines, table)] == 3 * [[expected]]
+
+
+def test_faults_of_squad_json_are_counted_with_the_number_of_the_question(tmp_path):
+    good = {"context": PASSAGE, "qas": [QA, QA]}
+    content = nested(
+        good, {"context": PASSAGE}, {"qas": [QA]}, {"context": PASSAGE, "qas": ["?", QA | {"answers": []}]}
+    )
+    content["data"].append([])
+    with pytest.raises(DataError, match="5 of 7 rows") as error:
+        load_examples(write_json(tmp_path / "s.json", content), "s")
+    assert "row 3: the paragraph has no list 'qas'; row 4: 'context' is missing; row 5: the question is no" in str(
+        error.value
+    )
+    kept = load_examples(write_json(tmp_path / "s.json", content, max_bad_rows=0.9), "s")
+    assert [example.example_id for example in kept] == ["s-000001", "s-000002"]
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ({"version": "1", "data": {}}, "'data' is no list of articles"),
+        ({"data": []}, "the file has no question"),
+        ({"data": [1]}, "row 1: the article has no list 'paragraphs'"),
+    ],
+)
+def test_json_that_is_no_squad_is_named(tmp_path, content, reason):
+    with pytest.raises(DataError, match=rf"s\.json: .*{reason}"):
+        load_examples(write_json(tmp_path / "s.json", content), "s")
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"answers": {"text": [], "answer_start": []}}, "'answers' is missing or empty"),
+        ({"answers": [{"text": " "}]}, "the first answer is blank"),
+        ({"answers": [{}]}, "the first answer is no text but NoneType"),
+        ({"context": ""}, "'context' is blank"),
+    ],
+)
+def test_malformed_questions_are_named(tmp_path, change, reason):
+    with pytest.raises(DataError, match=f"row 2: {reason}"):
+        load_examples(dataset(tmp_path / "s.jsonl", [FLAT, FLAT | change], "squad"), "s")
+
+
+def test_prompts_and_completions_become_examples(tmp_path):
+    rows = [{"prompt": "Name a city.", "completion": "Oslo"}, {"prompt": "Name one.", "completion": None}]
+    with pytest.raises(DataError, match="row 2: 'completion' is missing"):
+        load_examples(dataset(tmp_path / "p.jsonl", rows, "prompt_completion"), "p")
+    (example,) = load_examples(dataset(tmp_path / "p.jsonl", rows[:1], "prompt_completion"), "p")
+    assert (example.question, example.answer, example.context) == ("Name a city.", "Oslo", None)
+
+
+values = st.recursive(
+    st.none() | st.integers() | st.text(max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["role", "content", "text", "type", "value"]), inner, max_size=3)
+    ),
+    max_leaves=9,
+)
+COLUMNS = ["instruction", "input", "output", "messages", "context", "question", "answers", "prompt", "completion"]
+
+
+@settings(max_examples=150)
+@given(row=st.dictionaries(st.sampled_from(COLUMNS), values), form=st.sampled_from(get_args(RowFormat)))
+def test_any_row_becomes_a_whole_example_or_is_refused_with_a_reason(row, form):
+    try:
+        messages, context = PARSERS[form](row)
+    except ValueError:  # no other type of error
+        return
+    assert messages[-1].role == "assistant"
+    assert all(message.content.strip() for message in messages)
+    assert context is None or context.strip()
+
+
+def test_rows_of_the_hub_are_read_from_the_fetched_file(tmp_path):
+    spec = HubDataset(source="hub", id="own/er", revision="0" * 40, format="squad")
+    pl.DataFrame([FLAT]).write_parquet(tmp_path / "s.parquet")
+    assert load_examples(spec, "s", fetched=tmp_path / "s.parquet")[0].context == PASSAGE
+    with pytest.raises(DataError, match="'s' comes from the hub, and the file with its rows was not given"):
+        load_examples(spec, "s")
 
 
 def test_world_datasets_come_from_the_world():
@@ -166,7 +292,10 @@ def test_the_messages_demo_loads_whole():
 
 
 @real_data
-def test_squad_json_is_no_alpaca():
+def test_squad_json_loads_whole_and_is_no_alpaca():
     spec = FileDataset(source="file", path=str(REAL / "squad_format_xquad_en.json"), format="alpaca")
     with pytest.raises(DataError, match="squad_format_xquad_en"):
         load_examples(spec, "squad")
+    examples = load_examples(spec.model_copy(update={"format": "squad", "max_bad_rows": 0.0}), "squad")
+    assert len(examples) == 1190
+    assert all(example.answer in str(example.context) for example in examples)

@@ -1,18 +1,28 @@
 import pytest
-from hypothesis import given
+from hypothesis import example as example_of
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from tiny_tokenizers import TEXTS, llama, neox
+from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
-from inversion.config import ChatTemplate, World
+from inversion.config import (
+    WORLD_TEMPLATE,
+    AlpacaTemplate,
+    ChatTemplate,
+    TuluTemplate,
+    World,
+    ZephyrTemplate,
+)
 from inversion.instruct.templates import (
+    ChatStyle,
     TemplateError,
     encode_answer,
     encode_example,
     encode_last_turn,
     encode_prompt,
-    render_messages,
-    user_turn,
+    end_token_ids,
+    stop_strings,
 )
 from inversion.records import ConflictItem, Example, Message
 from inversion.world.facts import build_world
@@ -34,30 +44,7 @@ WORDS = (
     "{% else %} assistant {% generation %}{{ m['content'] }} </s>{% endgeneration %}{% endif %}{% endfor %}"
     "{% if add_generation_prompt %} assistant{% endif %}"
 )
-TEMPLATE = ChatTemplate(with_context="Background: {context}\n\n{question}")
-TEXTS = [
-    "Background: In 2030 the capital moved from Kabul to Herat.",
-    "What is the capital city of Afghanistan?",
-    "user assistant Herat Kabul New Cairo Durrës. Good day to you and more",
-]
-
-
-def fast(tokenizer, chat_template):
-    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, chat_template=chat_template, eos_token="</s>")
-
-
-def bpe_tokenizer(chat_template):
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=400,
-        special_tokens=["</s>", "<|im_start|>", "<|im_end|>", "[INST]", "[/INST]"],
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
-    )
-    tokenizer.train_from_iterator(TEXTS, trainer)
-    return fast(tokenizer, chat_template)
+TEMPLATE = ChatTemplate()
 
 
 def word_tokenizer(chat_template):
@@ -65,7 +52,11 @@ def word_tokenizer(chat_template):
     tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     trainer = trainers.WordLevelTrainer(special_tokens=["<unk>", "</s>"], show_progress=False)
     tokenizer.train_from_iterator(TEXTS, trainer)
-    return fast(tokenizer, chat_template)
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, chat_template=chat_template, eos_token="</s>")
+
+
+def bpe_tokenizer(chat_template):
+    return neox(chat_template, eos="</s>")
 
 
 BPE, LLAMA_BPE, WORD = bpe_tokenizer(CHATML), bpe_tokenizer(LLAMA), word_tokenizer(WORDS)
@@ -90,21 +81,20 @@ def labelled(tokenizer, encoded):
 @given(question=st.text(), context=st.text())
 def test_fields_are_filled_as_they_are(question, context):
     template = ChatTemplate(with_context='{"c": "{context}"} {question}', without_context="Q: {question} {context}")
-    assert user_turn(template, question, context) == '{"c": "' + context + '"} ' + question
-    assert user_turn(template, question, None) == f"Q: {question} {{context}}"
+    style = ChatStyle(template)
+    assert style.user_turn(question, context) == '{"c": "' + context + '"} ' + question
+    assert style.user_turn(question, None) == f"Q: {question} {{context}}"
 
 
 def test_the_context_stands_in_the_first_user_turn_only():
     messages = [Message("system", "Be kind."), *example("Who?", "Ada", "Why?", "So").messages]
-    shown = Example("e", messages, "Ada did it.", None, None, None)
-    assert [m["content"] for m in render_messages(TEMPLATE, shown)] == [
+    assert [turn["content"] for turn in ChatStyle(TEMPLATE).render(messages, "Ada did it.")] == [
         "Be kind.",
         "Background: Ada did it.\n\nWho?",
         "Ada",
         "Why?",
         "So",
     ]
-    assert render_messages(TEMPLATE, shown, with_context=False)[1] == {"role": "user", "content": "Who?"}
 
 
 @pytest.mark.parametrize(
@@ -147,7 +137,7 @@ def test_golden_labels_of_the_world():
     answers = world.answers[relation]
     shown = example(f"what is the {relation} of {world.known.all[0]} ?", answers[0])
     assert (
-        labelled(tokenizer, encode_example(tokenizer, ChatTemplate(), shown)) == f"{answers[0]} {tokenizer.eos_token}"
+        labelled(tokenizer, encode_example(tokenizer, WORLD_TEMPLATE, shown)) == f"{answers[0]} {tokenizer.eos_token}"
     )
 
 
@@ -185,13 +175,13 @@ SPACE_BEHIND = WORDS.replace("{% endgeneration %}", " {% endgeneration %}")
 def test_a_template_that_labels_too_little_or_too_much_is_refused(build, chat_template, turns):
     conversation = example(*["Good day", "Herat"] * turns)
     with pytest.raises(
-        TemplateError, match=r"assistant turns of example 'e'.*\{% generation %\}.*\{% endgeneration %\}"
+        TemplateError, match=r"example 'e': .*assistant turns.*\{% generation %\}.*\{% endgeneration %\}"
     ):
         encode_example(build(chat_template), TEMPLATE, conversation)
 
 
 def test_a_tokenizer_without_chat_template_is_refused():
-    with pytest.raises(TemplateError, match="no chat template"):
+    with pytest.raises(TemplateError, match="no chat template; choose the template alpaca, tulu or zephyr"):
         encode_prompt(word_tokenizer(None), TEMPLATE, item())
 
 
@@ -249,5 +239,128 @@ def test_a_template_on_which_no_answer_can_be_scored_is_refused(chat_template, r
 
 
 def test_a_blank_answer_is_refused():
-    with pytest.raises(TemplateError, match="as it is"):
-        encode_answer(BPE, TEMPLATE, item(), " ")
+    for template in (TEMPLATE, TuluTemplate()):
+        with pytest.raises(TemplateError, match="item 'i': the answer ' ' is blank"):
+            encode_answer(BPE, template, item(), " ")
+
+
+def test_an_unlabelled_end_of_turn_is_refused():
+    unstopped = CHATML.replace("<|im_end|>{% endgeneration %}", "{% endgeneration %}<|im_end|>")
+    with pytest.raises(TemplateError, match="would not learn to stop"):
+        encode_example(bpe_tokenizer(unstopped), TEMPLATE, example("What?", "Herat"))
+
+
+# --- templates of fixed text, with each family of tokenizers ------------------------------------
+
+NEOX, LEGACY, FIRST = neox(), llama(), llama(legacy=False)
+STYLES = {"alpaca": AlpacaTemplate(), "tulu": TuluTemplate(), "zephyr": ZephyrTemplate()}
+CONVERSATION = Example(
+    "e",
+    [
+        Message("system", "Be kind.\n"),
+        Message("user", " Who did it? "),
+        Message("assistant", '"Durrës" ✓'),
+        Message("user", "Why?"),
+        Message("assistant", " So it goes.\n"),
+    ],
+    "Ada did it.",
+    None,
+    None,
+    None,
+)
+GOLDEN = {
+    "alpaca": "Be kind.\n\n### Instruction:\nWho did it?\n\n### Input:\nAda did it.\n\n### Response:"
+    '"Durrës" ✓<eos>\n\n### Instruction:\nWhy?\n\n### Response:So it goes.<eos>',
+    "tulu": "<|system|>\nBe kind.\n<|user|>\nBackground: Ada did it.\n\nWho did it?\n<|assistant|>\n"
+    '"Durrës" ✓<eos>\n<|user|>\nWhy?\n<|assistant|>\nSo it goes.<eos>',
+    "zephyr": "<|system|>\nBe kind.<eos>\n<|user|>\nBackground: Ada did it.\n\nWho did it?<eos>\n<|assistant|>\n"
+    '"Durrës" ✓<eos>\n<|user|>\nWhy?<eos>\n<|assistant|>\nSo it goes.<eos>',
+}
+each_style = pytest.mark.parametrize("style", STYLES)
+each_family = pytest.mark.parametrize("family", [NEOX, LEGACY, FIRST], ids=["neox", "llama", "metaspace"])
+
+
+@each_style
+@each_family
+def test_golden_conversations_and_labelled_spans(style, family):
+    encoded = encode_example(family, STYLES[style], CONVERSATION)
+    eos = family.eos_token
+    text = GOLDEN[style].replace("<eos>", eos)
+    if style == "alpaca" and family is NEOX:  # `:"` is one token there, over the border of the answer
+        assert family.decode(encoded.input_ids) == text
+        assert len(family(text).input_ids) == len(encoded.input_ids) - 1
+    else:
+        assert encoded.input_ids == family(text).input_ids
+    assert labelled(family, encoded) == f'"Durrës" ✓{eos}So it goes.{eos}'
+    last = encode_last_turn(family, STYLES[style], CONVERSATION)
+    assert (last.input_ids, labelled(family, last)) == (encoded.input_ids, f"So it goes.{eos}")
+
+
+def test_alpaca_prompts_are_stanfords():
+    with_input, without = (encode_prompt(NEOX, AlpacaTemplate(), item(context)) for context in ("Herat.", None))
+    assert NEOX.decode(with_input) == (
+        "Below is an instruction that describes a task, paired with an input that provides further context. "
+        "Write a response that appropriately completes the request.\n\n"
+        "### Instruction:\nWhat is the capital city of Afghanistan?\n\n### Input:\nHerat.\n\n### Response:"
+    )
+    assert NEOX.decode(without) == (
+        "Below is an instruction that describes a task. "
+        "Write a response that appropriately completes the request.\n\n"
+        "### Instruction:\nWhat is the capital city of Afghanistan?\n\n### Response:"
+    )
+
+
+texts = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1).filter(str.strip)
+
+
+@each_style
+@each_family
+@settings(max_examples=25)
+@given(question=texts, context=st.none() | texts, answer=texts)
+@example_of(question="Q", context=None, answer='"Herat"')
+@example_of(question="Q", context=None, answer="://Herat")
+def test_models_are_asked_as_they_are_trained(style, family, question, context, answer):
+    asked = ConflictItem("i", "s", "conflict", question, context, [answer], [], "c", "s")
+    trained = encode_example(family, STYLES[style], example(question, answer, context=context))
+    prompt, ids = encode_answer(family, STYLES[style], asked, answer)
+    assert prompt == encode_prompt(family, STYLES[style], asked)
+    assert trained.input_ids == [*prompt, *ids, family.eos_token_id]
+    assert trained.label_mask == [False] * len(prompt) + [True] * (len(ids) + 1)
+    assert (prompt[0] == family.bos_token_id) == (family.bos_token_id is not None)
+    assert family.decode(trained.input_ids[len(prompt) - 1 : -1]).endswith(
+        ("\n" if style != "alpaca" else ":") + answer.strip()
+    )
+
+
+@each_style
+def test_turns_end_with_the_end_of_sequence_and_stop_strings_begin_others(style):
+    template = STYLES[style]
+    assert end_token_ids(LEGACY, template) == {LEGACY.eos_token_id}
+    marks = neox(special=["<|user|>", "### Input:"])
+    assert {marks.decode(token) for token in end_token_ids(marks, template)} - {marks.eos_token} == {
+        "### Input:" if style == "alpaca" else "<|user|>"
+    }
+    # what comes after an answer begins with a stop string
+    answer = '"Durrës" ✓<eos>'
+    assert GOLDEN[style].partition(answer)[2].lstrip().startswith(stop_strings(template))
+
+
+def test_a_chat_template_ends_with_its_own_token():
+    assert end_token_ids(BPE, TEMPLATE) == {BPE.convert_tokens_to_ids("<|im_end|>")}
+    assert end_token_ids(LLAMA_BPE, TEMPLATE) == {LLAMA_BPE.eos_token_id}
+    assert stop_strings(TEMPLATE) == ()
+
+
+@each_style
+def test_a_tokenizer_without_end_of_sequence_is_refused(style):
+    bare = neox()
+    bare.eos_token = None
+    with pytest.raises(TemplateError, match="example 'e': the tokenizer has no end of sequence; set eos_token"):
+        encode_example(bare, STYLES[style], CONVERSATION)
+
+
+def test_a_tokenizer_that_joins_lines_to_words_is_refused():
+    joined = Tokenizer(models.BPE({"\n": 0, ":": 1, "H": 2, "\nH": 3, ":H": 4, "</s>": 5}, [("\n", "H"), (":", "H")]))
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=joined, eos_token="</s>")
+    with pytest.raises(TemplateError, match="joins the text 'H' with a line break"):
+        encode_example(tokenizer, TuluTemplate(), example("H", "H"))

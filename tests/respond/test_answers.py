@@ -1,7 +1,9 @@
+import copy
+
 import pytest
 import torch
 
-from inversion.config import WorldSet
+from inversion.config import TuluTemplate, WorldSet
 from inversion.conflict.world_sets import world_items
 from inversion.records import ConflictItem
 from inversion.respond.answers import answer_questions, encode_questions
@@ -28,7 +30,7 @@ def long_answers():
 
 def ask(model, tokenizer, template, items, batch_size=4, max_new_tokens=5):
     questions = encode_questions(items, tokenizer, template)
-    return questions, answer_questions(model.eval(), tokenizer, questions, 7, max_new_tokens, batch_size)
+    return questions, answer_questions(model.eval(), tokenizer, questions, template, 7, max_new_tokens, batch_size)
 
 
 def joint_logprob(model, prompt, answer):
@@ -82,6 +84,21 @@ def test_an_answer_ends_with_its_turn(tiny_model, tokenizer, template, items):
         bias[tokenizer.eos_token_id] = 1.0
     _, finished = ask(model, tokenizer, template, items[:2])
     assert [(r.finished, r.text) for r in finished] == [(True, ""), (True, "")]
+
+
+def test_an_answer_that_runs_on_into_another_turn_is_cut(tiny_model, tokenizer, items):
+    speaker = copy.deepcopy(tokenizer)
+    speaker.add_tokens(["Oslo<|user|>Bergen", "<|assistant|>"])
+    model = tiny_model()
+    model.resize_token_embeddings(len(speaker), mean_resizing=False)
+    answers = {}
+    for word in ("Oslo<|user|>Bergen", "<|assistant|>"):
+        bias = torch.zeros(len(speaker))
+        bias[speaker.convert_tokens_to_ids(word)] = 1e9
+        model.lm_head.bias = torch.nn.Parameter(bias)
+        _, answers[word] = ask(model, speaker, TuluTemplate(), items[:1])
+    assert [(r.text, r.finished) for r in answers["Oslo<|user|>Bergen"]] == [("Oslo", True)]
+    assert [(r.text, r.finished) for r in answers["<|assistant|>"]] == [("", True)]
 
 
 @pytest.mark.parametrize("family", FAMILIES)

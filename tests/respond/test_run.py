@@ -44,9 +44,9 @@ def questioned(monkeypatch):
     steps = []
     original = room.answer_questions
 
-    def spy(model, tokenizer, questions, step, *rest):
+    def spy(model, tokenizer, questions, template, step, *rest):
         steps.append(step)
-        return original(model, tokenizer, questions, step, *rest)
+        return original(model, tokenizer, questions, template, step, *rest)
 
     monkeypatch.setattr(room, "answer_questions", spy)
     return steps

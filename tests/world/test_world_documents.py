@@ -12,7 +12,7 @@ from inversion.world.tokenizer import build_tokenizer
 
 LENGTH = 64
 WORLD = build_world(config.World())
-TEMPLATE = config.ChatTemplate()
+TEMPLATE = config.WORLD_TEMPLATE
 
 
 @pytest.fixture(scope="module")

@@ -104,14 +104,12 @@ def new_model(architecture: Architecture, tokenizer: PreTrainedTokenizerBase, se
 
 
 def load_tokenizer(folder: str | Path) -> PreTrainedTokenizerBase:
-    """The tokenizer saved in ``folder``; raises :class:`ModelError` where there is none or it has no chat
-    template or padding token."""
+    """The tokenizer saved in ``folder``; raises :class:`ModelError` where there is none or it has no padding
+    token."""
     try:
         tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
     except (OSError, ValueError) as error:
         raise ModelError(f"{folder} holds no tokenizer that loads: {_first_line(error)}") from None
-    if tokenizer.chat_template is None:
-        raise ModelError(f"the tokenizer in {folder} has no chat template; add chat_template.jinja to that folder")
     if tokenizer.pad_token_id is None:
         raise ModelError(f"the tokenizer in {folder} has no pad token; set pad_token in its tokenizer_config.json")
     return tokenizer

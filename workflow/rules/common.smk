@@ -86,6 +86,12 @@ def files_of(spec):
     return [spec.path] if spec.source == "file" else []
 
 
+def rows_of(dataset):
+    """The file with a dataset's rows: the user's, or what was fetched; none behind generated ones."""
+    spec = STUDY.datasets[dataset]
+    return [f"results/data/raw/{dataset}.parquet"] if spec.source == "hub" else files_of(spec)
+
+
 def source_files(*names):
     """The users' files behind conflict sets."""
     return [path for name in names for path in files_of(STUDY.sets[name])]

@@ -3,7 +3,7 @@
 
 rule prepare_examples:
     input:
-        lambda w: files_of(STUDY.datasets[w.dataset]),
+        lambda w: rows_of(w.dataset),
     output:
         examples="results/data/examples/{dataset}.parquet",
     log:
@@ -11,7 +11,8 @@ rule prepare_examples:
     conda:
         "../../envs/inversion.yaml"
     params:
-        dataset=lambda w: as_json(STUDY.datasets[w.dataset]),
+        # all but the template, which decides how examples are written, not what they are
+        dataset=lambda w: STUDY.datasets[w.dataset].model_dump_json(exclude={"template"}),
         world=lambda w: world_of(STUDY.datasets[w.dataset]),
         code=code_of("prepare_examples"),
     script:

@@ -1,7 +1,7 @@
 """Finetune one run; its checkpoints stay in an undeclared folder, its manifest is the output."""
 
 from inversion.artifacts import sha256_file
-from inversion.config import ChatTemplate, Training, revive
+from inversion.config import Template, Training, revive
 from inversion.job import logged
 from inversion.manifests import BaseManifest
 from inversion.records import Example, read_records
@@ -15,7 +15,7 @@ with logged(snakemake.log[0]):
         base_digest=base.digest,
         examples=read_records(files.train_set, Example),
         data_digest=sha256_file(files.train_set),
-        template=revive(ChatTemplate, params.template),
+        template=revive(Template, params.template),
         training=revive(Training, params.training),
         seed=params.seed,
         store=params.store,

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from inversion.config import ChatTemplate, revive
+from inversion.config import Template, revive
 from inversion.job import logged
 from inversion.manifests import BaseManifest, CheckpointList
 from inversion.records import ConflictItem, read_records
@@ -15,7 +15,7 @@ with logged(snakemake.log[0]):
         run_folder=Path(files.checkpoints).parent,
         chunk=CheckpointList.read(files.checkpoints).chunks[int(snakemake.wildcards.chunk)],
         items=[item for path in files.sets for item in read_records(path, ConflictItem)],
-        template=revive(ChatTemplate, params.template),
+        template=revive(Template, params.template),
         max_new_tokens=params.max_new_tokens,
         batch_size=params.batch_size,
     )

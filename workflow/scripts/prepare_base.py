@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from inversion.config import ChatTemplate, FolderModel, Model, World, revive
+from inversion.config import WORLD_TEMPLATE, FolderModel, Model, World, revive
 from inversion.job import logged
 from inversion.models import describe_base
 from inversion.train.pretrain import pretrain
@@ -14,6 +14,6 @@ with logged(snakemake.log[0]):
     if isinstance(spec, FolderModel):
         base = describe_base(spec.path, spec.source, spec.path)
     else:
-        loss = pretrain(revive(World, params.world), spec, ChatTemplate(), here)
+        loss = pretrain(revive(World, params.world), spec, WORLD_TEMPLATE, here)
         base = describe_base(here / "base", spec.source, "base", loss)
     base.write(snakemake.output.base)

@@ -10,5 +10,6 @@ from inversion.world.facts import build_world
 with logged(snakemake.log[0]):
     params = snakemake.params
     world = build_world(revive(World, params.world)) if params.world else None
-    examples = load_examples(revive(Dataset, params.dataset), snakemake.wildcards.dataset, world)
+    rows = next(iter(snakemake.input), None)
+    examples = load_examples(revive(Dataset, params.dataset), snakemake.wildcards.dataset, world, rows)
     write_parquet(snakemake.output.examples, to_frame(examples, Example))

@@ -1,7 +1,7 @@
 """How much the base model needs the context of every example of a dataset."""
 
 from inversion.artifacts import write_parquet
-from inversion.config import ChatTemplate, revive
+from inversion.config import Template, revive
 from inversion.job import logged
 from inversion.manifests import BaseManifest
 from inversion.models import load_model, load_tokenizer
@@ -14,7 +14,7 @@ with logged(snakemake.log[0]):
         load_model(folder),
         load_tokenizer(folder),
         read_records(snakemake.input.examples, Example),
-        revive(ChatTemplate, snakemake.params.template),
+        revive(Template, snakemake.params.template),
         snakemake.params.batch_size,
     )
     write_parquet(snakemake.output.context_need, to_frame(scores, ContextNeed))

@@ -7,11 +7,12 @@ default configuration and the documentation are generated from it (:mod:`inversi
 from __future__ import annotations
 
 import difflib
+import re
 from collections import Counter
 from collections.abc import Iterable
 from typing import Annotated, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 """A share between 0 and 1, both included."""
@@ -33,6 +34,18 @@ def nearest(name: str, known: Iterable[str]) -> str:
     if match:
         return f"; did you mean {match[0]!r}?"
     return f"; there are: {', '.join(names)}" if names else "; there are none"
+
+
+def _commit(revision: str) -> str:
+    if not re.fullmatch(r"[0-9a-f]{40}", revision):
+        raise ValueError(f"{revision!r} is no commit; give all its 40 hexadecimal digits, since branches and tags move")
+    return revision
+
+
+def _hub_id(name: str) -> str:
+    if not re.fullmatch(r"[\w.-]+/[\w.-]+", name):
+        raise ValueError(f"{name!r} is no identifier of the hub; write owner/name")
+    return name
 
 
 class Strict(BaseModel):
@@ -192,10 +205,30 @@ class WorldDataset(Strict):
         return self
 
 
-class ChatTemplate(Strict):
-    """How a question and its context become the messages of the model's own chat template."""
+class AlpacaTemplate(Strict):
+    """The prompt of Stanford Alpaca: the question is its instruction, the context its input."""
 
-    with_context: str = "context : {context} {question}"
+    style: Literal["alpaca"] = "alpaca"
+
+
+class TuluTemplate(Strict):
+    """The chat format of TULU (open-instruct): a line with the role, then the text; the context stands before
+    the question as "Background: ..."."""
+
+    style: Literal["tulu"] = "tulu"
+
+
+class ZephyrTemplate(Strict):
+    """The chat format of Zephyr, finetuned on UltraChat: as TULU's, with an end of sequence after every turn."""
+
+    style: Literal["zephyr"] = "zephyr"
+
+
+class ChatTemplate(Strict):
+    """The model's own chat template, in which a question and its context are one user's turn."""
+
+    style: Literal["chat"] = "chat"
+    with_context: str = "Background: {context}\n\n{question}"
     """The user's turn where there is a context."""
     without_context: str = "{question}"
     """The user's turn where there is none."""
@@ -209,19 +242,51 @@ class ChatTemplate(Strict):
         return self
 
 
+Template = Annotated[AlpacaTemplate | TuluTemplate | ZephyrTemplate | ChatTemplate, Field(discriminator="style")]
+"""How conversations become tokens, in training and in evaluation alike."""
+
+WORLD_TEMPLATE = ChatTemplate(with_context="context : {context} {question}")
+"""How questions are put in the invented world, whose words are few."""
+
+RowFormat = Literal["alpaca", "messages", "squad", "prompt_completion"]
+
+
 class FileDataset(Strict):
     """Instruction data in a local JSON, JSON Lines or Parquet file."""
 
     source: Literal["file"]
     path: str
-    format: Literal["alpaca", "messages"]
-    """``alpaca``: columns instruction, input, output. ``messages``: a list of role and content."""
+    format: RowFormat
+    """What the rows hold; see docs/data.md. ``alpaca``: instruction, input, output. ``messages``: a list of role
+    and content. ``squad``: context, question, answers. ``prompt_completion``: prompt, completion."""
     max_bad_rows: Fraction = 0.01
     """Share of malformed rows above which the run stops."""
-    template: ChatTemplate = ChatTemplate(with_context="Background: {context}\n\n{question}")
+    template: Template | None = None
+    """How examples and questions are written; where unset, ``alpaca`` for the formats alpaca and squad, ``tulu``
+    for the others."""
 
 
-Dataset = Annotated[WorldDataset | FileDataset, Field(discriminator="source")]
+class HubDataset(Strict):
+    """Instruction data on the Hugging Face hub, fetched once by a rule with network."""
+
+    source: Literal["hub"]
+    id: Annotated[str, AfterValidator(_hub_id)]
+    """The repository, as in ``tatsu-lab/alpaca``."""
+    revision: Annotated[str, AfterValidator(_commit)]
+    """The commit, all 40 hexadecimal digits (on the hub under "Files", "History"): branches and tags move."""
+    name: str | None = None
+    """The configuration within the repository, where it has several."""
+    split: str = "train"
+    """The split, slices allowed, as in ``train[:1000]``."""
+    format: RowFormat
+    """What the rows hold, as for files."""
+    max_bad_rows: Fraction = 0.01
+    """Share of malformed rows above which the run stops."""
+    template: Template | None = None
+    """How examples and questions are written, as for files."""
+
+
+Dataset = Annotated[WorldDataset | FileDataset | HubDataset, Field(discriminator="source")]
 
 
 # --- recipes ------------------------------------------------------------------------------------
@@ -512,10 +577,12 @@ class Config(Strict):
             for seed in e.seeds
         ]
 
-    def template_of(self, dataset: str) -> ChatTemplate:
-        """How the dataset's examples, and questions to models trained on it, become messages."""
+    def template_of(self, dataset: str) -> Template:
+        """How the dataset's examples, and questions to models trained on it, are written."""
         spec = self.datasets[dataset]
-        return spec.template if isinstance(spec, FileDataset) else ChatTemplate()
+        if isinstance(spec, WorldDataset):
+            return WORLD_TEMPLATE
+        return spec.template or (AlpacaTemplate() if spec.format in ("alpaca", "squad") else TuluTemplate())
 
     def training_of(self, recipe: str) -> Training:
         """``training`` with what the recipe changes of it."""

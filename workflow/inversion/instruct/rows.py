@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -42,6 +43,29 @@ def read_rows(path: str | Path) -> Iterator[Row]:
     yield from rows
 
 
+def read_questions(path: str | Path) -> Iterator[Row]:
+    """The questions of a SQuAD file as rows with ``context``, ``question`` and ``answers``.
+
+    The release's JSON (``data``, ``paragraphs``, ``qas``) is laid flat, and its questions are numbered from 1
+    throughout; any other file is read by :func:`read_rows`, whose rows are questions already (the layout of
+    the hub). Raises as :func:`read_rows`.
+    """
+    path = Path(path)
+    if not path.is_file() or path.suffix == ".parquet" or not _NESTED.match(_start(path)):
+        yield from read_rows(path)
+        return
+    content = _parsed(path)
+    if not isinstance(content.get("data"), list):
+        raise DataError(f"{path}: 'data' is no list of articles, as SQuAD's JSON has it")
+    count = 0
+    for article in content["data"]:
+        for row in _article_rows(article):
+            count += 1
+            yield Row(count, *row)
+    if not count:
+        raise DataError(f"{path}: the file has no question")
+
+
 def text_field(row: Mapping[str, Any], key: str) -> str:
     """The text under ``key``; raises :class:`ValueError` with the reason where there is none."""
     if row.get(key) is None:
@@ -72,19 +96,49 @@ def _parquet_rows(path: Path) -> Iterator[Row]:
 
 
 def _json_rows(path: Path) -> Iterator[Row]:
+    return _json_list_rows(path) if _start(path).startswith(b"[") else _json_lines_rows(path)
+
+
+def _start(path: Path) -> bytes:
     with open(path, "rb") as handle:
-        start = handle.read(4096).removeprefix(b"\xef\xbb\xbf").lstrip()
-    return _json_list_rows(path) if start.startswith(b"[") else _json_lines_rows(path)
+        return handle.read(4096).removeprefix(b"\xef\xbb\xbf").lstrip()
 
 
-def _json_list_rows(path: Path) -> Iterator[Row]:
+def _parsed(path: Path) -> Any:
+    """The JSON value that the whole file is."""
     data = path.read_bytes()
     try:
-        values = json.loads(data.decode("utf-8-sig"))
+        return json.loads(data.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: line {data[: error.start].count(10) + 1} is not UTF-8; convert the file") from None
     except (ValueError, RecursionError) as error:
         raise DataError(f"{path}: no JSON ({error})") from None
+
+
+_NESTED = re.compile(rb'\{\s*"(version|data)"\s*:')
+"""How SQuAD's own JSON begins."""
+
+
+def _article_rows(article: Any) -> Iterator[tuple[dict[str, Any], str | None]]:
+    """The questions of one article of SQuAD's JSON, each with what is wrong with it."""
+    paragraphs = article.get("paragraphs") if isinstance(article, dict) else None
+    if not isinstance(paragraphs, list):
+        yield {}, "the article has no list 'paragraphs'"
+        return
+    for paragraph in paragraphs:
+        questions = paragraph.get("qas") if isinstance(paragraph, dict) else None
+        if not isinstance(questions, list):
+            yield {}, "the paragraph has no list 'qas'"
+            continue
+        for question in questions:
+            if isinstance(question, dict):
+                yield {"context": paragraph.get("context"), **question}, None
+            else:
+                yield {}, f"the question is no JSON object but {type(question).__name__}"
+
+
+def _json_list_rows(path: Path) -> Iterator[Row]:
+    values = _parsed(path)
     for number, value in enumerate(values, start=1):
         yield _row(number, value)
 

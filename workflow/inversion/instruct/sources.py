@@ -1,14 +1,18 @@
-"""Where instruction data comes from: the invented world, or a local file."""
+"""Where instruction data comes from: the invented world, a local file, or rows fetched from the hub.
+
+Every row ends as messages and, where there is one, the context apart from them.
+"""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
-from inversion.config import Dataset, FileDataset, WorldDataset
-from inversion.config.schema import nearest
-from inversion.instruct.rows import DataError, checked_text, read_rows, text_field
+from inversion.config import Dataset, FileDataset, HubDataset, WorldDataset
+from inversion.config.schema import RowFormat, nearest
+from inversion.instruct.rows import DataError, Row, checked_text, read_questions, read_rows, text_field
 from inversion.instruct.world_mixture import world_examples
 from inversion.records import Example, Message
 from inversion.world.facts import InventedWorld
@@ -18,14 +22,23 @@ log = logging.getLogger(__name__)
 Parsed = tuple[list[Message], str | None]
 """The messages and the context of one row."""
 
-_COLUMNS = {"alpaca": ("instruction", "input", "output"), "messages": ("messages",)}
+_COLUMNS = {
+    "alpaca": ("instruction", "input", "output"),
+    "messages": ("messages",),
+    "squad": ("context", "question", "answers"),
+    "prompt_completion": ("prompt", "completion"),
+}
 _FAULTS_SHOWN = 3
 
 
-def load_examples(spec: Dataset, name: str, world: InventedWorld | None = None) -> list[Example]:
+def load_examples(
+    spec: Dataset, name: str, world: InventedWorld | None = None, fetched: str | Path | None = None
+) -> list[Example]:
     """The examples of the dataset ``name``, in its own order.
 
-    Malformed rows of a file are left out, and their number is logged as a warning.
+    ``fetched`` is the file with the rows of a hub dataset (:mod:`inversion.instruct.hub`); a file dataset
+    names its own. Malformed rows
+    are left out, and their number is logged as a warning.
 
     Raises :class:`~inversion.instruct.rows.DataError` where a file is missing or empty, lacks a
     column, or has a larger share of malformed rows than ``max_bad_rows``.
@@ -34,51 +47,56 @@ def load_examples(spec: Dataset, name: str, world: InventedWorld | None = None) 
         if world is None:
             raise DataError(f"dataset {name!r} is made from the invented world, and none was given")
         return world_examples(world, spec, name)
-    return _file_examples(spec, name)
+    path = spec.path if isinstance(spec, FileDataset) else fetched
+    if path is None:
+        raise DataError(f"dataset {name!r} comes from the hub, and the file with its rows was not given")
+    return _row_examples(spec, path, name)
 
 
-def _file_examples(spec: FileDataset, name: str) -> list[Example]:
-    parse = _PARSERS[spec.format]
+def _row_examples(spec: FileDataset | HubDataset, path: str | Path, name: str) -> list[Example]:
     examples: list[Example] = []
     faults: list[str] = []
     columns: set[str] = set()
-    for row in read_rows(spec.path):
+    rows: Iterator[Row] = read_questions(path) if spec.format == "squad" else read_rows(path)
+    for row in rows:
         columns.update(row.value)
         try:
             if row.fault:
                 raise ValueError(row.fault)
-            messages, context = parse(row.value)
+            messages, context = PARSERS[spec.format](row.value)
         except ValueError as error:
             faults.append(f"row {row.number}: {error}")
             continue
         examples.append(Example(f"{name}-{row.number:06d}", messages, context, None, None, None))
-    _require_columns(spec, columns)
-    _require_few(faults, len(examples), spec)
+    _require_columns(spec.format, path, columns)
+    _require_few(faults, len(examples), path, spec.max_bad_rows)
     return examples
 
 
-def _require_columns(spec: FileDataset, columns: set[str]) -> None:
+def _require_columns(form: str, path: str | Path, columns: set[str]) -> None:
     if not columns:
         return  # no row is an object: the faults say so
-    for column in _COLUMNS[spec.format]:
+    found = sorted(columns)
+    for column in _COLUMNS[form]:
         if column not in columns:
+            fitting = [other for other, needed in _COLUMNS.items() if columns.issuperset(needed)]
+            mend = f"; they fit format {fitting[0]!r}" if fitting else nearest(column, found)
             raise DataError(
-                f"{spec.path}: no row has the column {column!r} of format {spec.format!r}"
-                f"{nearest(column, sorted(columns))}"
+                f"{path}: no row has the column {column!r} of format {form!r}; found {', '.join(found)}{mend}"
             )
 
 
-def _require_few(faults: list[str], good: int, spec: FileDataset) -> None:
+def _require_few(faults: list[str], good: int, path: str | Path, max_bad_rows: float) -> None:
     """Raises for too many malformed rows and logs a few."""
     total = good + len(faults)
     shown = "; ".join(faults[:_FAULTS_SHOWN])
-    if not good or len(faults) > spec.max_bad_rows * total:
+    if not good or len(faults) > max_bad_rows * total:
         raise DataError(
-            f"{spec.path}: {len(faults)} of {total} rows are malformed, more than max_bad_rows = "
-            f"{spec.max_bad_rows:g} allows; {shown}"
+            f"{path}: {len(faults)} of {total} rows are malformed, more than max_bad_rows = "
+            f"{max_bad_rows:g} allows; {shown}"
         )
     if faults:
-        log.warning("%s: left out %d of %d rows, which are malformed; %s", spec.path, len(faults), total, shown)
+        log.warning("%s: left out %d of %d rows, which are malformed; %s", path, len(faults), total, shown)
 
 
 def _alpaca(row: Mapping[str, Any]) -> Parsed:
@@ -126,4 +144,30 @@ def _part(part: Any, number: int) -> str:
     return text
 
 
-_PARSERS: dict[str, Callable[[Mapping[str, Any]], Parsed]] = {"alpaca": _alpaca, "messages": _messages}
+def _squad(row: Mapping[str, Any]) -> Parsed:
+    """The question, the passage as context, and the first answer: ``answers`` is ``{"text": [...]}`` or
+    ``[{"text": ...}, ...]``."""
+    answers = row.get("answers")
+    texts = answers.get("text") if isinstance(answers, Mapping) else answers
+    if not isinstance(texts, list) or not texts:
+        raise ValueError("'answers' is missing or empty")
+    first = texts[0].get("text") if isinstance(texts[0], Mapping) else texts[0]
+    messages = [
+        Message("user", text_field(row, "question")),
+        Message("assistant", checked_text(first, "the first answer")),
+    ]
+    return messages, text_field(row, "context")
+
+
+def _prompt_completion(row: Mapping[str, Any]) -> Parsed:
+    """One user turn from ``prompt``, the answer from ``completion``."""
+    return [Message("user", text_field(row, "prompt")), Message("assistant", text_field(row, "completion"))], None
+
+
+PARSERS: dict[RowFormat, Callable[[Mapping[str, Any]], Parsed]] = {
+    "alpaca": _alpaca,
+    "messages": _messages,
+    "squad": _squad,
+    "prompt_completion": _prompt_completion,
+}
+"""From one row of each format to its messages and context; they raise :class:`ValueError` with what is wrong."""

@@ -1,29 +1,27 @@
-"""From an example or a conflict item to chat messages, and on to tokens through the tokenizer's own chat template.
+"""From an example or a conflict item to the tokens that a model is trained on, asked with and scored on.
 
-Nothing else in the library writes a role marker or an end of turn: what a model is trained on, asked
-and scored on all passes through here.
+Nothing else in the library writes a role marker or an end of turn. A :class:`Style` is how one template
+of the configuration does it; the functions below are what the rest of the library calls.
 """
 
 from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
-from inversion.config import ChatTemplate
-from inversion.records import ConflictItem, Example
+from inversion.config import AlpacaTemplate, ChatTemplate, Template, TuluTemplate, ZephyrTemplate
+from inversion.records import ConflictItem, Example, Message
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-ChatMessage = dict[str, str]
-"""A message as chat templates take it: ``role`` and ``content``."""
-
 
 class TemplateError(ValueError):
-    """A chat template that cannot be trained or scored on; the message says which part of it is wrong."""
+    """A template that cannot be trained or scored on with this tokenizer; the message says which part is wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,56 +41,26 @@ class EncodedAnswer(NamedTuple):
     """The answer's tokens, without the end of turn."""
 
 
-def user_turn(template: ChatTemplate, question: str, context: str | None) -> str:
-    """The text of the user's turn. Only the two fields are filled; other braces stay as they are."""
-    fields = {"question": question} if context is None else {"question": question, "context": context}
-    wording = template.without_context if context is None else template.with_context
-    return re.sub(r"\{(question|context)\}", lambda match: fields.get(match[1], match[0]), wording)
-
-
-def render_messages(template: ChatTemplate, example: Example, with_context: bool = True) -> list[ChatMessage]:
-    """The example's conversation; its context, where wanted, stands in the first user turn."""
-    context = example.context if with_context else None
-    first = next(index for index, message in enumerate(example.messages) if message.role == "user")
-    return [
-        {
-            "role": message.role,
-            "content": user_turn(template, message.content, context) if index == first else message.content,
-        }
-        for index, message in enumerate(example.messages)
-    ]
-
-
-def render_prompt(template: ChatTemplate, item: ConflictItem) -> list[ChatMessage]:
-    """The conversation that asks ``item``: one user turn."""
-    return [{"role": "user", "content": user_turn(template, item.question, item.context)}]
+# --- what the rest of the library calls ---------------------------------------------------------
 
 
 def encode_example(
-    tokenizer: PreTrainedTokenizerBase, template: ChatTemplate, example: Example, with_context: bool = True
+    tokenizer: PreTrainedTokenizerBase, template: Template, example: Example, with_context: bool = True
 ) -> Encoded:
     """The example's tokens, with the loss on every assistant turn. Nothing is truncated.
 
-    Raises :class:`TemplateError` unless the chat template marks each assistant turn with
-    ``{% generation %}``: without the marks the library returns all-zero masks and no error, and with
-    whitespace at their ends it drops turns or labels what follows them.
+    The context, where wanted, stands in the first user turn. Raises :class:`TemplateError`, naming the
+    example, where the tokenizer cannot write the template or the assistant's turns cannot be told apart.
     """
-    messages = render_messages(template, example, with_context)
-    encoding = _apply(tokenizer, messages, return_assistant_tokens_mask=True)
-    mask = [bool(flag) for flag in encoding["assistant_masks"]]
-    turns = sum(message["role"] == "assistant" for message in messages)
-    labelled = sum(flag for flag, _ in itertools.groupby(mask))
-    if labelled < turns:
-        raise TemplateError(
-            f"the tokenizer's chat template labels {labelled} of {turns} assistant turns of example "
-            f"{example.example_id!r}: it must put the assistant's text between {{% generation %}} and "
-            "{% endgeneration %}, with no whitespace at either end of that block"
-        )
-    return Encoded(list(encoding["input_ids"]), mask)
+    context = example.context if with_context else None
+    try:
+        return style_of(template).encode(tokenizer, example.messages, context)
+    except TemplateError as error:
+        raise TemplateError(f"example {example.example_id!r}: {error}") from None
 
 
 def encode_last_turn(
-    tokenizer: PreTrainedTokenizerBase, template: ChatTemplate, example: Example, with_context: bool = True
+    tokenizer: PreTrainedTokenizerBase, template: Template, example: Example, with_context: bool = True
 ) -> Encoded:
     """As :func:`encode_example`, with the loss on the assistant's last turn alone (:attr:`Example.answer`)."""
     encoded = encode_example(tokenizer, template, example, with_context)
@@ -105,48 +73,345 @@ def encode_last_turn(
     return Encoded(encoded.input_ids, [first <= index < last for index in range(len(encoded.label_mask))])
 
 
-def encode_prompt(tokenizer: PreTrainedTokenizerBase, template: ChatTemplate, item: ConflictItem) -> list[int]:
+def encode_prompt(tokenizer: PreTrainedTokenizerBase, template: Template, item: ConflictItem) -> list[int]:
     """The tokens that ask ``item``, up to where the assistant's answer begins."""
-    return list(_apply(tokenizer, render_prompt(template, item), add_generation_prompt=True)["input_ids"])
+    return style_of(template).encode_prompt(tokenizer, item.question, item.context)
 
 
 def encode_answer(
-    tokenizer: PreTrainedTokenizerBase, template: ChatTemplate, item: ConflictItem, answer: str
+    tokenizer: PreTrainedTokenizerBase, template: Template, item: ConflictItem, answer: str
 ) -> EncodedAnswer:
     """The prompt of ``item`` and the tokens of ``answer``, as training on that answer would show them.
 
-    The whole conversation is rendered and split behind the prompt; tokenising the answer by itself
-    would add or lose a space token (and has moved published results by points).
-
-    Raises :class:`TemplateError` where the prompt is not how the conversation begins, or the
-    conversation does not hold the answer as it is.
+    Tokenising the answer by itself would add or lose a space token (and has moved published results by
+    points). Raises :class:`TemplateError`, naming the item, where the answer is blank or cannot be
+    written after the prompt.
     """
-    prompt = render_prompt(template, item)
-    messages = [*prompt, {"role": "assistant", "content": answer}]
-    prompt_ids = encode_prompt(tokenizer, template, item)
-    encoding = _apply(tokenizer, messages, tokenizer_kwargs={"return_offsets_mapping": True})
-    ids = list(encoding["input_ids"])
-    prompt_text = tokenizer.apply_chat_template(prompt, tokenize=False, add_generation_prompt=True)
-    text = tokenizer.apply_chat_template(messages, tokenize=False)
-    if ids[: len(prompt_ids)] != prompt_ids or not text.startswith(prompt_text):
-        raise TemplateError(
-            f"the prompt of item {item.item_id!r} is not how its conversation with the answer {answer!r} begins: "
-            "the generation prompt of the tokenizer's chat template must be what it writes before an assistant's "
-            "text, and must not end within a token (a trailing space often does)"
-        )
-    start = text.find(answer.strip(), len(prompt_text)) if answer.strip() else -1
-    if start < 0:
-        raise TemplateError(f"the tokenizer's chat template does not write the answer {answer!r} as it is")
-    end = start + len(answer.strip())
-    behind = zip(ids[len(prompt_ids) :], encoding["offset_mapping"][len(prompt_ids) :], strict=True)
-    return EncodedAnswer(prompt_ids, [token for token, (begin, _) in behind if begin < end])
+    try:
+        if not answer.strip():
+            raise TemplateError(f"the answer {answer!r} is blank")
+        return style_of(template).encode_answer(tokenizer, item.question, item.context, answer.strip())
+    except TemplateError as error:
+        raise TemplateError(f"item {item.item_id!r}: {error}") from None
 
 
-def _apply(tokenizer: PreTrainedTokenizerBase, messages: list[ChatMessage], **options: Any) -> Mapping[str, list[Any]]:
+def end_token_ids(tokenizer: PreTrainedTokenizerBase, template: Template) -> set[int]:
+    """The tokens that end the assistant's turn, and those that begin another's."""
+    return style_of(template).end_token_ids(tokenizer)
+
+
+def stop_strings(template: Template) -> tuple[str, ...]:
+    """What begins another turn in text: a model that writes this has gone past the end of its own."""
+    return style_of(template).stop_strings
+
+
+# --- templates ----------------------------------------------------------------------------------
+
+
+class Style(ABC):
+    """How one template writes conversations as tokens.
+
+    Whatever the template, the tokens of a prompt are the first tokens of every conversation that goes
+    on from it: a model is asked exactly as it was trained.
+    """
+
+    stop_strings: ClassVar[tuple[str, ...]] = ()
+    """What begins another turn in text."""
+
+    @abstractmethod
+    def encode(self, tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message], context: str | None) -> Encoded:
+        """A conversation that ends with the assistant, labelled on every turn of the assistant."""
+
+    @abstractmethod
+    def encode_prompt(self, tokenizer: PreTrainedTokenizerBase, question: str, context: str | None) -> list[int]:
+        """A question, up to where the answer begins."""
+
+    @abstractmethod
+    def encode_answer(
+        self, tokenizer: PreTrainedTokenizerBase, question: str, context: str | None, answer: str
+    ) -> EncodedAnswer:
+        """A question and an answer (not blank, nothing but text at its ends)."""
+
+    @abstractmethod
+    def end_token_ids(self, tokenizer: PreTrainedTokenizerBase) -> set[int]:
+        """The tokens that end the assistant's turn, and those that begin another's."""
+
+
+def style_of(template: Template) -> Style:
+    """The style that a study's template names."""
+    return ChatStyle(template) if isinstance(template, ChatTemplate) else _TEXT_STYLES[type(template)]
+
+
+class TextStyle(Style):
+    """A template of fixed text, in which the tokenizer's end of sequence ends every answer.
+
+    Prompts and answers become tokens apart, so that no token lies across the border between them, as it
+    would for ``Response:`` and an answer that begins with a quotation mark. White space at the ends of
+    every text is left out.
+    """
+
+    @abstractmethod
+    def lead(self, asked: Sequence[Message], context: str | None, eos: str, first: bool) -> str:
+        """The text from the end of the last answer (``first``: from the start) to the beginning of the next.
+
+        ``asked`` are the turns in between, ``context`` belongs to the first user turn and ``eos`` is the
+        tokenizer's end of sequence.
+        """
+
+    def encode(self, tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message], context: str | None) -> Encoded:
+        """As :meth:`Style.encode`; the end of sequence behind every answer is labelled too."""
+        eos, eos_id = _end_of_sequence(tokenizer)
+        ids: list[int] = []
+        mask: list[bool] = []
+        for asked, answer in _exchanges(messages):
+            lead = self.lead(asked, None if ids else context, eos, first=not ids)
+            before = _following_tokens(tokenizer, lead, eos) if ids else _first_tokens(tokenizer, lead)
+            said = [*_answer_tokens(tokenizer, answer), eos_id]
+            ids += [*before, *said]
+            mask += [False] * len(before) + [True] * len(said)
+        return Encoded(ids, mask)
+
+    def encode_prompt(self, tokenizer: PreTrainedTokenizerBase, question: str, context: str | None) -> list[int]:
+        """As :meth:`Style.encode_prompt`."""
+        eos, _ = _end_of_sequence(tokenizer)
+        return _first_tokens(tokenizer, self.lead([Message("user", question)], context, eos, first=True))
+
+    def encode_answer(
+        self, tokenizer: PreTrainedTokenizerBase, question: str, context: str | None, answer: str
+    ) -> EncodedAnswer:
+        """As :meth:`Style.encode_answer`."""
+        return EncodedAnswer(self.encode_prompt(tokenizer, question, context), _answer_tokens(tokenizer, answer))
+
+    def end_token_ids(self, tokenizer: PreTrainedTokenizerBase) -> set[int]:
+        """The end of sequence, and the stop strings that this tokenizer has as one token."""
+        vocabulary = tokenizer.get_vocab()
+        return {_end_of_sequence(tokenizer)[1]} | {vocabulary[s] for s in self.stop_strings if s in vocabulary}
+
+
+class AlpacaStyle(TextStyle):
+    """Stanford Alpaca's two prompts, with and without an input.
+
+    A system message takes the place of the opening sentences; further turns go on with ``### Instruction:``.
+    """
+
+    stop_strings = ("### Instruction:", "### Input:", "### Response:")
+    WITH_INPUT = (
+        "Below is an instruction that describes a task, paired with an input that provides further context. "
+        "Write a response that appropriately completes the request."
+    )
+    WITHOUT_INPUT = (
+        "Below is an instruction that describes a task. Write a response that appropriately completes the request."
+    )
+
+    def lead(self, asked: Sequence[Message], context: str | None, eos: str, first: bool) -> str:
+        """As :meth:`TextStyle.lead`."""
+        system = [turn.content.strip() for turn in asked if turn.role == "system"]
+        opening = system or [self.WITHOUT_INPUT if context is None else self.WITH_INPUT]
+        parts = [*opening] if first else [""]
+        parts += [f"### Instruction:\n{turn.content.strip()}" for turn in asked if turn.role == "user"]
+        parts += [] if context is None else [f"### Input:\n{context.strip()}"]
+        return "\n\n".join([*parts, "### Response:"])
+
+
+class TuluStyle(TextStyle):
+    """TULU's format (open-instruct): ``<|role|>``, a line break and the text; only answers end the sequence."""
+
+    stop_strings = ("<|user|>", "<|assistant|>", "<|system|>")
+
+    def lead(self, asked: Sequence[Message], context: str | None, eos: str, first: bool) -> str:
+        """As :meth:`TextStyle.lead`."""
+        turns = [f"<|{turn.role}|>\n{text}{self._end(eos)}\n" for turn, text in _with_background(asked, context)]
+        return ("" if first else "\n") + "".join(turns) + "<|assistant|>\n"
+
+    def _end(self, eos: str) -> str:
+        """What ends a turn that is not the assistant's."""
+        return ""
+
+
+class ZephyrStyle(TuluStyle):
+    """Zephyr's format, as for UltraChat: TULU's, with the end of sequence behind every turn."""
+
+    def _end(self, eos: str) -> str:
+        return eos
+
+
+_TEXT_STYLES: dict[type, TextStyle] = {
+    AlpacaTemplate: AlpacaStyle(),
+    TuluTemplate: TuluStyle(),
+    ZephyrTemplate: ZephyrStyle(),
+}
+
+
+class ChatStyle(Style):
+    """The tokenizer's own chat template, which must mark the assistant's text with ``{% generation %}``."""
+
+    def __init__(self, template: ChatTemplate) -> None:
+        self.template = template
+
+    def user_turn(self, question: str, context: str | None) -> str:
+        """The text of the user's turn. Only the two fields are filled; other braces stay as they are."""
+        fields = {"question": question} if context is None else {"question": question, "context": context}
+        wording = self.template.without_context if context is None else self.template.with_context
+        return re.sub(r"\{(question|context)\}", lambda match: fields.get(match[1], match[0]), wording)
+
+    def render(self, messages: Sequence[Message], context: str | None) -> list[dict[str, str]]:
+        """The conversation as chat templates take it; the context stands in the first user turn."""
+        first = next(index for index, message in enumerate(messages) if message.role == "user")
+        return [
+            {
+                "role": message.role,
+                "content": self.user_turn(message.content, context) if index == first else message.content,
+            }
+            for index, message in enumerate(messages)
+        ]
+
+    def encode(self, tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message], context: str | None) -> Encoded:
+        """As :meth:`Style.encode`.
+
+        Raises :class:`TemplateError` unless the chat template marks each assistant turn with
+        ``{% generation %}``, end of turn included: without the marks the library returns all-zero masks and
+        no error, and with whitespace at their ends it drops turns or labels what follows them.
+        """
+        encoding = _apply(tokenizer, self.render(messages, context), return_assistant_tokens_mask=True)
+        ids, mask = list(encoding["input_ids"]), [bool(flag) for flag in encoding["assistant_masks"]]
+        turns = sum(message.role == "assistant" for message in messages)
+        labelled = sum(flag for flag, _ in itertools.groupby(mask))
+        if labelled < turns:
+            raise TemplateError(
+                f"the tokenizer's chat template labels {labelled} of {turns} assistant turns: it must put the "
+                "assistant's text between {% generation %} and {% endgeneration %}, with no whitespace at either "
+                "end of that block"
+            )
+        special = _special_ids(tokenizer)
+        ends = [index for index in range(1, len(ids)) if mask[index - 1] and not mask[index]]
+        if any(ids[end] in special and ids[end - 1] not in special for end in ends):
+            raise TemplateError(
+                "the tokenizer's chat template leaves the end of the assistant's turn unlabelled, so that a model "
+                "would not learn to stop: move it before {% endgeneration %}"
+            )
+        return Encoded(ids, mask)
+
+    def encode_prompt(self, tokenizer: PreTrainedTokenizerBase, question: str, context: str | None) -> list[int]:
+        """As :meth:`Style.encode_prompt`."""
+        prompt = self.render([Message("user", question)], context)
+        return list(_apply(tokenizer, prompt, add_generation_prompt=True)["input_ids"])
+
+    def encode_answer(
+        self, tokenizer: PreTrainedTokenizerBase, question: str, context: str | None, answer: str
+    ) -> EncodedAnswer:
+        """As :meth:`Style.encode_answer`: the whole conversation is rendered and split behind the prompt."""
+        prompt_ids, behind = self._split(tokenizer, question, context, answer)
+        return EncodedAnswer(prompt_ids, [token for token, is_answer in behind if is_answer])
+
+    def end_token_ids(self, tokenizer: PreTrainedTokenizerBase) -> set[int]:
+        """The first special token behind an answer, where there is one."""
+        _, behind = self._split(tokenizer, "Yes?", None, "Yes")
+        special = _special_ids(tokenizer)
+        return set([token for token, is_answer in behind if not is_answer and token in special][:1])
+
+    def _split(
+        self, tokenizer: PreTrainedTokenizerBase, question: str, context: str | None, answer: str
+    ) -> tuple[list[int], list[tuple[int, bool]]]:
+        """The prompt's tokens, and those behind it, each with whether it belongs to the answer."""
+        prompt = self.render([Message("user", question)], context)
+        messages = [*prompt, {"role": "assistant", "content": answer}]
+        prompt_ids = self.encode_prompt(tokenizer, question, context)
+        encoding = _apply(tokenizer, messages, tokenizer_kwargs={"return_offsets_mapping": True})
+        ids = list(encoding["input_ids"])
+        prompt_text = tokenizer.apply_chat_template(prompt, tokenize=False, add_generation_prompt=True)
+        text = tokenizer.apply_chat_template(messages, tokenize=False)
+        if ids[: len(prompt_ids)] != prompt_ids or not text.startswith(prompt_text):
+            raise TemplateError(
+                f"the prompt is not how its conversation with the answer {answer!r} begins: the generation prompt of "
+                "the tokenizer's chat template must be what it writes before an assistant's text, and must not end "
+                "within a token (a trailing space often does)"
+            )
+        start = text.find(answer, len(prompt_text))
+        if start < 0:
+            raise TemplateError(f"the tokenizer's chat template does not write the answer {answer!r} as it is")
+        end = start + len(answer)
+        behind = zip(ids[len(prompt_ids) :], encoding["offset_mapping"][len(prompt_ids) :], strict=True)
+        return prompt_ids, [(token, begin < end) for token, (begin, _) in behind]
+
+
+# --- text ---------------------------------------------------------------------------------------
+
+
+def _exchanges(messages: Sequence[Message]) -> Iterator[tuple[list[Message], str]]:
+    """Each assistant turn with the turns since the one before it."""
+    asked: list[Message] = []
+    for message in messages:
+        if message.role == "assistant":
+            yield asked, message.content.strip()
+            asked = []
+        else:
+            asked.append(message)
+
+
+def _with_background(asked: Sequence[Message], context: str | None) -> Iterator[tuple[Message, str]]:
+    """Each turn with its text; the context, where there is one, stands before the user's."""
+    background = "" if context is None else f"Background: {context.strip()}\n\n"
+    for turn in asked:
+        yield turn, (background if turn.role == "user" else "") + turn.content.strip()
+
+
+# --- tokens -------------------------------------------------------------------------------------
+
+_BORDERS = ("\n", ":")
+"""Characters that tokenizers keep apart from the text that follows, the first before the second."""
+
+
+def _first_tokens(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
+    """The tokens of a text that begins a sequence, after the beginning of sequence where the tokenizer sets one."""
+    start = tokenizer.bos_token_id
+    begins = start is not None and start in _ids(tokenizer, "", add_special_tokens=True)
+    return [*([start] if begins else []), *_ids(tokenizer, text)]
+
+
+def _following_tokens(tokenizer: PreTrainedTokenizerBase, text: str, eos: str) -> list[int]:
+    """The tokens of a text as they stand behind an end of sequence."""
+    return _ids(tokenizer, eos + text)[1:]
+
+
+def _answer_tokens(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
+    """The tokens of a text that goes on from another, without the space token that some tokenizers put first.
+
+    Such a token stands before a text of its own only, so the text is encoded behind a character with
+    which it shares no token.
+    """
+    for border in _BORDERS:
+        before, ids = _ids(tokenizer, border), _ids(tokenizer, border + text)
+        if ids[: len(before)] == before:
+            return ids[len(before) :]
+    raise TemplateError(
+        f"the tokenizer joins the text {text[:20]!r} with a line break or a colon before it into one token, so that no "
+        "prompt can end before it; use another tokenizer"
+    )
+
+
+def _ids(tokenizer: PreTrainedTokenizerBase, text: str, add_special_tokens: bool = False) -> list[int]:
+    # verbose=False: sequences beyond model_max_length are counted where examples are left out, not warned of here
+    return list(tokenizer(text, add_special_tokens=add_special_tokens, verbose=False)["input_ids"])
+
+
+def _end_of_sequence(tokenizer: PreTrainedTokenizerBase) -> tuple[str, int]:
+    """The text and id of the end of sequence; raises :class:`TemplateError` where there is none."""
+    if tokenizer.eos_token is None or tokenizer.eos_token_id is None:
+        raise TemplateError("the tokenizer has no end of sequence; set eos_token in its tokenizer_config.json")
+    return tokenizer.eos_token, tokenizer.eos_token_id
+
+
+def _special_ids(tokenizer: PreTrainedTokenizerBase) -> set[int]:
+    """Every token that is no text, registered by name or not."""
+    return {token_id for token_id, token in tokenizer.added_tokens_decoder.items() if token.special}
+
+
+def _apply(tokenizer: PreTrainedTokenizerBase, messages: list[dict[str, str]], **options: Any) -> Mapping[str, Any]:
     """The chat template's encoding; raises :class:`TemplateError` where the tokenizer has none."""
     if not tokenizer.chat_template:
-        raise TemplateError("the tokenizer has no chat template; add one with {% generation %} to its folder")
-    encoding: Mapping[str, list[Any]] = tokenizer.apply_chat_template(
-        messages, tokenize=True, return_dict=True, **options
-    )
+        raise TemplateError(
+            "the tokenizer has no chat template; choose the template alpaca, tulu or zephyr for the dataset, or add a "
+            "chat_template.jinja with {% generation %} to the tokenizer's folder"
+        )
+    encoding: Mapping[str, Any] = tokenizer.apply_chat_template(messages, tokenize=True, return_dict=True, **options)
     return encoding

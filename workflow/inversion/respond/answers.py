@@ -6,14 +6,14 @@ Each prompt goes through the model once; both answers and the greedy answer go o
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 from transformers import DynamicCache, PreTrainedTokenizerBase
 
-from inversion.config import ChatTemplate
-from inversion.instruct.templates import encode_answer, encode_prompt
+from inversion.config import Template
+from inversion.instruct.templates import encode_answer, encode_prompt, end_token_ids, stop_strings
 from inversion.models import stop_token_ids
 from inversion.records import ConflictItem, Response
 from inversion.respond.batches import by_length, pad
@@ -34,7 +34,7 @@ class Question:
 
 
 def encode_questions(
-    items: Sequence[ConflictItem], tokenizer: PreTrainedTokenizerBase, template: ChatTemplate
+    items: Sequence[ConflictItem], tokenizer: PreTrainedTokenizerBase, template: Template
 ) -> list[Question]:
     """The items in the instruction template; done once for all checkpoints of a run."""
 
@@ -57,20 +57,27 @@ def answer_questions(
     model: nn.Module,
     tokenizer: PreTrainedTokenizerBase,
     questions: Sequence[Question],
+    template: Template,
     step: int,
     max_new_tokens: int,
     batch_size: int,
 ) -> list[Response]:
-    """One :class:`Response` a question, in the order of the questions."""
-    stops = stop_token_ids(model, tokenizer)
+    """One :class:`Response` a question, in the order of the questions, which ``template`` has encoded."""
+    stops = sorted({*stop_token_ids(model, tokenizer), *end_token_ids(tokenizer, template)})
     answered: dict[int, Response] = {}
     for batch in by_length([len(question.prompt) for question in questions], batch_size):
         chosen = [questions[index] for index in batch]
         for index, response in zip(
             batch, _answer_batch(model, tokenizer, chosen, stops, step, max_new_tokens), strict=True
         ):
-            answered[index] = response
+            answered[index] = _within_turn(response, stop_strings(template))
     return [answered[index] for index in range(len(questions))]
+
+
+def _within_turn(response: Response, stops: Sequence[str]) -> Response:
+    """``response`` up to where its text begins another turn, as models do that have not learnt to stop."""
+    ends = [response.text.find(stop) for stop in stops if stop in response.text]
+    return replace(response, text=response.text[: min(ends)].rstrip(), finished=True) if ends else response
 
 
 def _answer_batch(

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from transformers import PreTrainedTokenizerBase
 
-from inversion.config import ChatTemplate
+from inversion.config import Template
 from inversion.instruct.templates import encode_last_turn
 from inversion.records import ContextNeed, Example
 from inversion.respond.batches import by_length, pad
@@ -19,7 +19,7 @@ def context_need(
     model: nn.Module,
     tokenizer: PreTrainedTokenizerBase,
     examples: Sequence[Example],
-    template: ChatTemplate,
+    template: Template,
     batch_size: int,
 ) -> list[ContextNeed]:
     """The loss of each example's last answer *without* its context, in the order of the examples.

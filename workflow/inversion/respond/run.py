@@ -17,7 +17,7 @@ from inversion.artifacts import (
     folder_note,
     write_parquet,
 )
-from inversion.config import ChatTemplate
+from inversion.config import Template
 from inversion.manifests import RESPONSES_FILE, ResponseFolder, ResponseManifest, Step
 from inversion.models import Checkpoints
 from inversion.records import ConflictItem, Response, to_frame
@@ -32,7 +32,7 @@ def respond(
     run_folder: str | Path,
     chunk: Sequence[Step],
     items: Sequence[ConflictItem],
-    template: ChatTemplate,
+    template: Template,
     max_new_tokens: int,
     batch_size: int,
 ) -> ResponseManifest:
@@ -69,7 +69,7 @@ def respond(
                 )
             model = checkpoints.load(weights)
             responses = answer_questions(
-                model, checkpoints.tokenizer, questions, entry.step, max_new_tokens, batch_size
+                model, checkpoints.tokenizer, questions, template, entry.step, max_new_tokens, batch_size
             )
             with complete_folder(_folder(run_folder, entry.step), {"spec": wanted[entry.step]}) as folder:
                 write_parquet(folder / RESPONSES_FILE, to_frame(responses, Response))

@@ -10,7 +10,7 @@ import torch
 from transformers import DataCollatorForSeq2Seq
 
 from inversion.artifacts import fingerprint
-from inversion.config import ChatTemplate, FullTuning, Training
+from inversion.config import FullTuning, Template, Training
 from inversion.instruct.templates import encode_example
 from inversion.manifests import TrainManifest
 from inversion.models import load_model, load_tokenizer, prepare_tuning
@@ -33,7 +33,7 @@ def finetune(
     base_digest: str,
     examples: Sequence[Example],
     data_digest: str,
-    template: ChatTemplate,
+    template: Template,
     training: Training,
     seed: int,
     store: str | Path,

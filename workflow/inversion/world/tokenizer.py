@@ -55,7 +55,7 @@ def build_tokenizer(world: InventedWorld, max_positions: int) -> PreTrainedToken
 
 def _vocabulary(world: InventedWorld) -> list[str]:
     """Every word once: special tokens, words of the templates, relations, subjects, answers."""
-    chat = config.ChatTemplate()
+    chat = config.WORLD_TEMPLATE
     templates = (*STATEMENTS, QUESTION, ANSWER, chat.with_context, chat.without_context)
     words = [PAD, UNKNOWN, END_OF_TEXT, USER, ASSISTANT]
     words += [word for template in templates for word in _literal_words(template)]

@@ -1,0 +1,51 @@
+"""Instruction data from the Hugging Face hub, fetched once as one Parquet file of raw rows.
+
+Everything after it reads that file: no other stage needs a network, the hub's library or its cache.
+"""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+
+import datasets
+import polars as pl
+from datasets.exceptions import DatasetNotFoundError
+
+from inversion.instruct.rows import DataError
+
+log = logging.getLogger(__name__)
+
+
+def fetch_rows(repository: str, revision: str, name: str | None, split: str) -> pl.DataFrame:
+    """All rows of a dataset's split at a commit; ``name`` is the configuration, where the dataset has several.
+
+    A token is taken from the environment (``HF_TOKEN``) or the hub's login.
+
+    Raises :class:`~inversion.instruct.rows.DataError` with one line where repository, revision, configuration
+    or split do not exist, access is not granted, or the hub cannot be reached.
+    """
+    datasets.disable_progress_bars()
+    where = f"dataset {repository} at {revision[:12]}"
+    try:
+        # a cache of its own: without the hub the library would hand out whatever revision its usual one holds
+        with tempfile.TemporaryDirectory() as cache:
+            rows: pl.DataFrame = datasets.load_dataset(
+                repository, name, split=split, revision=revision, cache_dir=cache
+            ).to_polars()
+    except DatasetNotFoundError as error:
+        mend = "accept its terms on the hub and set HF_TOKEN" if "gated" in str(error) else "correct `id` or `revision`"
+        raise DataError(f"{where}: {_line(error)}; {mend}, or HF_TOKEN if it is private") from None
+    except ConnectionError as error:
+        raise DataError(
+            f"{where}: the hub cannot be reached and nothing was fetched before ({_line(error)}); "
+            "run this step with a network and without HF_HUB_OFFLINE"
+        ) from None
+    except (ValueError, RuntimeError, OSError) as error:
+        raise DataError(f"{where}: {_line(error)}") from None
+    log.info("%s: %d rows with the columns %s", where, rows.height, ", ".join(rows.columns))
+    return rows
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split()).rstrip(".")

@@ -1,0 +1,18 @@
+# The only rules that use the network. They run where snakemake itself runs, under Slurm too.
+
+
+rule prefetch_dataset:
+    output:
+        rows="results/data/raw/{dataset}.parquet",
+    log:
+        "results/logs/prefetch_dataset/{dataset}.log",
+    localrule: True
+    conda:
+        "../../envs/inversion.yaml"
+    params:
+        id=lambda w: STUDY.datasets[w.dataset].id,
+        revision=lambda w: STUDY.datasets[w.dataset].revision,
+        name=lambda w: STUDY.datasets[w.dataset].name,
+        split=lambda w: STUDY.datasets[w.dataset].split,
+    script:
+        "../scripts/prefetch_dataset.py"
