@@ -18,6 +18,7 @@ include: "workflow/rules/train.smk"
 include: "workflow/rules/respond.smk"
 include: "workflow/rules/tables.smk"
 include: "workflow/rules/figures.smk"
+include: "workflow/rules/theory.smk"
 
 
 rule all:
@@ -49,3 +50,13 @@ rule tables:
 rule figures:
     input:
         FIGURES,
+
+
+rule theory:
+    input:
+        "results/tables/theory.parquet",
+        expand(
+            "results/figures/theory-{drawing}.{suffix}",
+            drawing=["attention", "gradients", "phases"],
+            suffix=SUFFIXES,
+        ),
