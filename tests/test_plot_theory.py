@@ -72,17 +72,10 @@ def test_phases_show_each_cell_once_and_name_what_happens(cells: pl.DataFrame) -
     assert {"$\\delta_M = 2\\, \\delta_C$", "$\\delta_C = 3 / (K_A - 1)$"} <= set(texts(right))
 
 
-def test_equal_tables_give_equal_bytes(cells: pl.DataFrame, tmp_path) -> None:
-    for name in ("one", "two"):
-        save_figure(plot_theory.phases(cells, K_A), tmp_path / name)
-    for kind in ("svg", "pdf", "png"):
-        assert (tmp_path / f"one.{kind}").read_bytes() == (tmp_path / f"two.{kind}").read_bytes(), kind
-
-
-def test_the_smallest_study_can_be_drawn(tmp_path) -> None:
+def test_the_smallest_study_can_be_drawn_and_saved(tmp_path) -> None:
     theory = Theory(k_s=10, k_a=20, context_critical=1, context_and_memory=1, shares=(1,), grid=2, steps=2)
     steps = to_frame(trajectories(theory), TheoryStep)
-    save_figure(plot_theory.attention(steps), tmp_path / "attention")
-    save_figure(plot_theory.gradients(steps), tmp_path / "gradients")
+    plot_theory.attention(steps).draw_without_rendering()
+    plot_theory.gradients(steps).draw_without_rendering()
     save_figure(plot_theory.phases(to_frame(phases(theory), TheoryPhase), theory.k_a), tmp_path / "phases")
-    assert len(list(tmp_path.iterdir())) == 9
+    assert all((tmp_path / f"phases.{kind}").stat().st_size > 1000 for kind in ("svg", "pdf", "png"))
