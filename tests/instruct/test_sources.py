@@ -233,6 +233,18 @@ def test_prompts_and_completions_become_examples(tmp_path):
     assert (example.question, example.answer, example.context) == ("Name a city.", "Oslo", None)
 
 
+def test_the_context_of_a_first_turn_stands_apart(tmp_path):
+    asked = f"Passage: {PASSAGE}\n\nQuestion: Who wrote it?"
+    rows = [turns(("system", "s"), ("user", asked), ("assistant", "Ada"), ("user", asked), ("assistant", "Ada"))]
+    (chat,) = load_examples(dataset(tmp_path / "m.jsonl", rows, "messages"), "m")
+    assert [message.content for message in chat.messages] == ["s", "Who wrote it?", "Ada", asked, "Ada"]
+    (single,) = load_examples(
+        dataset(tmp_path / "p.jsonl", [{"prompt": asked, "completion": "Ada"}], "prompt_completion"), "p"
+    )
+    assert single.question == chat.question
+    assert single.context == chat.context == PASSAGE
+
+
 values = st.recursive(
     st.none() | st.integers() | st.text(max_size=4),
     lambda inner: (

@@ -1,4 +1,4 @@
-"""Instruction-finetuning data: rows of files, sources, chat templates, selections and augmentations.
+"""Instruction-finetuning data: rows of files, sources, contexts, templates, selections and augmentations.
 
 Import from the modules, so that a stage depends only on what it uses.
 """

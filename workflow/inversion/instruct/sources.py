@@ -12,6 +12,7 @@ from typing import Any
 
 from inversion.config import Dataset, FileDataset, HubDataset, WorldDataset
 from inversion.config.schema import RowFormat, nearest
+from inversion.instruct.contexts import split_context
 from inversion.instruct.rows import DataError, Row, checked_text, read_questions, read_rows, text_field
 from inversion.instruct.world_mixture import world_examples
 from inversion.records import Example, Message
@@ -107,7 +108,8 @@ def _alpaca(row: Mapping[str, Any]) -> Parsed:
 
 
 def _messages(row: Mapping[str, Any]) -> Parsed:
-    """The turns under ``messages``: an optional system turn, then user and assistant by turns, the assistant last."""
+    """The turns under ``messages``: an optional system turn, then user and assistant by turns, the assistant last;
+    the context of the first user turn where it is recognised (:mod:`inversion.instruct.contexts`)."""
     turns = row.get("messages")
     if not isinstance(turns, list) or not turns:
         raise ValueError("'messages' is missing or empty" if not turns else "'messages' is no list")
@@ -120,7 +122,7 @@ def _messages(row: Mapping[str, Any]) -> Parsed:
             raise ValueError(f"turn {turn_number} is the {message.role}'s, not the {expected}'s")
     if messages[-1].role != "assistant":
         raise ValueError(f"the last turn is the {messages[-1].role}'s, not the assistant's")
-    return messages, None
+    return _apart(messages)
 
 
 def _turn(turn: Any, number: int) -> Message:
@@ -160,8 +162,17 @@ def _squad(row: Mapping[str, Any]) -> Parsed:
 
 
 def _prompt_completion(row: Mapping[str, Any]) -> Parsed:
-    """One user turn from ``prompt``, the answer from ``completion``."""
-    return [Message("user", text_field(row, "prompt")), Message("assistant", text_field(row, "completion"))], None
+    """One user turn from ``prompt``, the answer from ``completion``; the context where it is recognised."""
+    return _apart([Message("user", text_field(row, "prompt")), Message("assistant", text_field(row, "completion"))])
+
+
+def _apart(messages: list[Message]) -> Parsed:
+    """A conversation with the context of its first user turn apart, where one is recognised."""
+    first = next(index for index, message in enumerate(messages) if message.role == "user")
+    split = split_context(messages[first].content)
+    if split is None:
+        return messages, None
+    return [*messages[:first], Message("user", split.question), *messages[first + 1 :]], split.context
 
 
 PARSERS: dict[RowFormat, Callable[[Mapping[str, Any]], Parsed]] = {
