@@ -10,7 +10,7 @@ import tempfile
 
 import datasets
 import polars as pl
-from datasets.exceptions import DatasetNotFoundError
+from datasets.exceptions import DatasetNotFoundError, DatasetsError
 
 from inversion.instruct.rows import DataError
 
@@ -34,17 +34,24 @@ def fetch_rows(repository: str, revision: str, name: str | None, split: str) -> 
                 repository, name, split=split, revision=revision, cache_dir=cache
             ).to_polars()
     except DatasetNotFoundError as error:
-        mend = "accept its terms on the hub and set HF_TOKEN" if "gated" in str(error) else "correct `id` or `revision`"
-        raise DataError(f"{where}: {_line(error)}; {mend}, or HF_TOKEN if it is private") from None
+        raise DataError(f"{where}: {_line(error)}; {_mend(str(error))}") from None
     except ConnectionError as error:
         raise DataError(
-            f"{where}: the hub cannot be reached and nothing was fetched before ({_line(error)}); "
+            f"{where}: the hub cannot be reached, and its rows were not fetched before ({_line(error)}); "
             "run this step with a network and without HF_HUB_OFFLINE"
         ) from None
-    except (ValueError, RuntimeError, OSError) as error:
-        raise DataError(f"{where}: {_line(error)}") from None
+    except (DatasetsError, ValueError, RuntimeError, OSError) as error:
+        raise DataError(f"{where}: {_line(error)}; correct `name`, `split` or `revision`") from None
     log.info("%s: %d rows with the columns %s", where, rows.height, ", ".join(rows.columns))
     return rows
+
+
+def _mend(fault: str) -> str:
+    if "gated" in fault:
+        return "accept its terms on its page there and put your token into HF_TOKEN"
+    if "Revision" in fault:
+        return "correct `revision`"
+    return "correct `id`, or put a token that may read it into HF_TOKEN"
 
 
 def _line(error: Exception) -> str:
