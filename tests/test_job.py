@@ -27,6 +27,12 @@ def test_progress_goes_to_the_log(tmp_path):
     assert "step 1 of 2" in log
 
 
+def test_addresses_of_requests_stay_out_of_the_log(tmp_path):
+    done, log = run(tmp_path, "import httpx2; httpx2._client.logger.info('GET https://host/file?Signature=abc')")
+    assert done.returncode == 0, done.stderr
+    assert "Signature" not in log
+
+
 @pytest.mark.parametrize(("error", "line"), [("ValueError('a\\nb')", "error: a b"), ("KeyError", "error: KeyError")])
 def test_errors_are_one_line_and_the_log_has_the_rest(tmp_path, error, line):
     done, log = run(tmp_path, f"raise {error}")

@@ -21,6 +21,8 @@ def logged(path: str | Path) -> Iterator[None]:
         filename=path, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", force=True, encoding="utf-8"
     )
     logging.captureWarnings(True)
+    # it logs every request, and the addresses of gated files on the hub are signed
+    logging.getLogger("httpx2").setLevel(logging.WARNING)
     try:
         yield
     except Exception as error:
