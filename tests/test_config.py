@@ -44,7 +44,7 @@ STUDY: dict[str, Any] = {
     "training": {"tuning": {"method": "lora", "rank": 8}},
     "recipes": {
         "standard": {},
-        "half": {"select": {"by": "random", "drop": 0.5}},
+        "half": {"select": [{"by": "random", "drop": 0.5}]},
         "augmented": {"augment": {"share": 0.1}},
     },
     "sets": {
@@ -70,7 +70,7 @@ def with_value(path: str, value: Any) -> dict[str, Any]:
     *parents, last = path.split(".")
     node = study
     for key in parents:
-        node = node.setdefault(key, {})
+        node = node[int(key)] if isinstance(node, list) else node.setdefault(key, {})
     node[last] = value
     return study
 
@@ -120,7 +120,7 @@ def test_the_study_of_these_tests_is_sound() -> None:
         ("datasets.hub.revison", "revision"),
         ("training.learning_rat", "learning_rate"),
         ("training.tuning.rnk", "rank"),
-        ("recipes.half.select.dropp", "drop"),
+        ("recipes.half.select.0.dropp", "drop"),
         ("recipes.half.training.epoch", "epochs"),
         ("recipes.augmented.augment.shar", "share"),
         ("sets.conflict.itmes", "items"),
@@ -138,7 +138,7 @@ def test_unknown_key_in_a_list_element() -> None:
 
 
 def test_unknown_key_like_no_other_lists_what_there_is() -> None:
-    assert fault(with_value("recipes.half.select.zzz", 1)).endswith("; there are: by, drop")
+    assert fault(with_value("recipes.half.select.0.zzz", 1)).endswith("; there are: by, drop, like")
 
 
 @pytest.mark.parametrize(
@@ -152,8 +152,8 @@ def test_unknown_key_like_no_other_lists_what_there_is() -> None:
         ("world.held_out", -0.1, "`world.held_out` is -0.1: input should be greater than or equal to 0"),
         ("world.held_out", float("nan"), "`world.held_out` is nan: input should be a finite number"),
         ("training.weight_decay", float("inf"), "`training.weight_decay` is inf: input should be a finite number"),
-        ("recipes.half.select.drop", 2, "`recipes.half.select.drop` is 2: input should be less than 1"),
-        ("recipes.half.select.drop", 1.0, "`recipes.half.select.drop` is 1.0: input should be less than 1"),
+        ("recipes.half.select.0.drop", 2, "`recipes.half.select.0.drop` is 2: input should be less than 1"),
+        ("recipes.half.select.0.drop", 1.0, "`recipes.half.select.0.drop` is 1.0: input should be less than 1"),
         ("recipes.augmented.augment.share", 0, "`recipes.augmented.augment.share` is 0: input should be greater"),
         ("recipes.standard", 3, "`recipes.standard` is 3: input should be an object"),
         ("models", {}, "`models` is {}: "),
@@ -191,7 +191,7 @@ def test_a_name_that_is_no_plain_folder_name(name: str) -> None:
 @pytest.mark.parametrize(
     ("path", "value", "line"),
     [
-        ("recipes.half.select.by", "rando", "`recipes.half.select.by` is 'rando'; did you mean 'random'?"),
+        ("recipes.half.select.0.by", "rando", "`recipes.half.select.0.by` is 'rando'; did you mean 'random'?"),
         ("training.tuning.method", "qlora", "`training.tuning.method` is 'qlora'; did you mean 'lora'?"),
         ("models.neox.source", "hub", "`models.neox.source` is 'hub'; there are: world, folder"),
     ],
@@ -236,7 +236,73 @@ def test_counterfactual_recipe_on_a_file_dataset() -> None:
     study["experiments"]["all"]["datasets"] = ["tulu", "own"]
     message = fault(study)
     assert "recipe 'augmented'" in message
-    assert "'own' is none" in message
+    assert "'own' is not made from it; name under augment.dataset" in message
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "line"),
+    [
+        (
+            "recipes.half.select",
+            [{"by": "no_fact_overlap", "sets": ["capitols"]}],
+            "recipes.half.select.0.sets: no set is named 'capitols'; did you mean 'capitals'?",
+        ),
+        (
+            "recipes.standard.select",
+            [{"by": "context_only"}, {"by": "random", "like": "hall"}],
+            "recipes.standard.select.1.like: no other recipe that selects by itself is named 'hall'; "
+            "did you mean 'half'?",
+        ),
+        (
+            "recipes.half.select",
+            [{"by": "random", "like": "half"}],
+            "recipes.half.select.0.like: no other recipe that selects by itself is named 'half'; there are none",
+        ),
+        (
+            "recipes.half.select",
+            [{"by": "random"}],
+            "a random selection needs either `drop`, a share, or `like`, a recipe of the same size",
+        ),
+        (
+            "recipes.augmented.augment.dataset",
+            "tulu",
+            "recipes.augmented.augment.dataset: no dataset beside those of the world is named 'tulu'; there are: own",
+        ),
+        (
+            "sets.swapped",
+            {"source": "substitution", "dataset": "squad"},
+            "sets.swapped.dataset: no dataset is named 'squad'; there are: tulu, own",
+        ),
+        (
+            "recipes.half.select",
+            {"by": "context_only"},
+            "`recipes.half.select` is {'by': 'context_only'}: input should be a valid array",
+        ),
+    ],
+)
+def test_a_recipe_that_cannot_be(path: str, value: Any, line: str) -> None:
+    assert fault(with_value(path, value)).endswith(line)
+
+
+@pytest.mark.parametrize(
+    ("selection", "datasets", "line"),
+    [
+        ({"by": "kind", "keep": ["C"]}, ["own"], "'own' is none; list them in separate experiments"),
+        ({"by": "context_only"}, ["closed"], "keeps examples with a context, and 'closed' has none"),
+    ],
+)
+def test_a_recipe_that_asks_for_what_the_data_cannot_have(selection: Any, datasets: list[str], line: str) -> None:
+    study = with_value("recipes.half.select", [selection])
+    study["datasets"]["closed"] = {"source": "world", "context_critical": 0, "context_and_memory": 0}
+    study["experiments"]["all"]["datasets"] = datasets
+    assert fault(study).endswith(line)
+
+
+def test_what_decides_the_size_of_a_recipe() -> None:
+    config = parse_config(with_value("recipes.like", {"select": [{"by": "random", "like": "half"}]}))
+    assert list(config.matched_recipes("like")) == ["half"]
+    assert [selection.by for selection in config.selections_of("like")] == ["random", "random"]
+    assert config.matched_recipes("half") == {}
 
 
 def test_missing_world_names_who_needs_it() -> None:

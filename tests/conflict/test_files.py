@@ -13,10 +13,10 @@ from inversion.conflict.files import (
     fact_key,
     keep_items,
     load_items,
-    normalise,
     source_items,
 )
 from inversion.instruct.rows import DataError
+from inversion.names import normalise
 from inversion.records import ConflictItem
 from inversion.world.facts import build_world
 
@@ -55,7 +55,21 @@ def test_rows_become_items(tmp_path):
         parametric_answers=["Cairo"],
         cluster="what is the capital city of egypt",
         stratum="capitals",
+        subject="Egypt",
     )
+
+
+@pytest.mark.parametrize(
+    ("changes", "subject"),
+    [
+        ({"question": "What is the capital of the Gambia?"}, "Gambia"),
+        ({"question": "Who led the capital of Peru?"}, None),
+        ({"question": "Who led it?", "subject": "Peru"}, "Peru"),
+    ],
+)
+def test_subjects_are_named_or_read_from_a_question_for_a_capital(tmp_path, changes, subject):
+    (found,) = source_items(file_set(tmp_path / "c.json", [ROWS[0] | changes]), "c")
+    assert found.subject == subject
 
 
 def test_json_lines_and_the_other_key_read_alike(tmp_path):

@@ -9,14 +9,15 @@ from inversion.config import (
     CounterfactualAugmentation,
     FileDataset,
     RandomSelection,
+    Recipe,
     Run,
     World,
     WorldDataset,
 )
-from inversion.instruct.augment import added_count, augment, build_training_set, selection_counts
+from inversion.instruct.augment import Materials, added_count, build_training_set, selection_counts
 from inversion.instruct.rows import DataError
 from inversion.instruct.sources import load_examples
-from inversion.records import ContextNeed, SelectionCount
+from inversion.records import ConflictItem, ContextNeed, Example, Message, SelectionCount
 from inversion.world.facts import build_world
 
 RUN = Run("m", "d", "r", 0)
@@ -33,8 +34,41 @@ def examples(world):
     return load_examples(DATASET, "mix", world)
 
 
+HALF = RandomSelection(by="random", drop=0.5)
+
+
+def recipe(*select, share=None, source=None):
+    return Recipe(select=select, augment=CounterfactualAugmentation(share=share, dataset=source) if share else None)
+
+
+def build(examples, of, seed=0, **materials):
+    """The training set, with words for tokens."""
+    return build_training_set(
+        RUN._replace(seed=seed),
+        examples,
+        of,
+        lambda counted: [len(example.question.split()) for example in counted],
+        Materials(**{"dataset": DATASET, **materials}),
+    )
+
+
 def ids(examples):
     return [example.example_id for example in examples]
+
+
+def people(count):
+    """Rows on as many people, each with a passage that names the answer."""
+    return [
+        Example(
+            f"qa-{n}",
+            [Message("user", f"Who made thing {n}?"), Message("assistant", f"Ada B{'o' * n}m")],
+            f"Thing {n} was made by Ada B{'o' * n}m.",
+            None,
+            None,
+            None,
+        )
+        for n in range(count)
+    ]
 
 
 @given(count=st.integers(1, 10_000), share=st.floats(0.001, 0.9))
@@ -46,58 +80,93 @@ def test_the_share_is_of_the_final_set(count, share):
 
 
 def test_augmentation_is_spread_through_the_set(world, examples):
-    spec = CounterfactualAugmentation(share=0.1)
-    grown = augment(examples, spec, DATASET, world, seed=0)
+    grown = build(examples, recipe(share=0.1), world=world).examples
     places = [index for index, example in enumerate(grown) if example.kind == "counterfactual"]
     assert len(grown) == 100
     assert len(places) == 10
     assert min(places) < 50 < max(places)
     assert set(ids(examples)) < set(ids(grown))
-    assert grown == augment(examples, spec, DATASET, world, seed=0)
-    assert ids(grown) != ids(augment(examples, spec, DATASET, world, seed=1))
+    assert grown == build(examples, recipe(share=0.1), world=world).examples
+    assert ids(grown) != ids(build(examples, recipe(share=0.1), seed=1, world=world).examples)
 
 
-def test_without_augmentation_nothing_changes(examples):
-    assert augment(examples, None, DATASET, None, seed=0) == examples
-
-
-def test_files_have_no_counterfactuals(world, examples):
+def test_files_have_no_counterfactuals_of_the_world(world, examples):
     spec = FileDataset(source="file", path="x", format="alpaca")
-    with pytest.raises(DataError, match="source: world"):
-        augment(examples, CounterfactualAugmentation(share=0.1), spec, world, seed=0)
+    with pytest.raises(DataError, match=r"without `augment\.dataset` exist for datasets with `source: world` only"):
+        build(examples, recipe(share=0.1), dataset=spec, world=world)
+
+
+def test_substitutions_are_a_share_of_the_final_set(examples):
+    built = build(examples, recipe(share=0.1, source="qa"), questions=people(15))
+    added = [example for example in built.examples if example.kind == "counterfactual"]
+    assert (len(built.examples), len(added)) == (100, 10)
+    by_id = {example.example_id: example for example in people(15)}
+    for example in added:
+        original = by_id[example.example_id.removeprefix("counterfactual/")]
+        assert example.answer != original.answer
+        assert example.context == original.context.replace(original.answer, example.answer)
+    assert "Of the 15 rows of qa, 15 have an answer that can be exchanged" in built.page
+    assert "### Added: 10 of 10" in built.page
+
+
+def evaluated(role="conflict"):
+    return {"s": [ConflictItem("i", "s", role, "q", "c", ["Ada Bm"], ["Ada Bom"], "x", "s", "thing 2")]}
+
+
+def test_nothing_under_evaluation_is_added(examples):
+    built = build(examples, recipe(share=0.1, source="qa"), questions=people(18), sets=evaluated())
+    texts = [f"{e.question} {e.context}" for e in built.examples if e.kind == "counterfactual"]
+    assert len(texts) == 10
+    assert not any(name in text for text in texts for name in ("Ada Bm", "Ada Bom", "hing 2?"))
+
+
+def test_too_few_free_substitutions_stop(examples):
+    questions = people(12)
+    assert build(examples, recipe(share=0.1, source="qa"), questions=questions, sets=evaluated("control"))
+    with pytest.raises(DataError, match=r"needs 10 counterfactual examples and \d are left\. Of the 12 rows of qa, 12"):
+        build(examples, recipe(share=0.1, source="qa"), questions=questions, sets=evaluated())
 
 
 def test_ids_that_stand_twice_stop(examples):
     with pytest.raises(DataError, match="1 example ids stand twice in the training set, 'mix-000000' for one"):
-        build_training_set(RUN, [*examples, examples[0]])
+        build([*examples, examples[0]], recipe())
 
 
 def test_without_a_recipe_the_training_set_is_the_dataset(examples):
-    assert build_training_set(RUN, examples).examples == examples
+    built = build_training_set(RUN, examples, Recipe(), count_tokens=None)
+    assert built.examples == examples
+    assert {count.kept_tokens for count in built.counts} == {None}
 
 
 def test_the_share_counts_what_the_selection_left(world, examples):
-    half, quarter = RandomSelection(by="random", drop=0.5), CounterfactualAugmentation(share=0.25)
-    built = build_training_set(RUN, examples, half, quarter, dataset=DATASET, world=world).examples
+    built = build(examples, recipe(HALF, share=0.25), world=world).examples
     assert sum(example.kind == "counterfactual" for example in built) == 15
     assert len(built) == 60
 
 
+def test_the_size_of_another_recipe_is_that_of_its_selections(world, examples):
+    matched = {"other": recipe(RandomSelection(by="random", drop=0.3), share=0.5)}
+    built = build(examples, recipe(RandomSelection(by="random", like="other")), matched=matched)
+    assert len(built.examples) == 63
+
+
 def test_the_runs_seed_draws(examples):
-    half = RandomSelection(by="random", drop=0.5)
-    other = build_training_set(RUN._replace(seed=1), examples, half)
-    assert build_training_set(RUN, examples, half).examples != other.examples
+    other = build(examples, recipe(HALF), seed=1)
+    assert build(examples, recipe(HALF)).examples != other.examples
     assert {row.seed for row in other.counts} == {1}
 
 
 def test_counts_by_kind(world, examples):
-    need = [ContextNeed(e.example_id, 5.0 if e.kind == "C" else 0.1, 1) for e in examples]
-    select, add = ContextCriticalSelection(by="context_need", drop=0.5), CounterfactualAugmentation(share=0.1)
-    assert build_training_set(RUN, examples, select, add, context_need=need, dataset=DATASET, world=world).counts == [
+    need = [ContextNeed(e.example_id, 5.0 if e.kind == "C" else 0.1, 0.1, 1) for e in examples]
+    chosen = recipe(ContextCriticalSelection(by="context_need", drop=0.5), share=0.1)
+    counts = build(examples, chosen, context_need=need, world=world).counts
+    assert [replace(count, kept_tokens=None, dropped_tokens=None, added_tokens=None) for count in counts] == [
         SelectionCount("m", "d", "r", 0, "C", kept=45, dropped=0, added=0),
         SelectionCount("m", "d", "r", 0, "C+S", kept=0, dropped=45, added=0),
         SelectionCount("m", "d", "r", 0, "counterfactual", kept=0, dropped=0, added=5),
     ]
+    words = {kind: sum(len(e.question.split()) for e in examples if e.kind == kind) for kind in ("C", "C+S")}
+    assert [(count.kept_tokens, count.dropped_tokens) for count in counts[:2]] == [(words["C"], 0), (0, words["C+S"])]
 
 
 def test_kinds_that_nobody_knows_count_together(examples):

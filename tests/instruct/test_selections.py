@@ -1,71 +1,175 @@
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from inversion.config import ContextCriticalSelection, RandomSelection
+from inversion.config import (
+    ContextCriticalSelection,
+    ContextOnlySelection,
+    KindSelection,
+    NoFactOverlapSelection,
+    RandomSelection,
+    Run,
+)
 from inversion.instruct.rows import DataError
-from inversion.instruct.selections import drop_count, select
-from inversion.records import ContextNeed, Example, Message
+from inversion.instruct.selection_page import SHOWN, selection_page
+from inversion.instruct.selections import Evidence, drop_count, kept_examples, select
+from inversion.records import ConflictItem, ContextNeed, Example, Message
+
+
+def example(number, text="q", context=None, kind=None):
+    return Example(f"e{number}", [Message("user", text), Message("assistant", "a")], context, kind, None, None)
 
 
 def examples(count):
-    messages = [Message("user", "q"), Message("assistant", "a")]
-    return [Example(f"e{i}", messages, None, None, None, None) for i in range(count)]
+    return [example(number) for number in range(count)]
 
 
-def scores(losses):
-    return {f"e{i}": ContextNeed(f"e{i}", loss, 1) for i, loss in enumerate(losses)}
+def scores(losses, with_context=None):
+    both = zip(losses, with_context or losses, strict=True)
+    return Evidence({f"e{i}": ContextNeed(f"e{i}", *pair, 1) for i, pair in enumerate(both)})
 
 
-def kept(*arguments):
-    return [example.example_id for example in select(*arguments)]
+def kept(given, *selections, seed=0, evidence=None):
+    return [e.example_id for e in kept_examples(given, select(given, selections, seed, evidence))]
 
 
-def by_need(drop):
-    return ContextCriticalSelection(by="context_need", drop=drop)
+def by_need(drop, score="without_context"):
+    return ContextCriticalSelection(by="context_need", drop=drop, score=score)
 
 
 def at_random(drop):
     return RandomSelection(by="random", drop=drop)
 
 
+def like(recipe):
+    return RandomSelection(by="random", like=recipe)
+
+
+def no_overlap(*sets, **changes):
+    return NoFactOverlapSelection(by="no_fact_overlap", sets=sets, **changes)
+
+
+CONTEXT_ONLY = ContextOnlySelection(by="context_only")
+
+
+def item(subject="France", context_answers=("Lyon",), parametric_answers=("Paris", "Paname")):
+    answers = list(context_answers), list(parametric_answers)
+    return ConflictItem("i", "capitals", "conflict", "q", "c", *answers, "x", "capitals", subject)
+
+
 def test_no_selection_keeps_all():
-    assert kept(examples(3), None, 0) == ["e0", "e1", "e2"]
+    assert kept(examples(3)) == ["e0", "e1", "e2"]
+
+
+def test_only_examples_with_a_context_stay():
+    given = [example(0, context="c"), example(1), example(2, context="c")]
+    assert kept(given, CONTEXT_ONLY) == ["e0", "e2"]
+
+
+def test_data_without_contexts_stop_a_selection_by_context():
+    with pytest.raises(DataError, match="by context_only leaves none of 2 examples: none has a context; use data"):
+        select(examples(2), [CONTEXT_ONLY], 0)
+
+
+def test_kinds():
+    given = [example(0, kind="C"), example(1, kind="C+S"), example(2, kind="S"), example(3)]
+    assert kept(given, KindSelection(by="kind", keep=("C", "S"))) == ["e0", "e2"]
 
 
 def test_the_lowest_losses_go_and_the_order_stays():
-    assert kept(examples(4), by_need(0.5), 0, scores([3.0, 0.1, 2.0, 0.2])) == ["e0", "e2"]
+    assert kept(examples(4), by_need(0.5), evidence=scores([3.0, 0.1, 2.0, 0.2])) == ["e0", "e2"]
 
 
-def test_ties_go_by_id():
-    assert kept(examples(4)[::-1], by_need(0.5), 0, scores([1.0] * 4)) == ["e3", "e2"]
+def test_by_difference_goes_what_the_context_helps_least():
+    evidence = scores([9.0, 2.0, 0.5, 3.0], [8.9, 0.1, 0.5, 4.0])
+    assert kept(examples(4), by_need(0.5, "difference"), evidence=evidence) == ["e0", "e1"]
+
+
+def test_ties_go_by_id_and_do_not_hang_on_roundings():
+    evidence = scores([1.0, 1.0 + 1e-9, 1.0, 1.0 - 1e-9])
+    assert kept(examples(4)[::-1], by_need(0.5), evidence=evidence) == ["e3", "e2"]
 
 
 @given(losses=st.lists(st.floats(0, 20), min_size=1, max_size=30), drop=st.floats(0, 0.99))
 def test_nothing_kept_has_a_lower_loss_than_anything_dropped(losses, drop):
-    names = kept(examples(len(losses)), by_need(drop), 0, scores(losses))
-    assert len(names) == len(losses) - drop_count(by_need(drop), len(losses))
+    names = kept(examples(len(losses)), by_need(drop), evidence=scores(losses))
+    assert len(names) == len(losses) - drop_count(drop, len(losses))
     inside = [loss for i, loss in enumerate(losses) if f"e{i}" in names]
     outside = [loss for i, loss in enumerate(losses) if f"e{i}" not in names]
-    assert max(outside, default=0.0) <= min(inside)
+    assert max(outside, default=0.0) <= min(inside) + 1e-5
 
 
 @given(count=st.integers(1, 40), drop=st.floats(0, 0.99), seed=st.integers(0, 9))
 def test_as_many_go_at_random_and_the_order_stays(count, drop, seed):
-    names = kept(examples(count), at_random(drop), seed)
-    assert len(names) == count - drop_count(by_need(drop), count)
+    names = kept(examples(count), at_random(drop), seed=seed)
+    assert len(names) == count - drop_count(drop, count)
     assert names == sorted(names, key=lambda name: int(name[1:]))
-    assert names == kept(examples(count), at_random(drop), seed)
+    assert names == kept(examples(count), at_random(drop), seed=seed)
 
 
 def test_another_seed_drops_others():
-    assert kept(examples(40), at_random(0.5), 0) != kept(examples(40), at_random(0.5), 1)
+    assert kept(examples(40), at_random(0.5), seed=0) != kept(examples(40), at_random(0.5), seed=1)
+
+
+def test_a_random_selection_is_as_large_as_the_recipe_it_is_like():
+    given = [example(n, "Who rules France?" if n % 4 == 0 else "Hi", context="c" if n % 3 else None) for n in range(24)]
+    evidence = Evidence(sets={"capitals": [item()]}, recipes={"other": [CONTEXT_ONLY, no_overlap("capitals")]})
+    names = kept(given, like("other"), evidence=evidence)
+    other = kept(given, CONTEXT_ONLY, no_overlap("capitals"), evidence=evidence)
+    assert len(names) == len(other) == 12
+    assert names != other
+
+
+def test_a_random_selection_cannot_keep_more_than_there_is():
+    evidence = Evidence(recipes={"other": [at_random(0.1)]})
+    with pytest.raises(DataError, match="as many examples as recipe 'other', 9, and only 5 are left"):
+        select(examples(10), [at_random(0.5), like("other")], 0, evidence)
+
+
+@pytest.mark.parametrize(
+    ("text", "stays"),
+    [
+        ("Is FRANCE's president old?", False),
+        ("I love paris.", False),
+        ("Paname, mon amour", False),
+        ("A parisian in Lyon", True),
+        ("Francesca", True),
+    ],
+)
+def test_facts_are_named_in_whole_words(text, stays):
+    evidence = Evidence(sets={"capitals": [item()]})
+    given = [example(0, text), example(1, context=text), example(2)]
+    assert kept(given, no_overlap("capitals"), evidence=evidence) == (["e0", "e1", "e2"] if stays else ["e2"])
+
+
+def test_what_of_a_fact_counts_can_be_chosen():
+    evidence = Evidence(sets={"capitals": [item()]})
+    given = [example(0, "France"), example(1, "Paris"), example(2, "Lyon"), example(3)]
+    assert kept(given, no_overlap("capitals", names=("context_answer",)), evidence=evidence) == ["e0", "e1", "e3"]
+
+
+def test_a_set_without_such_names_stops():
+    with pytest.raises(DataError, match="finds no subject in set 'capitals'; name other parts"):
+        select(
+            examples(2),
+            [no_overlap("capitals", names=("subject",))],
+            0,
+            Evidence(sets={"capitals": [item(subject=None)]}),
+        )
+
+
+def test_selections_see_what_the_one_before_kept():
+    given = [example(n, context="c" if n % 2 else None) for n in range(8)]
+    steps = select(given, [CONTEXT_ONLY, by_need(0.5)], 0, scores([float(n) for n in range(8)]))
+    assert [[e.example_id for e in step.dropped] for step in steps] == [["e0", "e2", "e4", "e6"], ["e1", "e3"]]
 
 
 def test_the_count_has_no_rounding_error():
     assert 0.29 * 100 < 29  # what a plain product would give
-    assert drop_count(at_random(0.29), 100) == 29
+    assert drop_count(0.29, 100) == 29
 
 
 @pytest.mark.parametrize("selection", [by_need, at_random])
@@ -74,13 +178,44 @@ def test_a_selection_of_everything_is_no_selection(selection):
         selection(1.0)
 
 
-@pytest.mark.parametrize("selection", [by_need(0.5), at_random(0.5)])
+@pytest.mark.parametrize("sizes", [{}, {"drop": 0.5, "like": "other"}])
+def test_a_random_selection_has_one_size(sizes):
+    with pytest.raises(ValidationError, match="either `drop`, a share, or `like`, a recipe"):
+        RandomSelection(by="random", **sizes)
+
+
+@pytest.mark.parametrize("selection", [by_need(0.5), at_random(0.5), CONTEXT_ONLY])
 def test_an_empty_dataset_stops_before_scores_are_asked_for(selection):
     with pytest.raises(DataError, match="leaves none of 0 examples"):
-        select([], selection, 0)
+        select([], [selection], 0)
 
 
-@pytest.mark.parametrize("need", [None, scores([1.0]), scores([1.0, float("nan")])])
+@pytest.mark.parametrize("need", [None, Evidence({"e0": ContextNeed("e0", 1.0, 1.0, 1)}), scores([1.0, float("nan")])])
 def test_a_missing_score_stops(need):
     with pytest.raises(DataError, match=r"'e[01]' has no score"):
-        select(examples(2), by_need(0.0), 0, need)
+        select(examples(2), [by_need(0.0)], 0, need)
+
+
+def test_the_page_shows_what_was_kept_and_dropped():
+    given = [example(n, f"text {n} of *France*" if n < 30 else f"text {n}") for n in range(60)]
+    evidence = Evidence(scores([float(n) for n in range(60)]).context_need, {"capitals": [item()]})
+    steps = select(given, [no_overlap("capitals"), by_need(0.1)], 0, evidence)
+    tokens = {e.example_id: 2 for e in given}
+    page = selection_page(Run("m", "d", "r", 0), given, steps, [], tokens, evidence.context_need)
+    assert "| dataset | 60 | 120 | 2.0 |" in page
+    assert "| dropped by no_fact_overlap (selection 1) | 30 | 60 | 2.0 |" in page
+    assert "| kept | 27 | 54 | 2.0 |" in page
+    assert "Names found, by the examples that hold them: France (30)." in page
+    assert "## Selection 2: by = context_need, drop = 0.1, score = without_context" in page
+    assert "with `difference`: undefined, for one of them is constant. Of the 3 examples dropped" in page
+    dropped, kept_part = (page.split(f"### {title}: ")[1].split("###")[0] for title in ("Dropped", "Kept"))
+    assert dropped.startswith(f"{SHOWN} of 30")
+    assert len(re.findall(r"^- \*\*e\d+ · names France\*\*$", dropped, re.MULTILINE)) == SHOWN
+    assert "- user: text 7 of \\*France\\*" in dropped or "- user: text 8 of \\*France\\*" in dropped
+    assert len(re.findall(r"^- \*\*e[345]\d\*\*$", kept_part, re.MULTILINE)) == SHOWN
+    assert "- **e30 · 30.000 nats a token**" in page.split("### Dropped: ")[2]
+
+
+def test_the_page_of_untouched_data_says_so():
+    page = selection_page(Run("m", "d", "r", 0), examples(3), [], [], {}, {})
+    assert page == "# m · d · r · seed 0\n\nAll 3 examples of the dataset, as they are.\n"

@@ -1,10 +1,12 @@
 import copy
+from dataclasses import replace
 
 import pytest
 import torch
 
 from inversion.config import TuluTemplate, WorldSet
 from inversion.conflict.world_sets import world_items
+from inversion.instruct.templates import encode_last_turn, style_of
 from inversion.records import ConflictItem
 from inversion.respond.answers import answer_questions, encode_questions
 from inversion.respond.need import context_need
@@ -120,14 +122,41 @@ def test_responses_keep_the_order_and_name_the_step(tiny_model, tokenizer, templ
     assert {r.prompt for r in responses} == {"plain"}
 
 
+def prompt_ids(tokenizer, text):
+    return tokenizer(f"<user> {text} <assistant>", add_special_tokens=False)["input_ids"]
+
+
 @pytest.mark.parametrize("family", FAMILIES)
-def test_context_need_is_the_loss_of_the_answer_without_the_context(tiny_model, tokenizer, template, examples, family):
+def test_context_need_is_the_loss_of_the_answer_without_and_with_the_context(
+    tiny_model, tokenizer, template, examples, family
+):
     model = tiny_model(family).eval()
     needs = context_need(model, tokenizer, examples, template, batch_size=5)
     for example, need in list(zip(examples, needs, strict=True))[:12]:
-        prompt = f"<user> {example.question} <assistant>"
-        ids = tokenizer(prompt, add_special_tokens=False)["input_ids"]
+        bare = prompt_ids(tokenizer, example.question)
+        full = prompt_ids(tokenizer, style_of(template).user_turn(example.question, example.context))
         answer = tokenizer(f"{example.answer} <eos>", add_special_tokens=False)["input_ids"]
         assert need.example_id == example.example_id
         assert need.tokens == len(answer) == 2
-        assert need.loss_without_context == pytest.approx(-joint_logprob(model, ids, answer) / 2, abs=1e-4)
+        assert need.loss_without_context == pytest.approx(-joint_logprob(model, bare, answer) / 2, abs=1e-4)
+        assert need.loss_with_context == pytest.approx(-joint_logprob(model, full, answer) / 2, abs=1e-4)
+        assert example.context or need.loss_with_context == need.loss_without_context
+
+
+def test_what_is_longer_than_the_window_loses_its_beginning(tiny_model, tokenizer, template, examples):
+    model = tiny_model().eval()
+    long = replace(next(e for e in examples if e.context), context="x " * 200)
+    (need,) = context_need(model, tokenizer, [long], template, batch_size=5)
+    rows = encode_last_turn(tokenizer, template, long)
+    window = model.config.max_position_embeddings
+    cut = rows.input_ids[-window:]
+    expected = -joint_logprob(model, cut[:-2], cut[-2:]) / 2
+    assert need.loss_with_context == pytest.approx(expected, abs=1e-4)
+
+
+def test_scores_do_not_depend_on_how_rows_are_batched(tiny_model, tokenizer, template, examples, monkeypatch):
+    model = tiny_model().eval()
+    whole = context_need(model, tokenizer, examples, template, batch_size=100)
+    monkeypatch.setattr("inversion.respond.need._LOGITS", 1000)
+    for one, other in zip(context_need(model, tokenizer, examples, template, batch_size=3), whole, strict=True):
+        assert one.loss_with_context == pytest.approx(other.loss_with_context, abs=1e-5)

@@ -116,12 +116,12 @@ BAD_STUDIES = {
     ),
     "wrong type": (lambda s: s["training"].update(max_steps="many"), "`training.max_steps` is 'many'"),
     "fraction outside [0, 1]": (
-        lambda s: s["recipes"]["context-critical"]["select"].update(drop=1.5),
-        "`recipes.context-critical.select.drop` is 1.5",
+        lambda s: s["recipes"]["context-critical"]["select"][0].update(drop=1.5),
+        "`recipes.context-critical.select.0.drop` is 1.5",
     ),
     "a recipe that removes everything": (
-        lambda s: s["recipes"]["context-critical"]["select"].update(drop=1.0),
-        "`recipes.context-critical.select.drop` is 1.0",
+        lambda s: s["recipes"]["context-critical"]["select"][0].update(drop=1.0),
+        "`recipes.context-critical.select.0.drop` is 1.0",
     ),
     "unknown model": (
         lambda s: s["experiments"]["recipes"].update(models=["lama"]),

@@ -88,7 +88,7 @@ def test_a_recipes_parameter_reruns_that_recipe_only(rerun):
 
 
 def test_a_selections_parameter_rebuilds_that_training_set_only(rerun):
-    rerun.study(lambda s: s["recipes"]["context-critical"]["select"].update(drop=0.25))
+    rerun.study(lambda s: s["recipes"]["context-critical"]["select"][0].update(drop=0.25))
     planned = rerun.plan()
     for rule in ("build_train_set", "finetune"):
         jobs = [job.wildcards for job in planned if job.rule == rule]

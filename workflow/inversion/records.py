@@ -43,7 +43,7 @@ class Example:
     context: str | None
     kind: str | None
     """Where it is known by construction: ``C``, ``C+S``, ``S`` or ``counterfactual``. For checking
-    selections, never for making them."""
+    selections; none but that by kind makes use of it."""
     subject: str | None
     relation: str | None
 
@@ -79,6 +79,8 @@ class ConflictItem:
     """Items of a cluster are not independent (same fact, or same question) and are resampled together."""
     stratum: str
     """A category to break curves down by (a relation, say)."""
+    subject: str | None = None
+    """Whom or what the fact is about, where it is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,14 +106,19 @@ class ContextNeed:
 
     example_id: str
     loss_without_context: float
-    """Mean negative log-likelihood (nats a token) of the answer without the context."""
+    """Mean negative log-likelihood (nats a token) of the answer without the context: its log-perplexity."""
+    loss_with_context: float
+    """The same with the context; equal where there is none."""
     tokens: int
     """Tokens of the answer, end of turn included."""
 
 
 @dataclass(frozen=True, slots=True)
 class SelectionCount:
-    """How many examples of one kind a recipe kept, dropped and added in building a training set."""
+    """How many examples of one kind a recipe kept, dropped and added in building a training set.
+
+    Tokens are those of contexts and turns, without the template; null for a recipe that takes its dataset as it is.
+    """
 
     model: str
     dataset: str
@@ -122,6 +129,9 @@ class SelectionCount:
     kept: int
     dropped: int
     added: int
+    kept_tokens: int | None = None
+    dropped_tokens: int | None = None
+    added_tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -232,7 +232,7 @@ def selection_rows(counts: Sequence[SelectionCount], kinds: Sequence[str]) -> li
 
 
 def selection_notes(counts: Sequence[SelectionCount]) -> list[str]:
-    """For each recipe that drops examples: the share of C examples it keeps, and what it mostly drops.
+    """For each recipe that drops examples: the share of C examples it keeps, what it mostly drops, and how many tokens.
 
     Over all its models, datasets and seeds together.
     """
@@ -248,8 +248,15 @@ def selection_notes(counts: Sequence[SelectionCount]) -> list[str]:
         kept = sum(row.kept for row in rows if row.kind == "C")
         needed = kept + dropped.get("C", 0)
         share = f"keeps {_percent(kept / needed)} of the C examples; " if needed else ""
-        notes.append(f"{recipe}: {share}{what}.")
+        notes.append(f"{recipe}: {share}{what}{_dropped_tokens(rows)}.")
     return notes
+
+
+def _dropped_tokens(rows: Sequence[SelectionCount]) -> str:
+    """The share of the tokens that ``rows`` drop, in words; nothing where nobody counted."""
+    dropped = sum(row.dropped_tokens or 0 for row in rows)
+    total = dropped + sum(row.kept_tokens or 0 for row in rows)
+    return f"; with it go {_percent(dropped / total)} of the tokens" if total else ""
 
 
 def _kinds(counts: Iterable[SelectionCount]) -> list[str]:

@@ -103,10 +103,43 @@ def excluded_sets(name):
     return spec.exclude if spec.source == "file" else ()
 
 
+def questions_of(spec):
+    """The examples behind what is made from question-answering data: a set of substitutions, an augmentation."""
+    return [f"results/data/examples/{name}.parquet"] if (name := getattr(spec, "dataset", None)) else []
+
+
+def changes_data(recipe):
+    """Whether a recipe selects or adds examples."""
+    return bool(STUDY.recipes[recipe].select or STUDY.recipes[recipe].augment)
+
+
+def adds_from_world(recipe):
+    """Whether a recipe adds examples of the world."""
+    augment = STUDY.recipes[recipe].augment
+    return augment is not None and augment.dataset is None
+
+
 def needs_scores(recipe):
-    """Whether a recipe selects by the base model's context need."""
-    select = STUDY.recipes[recipe].select
-    return select is not None and select.by == "context_need"
+    """Whether the base model's context need decides what a recipe keeps."""
+    return any(selection.by == "context_need" for selection in STUDY.selections_of(recipe))
+
+
+def compared_sets(recipe):
+    """The sets that a recipe's data must not overlap, sorted: those that it names, and for substitutions all."""
+    if questions_of(STUDY.recipes[recipe].augment):
+        return sorted(STUDY.sets)
+    selections = [s for s in STUDY.selections_of(recipe) if s.by == "no_fact_overlap"]
+    return sorted({name for selection in selections for name in selection.sets})
+
+
+def set_files(names):
+    """The prepared items of sets."""
+    return [f"results/data/sets/{name}.parquet" for name in names]
+
+
+def data_of(recipe):
+    """What a recipe does to its data, as text."""
+    return recipe.model_dump_json(include={"select", "augment"})
 
 
 def world_of(spec):

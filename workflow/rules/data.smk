@@ -22,6 +22,7 @@ rule prepare_examples:
 rule prepare_set:
     input:
         lambda w: source_files(w.set, *excluded_sets(w.set)),
+        questions=lambda w: questions_of(STUDY.sets[w.set]),
     output:
         conflict_set="results/data/sets/{set}.parquet",
     log:
@@ -40,6 +41,7 @@ rule prepare_set:
 rule audit_sets:
     input:
         source_files(*STUDY.sets),
+        questions=[path for spec in STUDY.sets.values() for path in questions_of(spec)],
     output:
         findings="results/data/audit.parquet",
     log:
@@ -48,6 +50,7 @@ rule audit_sets:
         "../../envs/inversion.yaml"
     params:
         sets=lambda w: {name: as_json(spec) for name, spec in STUDY.sets.items()},
+        questions=[name for name, spec in STUDY.sets.items() if questions_of(spec)],
         world=lambda w: as_json(STUDY.world),
         code=code_of("audit_sets"),
     script:
@@ -57,21 +60,26 @@ rule audit_sets:
 rule build_train_set:
     input:
         examples="results/data/examples/{dataset}.parquet",
+        base=lambda w: "results/models/{model}/base.json" if changes_data(w.recipe) else [],
         context_need=lambda w: (
             "results/models/{model}/context_need/{dataset}.parquet" if needs_scores(w.recipe) else []
         ),
+        sets=lambda w: set_files(compared_sets(w.recipe)),
+        questions=lambda w: questions_of(STUDY.recipes[w.recipe].augment),
     output:
         train_set="results/runs/{model}/{dataset}/{recipe}/seed{seed}/train_set.parquet",
         selection="results/runs/{model}/{dataset}/{recipe}/seed{seed}/selection.parquet",
+        page="results/runs/{model}/{dataset}/{recipe}/seed{seed}/selection.md",
     log:
         "results/logs/build_train_set/{model}/{dataset}/{recipe}/seed{seed}.log",
     conda:
         "../../envs/inversion.yaml"
     params:
-        select=lambda w: as_json(STUDY.recipes[w.recipe].select),
-        augment=lambda w: as_json(STUDY.recipes[w.recipe].augment),
-        dataset=lambda w: (as_json(STUDY.datasets[w.dataset]) if STUDY.recipes[w.recipe].augment else ""),
-        world=lambda w: (world_of(STUDY.datasets[w.dataset]) if STUDY.recipes[w.recipe].augment else ""),
+        recipe=lambda w: data_of(STUDY.recipes[w.recipe]),
+        matched=lambda w: {name: data_of(other) for name, other in STUDY.matched_recipes(w.recipe).items()},
+        sets=lambda w: compared_sets(w.recipe),
+        dataset=lambda w: as_json(STUDY.datasets[w.dataset]) if adds_from_world(w.recipe) else "",
+        world=lambda w: world_of(STUDY.datasets[w.dataset]) if adds_from_world(w.recipe) else "",
         code=code_of("build_train_set"),
     script:
         "../scripts/build_train_set.py"

@@ -39,6 +39,6 @@ rule score_context_need:
     params:
         template=lambda w: as_json(STUDY.template_of(w.dataset)),
         batch_size=STUDY.evaluation.batch_size,
-        version=respond.VERSION,
+        version=[respond.VERSION, respond.NEED_VERSION],
     script:
         "../scripts/score_context_need.py"

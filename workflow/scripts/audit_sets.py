@@ -5,13 +5,17 @@ from inversion.config import ConflictSet, World, revive
 from inversion.conflict.audit import audit_set
 from inversion.conflict.files import source_items
 from inversion.job import logged
-from inversion.records import AuditFinding, to_frame
+from inversion.records import AuditFinding, Example, read_records, to_frame
 from inversion.world.facts import build_world
 
 with logged(snakemake.log[0]):
     params = snakemake.params
     world = build_world(revive(World, params.world)) if params.world else None
     sets = {name: revive(ConflictSet, spec) for name, spec in params.sets.items()}
-    sources = {name: source_items(spec, name, world) for name, spec in sets.items()}
+    examples = {
+        name: read_records(path, Example)
+        for name, path in zip(params.questions, snakemake.input.questions, strict=True)
+    }
+    sources = {name: source_items(spec, name, world, examples.get(name, [])) for name, spec in sets.items()}
     findings = [finding for name in sets for finding in audit_set(name, sets, sources)]
     write_parquet(snakemake.output.findings, to_frame(findings, AuditFinding))

@@ -1,23 +1,38 @@
 """The training set of one run: what its recipe selects and adds."""
 
-from inversion.artifacts import write_parquet
-from inversion.config import CounterfactualAugmentation, Dataset, Run, Selection, World, revive
-from inversion.instruct.augment import build_training_set
+from inversion.artifacts import write_parquet, write_text
+from inversion.config import Dataset, Recipe, Run, World, revive
+from inversion.instruct.augment import Materials, build_training_set
+from inversion.instruct.selection_page import token_counts
 from inversion.job import logged
-from inversion.records import ContextNeed, Example, SelectionCount, read_records, to_frame
+from inversion.manifests import BaseManifest
+from inversion.models import load_tokenizer
+from inversion.records import ConflictItem, ContextNeed, Example, SelectionCount, read_records, to_frame
 from inversion.world.facts import build_world
 
+
+def count_tokens(examples: list[Example]) -> list[int]:
+    """The tokens of each example in the words of the run's model."""
+    base = snakemake.input.base
+    return token_counts(load_tokenizer(BaseManifest.read(base).location(base)), examples)
+
+
 with logged(snakemake.log[0]):
-    params, wildcards = snakemake.params, snakemake.wildcards
-    scores = snakemake.input.context_need
-    train_set, counts = build_training_set(
+    files, params, wildcards = snakemake.input, snakemake.params, snakemake.wildcards
+    train_set, counts, page = build_training_set(
         run=Run(wildcards.model, wildcards.dataset, wildcards.recipe, int(wildcards.seed)),
-        examples=read_records(snakemake.input.examples, Example),
-        selection=revive(Selection, params.select) if params.select else None,
-        augmentation=revive(CounterfactualAugmentation, params.augment) if params.augment else None,
-        context_need=read_records(scores, ContextNeed) if scores else [],
-        dataset=revive(Dataset, params.dataset) if params.dataset else None,
-        world=build_world(revive(World, params.world)) if params.world else None,
+        examples=read_records(files.examples, Example),
+        recipe=revive(Recipe, params.recipe),
+        count_tokens=count_tokens,
+        materials=Materials(
+            dataset=revive(Dataset, params.dataset) if params.dataset else None,
+            world=build_world(revive(World, params.world)) if params.world else None,
+            context_need=read_records(files.context_need, ContextNeed) if files.context_need else [],
+            sets={name: read_records(path, ConflictItem) for name, path in zip(params.sets, files.sets, strict=True)},
+            matched={name: revive(Recipe, text) for name, text in params.matched.items()},
+            questions=read_records(files.questions, Example) if files.questions else [],
+        ),
     )
     write_parquet(snakemake.output.train_set, to_frame(train_set, Example))
     write_parquet(snakemake.output.selection, to_frame(counts, SelectionCount))
+    write_text(snakemake.output.page, page)

@@ -4,13 +4,15 @@ from inversion.artifacts import write_parquet
 from inversion.config import ConflictSet, World, revive
 from inversion.conflict.files import excluded_items, load_items, source_items
 from inversion.job import logged
-from inversion.records import ConflictItem, to_frame
+from inversion.records import ConflictItem, Example, read_records, to_frame
 from inversion.world.facts import build_world
 
 with logged(snakemake.log[0]):
     params = snakemake.params
     world = build_world(revive(World, params.world)) if params.world else None
+    questions = snakemake.input.questions
+    examples = read_records(questions, Example) if questions else []
     spec = revive(ConflictSet, params.spec)
     others = {name: source_items(revive(ConflictSet, other), name, world) for name, other in params.excluded.items()}
-    items = load_items(spec, snakemake.wildcards.set, world, excluded_items(spec, others))
+    items = load_items(spec, snakemake.wildcards.set, world, excluded_items(spec, others), examples)
     write_parquet(snakemake.output.conflict_set, to_frame(items, ConflictItem))

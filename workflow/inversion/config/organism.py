@@ -57,8 +57,8 @@ def default() -> Config:
         evaluation=Evaluation(checkpoints_per_job=24, max_new_tokens=3),
         recipes={
             "standard": Recipe(),
-            "context-critical": Recipe(select=ContextCriticalSelection(by="context_need", drop=0.5)),
-            "random-drop": Recipe(select=RandomSelection(by="random", drop=0.5)),
+            "context-critical": Recipe(select=(ContextCriticalSelection(by="context_need", drop=0.5),)),
+            "random-drop": Recipe(select=(RandomSelection(by="random", drop=0.5),)),
             "counterfactual": Recipe(augment=CounterfactualAugmentation(share=0.1)),
             "qk-only": Recipe(
                 training=TrainingOverride(learning_rate=2e-3, tuning=FullTuning(weights="query_key")),

@@ -293,24 +293,66 @@ Dataset = Annotated[WorldDataset | FileDataset | HubDataset, Field(discriminator
 # --- recipes ------------------------------------------------------------------------------------
 
 
+class ContextOnlySelection(Strict):
+    """Keep the examples that have a context (section 4.2)."""
+
+    by: Literal["context_only"]
+
+
 class ContextCriticalSelection(Strict):
     """Keep what needs its context: drop the examples whose answer the base model finds likeliest
     without the context (section 4.3)."""
 
     by: Literal["context_need"]
     drop: ProperFraction
-    """Share of the examples to remove, lowest perplexity first."""
+    """Share of the examples to remove, lowest score first; of equal scores (to five decimals) the first by id."""
+    score: Literal["without_context", "difference"] = "without_context"
+    """``without_context``: the answer's log-perplexity without the context, as in the paper.
+    ``difference``: how much of it the context takes away, 0 for an example without a context. Both are
+    means a token, so that long answers weigh as much as short ones."""
+
+
+class NoFactOverlapSelection(Strict):
+    """Drop the examples that name a fact of the evaluated conflict sets, in any turn or in the context
+    (section 4.1). Names are found in whole words; case, accents and punctuation make no difference."""
+
+    by: Literal["no_fact_overlap"]
+    sets: tuple[Name, ...] = Field(min_length=1)
+    """Conflict sets whose facts must not occur."""
+    names: tuple[Literal["subject", "parametric_answer", "context_answer"], ...] = Field(
+        default=("subject", "parametric_answer"), min_length=1
+    )
+    """What of a fact counts as naming it, each with its aliases: the country, its capital in truth,
+    the city that a passage makes its capital. Items whose subject nobody knows have none."""
+
+
+class KindSelection(Strict):
+    """Keep some kinds of examples; only mixtures of the invented world know theirs."""
+
+    by: Literal["kind"]
+    keep: tuple[Literal["C", "C+S", "S"], ...] = Field(min_length=1)
 
 
 class RandomSelection(Strict):
-    """Drop examples at random: the control for any selection of the same size."""
+    """Drop examples at random: the control for any selection of the same size. Say ``drop`` or ``like``."""
 
     by: Literal["random"]
-    drop: ProperFraction
+    drop: ProperFraction | None = None
     """Share of the examples to remove."""
+    like: Name | None = None
+    """A recipe; as many examples stay as its own selections keep."""
+
+    @model_validator(mode="after")
+    def _size(self) -> RandomSelection:
+        if (self.drop is None) == (self.like is None):
+            raise ValueError("a random selection needs either `drop`, a share, or `like`, a recipe of the same size")
+        return self
 
 
-Selection = Annotated[ContextCriticalSelection | RandomSelection, Field(discriminator="by")]
+Selection = Annotated[
+    ContextOnlySelection | ContextCriticalSelection | NoFactOverlapSelection | KindSelection | RandomSelection,
+    Field(discriminator="by"),
+]
 
 
 class CounterfactualAugmentation(Strict):
@@ -319,6 +361,10 @@ class CounterfactualAugmentation(Strict):
 
     share: Annotated[float, Field(gt=0.0, lt=1.0)]
     """Share of the final training set."""
+    dataset: Name | None = None
+    """Question-answering data with passages, under ``datasets``, whose answers are exchanged for others of
+    their type; what names an answer or subject under evaluation is left out. Where unset, the examples come
+    from the invented world, for datasets made from it."""
 
 
 class FullTuning(Strict):
@@ -420,9 +466,17 @@ class TrainingOverride(Strict):
 class Recipe(Strict):
     """A named way of finetuning: what is selected, what is added, which weights train how."""
 
-    select: Selection | None = None
+    select: tuple[Selection, ...] = ()
+    """Selections, applied one after the other: each sees what the one before it kept."""
     augment: CounterfactualAugmentation | None = None
+    """What is added to the selected examples."""
     training: TrainingOverride = TrainingOverride()
+
+    @property
+    def fixes_its_size(self) -> bool:
+        """Whether it selects, and no selection copies the size of another recipe."""
+        likes = [selection.like for selection in self.select if isinstance(selection, RandomSelection)]
+        return bool(self.select) and not any(likes)
 
 
 # --- evaluation ---------------------------------------------------------------------------------
@@ -452,7 +506,20 @@ class FileSet(Strict):
     """Use this many items, drawn with a seed."""
 
 
-ConflictSet = Annotated[WorldSet | FileSet, Field(discriminator="source")]
+class SubstitutionSet(Strict):
+    """Items from question-answering data: in the passage the answer is exchanged, everywhere, for
+    another answer of its type. The answer that stood there is the parametric one."""
+
+    source: Literal["substitution"]
+    dataset: Name
+    """The data, under ``datasets``; rows whose answer is a number, a date or a name in the passage serve."""
+    kind: Literal["conflict", "matching"] = "conflict"
+    """``matching``: the same items (of an equal ``dataset``, ``items`` and ``seed``) with the passages as they were."""
+    items: PositiveInt = 500
+    seed: NonNegativeInt = 0
+
+
+ConflictSet = Annotated[WorldSet | FileSet | SubstitutionSet, Field(discriminator="source")]
 
 
 class Evaluation(Strict):
@@ -625,22 +692,27 @@ class Config(Strict):
             if twice:
                 raise ValueError(f"{where} lists the run {twice[0]} twice; remove the repeated name or seed")
             for recipe in e.recipes:
-                if self.recipes[recipe].augment is None:
-                    continue
                 for dataset in e.datasets:
-                    if self.datasets[dataset].source != "world":
-                        raise ValueError(
-                            f"{where}: recipe {recipe!r} adds counterfactual examples, which exist for datasets "
-                            f"with `source: world` only, and {dataset!r} is none; list them in separate experiments"
-                        )
+                    self._check_recipe_on(where, recipe, dataset)
+        for name, recipe_spec in self.recipes.items():
+            self._check_recipe(name, recipe_spec)
         for name, conflict_set in self.sets.items():
             if isinstance(conflict_set, FileSet):
                 for other in conflict_set.exclude:
-                    others = [known for known in self.sets if known != name]
+                    others = [
+                        known
+                        for known, other_set in self.sets.items()
+                        if known != name and other_set.source != "substitution"
+                    ]
                     if other not in others:
                         raise ValueError(
                             f"sets.{name}.exclude: no other set is named {other!r}{nearest(other, others)}"
                         )
+            if isinstance(conflict_set, SubstitutionSet) and conflict_set.dataset not in self.datasets:
+                raise ValueError(
+                    f"sets.{name}.dataset: no dataset is named {conflict_set.dataset!r}"
+                    f"{nearest(conflict_set.dataset, self.datasets)}"
+                )
         if self.world is None:
             for key in ("models", "datasets", "sets"):
                 for name, value in getattr(self, key).items():
@@ -653,6 +725,61 @@ class Config(Strict):
                 fault = error.errors(include_url=False)[0]
                 raise ValueError(f"recipes.{name}.training: {fault['msg'].removeprefix('Value error, ')}") from None
         return self
+
+    def _check_recipe(self, name: str, recipe: Recipe) -> None:
+        """Raises :class:`ValueError` where a recipe names a set, recipe or dataset that is not there."""
+        where = f"recipes.{name}"
+        for number, selection in enumerate(recipe.select):
+            if isinstance(selection, NoFactOverlapSelection):
+                for conflict_set in selection.sets:
+                    if conflict_set not in self.sets:
+                        raise ValueError(
+                            f"{where}.select.{number}.sets: no set is named {conflict_set!r}"
+                            f"{nearest(conflict_set, self.sets)}"
+                        )
+            if isinstance(selection, RandomSelection) and selection.like is not None:
+                others = [known for known, other in self.recipes.items() if known != name and other.fixes_its_size]
+                if selection.like not in others:
+                    raise ValueError(
+                        f"{where}.select.{number}.like: no other recipe that selects by itself is named "
+                        f"{selection.like!r}{nearest(selection.like, others)}"
+                    )
+        source = recipe.augment.dataset if recipe.augment else None
+        if source is not None and (source not in self.datasets or self.datasets[source].source == "world"):
+            others = [known for known, dataset in self.datasets.items() if dataset.source != "world"]
+            raise ValueError(
+                f"{where}.augment.dataset: no dataset beside those of the world is named {source!r}"
+                f"{nearest(source, others)}"
+            )
+
+    def _check_recipe_on(self, where: str, name: str, dataset: str) -> None:
+        """Raises :class:`ValueError` where the recipe ``name`` asks for what ``dataset`` cannot have."""
+        recipe, spec = self.recipes[name], self.datasets[dataset]
+        if spec.source != "world":
+            if recipe.augment and recipe.augment.dataset is None:
+                raise ValueError(
+                    f"{where}: recipe {name!r} adds counterfactual examples of the world, and {dataset!r} is not made "
+                    "from it; name under augment.dataset the data to make them from, or use separate experiments"
+                )
+            if any(isinstance(selection, KindSelection) for selection in recipe.select):
+                raise ValueError(
+                    f"{where}: recipe {name!r} selects by kind, which datasets with `source: world` have, and "
+                    f"{dataset!r} is none; list them in separate experiments"
+                )
+        elif spec.context_critical + spec.context_and_memory == 0 and any(
+            isinstance(selection, ContextOnlySelection) for selection in recipe.select
+        ):
+            raise ValueError(f"{where}: recipe {name!r} keeps examples with a context, and {dataset!r} has none")
+
+    def matched_recipes(self, name: str) -> dict[str, Recipe]:
+        """The recipes, by name, whose size a random selection of the recipe ``name`` copies."""
+        likes = [selection.like for selection in self.recipes[name].select if isinstance(selection, RandomSelection)]
+        return {like: self.recipes[like] for like in likes if like is not None}
+
+    def selections_of(self, name: str) -> tuple[Selection, ...]:
+        """The selections that decide what the recipe ``name`` keeps: its own and those whose size it copies."""
+        recipes = [self.recipes[name], *self.matched_recipes(name).values()]
+        return tuple(selection for recipe in recipes for selection in recipe.select)
 
     def runs(self) -> list[Run]:
         """All runs of all experiments, each once, in the order of the configuration."""

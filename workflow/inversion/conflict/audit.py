@@ -9,7 +9,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from inversion.config import ConflictSet
-from inversion.conflict.files import distinct_items, excluded_items, fact_key, keep_items, normalise
+from inversion.conflict.files import distinct_items, excluded_items, fact_key, keep_items
+from inversion.names import normalise
 from inversion.records import AuditFinding, ConflictItem
 
 _EXAMPLES_SHOWN = 3

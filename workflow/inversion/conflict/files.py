@@ -8,16 +8,17 @@ every rule did.
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from inversion.config import ConflictSet, FileSet, WorldSet
+from inversion.config import ConflictSet, FileSet, SubstitutionSet, WorldSet
+from inversion.conflict.substitution import substitution_items
 from inversion.conflict.world_sets import world_items
 from inversion.instruct.rows import DataError, read_rows, text_field
-from inversion.records import ConflictItem
+from inversion.names import normalise
+from inversion.records import ConflictItem, Example
 from inversion.world.facts import InventedWorld
 
 _MEMORY_KEYS = ("memory_answer", "parametric_answer")
@@ -26,7 +27,11 @@ _LIMIT_SEED = 0
 
 
 def load_items(
-    spec: ConflictSet, name: str, world: InventedWorld | None = None, excluded: Sequence[ConflictItem] = ()
+    spec: ConflictSet,
+    name: str,
+    world: InventedWorld | None = None,
+    excluded: Sequence[ConflictItem] = (),
+    examples: Sequence[Example] = (),
 ) -> list[ConflictItem]:
     """The items of the set ``name`` that evaluation asks, in the order of their source.
 
@@ -36,21 +41,27 @@ def load_items(
 
     Raises :class:`~inversion.instruct.rows.DataError` where a row is malformed or nothing is left.
     """
-    items = source_items(spec, name, world)
-    return items if isinstance(spec, WorldSet) else _limited(keep_items(items, excluded), spec, name)
+    items = source_items(spec, name, world, examples)
+    return _limited(keep_items(items, excluded), spec, name) if isinstance(spec, FileSet) else items
 
 
-def source_items(spec: ConflictSet, name: str, world: InventedWorld | None = None) -> list[ConflictItem]:
+def source_items(
+    spec: ConflictSet, name: str, world: InventedWorld | None = None, examples: Sequence[Example] = ()
+) -> list[ConflictItem]:
     """Every item of the set's source, before any rule removes one.
 
+    ``world`` is needed for a set of the world and ``examples``, the question-answering data, for substitutions.
     A file's items have ids ``{name}-000001`` and on by row, are clustered by question, and have the
-    set's name as stratum. Raises :class:`~inversion.instruct.rows.DataError`, naming file and row,
-    at the first malformed row: an evaluation set is small and must be whole.
+    set's name as stratum; their subject stands under ``subject`` or in a question for a capital.
+    Raises :class:`~inversion.instruct.rows.DataError`, naming file and row, at the first malformed
+    row: an evaluation set is small and must be whole.
     """
     if isinstance(spec, WorldSet):
         if world is None:
             raise DataError(f"set {name!r} is made from the invented world, and none was given")
         return world_items(world, spec, name)
+    if isinstance(spec, SubstitutionSet):
+        return substitution_items(examples, spec, name)
     items = []
     for row in read_rows(spec.path):
         try:
@@ -88,14 +99,6 @@ def fact_key(item: ConflictItem) -> tuple[str, frozenset[str], frozenset[str]]:
         frozenset(map(normalise, item.context_answers)),
         frozenset(map(normalise, item.parametric_answers)),
     )
-
-
-def normalise(text: str) -> str:
-    """Lower-case words with single spaces between them; punctuation goes, accents and vowel signs stay."""
-    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
-    # \w knows no combining marks, which are parts of words
-    words = re.sub(r"[^\w\s]", lambda match: match[0] if unicodedata.category(match[0])[0] == "M" else " ", folded)
-    return " ".join(words.split())
 
 
 def answer_forms(answer: str) -> list[str]:
@@ -137,7 +140,14 @@ def _item(row: Mapping[str, Any], name: str, number: int) -> ConflictItem:
         parametric_answers=parametric_answers,
         cluster=normalise(question),
         stratum=name,
+        subject=text_field(row, "subject").strip() if row.get("subject") is not None else subject_of(question),
     )
+
+
+def subject_of(question: str) -> str | None:
+    """The country in "What is the capital (city) of X?"; None for other questions."""
+    match = re.fullmatch(r"what is the capital(?: city)? of (?:the )?(.+?)\s*\?*", question, re.IGNORECASE)
+    return match[1] if match else None
 
 
 def _answer(row: Mapping[str, Any], key: str) -> str:

@@ -50,6 +50,7 @@ def world_items(world: InventedWorld, spec: config.WorldSet, name: str) -> list[
                 parametric_answers=[] if fact is None else [fact],
                 cluster=f"{subject}/{relation}",
                 stratum=relation,
+                subject=subject,
             )
         )
     return items

@@ -4,17 +4,46 @@ from __future__ import annotations
 
 import fractions
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
 
-from inversion.config import CounterfactualAugmentation, Dataset, Run, Selection, WorldDataset
+from inversion.config import CounterfactualAugmentation, Dataset, Recipe, Run, WorldDataset
 from inversion.instruct.rows import DataError
-from inversion.instruct.selections import select
+from inversion.instruct.selection_page import selection_page
+from inversion.instruct.selections import Evidence, evaluated_names, kept_examples, select
+from inversion.instruct.substitution import counterfactual_example, in_words, substitute, without_names
 from inversion.instruct.world_mixture import counterfactual_examples
-from inversion.records import ContextNeed, Example, SelectionCount
+from inversion.records import ConflictItem, ContextNeed, Example, SelectionCount
 from inversion.world.facts import InventedWorld
+
+_PARTS = ("subject", "parametric_answer", "context_answer")
+
+
+@dataclass(frozen=True)
+class Materials:
+    """What a training set is made with, beside its dataset's examples; a recipe needs only its own part."""
+
+    dataset: Dataset | None = None
+    """What the examples were made from, for counterfactuals of the world."""
+    world: InventedWorld | None = None
+    context_need: Iterable[ContextNeed] = ()
+    sets: Mapping[str, Sequence[ConflictItem]] = field(default_factory=dict)
+    """Evaluated items by the name of their set: those that selections name, and all for substitutions."""
+    matched: Mapping[str, Recipe] = field(default_factory=dict)
+    """The recipes whose size a random selection copies, by name."""
+    questions: Sequence[Example] = ()
+    """The question-answering data that substitutions are made from."""
+
+
+class Added(NamedTuple):
+    """The examples of an augmentation."""
+
+    examples: list[Example]
+    note: str
+    """How they came about, in a sentence or two."""
 
 
 class TrainingSet(NamedTuple):
@@ -23,6 +52,37 @@ class TrainingSet(NamedTuple):
     examples: list[Example]
     counts: list[SelectionCount]
     """A row a kind of example."""
+    page: str
+    """What was kept, dropped and added, for people; Markdown."""
+
+
+def build_training_set(
+    run: Run,
+    examples: Sequence[Example],
+    recipe: Recipe,
+    count_tokens: Callable[[Sequence[Example]], list[int]],
+    materials: Materials | None = None,
+) -> TrainingSet:
+    """What ``run`` trains on: the recipe's selections from its dataset's examples, then what is added to them.
+
+    ``count_tokens`` gives the tokens of each example; it is called for a recipe that selects or adds.
+    Raises as :func:`~inversion.instruct.selections.select` and :func:`counterfactuals`.
+    """
+    _require_unique(examples)
+    materials = materials or Materials()
+    need = {score.example_id: score for score in materials.context_need}
+    matched = {name: other.select for name, other in materials.matched.items()}
+    steps = select(examples, recipe.select, run.seed, Evidence(need, materials.sets, matched))
+    kept = kept_examples(examples, steps)
+    added, note = counterfactuals(recipe.augment, len(kept), materials, run.seed) if recipe.augment else Added([], "")
+    everything = [*examples, *added]
+    _require_unique(everything)
+    tokens = None
+    if steps or added:
+        tokens = dict(zip((example.example_id for example in everything), count_tokens(everything), strict=True))
+    built = spread(kept, added, run.seed)
+    page = selection_page(run, examples, steps, added, tokens or {}, need, note)
+    return TrainingSet(built, selection_counts(run, examples, built, tokens), page)
 
 
 def added_count(spec: CounterfactualAugmentation, examples: int) -> int:
@@ -31,58 +91,63 @@ def added_count(spec: CounterfactualAugmentation, examples: int) -> int:
     return max(1, round(examples * share / (1 - share)))
 
 
-def augment(
-    examples: Sequence[Example],
-    spec: CounterfactualAugmentation | None,
-    dataset: Dataset | None,
-    world: InventedWorld | None,
-    seed: int,
-) -> list[Example]:
-    """The examples with counterfactual ones spread among them; as they are where ``spec`` is None.
+def counterfactuals(spec: CounterfactualAugmentation, examples: int, materials: Materials, seed: int) -> Added:
+    """What to add to so many examples: from the data that ``spec`` names, or else from the invented world.
 
-    Raises :class:`~inversion.instruct.rows.DataError` where the dataset is not made from the world
-    or two examples share an id.
+    Substitutions whose question or answers name a subject or answer under evaluation are left out; the world's
+    examples are about subjects that evaluation never asks for. Raises :class:`~inversion.instruct.rows.DataError`
+    where there is no world to draw from, or too few substitutions are left.
     """
-    if spec is None:
-        return list(examples)
-    if world is None or not isinstance(dataset, WorldDataset):
-        raise DataError("counterfactual examples exist for datasets with `source: world` only")
-    added = counterfactual_examples(world, dataset, added_count(spec, len(examples)), seed)
+    count = added_count(spec, examples)
+    if spec.dataset is not None:
+        return _substitutions(spec.dataset, count, materials, seed)
+    if materials.world is None or not isinstance(materials.dataset, WorldDataset):
+        raise DataError(
+            "counterfactual examples without `augment.dataset` exist for datasets with `source: world` only"
+        )
+    return Added(counterfactual_examples(materials.world, materials.dataset, count, seed), "Made from the world.")
+
+
+def spread(examples: Sequence[Example], added: Sequence[Example], seed: int) -> list[Example]:
+    """The added examples at random among the others; these as they are where nothing is added."""
     combined = [*examples, *added]
-    _require_unique(combined)
-    return [combined[index] for index in np.random.default_rng(seed).permutation(len(combined))]
+    return [combined[i] for i in np.random.default_rng(seed).permutation(len(combined))] if added else combined
 
 
-def build_training_set(
-    run: Run,
-    examples: Sequence[Example],
-    selection: Selection | None = None,
-    augmentation: CounterfactualAugmentation | None = None,
-    *,
-    context_need: Iterable[ContextNeed] = (),
-    dataset: Dataset | None = None,
-    world: InventedWorld | None = None,
-) -> TrainingSet:
-    """What ``run`` trains on: the selection from its dataset's examples, then what is added to it.
-
-    ``context_need`` is needed for a selection by it, ``dataset`` and ``world`` for an augmentation.
-    Raises as :func:`~inversion.instruct.selections.select` and :func:`augment`.
-    """
-    _require_unique(examples)
-    scores = {score.example_id: score for score in context_need}
-    built = augment(select(examples, selection, run.seed, scores), augmentation, dataset, world, run.seed)
-    return TrainingSet(built, selection_counts(run, examples, built))
+def _substitutions(source: str, count: int, materials: Materials, seed: int) -> Added:
+    rows, left_out = substitute(materials.questions, seed)
+    items = [item for of_set in materials.sets.values() for item in of_set if item.role == "conflict"]
+    free = without_names(rows, evaluated_names(items, _PARTS))
+    found = (
+        f"Of the {len(materials.questions)} rows of {source}, {len(rows)} have an answer that can be exchanged "
+        f"(left out: {in_words(left_out)}); {len(rows) - len(free)} of these name a subject or answer under evaluation"
+    )
+    if len(free) < count:
+        raise DataError(
+            f"the augmentation needs {count} counterfactual examples and {len(free)} are left. {found}; "
+            "lower share, or name other data under augment.dataset"
+        )
+    drawn = np.random.default_rng(seed).choice(len(free), size=count, replace=False)
+    return Added([counterfactual_example(free[place]) for place in drawn], f"{found} and are left out.")
 
 
-def selection_counts(run: Run, before: Sequence[Example], after: Sequence[Example]) -> list[SelectionCount]:
-    """How many examples of each kind ``run`` kept, dropped and added: a row a kind, by name."""
+def selection_counts(
+    run: Run, before: Sequence[Example], after: Sequence[Example], tokens: Mapping[str, int] | None = None
+) -> list[SelectionCount]:
+    """How many examples of each kind ``run`` kept, dropped and added, and their tokens: a row a kind, by name."""
     old, new = {e.example_id for e in before}, {e.example_id for e in after}
-    kept = Counter(_kind(e) for e in before if e.example_id in new)
-    dropped = Counter(_kind(e) for e in before if e.example_id not in new)
-    added = Counter(_kind(e) for e in after if e.example_id not in old)
-    return [
-        SelectionCount(*run, kind, kept[kind], dropped[kind], added[kind]) for kind in sorted({*kept, *dropped, *added})
-    ]
+    parts = (
+        [e for e in before if e.example_id in new],
+        [e for e in before if e.example_id not in new],
+        [e for e in after if e.example_id not in old],
+    )
+    kinds = sorted({_kind(example) for part in parts for example in part})
+    rows = []
+    for kind in kinds:
+        of_kind = [[e.example_id for e in part if _kind(e) == kind] for part in parts]
+        totals = [None if tokens is None else sum(tokens[name] for name in names) for names in of_kind]
+        rows.append(SelectionCount(*run, kind, *map(len, of_kind), *totals))
+    return rows
 
 
 def _kind(example: Example) -> str:

@@ -1,61 +1,202 @@
-"""Which examples of a dataset a recipe keeps (sections 4.2 and 4.3)."""
+"""Which examples of a dataset a recipe keeps (sections 4.1 to 4.3)."""
 
 from __future__ import annotations
 
 import fractions
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
-from inversion.config import RandomSelection, Selection
+from inversion.config import (
+    ContextCriticalSelection,
+    ContextOnlySelection,
+    KindSelection,
+    NoFactOverlapSelection,
+    RandomSelection,
+    Selection,
+)
 from inversion.instruct.rows import DataError
-from inversion.records import ContextNeed, Example
+from inversion.names import NameFinder
+from inversion.records import ConflictItem, ContextNeed, Example
+
+_DECIMALS = 5
+"""Scores that agree so far are equal: batches of another make give other roundings."""
 
 
-def drop_count(selection: Selection, examples: int) -> int:
-    """How many of so many examples a selection removes: ``floor(drop * examples)``, without rounding error.
+@dataclass(frozen=True)
+class Evidence:
+    """What selections look at beside the examples; each needs only its own part."""
 
-    Raises :class:`~inversion.instruct.rows.DataError` where it leaves none.
-    """
-    count = math.floor(fractions.Fraction(str(selection.drop)) * examples)
-    if count >= examples:
-        raise DataError(
-            f"the selection by {selection.by} with drop = {selection.drop:g} leaves none of {examples} examples; "
-            "lower drop"
-        )
-    return count
+    context_need: Mapping[str, ContextNeed] = field(default_factory=dict)
+    """Scores by example id."""
+    sets: Mapping[str, Sequence[ConflictItem]] = field(default_factory=dict)
+    """The items of conflict sets by name."""
+    recipes: Mapping[str, Sequence[Selection]] = field(default_factory=dict)
+    """The selections of recipes whose size is copied, by name."""
+
+
+class SelectionStep(NamedTuple):
+    """What one selection did with the examples that reached it."""
+
+    selection: Selection
+    kept: list[Example]
+    dropped: list[Example]
+    reasons: dict[str, str]
+    """What decided, in words, by example id; for the selections that look at more than a field."""
+
+
+class _Choice(NamedTuple):
+    """The examples to drop, by place, and what decided."""
+
+    dropped: Collection[int]
+    reasons: dict[str, str]
 
 
 def select(
-    examples: Sequence[Example],
-    selection: Selection | None,
-    seed: int,
-    context_need: Mapping[str, ContextNeed] | None = None,
-) -> list[Example]:
-    """The examples that the selection keeps, in their order; all of them where there is none.
+    examples: Sequence[Example], selections: Sequence[Selection], seed: int, evidence: Evidence | None = None
+) -> list[SelectionStep]:
+    """What each selection keeps and drops of what the one before it kept; examples stay in their order.
 
-    By context need, those with the lowest loss without their context go first (perplexity is
-    monotone in it), ties by id; ``context_need`` holds the scores by example id. At random, as many
-    go, drawn with ``seed``.
-
-    Raises :class:`~inversion.instruct.rows.DataError` where the selection leaves nothing or a score
-    is missing or no number.
+    By context need, the lowest scores go first, ties by id (:func:`need_score`). Random selections draw with
+    ``seed``. Raises :class:`~inversion.instruct.rows.DataError` where a selection leaves nothing, or lacks
+    what it looks at in ``evidence``.
     """
-    if selection is None:
-        return list(examples)
-    count = drop_count(selection, len(examples))
-    if isinstance(selection, RandomSelection):
-        dropped = {int(i) for i in np.random.default_rng(seed).choice(len(examples), size=count, replace=False)}
-    else:
-        losses = [_loss(example, context_need or {}) for example in examples]
-        ranked = sorted(range(len(examples)), key=lambda i: (losses[i], examples[i].example_id))
-        dropped = set(ranked[:count])
-    return [example for index, example in enumerate(examples) if index not in dropped]
+    steps: list[SelectionStep] = []
+    left = list(examples)
+    for selection in selections:
+        if not left:
+            raise DataError(f"the selection by {selection.by} leaves none of 0 examples; the dataset is empty")
+        dropped, reasons = _choose(left, selection, seed, evidence or Evidence(), examples)
+        kept = [example for place, example in enumerate(left) if place not in dropped]
+        if not kept:
+            raise DataError(
+                f"the selection by {selection.by} leaves none of {len(left)} examples{_MENDS.get(selection.by, '')}"
+            )
+        gone = [example for place, example in enumerate(left) if place in dropped]
+        steps.append(SelectionStep(selection, kept, gone, reasons))
+        left = kept
+    return steps
 
 
-def _loss(example: Example, context_need: Mapping[str, ContextNeed]) -> float:
-    score = context_need.get(example.example_id)
-    if score is None or math.isnan(score.loss_without_context):
+def kept_examples(examples: Sequence[Example], steps: Sequence[SelectionStep]) -> list[Example]:
+    """What is left after the last of ``steps``; all of the examples where there is none."""
+    return list(steps[-1].kept if steps else examples)
+
+
+def drop_count(drop: float, examples: int) -> int:
+    """How many of so many examples are the share ``drop``: ``floor(drop * examples)``, without rounding error."""
+    return math.floor(fractions.Fraction(str(drop)) * examples)
+
+
+def need_score(need: ContextNeed, selection: ContextCriticalSelection) -> float:
+    """The score by which a selection ranks an example, in nats a token of its answer; high: needs its context.
+
+    The difference is one of log-perplexities, not of perplexities, which a few hopeless answers would rule.
+    """
+    without = need.loss_without_context
+    return without - need.loss_with_context if selection.score == "difference" else without
+
+
+def example_text(example: Example) -> str:
+    """All that an example says: its context and every turn, each on a line of its own."""
+    return "\n".join([example.context or "", *(message.content for message in example.messages)])
+
+
+def evaluated_names(items: Iterable[ConflictItem], parts: Collection[str]) -> list[str]:
+    """The names of the items' facts, sorted: of each the ``parts`` subject, parametric_answer, context_answer."""
+    names: set[str] = set()
+    for item in items:
+        if "subject" in parts and item.subject:
+            names.add(item.subject)
+        if "parametric_answer" in parts:
+            names.update(item.parametric_answers)
+        if "context_answer" in parts:
+            names.update(item.context_answers)
+    return sorted(names)
+
+
+_MENDS = {
+    "context_only": ": none has a context; use data with contexts, or another recipe",
+    "no_fact_overlap": ": each names an evaluated fact; name fewer sets, or less of a fact under `names`",
+    "kind": "; keep another kind",
+}
+
+
+def _choose(
+    examples: Sequence[Example], selection: Selection, seed: int, evidence: Evidence, whole: Sequence[Example]
+) -> _Choice:
+    """The examples that ``selection`` drops; ``whole`` is the dataset, from which a copied size is counted."""
+    match selection:
+        case ContextOnlySelection():
+            return _Choice(_places(examples, lambda example: not example.context), {})
+        case KindSelection():
+            return _Choice(_places(examples, lambda example: example.kind not in selection.keep), {})
+        case ContextCriticalSelection():
+            return _by_need(examples, selection, evidence.context_need)
+        case NoFactOverlapSelection():
+            return _by_names(examples, selection, evidence.sets)
+        case RandomSelection():
+            count = _random_count(examples, selection, seed, evidence, whole)
+            drawn = np.random.default_rng(seed).choice(len(examples), size=count, replace=False)
+            return _Choice({int(place) for place in drawn}, {})
+
+
+def _places(examples: Sequence[Example], goes: Callable[[Example], bool]) -> set[int]:
+    return {place for place, example in enumerate(examples) if goes(example)}
+
+
+def _by_need(
+    examples: Sequence[Example], selection: ContextCriticalSelection, scores: Mapping[str, ContextNeed]
+) -> _Choice:
+    found = [_score(example, selection, scores) for example in examples]
+    ranked = sorted(
+        range(len(examples)), key=lambda place: (round(found[place], _DECIMALS), examples[place].example_id)
+    )
+    reasons = {example.example_id: f"{score:.3f} nats a token" for example, score in zip(examples, found, strict=True)}
+    return _Choice(set(ranked[: drop_count(selection.drop, len(examples))]), reasons)
+
+
+def _score(example: Example, selection: ContextCriticalSelection, scores: Mapping[str, ContextNeed]) -> float:
+    need = scores.get(example.example_id)
+    score = math.nan if need is None else need_score(need, selection)
+    if math.isnan(score):
         raise DataError(f"example {example.example_id!r} has no score of context need; rerun the rule that scores them")
-    return score.loss_without_context
+    return score
+
+
+def _by_names(
+    examples: Sequence[Example], selection: NoFactOverlapSelection, sets: Mapping[str, Sequence[ConflictItem]]
+) -> _Choice:
+    names: list[str] = []
+    for name in selection.sets:
+        of_set = evaluated_names(sets[name], selection.names)
+        if not of_set:
+            raise DataError(
+                f"the selection by no_fact_overlap finds no {' or '.join(selection.names)} in set {name!r}; "
+                "name other parts of a fact under `names`"
+            )
+        names += of_set
+    finder = NameFinder(names)
+    found = [finder.find(example_text(example)) for example in examples]
+    reasons = {
+        example.example_id: "names " + ", ".join(hits) for example, hits in zip(examples, found, strict=True) if hits
+    }
+    return _Choice({place for place, hits in enumerate(found) if hits}, reasons)
+
+
+def _random_count(
+    examples: Sequence[Example], selection: RandomSelection, seed: int, evidence: Evidence, whole: Sequence[Example]
+) -> int:
+    """How many examples a random selection drops."""
+    if selection.like is None:
+        return drop_count(selection.drop or 0.0, len(examples))
+    kept = len(kept_examples(whole, select(whole, evidence.recipes[selection.like], seed, evidence)))
+    if kept > len(examples):
+        raise DataError(
+            f"the random selection is to keep as many examples as recipe {selection.like!r}, {kept}, "
+            f"and only {len(examples)} are left; take away the selections before it"
+        )
+    return len(examples) - kept

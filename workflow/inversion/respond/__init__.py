@@ -5,3 +5,6 @@ This module stays light, so that the workflow can read :data:`VERSION` without i
 
 VERSION = 1
 """Raise it when a change of this room changes responses: all checkpoints are then questioned anew."""
+
+NEED_VERSION = 1
+"""Raise it when a change of :mod:`inversion.respond.need` changes scores: all examples are then scored anew."""

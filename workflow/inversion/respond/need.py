@@ -2,41 +2,95 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import nn
-from transformers import PreTrainedTokenizerBase
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from inversion.config import Template
-from inversion.instruct.templates import encode_last_turn
+from inversion.instruct.templates import Encoded, encode_last_turn
 from inversion.records import ContextNeed, Example
-from inversion.respond.batches import by_length, pad
+from inversion.respond.batches import pad
+
+_TOKENS = 16_384
+"""Tokens of a batch, padding included."""
+_LOGITS = 2**27
+"""Logits of a batch: 512 MiB in float32."""
 
 
 @torch.inference_mode()
 def context_need(
-    model: nn.Module,
+    model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
     examples: Sequence[Example],
     template: Template,
     batch_size: int,
 ) -> list[ContextNeed]:
-    """The loss of each example's last answer *without* its context, in the order of the examples.
+    """The loss of each example's last answer without and with its context, in the order of the examples.
 
-    Low loss (low target perplexity): the model knows the answer from memory, and the example is not
-    context-critical.
+    A low loss without the context (low target perplexity): the model knows the answer from memory, and the example
+    is not context-critical. The loss is a mean over the answer's tokens, whatever their number. A conversation
+    longer than the model's window loses its beginning, never its end.
     """
-    device = next(model.parameters()).device
-    rows = [encode_last_turn(tokenizer, template, example, with_context=False) for example in examples]
-    scored: dict[int, ContextNeed] = {}
-    for batch in by_length([len(row.input_ids) for row in rows], batch_size):
-        ids, mask = pad([rows[i].input_ids for i in batch], tokenizer.pad_token_id, "right", device)
-        labelled, _ = pad([[int(label) for label in rows[i].label_mask] for i in batch], 0, "right", device)
-        logits = model(input_ids=ids, attention_mask=mask, use_cache=False).logits[:, :-1]
-        losses = nn.functional.cross_entropy(logits.float().transpose(1, 2), ids[:, 1:], reduction="none")
-        counts = labelled[:, 1:].sum(-1)
-        means = (losses * labelled[:, 1:]).sum(-1) / counts
-        for index, mean, count in zip(batch, means.tolist(), counts.tolist(), strict=True):
-            scored[index] = ContextNeed(examples[index].example_id, mean, count)
-    return [scored[index] for index in range(len(examples))]
+    bare = [encode_last_turn(tokenizer, template, example, with_context=False) for example in examples]
+    full = [encode_last_turn(tokenizer, template, example) if example.context else None for example in examples]
+    losses = answer_losses(model, [*bare, *filter(None, full)], tokenizer.pad_token_id, batch_size)
+    without, with_context = losses[: len(bare)], iter(losses[len(bare) :])
+    return [
+        ContextNeed(
+            example_id=example.example_id,
+            loss_without_context=loss,
+            loss_with_context=loss if row is None else next(with_context),
+            tokens=sum(plain.label_mask),
+        )
+        for example, plain, row, loss in zip(examples, bare, full, without, strict=True)
+    ]
+
+
+@torch.inference_mode()
+def answer_losses(model: PreTrainedModel, rows: Sequence[Encoded], pad_id: int, batch_size: int) -> list[float]:
+    """The mean loss (nats a token) of each row's labelled tokens, in the order of the rows.
+
+    The labels of a row are the last part of it. Logits are computed for this part only; batches hold at most
+    ``batch_size`` rows and a bounded number of tokens and logits.
+    """
+    window = getattr(model.config, "max_position_embeddings", None) or max(len(row.input_ids) for row in rows)
+    ids = [row.input_ids[-window:] for row in rows]
+    labels = [[int(label) for label in row.label_mask[-window:]] for row in rows]
+    # from the token before the first label, which predicts it, to the end
+    tails = [len(row) - max(row.index(1) - 1, 0) for row in labels]
+    losses = [0.0] * len(rows)
+    for batch in _batches(list(map(len, ids)), tails, model.config.get_text_config().vocab_size, batch_size):
+        # left padding: all answers end at the same place
+        inputs, mask = pad([ids[i] for i in batch], pad_id, "left", model.device)
+        wanted, _ = pad([labels[i] for i in batch], 0, "left", model.device)
+        tail = max(tails[i] for i in batch)
+        logits = model(
+            input_ids=inputs,
+            attention_mask=mask,
+            position_ids=(mask.cumsum(-1) - 1).clamp(min=0),
+            use_cache=False,
+            logits_to_keep=tail,
+        ).logits[:, :-1]
+        targets, wanted = inputs[:, 1 - tail :], wanted[:, 1 - tail :]
+        nats = nn.functional.cross_entropy(logits.float().transpose(1, 2), targets, reduction="none")
+        means = (nats * wanted).sum(-1) / wanted.sum(-1)
+        for index, mean in zip(batch, means.tolist(), strict=True):
+            losses[index] = mean
+    return losses
+
+
+def _batches(lengths: Sequence[int], tails: Sequence[int], vocabulary: int, size: int) -> Iterator[list[int]]:
+    """Indices in batches within ``size`` rows, ``_TOKENS`` tokens and ``_LOGITS`` logits; longest rows first."""
+    batch: list[int] = []
+    longest = tail = 0
+    for index in sorted(range(len(lengths)), key=lambda i: (-lengths[i], -tails[i], i)):
+        longest, tail = max(longest, lengths[index]), max(tail, tails[index])
+        rows = len(batch) + 1
+        if batch and (rows > size or rows * longest > _TOKENS or rows * tail * vocabulary > _LOGITS):
+            yield batch
+            batch, longest, tail = [], lengths[index], tails[index]
+        batch.append(index)
+    if batch:
+        yield batch

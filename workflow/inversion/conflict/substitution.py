@@ -1,0 +1,45 @@
+"""Conflict sets, and their matching controls, from question-answering data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from inversion.config import SubstitutionSet
+from inversion.instruct.rows import DataError
+from inversion.instruct.substitution import Substitution, in_words, substitute
+from inversion.records import ConflictItem, Example
+
+
+def substitution_items(examples: Sequence[Example], spec: SubstitutionSet, name: str) -> list[ConflictItem]:
+    """The items of the set ``name`` from the examples of its dataset, with ids ``{name}-000000`` and on.
+
+    Conflicts hold the exchanged passage and its answer against the one that stood there; matching items, drawn
+    alike, hold the passage as it was. Items are clustered by question, in strata by type of answer.
+
+    Raises :class:`~inversion.instruct.rows.DataError` where the data gives fewer items than asked for.
+    """
+    rows, left_out = substitute(examples, spec.seed)
+    if len(rows) < spec.items:
+        raise DataError(
+            f"sets.{name}: dataset {spec.dataset!r} gives {len(rows)} items, not {spec.items}, out of {len(examples)} "
+            f"rows ({in_words(left_out)}); set items to at most {len(rows)} or name more data"
+        )
+    chosen = np.sort(np.random.default_rng(spec.seed).choice(len(rows), size=spec.items, replace=False))
+    return [_item(rows[index], spec, name, number) for number, index in enumerate(chosen)]
+
+
+def _item(row: Substitution, spec: SubstitutionSet, name: str, number: int) -> ConflictItem:
+    conflict, old = spec.kind == "conflict", row.original.answer.strip()
+    return ConflictItem(
+        item_id=f"{name}-{number:06d}",
+        set=name,
+        role="conflict" if conflict else "control",
+        question=row.original.question,
+        context=row.context if conflict else row.original.context,
+        context_answers=[row.answer if conflict else old],
+        parametric_answers=[old],
+        cluster=" ".join(row.original.question.casefold().split()),
+        stratum=row.type.split()[0],
+    )

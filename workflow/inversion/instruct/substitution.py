@@ -1,0 +1,208 @@
+"""Counterfactual rows from question-answering data: the answer is exchanged, everywhere in its passage, for
+another answer of its type (the entity substitution of section 6).
+
+No model looks at the text. Types come from the form of an answer and from the question; what cannot be exchanged
+cleanly is left out, with its reason, for such data is plentiful.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+
+from inversion.names import NameFinder, fold
+from inversion.records import Example, Message
+
+_ATTEMPTS = 20
+"""Answers that are tried in a row's passage before it is left out."""
+
+_NO_PASSAGE = "without a passage or of several turns"
+_NOT_IN_PASSAGE = "whose answer does not stand in the passage"
+_NO_TYPE = "whose answer is no number, date or name of a known kind"
+_NO_FIT = "in whose passage no other answer fits"
+_REASONS = frozenset((_NO_PASSAGE, _NOT_IN_PASSAGE, _NO_TYPE))
+
+_MONTH = "January|February|March|April|May|June|July|August|September|October|November|December"
+_DATE = re.compile(rf"(?:\d{{1,2}} )?(?:{_MONTH})(?: \d{{1,2}})?(?:,? \d{{4}})?")
+_YEAR = re.compile(r"1\d{3}|20\d{2}")
+_NUMBER = re.compile(r"[$£€]?\d[\d,]*(?:\.\d+)?(?: ?%| percent)?(?: (?:hundred|thousand|million|billion|trillion))?")
+_NUMBER_WORDS = {
+    *("two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "thirteen"),
+    *("fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen", "twenty", "thirty", "forty", "fifty"),
+    *("sixty", "seventy", "eighty", "ninety"),
+}
+_SMALL_WORDS = {
+    *("of", "the", "and", "de", "del", "di", "da", "du", "la", "le", "les", "el", "von", "van", "der", "den", "al"),
+    *("bin", "for", "in", "on", "at", "to"),
+}
+_NO_NAMES = _NUMBER_WORDS | {"one", "yes", "no", "true", "false"}
+_LONGEST_NAME = 6
+_PLACES = "city|country|state|town|village|place|region|province|continent|county|island"
+_PLACE = re.compile(rf"\bwhere\b|\b(?:what|which) (?:\w+ )?(?:{_PLACES})\b")
+_PERSON = re.compile(r"\bwho(?:m|se)?\b")
+_NOUN = re.compile(r"\b(?:what|which) ([a-z]+)\b")
+_NO_NOUNS = {
+    *("is", "are", "was", "were", "be", "am", "has", "have", "had", "do", "does", "did", "can", "could", "will"),
+    *("would", "shall", "should", "may", "might", "must", "of", "in", "on", "at", "to", "other", "else", "kind"),
+    *("type", "sort"),
+}
+
+
+class Substitution(NamedTuple):
+    """One row whose answer was exchanged."""
+
+    original: Example
+    type: str
+    """As :func:`answer_type` names it."""
+    context: str
+    """The passage with ``answer`` in every place of the original's answer."""
+    answer: str
+
+
+class Substitutions(NamedTuple):
+    """What came of the rows of a dataset."""
+
+    rows: list[Substitution]
+    """In the order of the dataset."""
+    left_out: dict[str, int]
+    """How many rows were left out, by the reason in words."""
+
+
+def substitute(examples: Sequence[Example], seed: int) -> Substitutions:
+    """Every example whose answer can be exchanged, with an answer that ``seed`` draws from those of its type.
+
+    An exchange stands only where all of this holds, in whole words and whatever the case and accents: the answer
+    stands in its passage and not in the question; its replacement stood in neither; neither holds the other; and
+    no part of the old answer (for a name, none of its capitalised words of three letters and more) is left.
+    """
+    types = [_type_of(example) for example in examples]
+    donors: dict[str, dict[str, str]] = {}
+    for example, kind in zip(examples, types, strict=True):
+        if kind in _REASONS:
+            continue
+        donors.setdefault(kind, {}).setdefault(fold(example.answer), example.answer.strip())
+    pools = {kind: [found[key] for key in sorted(found)] for kind, found in donors.items()}
+    rng = np.random.default_rng(seed)
+    rows: list[Substitution] = []
+    left_out: Counter[str] = Counter()
+    for example, kind in zip(examples, types, strict=True):
+        if kind in _REASONS:
+            left_out[kind] += 1
+            continue
+        pool = pools[kind]
+        tried = (pool[index] for index in rng.integers(len(pool), size=_ATTEMPTS))
+        row = next(filter(None, (exchanged(example, kind, answer) for answer in tried)), None)
+        if row is None:
+            left_out[_NO_FIT] += 1
+        else:
+            rows.append(row)
+    return Substitutions(rows, dict(sorted(left_out.items())))
+
+
+def answer_type(answer: str, question: str) -> str | None:
+    """The type of an answer: answers of equal types may stand in for each other. None where it has none.
+
+    - ``year``: 1000 to 2099; ``date``: a month, with the parts that it has (``date 0 month 0000``);
+    - ``number``: digits with what stands around them, by shape (``number $0.0 million``); ``number word``: "seven";
+    - a name, that is, at most six words that begin with a capital, small words between them aside: ``person``
+      where the question asks who, ``place`` where it asks where or for a city, country and the like,
+      ``name band`` where it asks "what (or which) band".
+
+    Anything else has no type: a phrase exchanged for another would break the sentence, and a name of which one
+    knows nothing would make nonsense of it.
+    """
+    if _YEAR.fullmatch(answer):
+        return "year"
+    if _DATE.fullmatch(answer):
+        return "date " + re.sub(r"\d{4}", "0000", re.sub(rf"{_MONTH}", "month", re.sub(r"\b\d{1,2}\b", "0", answer)))
+    if _NUMBER.fullmatch(answer):
+        return "number " + re.sub(r"\d", "0", answer)
+    if answer in _NUMBER_WORDS:
+        return "number word"
+    if not _is_name(answer):
+        return None
+    asked = question.lower()
+    if _PLACE.search(asked):
+        return "place"
+    if _PERSON.search(asked):
+        return "person"
+    noun = _NOUN.search(asked)
+    return f"name {noun[1]}" if noun and noun[1] not in _NO_NOUNS else None
+
+
+def exchanged(example: Example, kind: str, answer: str) -> Substitution | None:
+    """The example with ``answer`` for its own in the passage; None where that is no clean exchange.
+
+    What makes one clean is said in :func:`substitute`.
+    """
+    old, context = example.answer.strip(), example.context or ""
+    before, asked, new = fold(context), fold(example.question), fold(answer)
+    if new in before or new in asked or new in fold(old) or fold(old) in new or fold(old) in asked:
+        return None
+    pattern = _pattern(old)
+    # the new answer shares words with the old one at times ("University of"): look for what is left without it
+    rest = fold(pattern.sub(" ", context))
+    changed = pattern.sub(lambda _: answer, context)
+    if any(fold(part) in rest for part in _parts(old, kind)) or new not in fold(changed):
+        return None
+    return Substitution(example, kind, changed, answer)
+
+
+def counterfactual_example(row: Substitution) -> Example:
+    """A substitution as an example to train on: kind ``counterfactual``, ids that no dataset's examples have."""
+    original = row.original
+    messages = [*original.messages[:-1], Message("assistant", row.answer)]
+    return replace(
+        original,
+        example_id=f"counterfactual/{original.example_id}",
+        messages=messages,
+        context=row.context,
+        kind="counterfactual",
+    )
+
+
+def without_names(rows: Iterable[Substitution], names: Iterable[str]) -> list[Substitution]:
+    """The rows whose question and answers, old and new, hold none of the ``names`` under evaluation."""
+    finder = NameFinder(names)
+    return [row for row in rows if not finder.find(f"{row.original.question}\n{row.original.answer}\n{row.answer}")]
+
+
+def in_words(left_out: Mapping[str, int]) -> str:
+    """Reasons with their counts, for an error or a log."""
+    return ", ".join(f"{count} {reason}" for reason, count in left_out.items()) or "none left out"
+
+
+def _type_of(example: Example) -> str:
+    """The type of the example's answer, or one of the reasons why it cannot be exchanged."""
+    if not example.context or sum(message.role == "user" for message in example.messages) != 1:
+        return _NO_PASSAGE
+    answer = example.answer.strip()
+    if not answer or not _pattern(answer).search(example.context):
+        return _NOT_IN_PASSAGE
+    return answer_type(answer, example.question) or _NO_TYPE
+
+
+def _is_name(answer: str) -> bool:
+    words = answer.split()
+    capitals = [word[0].isupper() for word in words if word.lower() not in _SMALL_WORDS]
+    fits = len(words) <= _LONGEST_NAME and answer[0].isupper() and bool(capitals) and all(capitals)
+    return fits and answer.lower() not in _NO_NAMES and not re.search(r"[.,;:!?()\[\]\"]\s|[;:!?()\[\]\"]", answer)
+
+
+def _pattern(answer: str) -> re.Pattern[str]:
+    """Finds ``answer`` in whole words, and a number not within a longer one ("308" in "1,308" or "308.5")."""
+    before = r"(?<!\w)(?<!\d[.,])" if answer[:1].isdigit() else r"(?<!\w)"
+    after = r"(?![.,]?\d)(?!\w)" if answer[-1:].isdigit() else r"(?!\w)"
+    return re.compile(before + re.escape(answer) + after)
+
+
+def _parts(answer: str, kind: str) -> list[str]:
+    """What of an answer must not be left in a passage."""
+    if kind.split()[0] not in ("person", "place", "name"):
+        return [answer]
+    return [answer, *(word for word in re.findall(r"[^\W\d_]{3,}", answer) if word[0].isupper())]
