@@ -1,6 +1,6 @@
 """Context reliance of language models over the course of instruction finetuning.
 
-Rooms, ground floor first: ``config``, ``artifacts``, ``records``, ``manifests``, ``stats``, ``world``,
+Rooms, ground floor first: ``config``, ``artifacts``, ``records``, ``names``, ``manifests``, ``stats``, ``world``,
 ``instruct``, ``conflict``, ``models``, ``train``, ``respond``, ``score``, ``theory``, ``analyse``, ``plot``,
 ``plot_theory``, ``report``.
 A room imports only rooms that stand before it in this list; ``job`` is what every script does first.

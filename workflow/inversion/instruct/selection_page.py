@@ -136,7 +136,7 @@ def _entry(example: Example, reasons: Mapping[str, str]) -> str:
 
 
 def _short(text: str) -> str:
-    """``text`` on one line, cut, and with nothing in it that Markdown would take for markup."""
+    """``text`` on one line, cut, and without what Markdown would take for markup."""
     line = " ".join(text.split())
     line = line if len(line) <= _LONGEST else f"{line[:_LONGEST].rstrip()} ..."
-    return "".join(f"\\{character}" if character in "\\`*_{}[]<>#|~" else character for character in line)
+    return "".join(f"\\{character}" if character in "\\`*<[" else character for character in line)
