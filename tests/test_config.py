@@ -266,12 +266,12 @@ def test_counterfactual_recipe_on_a_file_dataset() -> None:
         (
             "recipes.augmented.augment.dataset",
             "tulu",
-            "recipes.augmented.augment.dataset: no dataset beside those of the world is named 'tulu'; there are: own",
+            "recipes.augmented.augment.dataset: no dataset beside those of the world is named 'tulu'; there are: own, hub",
         ),
         (
             "sets.swapped",
             {"source": "substitution", "dataset": "squad"},
-            "sets.swapped.dataset: no dataset is named 'squad'; there are: tulu, own",
+            "sets.swapped.dataset: no dataset is named 'squad'; there are: tulu, own, hub",
         ),
         (
             "recipes.half.select",
