@@ -266,7 +266,7 @@ def test_counterfactual_recipe_on_a_file_dataset() -> None:
         (
             "recipes.augmented.augment.dataset",
             "tulu",
-            "recipes.augmented.augment.dataset: no dataset beside those of the world is named 'tulu'; there are: own, hub",
+            "augment.dataset: no dataset beside those of the world is named 'tulu'; there are: own, hub",
         ),
         (
             "sets.swapped",
