@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 import matplotlib
@@ -70,6 +71,9 @@ def attention(steps: pl.DataFrame) -> Figure:
     """
     with matplotlib.rc_context(_STYLE):
         shares, figure, panels = _canvas(steps, rows=len(_ATTENTION))
+        for axes in panels[[0, 2]].flat:
+            axes.set_ylim(-0.03, 1.03)
+            axes.set_yticks([0, 0.5, 1])
         for top, (name, lines), row in zip((True, False, False), _ATTENTION.items(), panels, strict=True):
             row[0].set_ylabel(name)
             ends = []
@@ -79,9 +83,6 @@ def attention(steps: pl.DataFrame) -> Figure:
                     _draw(axes, series, look)
                 _mark_peak(axes, steps, share, trained=False, named=top)
             _label_ends(row[-1], ends, _HEIGHT)
-        for axes in panels[[0, 2]].flat:
-            axes.set_ylim(-0.03, 1.03)
-            axes.set_yticks([0, 0.5, 1])
     return figure
 
 
@@ -92,12 +93,17 @@ def gradients(steps: pl.DataFrame) -> Figure:
     """
     with matplotlib.rc_context(_STYLE):
         shares, figure, panels = _canvas(steps, rows=2)
+        # logarithms, not a logarithmic axis: labels at the ends are spread on a linear one
+        low, high = (float(np.log10(norm)) for norm in _extremes(steps, "norm_c", "norm_cs"))
+        for axes in panels.flat:
+            axes.set_ylim(low - 0.2, high + 0.2)
+            axes.set_yticks(range(math.ceil(low), math.floor(high + 0.2) + 1))
+            axes.yaxis.set_major_formatter(lambda value, _: f"$10^{{{value:.0f}}}$")
         for trained, row in zip((False, True), panels, strict=True):
             lines = (_Line("C points", "norm_c", _C, trained), _Line("C+S points", "norm_cs", _CS, trained))
             row[0].set_ylabel(f"gradient norm,\n$W_V$ {'trained too' if trained else 'frozen'}")
             ends = []
             for share, axes in zip(shares, row, strict=True):
-                # logarithms, not a logarithmic axis: labels at the ends are spread on a linear one
                 ends = [
                     (line.label, series._replace(mean=y, low=y, high=y), line.look)
                     for line in lines
@@ -108,11 +114,6 @@ def gradients(steps: pl.DataFrame) -> Figure:
                     _draw(axes, series, look)
                 _mark_peak(axes, steps, share, trained, named=True)
             _label_ends(row[-1], ends, _HEIGHT)
-        lowest = min(axes.dataLim.y0 for axes in panels.flat)
-        for axes in panels.flat:
-            axes.set_ylim(lowest - 0.2, 1.15)
-            axes.set_yticks(range(int(np.ceil(lowest)), 2))
-            axes.yaxis.set_major_formatter(lambda value, _: f"$10^{{{value:.0f}}}$")
     return figure
 
 
@@ -177,6 +178,12 @@ def _series(steps: pl.DataFrame, share: tuple[int, int], line: _Line) -> _Series
     rows = _course(steps, share, line.trained)
     values = rows[line.column].to_numpy()
     return _Series(rows["step"].to_numpy().astype(float), values, values, values, [], None)
+
+
+def _extremes(steps: pl.DataFrame, *columns: str) -> tuple[float, float]:
+    """The smallest and the largest number in ``columns``."""
+    values = steps.select(columns).to_numpy()
+    return float(values.min()), float(values.max())
 
 
 def _course(steps: pl.DataFrame, share: tuple[int, int], trained: bool) -> pl.DataFrame:
