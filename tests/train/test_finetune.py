@@ -174,7 +174,7 @@ def test_lora_checkpoints_are_adapters_that_load(base_folder, examples, template
     assert (folder / "adapter_model.safetensors").is_file()
     ids = torch.arange(5, 15).unsqueeze(0)
     with torch.no_grad():
-        tuned = Checkpoints.on(base_folder).load(folder)(ids).logits
+        tuned = Checkpoints.on(base_folder, "base").load(folder)(ids).logits
         assert not torch.equal(tuned, load_model(base_folder)(ids).logits)
 
 

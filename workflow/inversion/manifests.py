@@ -44,22 +44,53 @@ class Manifest(BaseModel):
         write_json(path, self.model_dump(mode="json"))
 
 
+class HubSnapshot(Manifest):
+    """What was fetched from the hub into its cache: ``snapshot.json``."""
+
+    id: str
+    revision: str
+    """A commit hash, which stands for the content of all files."""
+    size: int
+    """Bytes of the files that are used."""
+
+    def location(self) -> Path:
+        """The folder in the hub's cache; raises :class:`ArtifactError` where it is not there any more."""
+        # imported here: the workflow reads manifests while it is parsed
+        from huggingface_hub import try_to_load_from_cache
+
+        found = try_to_load_from_cache(self.id, "config.json", revision=self.revision)
+        if not isinstance(found, str):
+            raise ArtifactError(
+                f"{self.id} at revision {self.revision} is not in the hub's cache; fetch it again with "
+                "`snakemake --forcerun prefetch_model`, or let HF_HOME name the folder that holds the cache"
+            )
+        return Path(found).parent
+
+
 class BaseManifest(Manifest):
-    """A base model: ``base.json``."""
+    """A base model: ``base.json``. However it came here, :meth:`location` says where its weights lie."""
 
     source: str
     folder: str
-    """The folder of weights and tokenizer, relative to this file for models made here; as configured for others."""
+    """The folder of weights and tokenizer, relative to this file for models made here; as configured for local
+    folders; the id for models of the hub."""
     digest: str
-    """Hash over all its files."""
+    """Hash over all its files; over id and revision for models of the hub."""
     architecture: str
     parameters: int
     pretraining_loss: float | None
     """Last training loss (nats a token) of a model pretrained here."""
+    hub: HubSnapshot | None = None
+    """Where a model of the hub comes from."""
 
     def location(self, manifest: str | Path) -> Path:
-        """The folder of the model whose manifest lies at ``manifest``."""
-        return Path(manifest).parent / self.folder if self.source == "world" else Path(self.folder)
+        """The folder of the model whose manifest lies at ``manifest``.
+
+        Raises :class:`ArtifactError` for a model of the hub that is no longer in the hub's cache.
+        """
+        if self.hub is not None:
+            return self.hub.location()
+        return Path(self.folder) if self.source == "folder" else Path(manifest).parent / self.folder
 
 
 class Step(Manifest):

@@ -39,6 +39,11 @@ def _require_writable(folder):
         )
 
 
+# No job uses the network but those of prefetch_ rules, which get back what the user had. Set here, because
+# every job parses this file, also under Slurm, and hands its environment on to its script.
+os.environ.setdefault("PREFETCH_HF_HUB_OFFLINE", os.environ.get("HF_HUB_OFFLINE", "0"))
+os.environ["HF_HUB_OFFLINE"] = "1"
+
 STUDY = _study()
 _require_writable("results")
 
@@ -90,6 +95,19 @@ def rows_of(dataset):
     """The file with a dataset's rows: the user's, or what was fetched; none behind generated ones."""
     spec = STUDY.datasets[dataset]
     return [f"results/data/raw/{dataset}.parquet"] if spec.source == "hub" else files_of(spec)
+
+
+def model_files(wildcards):
+    """What a base model is made from, as a rule's named inputs: none for a model of the invented world."""
+    spec = STUDY.models[wildcards.model]
+    match spec.source:
+        case "folder":
+            return {"config": f"{spec.path}/config.json"}
+        case "gguf" if spec.path is not None:
+            return {"gguf": spec.path}
+        case "hub":
+            return {"snapshot": f"results/models/{wildcards.model}/snapshot.json"}
+    return {}
 
 
 def source_files(*names):

@@ -3,9 +3,7 @@
 
 rule prepare_base:
     input:
-        lambda w: (
-            f"{STUDY.models[w.model].path}/config.json" if STUDY.models[w.model].source == "folder" else []
-        ),
+        unpack(model_files),
     output:
         base="results/models/{model}/base.json",
     log:

@@ -1,6 +1,20 @@
 # The only rules that use the network. They run where snakemake itself runs, under Slurm too.
 
 
+rule prefetch_model:
+    output:
+        snapshot="results/models/{model}/snapshot.json",
+    log:
+        "results/logs/prefetch_model/{model}.log",
+    localrule: True
+    conda:
+        "../../envs/inversion.yaml"
+    params:
+        model=lambda w: as_json(STUDY.models[w.model]),
+    script:
+        "../scripts/prefetch_model.py"
+
+
 rule prefetch_dataset:
     output:
         rows="results/data/raw/{dataset}.parquet",

@@ -10,8 +10,10 @@ from inversion.respond.run import respond
 
 with logged(snakemake.log[0]):
     params, files = snakemake.params, snakemake.input
+    base = BaseManifest.read(files.base)
     manifest = respond(
-        base=BaseManifest.read(files.base).location(files.base),
+        base=base.location(files.base),
+        base_digest=base.digest,
         run_folder=Path(files.checkpoints).parent,
         chunk=CheckpointList.read(files.checkpoints).chunks[int(snakemake.wildcards.chunk)],
         items=[item for path in files.sets for item in read_records(path, ConflictItem)],

@@ -1,19 +1,27 @@
-"""One base model: pretrained on the invented world, or found in a folder."""
+"""One base model, wherever it comes from: after this all are a folder that ``base.json`` names."""
 
 from pathlib import Path
 
-from inversion.config import WORLD_TEMPLATE, FolderModel, Model, World, revive
+from inversion.config import WORLD_TEMPLATE, FolderModel, GgufModel, HubModel, Model, World, WorldModel, revive
 from inversion.job import logged
-from inversion.models import describe_base
+from inversion.manifests import HubSnapshot
+from inversion.models import convert_gguf, describe_base, locate_gguf
 from inversion.train.pretrain import pretrain
 
 with logged(snakemake.log[0]):
     params = snakemake.params
     spec = revive(Model, params.model)
-    here = Path(snakemake.output.base).parent
-    if isinstance(spec, FolderModel):
-        base = describe_base(spec.path, spec.source, spec.path)
-    else:
-        loss = pretrain(revive(World, params.world), spec, WORLD_TEMPLATE, here)
-        base = describe_base(here / "base", spec.source, "base", loss)
+    made = Path(snakemake.output.base).parent / "base"
+    match spec:
+        case WorldModel():
+            loss = pretrain(revive(World, params.world), spec, WORLD_TEMPLATE, made.parent)
+            base = describe_base(made, spec.source, made.name, loss)
+        case FolderModel():
+            base = describe_base(spec.path, spec.source, spec.path)
+        case HubModel():
+            snapshot = HubSnapshot.read(snakemake.input.snapshot)
+            base = describe_base(snapshot.location(), spec.source, spec.id, snapshot=snapshot)
+        case GgufModel():
+            convert_gguf(locate_gguf(spec), made)
+            base = describe_base(made, spec.source, made.name)
     base.write(snakemake.output.base)

@@ -39,7 +39,10 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 def _commit(revision: str) -> str:
     if not re.fullmatch(r"[0-9a-f]{40}", revision):
-        raise ValueError(f"{revision!r} is no commit; give all its 40 hexadecimal digits, since branches and tags move")
+        raise ValueError(
+            f"{revision!r} is no commit; give all its 40 hexadecimal digits, since branches and tags move (the hub "
+            'shows them under "Files", "History", and `git ls-remote https://huggingface.co/owner/name` lists them)'
+        )
     return revision
 
 
@@ -161,7 +164,35 @@ class FolderModel(Strict):
     """The folder; relative paths start where snakemake runs."""
 
 
-Model = Annotated[WorldModel | FolderModel, Field(discriminator="source")]
+class HubModel(Strict):
+    """A base model on the Hugging Face hub, fetched into its usual cache. For gated models put a token
+    into the environment variable HF_TOKEN."""
+
+    source: Literal["hub"]
+    id: Annotated[str, AfterValidator(_hub_id)]
+    """The repository, as in ``EleutherAI/pythia-6.9b``."""
+    revision: Annotated[str, AfterValidator(_commit)]
+    """The commit, all 40 hexadecimal digits: branches and tags move."""
+
+
+class GgufModel(Strict):
+    """A base model in a GGUF file; its weights are dequantised once, to float32."""
+
+    source: Literal["gguf"]
+    path: str | None = None
+    """The file; relative paths start where snakemake runs."""
+    provider: Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")] | None = None
+    """Instead of ``path``: ``module:function`` of an installed package whose function, called without
+    arguments, returns the file's path."""
+
+    @model_validator(mode="after")
+    def _one_place(self) -> GgufModel:
+        if (self.path is None) == (self.provider is None):
+            raise ValueError("a GGUF model needs either `path` or `provider`; set one of them")
+        return self
+
+
+Model = Annotated[WorldModel | FolderModel | HubModel | GgufModel, Field(discriminator="source")]
 
 
 # --- instruction data ---------------------------------------------------------------------------
@@ -374,17 +405,31 @@ class FullTuning(Strict):
     weights: Literal["all", "query_key"] = "all"
 
 
-class LoraTuning(Strict):
-    """Train low-rank adapters on the linear layers."""
+class AdapterTuning(Strict):
+    """What the ways of training low-rank adapters have in common."""
 
-    method: Literal["lora"]
     weights: Literal["all", "query_key"] = "all"
     rank: PositiveInt = 128
     alpha: PositiveFloat = 256.0
     dropout: Fraction = 0.0
 
 
-Tuning = Annotated[FullTuning | LoraTuning, Field(discriminator="method")]
+class LoraTuning(AdapterTuning):
+    """Train low-rank adapters on the linear layers."""
+
+    method: Literal["lora"]
+
+
+class QloraTuning(AdapterTuning):
+    """Train low-rank adapters on a base whose linear layers are quantised to 4 bits (nf4) while training.
+    Checkpoints are questioned on the base as it is, so that step 0 is the same as for ``lora``."""
+
+    method: Literal["qlora"]
+    double_quantization: bool = True
+    """Quantise the scales of the quantised blocks as well, as the QLoRA paper does."""
+
+
+Tuning = Annotated[FullTuning | LoraTuning | QloraTuning, Field(discriminator="method")]
 
 
 class ScheduleSegment(Strict):

@@ -29,6 +29,7 @@ logger = logging.getLogger(__name__)
 
 def respond(
     base: str | Path,
+    base_digest: str,
     run_folder: str | Path,
     chunk: Sequence[Step],
     items: Sequence[ConflictItem],
@@ -57,7 +58,7 @@ def respond(
     missing = [entry for entry in chunk if not _is_answered(_folder(run_folder, entry.step), wanted[entry.step])]
     if missing:
         logger.info("%d of %d checkpoints to question, %d items each", len(missing), len(chunk), len(items))
-        checkpoints = Checkpoints.on(base)
+        checkpoints = Checkpoints.on(base, base_digest)
         questions = encode_questions(items, checkpoints.tokenizer, template)
         for entry in missing:
             weights = run_folder / entry.folder if entry.folder else Path(base)

@@ -10,10 +10,10 @@ import torch
 from transformers import DataCollatorForSeq2Seq
 
 from inversion.artifacts import fingerprint
-from inversion.config import FullTuning, Template, Training
+from inversion.config import Template, Training
 from inversion.instruct.templates import encode_example
 from inversion.manifests import TrainManifest
-from inversion.models import load_model, load_tokenizer, prepare_tuning
+from inversion.models import load_for_tuning, load_tokenizer
 from inversion.records import Example
 from inversion.train import VERSION
 from inversion.train.checkpoints import open_store
@@ -76,10 +76,8 @@ def finetune(
     steps = total_steps(len(rows), training.batch_size, training.epochs, training.max_steps)
 
     with open_store(store, spec) as opened:
-        # full finetuning needs float32 master weights also where the products run in bfloat16
-        full = isinstance(training.tuning, FullTuning)
         torch.manual_seed(seed)  # adapters are drawn at random
-        model = prepare_tuning(load_model(base, torch.float32 if full else None), training.tuning)
+        model = load_for_tuning(base, base_digest, training.tuning)
         model.config.use_cache = False
         return train(
             model=model.train(),

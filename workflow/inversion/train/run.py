@@ -18,6 +18,7 @@ import torch
 from peft import PeftModel
 from torch import nn
 from transformers import (
+    PreTrainedModel,
     PrinterCallback,
     Trainer,
     TrainerCallback,
@@ -30,7 +31,7 @@ from transformers.utils.logging import disable_progress_bar
 
 from inversion.artifacts import folder_digest
 from inversion.manifests import LossPoint, Step, TrainManifest
-from inversion.models import fused_parameter_names, has_fast_bfloat16, restore_weights
+from inversion.models import compute_dtype, fused_parameter_names, restore_weights
 from inversion.train.checkpoints import CheckpointStore
 
 logger = logging.getLogger(__name__)
@@ -59,7 +60,7 @@ class Optimization:
 
 
 def train(
-    model: nn.Module,
+    model: PreTrainedModel | PeftModel,
     rows: Sequence[dict[str, Any]],
     collate: Callable[[list[dict[str, Any]]], dict[str, torch.Tensor]],
     optimization: Optimization,
@@ -86,7 +87,7 @@ def train(
     saving = store.root / "saving"
     trainer = _Trainer(
         model=model,
-        args=_arguments(optimization, saving),
+        args=_arguments(optimization, saving, compute_dtype(model.num_parameters())),
         train_dataset=rows,  # type: ignore[arg-type]
         data_collator=collate,
         callbacks=[_Checkpoints(set(schedule), store), _Progress()],
@@ -153,7 +154,7 @@ def software_versions() -> dict[str, str]:
     return {"python": platform.python_version()} | {name: version(name) for name in packages}
 
 
-def _arguments(optimization: Optimization, saving: Path) -> TrainingArguments:
+def _arguments(optimization: Optimization, saving: Path, dtype: torch.dtype) -> TrainingArguments:
     return TrainingArguments(
         output_dir=str(saving),
         max_steps=optimization.steps,
@@ -167,7 +168,7 @@ def _arguments(optimization: Optimization, saving: Path) -> TrainingArguments:
         max_grad_norm=optimization.max_grad_norm,
         seed=optimization.seed,
         data_seed=optimization.seed,
-        bf16=has_fast_bfloat16(),
+        bf16=dtype == torch.bfloat16,
         save_strategy="no",  # _Checkpoints decides
         logging_strategy="steps",
         logging_steps=max(1, optimization.steps // LOGS_A_RUN),
@@ -203,7 +204,9 @@ class _Trainer(Trainer):
             restore_weights(self.model, resume_from_checkpoint)
 
     def _save(self, output_dir: str | None = None, state_dict: dict[str, Any] | None = None) -> None:
-        self.model.save_pretrained(output_dir or self.args.output_dir, state_dict=state_dict)
+        # peft would look for a resized vocabulary in the base model, and on the hub for that
+        adapter = {"save_embedding_layers": False} if isinstance(self.model, PeftModel) else {}
+        self.model.save_pretrained(output_dir or self.args.output_dir, state_dict=state_dict, **adapter)
 
 
 def _is_partly_frozen(model: nn.Module) -> bool:

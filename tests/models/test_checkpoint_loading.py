@@ -1,0 +1,67 @@
+import json
+
+import pytest
+import torch
+
+from inversion.config import LoraTuning, QloraTuning
+from inversion.models import Checkpoints, ModelError, load_for_tuning
+
+FAMILIES = ("gpt_neox", "llama", "mistral")
+LORA = LoraTuning(method="lora", rank=2, alpha=4.0)
+QLORA = QloraTuning(method="qlora", rank=2, alpha=4.0)
+
+
+def save_adapter(base, folder, tuning=LORA, seed=0, digest="base"):
+    """An adapter with random weights."""
+    torch.manual_seed(seed)
+    tuned = load_for_tuning(base, digest, tuning)
+    for name, parameter in tuned.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(parameter)
+    tuned.save_pretrained(folder, save_embedding_layers=False)
+    return folder
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_checkpoints_take_full_weights_and_go_back_to_the_base(tmp_path, tiny_model, tokenizer, family):
+    models = {"base": tiny_model(family, seed=0).eval(), "tuned": tiny_model(family, seed=1).eval()}
+    for name, model in models.items():
+        model.save_pretrained(tmp_path / name)
+    tokenizer.save_pretrained(tmp_path / "base")
+    checkpoints = Checkpoints.on(tmp_path / "base", "base")
+    ids = torch.arange(5, 15).unsqueeze(0)
+    with torch.no_grad():
+        for name in ("base", "tuned", "base"):
+            assert torch.equal(checkpoints.load(tmp_path / name)(ids).logits, models[name](ids).logits)
+        assert not torch.equal(models["base"](ids).logits, models["tuned"](ids).logits)
+
+
+@pytest.mark.parametrize("tuning", [LORA, QLORA], ids=["lora", "qlora"])
+def test_checkpoints_swap_adapters_and_go_back_to_the_base(base_folder, tmp_path, tuning):
+    folders = [save_adapter(base_folder, tmp_path / str(seed), tuning, seed) for seed in (1, 2)]
+    ids = torch.arange(5, 15).unsqueeze(0)
+    checkpoints = Checkpoints.on(base_folder, "base")
+    with torch.no_grad():
+        base_logits = checkpoints.model(ids).logits.clone()
+        for folder in (*folders, folders[0]):
+            fresh = Checkpoints.on(base_folder, "base").load(folder)
+            assert torch.equal(checkpoints.load(folder)(ids).logits, fresh(ids).logits)
+            assert not torch.equal(fresh(ids).logits, base_logits)
+        assert torch.equal(checkpoints.load(base_folder)(ids).logits, base_logits)
+
+
+def test_an_adapter_of_another_base_is_refused(base_folder, tmp_path):
+    folder = save_adapter(base_folder, tmp_path / "adapter", digest="another")
+    with pytest.raises(ModelError, match=f"the adapter in {folder} was trained on another base than {base_folder}"):
+        Checkpoints.on(base_folder, "base").load(folder)
+
+
+@pytest.mark.parametrize("family", ["gpt_neox", "mistral"])
+def test_an_adapter_that_does_not_fit_its_base_is_named(base_folder, tmp_path, tiny_model, family):
+    tiny_model(family).save_pretrained(tmp_path / "other")
+    folder = save_adapter(tmp_path / "other", tmp_path / "adapter")
+    if family == "mistral":  # the same layers, of other sizes
+        config = json.loads((folder / "adapter_config.json").read_text())
+        (folder / "adapter_config.json").write_text(json.dumps(config | {"r": 3}))
+    with pytest.raises(ModelError, match=f"the adapter in {folder} does not fit {base_folder}"):
+        Checkpoints.on(base_folder, "base").load(folder)

@@ -1,0 +1,42 @@
+"""Base models from everywhere, the weights that a recipe trains, and checkpoints.
+
+Knows model classes and devices, nothing of data.
+"""
+
+from inversion.models.checkpoints import Checkpoints
+from inversion.models.devices import compute_dtype, device, has_native_bfloat16
+from inversion.models.gguf import convert_gguf, locate_gguf
+from inversion.models.hub import prefetch
+from inversion.models.load import (
+    ModelError,
+    count_parameters,
+    describe_base,
+    load_model,
+    load_tokenizer,
+    new_model,
+    restore_weights,
+    stop_token_ids,
+)
+from inversion.models.tuning import fused_parameter_names, load_for_tuning, prepare_tuning, value_rows
+
+__all__ = [
+    "Checkpoints",
+    "ModelError",
+    "compute_dtype",
+    "convert_gguf",
+    "count_parameters",
+    "describe_base",
+    "device",
+    "fused_parameter_names",
+    "has_native_bfloat16",
+    "load_for_tuning",
+    "load_model",
+    "load_tokenizer",
+    "locate_gguf",
+    "new_model",
+    "prefetch",
+    "prepare_tuning",
+    "restore_weights",
+    "stop_token_ids",
+    "value_rows",
+]

@@ -1,0 +1,78 @@
+"""The checkpoints of one base model, loaded one after the other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import load_file
+from transformers import PreTrainedTokenizerBase
+
+from inversion.artifacts import read_json
+from inversion.models.load import ModelError, first_line, load_model, load_tokenizer
+
+ADAPTER_WEIGHTS = "adapter_model.safetensors"
+ADAPTER_CONFIG = "adapter_config.json"
+
+
+@dataclass
+class Checkpoints:
+    """The checkpoints of one base model, one in memory at a time.
+
+    Adapters are swapped in place on a base that is loaded once, in the type that it computes in: also
+    those that were trained on a quantised base (QLoRA), so that step 0 is the same model for all.
+    Full checkpoints replace the model; they go through the library's loader, because names on disk may
+    differ from those in memory (GPT-NeoX's output embedding does).
+    """
+
+    base: Path
+    digest: str
+    """The hash of the base model, by which adapters know it."""
+    model: Any
+    """The model, wrapped by peft once an adapter was loaded."""
+    tokenizer: PreTrainedTokenizerBase
+    adapted: bool = False
+    """Whether peft wraps the model."""
+
+    @classmethod
+    def on(cls, base: str | Path, digest: str) -> Checkpoints:
+        """Load the base model and tokenizer in the folder ``base``, whose ``base.json`` says ``digest``."""
+        return cls(Path(base), digest, load_model(base), load_tokenizer(base))
+
+    def load(self, folder: str | Path) -> Any:
+        """The model with the weights in ``folder``: the base folder itself, a full checkpoint, or an adapter.
+
+        Raises :class:`ModelError` where they do not load or an adapter was made on another base.
+        """
+        folder = Path(folder)
+        if (folder / ADAPTER_WEIGHTS).is_file():
+            return self._load_adapter(folder)
+        if self.adapted and folder == self.base:
+            self.model.base_model.disable_adapter_layers()
+        else:
+            self.model, self.adapted = load_model(folder), False
+        return self.model
+
+    def _load_adapter(self, folder: Path) -> Any:
+        # imported here: it takes seconds, and jobs without adapters do without it
+        from peft import PeftModel, set_peft_model_state_dict
+
+        trained_on = read_json(folder / ADAPTER_CONFIG)["base_model_name_or_path"]
+        if trained_on != self.digest:
+            raise ModelError(
+                f"the adapter in {folder} was trained on another base than {self.base}: on {trained_on}, which is not "
+                f"{self.digest}; finetune on this base, or put back the one that it was trained on"
+            )
+        try:
+            if not self.adapted:
+                self.model, self.adapted = PeftModel.from_pretrained(self.model, str(folder)), True
+            self.model.base_model.enable_adapter_layers()
+            result = set_peft_model_state_dict(self.model, load_file(folder / ADAPTER_WEIGHTS))
+        except (RuntimeError, ValueError) as error:  # other shapes, other modules
+            raise ModelError(f"the adapter in {folder} does not fit {self.base}: {first_line(error)}") from None
+        if result.unexpected_keys:
+            raise ModelError(
+                f"the adapter in {folder} does not fit {self.base}, which has no {result.unexpected_keys[0]}"
+            )
+        return self.model.eval()

@@ -1,0 +1,66 @@
+"""Base models in GGUF files: dequantised once into a folder like any other."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers.utils.logging import disable_progress_bar
+
+from inversion.artifacts import complete_folder, folder_fault, folder_note, sha256_file
+from inversion.config import GgufModel
+from inversion.models.load import ATTENTION, ModelError, first_line
+
+
+def locate_gguf(spec: GgufModel) -> Path:
+    """The file that ``spec`` names, or that its package provides; raises :class:`ModelError` where none is."""
+    if spec.path is not None:
+        path, named = Path(spec.path), spec.path
+    else:
+        path, named = _provided(str(spec.provider)), str(spec.provider)
+    if not path.is_file():
+        raise ModelError(f"there is no GGUF file at {named}; mend the model's path or provider")
+    return path
+
+
+def convert_gguf(path: str | Path, folder: str | Path) -> None:
+    """Dequantise the model in a GGUF file to float32 and save it, with its tokenizer, to ``folder``.
+
+    A folder that was made from the same bytes is kept. Raises :class:`ModelError` for a file that the
+    library cannot read.
+    """
+    path = Path(path)
+    note = {"gguf": sha256_file(path)}
+    if folder_fault(folder) is None and folder_note(folder) == note:
+        return
+    disable_progress_bar()
+    try:
+        # float32: all that the file holds, and exact on every device
+        model = AutoModelForCausalLM.from_pretrained(
+            str(path.parent), gguf_file=path.name, dtype=torch.float32, attn_implementation=ATTENTION
+        )
+        tokenizer = AutoTokenizer.from_pretrained(str(path.parent), gguf_file=path.name)
+    except ImportError:
+        raise ModelError(f"reading {path} needs the package gguf; install it (`pip install gguf`)") from None
+    except Exception as error:  # whatever the reader of a broken file stumbles over
+        raise ModelError(f"{path} holds no model that the library can dequantise: {first_line(error)}") from None
+    model.hf_quantizer.remove_quantization_config(model)  # it is not quantised any more, and may be saved
+    with complete_folder(folder, note) as unfinished:
+        model.save_pretrained(unfinished)
+        tokenizer.save_pretrained(unfinished)
+
+
+def _provided(provider: str) -> Path:
+    module, function = provider.split(":")
+    try:
+        return Path(getattr(import_module(module), function)())
+    except ImportError:
+        raise ModelError(
+            f"the package that provides {provider} is not installed; install it, or set the model's `path`"
+        ) from None
+    except AttributeError:
+        raise ModelError(f"the module {module} has no function {function}; mend the model's provider") from None
+    except Exception as error:
+        raise ModelError(f"{provider}() gives no GGUF file: {first_line(error)}") from None

@@ -1,0 +1,206 @@
+"""Loading a base model and its tokenizer from a folder, and making new world models."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from torch import nn
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    BitsAndBytesConfig,
+    GPTNeoXConfig,
+    LlamaConfig,
+    MistralConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
+from transformers.utils.logging import disable_progress_bar
+
+from inversion.artifacts import ArtifactError, file_hashes, fingerprint, read_json
+from inversion.config import Architecture
+from inversion.manifests import BaseManifest, HubSnapshot
+from inversion.models.devices import compute_dtype, device
+
+ATTENTION = "sdpa"
+"""The implementation of attention; named, so that it is not the accident of what is installed."""
+
+WEIGHTS = "model.safetensors"
+WEIGHTS_INDEX = "model.safetensors.index.json"
+PICKLED_WEIGHTS = "pytorch_model*.bin"
+
+
+class ModelError(ValueError):
+    """A base model or checkpoint that cannot be used; the message names it and the mend."""
+
+
+def first_line(error: Exception) -> str:
+    """The first line of an error's message, or its type where it has none."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+# --- base models --------------------------------------------------------------------------------
+
+
+def describe_base(
+    folder: str | Path,
+    source: str,
+    listed_as: str,
+    pretraining_loss: float | None = None,
+    snapshot: HubSnapshot | None = None,
+) -> BaseManifest:
+    """What ``base.json`` says of the model in ``folder``; raises :class:`ModelError` where it does not load.
+
+    A model of the hub is known by its ``snapshot``: other files may lie in the hub's cache beside it.
+    """
+    load_tokenizer(folder)
+    model = load_model(folder)
+    return BaseManifest(
+        source=source,
+        folder=listed_as,
+        digest=fingerprint([snapshot.id, snapshot.revision] if snapshot else file_hashes(folder)),
+        architecture=type(model).__name__,
+        parameters=model.num_parameters(),
+        pretraining_loss=pretraining_loss,
+        hub=snapshot,
+    )
+
+
+def new_model(architecture: Architecture, tokenizer: PreTrainedTokenizerBase, seed: int) -> PreTrainedModel:
+    """A randomly initialised model of the given family and sizes, in float32 on the CPU."""
+    sizes: dict[str, Any] = {
+        "vocab_size": len(tokenizer),
+        "hidden_size": architecture.hidden_size,
+        "num_hidden_layers": architecture.layers,
+        "num_attention_heads": architecture.heads,
+        "intermediate_size": architecture.intermediate_size,
+        "max_position_embeddings": architecture.max_positions,
+        "initializer_range": architecture.initializer_range,
+        "tie_word_embeddings": False,
+        "bos_token_id": tokenizer.bos_token_id,
+        "eos_token_id": tokenizer.eos_token_id,
+        "pad_token_id": tokenizer.pad_token_id,
+    }
+    grouped = architecture.key_value_heads or architecture.heads
+    match architecture.family:
+        case "gpt_neox":
+            # rotary over the whole head: a quarter of a head of 16 is too little to find positions with
+            rope = {"rope_type": "default", "rope_theta": 10000.0, "partial_rotary_factor": 1.0}
+            config: Any = GPTNeoXConfig(**sizes, rope_parameters=rope)
+        case "llama":
+            config = LlamaConfig(**sizes, num_key_value_heads=grouped)
+        case "mistral":
+            config = MistralConfig(**sizes, num_key_value_heads=grouped, sliding_window=None)
+    torch.manual_seed(seed)
+    return AutoModelForCausalLM.from_config(config, dtype=torch.float32, attn_implementation=ATTENTION)
+
+
+def load_tokenizer(folder: str | Path) -> PreTrainedTokenizerBase:
+    """The tokenizer saved in ``folder``, with a padding token.
+
+    Many base models have none (Llama 2, Pythia, Mistral). Their end of sequence, or else their unknown
+    token, then pads: no embedding is added or changed, because attention masks and labels are made from
+    lengths and never from token ids. Raises :class:`ModelError` where there is no tokenizer, or none of
+    the three tokens.
+    """
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
+    except (OSError, ValueError, ImportError) as error:
+        raise ModelError(f"{folder} holds no tokenizer that loads: {first_line(error)}") from None
+    if tokenizer.pad_token_id is None:
+        padding = tokenizer.eos_token or tokenizer.unk_token
+        if padding is None:
+            raise ModelError(
+                f"the tokenizer in {folder} has no pad token, nor an end of sequence or unknown token to pad with; "
+                "set pad_token in its tokenizer_config.json"
+            )
+        tokenizer.pad_token = padding
+    return tokenizer
+
+
+def load_model(
+    folder: str | Path, dtype: torch.dtype | None = None, quantization: BitsAndBytesConfig | None = None
+) -> PreTrainedModel:
+    """The causal language model saved in ``folder``, in evaluation mode on :func:`device`.
+
+    ``dtype`` defaults to :func:`compute_dtype`. Raises :class:`ModelError` where it does not load, where
+    weights are missing (the library would draw them at random), and where they are pickles only.
+    """
+    disable_progress_bar()  # a line in a job's log is progress enough
+    require_weights(folder)
+    quantized: dict[str, Any] = (
+        {"quantization_config": quantization, "device_map": {"": device()}} if quantization else {}
+    )
+    try:
+        model, loaded = AutoModelForCausalLM.from_pretrained(
+            str(folder),
+            dtype=dtype or compute_dtype(count_parameters(folder)),
+            attn_implementation=ATTENTION,
+            local_files_only=True,
+            use_safetensors=True,
+            output_loading_info=True,
+            **quantized,
+        )
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+        raise ModelError(f"{folder} holds no model that loads: {first_line(error)}") from None
+    if loaded["missing_keys"]:
+        raise ModelError(f"the weights in {folder} lack {min(loaded['missing_keys'])}; save the whole model there")
+    return (model if quantization else model.to(device())).eval()
+
+
+def count_parameters(folder: str | Path) -> int:
+    """Parameters of the model in ``folder``, by its configuration; its weights are not read.
+
+    Raises :class:`ModelError` where there is no configuration of a causal language model.
+    """
+    try:
+        config = AutoConfig.from_pretrained(str(folder), local_files_only=True)
+        with torch.device("meta"):
+            return int(AutoModelForCausalLM.from_config(config).num_parameters())
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{folder} holds no model that loads: {first_line(error)}") from None
+
+
+def require_weights(folder: str | Path) -> None:
+    """Raise :class:`ModelError` unless ``folder`` holds all files of a model's weights as safetensors."""
+    folder = Path(folder)
+    if (folder / WEIGHTS).is_file():
+        return
+    if (folder / WEIGHTS_INDEX).is_file():
+        try:
+            shards = set(read_json(folder / WEIGHTS_INDEX)["weight_map"].values())
+        except (ArtifactError, KeyError, TypeError, AttributeError):
+            raise ModelError(f"{folder / WEIGHTS_INDEX} is no index of weights; copy the model again") from None
+        lacking = sorted(name for name in shards if not (folder / name).is_file())
+        if lacking:
+            raise ModelError(f"{folder} lacks {lacking[0]}, which its {WEIGHTS_INDEX} lists; copy the model again")
+        return
+    if any(folder.glob(PICKLED_WEIGHTS)):
+        raise ModelError(
+            f"{folder} holds its weights as pickles only (pytorch_model.bin), which may run any code when they are "
+            "read; convert them to safetensors (`save_pretrained` writes them) first"
+        )
+    raise ModelError(f"{folder} holds no model weights ({WEIGHTS}); name the folder that `save_pretrained` wrote")
+
+
+def restore_weights(model: PreTrainedModel, folder: str | Path) -> None:
+    """Copy the weights saved in ``folder`` into ``model``, through the library's loader.
+
+    Reading the file by its own names would leave weights as they are that have another name in memory
+    (GPT-NeoX's output embedding); the Trainer's resume does just that, without an error.
+    """
+    model.load_state_dict(load_model(folder, model.dtype).state_dict())
+
+
+def stop_token_ids(model: nn.Module, tokenizer: PreTrainedTokenizerBase) -> list[int]:
+    """Tokens that end a turn: those of the generation configuration and the tokenizer's end of sequence."""
+    configured = getattr(model, "generation_config", None)
+    ids = configured.eos_token_id if configured is not None else None
+    stops = set(ids if isinstance(ids, list) else [] if ids is None else [ids])
+    if tokenizer.eos_token_id is not None:
+        stops.add(tokenizer.eos_token_id)
+    return sorted(stops)

@@ -1,0 +1,113 @@
+"""Which weights a recipe trains, and how."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from transformers import BitsAndBytesConfig, PreTrainedModel
+
+from inversion.config import AdapterTuning, FullTuning, QloraTuning, Tuning
+from inversion.models.devices import compute_dtype
+from inversion.models.load import ModelError, count_parameters, load_model
+
+SEPARATE_QUERY_KEY = ("q_proj", "k_proj")
+FUSED_QUERY_KEY_VALUE = "query_key_value"
+
+
+def load_for_tuning(folder: str | Path, digest: str, tuning: Tuning) -> Any:
+    """The base model in ``folder``, in training mode, with exactly the weights of ``tuning`` left trainable.
+
+    Full tuning needs float32 master weights also where the products run in bfloat16; adapters train on a
+    base of :func:`compute_dtype`, for QLoRA quantised to nf4. ``digest`` is the base's, which adapters
+    remember. Raises as :func:`load_model` and :func:`prepare_tuning` do.
+    """
+    match tuning:
+        case FullTuning():
+            model = load_model(folder, torch.float32)
+        case QloraTuning():
+            from peft import prepare_model_for_kbit_training  # takes seconds to import, and full tuning needs none
+
+            quantization = BitsAndBytesConfig(
+                load_in_4bit=True,
+                bnb_4bit_quant_type="nf4",
+                bnb_4bit_use_double_quant=tuning.double_quantization,
+                bnb_4bit_compute_dtype=compute_dtype(count_parameters(folder)),
+            )
+            # layer norms, embeddings and output in float32; saving activations is the training's business
+            model = prepare_model_for_kbit_training(
+                load_model(folder, quantization=quantization), use_gradient_checkpointing=False
+            )
+        case _:
+            model = load_model(folder)
+    return prepare_tuning(model, digest, tuning).train()
+
+
+def prepare_tuning(model: PreTrainedModel, digest: str, tuning: Tuning) -> Any:
+    """``model`` with exactly the weights of ``tuning`` left trainable (adapters added for LoRA and QLoRA).
+
+    Query-key tuning trains ``q_proj`` and ``k_proj``; where query, key and value are one fused
+    projection (GPT-NeoX), gradients of the value rows are zeroed, so that these rows stay as they were.
+    An adapter's saved configuration names its base by ``digest``, never by a path of this machine.
+    Raises :class:`ModelError` for a model with neither.
+    """
+    targets = _query_key_modules(model) if tuning.weights == "query_key" else None
+    match tuning:
+        case AdapterTuning():
+            from peft import LoraConfig, get_peft_model
+
+            tuned = get_peft_model(
+                model,
+                LoraConfig(
+                    task_type="CAUSAL_LM",
+                    r=tuning.rank,
+                    lora_alpha=tuning.alpha,
+                    lora_dropout=tuning.dropout,
+                    target_modules=targets or "all-linear",
+                ),
+            )
+            saved = tuned.peft_config["default"]
+            saved.base_model_name_or_path = digest  # instead of the model's folder
+            saved.target_modules = sorted(saved.target_modules)  # a set's order differs from run to run
+            trained = [p for name, p in tuned.named_parameters() if p.requires_grad and "lora_B" in name]
+        case FullTuning():
+            tuned = model
+            for name, parameter in model.named_parameters():
+                parameter.requires_grad_(targets is None or any(f".{target}." in name for target in targets))
+            trained = [p for p in model.parameters() if p.requires_grad]
+    if targets == [FUSED_QUERY_KEY_VALUE]:
+        head_size = model.config.hidden_size // model.config.num_attention_heads
+        for parameter in trained:
+            _freeze_value_rows(parameter, head_size)
+    return tuned
+
+
+def fused_parameter_names(model: nn.Module) -> list[str]:
+    """Parameters of fused query-key-value projections, which must not decay where value rows are frozen."""
+    return [name for name, _ in model.named_parameters() if f".{FUSED_QUERY_KEY_VALUE}." in name]
+
+
+def value_rows(rows: int, head_size: int) -> torch.Tensor:
+    """Boolean mask [rows]: the value rows of a fused projection, laid out per head as [q | k | v]."""
+    return torch.arange(rows) % (3 * head_size) >= 2 * head_size
+
+
+def _query_key_modules(model: PreTrainedModel) -> list[str]:
+    names = {name.rsplit(".", 1)[-1] for name, module in model.named_modules() if isinstance(module, nn.Linear)}
+    if FUSED_QUERY_KEY_VALUE in names:
+        return [FUSED_QUERY_KEY_VALUE]
+    if names.issuperset(SEPARATE_QUERY_KEY):
+        return list(SEPARATE_QUERY_KEY)
+    raise ModelError(
+        f"{type(model).__name__} has neither {' and '.join(SEPARATE_QUERY_KEY)} nor {FUSED_QUERY_KEY_VALUE} "
+        "projections, so query-key tuning is not possible; choose `weights: all`"
+    )
+
+
+def _freeze_value_rows(parameter: nn.Parameter, head_size: int) -> None:
+    keep = ~value_rows(parameter.shape[0], head_size).to(parameter.device)
+    shape = (-1,) + (1,) * (parameter.dim() - 1)
+    keep = keep.view(shape)
+    parameter.register_hook(lambda gradient: gradient * keep.to(gradient))  # type: ignore[no-untyped-call]

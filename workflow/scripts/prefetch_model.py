@@ -1,0 +1,12 @@
+"""Fetch one base model from the hub into its cache; the jobs that use it need no network."""
+
+import os
+
+os.environ["HF_HUB_OFFLINE"] = os.environ["PREFETCH_HF_HUB_OFFLINE"]  # read once, on import
+
+from inversion.config import HubModel, revive
+from inversion.job import logged
+from inversion.models import prefetch
+
+with logged(snakemake.log[0]):
+    prefetch(revive(HubModel, snakemake.params.model)).write(snakemake.output.snapshot)
