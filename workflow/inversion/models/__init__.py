@@ -3,6 +3,8 @@
 Knows model classes and devices, nothing of data.
 """
 
+import logging
+
 from inversion.models.checkpoints import Checkpoints
 from inversion.models.devices import compute_dtype, device, has_native_bfloat16
 from inversion.models.gguf import convert_gguf, locate_gguf
@@ -18,6 +20,9 @@ from inversion.models.load import (
     stop_token_ids,
 )
 from inversion.models.tuning import fused_parameter_names, load_for_tuning, prepare_tuning, value_rows
+
+# peft imports it, and it would complain in every job about a package that none of them needs
+logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
 
 __all__ = [
     "Checkpoints",
