@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import hypothesis
 import pytest
 import torch
 
@@ -12,6 +13,10 @@ from inversion.world.facts import build_world
 from inversion.world.tokenizer import build_tokenizer
 
 torch.set_num_threads(1)  # two pytest workers share two cores
+
+# a busy machine is no fault of what is tested
+hypothesis.settings.register_profile("project", deadline=None)
+hypothesis.settings.load_profile("project")
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from inversion.instruct.contexts import split_context
@@ -69,7 +69,6 @@ def test_what_is_doubtful_is_left_whole(text):
 words = st.sampled_from(["Passage:", "Question:", "Answer:", "this sentence", "Why?", "\n", "\n\n", ":", "a b c d e "])
 
 
-@settings(deadline=None)
 @given(st.lists(words, max_size=12).map(" ".join))
 def test_nothing_is_invented(text):
     split = split_context(text)

@@ -310,7 +310,7 @@ def test_alpaca_prompts_are_stanfords():
     )
 
 
-texts = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1).filter(str.strip)
+texts = st.text(st.characters(exclude_categories=["Cs", "Cc"], include_characters="\n\t"), min_size=1).filter(str.strip)
 
 
 @each_style
