@@ -2,8 +2,7 @@
 
 import os
 
-# read once, on import
-os.environ["HF_HUB_OFFLINE"] = os.environ.get("PREFETCH_HF_HUB_OFFLINE", os.environ.get("HF_HUB_OFFLINE", "0"))
+os.environ["HF_HUB_OFFLINE"] = os.environ["PREFETCH_HF_HUB_OFFLINE"]  # read once, on import
 
 from inversion.artifacts import write_parquet
 from inversion.instruct.hub import fetch_rows
