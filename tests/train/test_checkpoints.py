@@ -107,7 +107,8 @@ def test_two_processes_never_write_one_run(tmp_path):
 
 def test_resume_folder_holds_weights_and_state_together(tmp_path):
     store = filled(tmp_path, [10])
-    with store.resume_folder(10) as folder:
+    with store.resuming([0, 10]) as step:
+        folder = store.resume_folder(step)
         assert {f.name for f in folder.iterdir()} >= {"model.safetensors", "optimizer.pt", "trainer_state.json"}
         assert (folder / "model.safetensors").read_text() == "model.safetensors at 10"
     assert not folder.exists()

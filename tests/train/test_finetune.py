@@ -8,8 +8,8 @@ import torch
 from inversion.config import FullTuning, LoraTuning, ScheduleSegment, Training
 from inversion.models import load_model
 from inversion.train.checkpoints import CheckpointStore, open_store
-from inversion.train.finetune import TrainingDataError, finetune
-from inversion.train.run import NonFiniteLossError, _Checkpoints, total_steps
+from inversion.train.finetune import TrainingDataError, finetune, total_steps
+from inversion.train.run import NonFiniteLossError, _Checkpoints
 
 FULL = FullTuning()
 QUERY_KEY = FullTuning(weights="query_key")
@@ -91,7 +91,7 @@ def test_interrupted_equals_uninterrupted(
     base = tmp_path / "base"
     tiny_model(family).save_pretrained(base)
     tokenizer.save_pretrained(base)
-    training = PLAIN.model_copy(update={"tuning": tuning, "micro_batch_size": 8 // accumulated})
+    training = PLAIN.model_copy(update={"tuning": tuning, "micro_batch_tokens": 2048 if accumulated == 1 else 80})
     whole = run(base, examples, template, tmp_path / "whole", training)
     with killed_after(step):
         run(base, examples, template, tmp_path / "cut", training)

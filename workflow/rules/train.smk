@@ -14,6 +14,8 @@ rule finetune:
     conda:
         "../../envs/inversion.yaml"
     threads: 1
+    resources:
+        gpu=lambda w: STUDY.training_of(w.recipe).gpus,
     params:
         # an undeclared folder: Snakemake removes declared output before each attempt
         store="results/runs/{model}/{dataset}/{recipe}/seed{seed}/checkpoints",

@@ -19,5 +19,6 @@ with logged(snakemake.log[0]):
         training=revive(Training, params.training),
         seed=params.seed,
         store=params.store,
+        processes=max(1, snakemake.resources.get("gpu", 0)),
     )
     manifest.write(snakemake.output.manifest)

@@ -448,8 +448,13 @@ class Training(Strict):
     """Optimizer steps; where set, it overrides ``epochs``."""
     batch_size: PositiveInt = 32
     """Examples an optimizer step."""
-    micro_batch_size: PositiveInt | None = None
-    """Examples a forward pass (gradients accumulate up to batch_size); all at once where unset."""
+    micro_batch_tokens: PositiveInt = 2048
+    """Most tokens a forward pass (gradients add up to a step); an example that is longer passes alone."""
+    activation_checkpointing: bool = False
+    """Compute activations anew in the backward pass instead of keeping them: less memory, a third more time."""
+    gpus: NonNegativeInt = 0
+    """GPUs that a run asks for (its Snakemake resource ``gpu``, which a profile may set instead). Several share
+    each step, and full finetuning spreads the model over them. With 0 a GPU that is there is used too."""
     learning_rate: PositiveFloat = 5e-4
     scheduler: Literal["cosine", "linear", "constant"] = "cosine"
     warmup_steps: NonNegativeInt = 0
@@ -466,9 +471,9 @@ class Training(Strict):
     tuning: Tuning = FullTuning()
 
     @model_validator(mode="after")
-    def _micro_batches(self) -> Training:
-        if self.micro_batch_size is not None and self.batch_size % self.micro_batch_size:
-            raise ValueError(f"batch_size {self.batch_size} is no multiple of micro_batch_size {self.micro_batch_size}")
+    def _shares(self) -> Training:
+        if self.gpus and self.batch_size % self.gpus:
+            raise ValueError(f"batch_size {self.batch_size} is no multiple of gpus {self.gpus}")
         return self
 
     @model_validator(mode="after")
@@ -497,7 +502,9 @@ class TrainingOverride(Strict):
     epochs: PositiveFloat | None = None
     max_steps: PositiveInt | None = None
     batch_size: PositiveInt | None = None
-    micro_batch_size: PositiveInt | None = None
+    micro_batch_tokens: PositiveInt | None = None
+    activation_checkpointing: bool | None = None
+    gpus: NonNegativeInt | None = None
     learning_rate: PositiveFloat | None = None
     scheduler: Literal["cosine", "linear", "constant"] | None = None
     warmup_steps: NonNegativeInt | None = None

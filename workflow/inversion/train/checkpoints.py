@@ -8,6 +8,8 @@ A store is a folder that Snakemake does not manage:
     the weights at a step, with a completion marker.
 ``state-000050/``
     optimizer, scheduler, random states and log at a step; only the newest few are kept.
+``data/``
+    the packed training data in its order, as long as training goes on.
 ``manifest.json``
     what :func:`inversion.train.run.train` returned, once training has ended.
 """
@@ -15,10 +17,11 @@ A store is a folder that Snakemake does not manage:
 from __future__ import annotations
 
 import fcntl
+import fnmatch
 import logging
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -27,15 +30,17 @@ from inversion.artifacts import (
     ArtifactError,
     complete_folder,
     folder_fault,
+    folder_note,
     read_json,
     write_json,
 )
 from inversion.manifests import TrainManifest
+from inversion.train.packing import PackedData
 
 logger = logging.getLogger(__name__)
 
-STATE_FILES = ("optimizer.pt", "scheduler.pt", "rng_state.pth", "scaler.pt", "trainer_state.json")
-"""What the Trainer needs beside the weights to go on exactly where it stopped."""
+STATE_FILES = ("optimizer.pt", "scheduler.pt", "rng_state*.pth", "scaler.pt", "trainer_state.json")
+"""What the Trainer needs beside the weights to go on exactly where it stopped (random states: a file a process)."""
 
 STATES_KEPT = 2
 """Resume points on disk: the newest, and one more for the case that the newest is damaged."""
@@ -48,8 +53,10 @@ class RunLockedError(RuntimeError):
 class CheckpointStore:
     """The checkpoints of one run on disk; use :func:`open_store`."""
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    def __init__(self, root: str | Path, lock: int | None = None) -> None:
+        self.root = Path(root)
+        self.lock = lock
+        """Descriptor of the locked file, for processes that share in the lock."""
 
     def step_folder(self, step: int) -> Path:
         """Where the weights at ``step`` lie."""
@@ -73,14 +80,14 @@ class CheckpointStore:
                 if file.suffix in {".safetensors", ".json"} and file.name != "trainer_state.json":
                     shutil.move(file, folder / file.name)
         with complete_folder(self.state_folder(step), {"step": step}) as folder:
-            for name in STATE_FILES:
-                if (saved / name).is_file():
-                    shutil.move(saved / name, folder / name)
+            for file in sorted(saved.iterdir()):
+                if any(fnmatch.fnmatch(file.name, pattern) for pattern in STATE_FILES):
+                    shutil.move(file, folder / file.name)
         shutil.rmtree(saved)
         for old in self._states()[:-STATES_KEPT]:
             shutil.rmtree(self.state_folder(old))
 
-    def resume_step(self, schedule: list[int]) -> int:
+    def resume_step(self, schedule: Sequence[int]) -> int:
         """The newest step to resume from, 0 where there is none.
 
         A step counts when its state is complete and so are the weights of every scheduled step up to
@@ -101,23 +108,56 @@ class CheckpointStore:
                 usable = step
         return usable
 
+    def resume_folder(self, step: int) -> Path:
+        """Where :meth:`resuming` puts weights and state at ``step`` together."""
+        return self.root / f"resume-{step:06d}"
+
     @contextmanager
-    def resume_folder(self, step: int) -> Iterator[Path]:
-        """A folder with weights and state at ``step`` together, as the Trainer expects them."""
-        folder = self.root / f"resume-{step:06d}"
+    def resuming(self, schedule: Sequence[int]) -> Iterator[int]:
+        """The step to go on from (see :meth:`resume_step`); until the block ends, :meth:`resume_folder` holds
+        weights and state at it together, as the Trainer expects them."""
+        step = self.resume_step(schedule)
+        if not step:
+            yield 0
+            return
+        folder = self.resume_folder(step)
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
         for part in (self.step_folder(step), self.state_folder(step)):
             for file in part.iterdir():
                 if file.name != MARKER:
                     (folder / file.name).symlink_to(file.resolve())
-        yield folder
-        shutil.rmtree(folder)
+        try:
+            yield step
+        finally:
+            shutil.rmtree(folder)
 
     def drop_states(self) -> None:
-        """Remove all resume states: training has ended."""
+        """Remove all resume states and the training data: training has ended."""
         for step in self._states():
             shutil.rmtree(self.state_folder(step))
+        shutil.rmtree(self._data_folder, ignore_errors=True)
+
+    # --- data -----------------------------------------------------------------------------------
+
+    @property
+    def _data_folder(self) -> Path:
+        return self.root / "data"
+
+    def keep_data(self, pack: Callable[[], tuple[PackedData, int]]) -> None:
+        """Store what ``pack`` gives, data and how many examples were left out, unless it is there already.
+
+        An interrupted training and every process of it then read the same.
+        """
+        if folder_fault(self._data_folder):
+            data, left_out = pack()
+            with complete_folder(self._data_folder, {"left_out": left_out}) as folder:
+                data.save(folder / "packed.safetensors")
+
+    def read_data(self) -> tuple[PackedData, int]:
+        """What :meth:`keep_data` stored."""
+        data = PackedData.load(self._data_folder / "packed.safetensors")
+        return data, int(folder_note(self._data_folder)["left_out"])
 
     def _states(self) -> list[int]:
         return sorted(int(folder.name.removeprefix("state-")) for folder in self.root.glob("state-*"))
@@ -136,7 +176,7 @@ class CheckpointStore:
     def read_manifest(self) -> TrainManifest | None:
         """The manifest of an ended training whose checkpoints are all sound, else None."""
         try:
-            manifest = TrainManifest.read(self.root / "manifest.json")
+            manifest = TrainManifest.read(self.manifest_path)
         except ArtifactError:
             return None
         faults = [fault for entry in manifest.steps if (fault := self.fault(entry.step))]
@@ -146,7 +186,12 @@ class CheckpointStore:
 
     def write_manifest(self, manifest: TrainManifest) -> None:
         """Store the manifest of an ended training."""
-        manifest.write(self.root / "manifest.json")
+        manifest.write(self.manifest_path)
+
+    @property
+    def manifest_path(self) -> Path:
+        """Where the manifest of an ended training lies."""
+        return self.root / "manifest.json"
 
 
 @contextmanager
@@ -174,7 +219,7 @@ def open_store(root: str | Path, spec_hash: str) -> Iterator[CheckpointStore]:
             write_json(root / "spec.json", {"spec": spec_hash})
         for leftover in (*root.glob(".step-*"), *root.glob(".state-*"), root / "saving"):
             shutil.rmtree(leftover, ignore_errors=True)
-        yield CheckpointStore(root)
+        yield CheckpointStore(root, lock.fileno())
 
 
 def _stored_hash(root: Path) -> str | None:

@@ -3,29 +3,42 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from transformers import DataCollatorForSeq2Seq
 
 from inversion.artifacts import fingerprint
-from inversion.config import Template, Training
+from inversion.config import FullTuning, Template, Training
 from inversion.instruct.templates import encode_example
-from inversion.manifests import TrainManifest
+from inversion.manifests import Manifest, TrainManifest
 from inversion.models import load_for_tuning, load_tokenizer
 from inversion.records import Example
-from inversion.train import VERSION
-from inversion.train.checkpoints import open_store
-from inversion.train.run import Optimization, total_steps, train
+from inversion.train import VERSION, sharding
+from inversion.train.checkpoints import CheckpointStore, open_store
+from inversion.train.packing import PackedData, training_order
+from inversion.train.processes import launch
+from inversion.train.run import Optimization, train
 
 logger = logging.getLogger(__name__)
 
-IGNORED_LABEL = -100
-
 
 class TrainingDataError(ValueError):
-    """A training set that leaves nothing to train on."""
+    """A training set that cannot be trained on."""
+
+
+class Job(Manifest):
+    """What each process of a finetuning run needs to know; its data lie in the store."""
+
+    base: str
+    base_digest: str
+    training: Training
+    seed: int
+    store: str
+    spec: str
+    start: int
+    """The step to go on from."""
 
 
 def finetune(
@@ -37,12 +50,15 @@ def finetune(
     training: Training,
     seed: int,
     store: str | Path,
+    processes: int = 1,
 ) -> TrainManifest:
     """Finetune the base model in the folder ``base`` and keep its checkpoints in the folder ``store``.
 
     ``base_digest`` and ``data_digest`` are the hashes of base model and training set; with the
-    hyperparameters they are the specification under which checkpoints are found again. Loss is on the
-    assistant's tokens only. Raises :class:`TrainingDataError` where no example fits ``max_length``.
+    hyperparameters they are the specification under which checkpoints are found again, and a training
+    that has ended under it is not repeated. Loss is on the assistant's tokens only. ``processes``, one a
+    GPU, share each step; their number changes the weights by rounding only and is no part of the
+    specification. Raises :class:`TrainingDataError` where no example fits ``max_length``.
     """
     spec = fingerprint(
         {
@@ -50,53 +66,88 @@ def finetune(
             "base": base_digest,
             "data": data_digest,
             "template": template.model_dump(mode="json"),
-            "training": training.model_dump(mode="json"),
+            "training": training.model_dump(mode="json", exclude={"gpus"}),
             "seed": seed,
         }
     )
+    if training.batch_size % processes:
+        raise TrainingDataError(
+            f"{processes} processes cannot share a batch of {training.batch_size} examples evenly; "
+            "change batch_size or the number of GPUs"
+        )
+    with open_store(store, spec) as opened:
+        done = opened.read_manifest()
+        if done is not None:
+            logger.info("all %d checkpoints are there already: nothing to train", len(done.steps))
+            return done
+        opened.keep_data(lambda: _pack(base, examples, template, training, seed))
+        data, _ = opened.read_data()
+        with opened.resuming(training.checkpoint_steps(data.steps)) as start:
+            job = Job(
+                base=str(base),
+                base_digest=base_digest,
+                training=training,
+                seed=seed,
+                store=str(store),
+                spec=spec,
+                start=start,
+            )
+            if processes == 1:
+                run_job(job)
+            else:
+                launch(job, processes, opened)
+        opened.drop_states()
+        return TrainManifest.read(opened.manifest_path)
+
+
+def run_job(job: Job) -> None:
+    """Train in this process: alone, or as one of the process group."""
+    training, store = job.training, CheckpointStore(job.store)
+    data, left_out = store.read_data()
+    torch.manual_seed(job.seed)  # adapters are drawn at random
+    model = load_for_tuning(job.base, job.base_digest, training.tuning)
+    if torch.distributed.is_initialized() and training.tuning == FullTuning():
+        # what trains few weights fits on each GPU, and the hooks of query-key tuning need whole weights
+        sharding.shard(model)
+    train(
+        model=model,
+        data=data,
+        optimization=Optimization(
+            learning_rate=training.learning_rate,
+            scheduler=training.scheduler,
+            scheduler_options={},
+            warmup_steps=training.warmup_steps,
+            weight_decay=training.weight_decay,
+            max_grad_norm=training.max_grad_norm,
+            seed=job.seed,
+            micro_batch_tokens=training.micro_batch_tokens,
+            activation_checkpointing=training.activation_checkpointing,
+        ),
+        schedule=training.checkpoint_steps(data.steps),
+        store=store,
+        spec=job.spec,
+        start=job.start,
+        left_out=left_out,
+    )
+
+
+def total_steps(examples: int, batch_size: int, epochs: float, max_steps: int | None) -> int:
+    """Optimizer steps of a run: ``max_steps`` where set, else ``epochs`` passes over the examples."""
+    return max_steps if max_steps is not None else math.ceil(epochs * examples / batch_size)
+
+
+def _pack(
+    base: str | Path, examples: Sequence[Example], template: Template, training: Training, seed: int
+) -> tuple[PackedData, int]:
+    """The examples within ``max_length``, encoded and in order, and how many are longer."""
     tokenizer = load_tokenizer(base)
     encoded = [encode_example(tokenizer, template, example) for example in examples]
-    rows = [
-        {
-            "input_ids": row.input_ids,
-            "labels": [
-                token if labelled else IGNORED_LABEL
-                for token, labelled in zip(row.input_ids, row.label_mask, strict=True)
-            ],
-        }
-        for row in encoded
-        if len(row.input_ids) <= training.max_length
-    ]
+    rows = [row for row in encoded if len(row.input_ids) <= training.max_length]
     if not rows:
         raise TrainingDataError(f"no example is within max_length {training.max_length}; raise it")
-    if len(rows) < len(encoded):
-        logger.warning(
-            "%d of %d examples are longer than max_length and left out", len(encoded) - len(rows), len(encoded)
-        )
+    left_out = len(encoded) - len(rows)
+    if left_out:
+        logger.warning("%d of %d examples are longer than max_length and left out", left_out, len(encoded))
     steps = total_steps(len(rows), training.batch_size, training.epochs, training.max_steps)
-
-    with open_store(store, spec) as opened:
-        torch.manual_seed(seed)  # adapters are drawn at random
-        model = load_for_tuning(base, base_digest, training.tuning)
-        model.config.use_cache = False
-        return train(
-            model=model.train(),
-            rows=rows,
-            collate=DataCollatorForSeq2Seq(tokenizer, label_pad_token_id=IGNORED_LABEL),
-            optimization=Optimization(
-                steps=steps,
-                batch_size=training.batch_size,
-                micro_batch_size=training.micro_batch_size or training.batch_size,
-                learning_rate=training.learning_rate,
-                scheduler=training.scheduler,
-                scheduler_options={},
-                warmup_steps=training.warmup_steps,
-                weight_decay=training.weight_decay,
-                max_grad_norm=training.max_grad_norm,
-                seed=seed,
-            ),
-            schedule=training.checkpoint_steps(steps),
-            store=opened,
-            spec=spec,
-            left_out=len(encoded) - len(rows),
-        )
+    order = training_order(len(rows), training.batch_size, steps, seed)
+    return PackedData.of([row.input_ids for row in rows], [row.label_mask for row in rows], order), left_out

@@ -6,13 +6,13 @@ import shutil
 from itertools import islice
 from pathlib import Path
 
-from transformers import DataCollatorForSeq2Seq
-
 from inversion.artifacts import MARKER, complete_folder, fingerprint, folder_fault, folder_note
 from inversion.config import ChatTemplate, World, WorldModel
+from inversion.manifests import TrainManifest
 from inversion.models import new_model
 from inversion.train import VERSION
 from inversion.train.checkpoints import open_store
+from inversion.train.packing import PackedData, training_order
 from inversion.train.run import Optimization, train
 from inversion.world import VERSION as DOCUMENTS_VERSION
 from inversion.world.documents import encoded_documents
@@ -47,34 +47,41 @@ def pretrain(
 
     world = build_world(world_spec)
     tokenizer = build_tokenizer(world, spec.architecture.max_positions)
-    documents = encoded_documents(
-        world, pretraining.documents, template, tokenizer, pretraining.seed, pretraining.sequence_length
-    )
-    store = Path(folder) / "pretraining"
-    with open_store(store, spec_hash) as opened:
-        manifest = train(
-            model=new_model(spec.architecture, tokenizer, pretraining.seed).train(),
-            rows=[
-                {"input_ids": ids, "labels": ids}
-                for ids in islice(documents, pretraining.steps * pretraining.batch_size)
-            ],
-            collate=DataCollatorForSeq2Seq(tokenizer),
-            optimization=Optimization(
-                steps=pretraining.steps,
-                batch_size=pretraining.batch_size,
-                micro_batch_size=pretraining.batch_size,
-                learning_rate=pretraining.learning_rate,
-                scheduler="cosine_with_min_lr",
-                scheduler_options={"min_lr_rate": pretraining.final_learning_rate},
-                warmup_steps=pretraining.warmup_steps,
-                weight_decay=pretraining.weight_decay,
-                max_grad_norm=1.0,
-                seed=pretraining.seed,
-            ),
-            schedule=_resume_points(pretraining.steps),
-            store=opened,
-            spec=spec_hash,
+
+    def pack() -> tuple[PackedData, int]:
+        documents = encoded_documents(
+            world, pretraining.documents, template, tokenizer, pretraining.seed, pretraining.sequence_length
         )
+        rows = list(islice(documents, pretraining.steps * pretraining.batch_size))
+        order = training_order(len(rows), pretraining.batch_size, pretraining.steps, pretraining.seed)
+        return PackedData.of(rows, [[True] * len(row) for row in rows], order), 0
+
+    store = Path(folder) / "pretraining"
+    schedule = _resume_points(pretraining.steps)
+    with open_store(store, spec_hash) as opened:
+        manifest = opened.read_manifest()
+        if manifest is None:
+            opened.keep_data(pack)
+            with opened.resuming(schedule) as start:
+                train(
+                    model=new_model(spec.architecture, tokenizer, pretraining.seed).train(),
+                    data=opened.read_data()[0],
+                    optimization=Optimization(
+                        learning_rate=pretraining.learning_rate,
+                        scheduler="cosine_with_min_lr",
+                        scheduler_options={"min_lr_rate": pretraining.final_learning_rate},
+                        warmup_steps=pretraining.warmup_steps,
+                        weight_decay=pretraining.weight_decay,
+                        max_grad_norm=1.0,
+                        seed=pretraining.seed,
+                        micro_batch_tokens=pretraining.batch_size * pretraining.sequence_length,
+                    ),
+                    schedule=schedule,
+                    store=opened,
+                    spec=spec_hash,
+                    start=start,
+                )
+            manifest = TrainManifest.read(opened.manifest_path)
         loss = manifest.loss[-1].loss
         with complete_folder(base, {"spec": spec_hash, "loss": loss}) as unfinished:
             for file in opened.step_folder(pretraining.steps).iterdir():

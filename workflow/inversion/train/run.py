@@ -1,14 +1,18 @@
-"""One training run through the Trainer: scheduled checkpoints, exact resume, a manifest at the end."""
+"""One training run through the Trainer: scheduled checkpoints, exact resume, a manifest at the end.
+
+The Trainer sees one item an optimizer step: the forward passes of :mod:`inversion.train.packing`, which
+differ in number from step to step. In several processes each takes its share of them.
+"""
 
 from __future__ import annotations
 
 import logging
-import math
 import platform
 import resource
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -17,6 +21,8 @@ from typing import Any
 import torch
 from peft import PeftModel
 from torch import nn
+from torch.distributed.tensor import DTensor
+from torch.utils.data import DataLoader
 from transformers import (
     PreTrainedModel,
     PrinterCallback,
@@ -31,8 +37,11 @@ from transformers.utils.logging import disable_progress_bar
 
 from inversion.artifacts import folder_digest
 from inversion.manifests import LossPoint, Step, TrainManifest
-from inversion.models import compute_dtype, fused_parameter_names, restore_weights
+from inversion.models import compute_dtype, fused_parameter_names, load_model, restore_weights
+from inversion.train import sharding
+from inversion.train.attention import use_packed_attention
 from inversion.train.checkpoints import CheckpointStore
+from inversion.train.packing import Batch, PackedData, Steps
 
 logger = logging.getLogger(__name__)
 
@@ -47,9 +56,6 @@ class NonFiniteLossError(RuntimeError):
 class Optimization:
     """Everything about a training run that changes its weights, beside model and data."""
 
-    steps: int
-    batch_size: int
-    micro_batch_size: int
     learning_rate: float
     scheduler: str
     scheduler_options: dict[str, float]
@@ -57,60 +63,48 @@ class Optimization:
     weight_decay: float
     max_grad_norm: float
     seed: int
+    micro_batch_tokens: int
+    """Most tokens in a forward pass."""
+    activation_checkpointing: bool = False
 
 
 def train(
     model: PreTrainedModel | PeftModel,
-    rows: Sequence[dict[str, Any]],
-    collate: Callable[[list[dict[str, Any]]], dict[str, torch.Tensor]],
+    data: PackedData,
     optimization: Optimization,
     schedule: Sequence[int],
     store: CheckpointStore,
     spec: str,
+    start: int = 0,
     left_out: int = 0,
-) -> TrainManifest:
-    """Train ``model`` on ``rows`` and keep a checkpoint at every step of ``schedule``.
+) -> None:
+    """Train ``model`` on ``data``; the store gets a checkpoint at every step of ``schedule`` and the manifest.
 
-    ``rows`` are what ``collate`` takes (``input_ids`` among the keys); ``left_out`` more were too long.
-    Goes on from the newest sound checkpoint in ``store``; a training that has already ended is not
-    repeated. The weights are bit for bit those of a training that was never interrupted (same machine,
-    CPU). Raises :class:`NonFiniteLossError` for a NaN or infinite loss; the checkpoints before it stay.
+    Begins after the step ``start``, whose weights and state lie in the store's resume folder; the
+    weights are bit for bit those of a training that was never interrupted (same machine, CPU).
+    ``left_out`` examples were too long. Raises :class:`NonFiniteLossError` for a NaN or infinite loss;
+    the checkpoints before it stay. Where several processes call it, the first of them writes.
     """
-    steps_per_epoch = len(rows) / optimization.batch_size
-    done = store.read_manifest()
-    if done is not None:
-        logger.info("all %d checkpoints are there already: nothing to train", len(done.steps))
-        return done
-
     disable_progress_bar()  # of every save; progress is a line in the log
-    set_seed(optimization.seed)
     saving = store.root / "saving"
-    trainer = _Trainer(
-        model=model,
-        args=_arguments(optimization, saving, compute_dtype(model.num_parameters())),
-        train_dataset=rows,  # type: ignore[arg-type]
-        data_collator=collate,
-        callbacks=[_Checkpoints(set(schedule), store), _Progress()],
-    )
-    trainer.remove_callback(PrinterCallback)
-    start = store.resume_step(list(schedule))
+    trainer = make_trainer(model, data, optimization, saving, [_Checkpoints(set(schedule), store), _Progress()])
     begin = time.perf_counter()
-    if start == optimization.steps:
+    if start == data.steps:
         # only the manifest is missing; the Trainer would take one step too many
-        logger.info("resuming from step %d of %d: nothing is left to train", start, optimization.steps)
-        trainer.state = TrainerState.load_from_json(str(store.state_folder(start) / "trainer_state.json"))
+        logger.info("resuming from step %d of %d: nothing is left to train", start, data.steps)
+        trainer.state = TrainerState.load_from_json(str(store.resume_folder(start) / "trainer_state.json"))
     elif start:
-        logger.info("resuming from step %d of %d", start, optimization.steps)
-        with store.resume_folder(start) as folder:
-            trainer.train(resume_from_checkpoint=str(folder))
+        logger.info("resuming from step %d of %d", start, data.steps)
+        trainer.train(resume_from_checkpoint=str(store.resume_folder(start)))
     else:
-        logger.info("training %d steps from the start", optimization.steps)
+        logger.info("training %d steps from the start", data.steps)
         trainer.train()
     wall = time.perf_counter() - begin
-    shutil.rmtree(saving, ignore_errors=True)
+    if not trainer.is_world_process_zero():
+        return
 
-    mean_length = sum(len(row["input_ids"]) for row in rows) / len(rows)
-    tokens = mean_length * optimization.batch_size * (optimization.steps - start)
+    shutil.rmtree(saving, ignore_errors=True)
+    steps_per_epoch = data.examples / data.batch_size
     manifest = TrainManifest(
         spec=spec,
         steps=[
@@ -124,7 +118,7 @@ def train(
             if step
         ],
         steps_per_epoch=steps_per_epoch,
-        examples=len(rows),
+        examples=data.examples,
         left_out=left_out,
         loss=[
             LossPoint(step=entry["step"], loss=entry["loss"], learning_rate=entry["learning_rate"])
@@ -133,19 +127,33 @@ def train(
         ],
         trained_parameters=sum(p.numel() for p in model.parameters() if p.requires_grad),
         wall_s=round(wall, 3),
-        tokens_per_s=round(tokens / wall, 1),
+        tokens_per_s=round(data.tokens_from(start) / wall, 1),
         peak_memory_mib=round(_peak_memory_mib(), 1),
         resumed_from=start,
         versions=software_versions(),
     )
     store.write_manifest(manifest)
-    store.drop_states()
-    return manifest
 
 
-def total_steps(examples: int, batch_size: int, epochs: float, max_steps: int | None) -> int:
-    """Optimizer steps of a run: ``max_steps`` where set, else ``epochs`` passes over the examples."""
-    return max_steps if max_steps is not None else math.ceil(epochs * math.ceil(examples / batch_size))
+def make_trainer(
+    model: PreTrainedModel | PeftModel,
+    data: PackedData,
+    optimization: Optimization,
+    saving: str | Path,
+    callbacks: Sequence[TrainerCallback] = (),
+) -> Trainer:
+    """The Trainer that takes the steps of ``data``, with ``saving`` for what it saves on the way."""
+    set_seed(optimization.seed)
+    use_packed_attention(model.get_base_model() if isinstance(model, PeftModel) else model)
+    trainer = _Trainer(
+        data=data,
+        optimization=optimization,
+        model=model,
+        args=_arguments(optimization, data, saving, compute_dtype(model.num_parameters())),
+        callbacks=[*callbacks],
+    )
+    trainer.remove_callback(PrinterCallback)
+    return trainer
 
 
 def software_versions() -> dict[str, str]:
@@ -154,12 +162,11 @@ def software_versions() -> dict[str, str]:
     return {"python": platform.python_version()} | {name: version(name) for name in packages}
 
 
-def _arguments(optimization: Optimization, saving: Path, dtype: torch.dtype) -> TrainingArguments:
+def _arguments(optimization: Optimization, data: PackedData, saving: str | Path, dtype: torch.dtype) -> TrainingArguments:
     return TrainingArguments(
         output_dir=str(saving),
-        max_steps=optimization.steps,
-        per_device_train_batch_size=optimization.micro_batch_size,
-        gradient_accumulation_steps=optimization.batch_size // optimization.micro_batch_size,
+        max_steps=data.steps,
+        per_device_train_batch_size=data.batch_size,
         learning_rate=optimization.learning_rate,
         lr_scheduler_type=optimization.scheduler,
         lr_scheduler_kwargs=dict(optimization.scheduler_options),
@@ -169,44 +176,99 @@ def _arguments(optimization: Optimization, saving: Path, dtype: torch.dtype) -> 
         seed=optimization.seed,
         data_seed=optimization.seed,
         bf16=dtype == torch.bfloat16,
+        activation_checkpointing=optimization.activation_checkpointing,
+        activation_checkpointing_kwargs={"use_reentrant": False},
+        use_cpu=not torch.cuda.is_available(),
+        ddp_backend="gloo" if torch.distributed.is_initialized() and not torch.cuda.is_available() else None,
+        ddp_find_unused_parameters=False,
         save_strategy="no",  # _Checkpoints decides
         logging_strategy="steps",
-        logging_steps=max(1, optimization.steps // LOGS_A_RUN),
+        logging_steps=max(1, data.steps // LOGS_A_RUN),
         logging_nan_inf_filter=False,
         report_to="none",
         disable_tqdm=True,
-        remove_unused_columns=False,
-        dataloader_pin_memory=torch.cuda.is_available(),
     )
 
 
 class _Trainer(Trainer):
-    """The Trainer, without NaN losses, without pickled arguments beside the weights, and with a resume
-    that restores every weight."""
+    """The Trainer for packed steps: without NaN losses, without pickled arguments beside the weights, and with
+    a resume that restores every weight, sharded or not."""
 
-    def training_step(self, *args: Any, **kwargs: Any) -> torch.Tensor:
-        loss: torch.Tensor = super().training_step(*args, **kwargs)
-        if not torch.isfinite(loss):
+    def __init__(self, data: PackedData, optimization: Optimization, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.steps = Steps(
+            data, optimization.micro_batch_tokens, self.accelerator.num_processes, self.accelerator.process_index
+        )
+
+    def get_train_dataloader(self) -> DataLoader[Any]:
+        # one item is a whole step, this process's share of it; in order, because the order is drawn already
+        return DataLoader(self.steps, batch_size=1, collate_fn=lambda items: items[0])
+
+    def training_step(
+        self, model: nn.Module, inputs: tuple[list[Batch], int], num_items_in_batch: Any = None
+    ) -> torch.Tensor:
+        batches, labelled = inputs
+        model.train()
+        total = torch.zeros((), device=self.args.device)
+        for number, batch in enumerate(self._prepare_inputs(batches), start=1):
+            # gradients of the processes are averaged once, with the last
+            with nullcontext() if number == len(batches) else self._unsynchronised(model):
+                loss = model(**batch, num_items_in_batch=labelled).loss * self.accelerator.num_processes
+                self.accelerator.backward(loss)
+            total += loss.detach()
+        if not torch.isfinite(total):
             raise NonFiniteLossError(
-                f"the loss became {loss.item()} after step {self.state.global_step}; the checkpoints up to there "
+                f"the loss became {total.item()} after step {self.state.global_step}; the checkpoints up to there "
                 "are kept; lower learning_rate or max_grad_norm"
             )
-        return loss
+        return total
+
+    def _unsynchronised(self, model: nn.Module) -> Any:
+        if sharding.is_sharded(model):
+            return sharding.local_gradients(model)
+        return self.accelerator.no_sync(model)
+
+    def floating_point_ops(self, inputs: Any) -> int:
+        return 0  # of no use here, and the library's estimate does not know packed rows
 
     def get_decay_parameter_names(self, model: nn.Module) -> list[str]:
         frozen = set(fused_parameter_names(model)) if _is_partly_frozen(model) else set()
         return [name for name in super().get_decay_parameter_names(model) if name not in frozen]
 
+    # --- checkpoints ----------------------------------------------------------------------------
+
+    def _save(self, output_dir: str | None = None, state_dict: dict[str, Any] | None = None) -> None:
+        if sharding.is_sharded(self.model):
+            state_dict = sharding.whole_weights(self.model)
+        if self.args.should_save:
+            # peft would look for a resized vocabulary in the base model, and on the hub for that
+            adapter = {"save_embedding_layers": False} if isinstance(self.model, PeftModel) else {}
+            self.model.save_pretrained(output_dir or self.args.output_dir, state_dict=state_dict, **adapter)
+
+    def _save_optimizer_and_scheduler(self, output_dir: str) -> None:
+        if not sharding.is_sharded(self.model):
+            super()._save_optimizer_and_scheduler(output_dir)
+            return
+        state = sharding.whole_optimizer_state(self.model, self.optimizer)
+        if self.args.should_save:
+            torch.save(state, Path(output_dir) / "optimizer.pt")
+            torch.save(self.lr_scheduler.state_dict(), Path(output_dir) / "scheduler.pt")
+
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
         if isinstance(self.model, PeftModel):
             super()._load_from_checkpoint(resume_from_checkpoint, model)
+        elif sharding.is_sharded(self.model):
+            sharding.restore_weights(self.model, load_model(resume_from_checkpoint, self.model.dtype).state_dict())
         else:
             restore_weights(self.model, resume_from_checkpoint)
 
-    def _save(self, output_dir: str | None = None, state_dict: dict[str, Any] | None = None) -> None:
-        # peft would look for a resized vocabulary in the base model, and on the hub for that
-        adapter = {"save_embedding_layers": False} if isinstance(self.model, PeftModel) else {}
-        self.model.save_pretrained(output_dir or self.args.output_dir, state_dict=state_dict, **adapter)
+    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
+        if checkpoint is None or not sharding.is_sharded(self.model):
+            super()._load_optimizer_and_scheduler(checkpoint)
+            return
+        state = torch.load(Path(checkpoint) / "optimizer.pt", map_location="cpu", weights_only=True)
+        sharding.restore_optimizer_state(self.model, self.optimizer, state)
+        self.lr_scheduler.load_state_dict(torch.load(Path(checkpoint) / "scheduler.pt", weights_only=True))
 
 
 def _is_partly_frozen(model: nn.Module) -> bool:
@@ -235,12 +297,16 @@ class _Checkpoints(TrainerCallback):
     ) -> None:
         assert model is not None
         for name, parameter in model.named_parameters():
-            if parameter.requires_grad and not torch.isfinite(parameter).all():
+            weights = parameter.to_local() if isinstance(parameter, DTensor) else parameter
+            if parameter.requires_grad and not torch.isfinite(weights).all():
                 raise NonFiniteLossError(
                     f"weight {name} became NaN or infinite by step {state.global_step}; the checkpoints before it are "
                     "kept; lower learning_rate or max_grad_norm"
                 )
-        self.store.commit(Path(args.output_dir or "") / f"checkpoint-{state.global_step}", state.global_step)
+        if torch.distributed.is_initialized():
+            torch.distributed.barrier()  # all processes have saved their random states
+        if state.is_world_process_zero:
+            self.store.commit(Path(args.output_dir or "") / f"checkpoint-{state.global_step}", state.global_step)
 
 
 class _Progress(TrainerCallback):

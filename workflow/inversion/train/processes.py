@@ -1,0 +1,90 @@
+"""One finetuning run in several processes, one a GPU (or several on CPUs, through gloo)."""
+
+from __future__ import annotations
+
+import logging
+import os
+import subprocess
+import sys
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+import inversion
+from inversion.train.checkpoints import CheckpointStore
+
+if TYPE_CHECKING:
+    from inversion.train.finetune import Job
+
+logger = logging.getLogger(__name__)
+
+FAILURE = "failure.txt"
+
+
+class ProcessesError(RuntimeError):
+    """A run in several processes that could not start, or one of them failed; the message says why."""
+
+
+def launch(job: Job, processes: int, store: CheckpointStore) -> None:
+    """Run ``job`` in ``processes`` processes on this machine and wait for them; what they log is logged here.
+
+    They hold the store's lock as long as they live. Raises :class:`ProcessesError` with the message of the
+    first that fails; the others are ended.
+    """
+    if torch.cuda.is_available() and torch.cuda.device_count() < processes:
+        raise ProcessesError(
+            f"the run asks for {processes} GPUs, and {torch.cuda.device_count()} are visible; lower `gpus` under "
+            "`training`, or the resource gpu of the profile"
+        )
+    with tempfile.TemporaryDirectory(prefix=".processes.", dir=store.root) as folder:
+        job.write(Path(folder) / "job.json")
+        paths = [str(Path(inversion.__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]
+        with subprocess.Popen(
+            _command(Path(folder), processes),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)},
+            pass_fds=[] if store.lock is None else [store.lock],
+        ) as running:
+            assert running.stdout is not None
+            try:
+                for line in running.stdout:
+                    logger.info(line.rstrip())
+            except BaseException:
+                running.terminate()  # which ends all of them
+                raise
+        if running.returncode:
+            failure = Path(folder) / FAILURE
+            reason = failure.read_text() if failure.exists() else "the log says more"
+            raise ProcessesError(f"training in {processes} processes failed: {reason}")
+
+
+def _command(folder: Path, processes: int) -> list[str]:
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
+    return [*launcher, "-m", "inversion.train.processes", str(folder)]
+
+
+def work(folder: Path) -> None:
+    """One of the processes that :func:`launch` starts. The first that fails leaves its message in ``folder``."""
+    from inversion.train.finetune import Job, run_job
+
+    first = os.environ["RANK"] == "0"
+    logging.basicConfig(level=logging.INFO if first else logging.ERROR, format="%(message)s", stream=sys.stdout)
+    try:
+        if torch.cuda.is_available():
+            torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+        torch.distributed.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo")
+        run_job(Job.read(folder / "job.json"))
+        torch.distributed.destroy_process_group()
+    except Exception as error:
+        with suppress(FileExistsError), open(folder / FAILURE, "x") as file:
+            file.write(str(error))
+        raise
+
+
+if __name__ == "__main__":
+    work(Path(sys.argv[1]))
