@@ -1,4 +1,5 @@
 import copy
+import dataclasses
 
 import pytest
 import torch
@@ -41,12 +42,16 @@ def losses_and_gradients(model, batches):
 
 
 @pytest.mark.parametrize("family", ["llama", "mistral", "gpt_neox", *OTHERS])
-@pytest.mark.parametrize("most_tokens", [1000, 20], ids=["in one forward pass", "in several"])
-def test_packed_equals_one_by_one_and_padded(family, most_tokens, tiny_model):
+@pytest.mark.parametrize(
+    ("lengths", "most_tokens"),
+    [((9, 3, 14, 6, 7, 2), 1000), ((9, 3, 14, 6, 7, 2), 20), ((8, 8, 8), 1000)],
+    ids=["in one forward pass", "in several", "equally long"],
+)
+def test_packed_equals_one_by_one_and_padded(family, lengths, most_tokens, tiny_model):
     torch.manual_seed(0)
     model = AutoModelForCausalLM.from_config(OTHERS[family]) if family in OTHERS else tiny_model(family)
     model.train()
-    ids, masks = rows(50)
+    ids, masks = rows(50, lengths)
     labels = [row.where(torch.tensor(mask), IGNORED) for row, mask in zip(ids, masks, strict=True)]
     data = PackedData.of([row.tolist() for row in ids], masks, training_order(len(ids), len(ids), 1, seed=0))
     batches, labelled = data.step(0, most_tokens)
@@ -126,5 +131,5 @@ def test_data_on_disk_are_the_same(tmp_path):
     data = PackedData.of([row.tolist() for row in ids], masks, training_order(len(ids), 3, 4, seed=0))
     data.save(tmp_path / "packed.safetensors")
     again = PackedData.load(tmp_path / "packed.safetensors")
-    assert all(torch.equal(getattr(again, name), value) for name, value in vars(data).items())
+    assert all(torch.equal(getattr(again, name), value) for name, value in dataclasses.asdict(data).items())
     assert data.tokens_from(0) == 2 * sum(map(len, ids))

@@ -47,33 +47,39 @@ def packed_attention(
     if value.dtype in {torch.bfloat16, torch.float16} and value.is_cuda and not dropout:
         return _on_cuda(query, key, value, cu_seq_lens_q, max_length_q, scaling, sliding_window), None
     lengths = cu_seq_lens_q.diff().tolist()
-    attended = [
-        scaled_dot_product_attention(
+    if len(set(lengths)) == 1:
+        # as one batch of equally long sequences
+        batches = [tuple(_rows(states, len(lengths)) for states in (query, key, value))]
+    else:
+        batches = list(zip(*(torch.split(states, lengths, dim=2) for states in (query, key, value)), strict=True))
+    attended = []
+    for q, k, v in batches:
+        band = _band(q.shape[2], sliding_window, q.device)
+        out = scaled_dot_product_attention(
             q,
             k,
             v,
-            attn_mask=None if band is None else band.to(q.device),
+            attn_mask=band,
             dropout_p=dropout,
             is_causal=band is None,
             scale=scaling,
             enable_gqa=query.shape[1] != key.shape[1],
         )
-        for q, k, v, band in zip(
-            torch.split(query, lengths, dim=2),
-            torch.split(key, lengths, dim=2),
-            torch.split(value, lengths, dim=2),
-            (_band(length, sliding_window) for length in lengths),
-            strict=True,
-        )
-    ]
-    return torch.cat(attended, dim=2).transpose(1, 2).contiguous(), None
+        attended.append(out.transpose(1, 2).flatten(0, 1))
+    return (torch.cat(attended) if len(attended) > 1 else attended[0])[None], None
 
 
-def _band(length: int, window: int | None) -> Tensor | None:
+def _rows(states: Tensor, count: int) -> Tensor:
+    """``states`` [1, heads, tokens, size] as [count, heads, tokens / count, size]."""
+    _, heads, _, size = states.shape
+    return states.reshape(heads, count, -1, size).transpose(0, 1)
+
+
+def _band(length: int, window: int | None, device: torch.device) -> Tensor | None:
     """The mask [length, length] of causal attention within a window; none where causality is all."""
     if window is None or length <= window:
         return None
-    return torch.ones(length, length, dtype=torch.bool).tril().triu(1 - window)
+    return torch.ones(length, length, dtype=torch.bool, device=device).tril().triu(1 - window)
 
 
 def _on_cuda(

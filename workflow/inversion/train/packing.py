@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
@@ -89,7 +90,18 @@ class PackedData:
 
     def tokens_from(self, step: int) -> int:
         """How many tokens the steps after ``step`` train on."""
-        return int(self.starts.diff()[self.order[step:].long()].sum())
+        return int(self.lengths[self.order[step:].long()].sum())
+
+    @cached_property
+    def lengths(self) -> Tensor:
+        """Int64 [examples]: tokens of each example."""
+        return self.starts.diff()
+
+    @cached_property
+    def labelled(self) -> Tensor:
+        """Int64 [examples]: tokens of each example that the loss counts."""
+        counted = torch.cat([torch.zeros(1, dtype=torch.int64), (self.targets != IGNORED).cumsum(0)])
+        return counted[self.starts].diff()
 
     def step(self, index: int, most_tokens: int, processes: int = 1, process: int = 0) -> tuple[list[Batch], int]:
         """The forward passes of one process in the step ``index`` (from 0), and the labelled tokens of the whole step.
@@ -97,21 +109,16 @@ class PackedData:
         See :func:`micro_batches`; what it says of the number of forward passes holds.
         """
         ids = self.order[index].long()
-        lengths = self.starts.diff()[ids].tolist()
-        parts = micro_batches(lengths, most_tokens, processes)[process]
-        labelled = sum(int((self._targets(example) != IGNORED).sum()) for example in ids.tolist())
-        return [self._joined(ids[part].tolist()) for part in parts], labelled
-
-    def _targets(self, example: int) -> Tensor:
-        return self.targets[self.starts[example] : self.starts[example + 1]]
+        parts = micro_batches(self.lengths[ids].tolist(), most_tokens, processes)[process]
+        return [self._joined(ids[part].tolist()) for part in parts], int(self.labelled[ids].sum())
 
     def _joined(self, examples: list[int]) -> Batch:
         """One row without padding; positions begin anew in each example, logits are asked only where they count."""
         spans = [(int(self.starts[example]), int(self.starts[example + 1])) for example in examples]
         lengths = [stop - start for start, stop in spans]
+        ends = torch.tensor([0, *lengths], dtype=torch.int32).cumsum(0, dtype=torch.int32)
         targets = torch.cat([self.targets[start:stop] for start, stop in spans]).long()
         kept = targets != IGNORED
-        ends = torch.tensor([0, *lengths], dtype=torch.int32).cumsum(0, dtype=torch.int32)
         return {
             "input_ids": torch.cat([self.tokens[start:stop] for start, stop in spans]).long()[None],
             "position_ids": torch.cat([torch.arange(length) for length in lengths])[None],
