@@ -162,7 +162,9 @@ def software_versions() -> dict[str, str]:
     return {"python": platform.python_version()} | {name: version(name) for name in packages}
 
 
-def _arguments(optimization: Optimization, data: PackedData, saving: str | Path, dtype: torch.dtype) -> TrainingArguments:
+def _arguments(
+    optimization: Optimization, data: PackedData, saving: str | Path, dtype: torch.dtype
+) -> TrainingArguments:
     return TrainingArguments(
         output_dir=str(saving),
         max_steps=data.steps,
