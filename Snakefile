@@ -25,6 +25,7 @@ rule all:
     default_target: True
     input:
         "results/report.html",
+        KEPT,
 
 
 rule examples:
@@ -40,6 +41,7 @@ rule checkpoints:
 rule responses:
     input:
         expand("results/runs/{run}/labels.parquet", run=RUN_PATHS),
+        KEPT,
 
 
 rule tables:

@@ -8,7 +8,7 @@ import numpy.typing as npt
 import polars as pl
 import pytest
 
-from inversion.analyse import _cross_fit, _first_half, curves, inversions, verdict
+from inversion.analyse import _cross_fit, _first_half, curves, inversions, steps_to_keep, verdict
 from inversion.records import CurvePoint, Inversion, Item, require_schema, schema_of
 from inversion.stats import mcnemar
 
@@ -204,6 +204,14 @@ def test_no_conflict_items_give_an_empty_table() -> None:
     assert inversions(controls, bootstrap=10).schema == schema_of(Inversion)
     assert inversions(controls, bootstrap=10).is_empty()
     assert curves(controls.clear(), bootstrap=10).is_empty()
+
+
+@pytest.mark.parametrize(("keep", "steps"), [("all", set(STEPS)), ("none", set()), ("extremes", {0, 20, 30, 100})])
+def test_extremes_are_the_start_every_sets_peak_and_the_end(keep, steps) -> None:
+    later = (0.1, 0.2, 0.3, 0.9, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5)
+    control = table(exact((0.1,) * 9 + (0.9,), 20), role="control", set_name="recall")
+    conflicts = [table(exact(RISE_AND_FALL, 20)), table(exact(later, 20), set_name="quotes")]
+    assert steps_to_keep(pl.concat([*conflicts, control]), keep) == steps
 
 
 @pytest.mark.parametrize("rates", [(0.4,) * 20, (0.1, *[0.5] * 19)], ids=["flat", "rise and stay"])

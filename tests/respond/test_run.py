@@ -1,11 +1,12 @@
 import logging
+import shutil
 
 import pytest
 
-from inversion.artifacts import ArtifactError, folder_digest, seal_folder
+from inversion.artifacts import ArtifactError, folder_digest, seal_folder, write_json
 from inversion.config import WorldSet
 from inversion.conflict.world_sets import world_items
-from inversion.manifests import Step, read_responses
+from inversion.manifests import REMOVED_FILE, Step, read_responses
 from inversion.respond import run as room
 from inversion.respond.run import respond
 
@@ -101,3 +102,13 @@ def test_damaged_checkpoint_is_named_with_the_mend(answer, chunk, tmp_path):
     weights.write_bytes(weights.read_bytes()[:-4])
     with pytest.raises(ArtifactError, match=r"step-000020.*snakemake --forcerun .*train.json"):
         answer(chunk)
+
+
+def test_removed_weights_are_missed_only_where_something_new_is_asked(answer, chunk, questioned, items, tmp_path):
+    first = answer(chunk)
+    shutil.rmtree(tmp_path / chunk[2].folder)
+    write_json(tmp_path / "checkpoints" / REMOVED_FILE, [20])
+    assert answer(chunk) == first
+    with pytest.raises(ArtifactError, match=r"step-000020 was removed by `keep_checkpoints`.*delete .*train.json"):
+        answer(chunk, asked=items[:2])
+    assert questioned == [0, 10, 20], "before anything is asked"

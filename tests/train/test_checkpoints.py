@@ -2,8 +2,9 @@ import logging
 
 import pytest
 
-from inversion.artifacts import MARKER
-from inversion.train.checkpoints import STATES_KEPT, RunLockedError, open_store
+from inversion.artifacts import MARKER, ArtifactError, folder_digest
+from inversion.manifests import KeptCheckpoints, Step, TrainManifest, removed_steps
+from inversion.train.checkpoints import STATES_KEPT, RunLockedError, open_store, thin_checkpoints
 
 
 def saved_folder(root, step):
@@ -112,3 +113,57 @@ def test_resume_folder_holds_weights_and_state_together(tmp_path):
         assert {f.name for f in folder.iterdir()} >= {"model.safetensors", "optimizer.pt", "trainer_state.json"}
         assert (folder / "model.safetensors").read_text() == "model.safetensors at 10"
     assert not folder.exists()
+
+
+# --- thinning -----------------------------------------------------------------------------------
+
+
+def ended(root, steps):
+    """The store and the manifest of a training that has ended."""
+    store = filled(root, steps)
+    store.drop_states()
+    manifest = TrainManifest(
+        spec="a",
+        steps=[
+            Step(step=step, epoch=0.0, folder=f"x/{step}", digest=folder_digest(store.step_folder(step)))
+            for step in steps
+        ],
+        steps_per_epoch=1.0,
+        examples=1,
+        left_out=0,
+        loss=[],
+        trained_parameters=1,
+        wall_s=1.0,
+        tokens_per_s=1.0,
+        peak_memory_mib=1.0,
+        resumed_from=0,
+        versions={},
+    )
+    store.write_manifest(manifest)
+    return store, manifest
+
+
+def test_thinned_checkpoints_do_not_train_again(tmp_path):
+    store, manifest = ended(tmp_path, [10, 20, 30])
+    kept = thin_checkpoints(tmp_path, manifest, {0, 20}, "extremes")
+    assert kept == KeptCheckpoints(keep="extremes", kept=[20], removed=[10, 30])
+    assert sorted(folder.name for folder in tmp_path.glob("step-*")) == ["step-000020"]
+    assert store.read_manifest() == manifest
+    assert thin_checkpoints(tmp_path, manifest, {10, 20}, "all").kept == [20], "what is gone stays gone"
+
+
+def test_a_thinned_store_with_a_damaged_rest_trains_again_and_forgets(tmp_path):
+    store, manifest = ended(tmp_path, [10, 20])
+    thin_checkpoints(tmp_path, manifest, {20}, "extremes")
+    (store.step_folder(20) / "model.safetensors").unlink()
+    assert store.read_manifest() is None
+    filled(tmp_path, [10, 20])
+    assert store.read_manifest() == manifest
+    assert removed_steps(tmp_path) == set()
+
+
+def test_only_the_training_of_the_manifest_is_thinned(tmp_path):
+    store, manifest = ended(tmp_path, [10])
+    with pytest.raises(ArtifactError, match=r"does not hold the checkpoints that train.json lists"):
+        thin_checkpoints(tmp_path, manifest.model_copy(update={"spec": "b"}), set(), "none")
+    assert store.fault(10) is None

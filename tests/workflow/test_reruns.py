@@ -121,6 +121,19 @@ def test_the_forward_batch_size_changes_no_response(rerun):
     assert "to question" not in log
 
 
+def test_thinned_checkpoints_rerun_nothing(rerun):
+    rerun.study(lambda s: s["evaluation"].update(keep_checkpoints="extremes"))
+    rerun.run()
+    run = rerun.result("runs/llama/mixture/standard/seed0")
+    assert (run / "checkpoints" / "step-000006").is_dir()
+    assert not all((run / "checkpoints" / f"step-{step:06d}").is_dir() for step in (2, 4))
+    assert rerun.plan() == set()
+    before = (run / "train.json").read_bytes()
+    rerun.run("--forcerun", "results/runs/llama/mixture/standard/seed0/train.json")
+    assert (run / "train.json").read_bytes() == before
+    assert "nothing to train" in rerun.result("logs/finetune/llama/mixture/standard/seed0.log").read_text()
+
+
 def test_an_unused_recipe_reruns_nothing_but_the_report(rerun):
     rerun.study(lambda s: s["recipes"].update(unused={"training": {"learning_rate": 1.0e-3}}))
     assert rules(rerun.plan()) <= {"write_report"}

@@ -20,7 +20,7 @@ import polars as pl
 from scipy.special import expit
 
 from inversion.artifacts import sha256_bytes
-from inversion.config import Run
+from inversion.config import KeepCheckpoints, Run
 from inversion.records import CurvePoint, Inversion, Item, require_schema, to_frame
 from inversion.stats import Floats, Ints, cluster_bootstrap, cluster_sums, cluster_weights, holm, interval, mcnemar
 
@@ -105,6 +105,23 @@ def inversions(items: pl.DataFrame, bootstrap: int, seed: int = 0) -> pl.DataFra
     return to_frame(
         [dataclasses.replace(row, p_adjusted=float(p)) for row, p in zip(rows, adjusted, strict=True)], Inversion
     )
+
+
+def steps_to_keep(items: pl.DataFrame, keep: KeepCheckpoints) -> set[int]:
+    """The steps of one run, by its labels, whose weights stay under ``keep``.
+
+    ``extremes`` are the first and the last step, and for every conflict set and prompt the ``peak_step``
+    by containment (see :func:`inversions`).
+    """
+    steps = set(items["step"].to_list())
+    if keep == "all":
+        return steps
+    if keep == "none":
+        return set()
+    conflicts = (panel for panel in _panels(items) if panel.role == "conflict")
+    return {min(steps), max(steps)} | {
+        int(panel.steps[panel.gives("containment", "context").sum(axis=0).argmax()]) for panel in conflicts
+    }
 
 
 def verdict(rise_low: float, rise_high: float, drop_low: float, drop_high: float) -> Verdict:

@@ -22,6 +22,8 @@ from inversion.artifacts import (
 from inversion.records import Response, read_records
 
 RESPONSES_FILE = "responses.parquet"
+REMOVED_FILE = "removed.json"
+"""Beside the checkpoints of a run: which of them were removed on purpose."""
 
 
 class Manifest(BaseModel):
@@ -146,6 +148,23 @@ class CheckpointList(Manifest):
         steps = [Step(step=0, epoch=0.0, folder="", digest=base.digest), *manifest.steps]
         chunks = [steps[start : start + per_job] for start in range(0, len(steps), per_job)]
         return cls(steps_per_epoch=manifest.steps_per_epoch, chunks=chunks)
+
+
+class KeptCheckpoints(Manifest):
+    """Which of a run's weights are still on disk after its answers were judged: ``kept.json``."""
+
+    keep: str
+    """The study's ``keep_checkpoints``."""
+    kept: list[int]
+    """Steps whose weights are there; step 0, the base model, is not counted."""
+    removed: list[int]
+    """Steps whose weights were removed on purpose, now or before."""
+
+
+def removed_steps(store: str | Path) -> set[int]:
+    """The steps whose weights were removed on purpose from the folder ``store`` of checkpoints."""
+    record = Path(store) / REMOVED_FILE
+    return set(read_json(record)) if record.exists() else set()
 
 
 class ResponseFolder(Manifest):

@@ -53,6 +53,9 @@ MODELS = list(dict.fromkeys(run.model for run in RUNS.values()))
 DATASETS = list(dict.fromkeys(run.dataset for run in RUNS.values()))
 TABLES = ("items", "curves", "inversions")
 SUFFIXES = ("svg", "pdf", "png")
+KEEP = STUDY.evaluation.keep_checkpoints
+# asked for only where something is to be removed
+KEPT = [f"results/runs/{run}/kept.json" for run in RUN_PATHS if KEEP != "all"]
 FIGURE_KINDS = get_args(Figure)
 FIGURES = [
     f"results/figures/{figure}-{name}.{suffix}"

@@ -39,3 +39,22 @@ rule label_responses:
         code=code_of("label_responses"),
     script:
         "../scripts/label_responses.py"
+
+
+# The inputs hold every rule that reads a run's weights.
+rule thin_checkpoints:
+    input:
+        labels="results/runs/{model}/{dataset}/{recipe}/seed{seed}/labels.parquet",
+        manifest="results/runs/{model}/{dataset}/{recipe}/seed{seed}/train.json",
+    output:
+        kept="results/runs/{model}/{dataset}/{recipe}/seed{seed}/kept.json",
+    log:
+        "results/logs/thin_checkpoints/{model}/{dataset}/{recipe}/seed{seed}.log",
+    conda:
+        "../../envs/inversion.yaml"
+    params:
+        store="results/runs/{model}/{dataset}/{recipe}/seed{seed}/checkpoints",
+        keep=KEEP,
+        code=code_of("thin_checkpoints"),
+    script:
+        "../scripts/thin_checkpoints.py"

@@ -547,11 +547,14 @@ class WorldSet(Strict):
 
 
 class FileSet(Strict):
-    """A conflict set in a local JSON or JSON Lines file with the keys of the paper's release:
-    ``context``, ``question``, ``answer`` and ``memory_answer`` or ``parametric_answer``."""
+    """A conflict set in a local file."""
 
     source: Literal["file"]
     path: str
+    format: Literal["release", "memo_trap"] = "release"
+    """``release``, as the paper's own: JSON or JSON Lines with the keys ``context``, ``question``, ``answer`` and
+    ``memory_answer`` or ``parametric_answer``. ``memo_trap``: its proverbs (CF_Quotes) as CSV with the columns
+    ``prompt``, ``classes`` and ``answer_index``, to be ended in a word that is asked for."""
     exclude: tuple[Name, ...] = ()
     """Other sets whose items are left out here (the release's world facts hold all capitals again)."""
     limit: PositiveInt | None = None
@@ -574,6 +577,10 @@ class SubstitutionSet(Strict):
 ConflictSet = Annotated[WorldSet | FileSet | SubstitutionSet, Field(discriminator="source")]
 
 
+KeepCheckpoints = Literal["all", "extremes", "none"]
+"""Which weights of a run stay on disk."""
+
+
 class Evaluation(Strict):
     """How checkpoints are questioned."""
 
@@ -585,6 +592,10 @@ class Evaluation(Strict):
     """Prompts a forward pass; results do not depend on it."""
     bootstrap: PositiveInt = 2000
     """Bootstrap resamples over clusters behind every interval."""
+    keep_checkpoints: KeepCheckpoints = "all"
+    """Which weights stay on disk once all answers of a run are judged. ``extremes``: of every conflict set the step
+    with most context answers (by containment), and the last step; the start is the base model. Answers stay in any
+    case, and what is done is not done again; to ask removed weights anything new they must be trained again."""
 
 
 # --- the theory ---------------------------------------------------------------------------------

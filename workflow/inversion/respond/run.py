@@ -18,7 +18,7 @@ from inversion.artifacts import (
     write_parquet,
 )
 from inversion.config import Template
-from inversion.manifests import RESPONSES_FILE, ResponseFolder, ResponseManifest, Step
+from inversion.manifests import RESPONSES_FILE, ResponseFolder, ResponseManifest, Step, removed_steps
 from inversion.models import Checkpoints
 from inversion.records import ConflictItem, Response, to_frame
 from inversion.respond import VERSION
@@ -40,7 +40,7 @@ def respond(
     """Answer ``items`` with every checkpoint of ``chunk``; responses go to ``run_folder``/responses.
 
     Each checkpoint's responses are a folder that is complete or absent, so that a job that was killed
-    goes on where it stopped. Raises :class:`ArtifactError` for a damaged checkpoint.
+    goes on where it stopped. Raises :class:`ArtifactError` for a damaged or removed checkpoint.
     """
     run_folder = Path(run_folder)
     wanted = {
@@ -58,17 +58,12 @@ def respond(
     missing = [entry for entry in chunk if not _is_answered(_folder(run_folder, entry.step), wanted[entry.step])]
     if missing:
         logger.info("%d of %d checkpoints to question, %d items each", len(missing), len(chunk), len(items))
+        for entry in missing:
+            _require_weights(run_folder, entry)
         checkpoints = Checkpoints.on(base, base_digest)
         questions = encode_questions(items, checkpoints.tokenizer, template)
         for entry in missing:
-            weights = run_folder / entry.folder if entry.folder else Path(base)
-            fault = folder_fault(weights) if entry.folder else None
-            if fault:
-                raise ArtifactError(
-                    f"{fault}; make it again with `snakemake --forcerun {run_folder / 'train.json'}`: "
-                    "what is sound is kept"
-                )
-            model = checkpoints.load(weights)
+            model = checkpoints.load(run_folder / entry.folder if entry.folder else Path(base))
             responses = answer_questions(
                 model, checkpoints.tokenizer, questions, template, entry.step, max_new_tokens, batch_size
             )
@@ -82,6 +77,21 @@ def respond(
             for step, folder in folders.items()
         ]
     )
+
+
+def _require_weights(run_folder: Path, entry: Step) -> None:
+    """Raises :class:`ArtifactError` unless the weights of ``entry`` can be loaded; those of step 0 are the base's."""
+    if not entry.folder:
+        return
+    weights, manifest = run_folder / entry.folder, run_folder / "train.json"
+    if entry.step in removed_steps(weights.parent):
+        raise ArtifactError(
+            f"{weights} was removed by `keep_checkpoints` when its answers were judged, and cannot be asked anything "
+            f"new; to train the run again delete {weights.parent} and {manifest}, then rerun"
+        )
+    fault = folder_fault(weights)
+    if fault:
+        raise ArtifactError(f"{fault}; make it again with `snakemake --forcerun {manifest}`: what is sound is kept")
 
 
 def _folder(run_folder: Path, step: int) -> Path:

@@ -12,6 +12,8 @@ A store is a folder that Snakemake does not manage:
     the packed training data in its order, as long as training goes on.
 ``manifest.json``
     what :func:`inversion.train.run.train` returned, once training has ended.
+``removed.json``
+    the steps whose weights were removed on purpose after it.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ import fnmatch
 import logging
 import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -34,7 +36,7 @@ from inversion.artifacts import (
     read_json,
     write_json,
 )
-from inversion.manifests import TrainManifest
+from inversion.manifests import REMOVED_FILE, KeptCheckpoints, TrainManifest, removed_steps
 from inversion.train.packing import PackedData
 
 logger = logging.getLogger(__name__)
@@ -75,6 +77,7 @@ class CheckpointStore:
 
         Each becomes visible only when complete; older resume states are removed after it.
         """
+        (self.root / REMOVED_FILE).unlink(missing_ok=True)  # what was removed is being made again
         with complete_folder(self.step_folder(step), {"step": step}) as folder:
             for file in sorted(saved.iterdir()):
                 if file.suffix in {".safetensors", ".json"} and file.name != "trainer_state.json":
@@ -171,15 +174,28 @@ class CheckpointStore:
             shutil.rmtree(self.state_folder(step))
         return fault is None
 
+    def thin(self, manifest: TrainManifest, keep: Collection[int]) -> list[int]:
+        """Remove the weights of all steps of ``manifest`` that are not in ``keep``; returns the steps that are left.
+
+        What was removed is remembered before it goes, so that it is never taken for damage.
+        """
+        gone = {entry.step for entry in manifest.steps} - set(keep) | removed_steps(self.root)
+        write_json(self.root / REMOVED_FILE, sorted(gone))
+        for step in sorted(gone):
+            if self.step_folder(step).exists():
+                shutil.rmtree(self.step_folder(step))
+        return [entry.step for entry in manifest.steps if entry.step not in gone]
+
     # --- what the run said of itself ------------------------------------------------------------
 
     def read_manifest(self) -> TrainManifest | None:
-        """The manifest of an ended training whose checkpoints are all sound, else None."""
+        """The manifest of an ended training whose checkpoints are all sound or removed on purpose, else None."""
         try:
             manifest = TrainManifest.read(self.manifest_path)
         except ArtifactError:
             return None
-        faults = [fault for entry in manifest.steps if (fault := self.fault(entry.step))]
+        gone = removed_steps(self.root)
+        faults = [fault for entry in manifest.steps if entry.step not in gone and (fault := self.fault(entry.step))]
         for fault in faults:
             logger.warning("checkpoint is damaged and will be made again: %s", fault)
         return None if faults else manifest
@@ -220,6 +236,20 @@ def open_store(root: str | Path, spec_hash: str) -> Iterator[CheckpointStore]:
         for leftover in (*root.glob(".step-*"), *root.glob(".state-*"), root / "saving"):
             shutil.rmtree(leftover, ignore_errors=True)
         yield CheckpointStore(root, lock.fileno())
+
+
+def thin_checkpoints(root: str | Path, manifest: TrainManifest, keep: Collection[int], policy: str) -> KeptCheckpoints:
+    """Remove from the store at ``root`` the weights of all steps but ``keep``; ``policy`` is why.
+
+    Nothing trains again because of it. Raises :class:`ArtifactError` unless the store holds the training
+    that ``manifest`` describes, and :class:`RunLockedError` while it is being trained.
+    """
+    root = Path(root)
+    if _stored_hash(root) != manifest.spec:
+        raise ArtifactError(f"{root} does not hold the checkpoints that train.json lists; rerun to train them")
+    with open_store(root, manifest.spec) as store:
+        kept = store.thin(manifest, keep)
+        return KeptCheckpoints(keep=policy, kept=kept, removed=sorted(removed_steps(root)))
 
 
 def _stored_hash(root: Path) -> str | None:

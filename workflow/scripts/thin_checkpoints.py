@@ -1,0 +1,13 @@
+"""Remove the weights of one run that the study does not keep, now that its answers are judged."""
+
+from inversion.analyse import steps_to_keep
+from inversion.job import logged
+from inversion.manifests import TrainManifest
+from inversion.records import Item, read_frame
+from inversion.train.checkpoints import thin_checkpoints
+
+with logged(snakemake.log[0]):
+    params, files = snakemake.params, snakemake.input
+    keep = steps_to_keep(read_frame(files.labels, Item), params.keep)
+    kept = thin_checkpoints(params.store, TrainManifest.read(files.manifest), keep, params.keep)
+    kept.write(snakemake.output.kept)
