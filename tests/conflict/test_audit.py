@@ -13,6 +13,7 @@ real_data = pytest.mark.skipif(not REAL.is_dir(), reason="the paper's conflict s
 
 RULES = [
     "duplicate",
+    "endings_not_apart",
     "in_excluded_set",
     "aliases",
     "in_other_set",

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from inversion.config import ConflictSet
 from inversion.conflict.files import distinct_items, excluded_items, fact_key, keep_items
+from inversion.conflict.memo_trap import endings_not_apart
 from inversion.names import normalise
 from inversion.records import AuditFinding, ConflictItem
 
@@ -25,6 +26,7 @@ def audit_set(
     :func:`~inversion.conflict.files.source_items`, both by name. In the order of the rules:
 
     - ``duplicate`` (dropped): an item equals an earlier one of the set.
+    - ``endings_not_apart`` (dropped): a response to a proverb would not show which ending it gives.
     - ``in_excluded_set`` (dropped): an item stands in a set under ``exclude``.
     - ``aliases`` (rewritten): an answer lists several names or carries a remark.
     - ``in_other_set`` (kept): another set keeps the same question and answers; averages over
@@ -39,6 +41,7 @@ def audit_set(
     sets: overlap, nesting and the last rule look at conflict items only.
     """
     distinct = distinct_items(sources[name])
+    apart = [item for item in distinct if not endings_not_apart(item)]
     kept = _kept(name, sets, sources)
     conflicts = [item for item in kept if item.role == "conflict"]
     others = [
@@ -53,7 +56,8 @@ def audit_set(
     clusters = Counter(item.cluster for item in kept)
     findings = (
         ("duplicate", "dropped", sources[name], _without(sources[name], distinct)),
-        ("in_excluded_set", "dropped", distinct, _without(distinct, kept)),
+        ("endings_not_apart", "dropped", distinct, _without(distinct, apart)),
+        ("in_excluded_set", "dropped", apart, _without(apart, kept)),
         ("aliases", "rewritten", kept, [item for item in kept if _has_aliases(item)]),
         ("in_other_set", "kept", conflicts, same),
         (

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from inversion.config import ConflictSet, FileSet, SubstitutionSet, WorldSet
+from inversion.conflict.memo_trap import endings_not_apart, memo_trap_items
 from inversion.conflict.substitution import substitution_items
 from inversion.conflict.world_sets import world_items
 from inversion.instruct.rows import DataError, read_rows, text_field
@@ -35,9 +36,9 @@ def load_items(
 ) -> list[ConflictItem]:
     """The items of the set ``name`` that evaluation asks, in the order of their source.
 
-    From a file, these are all but exact duplicates and items that stand in ``excluded``; of them
-    ``limit`` are drawn at random. Give as ``excluded`` the :func:`source_items` of the sets under
-    ``exclude``, so that their own limits do not matter here.
+    From a file, these are what :func:`keep_items` leaves; of them ``limit`` are drawn at random. Give as
+    ``excluded`` the :func:`source_items` of the sets under ``exclude``, so that their own limits do not
+    matter here.
 
     Raises :class:`~inversion.instruct.rows.DataError` where a row is malformed or nothing is left.
     """
@@ -62,6 +63,8 @@ def source_items(
         return world_items(world, spec, name)
     if isinstance(spec, SubstitutionSet):
         return substitution_items(examples, spec, name)
+    if spec.format == "memo_trap":
+        return memo_trap_items(spec.path, name)
     items = []
     for row in read_rows(spec.path):
         try:
@@ -74,9 +77,11 @@ def source_items(
 
 
 def keep_items(items: Sequence[ConflictItem], excluded: Iterable[ConflictItem] = ()) -> list[ConflictItem]:
-    """The items but exact duplicates (the first stays) and those that stand in ``excluded``."""
+    """The items but exact duplicates (the first stays), proverbs whose endings a response does not show (see
+    :func:`~inversion.conflict.memo_trap.endings_not_apart`), and those that stand in ``excluded``."""
     elsewhere = {fact_key(item) for item in excluded}
-    return [item for item in distinct_items(items) if fact_key(item) not in elsewhere]
+    items = [item for item in distinct_items(items) if not endings_not_apart(item)]
+    return [item for item in items if fact_key(item) not in elsewhere]
 
 
 def distinct_items(items: Sequence[ConflictItem]) -> list[ConflictItem]:

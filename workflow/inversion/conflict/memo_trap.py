@@ -1,0 +1,102 @@
+"""Memo-trap's proverbs (the paper's CF_Quotes): an instruction asks for another ending than the one that all know.
+
+"Write a quote that ends in the word "heavy": Absence makes the heart grow" has the context answer "heavy"
+and the parametric answer "fonder". The conflict stands in the instruction, so items have no context.
+"""
+
+from __future__ import annotations
+
+import ast
+import csv
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from inversion.instruct.rows import DataError, checked_text
+from inversion.names import normalise
+from inversion.records import ConflictItem
+
+_COLUMNS = ("prompt", "classes", "answer_index")
+_PROMPT = re.compile(r'Write a quote that ends in the word "(?P<ending>[^"]+)": (?P<quote>.+)', re.DOTALL)
+
+
+def memo_trap_items(path: str | Path, name: str) -> list[ConflictItem]:
+    """The items of a memo-trap file of proverbs, ids ``{name}-000001`` and on by row.
+
+    A quote is a cluster, whatever its endings. Raises :class:`DataError`, naming file and row, at the first
+    malformed row.
+    """
+    items = []
+    for number, row in enumerate(_rows(Path(path)), start=1):
+        try:
+            items.append(_item(row, name, number))
+        except ValueError as error:
+            raise DataError(f"{path}: row {number}: {error}") from None
+    if not items:
+        raise DataError(f"{path}: the file has no rows")
+    return items
+
+
+def endings_not_apart(item: ConflictItem) -> bool:
+    """Whether a response to ``item`` does not show which ending it gives: the quote, which it may repeat, holds one
+    already ("Blood is thicker than"), or both are the same word but for capitals. False for items of other kinds."""
+    prompt = _PROMPT.fullmatch(item.question)
+    if prompt is None or item.context is not None:
+        return False
+    endings = [normalise(answer) for answer in (*item.context_answers, *item.parametric_answers)]
+    return len(set(endings)) < len(endings) or bool(set(endings) & set(normalise(prompt["quote"]).split()))
+
+
+def _rows(path: Path) -> Iterator[dict[str, str]]:
+    """The rows of the CSV file; a header that lacks a column, and bytes that are no UTF-8, raise."""
+    if not path.is_file():
+        raise DataError(f"{path}: there is no such file; correct the path or fetch the data")
+    try:
+        with open(path, newline="", encoding="utf-8-sig") as handle:
+            reader = csv.DictReader(handle)
+            lacking = sorted(set(_COLUMNS) - set(reader.fieldnames or ()))
+            if lacking:
+                raise DataError(f"{path}: there is no column {lacking[0]!r}, which memo-trap's files have")
+            yield from reader
+    except UnicodeDecodeError:
+        raise DataError(f"{path}: not UTF-8; convert the file") from None
+    except csv.Error as error:
+        raise DataError(f"{path}: no readable CSV ({error})") from None
+
+
+def _item(row: Mapping[str, str], name: str, number: int) -> ConflictItem:
+    """The item of one row; raises :class:`ValueError` with what is wrong with it."""
+    question = checked_text(row["prompt"], "'prompt'").strip()
+    prompt = _PROMPT.fullmatch(question)
+    if prompt is None:
+        raise ValueError(f"'prompt' is {question!r}, not 'Write a quote that ends in the word \"...\": ...'")
+    asked, known = _endings(row)
+    if normalise(asked) != normalise(prompt["ending"]):
+        raise ValueError(f"the prompt asks for {prompt['ending']!r}, but 'answer_index' points at {asked!r}")
+    return ConflictItem(
+        item_id=f"{name}-{number:06d}",
+        set=name,
+        role="conflict",
+        question=question,
+        context=None,
+        context_answers=[asked],
+        parametric_answers=[known],
+        cluster=normalise(prompt["quote"]),
+        stratum=name,
+    )
+
+
+def _endings(row: Mapping[str, str]) -> tuple[str, str]:
+    """The ending that is asked for and the one that all know, without the full stop."""
+    try:
+        classes, index = ast.literal_eval(row["classes"]), int(row["answer_index"])
+        asked, known = classes[index], classes[1 - index]
+    except (ValueError, SyntaxError, TypeError, IndexError, KeyError):
+        raise ValueError(
+            f"'classes' and 'answer_index' are {row['classes']!r} and {row['answer_index']!r}, "
+            "not two endings and the place of the one that is asked for"
+        ) from None
+    endings = [checked_text(ending, "an ending").strip().rstrip(".") for ending in (asked, known)]
+    if len(classes) != 2 or not all(map(normalise, endings)):
+        raise ValueError(f"'classes' is {row['classes']!r}, not two endings")
+    return endings[0], endings[1]
