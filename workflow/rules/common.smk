@@ -56,6 +56,12 @@ SUFFIXES = ("svg", "pdf", "png")
 KEEP = STUDY.evaluation.keep_checkpoints
 # asked for only where something is to be removed
 KEPT = [f"results/runs/{run}/kept.json" for run in RUN_PATHS if KEEP != "all"]
+FETCHED = "results/data/fetched"
+ADDRESSES = {
+    spec.sha256: spec.path
+    for spec in (*STUDY.datasets.values(), *STUDY.sets.values())
+    if spec.source == "file" and spec.sha256
+}
 FIGURE_KINDS = get_args(Figure)
 FIGURES = [
     f"results/figures/{figure}-{name}.{suffix}"
@@ -70,6 +76,8 @@ wildcard_constraints:
     dataset=r"[^/]+",
     recipe=r"[^/]+",
     seed=r"\d+",
+    sha256=r"[0-9a-f]{64}",
+    file=r"[^/]+",
     set=r"[^/]+",
     chunk=r"\d+",
     figure="|".join(FIGURE_KINDS),
@@ -90,8 +98,13 @@ def as_json(model):
 
 
 def files_of(spec):
-    """The user's file behind a dataset or set, as a rule's input; none behind generated ones."""
-    return [spec.path] if spec.source == "file" else []
+    """The file behind a dataset or set, as a rule's input; none behind generated ones."""
+    return [spec.local_path(FETCHED)] if spec.source == "file" else []
+
+
+def local(spec):
+    """A set with the file that is read in the place of the address that it was fetched from."""
+    return spec.model_copy(update={"path": path, "sha256": None}) if (path := next(iter(files_of(spec)), None)) else spec
 
 
 def rows_of(dataset):

@@ -12,7 +12,7 @@ rule prepare_examples:
         "../../envs/inversion.yaml"
     params:
         # all but the template, which decides how examples are written, not what they are
-        dataset=lambda w: STUDY.datasets[w.dataset].model_dump_json(exclude={"template"}),
+        dataset=lambda w: local(STUDY.datasets[w.dataset]).model_dump_json(exclude={"template"}),
         world=lambda w: world_of(STUDY.datasets[w.dataset]),
         code=code_of("prepare_examples"),
     script:
@@ -30,8 +30,8 @@ rule prepare_set:
     conda:
         "../../envs/inversion.yaml"
     params:
-        spec=lambda w: as_json(STUDY.sets[w.set]),
-        excluded=lambda w: {name: as_json(STUDY.sets[name]) for name in excluded_sets(w.set)},
+        spec=lambda w: as_json(local(STUDY.sets[w.set])),
+        excluded=lambda w: {name: as_json(local(STUDY.sets[name])) for name in excluded_sets(w.set)},
         world=lambda w: world_of(STUDY.sets[w.set]),
         code=code_of("prepare_set"),
     script:
@@ -49,7 +49,7 @@ rule audit_sets:
     conda:
         "../../envs/inversion.yaml"
     params:
-        sets=lambda w: {name: as_json(spec) for name, spec in STUDY.sets.items()},
+        sets=lambda w: {name: as_json(local(spec)) for name, spec in STUDY.sets.items()},
         questions=[name for name, spec in STUDY.sets.items() if questions_of(spec)],
         world=lambda w: as_json(STUDY.world),
         code=code_of("audit_sets"),

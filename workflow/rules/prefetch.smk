@@ -30,3 +30,18 @@ rule prefetch_dataset:
         split=lambda w: STUDY.datasets[w.dataset].split,
     script:
         "../scripts/prefetch_dataset.py"
+
+
+rule prefetch_file:
+    output:
+        file=f"{FETCHED}/{{sha256}}/{{file}}",
+    log:
+        "results/logs/prefetch_file/{sha256}/{file}.log",
+    localrule: True
+    conda:
+        "../../envs/inversion.yaml"
+    params:
+        address=lambda w: ADDRESSES[w.sha256],
+        mirror=STUDY.mirror,
+    script:
+        "../scripts/prefetch_file.py"

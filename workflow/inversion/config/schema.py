@@ -11,7 +11,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterable
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
@@ -52,12 +52,38 @@ def _hub_id(name: str) -> str:
     return name
 
 
+def _address(path: str) -> bool:
+    return path.startswith("https://")
+
+
 class Strict(BaseModel):
     """Base of all configuration models: unknown keys are errors and values never change."""
 
     model_config = ConfigDict(
         extra="forbid", frozen=True, strict=True, allow_inf_nan=False, use_attribute_docstrings=True
     )
+
+
+class FileSource(Strict):
+    """What comes from one file, on this machine or behind an address."""
+
+    source: Literal["file"]
+    path: str
+    """The file; relative paths start where snakemake runs. An ``https://`` address is fetched once."""
+    sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None = None
+    """The checksum of a file behind an address, which is nothing else than it was when the study was written."""
+
+    @model_validator(mode="after")
+    def _checksum(self) -> Self:
+        if _address(self.path) and self.sha256 is None:
+            raise ValueError(f"{self.path} needs `sha256`, its checksum (`sha256sum` of the file prints it)")
+        if self.sha256 is not None and not _address(self.path):
+            raise ValueError(f"`sha256` belongs to https addresses, and {self.path!r} is none; remove one of the two")
+        return self
+
+    def local_path(self, folder: str) -> str:
+        """Where the file lies on this machine: below ``folder`` if it is fetched."""
+        return f"{folder}/{self.sha256}/{self.path.rsplit('/', 1)[1]}" if self.sha256 else self.path
 
 
 # --- the invented world -------------------------------------------------------------------------
@@ -283,11 +309,9 @@ WORLD_TEMPLATE = ChatTemplate(with_context="context : {context} {question}")
 RowFormat = Literal["alpaca", "messages", "squad", "prompt_completion"]
 
 
-class FileDataset(Strict):
-    """Instruction data in a local JSON, JSON Lines or Parquet file."""
+class FileDataset(FileSource):
+    """Instruction data in a JSON, JSON Lines or Parquet file."""
 
-    source: Literal["file"]
-    path: str
     format: RowFormat
     """What the rows hold; see docs/data.md. ``alpaca``: instruction, input, output. ``messages``: a list of role
     and content. ``squad``: context, question, answers. ``prompt_completion``: prompt, completion."""
@@ -546,11 +570,9 @@ class WorldSet(Strict):
     passages: Passages = Passages()
 
 
-class FileSet(Strict):
-    """A conflict set in a local file."""
+class FileSet(FileSource):
+    """A conflict set in a file."""
 
-    source: Literal["file"]
-    path: str
     format: Literal["release", "memo_trap"] = "release"
     """``release``, as the paper's own: JSON or JSON Lines with the keys ``context``, ``question``, ``answer`` and
     ``memory_answer`` or ``parametric_answer``. ``memo_trap``: its proverbs (CF_Quotes) as CSV with the columns
@@ -734,6 +756,9 @@ class Config(Strict):
     sets: dict[Name, ConflictSet] = Field(min_length=1)
     """Conflict sets and their controls by name; every checkpoint answers all of them."""
     evaluation: Evaluation = Evaluation()
+    mirror: str | None = None
+    """A folder with copies of files that the study names by address: those whose checksum agrees are taken from
+    there, under whatever name, and not fetched."""
     experiments: dict[Name, Experiment] = Field(min_length=1)
     """What to run and show. A run that two experiments share is made once."""
     theory: Theory = Theory()
