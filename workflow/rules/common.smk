@@ -1,4 +1,5 @@
 # Configuration, the run table and what rules need to know of them. Parsed by every job: nothing heavy.
+import json
 import os
 import sys
 from functools import cache
@@ -104,7 +105,11 @@ def files_of(spec):
 
 def local(spec):
     """A set with the file that is read in the place of the address that it was fetched from."""
-    return spec.model_copy(update={"path": path, "sha256": None}) if (path := next(iter(files_of(spec)), None)) else spec
+    return (
+        spec.model_copy(update={"path": path, "sha256": None})
+        if (path := next(iter(files_of(spec)), None))
+        else spec
+    )
 
 
 def rows_of(dataset):
@@ -179,6 +184,52 @@ def data_of(recipe):
 def world_of(spec):
     """The world, for what is made from it; rules of other sources do not depend on it."""
     return as_json(STUDY.world) if spec.source == "world" else ""
+
+
+# --- resources: what a job asks of a machine or a cluster; a profile's set-resources goes before it -----
+
+LARGE = 1_000_000_000
+"""Parameters from which a model is run on a GPU."""
+PROCESS_MB = 3_000
+"""Main memory of a process with the libraries and its data loaded."""
+
+
+def parameters(base):
+    """Parameters of the base model at ``base``; Snakemake shows <TBD> as long as the file is not there."""
+    return json.loads(Path(base).read_text())["parameters"]
+
+
+def memory_mb(bytes_a_parameter):
+    """Main memory of a job that holds so many bytes for each parameter of its base model."""
+    return lambda w, input: PROCESS_MB + parameters(input.base) * bytes_a_parameter // 10**6
+
+
+def minutes(small, large):
+    """The time limit of a job, by whether its base model is large."""
+    return lambda w, input: large if parameters(input.base) >= LARGE else small
+
+
+def trains_all(recipe):
+    """Whether a recipe trains all weights and no adapters."""
+    return STUDY.training_of(recipe).tuning.method == "full"
+
+
+def one_gpu(wildcards, input):
+    """One GPU for a large model; small ones take what is there."""
+    return int(parameters(input.base) >= LARGE)
+
+
+def source_memory_mb(wildcards, input):
+    """Main memory for a base model that is looked at or made for the first time."""
+    spec = STUDY.models[wildcards.model]
+    match spec.source:
+        case "hub":
+            size = json.loads(Path(input.snapshot).read_text())["size"]
+        case "folder":
+            size = sum(file.stat().st_size for file in Path(spec.path).glob("*.safetensors"))
+        case _:
+            size = 10**9
+    return PROCESS_MB + 2 * size // 10**6
 
 
 def response_chunks(wildcards):

@@ -13,6 +13,9 @@ rule prepare_base:
     conda:
         "../../envs/inversion.yaml"
     threads: 1
+    resources:
+        mem_mb=source_memory_mb,
+        runtime=120,
     params:
         model=lambda w: as_json(STUDY.models[w.model]),
         world=lambda w: world_of(STUDY.models[w.model]),
@@ -34,6 +37,10 @@ rule score_context_need:
     conda:
         "../../envs/inversion.yaml"
     threads: 1
+    resources:
+        mem_mb=memory_mb(4),
+        runtime=minutes(small=60, large=480),
+        gpu=one_gpu,
     params:
         template=lambda w: as_json(STUDY.template_of(w.dataset)),
         batch_size=STUDY.evaluation.batch_size,

@@ -15,6 +15,10 @@ rule generate_responses:
     conda:
         "../../envs/inversion.yaml"
     threads: 1
+    resources:
+        mem_mb=memory_mb(4),
+        runtime=minutes(small=60, large=30 + 10 * STUDY.evaluation.checkpoints_per_job),
+        gpu=one_gpu,
     params:
         template=lambda w: as_json(STUDY.template_of(w.dataset)),
         max_new_tokens=STUDY.evaluation.max_new_tokens,

@@ -16,6 +16,9 @@ rule finetune:
     threads: 1
     resources:
         gpu=lambda w: STUDY.training_of(w.recipe).gpus,
+        # a large model is put together in main memory, and with all weights trained is gathered there to be saved
+        mem_mb=lambda w, input: memory_mb(16 if trains_all(w.recipe) else 6)(w, input),
+        runtime=minutes(small=120, large=1440),
     params:
         # an undeclared folder: Snakemake removes declared output before each attempt
         store="results/runs/{model}/{dataset}/{recipe}/seed{seed}/checkpoints",
