@@ -21,6 +21,7 @@ from inversion.config import (
     Config,
     ConfigError,
     FileDataset,
+    FileSet,
     ScheduleSegment,
     Training,
     TuluTemplate,
@@ -173,6 +174,21 @@ def test_unknown_key_like_no_other_lists_what_there_is() -> None:
 )
 def test_wrong_type_or_value(path: str, value: Any, reason: str) -> None:
     assert fault(with_value(path, value)).startswith(reason)
+
+
+def test_a_file_behind_an_address_has_its_checksum() -> None:
+    address = "https://example.org/sets/capitals.json"
+    spec = {"source": "file", "path": address}
+    assert "sets.capitals: https://example.org/sets/capitals.json needs `sha256`" in fault(
+        with_value("sets.capitals", spec)
+    )
+    local = {"source": "file", "path": "capitals.json", "sha256": "0" * 64}
+    assert "`sha256` belongs to https addresses, and 'capitals.json' is none" in fault(
+        with_value("sets.capitals", local)
+    )
+    found = parse_config(with_value("sets.capitals", spec | {"sha256": "0" * 64})).sets["capitals"]
+    assert isinstance(found, FileSet)
+    assert found.local_path("raw") == f"raw/{'0' * 64}/capitals.json"
 
 
 @pytest.mark.parametrize("written", ["1e-4", "5E-4", "1.0e-5", "3"])

@@ -1,0 +1,47 @@
+"""The studies that ship with the project, as far as they go without a network."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from inversion.config import read_config
+
+ROOT = Path(__file__).parents[2]
+
+pytestmark = pytest.mark.workflow
+
+HEAVY = {"torch", "transformers", "datasets", "peft", "accelerate", "huggingface_hub", "lm_eval", "matplotlib"}
+
+
+def test_the_papers_grid_is_planned_without_network_or_heavy_imports(checkout):
+    shutil.copy(ROOT / "config" / "paper.yaml", checkout.folder / "config")
+    command = checkout.command("--dry-run", "--configfile", "config/paper.yaml")
+    proxy = "http://127.0.0.1:1"  # whatever asks for the network fails
+    done = subprocess.run(
+        [command[0], "-X", "importtime", *command[1:]],
+        cwd=checkout.folder,
+        env=checkout.environment | {"https_proxy": proxy, "http_proxy": proxy},
+        capture_output=True,
+        text=True,
+        timeout=400,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    imported = set(re.findall(r"^import time:.*\| +([\w.]+)$", done.stderr, re.MULTILINE))
+    assert "polars" in imported
+    assert not imported & HEAVY
+    study = read_config(ROOT / "config" / "paper.yaml")
+    jobs = dict(re.findall(r"^(\w+) +(\d+)$", done.stdout + done.stderr, re.MULTILINE))
+    assert int(jobs["finetune"]) == int(jobs["thin_checkpoints"]) == len(study.runs())
+    assert int(jobs["prefetch_model"]) == 3
+    assert int(jobs["prefetch_dataset"]) == len(study.datasets)
+    assert int(jobs["prefetch_file"]) == len(study.sets)
+
+
+@pytest.mark.parametrize("name", ["paper", "gemma"])
+def test_a_shipped_study_is_valid(name):
+    study = read_config(ROOT / "config" / f"{name}.yaml")
+    assert {"capitals", "world-facts", "biographies", "quotes"} <= set(study.sets)
