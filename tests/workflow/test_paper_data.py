@@ -124,3 +124,40 @@ def test_alpacas_inputs_are_contexts(study):
     examples = pl.read_parquet(study.result("data/examples/alpaca.parquet"))
     assert examples.height == 999
     assert examples["context"].is_not_null().sum() == 412
+
+
+def test_recipes_of_the_paper_on_real_rows(study, tmp_path):
+    """Fact overlap and its control, and SQuAD-format passages with their answers exchanged, as far as training sets."""
+    checkout = study.copy(tmp_path)
+
+    def change(s):
+        xquad = {"source": "file", "path": str(DATA / "sft" / "squad_format_xquad_en.json"), "format": "squad"}
+        s["datasets"]["xquad"] = xquad
+        del s["sets"]["capitals"]["limit"]
+        s["sets"]["swapped"] = {"source": "substitution", "dataset": "xquad", "items": ITEMS}
+        s["recipes"] = {
+            "no-overlap": {"select": [{"by": "no_fact_overlap", "sets": ["capitals"]}]},
+            "control": {
+                "select": [{"by": "random", "like": "no-overlap"}],
+                "augment": {"share": 0.1, "dataset": "xquad"},
+            },
+        }
+        s["experiments"]["paper"]["recipes"] = list(s["recipes"])
+
+    checkout.study(change)
+    runs = {name: f"runs/tiny/alpaca/{name}/seed0" for name in ("no-overlap", "control")}
+    targets = [f"results/{run}/train_set.parquet" for run in runs.values()]
+    checkout.run(*targets, "results/data/audit.parquet")
+    bare, control = (pl.read_parquet(checkout.result(f"{run}/train_set.parquet")) for run in runs.values())
+    added = control.filter(kind="counterfactual")
+    assert bare.height == control.height - added.height < 999
+    assert added.height == round(bare.height / 9)
+    texts = " ".join(message["content"] for turns in bare["messages"] for message in turns)
+    assert "France" not in texts
+    page = checkout.result(f"{runs['no-overlap']}/selection.md").read_text()
+    assert "### Dropped: 20 of " in page
+    assert "Names found, by the examples that hold them: " in page
+    swapped = pl.read_parquet(checkout.result("data/sets/swapped.parquet"))
+    names = {name for row in swapped["parametric_answers"] for name in row}
+    assert swapped.height == ITEMS
+    assert not names & {turns[-1]["content"] for turns in added["messages"]}

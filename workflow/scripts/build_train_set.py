@@ -30,7 +30,7 @@ with logged(snakemake.log[0]):
             context_need=read_records(files.context_need, ContextNeed) if files.context_need else [],
             sets={name: read_records(path, ConflictItem) for name, path in zip(params.sets, files.sets, strict=True)},
             matched={name: revive(Recipe, text) for name, text in params.matched.items()},
-            questions=read_records(files.questions, Example) if files.questions else [],
+            questions=read_records(files.questions[0], Example) if files.questions else [],
         ),
     )
     write_parquet(snakemake.output.train_set, to_frame(train_set, Example))

@@ -11,7 +11,7 @@ with logged(snakemake.log[0]):
     params = snakemake.params
     world = build_world(revive(World, params.world)) if params.world else None
     questions = snakemake.input.questions
-    examples = read_records(questions, Example) if questions else []
+    examples = read_records(questions[0], Example) if questions else []
     spec = revive(ConflictSet, params.spec)
     others = {name: source_items(revive(ConflictSet, other), name, world) for name, other in params.excluded.items()}
     items = load_items(spec, snakemake.wildcards.set, world, excluded_items(spec, others), examples)
