@@ -35,7 +35,8 @@ class NameFinder:
 
     A name is found in whole words, whatever its case, accents, punctuation and leading article: "Côte d'Ivoire"
     in "COTE D'IVOIRE's coast", "the Gambia" in "Gambia", but not "Oman" in "Romans". Common words that are names
-    too ("Turkey", "Chad") are found as well: who removes facts from data would rather lose a row than keep one.
+    too ("Turkey", "Chad", "male" for Malé) are found as well: who removes facts from
+    data would rather lose a row than keep one.
     """
 
     def __init__(self, names: Iterable[str]) -> None:
