@@ -115,6 +115,17 @@ def test_results_do_not_depend_on_the_batch_size(tiny_model, tokenizer, template
             assert one.parametric_logprob == pytest.approx(other.parametric_logprob, abs=1e-5)
 
 
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_output_embedding_sees_few_positions_and_no_gaps(tiny_model, tokenizer, template, items, family):
+    """A prompt's last position only; with gaps in memory, frozen weights would be copied once a row."""
+    model, seen = tiny_model(family), []
+    model.get_output_embeddings().register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    questions, _ = ask(model, tokenizer, template, items, max_new_tokens=2)
+    longest = max(len(question.context_answer) for question in questions)
+    assert seen
+    assert all(hidden.shape[1] <= max(1, longest) and hidden.is_contiguous() for hidden in seen)
+
+
 def test_responses_keep_the_order_and_name_the_step(tiny_model, tokenizer, template, items):
     _, responses = ask(tiny_model(), tokenizer, template, items, batch_size=3)
     assert [(r.set, r.item_id) for r in responses] == [(i.set, i.item_id) for i in items]

@@ -99,7 +99,9 @@ def _answer_batch(
         position_ids=_positions(mask),
         past_key_values=cache,
         use_cache=True,
-        logits_to_keep=1,
+        # as an index: a slice leaves gaps in memory, for which torch multiplies with a copy of the output embedding
+        # for each row, unless these weights are being trained (should_fold in LinearAlgebra.cpp)
+        logits_to_keep=torch.tensor([ids.shape[1] - 1], device=device),
     ).logits[:, -1]
     context = _answer_logprobs(model, cache, mask, logits, [q.context_answer for q in questions], pad_id)
     parametric = _answer_logprobs(model, cache, mask, logits, [q.parametric_answer for q in questions], pad_id)
