@@ -40,13 +40,16 @@ def edit_tokenizer(folder, **changes):
     [
         (True, True, 10**9, torch.bfloat16),
         (True, False, 10**9, torch.float32),  # an older GPU emulates it
-        (False, True, 10**9, torch.float32),  # a CPU, whatever it has
+        (False, True, 10**9, torch.bfloat16),
+        (False, False, 10**9, torch.float32),
         (True, True, 10**6, torch.float32),  # nothing gained, and the same numbers everywhere
+        (False, True, 10**6, torch.float32),
     ],
 )
 def test_bfloat16_only_where_it_is_native_and_worth_it(monkeypatch, cuda, native, parameters, expected):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: native or including_emulation)
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True, "avx512_bf16": native})
     assert compute_dtype(parameters) == expected
 
 

@@ -3,6 +3,8 @@
 import polars as pl
 import pytest
 
+from inversion import train
+
 pytestmark = pytest.mark.workflow
 
 FIGURES = {"draw_figure", "write_report"}
@@ -72,7 +74,7 @@ def test_a_scorer_reruns_labels_onward_and_no_model(rerun):
 def test_code_of_training_reruns_nothing_until_its_version_is_raised(rerun):
     rerun.edit("workflow/inversion/train/run.py", "LOGS_A_RUN = 20", "LOGS_A_RUN = 10")
     assert rerun.plan() == set()
-    rerun.edit("workflow/inversion/train/__init__.py", "VERSION = 1", "VERSION = 2")
+    rerun.edit("workflow/inversion/train/__init__.py", f"VERSION = {train.VERSION}", "VERSION = 99")
     assert "finetune" in rules(rerun.plan())
 
 
