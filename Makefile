@@ -1,4 +1,5 @@
 # make run    the default study: data, models, finetuning, tables, figures, results/report.html
+# make gemma  the study of Gemma 3 270M on Alpaca; DATA=folder takes its data files from there
 # make test   all tests
 # make lint   everything that CI checks beside the tests
 # make config write again what is generated from the configuration's models
@@ -17,10 +18,14 @@ MADE_FROM = $(shell cksum < requirements.lock) $(CURDIR)
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run test lint config lock env new-env
+.PHONY: run gemma test lint config lock env new-env
 
 run: env
 	$(BIN)/snakemake --profile profiles/local
+
+gemma: env
+	$(BIN)/python -m pip install --quiet --no-build-isolation --editable '.[gemma]'
+	$(BIN)/snakemake --profile profiles/local --configfile config/gemma.yaml $(if $(DATA),--config mirror=$(DATA))
 
 test: env
 	$(BIN)/pytest -n 2 --dist loadfile
