@@ -113,7 +113,7 @@ def new_model(options: argparse.Namespace) -> torch.nn.Module:
         model = AutoModelForCausalLM.from_config(config, dtype=dtype, attn_implementation="sdpa")
     rank = options.lora_rank
     tuning = LoraTuning(method="lora", rank=rank, alpha=2.0 * rank) if lora else FullTuning()
-    return prepare_tuning(model, tuning).train()
+    return prepare_tuning(model, "random", tuning).train()
 
 
 def packed(options: argparse.Namespace, data: PackedData, folder: str) -> Measured:

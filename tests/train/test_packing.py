@@ -1,14 +1,16 @@
 import copy
 import dataclasses
+import itertools
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch.nn.functional import scaled_dot_product_attention
 from torch.nn.utils.rnn import pad_sequence
 from transformers import AutoModelForCausalLM, Gemma2Config, Gemma3TextConfig, MistralConfig
 
-from inversion.train.attention import use_packed_attention
+from inversion.train.attention import _on_cuda, packed_attention, use_packed_attention
 from inversion.train.packing import IGNORED, PackedData, micro_batches, training_order
 
 SMALL = {
@@ -133,3 +135,30 @@ def test_data_on_disk_are_the_same(tmp_path):
     again = PackedData.load(tmp_path / "packed.safetensors")
     assert all(torch.equal(getattr(again, name), value) for name, value in dataclasses.asdict(data).items())
     assert data.tokens_from(0) == 2 * sum(map(len, ids))
+
+
+def attention_in_sequences(query, key, value, ends, _, longest, __, scale, window_size, enable_gqa):
+    """What torch documents of ``varlen_attn``, on tokens x heads x size, one sequence after the other."""
+    left, right = window_size
+    assert right == 0
+    attended = []
+    for start, stop in itertools.pairwise(ends.tolist()):
+        assert stop - start <= longest
+        q, k, v = (states[start:stop].transpose(0, 1) for states in (query, key, value))
+        seen = torch.ones(stop - start, stop - start, dtype=torch.bool).tril()
+        seen = seen if left == -1 else seen.triu(-left)
+        out = scaled_dot_product_attention(q, k, v, attn_mask=seen, scale=scale, enable_gqa=enable_gqa)
+        attended.append(out.transpose(0, 1))
+    return torch.cat(attended)
+
+
+@pytest.mark.parametrize("window", [None, 4])
+def test_the_kernel_for_gpus_is_asked_for_the_same(window, monkeypatch):
+    query, key, value = (torch.randn(1, heads, 20, 8) for heads in (4, 2, 2))
+    asked = {"scaling": 0.3, "sliding_window": window}
+    ends = torch.tensor([0, 9, 12, 20], dtype=torch.int32)
+    expected, _ = packed_attention(None, query, key, value, None, ends, 9, **asked)
+    on_meta = [states.to("meta") for states in (query, key, value, ends)]
+    assert _on_cuda(*on_meta, 9, *asked.values()).shape == expected.shape  # torch's own checks of the arguments
+    monkeypatch.setattr("torch.nn.attention.varlen.varlen_attn", attention_in_sequences)
+    torch.testing.assert_close(_on_cuda(query, key, value, ends, 9, *asked.values()), expected)

@@ -15,12 +15,12 @@ from inversion.train import processes
 from inversion.train.finetune import TrainingDataError, finetune, run_job
 from inversion.train.processes import ProcessesError, launch
 
-# 48 examples: an epoch ends at step 6; several forward passes a step in each process
+# several forward passes a step in each process
 TRAINING = Training(
-    max_steps=8,
+    max_steps=4,
     batch_size=8,
     learning_rate=1e-3,
-    checkpoints=(ScheduleSegment(every=4),),
+    checkpoints=(ScheduleSegment(every=2),),
     micro_batch_tokens=60,
     activation_checkpointing=True,
 )
@@ -70,7 +70,7 @@ def test_two_processes_equal_one(family, tuning, tiny_model, tokenizer, examples
     two = run(base, examples, template, tmp_path / "two", tuning, count=2)
     assert losses(two) == pytest.approx(losses(one), **CLOSE)
     assert two.trained_parameters == one.trained_parameters
-    for step in ("step-000004", "step-000008"):
+    for step in ("step-000002", "step-000004"):
         saved = {file.name for file in (tmp_path / "two" / step).iterdir()}
         assert saved == {file.name for file in (tmp_path / "one" / step).iterdir()}
         (name,) = (name for name in saved if name.endswith(".safetensors"))
@@ -87,17 +87,17 @@ def test_sharded_training_resumes_exactly(base_folder, examples, template, tmp_p
 
         def dies(self, saved, step):
             commit(self, saved, step)
-            if step == 4:
+            if step == 2:
                 raise RuntimeError("killed")
 
         patch.setattr(processes.CheckpointStore, "commit", dies)
         with pytest.raises(Exception, match="killed"):
             run(base_folder, examples, template, tmp_path / "cut", count=2)
-    assert (tmp_path / "cut" / "step-000004" / MARKER).exists()
+    assert (tmp_path / "cut" / "step-000002" / MARKER).exists()
     resumed = run(base_folder, examples, template, tmp_path / "cut", count=2)
-    assert resumed.resumed_from == 4
+    assert resumed.resumed_from == 2
     assert resumed.loss == whole.loss
-    for step in ("step-000004", "step-000008"):
+    for step in ("step-000002", "step-000004"):
         weights = [(tmp_path / name / step / "model.safetensors").read_bytes() for name in ("whole", "cut")]
         assert weights[0] == weights[1]
 
