@@ -182,7 +182,7 @@ def main() -> None:
     parser.add_argument("--lora-rank", type=int, help="train adapters instead of all weights")
     parser.add_argument("--batch-size", type=int, default=32, help="examples a step")
     parser.add_argument("--steps", type=int, default=4, help="steps a round")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--micro-batch-tokens", type=int, default=2048)
     parser.add_argument("--plain-micro-batch", type=int, default=8, help="examples in a forward pass of the Trainer")
     parser.add_argument("--activation-checkpointing", action="store_true")

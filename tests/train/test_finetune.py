@@ -187,9 +187,28 @@ def test_too_long_examples_are_left_out_and_counted(base_folder, examples, templ
         run(base_folder, examples, template, tmp_path / "none", lengths.model_copy(update={"max_length": 2}))
 
 
+def test_examples_beyond_the_context_window_are_left_out(tiny_model, tokenizer, examples, template, tmp_path):
+    for window in (14, 2):
+        model = tiny_model()
+        model.config.max_position_embeddings = window
+        model.save_pretrained(tmp_path / f"base{window}")
+        tokenizer.save_pretrained(tmp_path / f"base{window}")
+    two_steps = PLAIN.model_copy(update={"max_steps": 2})
+    assert run(tmp_path / "base14", examples, template, tmp_path / "store", two_steps).left_out > 0
+    with pytest.raises(TrainingDataError, match="max_length 2, which is the model's context window"):
+        run(tmp_path / "base2", examples, template, tmp_path / "none", two_steps)
+
+
+def test_the_number_of_gpus_is_no_part_of_the_specification(base_folder, examples, template, tmp_path, monkeypatch):
+    two_steps = PLAIN.model_copy(update={"max_steps": 2})
+    first = run(base_folder, examples, template, tmp_path / "store", two_steps)
+    monkeypatch.setattr("inversion.train.run._Trainer.train", lambda *a, **k: pytest.fail("trained again"))
+    assert run(base_folder, examples, template, tmp_path / "store", two_steps.model_copy(update={"gpus": 2})) == first
+
+
 @pytest.mark.parametrize(
     ("examples", "batch", "epochs", "max_steps", "expected"),
-    [(48, 8, 2.0, None, 12), (49, 8, 1.0, None, 7), (48, 8, 0.5, None, 3), (48, 8, 2.0, 5, 5)],
+    [(48, 8, 2.0, None, 12), (49, 8, 1.0, None, 7), (49, 8, 2.0, None, 13), (48, 8, 2.0, 5, 5)],
 )
 def test_total_steps(examples, batch, epochs, max_steps, expected):
     assert total_steps(examples, batch, epochs, max_steps) == expected

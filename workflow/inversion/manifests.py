@@ -123,7 +123,7 @@ class TrainManifest(Manifest):
     steps_per_epoch: float
     examples: int
     left_out: int
-    """Examples longer than ``max_length``."""
+    """Examples longer than ``max_length`` or the model's context window."""
     loss: list[LossPoint]
     trained_parameters: int
     wall_s: float

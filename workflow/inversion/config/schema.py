@@ -485,7 +485,7 @@ class Training(Strict):
     weight_decay: Annotated[float, Field(ge=0.0)] = 0.0
     max_grad_norm: PositiveFloat = 1.0
     max_length: PositiveInt = 2048
-    """Longest example, in tokens; a longer one is left out and counted."""
+    """Longest example, in tokens; one that is longer, or than the model's context window, is left out and counted."""
     checkpoints: tuple[ScheduleSegment, ...] = (
         ScheduleSegment(every=10, until=60),
         ScheduleSegment(every=50),

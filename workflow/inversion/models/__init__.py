@@ -11,6 +11,7 @@ from inversion.models.gguf import convert_gguf, locate_gguf
 from inversion.models.hub import prefetch
 from inversion.models.load import (
     ModelError,
+    context_window,
     count_parameters,
     describe_base,
     load_model,
@@ -28,6 +29,7 @@ __all__ = [
     "Checkpoints",
     "ModelError",
     "compute_dtype",
+    "context_window",
     "convert_gguf",
     "count_parameters",
     "describe_base",

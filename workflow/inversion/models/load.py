@@ -165,6 +165,18 @@ def count_parameters(folder: str | Path) -> int:
         raise ModelError(f"{folder} holds no model that loads: {first_line(error)}") from None
 
 
+def context_window(folder: str | Path) -> int | None:
+    """Longest sequence, in tokens, that the model in ``folder`` is made for; None where its configuration says none.
+
+    Raises :class:`ModelError` where there is no configuration.
+    """
+    try:
+        config = AutoConfig.from_pretrained(str(folder), local_files_only=True).get_text_config(decoder=True)
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{folder} holds no model that loads: {first_line(error)}") from None
+    return getattr(config, "max_position_embeddings", None)
+
+
 def require_weights(folder: str | Path) -> None:
     """Raise :class:`ModelError` unless ``folder`` holds all files of a model's weights as safetensors."""
     folder = Path(folder)

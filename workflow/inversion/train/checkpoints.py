@@ -48,6 +48,10 @@ STATES_KEPT = 2
 """Resume points on disk: the newest, and one more for the case that the newest is damaged."""
 
 
+LEFTOVERS = (".step-*", ".state-*", ".data.*", ".processes.*", "resume-*")
+"""What a killed training may leave behind, of no use to the next one."""
+
+
 class RunLockedError(RuntimeError):
     """Another process trains this run."""
 
@@ -67,6 +71,11 @@ class CheckpointStore:
     def state_folder(self, step: int) -> Path:
         """Where the resume state at ``step`` lies."""
         return self.root / f"state-{step:06d}"
+
+    @property
+    def saving_folder(self) -> Path:
+        """Where the Trainer saves what :meth:`commit` takes over."""
+        return self.root / "saving"
 
     def fault(self, step: int) -> str | None:
         """Why the weights at ``step`` cannot be used, or None."""
@@ -139,7 +148,8 @@ class CheckpointStore:
         """Remove all resume states and the training data: training has ended."""
         for step in self._states():
             shutil.rmtree(self.state_folder(step))
-        shutil.rmtree(self._data_folder, ignore_errors=True)
+        for folder in (self._data_folder, self.saving_folder):
+            shutil.rmtree(folder, ignore_errors=True)
 
     # --- data -----------------------------------------------------------------------------------
 
@@ -233,9 +243,10 @@ def open_store(root: str | Path, spec_hash: str) -> Iterator[CheckpointStore]:
                     path = root / entry
                     shutil.rmtree(path) if path.is_dir() else path.unlink()
             write_json(root / "spec.json", {"spec": spec_hash})
-        for leftover in (*root.glob(".step-*"), *root.glob(".state-*"), root / "saving"):
+        store = CheckpointStore(root, lock.fileno())
+        for leftover in (*(path for name in LEFTOVERS for path in root.glob(name)), store.saving_folder):
             shutil.rmtree(leftover, ignore_errors=True)
-        yield CheckpointStore(root, lock.fileno())
+        yield store
 
 
 def thin_checkpoints(root: str | Path, manifest: TrainManifest, keep: Collection[int], policy: str) -> KeptCheckpoints:

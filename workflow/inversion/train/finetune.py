@@ -13,7 +13,7 @@ from inversion.artifacts import fingerprint
 from inversion.config import FullTuning, Template, Training
 from inversion.instruct.templates import encode_example
 from inversion.manifests import Manifest, TrainManifest
-from inversion.models import load_for_tuning, load_tokenizer
+from inversion.models import context_window, load_for_tuning, load_tokenizer
 from inversion.records import Example
 from inversion.train import VERSION, sharding
 from inversion.train.checkpoints import CheckpointStore, open_store
@@ -58,7 +58,8 @@ def finetune(
     hyperparameters they are the specification under which checkpoints are found again, and a training
     that has ended under it is not repeated. Loss is on the assistant's tokens only. ``processes``, one a
     GPU, share each step; their number changes the weights by rounding only and is no part of the
-    specification. Raises :class:`TrainingDataError` where no example fits ``max_length``.
+    specification. Raises :class:`TrainingDataError` where no example
+    fits ``max_length`` and the model's context window.
     """
     spec = fingerprint(
         {
@@ -139,15 +140,20 @@ def total_steps(examples: int, batch_size: int, epochs: float, max_steps: int | 
 def _pack(
     base: str | Path, examples: Sequence[Example], template: Template, training: Training, seed: int
 ) -> tuple[PackedData, int]:
-    """The examples within ``max_length``, encoded and in order, and how many are longer."""
+    """The examples within ``max_length`` and the context window, encoded and in order, and how many are longer."""
     tokenizer = load_tokenizer(base)
     encoded = [encode_example(tokenizer, template, example) for example in examples]
-    rows = [row for row in encoded if len(row.input_ids) <= training.max_length]
+    window = context_window(base) or training.max_length
+    longest = min(training.max_length, window)
+    rows = [row for row in encoded if len(row.input_ids) <= longest]
     if not rows:
-        raise TrainingDataError(f"no example is within max_length {training.max_length}; raise it")
+        mend = (
+            "; raise it" if longest < window else ", which is the model's context window; choose another model or data"
+        )
+        raise TrainingDataError(f"no example is within max_length {longest}{mend}")
     left_out = len(encoded) - len(rows)
     if left_out:
-        logger.warning("%d of %d examples are longer than max_length and left out", left_out, len(encoded))
+        logger.warning("%d of %d examples are longer than %d tokens and left out", left_out, len(encoded), longest)
     steps = total_steps(len(rows), training.batch_size, training.epochs, training.max_steps)
     order = training_order(len(rows), training.batch_size, steps, seed)
     return PackedData.of([row.input_ids for row in rows], [row.label_mask for row in rows], order), left_out

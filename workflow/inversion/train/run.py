@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import platform
 import resource
-import shutil
 import time
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -86,8 +85,9 @@ def train(
     the checkpoints before it stay. Where several processes call it, the first of them writes.
     """
     disable_progress_bar()  # of every save; progress is a line in the log
-    saving = store.root / "saving"
-    trainer = make_trainer(model, data, optimization, saving, [_Checkpoints(set(schedule), store), _Progress()])
+    trainer = make_trainer(
+        model, data, optimization, store.saving_folder, [_Checkpoints(set(schedule), store), _Progress()]
+    )
     begin = time.perf_counter()
     if start == data.steps:
         # only the manifest is missing; the Trainer would take one step too many
@@ -103,7 +103,6 @@ def train(
     if not trainer.is_world_process_zero():
         return
 
-    shutil.rmtree(saving, ignore_errors=True)
     steps_per_epoch = data.examples / data.batch_size
     manifest = TrainManifest(
         spec=spec,
@@ -305,10 +304,10 @@ class _Checkpoints(TrainerCallback):
                     f"weight {name} became NaN or infinite by step {state.global_step}; the checkpoints before it are "
                     "kept; lower learning_rate or max_grad_norm"
                 )
-        if torch.distributed.is_initialized():
-            torch.distributed.barrier()  # all processes have saved their random states
+        _wait_for_all()  # each has saved its random state
         if state.is_world_process_zero:
             self.store.commit(Path(args.output_dir or "") / f"checkpoint-{state.global_step}", state.global_step)
+        _wait_for_all()  # none looks into the folder while it is moved
 
 
 class _Progress(TrainerCallback):
@@ -330,6 +329,12 @@ class _Progress(TrainerCallback):
                 logs["loss"],
                 logs["learning_rate"],
             )
+
+
+def _wait_for_all() -> None:
+    """Return once every process of the group has come here."""
+    if torch.distributed.is_initialized():
+        torch.distributed.barrier()
 
 
 def _peak_memory_mib() -> float:
