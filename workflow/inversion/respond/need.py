@@ -73,9 +73,10 @@ def answer_losses(model: PreTrainedModel, rows: Sequence[Encoded], pad_id: int, 
             use_cache=False,
             logits_to_keep=tail,
         ).logits[:, :-1]
-        targets, wanted = inputs[:, 1 - tail :], wanted[:, 1 - tail :]
-        nats = nn.functional.cross_entropy(logits.float().transpose(1, 2), targets, reduction="none")
-        means = (nats * wanted).sum(-1) / wanted.sum(-1)
+        targets, wanted = inputs[:, 1 - tail :], wanted[:, 1 - tail :].bool()
+        nats = torch.zeros(wanted.shape, device=model.device)
+        nats[wanted] = nn.functional.cross_entropy(logits[wanted].float(), targets[wanted], reduction="none")
+        means = nats.sum(-1) / wanted.sum(-1)
         for index, mean in zip(batch, means.tolist(), strict=True):
             losses[index] = mean
     return losses
