@@ -43,7 +43,7 @@ def _require_writable(folder):
 # No job uses the network but those of prefetch_ rules, which get back what the user had. Set here, because
 # every job parses this file, also under Slurm, and hands its environment on to its script.
 os.environ.setdefault("PREFETCH_HF_HUB_OFFLINE", os.environ.get("HF_HUB_OFFLINE", "0"))
-os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ.update(HF_HUB_OFFLINE="1")
 
 STUDY = _study()
 _require_writable("results")
