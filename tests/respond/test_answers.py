@@ -1,5 +1,5 @@
 import copy
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 import torch
@@ -43,20 +43,85 @@ def joint_logprob(model, prompt, answer):
     return sum(logprobs[len(prompt) + i - 1, token].item() for i, token in enumerate(answer))
 
 
+SIDES = ("context", "parametric")
+
+
+@pytest.fixture(scope="module")
+def aliased():
+    """Items with a context, several aliases a side, and answers with a common beginning."""
+    words = ("capital_0", "capital_1 language_2", "capital_1 capital_3 capital_2", "language_1 capital_0")
+    context = "we know the capital of known_2 as capital_3 ."
+    return [
+        ConflictItem(
+            f"aliased-{i}", "a", "conflict", "what is the capital of known_1 ?", context, list(a), list(b), "c", "s"
+        )
+        for i, (a, b) in enumerate((words[i : i + 2], words[j:]) for i in range(3) for j in range(4) if i != j)
+    ]
+
+
 @pytest.mark.parametrize("family", FAMILIES)
-def test_logprobs_equal_one_pass_over_the_joint_text(tiny_model, tokenizer, template, items, long_answers, family):
+def test_logprobs_are_the_likeliest_aliases_in_one_pass_over_the_joint_text(
+    tiny_model, tokenizer, template, items, long_answers, aliased, family
+):
     model = tiny_model(family)
-    questions, responses = ask(model, tokenizer, template, [*items, *long_answers])
+    questions, responses = ask(model, tokenizer, template, [*items, *long_answers, *aliased])
     for question, response in zip(questions, responses, strict=True):
-        for answer, logprob, count in (
-            (question.context_answer, response.context_logprob, response.context_tokens),
-            (question.parametric_answer, response.parametric_logprob, response.parametric_tokens),
-        ):
-            assert count == len(answer)
-            if answer:
-                assert logprob == pytest.approx(joint_logprob(model, question.prompt, answer), abs=1e-4)
+        for side in SIDES:
+            answers = getattr(question.asked, f"{side}_answers")
+            joint = [joint_logprob(model, question.asked.prompt, answer) for answer in answers]
+            closed = getattr(response, f"{side}_logprob_closed")
+            if not answers:
+                assert getattr(response, f"{side}_logprob") is None
+                assert getattr(response, f"{side}_tokens") == 0
+                assert closed is None
+                continue
+            best = max(range(len(answers)), key=lambda i: joint[i] / len(answers[i]))
+            assert getattr(response, f"{side}_logprob") == pytest.approx(joint[best], abs=1e-4)
+            assert getattr(response, f"{side}_tokens") == len(answers[best])
+            if question.item.context is None:
+                assert closed is None
             else:
-                assert logprob is None
+                same = getattr(question.closed, f"{side}_answers")[best]
+                assert closed == pytest.approx(joint_logprob(model, question.closed.prompt, same), abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("context", "parametric", "place"),
+    [
+        ("capital_0", "capital_1", 0),
+        ("capital_1 language_2", "capital_1 capital_3", 1),
+        ("capital_1", "capital_1 capital_3", None),
+        ("capital_1", "capital_1", None),
+    ],
+)
+def test_first_logprobs_are_of_the_tokens_where_the_answers_part(
+    tiny_model, tokenizer, template, context, parametric, place
+):
+    model = tiny_model()
+    item = ConflictItem(
+        "i", "s", "conflict", "what is the capital of known_1 ?", None, [context, "x"], [parametric], "c", "s"
+    )
+    (question,), (response,) = ask(model, tokenizer, template, [item])
+    for side in SIDES:
+        found = getattr(response, f"{side}_first_logprob")
+        if place is None:
+            assert found is None
+        else:
+            answer = getattr(question.asked, f"{side}_answers")[0]
+            before = [*question.asked.prompt, *answer[:place]]
+            assert found == pytest.approx(joint_logprob(model, before, [answer[place]]), abs=1e-4)
+    without = replace(item, parametric_answers=[])
+    _, (response,) = ask(model, tokenizer, template, [without])
+    assert (response.context_first_logprob, response.parametric_first_logprob) == (None, None)
+
+
+def test_a_prompt_that_many_ask_goes_through_the_model_once(tiny_model, tokenizer, template, aliased):
+    model, rows = tiny_model(), []
+    model.register_forward_pre_hook(lambda _, args, kwargs: rows.append(len(kwargs["input_ids"])), with_kwargs=True)
+    closed = replace(aliased[0], set="controls", context=None)
+    _, responses = ask(model, tokenizer, template, [*aliased, closed], batch_size=64, max_new_tokens=1)
+    assert set(rows) == {2}, "one prompt with the context, one without"
+    assert responses[-1].context_logprob == responses[0].context_logprob_closed
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -64,7 +129,7 @@ def test_greedy_answers_equal_the_librarys_generation(tiny_model, tokenizer, tem
     model = tiny_model(family)
     questions, responses = ask(model, tokenizer, template, items)
     for question, response in zip(questions, responses, strict=True):
-        prompt = torch.tensor([question.prompt])
+        prompt = torch.tensor([question.asked.prompt])
         generated = model.generate(
             prompt, attention_mask=torch.ones_like(prompt), max_new_tokens=5, do_sample=False, pad_token_id=0
         )[0, prompt.shape[1] :]
@@ -104,15 +169,14 @@ def test_an_answer_that_runs_on_into_another_turn_is_cut(tiny_model, tokenizer, 
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_results_do_not_depend_on_the_batch_size(tiny_model, tokenizer, template, items, long_answers, family):
+def test_results_do_not_depend_on_the_batch_size(tiny_model, tokenizer, template, items, long_answers, aliased, family):
     model = tiny_model(family)
-    asked = [*items, *long_answers]
+    asked = [*items, *long_answers, *aliased]
     _, together = ask(model, tokenizer, template, asked, batch_size=64)
     for size in (1, 5):
         _, apart = ask(model, tokenizer, template, asked, batch_size=size)
         for one, other in zip(together, apart, strict=True):
-            assert (one.item_id, one.text, one.finished) == (other.item_id, other.text, other.finished)
-            assert one.parametric_logprob == pytest.approx(other.parametric_logprob, abs=1e-5)
+            assert asdict(one) == pytest.approx(asdict(other), abs=1e-5)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -121,7 +185,7 @@ def test_the_output_embedding_sees_few_positions_and_no_gaps(tiny_model, tokeniz
     model, seen = tiny_model(family), []
     model.get_output_embeddings().register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
     questions, _ = ask(model, tokenizer, template, items, max_new_tokens=2)
-    longest = max(len(question.context_answer) for question in questions)
+    longest = max(len(answer) for question in questions for answer in question.asked.answers)
     assert seen
     assert all(hidden.shape[1] <= max(1, longest) and hidden.is_contiguous() for hidden in seen)
 

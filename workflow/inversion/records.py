@@ -148,11 +148,20 @@ class Response:
     finished: bool
     """Whether the model ended its turn within the allowed tokens."""
     context_logprob: float | None
-    """Summed log-probability (nats) of the context answer after the prompt; null where there is none."""
+    """Summed log-probability (nats) of the context answer after the prompt, of the alias that is likeliest per
+    token; null where there is none."""
     context_tokens: int
-    """Tokens of the context answer."""
+    """Tokens of this alias; 0 where there is none."""
     parametric_logprob: float | None
     parametric_tokens: int
+    context_first_logprob: float | None = None
+    """Log-probability of the context answer's token at the first place where the preferred answers (the first
+    aliases) differ, after their common beginning; null unless both have a token there."""
+    parametric_first_logprob: float | None = None
+    context_logprob_closed: float | None = None
+    """Summed log-probability of the same alias after the same prompt without the context; null where the item has
+    no context or no such answer."""
+    parametric_logprob_closed: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

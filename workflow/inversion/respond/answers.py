@@ -1,11 +1,12 @@
 """Greedy answers and the log-probabilities of both answers, for one checkpoint and many items.
 
-Each prompt goes through the model once; both answers and the greedy answer go on from its cache.
+Each prompt goes through the model once, whoever asks it: the aliases of both answers and the greedy answer go on
+from its cache, and items that differ in their contexts alone share the prompt without one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -21,16 +22,45 @@ from inversion.respond.batches import by_length, pad
 PLAIN_PROMPT = "plain"
 """Name of the prompt that is the dataset's own template and nothing else."""
 
+Tokens = tuple[int, ...]
+"""A text as token ids."""
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """A prompt and the answers to it, each alias as the model would write it after the prompt."""
+
+    prompt: Tokens
+    context_answers: tuple[Tokens, ...]
+    parametric_answers: tuple[Tokens, ...]
+
+    @property
+    def answers(self) -> tuple[Tokens, ...]:
+        """All aliases of both answers."""
+        return self.context_answers + self.parametric_answers
+
 
 @dataclass(frozen=True)
 class Question:
     """A conflict item as token ids."""
 
     item: ConflictItem
-    prompt: list[int]
-    context_answer: list[int]
-    """The preferred alias as the model would write it after the prompt; empty where there is none."""
-    parametric_answer: list[int]
+    prompt: str
+    """Name of the prompt."""
+    asked: Encoded
+    closed: Encoded | None
+    """The same without the context; None where the item has none."""
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What a model has to say after one prompt."""
+
+    tokens: list[int]
+    """The greedy answer, without the token that ended it; empty where none was wanted."""
+    finished: bool
+    logprobs: dict[Tokens, list[float]]
+    """The log-probability of each token of the answers that it was asked for."""
 
 
 def encode_questions(
@@ -38,16 +68,15 @@ def encode_questions(
 ) -> list[Question]:
     """The items in the instruction template; done once for all checkpoints of a run."""
 
-    def answer(item: ConflictItem, aliases: list[str]) -> list[int]:
-        return encode_answer(tokenizer, template, item, aliases[0])[1] if aliases else []
+    def encoded(item: ConflictItem) -> Encoded:
+        context, parametric = (
+            tuple(tuple(encode_answer(tokenizer, template, item, alias).answer_ids) for alias in aliases)
+            for aliases in (item.context_answers, item.parametric_answers)
+        )
+        return Encoded(tuple(encode_prompt(tokenizer, template, item)), context, parametric)
 
     return [
-        Question(
-            item,
-            encode_prompt(tokenizer, template, item),
-            answer(item, item.context_answers),
-            answer(item, item.parametric_answers),
-        )
+        Question(item, PLAIN_PROMPT, encoded(item), encoded(replace(item, context=None)) if item.context else None)
         for item in items
     ]
 
@@ -64,34 +93,106 @@ def answer_questions(
 ) -> list[Response]:
     """One :class:`Response` a question, in the order of the questions, which ``template`` has encoded."""
     stops = sorted({*stop_token_ids(model, tokenizer), *end_token_ids(tokenizer, template)})
-    answered: dict[int, Response] = {}
-    for batch in by_length([len(question.prompt) for question in questions], batch_size):
-        chosen = [questions[index] for index in batch]
-        for index, response in zip(
-            batch, _answer_batch(model, tokenizer, chosen, stops, step, max_new_tokens), strict=True
-        ):
-            answered[index] = _within_turn(response, stop_strings(template))
-    return [answered[index] for index in range(len(questions))]
+    # insertion order is the order of the questions: batches are always composed the same way
+    asked: dict[Tokens, dict[Tokens, None]] = {}
+    closed: dict[Tokens, dict[Tokens, None]] = {}
+    for question in questions:
+        asked.setdefault(question.asked.prompt, {}).update(dict.fromkeys(question.asked.answers))
+    for question in questions:
+        if question.closed:
+            prompts = asked if question.closed.prompt in asked else closed
+            prompts.setdefault(question.closed.prompt, {}).update(dict.fromkeys(question.closed.answers))
+    heard: dict[Tokens, Heard] = {}
+    for prompts, new_tokens in ((asked, max_new_tokens), (closed, 0)):
+        listed = list(prompts)
+        for batch in by_length(list(map(len, listed)), batch_size):
+            chosen = [listed[index] for index in batch]
+            answers = [list(prompts[prompt]) for prompt in chosen]
+            heard.update(
+                zip(chosen, _listen(model, chosen, answers, stops, tokenizer.pad_token_id, new_tokens), strict=True)
+            )
+    return [_response(question, heard, tokenizer, stop_strings(template), step) for question in questions]
 
 
-def _within_turn(response: Response, stops: Sequence[str]) -> Response:
-    """``response`` up to where its text begins another turn, as models do that have not learnt to stop."""
-    ends = [response.text.find(stop) for stop in stops if stop in response.text]
-    return replace(response, text=response.text[: min(ends)].rstrip(), finished=True) if ends else response
+# --- from what was heard to a row ---------------------------------------------------------------
 
 
-def _answer_batch(
-    model: nn.Module,
+def _response(
+    question: Question,
+    heard: dict[Tokens, Heard],
     tokenizer: PreTrainedTokenizerBase,
-    questions: Sequence[Question],
-    stops: list[int],
+    stops: Sequence[str],
     step: int,
+) -> Response:
+    """The row of one question."""
+    asked, closed = question.asked, question.closed
+    said = heard[asked.prompt]
+    text, finished = _within_turn(tokenizer.decode(said.tokens, skip_special_tokens=True).strip(), stops)
+    context, parametric = (_likeliest(said, answers) for answers in (asked.context_answers, asked.parametric_answers))
+
+    def logprob(index: int | None, encoded: Encoded | None, answers: str) -> float | None:
+        if index is None or encoded is None:
+            return None
+        return sum(heard[encoded.prompt].logprobs[getattr(encoded, answers)[index]])
+
+    context_first, parametric_first = _first_difference(said, asked)
+    return Response(
+        step=step,
+        set=question.item.set,
+        item_id=question.item.item_id,
+        prompt=question.prompt,
+        text=text,
+        finished=finished or said.finished,
+        context_logprob=logprob(context, asked, "context_answers"),
+        context_tokens=0 if context is None else len(asked.context_answers[context]),
+        parametric_logprob=logprob(parametric, asked, "parametric_answers"),
+        parametric_tokens=0 if parametric is None else len(asked.parametric_answers[parametric]),
+        context_first_logprob=context_first,
+        parametric_first_logprob=parametric_first,
+        context_logprob_closed=logprob(context, closed, "context_answers"),
+        parametric_logprob_closed=logprob(parametric, closed, "parametric_answers"),
+    )
+
+
+def _likeliest(said: Heard, answers: Sequence[Tokens]) -> int | None:
+    """The index of the likeliest answer per token, the first of equals; None where there is none."""
+    means = [sum(said.logprobs[answer]) / len(answer) for answer in answers]
+    return max(range(len(means)), key=means.__getitem__) if means else None
+
+
+def _first_difference(said: Heard, asked: Encoded) -> tuple[float, float] | tuple[None, None]:
+    """The log-probabilities of the preferred answers' tokens where they first differ, if both have one there."""
+    if not (asked.context_answers and asked.parametric_answers):
+        return None, None
+    context, parametric = asked.context_answers[0], asked.parametric_answers[0]
+    pairs = enumerate(zip(context, parametric, strict=False))
+    place = next((index for index, (one, other) in pairs if one != other), None)
+    if place is None:
+        return None, None
+    return said.logprobs[context][place], said.logprobs[parametric][place]
+
+
+def _within_turn(text: str, stops: Sequence[str]) -> tuple[str, bool]:
+    """``text`` up to where it begins another turn, as of models that have not learnt to stop, and whether it does."""
+    ends = [text.find(stop) for stop in stops if stop in text]
+    return (text[: min(ends)].rstrip(), True) if ends else (text, False)
+
+
+# --- forward passes -----------------------------------------------------------------------------
+
+
+def _listen(
+    model: nn.Module,
+    prompts: Sequence[Tokens],
+    answers: Sequence[Sequence[Tokens]],
+    stops: list[int],
+    pad_id: int,
     max_new_tokens: int,
-) -> list[Response]:
+) -> list[Heard]:
+    """What the model says after each prompt of one batch, and of each of its answers."""
     device = next(model.parameters()).device
-    pad_id: int = tokenizer.pad_token_id
     # left padding: all prompts end at the same place, where their answers begin
-    ids, mask = pad([question.prompt for question in questions], pad_id, "left", device)
+    ids, mask = pad(prompts, pad_id, "left", device)
     cache = DynamicCache()
     logits = model(
         input_ids=ids,
@@ -103,24 +204,20 @@ def _answer_batch(
         # for each row, unless these weights are being trained (should_fold in LinearAlgebra.cpp)
         logits_to_keep=torch.tensor([ids.shape[1] - 1], device=device),
     ).logits[:, -1]
-    context = _answer_logprobs(model, cache, mask, logits, [q.context_answer for q in questions], pad_id)
-    parametric = _answer_logprobs(model, cache, mask, logits, [q.parametric_answer for q in questions], pad_id)
+    logprobs: list[dict[Tokens, list[float]]] = [{} for _ in prompts]
+    for together in _rounds(answers):
+        for row, found in enumerate(_answer_logprobs(model, cache, mask, logits, together, pad_id)):
+            if together[row]:
+                logprobs[row][together[row]] = found
     tokens, finished = _greedy(model, cache, mask, logits, stops, pad_id, max_new_tokens)
-    return [
-        Response(
-            step=step,
-            set=question.item.set,
-            item_id=question.item.item_id,
-            prompt=PLAIN_PROMPT,
-            text=tokenizer.decode(tokens[row], skip_special_tokens=True).strip(),
-            finished=finished[row],
-            context_logprob=context[row] if question.context_answer else None,
-            context_tokens=len(question.context_answer),
-            parametric_logprob=parametric[row] if question.parametric_answer else None,
-            parametric_tokens=len(question.parametric_answer),
-        )
-        for row, question in enumerate(questions)
-    ]
+    return [Heard(*row) for row in zip(tokens, finished, logprobs, strict=True)]
+
+
+def _rounds(answers: Sequence[Sequence[Tokens]]) -> Iterator[list[Tokens]]:
+    """One answer of each row at a time, empty where a row has no more; long ones with long ones."""
+    sorted_rows = [sorted(row, key=lambda answer: -len(answer)) for row in answers]
+    for index in range(max(map(len, sorted_rows))):
+        yield [row[index] if index < len(row) else () for row in sorted_rows]
 
 
 def _positions(mask: Tensor) -> Tensor:
@@ -129,16 +226,13 @@ def _positions(mask: Tensor) -> Tensor:
 
 
 def _answer_logprobs(
-    model: nn.Module, cache: DynamicCache, mask: Tensor, first_logits: Tensor, answers: list[list[int]], pad_id: int
-) -> list[float]:
-    """Summed log-probability of each answer after its prompt; 0 for an empty one.
+    model: nn.Module, cache: DynamicCache, mask: Tensor, first_logits: Tensor, answers: Sequence[Tokens], pad_id: int
+) -> list[list[float]]:
+    """The log-probability of every token of each answer (one a row, or none) after its prompt.
 
     ``cache`` holds the prompts and is left as it was.
     """
-    if not any(answers):
-        return [0.0] * len(answers)
-    ids, kept = pad([answer or [pad_id] for answer in answers], pad_id, "right", mask.device)
-    kept = kept * torch.tensor([[bool(answer)] for answer in answers], device=mask.device)
+    ids, kept = pad([answer or (pad_id,) for answer in answers], pad_id, "right", mask.device)
     logits = first_logits.unsqueeze(1)
     if ids.shape[1] > 1:
         fed = ids[:, :-1]
@@ -152,9 +246,9 @@ def _answer_logprobs(
         ).logits
         cache.crop(-fed.shape[1])
         logits = torch.cat([logits, rest], dim=1)
-    logprobs = torch.log_softmax(logits.float(), dim=-1).gather(-1, ids.unsqueeze(-1)).squeeze(-1)
-    summed: list[float] = (logprobs * kept).sum(dim=1).tolist()
-    return summed
+    logits = logits.float()
+    logprobs = logits.gather(-1, ids.unsqueeze(-1)).squeeze(-1) - logits.logsumexp(-1)
+    return [row[: len(answer)] for row, answer in zip(logprobs.tolist(), answers, strict=True)]
 
 
 def _greedy(
