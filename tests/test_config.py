@@ -378,6 +378,11 @@ def test_no_world_is_needed_without_anything_of_it() -> None:
         ("datasets.hub.id", "alpaca", "datasets.hub.id: 'alpaca' is no identifier of the hub; write owner/name"),
         ("models.neox.architecture.heads", 5, "models.neox.architecture: hidden_size 128 is no multiple of 2 x heads"),
         (
+            "sets.capitals+own",
+            {"source": "file", "path": "own.json"},
+            "sets.capitals+own: '+' in a set's name stands before the kind of its controls; write a '-' instead",
+        ),
+        (
             "sets.facts.exclude",
             ["capital"],
             "sets.facts.exclude: no other set is named 'capital'; did you mean 'capitals'?",

@@ -81,6 +81,8 @@ class ConflictItem:
     """A category to break curves down by (a relation, say)."""
     subject: str | None = None
     """Whom or what the fact is about, where it is known."""
+    factors: list[str] = dataclasses.field(default_factory=list)
+    """What was varied on purpose, as ``name=level``, sorted; empty in sets that cross no factors."""
 
 
 @dataclass(frozen=True, slots=True)

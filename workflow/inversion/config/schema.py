@@ -785,6 +785,10 @@ class Config(Strict):
         for name, recipe_spec in self.recipes.items():
             self._check_recipe(name, recipe_spec)
         for name, conflict_set in self.sets.items():
+            if "+" in name:
+                raise ValueError(
+                    f"sets.{name}: '+' in a set's name stands before the kind of its controls; write a '-' instead"
+                )
             if isinstance(conflict_set, FileSet):
                 for other in conflict_set.exclude:
                     others = [
