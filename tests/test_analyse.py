@@ -8,7 +8,18 @@ import numpy.typing as npt
 import polars as pl
 import pytest
 
-from inversion.analyse import _cross_fit, _first_half, curves, inversions, steps_to_keep, verdict
+from inversion.analyse import (
+    _cross_fit,
+    _first_half,
+    agreement,
+    curves,
+    factors,
+    flip_overlap,
+    flips,
+    inversions,
+    steps_to_keep,
+    verdict,
+)
 from inversion.records import CurvePoint, Inversion, Item, require_schema, schema_of
 from inversion.stats import mcnemar
 
@@ -27,6 +38,8 @@ def table(
     seed: int = 0,
     context_logprob: float = -1.0,
     parametric_logprob: float = -1.0,
+    known: Sequence[bool | None] = (None,),
+    crossed: Sequence[list[str]] = ([],),
 ) -> pl.DataFrame:
     """The table ``items`` of one run and set, from labels of shape (items, steps)."""
     n, m = labels.shape
@@ -40,6 +53,8 @@ def table(
         "item_id": [f"item{i:04d}" for i in index],
         "cluster": [f"cluster{i // cluster_size:04d}" for i in index],
         "stratum": [f"stratum{i % strata}" for i in index],
+        "factors": [crossed[i % len(crossed)] for i in index],
+        "known": [known[i % len(known)] for i in index],
         "containment": label,
         "first_mention": committed,
         "logprob": committed,
@@ -60,6 +75,10 @@ def table(
         "context_tokens": 1,
         "parametric_logprob": parametric_logprob,
         "parametric_tokens": 1,
+        "context_first_logprob": context_logprob,
+        "parametric_first_logprob": parametric_logprob,
+        "context_logprob_closed": None,
+        "parametric_logprob_closed": None,
     }
     frame = pl.DataFrame(varying).with_columns(pl.lit(value).alias(name) for name, value in constant.items())
     return frame.select(pl.col(name).cast(dtype) for name, dtype in schema_of(Item).items())
@@ -387,3 +406,133 @@ def test_a_study_takes_seconds() -> None:
     curves(frame, bootstrap=2000)
     inversions(frame, bootstrap=2000)
     assert time.process_time() - start < 10
+
+
+# --- known items, pairs and first tokens --------------------------------------------------------
+
+
+def test_known_items_have_curves_and_a_verdict_of_their_own() -> None:
+    # of four items two are known, which change from context to memory
+    labels = np.array([["parametric", "context", "parametric"]] * 2 + [["context"] * 3] * 2, dtype=object)
+    frame = table(labels, steps=(0, 10, 20), known=(True, True, False, None))
+    found = curves(frame, bootstrap=10)
+    rates = found.filter(stratum="known", scorer="first_mention", metric="context_rate")
+    assert rates["value"].to_list() == [0.0, 1.0, 0.0]
+    assert set(rates["n"]) == {2}
+    rows = inversions(frame, bootstrap=10)
+    assert rows.select("stratum", "scorer").rows() == [
+        (stratum, scorer) for stratum in ("all", "known") for scorer in ("containment", "first_mention", "logprob")
+    ]
+    assert rows.filter(stratum="known")["start"].to_list() == [0.0] * 3
+    assert rows.filter(stratum="all")["start"].to_list() == [0.5] * 3
+
+
+def test_what_is_known_to_nobody_adds_nothing() -> None:
+    frame = table(exact(FLAT, 20), known=(False, None))
+    assert set(curves(frame, bootstrap=5)["stratum"]) == {"all"}
+    assert set(inversions(frame, bootstrap=5)["stratum"]) == {"all"}
+
+
+def test_pairs_are_right_under_both_passages() -> None:
+    conflict = np.array([["context"], ["context"], ["parametric"], ["both"]], dtype=object)
+    matching = np.array([["context"], ["other"], ["parametric"], ["both"]], dtype=object)
+    control = table(matching, steps=(0,), set_name="capitals+matching", role="control")
+    found = curves(pl.concat([table(conflict, steps=(0,)), control]), bootstrap=20)
+    pairs = found.filter(metric="pair_accuracy")
+    assert set(pairs["set"]) == {"capitals"}
+    # items 0 and 3 are right both times; item 1 only under conflict, item 2 only where the passage agrees
+    assert dict(zip(pairs["scorer"], pairs["value"], strict=True)) == {"containment": 0.5, "first_mention": 0.5}
+
+
+def test_items_without_a_partner_are_in_no_pair() -> None:
+    conflict = np.array([["context"], ["parametric"], ["context"]], dtype=object)
+    control = table(np.array([["context"], ["context"]], dtype=object), steps=(0,), role="control")
+    control = control.with_columns(set=pl.lit("capitals+matching"))
+    found = curves(pl.concat([table(conflict, steps=(0,)), control]), bootstrap=5)
+    row = found.filter(metric="pair_accuracy", scorer="containment").row(0, named=True)
+    assert (row["value"], row["n"]) == (0.5, 2)
+
+
+def test_m_c_leaves_out_items_whose_answers_do_not_part() -> None:
+    frame = table(
+        exact((0.5,), 4), steps=(0,), context_logprob=float(np.log(0.3)), parametric_logprob=float(np.log(0.1))
+    )
+    nothing = pl.when(pl.col("item_id") == "item0000").then(None)
+    frame = frame.with_columns(nothing.otherwise(pl.col("context_first_logprob")).alias("context_first_logprob"))
+    row = curves(frame, bootstrap=5).filter(metric="m_c").row(0, named=True)
+    assert (row["value"], row["n"]) == (pytest.approx(0.75), 3)
+
+
+# --- flips, factors, agreement ------------------------------------------------------------------
+
+
+def lost(changed: Sequence[int], n: int = 10) -> Labels:
+    """Memory, then the context, then for the items of ``changed`` memory again."""
+    labels = np.full((n, 3), "context", dtype=object)
+    labels[:, 0] = "parametric"
+    labels[list(changed), 2] = "parametric"
+    return labels
+
+
+def test_flips_are_the_items_behind_the_counts() -> None:
+    frame = table(lost([1, 4]), steps=(0, 10, 20), known=(True, False))
+    found = flips(frame).filter(scorer="logprob")
+    assert found.select("item_id", "peak", "end", "known").rows() == [
+        ("item0001", "context", "parametric", False),
+        ("item0004", "context", "parametric", True),
+    ]
+    assert inversions(frame, bootstrap=5).filter(scorer="logprob", stratum="all")["to_parametric"].to_list() == [2]
+
+
+def test_overlap_of_two_runs_counted_by_hand() -> None:
+    one = table(lost([0, 1, 2, 3]), steps=(0, 10, 20))
+    two = table(lost([1, 2, 3, 4]), steps=(0, 10, 20), seed=1)
+    found = flip_overlap(pl.concat([one, two])).filter(scorer="first_mention").row(0, named=True)
+    assert (found["first"], found["second"]) == ("llama/tulu/standard/seed0", "llama/tulu/standard/seed1")
+    assert (found["both"], found["only_first"], found["only_second"], found["neither"]) == (3, 1, 1, 5)
+    assert found["odds_ratio"] == 15.0
+    # of 210 ways: 4 x 6 with three in common, 1 with four, and at the other end C(6, 4) = 15 with none
+    assert found["p_value"] == pytest.approx((24 + 1 + 15) / 210)
+    assert flip_overlap(one).is_empty()
+
+
+def test_context_reliance_by_each_factor() -> None:
+    # items take turns: dated ones lose the context, undated ones keep it
+    crossed = (["length=long", "tense=past"], ["length=long", "tense=none"])
+    frame = table(lost(range(0, 40, 2), n=40), steps=(0, 10, 20), crossed=crossed)
+    found = factors(frame, bootstrap=200).filter(scorer="first_mention")
+    rates = {(row["factor"], row["level"], row["moment"]): row["context_rate"] for row in found.iter_rows(named=True)}
+    assert rates == {
+        ("length", "long", "start"): 0.0,
+        ("length", "long", "peak"): 1.0,
+        ("length", "long", "end"): 0.5,
+        ("tense", "none", "start"): 0.0,
+        ("tense", "none", "peak"): 1.0,
+        ("tense", "none", "end"): 1.0,
+        ("tense", "past", "start"): 0.0,
+        ("tense", "past", "peak"): 1.0,
+        ("tense", "past", "end"): 0.0,
+    }
+    row = found.filter(factor="length", moment="end").row(0, named=True)
+    assert (row["n"], row["low"] < 0.5 < row["high"]) == (40, True)
+    assert factors(table(lost([1]), steps=(0, 10, 20)), bootstrap=5).is_empty()
+
+
+def test_agreement_counted_by_hand() -> None:
+    labels = np.array([["context"], ["parametric"], ["both"], ["other"], ["context"]], dtype=object)
+    frame = table(labels, steps=(0,)).with_columns(
+        first_mention=pl.Series(["context", "parametric", "context", "other", "other"])
+    )
+    control = table(labels, steps=(0,), set_name="recall", role="control")
+    found = agreement(pl.concat([frame, control]))
+    assert found.select("set", "first", "second").rows() == [
+        ("capitals", "containment", "first_mention"),
+        ("capitals", "containment", "logprob"),
+        ("capitals", "first_mention", "logprob"),
+    ]
+    row = found.row(0, named=True)
+    # three of five alike; by chance (2 x 2 + 1 x 1 + 1 x 2) / 25
+    assert (row["n"], row["agreement"]) == (5, 0.6)
+    assert row["kappa"] == pytest.approx((0.6 - 0.28) / (1 - 0.28))
+    # of the three texts with one answer, the last was judged otherwise
+    assert (row["one_answer"], row["one_answer_disagree"]) == (3, 1)

@@ -39,6 +39,7 @@ def inversion(verdict: str = "inversion", **changed: object) -> Inversion:
         "recipe": "standard",
         "seed": 0,
         "set": "conflict",
+        "stratum": "all",
         "prompt": "plain",
         "scorer": "first_mention",
         "start": 0.03,

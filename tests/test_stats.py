@@ -7,7 +7,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inversion.stats import cluster_bootstrap, cluster_sums, cluster_weights, holm, interval, mcnemar
+from inversion.stats import (
+    cluster_bootstrap,
+    cluster_sums,
+    cluster_weights,
+    fisher,
+    holm,
+    interval,
+    kappa,
+    mcnemar,
+)
 
 
 def rng(seed: int = 0) -> np.random.Generator:
@@ -117,3 +126,24 @@ def test_holm_never_lowers_and_keeps_the_order(p_values: list[float]) -> None:
     assert (adjusted >= raw).all()
     assert (adjusted <= 1.0).all()
     assert (np.diff(adjusted[np.argsort(raw, kind="stable")]) >= 0).all()
+
+
+# --- agreement and overlap ----------------------------------------------------------------------
+
+
+def test_kappa_of_a_table_counted_by_hand() -> None:
+    # observed 35 / 50; by chance 25/50 x 30/50 + 25/50 x 20/50 = 0.5
+    assert kappa(np.array([[20.0, 5.0], [10.0, 15.0]])) == pytest.approx(0.4)
+    assert kappa(np.array([[3.0, 0.0, 0.0], [0.0, 4.0, 0.0], [0.0, 0.0, 0.0]])) == 1.0
+    assert np.isnan(kappa(np.array([[7.0, 0.0], [0.0, 0.0]])))
+
+
+def test_fishers_tea() -> None:
+    # three of four cups of either kind told right: p = 2 x (16 + 1) / 70
+    odds_ratio, p_value = fisher(3, 1, 1, 3)
+    assert odds_ratio == 9.0
+    assert p_value == pytest.approx(34 / 70)
+    assert fisher(2, 0, 0, 3)[0] == np.inf
+    nothing, certain = fisher(0, 0, 4, 5)
+    assert np.isnan(nothing)
+    assert certain == 1.0

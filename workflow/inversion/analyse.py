@@ -1,4 +1,4 @@
-"""Curves and inversions, from the table ``items``.
+"""Curves, inversions, flips, factors and the agreement of scorers, from the table ``items``.
 
 All intervals are 95 % percentile intervals of a bootstrap over clusters. Each set has a random stream
 of its own that depends on the seed and the set's name alone, so results depend neither on the order
@@ -8,6 +8,7 @@ of the rows nor on which other runs and sets are in the table.
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import zlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
@@ -21,13 +22,36 @@ from scipy.special import expit
 
 from inversion.artifacts import sha256_bytes
 from inversion.config import KeepCheckpoints, Run
-from inversion.records import CurvePoint, Inversion, Item, require_schema, to_frame
-from inversion.stats import Floats, Ints, cluster_bootstrap, cluster_sums, cluster_weights, holm, interval, mcnemar
+from inversion.records import (
+    Agreement,
+    CurvePoint,
+    FactorRate,
+    Flip,
+    FlipOverlap,
+    Inversion,
+    Item,
+    require_schema,
+    to_frame,
+)
+from inversion.stats import (
+    Floats,
+    Ints,
+    cluster_bootstrap,
+    cluster_sums,
+    cluster_weights,
+    fisher,
+    holm,
+    interval,
+    kappa,
+    mcnemar,
+)
 
 SCORERS = ("containment", "first_mention", "logprob")
 CONTROL_SCORERS = ("containment", "first_mention")
 ALL = "all"
 """The stratum that is the whole set."""
+KNOWN = "known"
+"""The stratum that is the items whose fact the base model knows."""
 CONTROL_MEAN = "control mean"
 """The set that stands for all control sets of a run, in the place of the paper's ID accuracy."""
 NEGLIGIBLE = 0.05
@@ -43,12 +67,16 @@ def curves(items: pl.DataFrame, bootstrap: int, seed: int = 0) -> pl.DataFrame:
 
     *Conflict sets*, by scorer: ``context_rate``, ``parametric_rate`` and ``other_rate``. By containment
     an item with both answers counts for both rates, as in the paper, so the three can sum to more than
-    1. Scorer ``logprob`` has ``m_c`` too: the mean of p(c) / (p(c) + p(p)) of the two whole answers
-    (section 5).
+    1. Scorer ``logprob`` has ``m_c`` too: the mean of p(c) / (p(c) + p(p)) of the first tokens in which the
+    two answers differ (section 5), over the items that have such tokens. A set ``x`` with the control
+    ``x+matching`` has ``pair_accuracy``: the share of items that are answered as the passage says both
+    where it contradicts memory and where it agrees, so that neither a model that always copies nor one
+    that never reads gains by it.
     *Control sets*, by containment and first mention: ``accuracy``, the share with the right answer. The
     set ``control mean`` is the mean over a run's control sets, each resampled by itself.
 
-    A set with several strata has a curve for each beside ``all``. Bounds are NaN with fewer than two
+    A set with several strata has a curve for each beside ``all``, and one for ``known``, the items whose fact
+    the base model knows, where there are any. Bounds are NaN with fewer than two
     clusters. ``bootstrap`` is the number of resamples.
 
     Raises :class:`ValueError` where a column is missing, an item lacks a step or stands there twice,
@@ -56,12 +84,14 @@ def curves(items: pl.DataFrame, bootstrap: int, seed: int = 0) -> pl.DataFrame:
     """
     points: list[CurvePoint] = []
     controls: dict[tuple[Run, str], list[_Curves]] = defaultdict(list)
-    for panel in _panels(items):
-        for stratum in panel.strata_names():
-            estimate = _estimate(panel, stratum, bootstrap, _generator(seed, panel.set))
-            points += estimate.points()
-            if panel.role == "control" and stratum == ALL:
-                controls[panel.run, panel.prompt].append(estimate)
+    for _, group in itertools.groupby(_panels(items), key=lambda panel: panel.run):
+        panels = {(panel.set, panel.prompt): panel for panel in group}
+        for (name, prompt), panel in panels.items():
+            for stratum, measures, part in _parts(panel, panels.get((f"{name}+matching", prompt))):
+                estimate = _estimate(part, stratum, measures, bootstrap, _generator(seed, panel.set))
+                points += estimate.points()
+                if panel.role == "control" and stratum == ALL:
+                    controls[panel.run, prompt].append(estimate)
     for estimates in controls.values():
         points += _control_mean(estimates).points()
     return to_frame(points, CurvePoint).sort(
@@ -72,7 +102,8 @@ def curves(items: pl.DataFrame, bootstrap: int, seed: int = 0) -> pl.DataFrame:
 def inversions(items: pl.DataFrame, bootstrap: int, seed: int = 0) -> pl.DataFrame:
     """The table ``inversions`` (:class:`~inversion.records.Inversion`) from the table ``items``.
 
-    A row a run, conflict set, prompt and scorer:
+    A row a run, conflict set, prompt and scorer, over ``all`` items and, where there are any, over those that
+    the base model knows (``stratum``):
 
     - ``start`` is the context rate at the first step; ``end`` its mean over the checkpoints in the last
       tenth of the steps (above 0.9 x the last step; the last always belongs), ``end_step`` the last step.
@@ -83,6 +114,7 @@ def inversions(items: pl.DataFrame, bootstrap: int, seed: int = 0) -> pl.DataFra
       curve turns, and the rate at it is usually above ``peak``.
     - Intervals resample the clusters within each half and repeat all this, the picking included. They
       cover the sampling of items, not of training runs: for that, compare seeds.
+    - Known items are so by the base model alone: every comparison pairs the same items at both ends.
     - ``p_value`` is an exact McNemar test of "answered with the context", at the peak (the step that the
       other half picked) against the end (an item's majority over the end's checkpoints, a tie settled by
       the last), the discordant items of both halves pooled; items count singly here, also where
@@ -96,15 +128,99 @@ def inversions(items: pl.DataFrame, bootstrap: int, seed: int = 0) -> pl.DataFra
     ``bootstrap`` is the number of resamples. Raises :class:`ValueError` as :func:`curves`.
     """
     rows = [
-        _inversion(panel, scorer, bootstrap, seed)
+        _inversion(part, stratum, scorer, bootstrap, seed)
         for panel in _panels(items)
         if panel.role == "conflict"
+        for stratum, part in _whole_and_known(panel)
         for scorer in SCORERS
     ]
     adjusted = holm(np.array([row.p_value for row in rows]))
     return to_frame(
         [dataclasses.replace(row, p_adjusted=float(p)) for row, p in zip(rows, adjusted, strict=True)], Inversion
     )
+
+
+def flips(items: pl.DataFrame, seed: int = 0) -> pl.DataFrame:
+    """The table ``flips`` (:class:`~inversion.records.Flip`): which items change, and which way.
+
+    A row a run, conflict set, prompt, scorer and item whose label at the end is not that at the peak; both
+    are read as in :func:`inversions`, so ``context`` to ``parametric`` counts up to its ``to_parametric``.
+    """
+    rows = [
+        Flip(
+            **panel.run._asdict(),
+            set=panel.set,
+            prompt=panel.prompt,
+            scorer=scorer,
+            item_id=panel.items[i],
+            known=panel.known[i],
+            peak=peak[i],
+            end=end[i],
+        )
+        for panel in _panels(items)
+        if panel.role == "conflict"
+        for scorer in SCORERS
+        for peak, end in [_ends(panel, scorer, seed)]
+        for i in np.flatnonzero(peak != end)
+    ]
+    return to_frame(rows, Flip)
+
+
+def flip_overlap(items: pl.DataFrame, seed: int = 0) -> pl.DataFrame:
+    """The table ``flip_overlap`` (:class:`~inversion.records.FlipOverlap`): do two runs lose the same items?
+
+    A row a pair of runs that were asked the same conflict set and prompt, by scorer, over the items that both
+    were asked: those that flip from the context answer at the peak to the parametric answer at the end.
+    """
+    lost: dict[tuple[str, str, str], list[tuple[Run, Strings, Bools]]] = defaultdict(list)
+    for panel in _panels(items):
+        if panel.role == "conflict":
+            for scorer in SCORERS:
+                peak, end = _ends(panel, scorer, seed)
+                flipped = np.asarray((peak == "context") & (end == "parametric"))
+                lost[panel.set, panel.prompt, scorer].append((panel.run, panel.items, flipped))
+    rows = [
+        _overlap(key, first, second)
+        for key, runs in sorted(lost.items())
+        for first, second in itertools.combinations(runs, 2)
+    ]
+    return to_frame(rows, FlipOverlap)
+
+
+def factors(items: pl.DataFrame, bootstrap: int, seed: int = 0) -> pl.DataFrame:
+    """The table ``factors`` (:class:`~inversion.records.FactorRate`): context reliance by each level of each factor.
+
+    A row a run, conflict set, prompt, scorer, factor, level and moment. Start, peak and end are those of
+    :func:`inversions`, each item's peak at the step that the other half of the clusters picked; all levels
+    are so read at the same steps. Intervals take these steps as given. Sets without factors have no rows.
+    """
+    rows: list[FactorRate] = []
+    for panel in _panels(items):
+        if panel.role == "conflict" and any(panel.factors):
+            for scorer in SCORERS:
+                rows += _factor_rates(panel, scorer, bootstrap, seed)
+    return to_frame(rows, FactorRate)
+
+
+def agreement(items: pl.DataFrame) -> pl.DataFrame:
+    """The table ``agreement`` (:class:`~inversion.records.Agreement`): how far each two scorers agree on a set.
+
+    Over all runs and steps. ``both``, which only containment says, is a label like the others.
+    """
+    require_schema(items, Item, "items")
+    rows = [
+        _agreement(name, prompt, first, second, counts)
+        for first, second in itertools.combinations(SCORERS, 2)
+        for (name, prompt), counts in items.lazy()
+        .filter(pl.col("role") == "conflict")
+        .group_by("set", "prompt", *dict.fromkeys((first, second, "containment")))
+        .len()
+        .collect()
+        .sort("set", "prompt", first, second)
+        .partition_by("set", "prompt", as_dict=True, maintain_order=True)
+        .items()
+    ]
+    return to_frame(rows, Agreement).sort("set", "prompt", maintain_order=True)
 
 
 def steps_to_keep(items: pl.DataFrame, keep: KeepCheckpoints) -> set[int]:
@@ -155,15 +271,35 @@ class _Panel:
     items: Strings
     clusters: Strings
     strata: Strings
+    known: Strings
+    """True, False, or None where the base model cannot be asked."""
+    factors: list[list[str]]
     labels: Mapping[str, Strings]
     """By scorer: (items, steps)."""
     margin: Floats
-    """Log-probability of the context answer less that of the parametric answer, in nats: (items, steps)."""
+    """Log-probability of the context answer less that of the parametric answer at the first token in which they
+    differ, in nats, NaN where there is none: (items, steps)."""
 
-    def strata_names(self) -> list[str]:
-        """``all`` and, where there are several, each stratum."""
+    def take(self, chosen: Bools) -> _Panel:
+        """The panel of some of its items."""
+        return dataclasses.replace(
+            self,
+            items=self.items[chosen],
+            clusters=self.clusters[chosen],
+            strata=self.strata[chosen],
+            known=self.known[chosen],
+            factors=[self.factors[i] for i in np.flatnonzero(chosen)],
+            labels={scorer: labels[chosen] for scorer, labels in self.labels.items()},
+            margin=self.margin[chosen],
+        )
+
+    def in_strata(self) -> Iterator[tuple[str, _Panel]]:
+        """``all``, each stratum where there are several, and ``known`` where items are."""
+        yield ALL, self
         names = sorted(set(self.strata))
-        return [ALL, *names] if len(names) > 1 else [ALL]
+        for name in names if len(names) > 1 else []:
+            yield name, self.take(np.asarray(self.strata == name))
+        yield from list(_whole_and_known(self))[1:]
 
     def gives(self, scorer: str, side: Literal["context", "parametric"]) -> Bools:
         """Whether an answer gives a side's answer, alone or with the other: (items, steps)."""
@@ -171,11 +307,24 @@ class _Panel:
         return np.asarray((labels == side) | (labels == "both"))
 
 
+def _whole_and_known(panel: _Panel) -> Iterator[tuple[str, _Panel]]:
+    """The panel as ``all`` and, where there are any, its ``known`` items."""
+    yield ALL, panel
+    known = np.array([fact is True for fact in panel.known], dtype=bool)
+    if known.any():
+        yield KNOWN, panel.take(known)
+
+
 def _panels(items: pl.DataFrame) -> Iterator[_Panel]:
     """The panels of the table ``items``, sorted; see :func:`curves` for the errors."""
     require_schema(items, Item, "items")
     keys = [*Run._fields, "set", "prompt"]
-    for frame in items.sort(*keys, "item_id", "step").partition_by(keys, maintain_order=True):
+    # texts are most of the table, and are judged already
+    for frame in (
+        items.drop("text", "context_answers", "parametric_answers")
+        .sort(*keys, "item_id", "step")
+        .partition_by(keys, maintain_order=True)
+    ):
         yield _panel(frame)
 
 
@@ -183,7 +332,9 @@ def _panel(frame: pl.DataFrame) -> _Panel:
     """The panel of the rows of one run, set and prompt, which are sorted by item and step."""
     first = frame.row(0, named=True)
     run = Run(**{name: first[name] for name in Run._fields})
-    _require_grid(frame, f"{run.path}, set {first['set']!r}, prompt {first['prompt']!r}")
+    where = f"{run.path}, set {first['set']!r}, prompt {first['prompt']!r}"
+    _require_grid(frame, where)
+    _require_logprobs(frame, where)
     shape = frame["item_id"].n_unique(), frame["step"].n_unique()
 
     def grid(column: str) -> Strings:
@@ -199,8 +350,13 @@ def _panel(frame: pl.DataFrame) -> _Panel:
         items=grid("item_id")[:, 0],
         clusters=grid("cluster")[:, 0],
         strata=grid("stratum")[:, 0],
+        known=grid("known")[:, 0],
+        factors=frame["factors"].gather_every(shape[1]).to_list(),
         labels={scorer: grid(scorer) for scorer in SCORERS},
-        margin=(frame["context_logprob"] - frame["parametric_logprob"]).to_numpy().reshape(shape),
+        margin=(frame["context_first_logprob"] - frame["parametric_first_logprob"])
+        .fill_null(float("nan"))
+        .to_numpy()
+        .reshape(shape),
     )
 
 
@@ -213,6 +369,18 @@ def _require_grid(frame: pl.DataFrame, where: str) -> None:
         item, n, distinct = bad.row(0)
         raise ValueError(
             f"{where}: item {item!r} has {n} rows at {distinct} of {steps} steps; delete the run's labels and rerun"
+        )
+
+
+def _require_logprobs(frame: pl.DataFrame, where: str) -> None:
+    """Raises :class:`ValueError` unless both answers of every conflict item were scored."""
+    lacking = frame.filter(
+        pl.col("role") == "conflict", pl.any_horizontal(pl.col("context_logprob", "parametric_logprob").is_null())
+    )
+    if not lacking.is_empty():
+        raise ValueError(
+            f"{where}: conflict item {lacking['item_id'][0]!r} lacks the log-probability of an answer; give it both "
+            "answers or make it a control item"
         )
 
 
@@ -266,39 +434,68 @@ class _Curves:
         ]
 
 
-def _estimate(panel: _Panel, stratum: str, bootstrap: int, rng: np.random.Generator) -> _Curves:
-    """The curves of one stratum of a panel."""
-    measures = _measures(panel)
-    chosen = np.full(len(panel.items), True) if stratum == ALL else np.asarray(panel.strata == stratum)
-    values = np.stack(list(measures.values()), axis=-1)[chosen]
-    samples = cluster_bootstrap(values, _codes(panel.clusters[chosen]), bootstrap, rng)
+_Measures = dict[tuple[str, str], Floats]
+"""By scorer and metric, what is averaged over items: (items, steps)."""
+
+
+def _parts(panel: _Panel, matching: _Panel | None) -> Iterator[tuple[str, _Measures, _Panel]]:
+    """What is estimated of a panel: strata, measures and the items that have them.
+
+    ``matching`` is the panel of its matching control, where there is one.
+    """
+    for stratum, part in panel.in_strata():
+        yield stratum, _measures(part), part
+        if panel.role == "control":
+            continue
+        compared = part.take(np.asarray(~np.isnan(part.margin).any(axis=1)))
+        if len(compared.items):
+            yield stratum, {("logprob", "m_c"): np.asarray(expit(compared.margin), dtype=np.float64)}, compared
+        if matching is not None:
+            paired = part.take(np.isin(part.items.astype(str), matching.items.astype(str)))
+            if len(paired.items):
+                yield stratum, _pair_measures(paired, matching), paired
+
+
+def _estimate(panel: _Panel, stratum: str, measures: _Measures, bootstrap: int, rng: np.random.Generator) -> _Curves:
+    """The curves of one stratum, whose items ``panel`` holds."""
+    values = np.stack(list(measures.values()), axis=-1)
+    samples = cluster_bootstrap(values, _codes(panel.clusters), bootstrap, rng)
     return _Curves(panel, panel.set, stratum, list(measures), values.mean(axis=0), samples, len(values))
 
 
-def _measures(panel: _Panel) -> dict[tuple[str, str], Floats]:
-    """By scorer and metric, what is averaged over items: (items, steps)."""
+def _measures(panel: _Panel) -> _Measures:
+    """Accuracies of a control set, rates of a conflict set."""
     if panel.role == "control":
-        return {
-            (scorer, "accuracy"): (panel.labels[scorer] != "other").astype(np.float64) for scorer in CONTROL_SCORERS
-        }
-    measures: dict[tuple[str, str], Floats] = {}
+        return {(scorer, "accuracy"): _right(panel, scorer).astype(np.float64) for scorer in CONTROL_SCORERS}
+    measures: _Measures = {}
     for scorer in SCORERS:
         measures[scorer, "context_rate"] = panel.gives(scorer, "context").astype(np.float64)
         measures[scorer, "parametric_rate"] = panel.gives(scorer, "parametric").astype(np.float64)
         measures[scorer, "other_rate"] = (panel.labels[scorer] == "other").astype(np.float64)
-    measures["logprob", "m_c"] = _context_share(panel)
     return measures
 
 
-def _context_share(panel: _Panel) -> Floats:
-    """p(c) / (p(c) + p(p)) of every item and step."""
-    missing = panel.items[np.isnan(panel.margin).any(axis=1)]
-    if len(missing):
+def _pair_measures(panel: _Panel, matching: _Panel) -> _Measures:
+    """Whether items are right under both the conflicting and the matching passage, at the steps of both.
+
+    All items of ``panel`` are in ``matching``.
+    """
+    if not np.array_equal(panel.steps, matching.steps):
         raise ValueError(
-            f"{panel.run.path}, set {panel.set!r}: conflict item {missing[0]!r} lacks the log-probability of an "
-            "answer; give it both answers or make it a control item"
+            f"{panel.run.path}: the sets {panel.set!r} and {matching.set!r} have different steps; delete the run's "
+            "labels and rerun"
         )
-    return np.asarray(expit(panel.margin), dtype=np.float64)
+    place = {item: i for i, item in enumerate(matching.items)}
+    rows = [place[item] for item in panel.items]
+    return {
+        (scorer, "pair_accuracy"): (panel.gives(scorer, "context") & _right(matching, scorer)[rows]).astype(np.float64)
+        for scorer in CONTROL_SCORERS
+    }
+
+
+def _right(control: _Panel, scorer: str) -> Bools:
+    """Whether the items of a control set are answered right: (items, steps)."""
+    return np.asarray(control.labels[scorer] != "other")
 
 
 def _control_mean(estimates: list[_Curves]) -> _Curves:
@@ -330,11 +527,11 @@ class _Path(NamedTuple):
     end: Floats
 
 
-def _inversion(panel: _Panel, scorer: str, bootstrap: int, seed: int) -> Inversion:
-    """The row of one panel and scorer, its p-value not yet corrected."""
+def _inversion(panel: _Panel, stratum: str, scorer: str, bootstrap: int, seed: int) -> Inversion:
+    """The row of one panel, stratum (whose items it holds) and scorer, its p-value not yet corrected."""
     codes = _codes(panel.clusters)
     half = _first_half(np.unique(panel.clusters), seed)
-    closing = max(1, int((panel.steps > 0.9 * panel.steps[-1]).sum()))
+    closing = _closing(panel)
     context, parametric = panel.gives(scorer, "context"), panel.gives(scorer, "parametric")
 
     sums = cluster_sums(context.astype(np.float64), codes)
@@ -345,14 +542,14 @@ def _inversion(panel: _Panel, scorer: str, bootstrap: int, seed: int) -> Inversi
     rise_low, rise_high = (float(bound) for bound in interval(resampled.peak - resampled.start))
     drop_low, drop_high = (float(bound) for bound in interval(resampled.peak - resampled.end))
 
-    # each item at the step that the other half picked
-    at_peak = np.where(half, sums[~half].sum(axis=0).argmax(), sums[half].sum(axis=0).argmax())[codes]
+    at_peak = _peak_steps(context, codes, half)
     rows = np.arange(len(codes))
     peak_context, peak_parametric = context[rows, at_peak], parametric[rows, at_peak]
     end_context, end_parametric = _majority(context[:, -closing:]), _majority(parametric[:, -closing:])
     return Inversion(
         **panel.run._asdict(),
         set=panel.set,
+        stratum=stratum,
         prompt=panel.prompt,
         scorer=scorer,
         start=start,
@@ -372,6 +569,17 @@ def _inversion(panel: _Panel, scorer: str, bootstrap: int, seed: int) -> Inversi
         p_adjusted=float("nan"),
         verdict=verdict(rise_low, rise_high, drop_low, drop_high),
     )
+
+
+def _closing(panel: _Panel) -> int:
+    """How many of the last checkpoints are the end."""
+    return max(1, int((panel.steps > 0.9 * panel.steps[-1]).sum()))
+
+
+def _peak_steps(context: Bools, codes: Ints, half: Bools) -> Ints:
+    """The index of the step at which each item's peak is read: the best of the other half of the clusters."""
+    sums = cluster_sums(context.astype(np.float64), codes)
+    return np.asarray(np.where(half, sums[~half].sum(axis=0).argmax(), sums[half].sum(axis=0).argmax())[codes])
 
 
 def _first_half(clusters: Iterable[str], seed: int) -> Bools:
@@ -419,3 +627,110 @@ def _majority(given: Bools) -> Bools:
 def _count(*conditions: Bools) -> int:
     """Items for which all conditions hold."""
     return int(np.logical_and.reduce(conditions).sum())
+
+
+# --- flips --------------------------------------------------------------------------------------
+
+
+def _ends(panel: _Panel, scorer: str, seed: int) -> tuple[Strings, Strings]:
+    """Every item's label at the peak and at the end, as :func:`inversions` reads them."""
+    context, parametric = panel.gives(scorer, "context"), panel.gives(scorer, "parametric")
+    codes, closing = _codes(panel.clusters), _closing(panel)
+    at_peak = _peak_steps(context, codes, _first_half(np.unique(panel.clusters), seed))
+    peak = panel.labels[scorer][np.arange(len(codes)), at_peak]
+    words = np.array([["other", "parametric"], ["context", "both"]], dtype=object)
+    end = words[_majority(context[:, -closing:]).astype(int), _majority(parametric[:, -closing:]).astype(int)]
+    return peak, end
+
+
+def _overlap(
+    key: tuple[str, str, str], first: tuple[Run, Strings, Bools], second: tuple[Run, Strings, Bools]
+) -> FlipOverlap:
+    """The row of two runs: each with its items and whether they flip."""
+    (run, items, flips_here), (other, other_items, flips_there) = first, second
+    if not np.array_equal(items, other_items):
+        _, here, there = np.intersect1d(items.astype(str), other_items.astype(str), return_indices=True)
+        flips_here, flips_there = flips_here[here], flips_there[there]
+    both = _count(flips_here, flips_there)
+    only_first, only_second = int(flips_here.sum()) - both, int(flips_there.sum()) - both
+    neither = len(flips_here) - both - only_first - only_second
+    odds_ratio, p_value = fisher(both, only_first, only_second, neither)
+    name, prompt, scorer = key
+    return FlipOverlap(
+        set=name,
+        prompt=prompt,
+        scorer=scorer,
+        first=run.path,
+        second=other.path,
+        both=both,
+        only_first=only_first,
+        only_second=only_second,
+        neither=neither,
+        odds_ratio=odds_ratio,
+        p_value=p_value,
+    )
+
+
+# --- factors ------------------------------------------------------------------------------------
+
+
+def _factor_rates(panel: _Panel, scorer: str, bootstrap: int, seed: int) -> Iterator[FactorRate]:
+    """The rows of one panel and scorer, by factor and level."""
+    codes, closing = _codes(panel.clusters), _closing(panel)
+    context = panel.gives(scorer, "context")
+    at_peak = _peak_steps(context, codes, _first_half(np.unique(panel.clusters), seed))
+    moments = {
+        "start": context[:, 0],
+        "peak": context[np.arange(len(codes)), at_peak],
+        "end": context[:, -closing:].mean(axis=1),
+    }
+    values = np.stack(list(moments.values()), axis=-1).astype(np.float64)
+    for crossed in sorted({crossed for listed in panel.factors for crossed in listed}):
+        factor, _, level = crossed.partition("=")
+        chosen = np.array([crossed in listed for listed in panel.factors])
+        samples = cluster_bootstrap(
+            values[chosen], _codes(panel.clusters[chosen]), bootstrap, _generator(seed, panel.set)
+        )
+        low, high = interval(samples)
+        for j, moment in enumerate(moments):
+            yield FactorRate(
+                **panel.run._asdict(),
+                set=panel.set,
+                prompt=panel.prompt,
+                scorer=scorer,
+                factor=factor,
+                level=level,
+                moment=moment,
+                context_rate=float(values[chosen, j].mean()),
+                low=float(low[j]),
+                high=float(high[j]),
+                n=int(chosen.sum()),
+            )
+
+
+# --- agreement ----------------------------------------------------------------------------------
+
+
+def _agreement(name: str, prompt: str, first: str, second: str, counts: pl.DataFrame) -> Agreement:
+    """The row of two scorers, from how often each combination of labels occurs (column ``len``)."""
+    same = pl.col(first) == pl.col(second)
+    one_answer = pl.col("containment").is_in(["context", "parametric"])
+    n, agreeing, clear, clear_disagreeing = (
+        int(counts.filter(condition)["len"].sum())
+        for condition in (pl.lit(value=True), same, one_answer, one_answer & ~same)
+    )
+    labels = sorted({*counts[first], *counts[second]})
+    table = np.zeros((len(labels), len(labels)))
+    for a, b, count in counts.select(first, second, "len").iter_rows():
+        table[labels.index(a), labels.index(b)] += count
+    return Agreement(
+        set=name,
+        prompt=prompt,
+        first=first,
+        second=second,
+        n=n,
+        agreement=agreeing / n,
+        kappa=kappa(table),
+        one_answer=clear,
+        one_answer_disagree=clear_disagreeing,
+    )

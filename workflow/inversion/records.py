@@ -167,6 +167,38 @@ class Response:
 
 
 @dataclass(frozen=True, slots=True)
+class KnowledgeProbe:
+    """What a base model says to one conflict item without its context, in a plain format: raw facts, no judgement."""
+
+    set: str
+    item_id: str
+    text: str
+    """Greedy answer up to the end of its line."""
+    context_logprob: float
+    """Log-probability (nats a token) of the context answer, its likeliest alias."""
+    parametric_logprob: float
+    """The same of the parametric answer."""
+    distractors: list[str]
+    """Parametric answers of other items of the set and stratum."""
+    distractor_logprobs: list[float]
+    """Log-probability (nats a token) of each distractor."""
+
+
+@dataclass(frozen=True, slots=True)
+class Knowledge:
+    """One row of the table ``knowledge``: whether a base model knows the fact that a conflict item contradicts."""
+
+    model: str
+    set: str
+    item_id: str
+    known: bool
+    reason: str
+    """Why: ``known``, or what it failed (``outranked by ...``, ``not generated``)."""
+    text: str
+    """What the model answered without the context."""
+
+
+@dataclass(frozen=True, slots=True)
 class Item:
     """One row of the table ``items``: a run, step, item and prompt, with every scorer's label."""
 
@@ -181,6 +213,11 @@ class Item:
     item_id: str
     cluster: str
     stratum: str
+    factors: list[str]
+    """What was crossed in making the item, as ``name=level``; empty for most sets."""
+    known: bool | None
+    """Whether the base model knows the parametric answer (controls: of the item they belong to); null where it
+    cannot be asked."""
     prompt: str
     context_answers: list[str]
     parametric_answers: list[str]
@@ -190,6 +227,10 @@ class Item:
     context_tokens: int
     parametric_logprob: float | None
     parametric_tokens: int
+    context_first_logprob: float | None
+    parametric_first_logprob: float | None
+    context_logprob_closed: float | None
+    parametric_logprob_closed: float | None
     containment: str
     """Label by containment: ``context``, ``parametric``, ``both`` or ``other``."""
     first_mention: str
@@ -210,11 +251,12 @@ class CurvePoint:
     epoch: float
     set: str
     stratum: str
-    """``all`` for the whole set."""
+    """``all`` for the whole set, ``known`` for the items whose fact the base model knows."""
     prompt: str
     scorer: str
     metric: str
-    """``context_rate``, ``parametric_rate``, ``other_rate``, ``m_c`` or ``accuracy`` (controls, benchmarks)."""
+    """``context_rate``, ``parametric_rate``, ``other_rate``, ``m_c``, ``pair_accuracy`` or ``accuracy`` (controls,
+    benchmarks)."""
     value: float
     low: float
     high: float
@@ -232,6 +274,8 @@ class Inversion:
     recipe: str
     seed: int
     set: str
+    stratum: str
+    """``all`` for the whole set, ``known`` for the items whose fact the base model knows."""
     prompt: str
     scorer: str
     start: float
@@ -251,8 +295,92 @@ class Inversion:
     """Items answered with memory at the peak and with the context at the end."""
     p_value: float
     p_adjusted: float
+    """Corrected over the whole table, both strata included."""
     verdict: str
     """``inversion``, ``no_drop``, ``no_rise`` or ``inconclusive``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """One row of the table ``agreement``: how far two scorers agree on one conflict set, over all runs and steps."""
+
+    set: str
+    prompt: str
+    first: str
+    second: str
+    n: int
+    """Responses."""
+    agreement: float
+    """Share of responses with the same label."""
+    kappa: float
+    """Cohen's kappa: agreement beyond chance; NaN where both scorers know one label only."""
+    one_answer: int
+    """Responses whose text holds one of the two answers and not the other (by containment)."""
+    one_answer_disagree: int
+    """How many of these get different labels."""
+
+
+@dataclass(frozen=True, slots=True)
+class Flip:
+    """One row of the table ``flips``: an item of one run whose label at the end is not that at the peak."""
+
+    model: str
+    dataset: str
+    recipe: str
+    seed: int
+    set: str
+    prompt: str
+    scorer: str
+    item_id: str
+    known: bool | None
+    peak: str
+    """Label at the peak."""
+    end: str
+    """Label at the end."""
+
+
+@dataclass(frozen=True, slots=True)
+class FlipOverlap:
+    """One row of the table ``flip_overlap``: whether two runs lose the same items from context to memory."""
+
+    set: str
+    prompt: str
+    scorer: str
+    first: str
+    """A run, as ``{model}/{dataset}/{recipe}/seed{seed}``."""
+    second: str
+    both: int
+    """Items that flip from the context answer to the parametric one in both runs."""
+    only_first: int
+    only_second: int
+    neither: int
+    odds_ratio: float
+    """both x neither / (only_first x only_second); above 1 where the same items flip, NaN where a run flips none."""
+    p_value: float
+    """Fisher's exact test, two-sided."""
+
+
+@dataclass(frozen=True, slots=True)
+class FactorRate:
+    """One row of the table ``factors``: context reliance at one level of one factor of a crossed set."""
+
+    model: str
+    dataset: str
+    recipe: str
+    seed: int
+    set: str
+    prompt: str
+    scorer: str
+    factor: str
+    level: str
+    moment: str
+    """``start``, ``peak`` or ``end``, as in the table ``inversions``."""
+    context_rate: float
+    low: float
+    high: float
+    """95 % interval, a bootstrap over clusters."""
+    n: int
+    """Items."""
 
 
 @dataclass(frozen=True, slots=True)

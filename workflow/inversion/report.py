@@ -15,6 +15,7 @@ from docutils.utils import SystemMessage  # type: ignore[import-untyped]
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
+from inversion.analyse import ALL
 from inversion.artifacts import write_text
 from inversion.manifests import BaseManifest
 from inversion.records import AuditFinding, Inversion, SelectionCount, from_frame
@@ -120,7 +121,7 @@ def render_report(report: Report, template: str, scorer: str = "first_mention") 
     Raises :class:`ValueError` where a table lacks a column, has no row of ``scorer`` although it has
     rows, or a caption is no valid reStructuredText.
     """
-    inversions = from_frame(report.inversions, Inversion)
+    inversions = from_frame(report.inversions.filter(pl.col("stratum") == ALL), Inversion)
     by_scorer = {name: [row for row in inversions if row.scorer == name] for name in _scorers(inversions, scorer)}
     selections = from_frame(report.selections, SelectionCount)
     findings = from_frame(report.audit, AuditFinding)

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal, NamedTuple
 
 from inversion.config import Run
-from inversion.records import ConflictItem, Item, Response
+from inversion.records import ConflictItem, Item, Knowledge, KnowledgeProbe, Response
 
 Label = Literal["context", "parametric", "other"]
 
@@ -128,11 +128,16 @@ def by_logprob(
 
 
 def label_run(
-    run: Run, items: Sequence[ConflictItem], responses: Sequence[Response], steps_per_epoch: float
+    run: Run,
+    items: Sequence[ConflictItem],
+    responses: Sequence[Response],
+    steps_per_epoch: float,
+    knowledge: Sequence[Knowledge] = (),
 ) -> list[Item]:
     """The rows of the table ``items`` of one run: every response with its item and every scorer's label.
 
-    Ordered by step, then as ``items``, then by prompt.
+    Ordered by step, then as ``items``, then by prompt. ``knowledge`` is that of the run's base model; what it says
+    of an item of the set ``x`` holds for the same item of the controls ``x+...`` too.
 
     Raises :class:`ValueError` where an item or response stands twice, a response belongs to no item,
     or an item was not asked at a step and prompt at which others were.
@@ -141,13 +146,14 @@ def label_run(
         raise ValueError(f"{run.path}: steps_per_epoch must be above 0, got {steps_per_epoch}")
     _refuse_duplicates(run, "item", ((item.set, item.item_id) for item in items))
     _refuse_duplicates(run, "response", ((r.step, r.prompt, r.set, r.item_id) for r in responses))
-    known = {(item.set, item.item_id) for item in items}
+    listed = {(item.set, item.item_id) for item in items}
     for response in responses:
-        if (response.set, response.item_id) not in known:
+        if (response.set, response.item_id) not in listed:
             raise ValueError(
                 f"{run.path}: the response at step {response.step} to item {response.item_id!r} of set "
                 f"{response.set!r} belongs to no item; delete the run's responses and rerun"
             )
+    known = {(fact.set, fact.item_id): fact.known for fact in knowledge}
     asked = {(r.step, r.prompt, r.set, r.item_id): r for r in responses}
     rows = []
     for step in sorted({r.step for r in responses}):
@@ -160,11 +166,12 @@ def label_run(
                         f"{run.path}: no response at step {step} to item {item.item_id!r} of set {item.set!r} "
                         f"(prompt {prompt!r}); delete the run's responses and rerun"
                     )
-                rows.append(_label(run, item, answer, step / steps_per_epoch))
+                fact = known.get((item.set.partition("+")[0], item.item_id))
+                rows.append(_label(run, item, answer, step / steps_per_epoch, fact))
     return rows
 
 
-def _label(run: Run, item: ConflictItem, response: Response, epoch: float) -> Item:
+def _label(run: Run, item: ConflictItem, response: Response, epoch: float, known: bool | None) -> Item:
     """One response with its item and every scorer's label."""
     answers = item.context_answers, item.parametric_answers
     logprobs = (
@@ -187,6 +194,8 @@ def _label(run: Run, item: ConflictItem, response: Response, epoch: float) -> It
         item_id=item.item_id,
         cluster=item.cluster,
         stratum=item.stratum,
+        factors=item.factors,
+        known=known,
         prompt=response.prompt,
         context_answers=item.context_answers,
         parametric_answers=item.parametric_answers,
@@ -196,10 +205,34 @@ def _label(run: Run, item: ConflictItem, response: Response, epoch: float) -> It
         context_tokens=response.context_tokens,
         parametric_logprob=response.parametric_logprob,
         parametric_tokens=response.parametric_tokens,
+        context_first_logprob=response.context_first_logprob,
+        parametric_first_logprob=response.parametric_first_logprob,
+        context_logprob_closed=response.context_logprob_closed,
+        parametric_logprob_closed=response.parametric_logprob_closed,
         containment=containment(response.text, *answers).label,
         first_mention=first_mention(response.text, *answers),
         logprob=likelier,
     )
+
+
+def judge_knowledge(model: str, item: ConflictItem, probe: KnowledgeProbe) -> Knowledge:
+    """Whether the base model ``model`` knows the parametric answer of ``item``, from what it said without the context.
+
+    It does where that answer is likelier per token than the context answer and every distractor, and its greedy
+    answer commits to it (:func:`first_mention`). This is settled once by the base model, so the items that count as
+    known are the same at every checkpoint. The reason names the likeliest rival that is not outranked.
+    """
+    rivals = [
+        (probe.context_logprob, item.context_answers[0]),
+        *zip(probe.distractor_logprobs, probe.distractors, strict=True),
+    ]
+    strongest, name = max(rivals, key=lambda rival: rival[0])
+    failed = []
+    if not probe.parametric_logprob > strongest:
+        failed.append(f"outranked by {name}")
+    if first_mention(probe.text, item.context_answers, item.parametric_answers) != "parametric":
+        failed.append("not generated")
+    return Knowledge(model, item.set, item.item_id, not failed, "; ".join(failed) or "known", probe.text)
 
 
 def _refuse_duplicates(run: Run, what: str, keys: Iterable[tuple[object, ...]]) -> None:

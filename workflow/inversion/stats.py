@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import binomtest
+from scipy.stats import binomtest, fisher_exact
+from statsmodels.stats.inter_rater import cohens_kappa
 from statsmodels.stats.multitest import multipletests
 
 Floats = npt.NDArray[np.float64]
@@ -64,6 +67,24 @@ def mcnemar(only_first: int, only_second: int) -> float:
     """
     discordant = only_first + only_second
     return float(binomtest(only_first, discordant, 0.5).pvalue) if discordant else 1.0
+
+
+@lru_cache(maxsize=65536)
+def fisher(both: int, only_first: int, only_second: int, neither: int) -> tuple[float, float]:
+    """The odds ratio of a table of two by two and its two-sided p-value by Fisher's exact test.
+
+    The ratio is ``both * neither / (only_first * only_second)``: infinite where only its denominator is 0, NaN (and
+    p 1) where a row or column of the table is empty.
+    """
+    odds_ratio, p_value = fisher_exact(np.array([[both, only_first], [only_second, neither]]))
+    return float(odds_ratio), float(p_value)
+
+
+def kappa(table: Floats) -> float:
+    """Cohen's kappa from the counts (labels, labels) of two raters; NaN where both know one label only."""
+    if np.count_nonzero(table.sum(axis=0) + table.sum(axis=1)) < 2:
+        return float("nan")
+    return float(cohens_kappa(table, return_results=False))
 
 
 def holm(p_values: Floats) -> Floats:
