@@ -12,7 +12,7 @@ WORKFLOW = Path(workflow.basedir) / "workflow"
 if str(WORKFLOW) not in sys.path:
     sys.path.insert(0, str(WORKFLOW))
 
-from inversion import respond, train, world
+from inversion import conflict, respond, train, world
 from inversion.artifacts import code_fingerprint, file_hashes, fingerprint
 from inversion.config import ConfigError, Figure, parse_config
 from inversion.manifests import CheckpointList

@@ -33,6 +33,7 @@ rule prepare_set:
         spec=lambda w: as_json(local(STUDY.sets[w.set])),
         excluded=lambda w: {name: as_json(local(STUDY.sets[name])) for name in excluded_sets(w.set)},
         world=lambda w: world_of(STUDY.sets[w.set]),
+        version=lambda w: conflict.VERSION if STUDY.sets[w.set].source == "facts" else 0,
         code=code_of("prepare_set"),
     script:
         "../scripts/prepare_set.py"

