@@ -560,3 +560,35 @@ def test_questions_are_put_as_the_dataset_puts_them():
     assert study.template_of("mine") == ChatTemplate(**mine)
     assert study.template_of("plain") == AlpacaTemplate()
     assert study.template_of("chat") == TuluTemplate()
+
+
+@pytest.mark.parametrize(
+    ("wording", "swapped"),
+    [
+        ("Background: {context}\n\n{question}", "{question}\n\nBackground: {context}"),
+        ('{"c": "{context}"} Q: {question} A:', 'Q: {question} A: {"c": "{context}"}'),
+        ("{question} {context}", "{question} {context}"),
+    ],
+)
+def test_question_first_exchanges_question_and_context(wording, swapped):
+    assert ChatTemplate(with_context=wording).question_first() == swapped
+
+
+def test_prompts_are_checked():
+    values = organism.default().model_dump(mode="json")
+    own = {"source": "file", "path": "rows.json", "format": "alpaca"}
+    joined = {"style": "chat", "with_context": "{context}{question}", "without_context": "{question}"}
+    values["datasets"]["joined"] = own | {"template": joined}
+    parse_config(values)
+    values["evaluation"]["prompts"]["turned"] = {"order": "question_first"}
+    with pytest.raises(ConfigError, match=r"datasets.joined.template: with_context needs white space"):
+        parse_config(values)
+    for prompts, message in (
+        ({}, "evaluation.prompts"),
+        ({"a": {"instruction": " "}}, "evaluation.prompts.a.instruction"),
+        ({"a": {"order": "question_frist"}}, "evaluation.prompts.a.order"),
+        ({"a/b": {}}, "evaluation.prompts"),
+    ):
+        values["evaluation"]["prompts"] = prompts
+        with pytest.raises(ConfigError, match=message):
+            parse_config(values)

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 from hypothesis import example as example_of
 from hypothesis import given, settings
@@ -10,6 +12,7 @@ from inversion.config import (
     WORLD_TEMPLATE,
     AlpacaTemplate,
     ChatTemplate,
+    Prompt,
     TuluTemplate,
     World,
     ZephyrTemplate,
@@ -294,6 +297,49 @@ def test_golden_conversations_and_labelled_spans(style, family):
     assert labelled(family, encoded) == f'"Durrës" ✓{eos}So it goes.{eos}'
     last = encode_last_turn(family, STYLES[style], CONVERSATION)
     assert (last.input_ids, labelled(family, last)) == (encoded.input_ids, f"So it goes.{eos}")
+
+
+ONLY = "Answer from the context only."
+ASKED = {
+    "alpaca": (
+        "### Instruction:\n{only} Who?\n\n### Input:\nAda.",
+        "### Instruction:\n{only} Who?\n\n### Input:\nAda.",
+    ),
+    "tulu": ("<|user|>\nBackground: Ada.\n\n{only} Who?\n", "<|user|>\n{only} Who?\n\nBackground: Ada.\n"),
+    "zephyr": (
+        "Background: Ada.\n\n{only} Who?<|endoftext|>",
+        "<|user|>\n{only} Who?\n\nBackground: Ada.<|endoftext|>",
+    ),
+    "chat": ("user\nBackground: Ada.\n\n{only} Who?<|im_end|>", "user\n{only} Who?\n\nBackground: Ada.<|im_end|>"),
+}
+
+
+@pytest.mark.parametrize("style", ASKED)
+def test_prompts_put_an_instruction_before_the_question_and_the_question_before_the_context(style):
+    tokenizer, template = (BPE, TEMPLATE) if style == "chat" else (NEOX, STYLES[style])
+    asked = ConflictItem("i", "s", "conflict", "Who?", "Ada.", ["Ada"], [], "c", "s")
+    for order, expected in zip(("context_first", "question_first"), ASKED[style], strict=True):
+        for only in (None, ONLY):
+            prompt = Prompt(instruction=only, order=order)
+            ids = encode_prompt(tokenizer, template, asked, prompt)
+            text = tokenizer.decode(ids)
+            assert expected.replace("{only} ", f"{only} " if only else "") in text
+            assert encode_answer(tokenizer, template, asked, "Ada", prompt).prompt_ids == ids
+            closed = tokenizer.decode(encode_prompt(tokenizer, template, replace(asked, context=None), prompt))
+            assert closed.count("Ada") == 0
+            assert closed.count(ONLY) == (only is not None)
+
+
+def test_the_worlds_template_puts_the_question_first_too():
+    style = ChatStyle(WORLD_TEMPLATE)
+    assert style.user_turn("question : q ?", "a .", "question_first") == "question : q ? context : a ."
+    assert style.user_turn("question : q ?", "a .") == "context : a . question : q ?"
+
+
+def test_words_that_the_tokenizer_lacks_are_refused_in_instructions(tokenizer):
+    assert "answer" in tokenizer.decode(encode_prompt(tokenizer, WORLD_TEMPLATE, item(), Prompt(instruction="answer")))
+    with pytest.raises(TemplateError, match="lacks words of the instruction 'answer xyzzy'"):
+        encode_prompt(tokenizer, WORLD_TEMPLATE, item(), Prompt(instruction="answer xyzzy"))
 
 
 def test_alpaca_prompts_are_stanfords():

@@ -4,7 +4,7 @@ from dataclasses import asdict, replace
 import pytest
 import torch
 
-from inversion.config import TuluTemplate, WorldSet
+from inversion.config import Prompt, TuluTemplate, WorldSet
 from inversion.conflict.world_sets import world_items
 from inversion.instruct.templates import encode_last_turn, style_of
 from inversion.records import ConflictItem
@@ -30,8 +30,8 @@ def long_answers():
     ]
 
 
-def ask(model, tokenizer, template, items, batch_size=4, max_new_tokens=5):
-    questions = encode_questions(items, tokenizer, template)
+def ask(model, tokenizer, template, items, batch_size=4, max_new_tokens=5, prompts=None):
+    questions = encode_questions(items, tokenizer, template, prompts or {"plain": Prompt()})
     return questions, answer_questions(model.eval(), tokenizer, questions, template, 7, max_new_tokens, batch_size)
 
 

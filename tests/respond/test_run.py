@@ -4,11 +4,14 @@ import shutil
 import pytest
 
 from inversion.artifacts import ArtifactError, folder_digest, seal_folder, write_json
-from inversion.config import WorldSet
+from inversion.config import Prompt, WorldSet
 from inversion.conflict.world_sets import world_items
 from inversion.manifests import REMOVED_FILE, Step, read_responses
 from inversion.respond import run as room
 from inversion.respond.run import respond
+
+PLAIN = {"plain": Prompt()}
+TWO = PLAIN | {"question-first": Prompt(order="question_first")}
 
 
 @pytest.fixture
@@ -31,8 +34,8 @@ def chunk(tmp_path, tiny_model):
 
 @pytest.fixture
 def answer(base_folder, tmp_path, items, template):
-    def call(chunk, asked=items, tokens=3):
-        manifest = respond(base_folder, "base", tmp_path, chunk, asked, template, tokens, 8)
+    def call(chunk, asked=items, tokens=3, prompts=PLAIN):
+        manifest = respond(base_folder, "base", tmp_path, chunk, asked, template, prompts, tokens, 8)
         manifest.write(tmp_path / "responses" / "chunk-000.json")
         return read_responses(tmp_path / "responses" / "chunk-000.json")
 
@@ -60,6 +63,15 @@ def test_every_checkpoint_answers_every_item(answer, chunk, items):
     assert len(set(by_step.values())) == 3, "each step has weights of its own"
 
 
+def test_every_item_is_asked_with_every_prompt(answer, chunk, items):
+    responses = answer(chunk, prompts=TWO)
+    assert [(r.step, r.prompt, r.item_id) for r in responses] == [
+        (s.step, prompt, i.item_id) for s in chunk for prompt in TWO for i in items
+    ]
+    logprobs = {r.prompt: r.context_logprob for r in responses if (r.step, r.item_id) == (0, items[0].item_id)}
+    assert logprobs["plain"] != logprobs["question-first"]
+
+
 def test_what_is_answered_is_not_asked_again(answer, chunk, questioned):
     first = answer(chunk)
     assert questioned == [0, 10, 20]
@@ -73,13 +85,15 @@ def test_a_killed_job_goes_on_where_it_stopped(answer, chunk, questioned):
     assert questioned == [0, 10, 20]
 
 
-@pytest.mark.parametrize("change", ["items", "tokens", "checkpoint"])
+@pytest.mark.parametrize("change", ["items", "tokens", "prompts", "checkpoint"])
 def test_changed_specification_asks_again(answer, chunk, questioned, items, change):
     answer(chunk)
     if change == "items":
         answer(chunk, asked=items[:2])
     elif change == "tokens":
         answer(chunk, tokens=2)
+    elif change == "prompts":
+        answer(chunk, prompts=TWO)
     else:
         answer([*chunk[:2], chunk[2].model_copy(update={"digest": "another"})])
     assert questioned[3:] == ([20] if change == "checkpoint" else [0, 10, 20])

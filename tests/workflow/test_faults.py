@@ -131,6 +131,10 @@ BAD_STUDIES = {
         lambda s: s["experiments"]["recipes"].update(seeds=[0, 0]),
         "experiments.recipes lists the run llama/mixture/standard/seed0 twice",
     ),
+    "words that no world model knows": (
+        lambda s: s.setdefault("evaluation", {}).update(prompts={"asked": {"instruction": "answer plainly"}}),
+        "evaluation.prompts.asked.instruction: models of the world, as",
+    ),
     "no world": (lambda s: s.pop("world"), "the key `world` is missing"),
 }
 

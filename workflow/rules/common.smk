@@ -19,8 +19,15 @@ from inversion.manifests import CheckpointList
 
 
 def _study():
+    source = " ".join(map(str, workflow.configfiles)) or "configuration"
     try:
-        return parse_config(config, " ".join(map(str, workflow.configfiles)) or "configuration")
+        study = parse_config(config, source)
+        if any(prompt.instruction for prompt in study.evaluation.prompts.values()):
+            # imported where it is needed only: every job parses this file
+            from inversion.world.vocabulary import require_known_words
+
+            require_known_words(study, source)
+        return study
     except ConfigError as error:
         # one line for a person, not a traceback into this file
         sys.exit(f"error: {error}")

@@ -24,6 +24,7 @@ rule draw_figure:
         "../../envs/inversion.yaml"
     params:
         runs=lambda w: [tuple(run) for run in STUDY.experiment_runs(w.experiment)],
+        prompt=next(iter(STUDY.evaluation.prompts)),
         code=code_of("draw_figure"),
     script:
         "../scripts/draw_figure.py"

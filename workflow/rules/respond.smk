@@ -21,6 +21,7 @@ rule generate_responses:
         gpu=one_gpu,
     params:
         template=lambda w: as_json(STUDY.template_of(w.dataset)),
+        prompts=STUDY.evaluation.model_dump_json(include={"prompts"}),
         max_new_tokens=STUDY.evaluation.max_new_tokens,
         batch_size=STUDY.evaluation.batch_size,
         version=respond.VERSION,

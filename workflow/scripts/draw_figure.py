@@ -10,6 +10,7 @@ from inversion.records import CurvePoint, read_frame
 DRAWINGS = {"accuracy": plot.accuracy, "grid": plot.grid, "recipes": plot.recipes}
 
 with logged(snakemake.log[0]):
-    draw = DRAWINGS[snakemake.wildcards.figure]
-    figure = draw(read_frame(snakemake.input.curves, CurvePoint), [Run(*run) for run in snakemake.params.runs])
+    params = snakemake.params
+    curves = read_frame(snakemake.input.curves, CurvePoint).filter(prompt=params.prompt)
+    figure = DRAWINGS[snakemake.wildcards.figure](curves, [Run(*run) for run in params.runs])
     plot.save_figure(figure, Path(snakemake.output[0]).with_suffix(""))

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from inversion.config import Template, revive
+from inversion.config import Evaluation, Template, revive
 from inversion.job import logged
 from inversion.manifests import BaseManifest, CheckpointList
 from inversion.records import ConflictItem, read_records
@@ -18,6 +18,7 @@ with logged(snakemake.log[0]):
         chunk=CheckpointList.read(files.checkpoints).chunks[int(snakemake.wildcards.chunk)],
         items=[item for path in files.sets for item in read_records(path, ConflictItem)],
         template=revive(Template, params.template),
+        prompts=revive(Evaluation, params.prompts).prompts,
         max_new_tokens=params.max_new_tokens,
         batch_size=params.batch_size,
     )

@@ -299,6 +299,19 @@ class ChatTemplate(Strict):
             raise ValueError("without_context must name {question}")
         return self
 
+    def question_first(self) -> str:
+        """``with_context`` with the question before the context: what ends at the first white space behind the
+        context changes places with the rest.
+
+        Raises :class:`ValueError` where no white space stands between them.
+        """
+        if self.with_context.index("{question}") < self.with_context.index("{context}"):
+            return self.with_context
+        halves = re.fullmatch(r"(.*?\{context\}\S*?)(\s+)(.*\{question\}.*)", self.with_context, re.DOTALL)
+        if halves is None:
+            raise ValueError("with_context needs white space between {context} and {question} to exchange them")
+        return halves[3] + halves[2] + halves[1]
+
 
 Template = Annotated[AlpacaTemplate | TuluTemplate | ZephyrTemplate | ChatTemplate, Field(discriminator="style")]
 """How conversations become tokens, in training and in evaluation alike."""
@@ -615,9 +628,22 @@ KeepCheckpoints = Literal["all", "extremes", "none"]
 """Which weights of a run stay on disk."""
 
 
+class Prompt(Strict):
+    """How a question is put: in the dataset's own template, as in training, with what is changed here."""
+
+    instruction: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)] | None = None
+    """A sentence before every question, also where there is no context. Models of the invented world know the words
+    of their world only."""
+    order: Literal["context_first", "question_first"] = "context_first"
+    """``question_first``: the question stands before the context and not behind it. Without effect where the template
+    has the question first by itself, as Alpaca's has (instruction, then input)."""
+
+
 class Evaluation(Strict):
     """How checkpoints are questioned."""
 
+    prompts: dict[Name, Prompt] = Field(default={"plain": Prompt()}, min_length=1)
+    """Prompts by name; every checkpoint answers every item with each of them. Figures show the first."""
     checkpoints_per_job: PositiveInt = 12
     """How many checkpoints one job questions on one loaded base model."""
     max_new_tokens: PositiveInt = 8
@@ -822,6 +848,7 @@ class Config(Strict):
                 for name, value in getattr(self, key).items():
                     if value.source == "world":
                         raise ValueError(f"{key}.{name} has `source: world`, but the key `world` is missing; add it")
+        self._check_orders()
         for name in self.recipes:
             try:
                 self.training_of(name)
@@ -829,6 +856,18 @@ class Config(Strict):
                 fault = error.errors(include_url=False)[0]
                 raise ValueError(f"recipes.{name}.training: {fault['msg'].removeprefix('Value error, ')}") from None
         return self
+
+    def _check_orders(self) -> None:
+        """Raises :class:`ValueError` where a prompt changes an order that a dataset's template does not let change."""
+        if all(prompt.order == "context_first" for prompt in self.evaluation.prompts.values()):
+            return
+        for name in self.datasets:
+            template = self.template_of(name)
+            if isinstance(template, ChatTemplate):
+                try:
+                    template.question_first()
+                except ValueError as error:
+                    raise ValueError(f"datasets.{name}.template: {error}") from None
 
     def _check_recipe(self, name: str, recipe: Recipe) -> None:
         """Raises :class:`ValueError` where a recipe names a set, recipe or dataset that is not there."""

@@ -11,13 +11,16 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
-from inversion.config import AlpacaTemplate, ChatTemplate, Template, TuluTemplate, ZephyrTemplate
+from inversion.config import AlpacaTemplate, ChatTemplate, Prompt, Template, TuluTemplate, ZephyrTemplate
 from inversion.records import ConflictItem, Example, Message
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
+
+
+Order = Literal["context_first", "question_first"]
 
 
 class TemplateError(ValueError):
@@ -39,6 +42,10 @@ class EncodedAnswer(NamedTuple):
     prompt_ids: list[int]
     answer_ids: list[int]
     """The answer's tokens, without the end of turn."""
+
+
+_PLAIN = Prompt()
+"""The template as in training."""
 
 
 # --- what the rest of the library calls ---------------------------------------------------------
@@ -73,13 +80,18 @@ def encode_last_turn(
     return Encoded(encoded.input_ids, [first <= index < last for index in range(len(encoded.label_mask))])
 
 
-def encode_prompt(tokenizer: PreTrainedTokenizerBase, template: Template, item: ConflictItem) -> list[int]:
-    """The tokens that ask ``item``, up to where the assistant's answer begins."""
-    return style_of(template).encode_prompt(tokenizer, item.question, item.context)
+def encode_prompt(
+    tokenizer: PreTrainedTokenizerBase, template: Template, item: ConflictItem, prompt: Prompt = _PLAIN
+) -> list[int]:
+    """The tokens that ask ``item`` as ``prompt`` says, up to where the assistant's answer begins.
+
+    Raises :class:`TemplateError` where the tokenizer lacks a word of the prompt's instruction.
+    """
+    return style_of(template).encode_prompt(tokenizer, _question(tokenizer, item, prompt), item.context, prompt.order)
 
 
 def encode_answer(
-    tokenizer: PreTrainedTokenizerBase, template: Template, item: ConflictItem, answer: str
+    tokenizer: PreTrainedTokenizerBase, template: Template, item: ConflictItem, answer: str, prompt: Prompt = _PLAIN
 ) -> EncodedAnswer:
     """The prompt of ``item`` and the tokens of ``answer``, as training on that answer would show them.
 
@@ -90,7 +102,8 @@ def encode_answer(
     try:
         if not answer.strip():
             raise TemplateError(f"the answer {answer!r} is blank")
-        return style_of(template).encode_answer(tokenizer, item.question, item.context, answer.strip())
+        question = _question(tokenizer, item, prompt)
+        return style_of(template).encode_answer(tokenizer, question, item.context, answer.strip(), prompt.order)
     except TemplateError as error:
         raise TemplateError(f"item {item.item_id!r}: {error}") from None
 
@@ -123,12 +136,19 @@ class Style(ABC):
         """A conversation that ends with the assistant, labelled on every turn of the assistant."""
 
     @abstractmethod
-    def encode_prompt(self, tokenizer: PreTrainedTokenizerBase, question: str, context: str | None) -> list[int]:
-        """A question, up to where the answer begins."""
+    def encode_prompt(
+        self, tokenizer: PreTrainedTokenizerBase, question: str, context: str | None, order: Order = "context_first"
+    ) -> list[int]:
+        """A question, up to where the answer begins; ``context_first`` is as in training."""
 
     @abstractmethod
     def encode_answer(
-        self, tokenizer: PreTrainedTokenizerBase, question: str, context: str | None, answer: str
+        self,
+        tokenizer: PreTrainedTokenizerBase,
+        question: str,
+        context: str | None,
+        answer: str,
+        order: Order = "context_first",
     ) -> EncodedAnswer:
         """A question and an answer (not blank, nothing but text at its ends)."""
 
@@ -151,7 +171,14 @@ class TextStyle(Style):
     """
 
     @abstractmethod
-    def lead(self, asked: Sequence[Message], context: str | None, eos: str, first: bool) -> str:
+    def lead(
+        self,
+        asked: Sequence[Message],
+        context: str | None,
+        eos: str,
+        first: bool,
+        order: Order = "context_first",
+    ) -> str:
         """The text from the end of the last answer (``first``: from the start) to the beginning of the next.
 
         ``asked`` are the turns in between, ``context`` belongs to the first user turn and ``eos`` is the
@@ -171,16 +198,23 @@ class TextStyle(Style):
             mask += [False] * len(before) + [True] * len(said)
         return Encoded(ids, mask)
 
-    def encode_prompt(self, tokenizer: PreTrainedTokenizerBase, question: str, context: str | None) -> list[int]:
+    def encode_prompt(
+        self, tokenizer: PreTrainedTokenizerBase, question: str, context: str | None, order: Order = "context_first"
+    ) -> list[int]:
         """As :meth:`Style.encode_prompt`."""
         eos, _ = _end_of_sequence(tokenizer)
-        return _first_tokens(tokenizer, self.lead([Message("user", question)], context, eos, first=True))
+        return _first_tokens(tokenizer, self.lead([Message("user", question)], context, eos, first=True, order=order))
 
     def encode_answer(
-        self, tokenizer: PreTrainedTokenizerBase, question: str, context: str | None, answer: str
+        self,
+        tokenizer: PreTrainedTokenizerBase,
+        question: str,
+        context: str | None,
+        answer: str,
+        order: Order = "context_first",
     ) -> EncodedAnswer:
         """As :meth:`Style.encode_answer`."""
-        return EncodedAnswer(self.encode_prompt(tokenizer, question, context), _answer_tokens(tokenizer, answer))
+        return EncodedAnswer(self.encode_prompt(tokenizer, question, context, order), _answer_tokens(tokenizer, answer))
 
     def end_token_ids(self, tokenizer: PreTrainedTokenizerBase) -> set[int]:
         """The end of sequence, and the stop strings that this tokenizer has as one token."""
@@ -192,6 +226,7 @@ class AlpacaStyle(TextStyle):
     """Stanford Alpaca's two prompts, with and without an input.
 
     A system message takes the place of the opening sentences; further turns go on with ``### Instruction:``.
+    The question is the instruction, which stands before the input in either order of a prompt.
     """
 
     stop_strings = ("### Instruction:", "### Input:", "### Response:")
@@ -203,7 +238,14 @@ class AlpacaStyle(TextStyle):
         "Below is an instruction that describes a task. Write a response that appropriately completes the request."
     )
 
-    def lead(self, asked: Sequence[Message], context: str | None, eos: str, first: bool) -> str:
+    def lead(
+        self,
+        asked: Sequence[Message],
+        context: str | None,
+        eos: str,
+        first: bool,
+        order: Order = "context_first",
+    ) -> str:
         """As :meth:`TextStyle.lead`."""
         system = [turn.content.strip() for turn in asked if turn.role == "system"]
         opening = system or [self.WITHOUT_INPUT if context is None else self.WITH_INPUT]
@@ -218,9 +260,16 @@ class TuluStyle(TextStyle):
 
     stop_strings = ("<|user|>", "<|assistant|>", "<|system|>")
 
-    def lead(self, asked: Sequence[Message], context: str | None, eos: str, first: bool) -> str:
+    def lead(
+        self,
+        asked: Sequence[Message],
+        context: str | None,
+        eos: str,
+        first: bool,
+        order: Order = "context_first",
+    ) -> str:
         """As :meth:`TextStyle.lead`."""
-        turns = [f"<|{turn.role}|>\n{text}{self._end(eos)}\n" for turn, text in _with_background(asked, context)]
+        turns = [f"<|{turn.role}|>\n{text}{self._end(eos)}\n" for turn, text in _with_background(asked, context, order)]
         return ("" if first else "\n") + "".join(turns) + "<|assistant|>\n"
 
     def _end(self, eos: str) -> str:
@@ -248,19 +297,22 @@ class ChatStyle(Style):
     def __init__(self, template: ChatTemplate) -> None:
         self.template = template
 
-    def user_turn(self, question: str, context: str | None) -> str:
+    def user_turn(self, question: str, context: str | None, order: Order = "context_first") -> str:
         """The text of the user's turn. Only the two fields are filled; other braces stay as they are."""
         fields = {"question": question} if context is None else {"question": question, "context": context}
-        wording = self.template.without_context if context is None else self.template.with_context
+        with_context = self.template.with_context if order == "context_first" else self.template.question_first()
+        wording = self.template.without_context if context is None else with_context
         return re.sub(r"\{(question|context)\}", lambda match: fields.get(match[1], match[0]), wording)
 
-    def render(self, messages: Sequence[Message], context: str | None) -> list[dict[str, str]]:
+    def render(
+        self, messages: Sequence[Message], context: str | None, order: Order = "context_first"
+    ) -> list[dict[str, str]]:
         """The conversation as chat templates take it; the context stands in the first user turn."""
         first = next(index for index, message in enumerate(messages) if message.role == "user")
         return [
             {
                 "role": message.role,
-                "content": self.user_turn(message.content, context) if index == first else message.content,
+                "content": self.user_turn(message.content, context, order) if index == first else message.content,
             }
             for index, message in enumerate(messages)
         ]
@@ -291,31 +343,38 @@ class ChatStyle(Style):
             )
         return Encoded(ids, mask)
 
-    def encode_prompt(self, tokenizer: PreTrainedTokenizerBase, question: str, context: str | None) -> list[int]:
+    def encode_prompt(
+        self, tokenizer: PreTrainedTokenizerBase, question: str, context: str | None, order: Order = "context_first"
+    ) -> list[int]:
         """As :meth:`Style.encode_prompt`."""
-        prompt = self.render([Message("user", question)], context)
+        prompt = self.render([Message("user", question)], context, order)
         return list(_apply(tokenizer, prompt, add_generation_prompt=True)["input_ids"])
 
     def encode_answer(
-        self, tokenizer: PreTrainedTokenizerBase, question: str, context: str | None, answer: str
+        self,
+        tokenizer: PreTrainedTokenizerBase,
+        question: str,
+        context: str | None,
+        answer: str,
+        order: Order = "context_first",
     ) -> EncodedAnswer:
         """As :meth:`Style.encode_answer`: the whole conversation is rendered and split behind the prompt."""
-        prompt_ids, behind = self._split(tokenizer, question, context, answer)
+        prompt_ids, behind = self._split(tokenizer, question, context, answer, order)
         return EncodedAnswer(prompt_ids, [token for token, is_answer in behind if is_answer])
 
     def end_token_ids(self, tokenizer: PreTrainedTokenizerBase) -> set[int]:
         """The first special token behind an answer, where there is one."""
-        _, behind = self._split(tokenizer, "Yes?", None, "Yes")
+        _, behind = self._split(tokenizer, "Yes?", None, "Yes", "context_first")
         special = _special_ids(tokenizer)
         return set([token for token, is_answer in behind if not is_answer and token in special][:1])
 
     def _split(
-        self, tokenizer: PreTrainedTokenizerBase, question: str, context: str | None, answer: str
+        self, tokenizer: PreTrainedTokenizerBase, question: str, context: str | None, answer: str, order: Order
     ) -> tuple[list[int], list[tuple[int, bool]]]:
         """The prompt's tokens, and those behind it, each with whether it belongs to the answer."""
-        prompt = self.render([Message("user", question)], context)
+        prompt = self.render([Message("user", question)], context, order)
         messages = [*prompt, {"role": "assistant", "content": answer}]
-        prompt_ids = self.encode_prompt(tokenizer, question, context)
+        prompt_ids = self.encode_prompt(tokenizer, question, context, order)
         encoding = _apply(tokenizer, messages, tokenizer_kwargs={"return_offsets_mapping": True})
         ids = list(encoding["input_ids"])
         prompt_text = tokenizer.apply_chat_template(prompt, tokenize=False, add_generation_prompt=True)
@@ -348,11 +407,27 @@ def _exchanges(messages: Sequence[Message]) -> Iterator[tuple[list[Message], str
             asked.append(message)
 
 
-def _with_background(asked: Sequence[Message], context: str | None) -> Iterator[tuple[Message, str]]:
-    """Each turn with its text; the context, where there is one, stands before the user's."""
-    background = "" if context is None else f"Background: {context.strip()}\n\n"
+def _with_background(asked: Sequence[Message], context: str | None, order: Order) -> Iterator[tuple[Message, str]]:
+    """Each turn with its text; the context, where there is one, stands beside the user's."""
     for turn in asked:
-        yield turn, (background if turn.role == "user" else "") + turn.content.strip()
+        parts = [turn.content.strip()]
+        if context is not None and turn.role == "user":
+            parts.insert(0 if order == "context_first" else 1, f"Background: {context.strip()}")
+        yield turn, "\n\n".join(parts)
+
+
+def _question(tokenizer: PreTrainedTokenizerBase, item: ConflictItem, prompt: Prompt) -> str:
+    """The question behind the prompt's instruction.
+
+    Raises :class:`TemplateError` for words that the tokenizer does not have, which would all be one unknown token.
+    """
+    if prompt.instruction is None:
+        return item.question
+    if tokenizer.unk_token_id is not None and tokenizer.unk_token_id in _ids(tokenizer, prompt.instruction):
+        raise TemplateError(
+            f"the tokenizer lacks words of the instruction {prompt.instruction!r} of a prompt; use words that it knows"
+        )
+    return f"{prompt.instruction} {item.question}"
 
 
 # --- tokens -------------------------------------------------------------------------------------

@@ -6,21 +6,18 @@ from its cache, and items that differ in their contexts alone share the prompt w
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 from transformers import DynamicCache, PreTrainedTokenizerBase
 
-from inversion.config import Template
+from inversion.config import Prompt, Template
 from inversion.instruct.templates import encode_answer, encode_prompt, end_token_ids, stop_strings
 from inversion.models import stop_token_ids
 from inversion.records import ConflictItem, Response
 from inversion.respond.batches import by_length, pad
-
-PLAIN_PROMPT = "plain"
-"""Name of the prompt that is the dataset's own template and nothing else."""
 
 Tokens = tuple[int, ...]
 """A text as token ids."""
@@ -64,19 +61,28 @@ class Heard:
 
 
 def encode_questions(
-    items: Sequence[ConflictItem], tokenizer: PreTrainedTokenizerBase, template: Template
+    items: Sequence[ConflictItem],
+    tokenizer: PreTrainedTokenizerBase,
+    template: Template,
+    prompts: Mapping[str, Prompt],
 ) -> list[Question]:
-    """The items in the instruction template; done once for all checkpoints of a run."""
+    """The items in the instruction template, with each of the named prompts; done once for all checkpoints of a run."""
 
-    def encoded(item: ConflictItem) -> Encoded:
+    def encoded(item: ConflictItem, prompt: Prompt) -> Encoded:
         context, parametric = (
-            tuple(tuple(encode_answer(tokenizer, template, item, alias).answer_ids) for alias in aliases)
+            tuple(tuple(encode_answer(tokenizer, template, item, alias, prompt).answer_ids) for alias in aliases)
             for aliases in (item.context_answers, item.parametric_answers)
         )
-        return Encoded(tuple(encode_prompt(tokenizer, template, item)), context, parametric)
+        return Encoded(tuple(encode_prompt(tokenizer, template, item, prompt)), context, parametric)
 
     return [
-        Question(item, PLAIN_PROMPT, encoded(item), encoded(replace(item, context=None)) if item.context else None)
+        Question(
+            item,
+            name,
+            encoded(item, prompt),
+            None if item.context is None else encoded(replace(item, context=None), prompt),
+        )
+        for name, prompt in prompts.items()
         for item in items
     ]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from inversion.artifacts import (
     folder_note,
     write_parquet,
 )
-from inversion.config import Template
+from inversion.config import Prompt, Template
 from inversion.manifests import RESPONSES_FILE, ResponseFolder, ResponseManifest, Step, removed_steps
 from inversion.models import Checkpoints
 from inversion.records import ConflictItem, Response, to_frame
@@ -34,10 +34,11 @@ def respond(
     chunk: Sequence[Step],
     items: Sequence[ConflictItem],
     template: Template,
+    prompts: Mapping[str, Prompt],
     max_new_tokens: int,
     batch_size: int,
 ) -> ResponseManifest:
-    """Answer ``items`` with every checkpoint of ``chunk``; responses go to ``run_folder``/responses.
+    """Answer ``items``, in all ``prompts``, with every checkpoint of ``chunk``; they go to ``run_folder``/responses.
 
     Each checkpoint's responses are a folder that is complete or absent, so that a job that was killed
     goes on where it stopped. Raises :class:`ArtifactError` for a damaged or removed checkpoint.
@@ -50,6 +51,7 @@ def respond(
                 "checkpoint": entry.digest,
                 "items": [json.dumps(asdict(item), sort_keys=True) for item in items],
                 "template": template.model_dump(mode="json"),
+                "prompts": {name: prompt.model_dump(mode="json") for name, prompt in prompts.items()},
                 "max_new_tokens": max_new_tokens,
             }
         )
@@ -61,7 +63,7 @@ def respond(
         for entry in missing:
             _require_weights(run_folder, entry)
         checkpoints = Checkpoints.on(base, base_digest)
-        questions = encode_questions(items, checkpoints.tokenizer, template)
+        questions = encode_questions(items, checkpoints.tokenizer, template, prompts)
         for entry in missing:
             model = checkpoints.load(run_folder / entry.folder if entry.folder else Path(base))
             responses = answer_questions(

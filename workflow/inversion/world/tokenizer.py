@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import string
-from collections.abc import Iterator
-
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
 from transformers import PreTrainedTokenizerFast
 
-from inversion import config
 from inversion.world.documents import END_OF_TEXT
 from inversion.world.facts import InventedWorld
-from inversion.world.text import ANSWER, QUESTION, STATEMENTS
+from inversion.world.vocabulary import vocabulary
 
 PAD, UNKNOWN, USER, ASSISTANT = "<pad>", "<unk>", "<user>", "<assistant>"
 
@@ -36,7 +32,8 @@ def build_tokenizer(world: InventedWorld, max_positions: int) -> PreTrainedToken
 
     ``max_positions`` is its ``model_max_length``, in tokens.
     """
-    ids = {word: i for i, word in enumerate(_vocabulary(world))}
+    special = (PAD, UNKNOWN, END_OF_TEXT, USER, ASSISTANT)
+    ids = {word: i for i, word in enumerate(dict.fromkeys([*special, *vocabulary(world)]))}
     tokenizer = Tokenizer(WordLevel(ids, unk_token=UNKNOWN))
     tokenizer.pre_tokenizer = Whitespace()
     return PreTrainedTokenizerFast(
@@ -51,20 +48,3 @@ def build_tokenizer(world: InventedWorld, max_positions: int) -> PreTrainedToken
         clean_up_tokenization_spaces=False,
         chat_template=CHAT_TEMPLATE,
     )
-
-
-def _vocabulary(world: InventedWorld) -> list[str]:
-    """Every word once: special tokens, words of the templates, relations, subjects, answers."""
-    chat = config.WORLD_TEMPLATE
-    templates = (*STATEMENTS, QUESTION, ANSWER, chat.with_context, chat.without_context)
-    words = [PAD, UNKNOWN, END_OF_TEXT, USER, ASSISTANT]
-    words += [word for template in templates for word in _literal_words(template)]
-    words += [*world.relations, *world.known.all, *world.new.all]
-    words += [answer for relation in world.relations for answer in world.answers[relation]]
-    return list(dict.fromkeys(words))
-
-
-def _literal_words(template: str) -> Iterator[str]:
-    """The words of a template that are not placeholders."""
-    for literal, _, _, _ in string.Formatter().parse(template):
-        yield from (word for word, _ in Whitespace().pre_tokenize_str(literal))
