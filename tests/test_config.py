@@ -383,6 +383,16 @@ def test_no_world_is_needed_without_anything_of_it() -> None:
             "sets.capitals+own: '+' in a set's name stands before the kind of its controls; write a '-' instead",
         ),
         (
+            "sets.own",
+            {"source": "file", "path": "p.csv", "format": "memo_trap", "controls": ["no_context"]},
+            "sets.own: controls lists 'no_context', but the conflicts of proverbs stand in the instruction; remove it",
+        ),
+        (
+            "sets.own",
+            {"source": "world", "kind": "recall", "controls": ["matching"]},
+            "sets.own: controls lists 'matching', but a set of kind 'recall' is a control itself; remove it",
+        ),
+        (
             "sets.facts.exclude",
             ["capital"],
             "sets.facts.exclude: no other set is named 'capital'; did you mean 'capitals'?",

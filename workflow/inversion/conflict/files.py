@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from inversion.config import ConflictSet, FactSet, FileSet, SubstitutionSet, WorldSet
+from inversion.conflict.controls import control_items
 from inversion.conflict.fact_sets import fact_items
 from inversion.conflict.memo_trap import endings_not_apart, memo_trap_items
 from inversion.conflict.substitution import substitution_items
@@ -40,14 +41,17 @@ def load_items(
     From a file, these are what :func:`keep_items` leaves; of them ``limit`` are drawn at random, of the facts that
     ship with the project the first are taken, which balance the factors. Give as
     ``excluded`` the :func:`source_items` of the sets under ``exclude``, so that their own limits do not
-    matter here.
+    matter here. After them stand the controls that the set asks for
+    (:func:`~inversion.conflict.controls.control_items`).
 
     Raises :class:`~inversion.instruct.rows.DataError` where a row is malformed or nothing is left.
     """
     items = source_items(spec, name, world, examples)
     if isinstance(spec, FileSet):
-        return _limited(keep_items(items, excluded), spec, name)
-    return items[: spec.limit] if isinstance(spec, FactSet) else items
+        items = _limited(keep_items(items, excluded), spec, name)
+    elif isinstance(spec, FactSet):
+        items = items[: spec.limit]
+    return [*items, *control_items(items, spec.controls)]
 
 
 def source_items(

@@ -1,0 +1,93 @@
+"""Controls beside conflict items: the same questions with a passage that agrees with memory, one that is beside
+the point, or none. A model that always copies, or never does, cannot win on all of them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from inversion.config import Control
+from inversion.names import fold
+from inversion.records import ConflictItem
+
+_SEED = 0
+"""Draws the passages of irrelevant controls: the same for every set and run."""
+_PROVERB = re.compile(r'(?<=ends in the word ")[^"]+(?=")')
+
+
+def control_items(items: Sequence[ConflictItem], kinds: Iterable[Control]) -> list[ConflictItem]:
+    """The controls of the conflict ``items``, kind by kind, each in the order of its items.
+
+    A control has the item's id and cluster, so that they pair, the role ``control``, and the set ``{set}+{kind}``:
+
+    - ``matching``: :func:`matching_item`;
+    - ``irrelevant``: the passage of another item, drawn with a fixed seed, that names neither answer nor the
+      subject (where none is known, no capitalised word of the question);
+    - ``no_context``: no passage.
+
+    The right answer is the parametric one; only matching controls have a context answer, which is the same. An
+    item for which there is no such passage has no such control (the audit counts them).
+    """
+    conflicts = [item for item in items if item.role == "conflict"]
+    passages = list(dict.fromkeys(item.context for item in conflicts if item.context))
+    folded = [fold(passage) for passage in passages]
+    rng = np.random.default_rng(_SEED)
+    controls = []
+    for kind in dict.fromkeys(kinds):
+        for item in conflicts:
+            if kind == "matching":
+                control = matching_item(item)
+            elif kind == "irrelevant":
+                place = _foreign(item, folded, rng)
+                control = None if place is None else _alone(item, passages[place])
+            else:
+                control = _alone(item, None)
+            if control is not None:
+                controls.append(replace(control, set=f"{item.set}+{kind}", role="control"))
+    return controls
+
+
+def matching_item(item: ConflictItem) -> ConflictItem | None:
+    """The item with its answers exchanged in the passage, every alias both ways at once, so that the passage agrees
+    with memory; the right answer stands in both lists. Where the conflict stands in the question (proverbs), it
+    asks for the ending that all know.
+
+    None where no form of the context answer stands in the passage.
+    """
+    right = list(item.parametric_answers)
+    if item.context is None:
+        question = _PROVERB.sub(lambda _: right[0], item.question)
+        return None if question == item.question else replace(item, question=question, context_answers=right)
+    new = _pattern(item.context_answers)
+    if not new.search(item.context):
+        return None
+    either = _pattern([*item.context_answers, *item.parametric_answers])
+    context = either.sub(lambda m: right[0] if new.fullmatch(m[0]) else item.context_answers[0], item.context)
+    return replace(item, context=context, context_answers=right)
+
+
+def _alone(item: ConflictItem, passage: str | None) -> ConflictItem:
+    """The item with a passage that says nothing of its answers, or none."""
+    return replace(item, context=passage, context_answers=[])
+
+
+def _foreign(item: ConflictItem, passages: Sequence[str], rng: np.random.Generator) -> int | None:
+    """The place of a drawn passage that names nothing of ``item``; ``passages`` are folded."""
+    subject = [item.subject] if item.subject else re.findall(r"(?<!^)\b[A-Z]\w+", item.question)
+    names = [_bare(name) for name in (*item.context_answers, *item.parametric_answers, *subject)]
+    order = (int(place) for place in rng.permutation(len(passages)))
+    return next((place for place in order if not any(name in passages[place] for name in names)), None)
+
+
+def _bare(name: str) -> str:
+    """A name folded, without a leading article."""
+    return re.sub(r"^ (?:the|a|an) (?=\S)", " ", fold(name))
+
+
+def _pattern(answers: Iterable[str]) -> re.Pattern[str]:
+    """Finds any of the answers in whole words, the longest first; case makes no difference."""
+    forms = "|".join(re.escape(answer) for answer in sorted(answers, key=lambda answer: (-len(answer), answer)))
+    return re.compile(rf"(?<!\w)(?:{forms})(?!\w)", re.IGNORECASE)
