@@ -34,6 +34,7 @@ class Checkout:
         for name in ("workflow", "envs", "profiles"):
             shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
         shutil.copy(ROOT / "Snakefile", folder)
+        (folder / "slurm").symlink_to((ROOT / "slurm").readlink())
         (folder / "config").mkdir()
         shutil.copy(TINY, folder / "config" / "config.yaml")
         return cls(folder)

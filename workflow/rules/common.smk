@@ -1,7 +1,9 @@
 # Configuration, the run table and what rules need to know of them. Parsed by every job: nothing heavy.
 import json
 import os
+import signal
 import sys
+import threading
 from functools import cache
 from pathlib import Path
 from typing import get_args
@@ -51,6 +53,11 @@ def _require_writable(folder):
 # every job parses this file, also under Slurm, and hands its environment on to its script.
 os.environ.setdefault("PREFETCH_HF_HUB_OFFLINE", os.environ.get("HF_HUB_OFFLINE", "0"))
 os.environ.update(HF_HUB_OFFLINE="1")
+
+# Slurm sends it to every process of a finetuning job before its time limit (profiles/slurm). It is meant for the
+# script, which listens; Snakemake, which would die of it, hands on that it is ignored to all that it starts.
+if threading.current_thread() is threading.main_thread():
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
 
 STUDY = _study()
 _require_writable("results")
@@ -207,13 +214,15 @@ def parameters(base):
 
 
 def memory_mb(bytes_a_parameter):
-    """Main memory of a job that holds so many bytes for each parameter of its base model."""
-    return lambda w, input: PROCESS_MB + parameters(input.base) * bytes_a_parameter // 10**6
+    """Main memory of a job that holds so many bytes for each parameter of its base model, by half more a retry."""
+    return lambda w, input, attempt: (
+        (PROCESS_MB + parameters(input.base) * bytes_a_parameter // 10**6) * (attempt + 1) // 2
+    )
 
 
 def minutes(small, large):
-    """The time limit of a job, by whether its base model is large."""
-    return lambda w, input: large if parameters(input.base) >= LARGE else small
+    """The time limit of a job, by whether its base model is large; more with every attempt."""
+    return lambda w, input, attempt: (large if parameters(input.base) >= LARGE else small) * attempt
 
 
 def trains_all(recipe):
@@ -226,8 +235,8 @@ def one_gpu(wildcards, input):
     return int(parameters(input.base) >= LARGE)
 
 
-def source_memory_mb(wildcards, input):
-    """Main memory for a base model that is looked at or made for the first time."""
+def source_memory_mb(wildcards, input, attempt):
+    """Main memory for a base model that is looked at or made for the first time, more with every attempt."""
     spec = STUDY.models[wildcards.model]
     match spec.source:
         case "hub":
@@ -236,7 +245,7 @@ def source_memory_mb(wildcards, input):
             size = sum(file.stat().st_size for file in Path(spec.path).glob("*.safetensors"))
         case _:
             size = 10**9
-    return PROCESS_MB + 2 * size // 10**6
+    return (PROCESS_MB + 2 * size // 10**6) * attempt
 
 
 def response_chunks(wildcards):

@@ -15,7 +15,7 @@ rule prepare_base:
     threads: 1
     resources:
         mem_mb=source_memory_mb,
-        runtime=120,
+        runtime=lambda w, attempt: 120 * attempt,
     params:
         model=lambda w: as_json(STUDY.models[w.model]),
         world=lambda w: world_of(STUDY.models[w.model]),

@@ -17,8 +17,9 @@ rule finetune:
     resources:
         gpu=lambda w: STUDY.training_of(w.recipe).gpus,
         # a large model is put together in main memory, and with all weights trained is gathered there to be saved
-        mem_mb=lambda w, input: memory_mb(16 if trains_all(w.recipe) else 6)(w, input),
-        runtime=minutes(small=120, large=1440),
+        mem_mb=lambda w, input, attempt: memory_mb(16 if trains_all(w.recipe) else 6)(w, input, attempt),
+        # not more with every attempt: the next one goes on where the last was cut off
+        runtime=lambda w, input: minutes(small=120, large=1440)(w, input, attempt=1),
     params:
         # an undeclared folder: Snakemake removes declared output before each attempt
         store="results/runs/{model}/{dataset}/{recipe}/seed{seed}/checkpoints",
@@ -38,6 +39,7 @@ checkpoint enumerate_checkpoints:
         checkpoints="results/runs/{model}/{dataset}/{recipe}/seed{seed}/checkpoints.json",
     log:
         "results/logs/enumerate_checkpoints/{model}/{dataset}/{recipe}/seed{seed}.log",
+    localrule: True
     conda:
         "../../envs/inversion.yaml"
     params:
