@@ -22,7 +22,14 @@ RULES = [
     "nested_answers",
     "context_answer_missing",
     "parametric_answer_in_context",
+    "answer_in_first_third",
+    "answer_in_middle_third",
+    "answer_in_last_third",
+    "dated_future",
+    "long_context",
+    "no_matching_context",
 ]
+DESCRIPTIONS = RULES[10:15]
 
 
 def item(number, question, answer="Herat", memory="Kabul", context="Herat it is.", name="a"):
@@ -37,7 +44,7 @@ def file_set(*exclude):
 
 
 def counts(findings):
-    return {finding.rule: finding.count for finding in findings if finding.count}
+    return {finding.rule: finding.count for finding in findings if finding.count and finding.rule not in DESCRIPTIONS}
 
 
 def test_every_rule_has_a_row_also_where_nothing_was_found():
@@ -60,6 +67,28 @@ def test_rules_on_single_items(rule, items):
     # a context with "New Cairo" names "Cairo" too
     expected = {"nested_answers", "parametric_answer_in_context"} if rule == "nested_answers" else {rule}
     assert set(counts(audit_set("a", {"a": file_set()}, {"a": items}))) == expected
+
+
+@pytest.mark.parametrize(
+    ("context", "rules"),
+    [
+        ("Herat it is.", {"answer_in_first_third"}),
+        ("Now Herat rules.", {"answer_in_middle_third"}),
+        ("It will be in 2031, in Herat.", {"answer_in_last_third", "dated_future"}),
+        ("Herat has 2,031 inhabitants since 1999.", {"answer_in_first_third"}),
+        ("word " * 200 + "Herat", {"answer_in_last_third", "long_context"}),
+    ],
+)
+def test_what_contexts_are_like(context, rules):
+    findings = audit_set("a", {"a": file_set()}, {"a": [item(1, "q", context=context)]})
+    assert {f.rule for f in findings if f.count} == rules
+
+
+def test_items_without_a_matching_control_are_told():
+    spec = file_set().model_copy(update={"controls": ("matching",)})
+    items = [item(1, "q"), item(2, "r", "New Herat", context="The new  Herat.")]
+    assert counts(audit_set("a", {"a": spec}, {"a": items})) == {"no_matching_context": 1}
+    assert counts(audit_set("a", {"a": file_set()}, {"a": items})) == {}
 
 
 def test_duplicates_and_clusters():

@@ -122,6 +122,10 @@ def test_a_limit_draws_the_same_items_after_the_rules(tmp_path):
         ({"answer": " "}, "'answer' is blank"),
         ({"answer": "!?"}, "'answer' holds no word"),
         ({"context": None}, "'context' is missing"),
+        (
+            {"context": "x" * 10_000_000},
+            "'context' has 10,000,000 characters, more than 100,000; cut it or drop the row",
+        ),
         ({"question": 3}, "'question' is no text but int"),
         ({"memory_answer": None}, "it must have one of the keys 'memory_answer' and 'parametric_answer', it has 0"),
         ({"parametric_answer": "Rome"}, "it must have one of the keys .* it has 2"),

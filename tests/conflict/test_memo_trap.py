@@ -98,3 +98,10 @@ def test_the_release_loads():
     spec = FileSet(source="file", path=str(REAL), format="memo_trap")
     assert len(source_items(spec, "quotes")) == 860
     assert len(load_items(spec, "quotes")) == 682
+
+
+def test_a_field_of_megabytes_stops_with_its_line(tmp_path):
+    path = tmp_path / "p.csv"
+    path.write_text("prompt,classes,answer_index\n" + "x" * 10_000_000 + ",y,0\n")
+    with pytest.raises(DataError, match=r"p\.csv: line 2: no readable CSV \(field larger than field limit"):
+        load_items(FileSet(source="file", path=str(path), format="memo_trap"), "p")

@@ -5,16 +5,21 @@ The counts are of the set's whole source; ``limit`` plays no part.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from inversion.config import ConflictSet
+from inversion.conflict.controls import matching_item
 from inversion.conflict.files import distinct_items, excluded_items, fact_key, keep_items
 from inversion.conflict.memo_trap import endings_not_apart
 from inversion.names import normalise
 from inversion.records import AuditFinding, ConflictItem
 
 _EXAMPLES_SHOWN = 3
+_LONG = 200
+"""Words of a context above which it is long."""
+_FUTURE = re.compile(r"(?<![\d.,])(?:202[7-9]|20[3-9]\d|21\d\d)(?![\d,]*\d)")
 
 
 def audit_set(
@@ -36,6 +41,12 @@ def audit_set(
     - ``nested_answers`` (kept): one answer holds the other ("New Cairo", "Cairo").
     - ``context_answer_missing`` (kept): no form of the context answer stands in the context.
     - ``parametric_answer_in_context`` (kept): the context names the parametric answer too.
+    - ``answer_in_first_third``, ``answer_in_middle_third``, ``answer_in_last_third`` (kept): where the context answer
+      begins, by words, when it is named first.
+    - ``dated_future`` (kept): the context names a year from 2027 to 2199.
+    - ``long_context`` (kept): the context has more than 200 words.
+    - ``no_matching_context`` (kept): the set asks for matching controls, and the answers cannot be exchanged in the
+      context, which does not name the context answer as it is spelled: the item has no such control.
 
     Controls hold one answer or two equal ones by design, and share their questions with conflict
     sets: overlap, nesting and the last rule look at conflict items only.
@@ -53,6 +64,9 @@ def audit_set(
     ]
     keys, questions = {fact_key(item) for item in others}, {normalise(item.question) for item in others}
     same = [item for item in conflicts if fact_key(item) in keys]
+    read = [item for item in kept if item.context]
+    placed = [item for item in read if _third(item) is not None]
+    matched = conflicts if "matching" in sets[name].controls else []
     clusters = Counter(item.cluster for item in kept)
     findings = (
         ("duplicate", "dropped", sources[name], _without(sources[name], distinct)),
@@ -75,6 +89,13 @@ def audit_set(
             conflicts,
             [item for item in conflicts if _stands_in(item.parametric_answers, item.context or "")],
         ),
+        *(
+            (f"answer_in_{third}_third", "kept", placed, [item for item in placed if _third(item) == number])
+            for number, third in enumerate(("first", "middle", "last"))
+        ),
+        ("dated_future", "kept", read, [item for item in read if _FUTURE.search(item.context or "")]),
+        ("long_context", "kept", read, [item for item in read if len((item.context or "").split()) > _LONG]),
+        ("no_matching_context", "kept", matched, [item for item in matched if matching_item(item) is None]),
     )
     return [
         AuditFinding(name, rule, action, len(hits), len(checked), [_shown(item) for item in hits[:_EXAMPLES_SHOWN]])
@@ -114,6 +135,13 @@ def _stands_in(answers: Iterable[str], text: str) -> bool:
     """Whether any answer stands in ``text`` in whole words; case, spaces and punctuation make no difference."""
     words = f" {normalise(text)} "
     return any(f" {normalise(answer)} " in words for answer in answers)
+
+
+def _third(item: ConflictItem) -> int | None:
+    """The third of the context (0, 1, 2) in which the context answer first begins; None where it is not named."""
+    words = f" {normalise(item.context or '')} "
+    starts = [place for answer in item.context_answers if (place := words.find(f" {normalise(answer)} ")) >= 0]
+    return 3 * words[: min(starts)].count(" ") // len(words.split()) if starts else None
 
 
 def _shown(item: ConflictItem) -> str:

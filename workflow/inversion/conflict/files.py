@@ -25,6 +25,8 @@ from inversion.records import ConflictItem, Example
 from inversion.world.facts import InventedWorld
 
 _MEMORY_KEYS = ("memory_answer", "parametric_answer")
+_LONGEST_FIELD = 100_000
+"""Characters; a longer field is a fault of the file, and no model reads it."""
 _LIMIT_SEED = 0
 """Draws the items under ``limit``: the same for every set and run."""
 
@@ -139,7 +141,7 @@ def _item(row: Mapping[str, Any], name: str, number: int) -> ConflictItem:
     keys = [key for key in _MEMORY_KEYS if row.get(key) is not None]
     if len(keys) != 1:
         raise ValueError(f"it must have one of the keys {' and '.join(map(repr, _MEMORY_KEYS))}, it has {len(keys)}")
-    question = text_field(row, "question").strip()
+    question = _text(row, "question").strip()
     context_answers = answer_forms(_answer(row, "answer"))
     parametric_answers = answer_forms(_answer(row, keys[0]))
     shared = set(map(normalise, context_answers)) & set(map(normalise, parametric_answers))
@@ -150,12 +152,12 @@ def _item(row: Mapping[str, Any], name: str, number: int) -> ConflictItem:
         set=name,
         role="conflict",
         question=question,
-        context=text_field(row, "context").strip(),
+        context=_text(row, "context").strip(),
         context_answers=context_answers,
         parametric_answers=parametric_answers,
         cluster=normalise(question),
         stratum=name,
-        subject=text_field(row, "subject").strip() if row.get("subject") is not None else subject_of(question),
+        subject=_text(row, "subject").strip() if row.get("subject") is not None else subject_of(question),
     )
 
 
@@ -165,8 +167,15 @@ def subject_of(question: str) -> str | None:
     return match[1] if match else None
 
 
+def _text(row: Mapping[str, Any], key: str) -> str:
+    text = text_field(row, key)
+    if len(text) > _LONGEST_FIELD:
+        raise ValueError(f"{key!r} has {len(text):,} characters, more than {_LONGEST_FIELD:,}; cut it or drop the row")
+    return text
+
+
 def _answer(row: Mapping[str, Any], key: str) -> str:
-    answer = text_field(row, key)
+    answer = _text(row, key)
     if not normalise(answer):
         raise ValueError(f"{key!r} holds no word: {answer!r}")
     return answer

@@ -57,7 +57,10 @@ def _rows(path: Path) -> Iterator[dict[str, str]]:
             lacking = sorted(set(_COLUMNS) - set(reader.fieldnames or ()))
             if lacking:
                 raise DataError(f"{path}: there is no column {lacking[0]!r}, which memo-trap's files have")
-            yield from reader
+            try:
+                yield from reader
+            except csv.Error as error:
+                raise DataError(f"{path}: line {reader.line_num + 1}: no readable CSV ({error})") from None
     except UnicodeDecodeError:
         raise DataError(f"{path}: not UTF-8; convert the file") from None
     except csv.Error as error:
