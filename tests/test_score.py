@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -39,6 +41,8 @@ NAMES = st.text("abcdefghijklmnopqrstuvwxyzéüñç", min_size=2, max_size=8).fi
         ("the Great Wall of the China", "The Great Wall of China"),
         ("Straße", "STRASSE"),
         ("about 1,000 people", "1000"),
+        ("2,000 kilometers", "2,000 km"),
+        ("80kg", "80 kilograms"),
         ("capital_17 .", "capital_17"),
         ("Vitamin A", "vitamin a"),
         ("New\nDelhi", "New Delhi"),
@@ -184,6 +188,23 @@ def test_one_sided_items() -> None:
 def test_an_answer_may_hold_a_negation_and_a_clause_mark() -> None:
     assert first_mention("Don't Look Up", ["Don't Look Up"], ["Up"]) == "context"
     assert first_mention("not Washington, D.C., Boston", ["Washington, D.C."], ["Boston"]) == "parametric"
+
+
+# --- responses labelled by hand ------------------------------------------------------------------
+
+SCORED = json.loads((Path(__file__).parent / "scored_responses.json").read_text())
+"""``first_mention`` and ``containment`` are the right labels; ``scored`` is what the scorer says where it errs: it
+takes the answer named first ("moved from Kabul to Herat"), and an answer for what is but a list."""
+
+
+def test_responses_labelled_by_hand() -> None:
+    assert len(SCORED) >= 200
+    for row in SCORED:
+        answers = row["response"], row["context"], row["parametric"]
+        assert containment(*answers).label == row["containment"], row
+        assert first_mention(*answers) == row.get("scored", row["first_mention"]), row
+    wrong = [row["response"] for row in SCORED if row.get("scored", row["first_mention"]) != row["first_mention"]]
+    assert len(wrong) <= 0.06 * len(SCORED)
 
 
 # --- log-probability ----------------------------------------------------------------------------

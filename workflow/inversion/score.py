@@ -40,6 +40,12 @@ _APOSTROPHES = str.maketrans(
     }
 )
 _THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
+_UNITS = {
+    re.compile(r"(?<=\d)\s*(?:km|kilomet(?:er|re)s?)\b"): " km",
+    re.compile(r"(?<=\d)\s*(?:kg|kilogram(?:me)?s?)\b"): " kg",
+    re.compile(r"(?<=\d)\s*(?:cm|centimet(?:er|re)s?)\b"): " cm",
+}
+"""Spellings of units after a number, which are one."""
 _CONTRACTED_NOT = re.compile(r"n't\b")
 
 
@@ -246,11 +252,14 @@ def _refuse_duplicates(run: Run, what: str, keys: Iterable[tuple[object, ...]]) 
 
 
 def _fold(text: str) -> str:
-    """``text`` without case and accents; "n't" becomes "not", "1,000" becomes "1000"."""
+    """``text`` without case and accents; "n't" becomes "not", "1,000 kilometers" becomes "1000 km"."""
     decomposed = unicodedata.normalize("NFKD", text.translate(_APOSTROPHES).casefold())
     # decomposing can bring capitals back (the sign TM), so fold once more
     bare = "".join(character for character in decomposed if not unicodedata.combining(character)).casefold()
-    return _CONTRACTED_NOT.sub(" not", _THOUSANDS.sub("", bare))
+    plain = _THOUSANDS.sub("", bare)
+    for spellings, unit in _UNITS.items():
+        plain = spellings.sub(unit, plain)
+    return _CONTRACTED_NOT.sub(" not", plain)
 
 
 def _words_and_clauses(text: str) -> tuple[list[str], list[int]]:
