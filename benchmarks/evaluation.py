@@ -12,6 +12,7 @@ process of its own.
 from __future__ import annotations
 
 import argparse
+import json
 import multiprocessing
 import random
 import resource
@@ -25,7 +26,7 @@ from typing import Any, NamedTuple
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
-from tokenizers import ByteLevelBPETokenizer
+from tokenizers import ByteLevelBPETokenizer, Tokenizer
 from transformers import AutoModelForCausalLM, LlamaConfig, PreTrainedTokenizerFast
 
 from inversion.artifacts import folder_digest, seal_folder, write_text
@@ -83,7 +84,12 @@ def make_run(folder: Path, items: Sequence[ConflictItem], checkpoints: int, rank
     bpe = ByteLevelBPETokenizer()
     texts = [text for item in items for text in (item.question, item.context or "", *ALPACA_TEXTS)]
     bpe.train_from_iterator(texts, vocab_size=2_000, special_tokens=["</s>"], show_progress=False)
-    tokenizer = PreTrainedTokenizerFast(tokenizer_object=bpe._tokenizer, eos_token="</s>", pad_token="</s>")
+    # unused words up to the model's vocabulary: HFLM cuts the embeddings of models with adapters to the tokenizer's size
+    written = json.loads(bpe._tokenizer.to_str())
+    words = written["model"]["vocab"]
+    words.update({f"<unused-{index}>": index for index in range(len(words), VOCABULARY)})
+    whole = Tokenizer.from_str(json.dumps(written))
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=whole, eos_token="</s>", pad_token="</s>")
     tokenizer.save_pretrained(folder / "base")
     torch.manual_seed(0)
     config = LlamaConfig(
