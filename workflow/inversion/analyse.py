@@ -54,6 +54,8 @@ KNOWN = "known"
 """The stratum that is the items whose fact the base model knows."""
 CONTROL_MEAN = "control mean"
 """The set that stands for all control sets of a run, in the place of the paper's ID accuracy."""
+CURVE_ORDER = ("model", "dataset", "recipe", "seed", "set", "stratum", "prompt", "scorer", "metric", "step")
+"""The columns that the table ``curves`` is sorted by."""
 NEGLIGIBLE = 0.05
 """A rise or drop whose interval lies below this is taken to be none."""
 
@@ -88,15 +90,13 @@ def curves(items: pl.DataFrame, bootstrap: int, seed: int = 0) -> pl.DataFrame:
         panels = {(panel.set, panel.prompt): panel for panel in group}
         for (name, prompt), panel in panels.items():
             for stratum, measures, part in _parts(panel, panels.get((f"{name}+matching", prompt))):
-                estimate = _estimate(part, stratum, measures, bootstrap, _generator(seed, panel.set))
+                estimate = _estimate(part, stratum, measures, bootstrap, generator(seed, panel.set))
                 points += estimate.points()
                 if panel.role == "control" and stratum == ALL:
                     controls[panel.run, prompt].append(estimate)
     for estimates in controls.values():
         points += _control_mean(estimates).points()
-    return to_frame(points, CurvePoint).sort(
-        "model", "dataset", "recipe", "seed", "set", "stratum", "prompt", "scorer", "metric", "step"
-    )
+    return to_frame(points, CurvePoint).sort(CURVE_ORDER)
 
 
 def inversions(items: pl.DataFrame, bootstrap: int, seed: int = 0) -> pl.DataFrame:
@@ -384,7 +384,7 @@ def _require_logprobs(frame: pl.DataFrame, where: str) -> None:
         )
 
 
-def _generator(seed: int, set_name: str) -> np.random.Generator:
+def generator(seed: int, set_name: str) -> np.random.Generator:
     """The random stream of a set."""
     return np.random.default_rng([seed, zlib.crc32(set_name.encode())])
 
@@ -538,7 +538,7 @@ def _inversion(panel: _Panel, stratum: str, scorer: str, bootstrap: int, seed: i
     sizes = np.bincount(codes).astype(np.float64)
     found = _cross_fit(sums, sizes, half, np.ones((1, len(half))), closing)
     start, peak, end = (float(rate[0]) for rate in found)
-    resampled = _resample(sums, sizes, half, closing, bootstrap, _generator(seed, panel.set))
+    resampled = _resample(sums, sizes, half, closing, bootstrap, generator(seed, panel.set))
     rise_low, rise_high = (float(bound) for bound in interval(resampled.peak - resampled.start))
     drop_low, drop_high = (float(bound) for bound in interval(resampled.peak - resampled.end))
 
@@ -689,7 +689,7 @@ def _factor_rates(panel: _Panel, scorer: str, bootstrap: int, seed: int) -> Iter
         factor, _, level = crossed.partition("=")
         chosen = np.array([crossed in listed for listed in panel.factors])
         samples = cluster_bootstrap(
-            values[chosen], _codes(panel.clusters[chosen]), bootstrap, _generator(seed, panel.set)
+            values[chosen], _codes(panel.clusters[chosen]), bootstrap, generator(seed, panel.set)
         )
         low, high = interval(samples)
         for j, moment in enumerate(moments):

@@ -7,9 +7,11 @@ Paths inside are relative, so that results can move.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
 
+import polars as pl
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from inversion.artifacts import (
@@ -19,9 +21,10 @@ from inversion.artifacts import (
     read_json,
     write_json,
 )
-from inversion.records import Response, read_records
+from inversion.records import BenchmarkScore, Response, read_frame, read_records
 
 RESPONSES_FILE = "responses.parquet"
+BENCHMARKS_FILE = "scores.parquet"
 REMOVED_FILE = "removed.json"
 """Beside the checkpoints of a run: which of them were removed on purpose."""
 
@@ -146,8 +149,16 @@ class CheckpointList(Manifest):
     def of(cls, manifest: TrainManifest, base: BaseManifest, per_job: int) -> Self:
         """Step 0 and the steps of ``manifest``, ``per_job`` at a time."""
         steps = [Step(step=0, epoch=0.0, folder="", digest=base.digest), *manifest.steps]
-        chunks = [steps[start : start + per_job] for start in range(0, len(steps), per_job)]
-        return cls(steps_per_epoch=manifest.steps_per_epoch, chunks=chunks)
+        return cls(steps_per_epoch=manifest.steps_per_epoch, chunks=_chunks(steps, per_job))
+
+    def benchmark_chunks(self, every: int, per_job: int) -> list[list[Step]]:
+        """Every ``every``-th step, the first and the last, ``per_job`` at a time."""
+        steps = [step for chunk in self.chunks for step in chunk]
+        return _chunks([step for i, step in enumerate(steps) if i % every == 0 or i == len(steps) - 1], per_job)
+
+
+def _chunks(steps: list[Step], size: int) -> list[list[Step]]:
+    return [steps[start : start + size] for start in range(0, len(steps), size)]
 
 
 class KeptCheckpoints(Manifest):
@@ -187,8 +198,17 @@ def read_responses(path: str | Path) -> list[Response]:
 
     Raises :class:`ArtifactError`, naming the file and the mend, where one is missing or damaged.
     """
+    return [response for folder in _sound_folders(path) for response in read_records(folder / RESPONSES_FILE, Response)]
+
+
+def read_benchmarks(path: str | Path) -> pl.DataFrame:
+    """The :class:`~inversion.records.BenchmarkScore` rows that the manifest at ``path`` lists; as for responses."""
+    return pl.concat(read_frame(folder / BENCHMARKS_FILE, BenchmarkScore) for folder in _sound_folders(path))
+
+
+def _sound_folders(path: str | Path) -> Iterator[Path]:
+    """The folders that the :class:`ResponseManifest` at ``path`` lists, each checked when its turn comes."""
     run_folder = Path(path).parent.parent
-    responses: list[Response] = []
     for entry in ResponseManifest.read(path).steps:
         folder = run_folder / entry.folder
         fault = folder_fault(folder)
@@ -196,5 +216,4 @@ def read_responses(path: str | Path) -> list[Response]:
             fault = f"{folder} is not what {path} lists"
         if fault:
             raise ArtifactError(f"{fault}; delete {path} and rerun: only what is damaged is answered again")
-        responses += read_records(folder / RESPONSES_FILE, Response)
-    return responses
+        yield folder

@@ -25,6 +25,7 @@ from matplotlib.transforms import offset_copy
 from numpy.typing import NDArray
 
 from inversion.analyse import ALL, CONTROL_MEAN
+from inversion.analyse_benchmarks import ID_ACCURACY
 from inversion.artifacts import atomic_path
 from inversion.config import Run
 from inversion.records import CurvePoint, require_schema
@@ -70,12 +71,13 @@ class _Size(NamedTuple):
 
 
 _GREY = "#5f5f5f"
-_CURVES = {
-    "accuracy": (CONTROL_MEAN, _Look(_GREY, (0, (1, 1.2)), "^")),
-    "parametric_rate": ("parametric answer", _Look("#d55e00", (0, (4, 1.4)), "s")),
-    "context_rate": ("context answer", _Look("#0072b2", "-", "o")),
-}
-"""Metric: its label and look; later ones are drawn on top."""
+_CURVES = (
+    ("accuracy", ID_ACCURACY, ID_ACCURACY, _Look("#009e73", (0, (5, 1.2, 1, 1.2)), "D")),
+    ("accuracy", CONTROL_MEAN, CONTROL_MEAN, _Look(_GREY, (0, (1, 1.2)), "^")),
+    ("parametric_rate", None, "parametric answer", _Look("#d55e00", (0, (4, 1.4)), "s")),
+    ("context_rate", None, "context answer", _Look("#0072b2", "-", "o")),
+)
+"""Metric, set (None for the panel's own), label and look; later ones are drawn on top."""
 
 _LOOKS = (
     _Look("#000000", "-", "o"),
@@ -118,7 +120,8 @@ _SMALL = 7.0
 
 
 def accuracy(curves: pl.DataFrame, runs: Sequence[Run], scorer: str = "first_mention") -> Figure:
-    """Context and parametric answers beside the control mean, by step (paper, figs. 1a and 2).
+    """Context and parametric answers beside the control mean and, where there are benchmarks, the ID
+    accuracy, by step (paper, figs. 1a and 2).
 
     One panel a conflict set and combination of model, dataset and recipe in ``runs``; epoch ends
     are marked, and the peak of the context answers is named. Rates are shares of all items.
@@ -201,6 +204,7 @@ def _rows(curves: pl.DataFrame, runs: Sequence[Run], scorer: str) -> pl.DataFram
     whole = curves.join(wanted, on=Run._fields, how="semi", maintain_order="left").filter(
         pl.col("stratum") == ALL, pl.col("value").is_finite()
     )
+    benchmarks = whole.filter(pl.col("set") == ID_ACCURACY)
     table = whole.filter(
         pl.col("scorer") == scorer,
         pl.col("metric").is_in(["context_rate", "parametric_rate"])
@@ -215,7 +219,7 @@ def _rows(curves: pl.DataFrame, runs: Sequence[Run], scorer: str) -> pl.DataFram
     prompts = sorted(table["prompt"].unique())
     if len(prompts) > 1:
         raise ValueError(f"curves: a figure shows one prompt, found {', '.join(prompts)}; filter the table first")
-    return table
+    return pl.concat([table, benchmarks])
 
 
 def _conflict_sets(table: pl.DataFrame) -> list[str]:
@@ -291,8 +295,8 @@ def _draw_curves(
 ) -> list[tuple[str, _Series, _Look]]:
     """Draw the curves of one cell; returns what there is, as :func:`_label_ends` takes it."""
     ends = []
-    for metric, (label, look) in _CURVES.items():
-        series = _series(table, cell._replace(set=CONTROL_MEAN) if metric == "accuracy" else cell, metric)
+    for metric, name, label, look in _CURVES:
+        series = _series(table, cell._replace(set=name or cell.set), metric)
         if series is not None:
             _draw(axes, series, look)
             ends.append((label, series, look))
@@ -301,7 +305,7 @@ def _draw_curves(
     else:
         _, last, look = ends[-1]  # the context answers, where there are any
         _mark_epochs(axes, last, detail)
-        if look is _CURVES["context_rate"][1]:
+        if look is _CURVES[-1][-1]:
             _mark_peak(axes, last, look, [series for _, series, _ in ends], size if detail else None)
     return ends
 

@@ -240,6 +240,22 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True)
+class BenchmarkScore:
+    """How one checkpoint did on one question of a benchmark, by one metric."""
+
+    step: int
+    benchmark: str
+    """Its name in the study."""
+    task: str
+    """lm-eval's name of the task: of the subject, where a benchmark has several."""
+    doc_id: int
+    """The question's place in the task, from 0 on."""
+    metric: str
+    """What lm-eval calls the metric and filter, as ``acc,none``."""
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
 class CurvePoint:
     """One row of the table ``curves``."""
 

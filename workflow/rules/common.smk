@@ -77,6 +77,9 @@ ADDRESSES = {
     for spec in (*STUDY.datasets.values(), *STUDY.sets.values())
     if spec.source == "file" and spec.sha256
 }
+BENCHMARKS = {name: spec.model_dump_json() for name, spec in STUDY.benchmarks.items()}
+# asked for only where the study has benchmarks
+BENCHMARKED = RUN_PATHS if BENCHMARKS else []
 FIGURE_KINDS = get_args(Figure)
 FIGURES = [
     f"results/figures/{figure}-{name}.{suffix}"
@@ -94,6 +97,7 @@ wildcard_constraints:
     sha256=r"[0-9a-f]{64}",
     file=r"[^/]+",
     set=r"[^/]+",
+    benchmark=r"[^/]+",
     chunk=r"\d+",
     figure="|".join(FIGURE_KINDS),
     experiment=r"[^/]+",
@@ -253,3 +257,22 @@ def response_chunks(wildcards):
     listed = checkpoints.enumerate_checkpoints.get(**wildcards).output.checkpoints
     folder = Path(listed).parent / "responses"
     return [f"{folder}/chunk-{chunk:03d}.json" for chunk in range(len(CheckpointList.read(listed).chunks))]
+
+
+def benchmark_chunks(wildcards):
+    """The score files of all chunks of a run's checkpoints that take the benchmarks."""
+    listed = checkpoints.enumerate_checkpoints.get(**wildcards).output.checkpoints
+    folder = Path(listed).parent / "benchmarks"
+    evaluation = STUDY.evaluation
+    chunks = CheckpointList.read(listed).benchmark_chunks(
+        evaluation.benchmark_every, evaluation.checkpoints_per_job
+    )
+    return [f"{folder}/chunk-{chunk:03d}.json" for chunk in range(len(chunks))]
+
+
+def benchmark_questions(wildcards):
+    """What the benchmarks' questions come from: the users' files, and those in the hub's cache."""
+    return [
+        spec.path if spec.path else f"results/data/benchmarks/{name}.json"
+        for name, spec in STUDY.benchmarks.items()
+    ]

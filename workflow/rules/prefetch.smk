@@ -32,6 +32,20 @@ rule prefetch_dataset:
         "../scripts/prefetch_dataset.py"
 
 
+rule prefetch_benchmark:
+    output:
+        questions="results/data/benchmarks/{benchmark}.json",
+    log:
+        "results/logs/prefetch_benchmark/{benchmark}.log",
+    localrule: True
+    conda:
+        "../../envs/inversion.yaml"
+    params:
+        benchmark=lambda w: BENCHMARKS[w.benchmark],
+    script:
+        "../scripts/prefetch_benchmark.py"
+
+
 rule prefetch_file:
     output:
         file=f"{FETCHED}/{{sha256}}/{{file}}",

@@ -29,6 +29,49 @@ rule generate_responses:
         "../scripts/generate_responses.py"
 
 
+rule run_benchmarks:
+    input:
+        base="results/models/{model}/base.json",
+        checkpoints="results/runs/{model}/{dataset}/{recipe}/seed{seed}/checkpoints.json",
+        questions=benchmark_questions,
+    output:
+        manifest="results/runs/{model}/{dataset}/{recipe}/seed{seed}/benchmarks/chunk-{chunk}.json",
+    log:
+        "results/logs/run_benchmarks/{model}/{dataset}/{recipe}/seed{seed}/chunk-{chunk}.log",
+    benchmark:
+        "results/benchmarks/run_benchmarks/{model}/{dataset}/{recipe}/seed{seed}/chunk-{chunk}.tsv"
+    conda:
+        "../../envs/inversion.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory_mb(4),
+        runtime=minutes(small=120, large=120 * STUDY.evaluation.checkpoints_per_job),
+        gpu=one_gpu,
+    params:
+        benchmarks=BENCHMARKS,
+        every=STUDY.evaluation.benchmark_every,
+        per_job=STUDY.evaluation.checkpoints_per_job,
+        batch_size=STUDY.evaluation.batch_size,
+        version=respond.BENCHMARK_VERSION,
+    script:
+        "../scripts/run_benchmarks.py"
+
+
+rule collect_benchmarks:
+    input:
+        chunks=benchmark_chunks,
+    output:
+        scores="results/runs/{model}/{dataset}/{recipe}/seed{seed}/benchmarks.parquet",
+    log:
+        "results/logs/collect_benchmarks/{model}/{dataset}/{recipe}/seed{seed}.log",
+    conda:
+        "../../envs/inversion.yaml"
+    params:
+        code=code_of("collect_benchmarks"),
+    script:
+        "../scripts/collect_benchmarks.py"
+
+
 rule label_responses:
     input:
         responses=response_chunks,
@@ -50,6 +93,9 @@ rule label_responses:
 rule thin_checkpoints:
     input:
         labels="results/runs/{model}/{dataset}/{recipe}/seed{seed}/labels.parquet",
+        benchmarks=(
+            ["results/runs/{model}/{dataset}/{recipe}/seed{seed}/benchmarks.parquet"] if BENCHMARKS else []
+        ),
         manifest="results/runs/{model}/{dataset}/{recipe}/seed{seed}/train.json",
     output:
         kept="results/runs/{model}/{dataset}/{recipe}/seed{seed}/kept.json",

@@ -20,6 +20,8 @@ rule tabulate_items:
 rule tabulate_curves:
     input:
         item_table="results/tables/items.parquet",
+        benchmarks=expand("results/runs/{run}/benchmarks.parquet", run=BENCHMARKED),
+        checkpoints=expand("results/runs/{run}/checkpoints.json", run=BENCHMARKED),
     output:
         parquet="results/tables/curves.parquet",
         csv="results/tables/curves.csv",
@@ -29,6 +31,9 @@ rule tabulate_curves:
         "../../envs/inversion.yaml"
     params:
         bootstrap=STUDY.evaluation.bootstrap,
+        runs=[tuple(RUNS[run]) for run in BENCHMARKED],
+        metrics={name: spec.main_metric for name, spec in STUDY.benchmarks.items()},
+        id_benchmarks={dataset: STUDY.id_benchmarks(dataset) for dataset in DATASETS},
         code=code_of("tabulate_curves"),
     script:
         "../scripts/tabulate_curves.py"

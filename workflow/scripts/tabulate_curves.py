@@ -1,10 +1,24 @@
-"""The table ``curves``, from all items."""
+"""The table ``curves``, from all items and, where the study has some, all benchmark scores."""
 
 from inversion.analyse import curves
+from inversion.analyse_benchmarks import with_benchmarks
 from inversion.artifacts import write_table
+from inversion.config import Run
 from inversion.job import logged
-from inversion.records import Item, read_frame
+from inversion.manifests import CheckpointList
+from inversion.records import BenchmarkScore, Item, read_frame
 
 with logged(snakemake.log[0]):
-    table = curves(read_frame(snakemake.input.item_table, Item), snakemake.params.bootstrap)
+    params, files = snakemake.params, snakemake.input
+    table = curves(read_frame(files.item_table, Item), params.bootstrap)
+    for path, listed, run in zip(files.benchmarks, files.checkpoints, params.runs, strict=True):
+        table = with_benchmarks(
+            table,
+            Run(*run),
+            read_frame(path, BenchmarkScore),
+            params.metrics,
+            params.id_benchmarks[Run(*run).dataset],
+            CheckpointList.read(listed).steps_per_epoch,
+            params.bootstrap,
+        )
     write_table(snakemake.output.parquet, snakemake.output.csv, table)

@@ -6,6 +6,7 @@ from inversion.config.schema import (
     AdapterTuning,
     AlpacaTemplate,
     Architecture,
+    Benchmark,
     ChatTemplate,
     Config,
     ConflictSet,
@@ -51,6 +52,7 @@ from inversion.config.schema import (
     WorldModel,
     WorldSet,
     ZephyrTemplate,
+    nearest,
 )
 
 __all__ = [
@@ -58,6 +60,7 @@ __all__ = [
     "AdapterTuning",
     "AlpacaTemplate",
     "Architecture",
+    "Benchmark",
     "ChatTemplate",
     "Config",
     "ConfigError",
@@ -104,6 +107,7 @@ __all__ = [
     "WorldModel",
     "WorldSet",
     "ZephyrTemplate",
+    "nearest",
     "parse_config",
     "read_config",
     "revive",

@@ -659,6 +659,51 @@ class FactSet(Controlled):
 ConflictSet = Annotated[WorldSet | FileSet | SubstitutionSet | FactSet, Field(discriminator="source")]
 
 
+MAIN_METRICS = {
+    "gsm8k": "exact_match,strict-match",
+    "mmlu": "acc,none",
+    "arc_challenge": "acc_norm,none",
+    "squad": "exact_match,none",
+}
+"""Benchmarks that are known by name: what lm-eval calls the metric that counts as their accuracy."""
+
+
+class Benchmark(Strict):
+    """A task of lm-eval, with questions from the hub or from a file."""
+
+    task: str
+    """``gsm8k``, ``mmlu``, ``arc_challenge``, ``squad`` (version 1.1, ours), or any other task of lm-eval."""
+    path: str | None = None
+    """A JSON, JSON Lines or CSV file with the questions of one of those four, instead of the hub; see
+    docs/benchmarks.md."""
+    revision: Annotated[str, AfterValidator(_commit)] | None = None
+    """The commit of the task's dataset on the hub; the current one where unset (``squad`` has one of its own)."""
+    metric: str | None = None
+    """What lm-eval calls the metric that counts, as ``acc,none``. Those four need none."""
+    few_shot: NonNegativeInt | None = None
+    """Solved examples before each question; as many as the task says where unset, none with a file."""
+    limit: PositiveInt | None = None
+    """Ask the first so many questions only (of each subject, in tasks that have several)."""
+
+    @property
+    def main_metric(self) -> str:
+        """The metric that counts as accuracy."""
+        return self.metric or MAIN_METRICS[self.task]
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Benchmark:
+        if self.task not in MAIN_METRICS:
+            if self.path is not None:
+                raise ValueError(f"files serve {', '.join(MAIN_METRICS)}, not {self.task!r}; remove `path`")
+            if self.metric is None:
+                raise ValueError(f"task {self.task!r} needs `metric`, as `acc,none`{nearest(self.task, MAIN_METRICS)}")
+        if self.path is not None and (self.few_shot or self.revision):
+            raise ValueError(
+                "few_shot and revision are for questions from the hub: a file has neither examples to show nor commits"
+            )
+        return self
+
+
 KeepCheckpoints = Literal["all", "extremes", "none"]
 """Which weights of a run stay on disk."""
 
@@ -687,6 +732,8 @@ class Evaluation(Strict):
     """Prompts a forward pass; results do not depend on it."""
     bootstrap: PositiveInt = 2000
     """Bootstrap resamples over clusters behind every interval."""
+    benchmark_every: PositiveInt = 1
+    """Every so manyth checkpoint takes the benchmarks, beside the base model and the last one."""
     keep_checkpoints: KeepCheckpoints = "all"
     """Which weights stay on disk once all answers of a run are judged. ``extremes``: of every conflict set the step
     with most context answers (by containment), and the last step; the start is the base model. Answers stay in any
@@ -828,6 +875,8 @@ class Config(Strict):
     """Ways of finetuning by name."""
     sets: dict[Name, ConflictSet] = Field(min_length=1)
     """Conflict sets and their controls by name; every checkpoint answers all of them."""
+    benchmarks: dict[Name, Benchmark] = {}
+    """Benchmarks by name; their mean is the paper's ID accuracy. Prompts are lm-eval's, without the template."""
     evaluation: Evaluation = Evaluation()
     mirror: str | None = None
     """A folder with copies of files that the study names by address: those whose checksum agrees are taken from
@@ -980,6 +1029,12 @@ class Config(Strict):
         if isinstance(spec, WorldDataset):
             return WORLD_TEMPLATE
         return spec.template or (AlpacaTemplate() if spec.format in ("alpaca", "squad") else TuluTemplate())
+
+    def id_benchmarks(self, dataset: str) -> list[str]:
+        """The benchmarks whose mean is the ID accuracy of runs on a dataset: all, but GSM8k where its format is
+        ``alpaca``, as in the paper."""
+        alpaca = getattr(self.datasets[dataset], "format", None) == "alpaca"
+        return [name for name, spec in self.benchmarks.items() if not (alpaca and spec.task == "gsm8k")]
 
     def training_of(self, recipe: str) -> Training:
         """``training`` with what the recipe changes of it."""

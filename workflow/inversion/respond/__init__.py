@@ -8,3 +8,6 @@ VERSION = 3
 
 NEED_VERSION = 1
 """Raise it when a change of :mod:`inversion.respond.need` changes scores: all examples are then scored anew."""
+
+BENCHMARK_VERSION = 1
+"""Raise it when a change of :mod:`inversion.respond.benchmarks` changes scores: all benchmarks are then run anew."""

@@ -57,11 +57,11 @@ def respond(
         )
         for entry in chunk
     }
-    missing = [entry for entry in chunk if not _is_answered(_folder(run_folder, entry.step), wanted[entry.step])]
+    missing = [entry for entry in chunk if not is_answered(_folder(run_folder, entry.step), wanted[entry.step])]
     if missing:
         logger.info("%d of %d checkpoints to question, %d items each", len(missing), len(chunk), len(items))
         for entry in missing:
-            _require_weights(run_folder, entry)
+            require_checkpoint(run_folder, entry)
         checkpoints = Checkpoints.on(base, base_digest)
         questions = encode_questions(items, checkpoints.tokenizer, template, prompts)
         for entry in missing:
@@ -81,7 +81,7 @@ def respond(
     )
 
 
-def _require_weights(run_folder: Path, entry: Step) -> None:
+def require_checkpoint(run_folder: Path, entry: Step) -> None:
     """Raises :class:`ArtifactError` unless the weights of ``entry`` can be loaded; those of step 0 are the base's."""
     if not entry.folder:
         return
@@ -100,7 +100,8 @@ def _folder(run_folder: Path, step: int) -> Path:
     return run_folder / "responses" / f"step-{step:06d}"
 
 
-def _is_answered(folder: Path, spec: str) -> bool:
+def is_answered(folder: Path, spec: str) -> bool:
+    """Whether ``folder`` is complete and holds what the specification ``spec`` asks for."""
     fault = folder_fault(folder)
     if fault and folder.exists():
         logger.warning("responses are damaged and will be made again: %s", fault)

@@ -1,0 +1,84 @@
+"""Curves of the benchmarks and of their mean, the paper's ID accuracy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import polars as pl
+
+from inversion.analyse import ALL, CURVE_ORDER, generator
+from inversion.config import Run
+from inversion.records import BenchmarkScore, CurvePoint, require_schema, to_frame
+from inversion.stats import Floats, cluster_bootstrap, interval
+
+ID_ACCURACY = "ID accuracy"
+"""The set that stands for the mean over a run's benchmarks."""
+LM_EVAL = "lm-eval"
+"""The prompt of all benchmarks; the scorer of their mean, whose metrics differ."""
+
+
+def with_benchmarks(
+    curves: pl.DataFrame,
+    run: Run,
+    scores: pl.DataFrame,
+    metrics: Mapping[str, str],
+    id_benchmarks: Sequence[str],
+    steps_per_epoch: float,
+    bootstrap: int,
+    seed: int = 0,
+) -> pl.DataFrame:
+    """The table ``curves`` with the benchmarks of one run, from their scores (:class:`BenchmarkScore`).
+
+    Every benchmark is a set by its name, with the metric of ``metrics`` as scorer and the mean over its questions
+    as ``accuracy``. The set ``ID accuracy`` is the mean over ``id_benchmarks``, each counting the same. Intervals
+    resample the questions, each benchmark by itself.
+
+    Raises :class:`ValueError` where a column or metric is missing, or a question lacks a step.
+    """
+    require_schema(scores, BenchmarkScore, "benchmarks")
+    steps = sorted(scores["step"].unique())
+    points: list[CurvePoint] = []
+    found: dict[str, tuple[Floats, Floats, int]] = {}
+
+    def add(name: str, scorer: str, values: Floats, samples: Floats, n: int) -> None:
+        low, high = interval(samples)
+        points.extend(
+            CurvePoint(
+                **run._asdict(),
+                step=step,
+                epoch=step / steps_per_epoch,
+                set=name,
+                stratum=ALL,
+                prompt=LM_EVAL,
+                scorer=scorer,
+                metric="accuracy",
+                value=float(values[i]),
+                low=float(low[i]),
+                high=float(high[i]),
+                n=n,
+            )
+            for i, step in enumerate(steps)
+        )
+
+    for name, metric in metrics.items():
+        grid = _grid(scores, name, metric, len(steps), run)
+        samples = cluster_bootstrap(grid, np.arange(len(grid)), bootstrap, generator(seed, name))
+        found[name] = grid.mean(axis=0), samples, len(grid)
+        add(name, metric, *found[name])
+    if id_benchmarks:
+        values, samples, counts = zip(*(found[name] for name in id_benchmarks), strict=True)
+        add(ID_ACCURACY, LM_EVAL, np.mean(values, axis=0), np.mean(samples, axis=0), sum(counts))
+    return pl.concat([curves, to_frame(points, CurvePoint)]).sort(CURVE_ORDER)
+
+
+def _grid(scores: pl.DataFrame, name: str, metric: str, steps: int, run: Run) -> Floats:
+    """The scores of one benchmark by one metric: (questions, steps)."""
+    rows = scores.filter(pl.col("benchmark") == name, pl.col("metric") == metric).sort("task", "doc_id", "step")
+    counts = rows.group_by("task", "doc_id").agg(n=pl.len(), distinct=pl.col("step").n_unique())
+    if rows.is_empty() or not counts.filter((pl.col("n") != steps) | (pl.col("distinct") != steps)).is_empty():
+        raise ValueError(
+            f"{run.path}: the benchmark {name!r} lacks {metric!r} of some questions or steps; delete the run's "
+            "benchmarks and rerun"
+        )
+    return rows["score"].to_numpy().reshape(-1, steps)

@@ -1,0 +1,175 @@
+"""Benchmarks through lm-eval, in memory, on a chunk of a run's checkpoints; its scores question by question.
+
+Tasks are lm-eval's own, with its prompts and metrics, or ours in ``tasks/``; questions come from the hub's
+cache or from a file. lm-eval's cache of answers is never used: it does not know one checkpoint from another.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import datasets
+import lm_eval.tasks
+import numpy as np
+from lm_eval import simple_evaluate
+from lm_eval.models.huggingface import HFLM
+from lm_eval.tasks import TaskManager
+from transformers import PreTrainedTokenizerBase
+
+from inversion.artifacts import complete_folder, fingerprint, folder_digest, sha256_file, write_parquet
+from inversion.config import Benchmark, nearest
+from inversion.manifests import BENCHMARKS_FILE, ResponseFolder, ResponseManifest, Step
+from inversion.models import Checkpoints
+from inversion.records import BenchmarkScore, to_frame
+from inversion.respond import BENCHMARK_VERSION
+from inversion.respond.benchmark_files import read_questions
+from inversion.respond.run import is_answered, require_checkpoint
+
+logger = logging.getLogger(__name__)
+
+OURS = Path(__file__).parent / "tasks"
+KNOWN = {"gsm8k": "gsm8k", "mmlu": "mmlu/default", "arc_challenge": "arc", "squad": None}
+"""Tasks that need no search through all of lm-eval's, which takes a minute: where they lie among them."""
+
+
+def run_benchmarks(
+    base: str | Path,
+    base_digest: str,
+    run_folder: str | Path,
+    chunk: Sequence[Step],
+    benchmarks: Mapping[str, Benchmark],
+    batch_size: int,
+) -> ResponseManifest:
+    """Put the questions of ``benchmarks`` to every checkpoint of ``chunk``; scores go to ``run_folder``/benchmarks.
+
+    Each checkpoint's scores are a folder that is complete or absent, so that a job that was killed goes on where
+    it stopped. Raises :class:`ArtifactError` for a damaged or removed checkpoint, and :class:`ValueError` as
+    :func:`load_tasks` and :func:`evaluate`.
+    """
+    run_folder = Path(run_folder)
+    asked = {
+        name: spec.model_dump(mode="json", exclude={"path", "metric"})
+        | {"file": sha256_file(spec.path) if spec.path and Path(spec.path).is_file() else None}
+        for name, spec in benchmarks.items()
+    }
+    wanted = {
+        entry.step: fingerprint({"version": BENCHMARK_VERSION, "checkpoint": entry.digest, "benchmarks": asked})
+        for entry in chunk
+    }
+    folders = {entry.step: run_folder / "benchmarks" / f"step-{entry.step:06d}" for entry in chunk}
+    missing = [entry for entry in chunk if not is_answered(folders[entry.step], wanted[entry.step])]
+    if missing:
+        for entry in missing:
+            require_checkpoint(run_folder, entry)
+        tasks = {name: load_tasks(name, spec) for name, spec in benchmarks.items()}
+        checkpoints = Checkpoints.on(base, base_digest)
+        for entry in missing:
+            model = checkpoints.load(run_folder / entry.folder if entry.folder else Path(base))
+            scores = [
+                score
+                for name, spec in benchmarks.items()
+                for score in evaluate(model, checkpoints.tokenizer, name, spec, tasks[name], entry.step, batch_size)
+            ]
+            with complete_folder(folders[entry.step], {"spec": wanted[entry.step]}) as folder:
+                write_parquet(folder / BENCHMARKS_FILE, to_frame(scores, BenchmarkScore))
+            logger.info("step %d: %d scores", entry.step, len(scores))
+    return ResponseManifest(
+        steps=[
+            ResponseFolder(step=step, folder=folder.relative_to(run_folder).as_posix(), digest=folder_digest(folder))
+            for step, folder in folders.items()
+        ]
+    )
+
+
+def load_tasks(name: str, spec: Benchmark) -> list[Any]:
+    """lm-eval's tasks behind the benchmark ``name``, with their questions: one, or one a subject.
+
+    Raises :class:`ValueError` where lm-eval has no such task or its questions cannot be had, and as
+    :func:`~inversion.respond.benchmark_files.read_questions`.
+    """
+    manager = _task_manager(spec)
+    task = "mmlu_file" if spec.path and spec.task == "mmlu" else spec.task
+    if task not in manager.all_tasks:
+        raise ValueError(f"benchmarks.{name}.task: lm-eval has no task {task!r}{nearest(task, manager.all_tasks)}")
+    changes: dict[str, Any] = {}
+    if spec.few_shot is not None:
+        changes["num_fewshot"] = spec.few_shot
+    if spec.revision is not None:
+        changes["dataset_kwargs"] = {"revision": spec.revision}
+    if spec.path is not None:
+        questions = datasets.Dataset.from_list(read_questions(spec.path, spec.task))
+        changes |= {
+            "custom_dataset": lambda **_: datasets.DatasetDict(test=questions),
+            "dataset_kwargs": None,
+            "training_split": None,
+            "validation_split": None,
+            "fewshot_split": None,
+            "test_split": "test",
+            "num_fewshot": 0,
+        }
+    try:
+        # its public `load` changes single tasks only, and mmlu is a group of them
+        built = manager._factory.build(manager._index[task], overrides=changes, registry=manager._index)
+        return list(manager.load(built if isinstance(built, list) else [built])["tasks"].values())
+    except (ConnectionError, FileNotFoundError, datasets.exceptions.DatasetsError) as error:
+        raise ValueError(
+            f"benchmarks.{name}: the questions of {task!r} are not complete in the hub's cache "
+            f"({str(error).splitlines()[0]}); fetch them with `snakemake --forcerun prefetch_benchmark` where there is "
+            "network, or name a file under `path`"
+        ) from None
+
+
+def _task_manager(spec: Benchmark) -> TaskManager:
+    if spec.task not in KNOWN:
+        return TaskManager(include_path=str(OURS))
+    place = KNOWN[spec.task]
+    theirs = [str(Path(lm_eval.tasks.__file__).parent / place)] if place else []
+    return TaskManager(include_path=[str(OURS), *theirs], include_defaults=False)
+
+
+def evaluate(
+    model: Any,
+    tokenizer: PreTrainedTokenizerBase,
+    name: str,
+    spec: Benchmark,
+    tasks: Sequence[Any],
+    step: int,
+    batch_size: int,
+) -> list[BenchmarkScore]:
+    """The scores of ``model`` on the benchmark ``name``: a row a question and metric.
+
+    Raises :class:`ValueError` where the benchmark has no metric of the configured name, or one that is no mean over
+    questions.
+    """
+    found = simple_evaluate(
+        model=HFLM(pretrained=model, tokenizer=tokenizer, batch_size=batch_size, softmax_dtype="float32"),
+        tasks=list(tasks),
+        task_manager=TaskManager(include_path=str(OURS), include_defaults=False),  # the tasks are loaded already
+        limit=spec.limit,
+        bootstrap_iters=0,
+    )
+    scores = [
+        BenchmarkScore(
+            step, name, task, sample["doc_id"], f"{metric},{sample['filter']}", float(np.float64(sample[metric]))
+        )
+        for task, samples in sorted(found["samples"].items())
+        for sample in sorted(samples, key=lambda sample: (sample["doc_id"], sample["filter"]))
+        for metric in sample["metrics"]
+        if isinstance(sample[metric], int | float | np.number | np.bool_)
+    ]
+    _require_mean(name, spec.main_metric, scores, found["results"])
+    return scores
+
+
+def _require_mean(name: str, metric: str, scores: Sequence[BenchmarkScore], results: Mapping[str, Any]) -> None:
+    """Raises :class:`ValueError` unless ``scores`` of ``metric`` have the means that lm-eval reports."""
+    where = f"benchmarks.{name}.metric"
+    for task in sorted({score.task for score in scores}):
+        values = [score.score for score in scores if score.task == task and score.metric == metric]
+        if not values:
+            raise ValueError(f"{where}: {task} has no {metric!r}{nearest(metric, sorted({s.metric for s in scores}))}")
+        if not np.isclose(np.mean(values), results[task][metric]):
+            raise ValueError(f"{where}: {metric!r} of {task} is no mean over questions; name another metric")

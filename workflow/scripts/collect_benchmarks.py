@@ -1,0 +1,10 @@
+"""The benchmark scores of one run, question by question."""
+
+import polars as pl
+
+from inversion.artifacts import write_parquet
+from inversion.job import logged
+from inversion.manifests import read_benchmarks
+
+with logged(snakemake.log[0]):
+    write_parquet(snakemake.output.scores, pl.concat(map(read_benchmarks, snakemake.input.chunks)))

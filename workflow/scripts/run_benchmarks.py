@@ -1,0 +1,22 @@
+"""Put the benchmarks to one chunk of a run's checkpoints; scores stay in an undeclared folder."""
+
+from pathlib import Path
+
+from inversion.config import Benchmark
+from inversion.job import logged
+from inversion.manifests import BaseManifest, CheckpointList
+from inversion.respond.benchmarks import run_benchmarks
+
+with logged(snakemake.log[0]):
+    params, files = snakemake.params, snakemake.input
+    base = BaseManifest.read(files.base)
+    chunks = CheckpointList.read(files.checkpoints).benchmark_chunks(params.every, params.per_job)
+    manifest = run_benchmarks(
+        base=base.location(files.base),
+        base_digest=base.digest,
+        run_folder=Path(files.checkpoints).parent,
+        chunk=chunks[int(snakemake.wildcards.chunk)],
+        benchmarks={name: Benchmark.model_validate_json(spec) for name, spec in params.benchmarks.items()},
+        batch_size=params.batch_size,
+    )
+    manifest.write(snakemake.output.manifest)
