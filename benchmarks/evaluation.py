@@ -84,7 +84,7 @@ def make_run(folder: Path, items: Sequence[ConflictItem], checkpoints: int, rank
     bpe = ByteLevelBPETokenizer()
     texts = [text for item in items for text in (item.question, item.context or "", *ALPACA_TEXTS)]
     bpe.train_from_iterator(texts, vocab_size=2_000, special_tokens=["</s>"], show_progress=False)
-    # unused words up to the model's vocabulary: HFLM cuts the embeddings of models with adapters to the tokenizer's size
+    # with unused words: HFLM cuts the embeddings of models with adapters to the tokenizer's size
     written = json.loads(bpe._tokenizer.to_str())
     words = written["model"]["vocab"]
     words.update({f"<unused-{index}>": index for index in range(len(words), VOCABULARY)})
