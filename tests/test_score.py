@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inversion.config import Run
-from inversion.records import ConflictItem, Item, Response, from_frame, to_frame
-from inversion.score import by_logprob, containment, first_mention, label_run
+from inversion.records import ConflictItem, Item, KnowledgeProbe, Response, from_frame, to_frame
+from inversion.score import by_logprob, containment, first_mention, judge_knowledge, judge_probes, label_run
 
 HERAT, KABUL = ["Herat"], ["Kabul"]
 RUN = Run("llama", "tulu", "standard", 0)
@@ -314,3 +314,45 @@ def test_faults_are_named(items: list[ConflictItem], responses: list[Response], 
 def test_an_impossible_epoch_is_refused(steps_per_epoch: float) -> None:
     with pytest.raises(ValueError, match="steps_per_epoch must be above 0"):
         label_run(RUN, ITEMS, RESPONSES, steps_per_epoch)
+
+
+# --- knowledge ----------------------------------------------------------------------------------
+
+
+def probe(text: str, context: float, parametric: float, *others: float) -> KnowledgeProbe:
+    names = [f"rival {i}" for i in range(len(others))]
+    return KnowledgeProbe("capitals", "q1", text, context, parametric, names, list(others))
+
+
+@pytest.mark.parametrize(
+    ("probed", "known", "reason"),
+    [
+        (probe("Kabul.", -2.0, -1.0, -3.0, -1.5), True, "known"),
+        (probe("Kabul", -2.0, -1.0), True, "known"),
+        (probe("Kabul", -0.5, -1.0, -0.6), False, f"outranked by {HERAT[0]}"),
+        (probe("Kabul", -2.0, -1.0, -3.0, -0.9), False, "outranked by rival 1"),
+        (probe("Kabul", -2.0, -1.0, -1.0), False, "outranked by rival 0"),
+        (probe("Herat, not Kabul", -2.0, -1.0, -3.0), False, "not generated"),
+        (probe("", -0.5, -1.0), False, f"outranked by {HERAT[0]}; not generated"),
+    ],
+)
+def test_knowledge_and_its_reason(probed: KnowledgeProbe, known: bool, reason: str) -> None:
+    found = judge_knowledge("llama", ITEMS[1], probed)
+    assert (found.known, found.reason, found.text) == (known, reason, probed.text)
+    assert (found.model, found.set, found.item_id) == ("llama", "capitals", "q1")
+
+
+def test_items_and_their_controls_carry_what_is_known() -> None:
+    matching = dataclasses.replace(ITEMS[1], set="capitals+matching", role="control", factors=["tense=past"])
+    items = [*ITEMS, matching]
+    known = judge_probes("llama", items, [probe("Kabul", -2.0, -1.0)])
+    rows = label_run(RUN, items, [answer(0, item) for item in items], 40, known)
+    assert [(row.set, row.item_id, row.known) for row in rows] == [
+        ("capitals", "q2", None),
+        ("capitals", "q1", True),
+        ("recall", "q1", None),
+        ("capitals+matching", "q1", True),
+    ]
+    assert rows[-1].factors == ["tense=past"]
+    with pytest.raises(ValueError, match="probe of item 'q1' of set 'capitals' belongs to no item"):
+        judge_probes("llama", ITEMS[:1], [probe("Kabul", -2.0, -1.0)])
