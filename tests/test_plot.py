@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from inversion import plot
 from inversion.analyse import CONTROL_MEAN
 from inversion.config import Run
-from inversion.records import CurvePoint, to_frame
+from inversion.records import CurvePoint, FactorRate, to_frame
 
 STEPS = (0, 5, 10, 20, 30, 60, 100, 200)
 CONTEXT = (0.03, 0.10, 0.30, 0.55, 0.61, 0.50, 0.40, 0.33)
@@ -249,3 +249,46 @@ def test_step_ticks_are_few_and_grow(last: int, at_most: int) -> None:
     assert 2 <= len(ticks) <= at_most + 1
     assert ticks == sorted(set(ticks))
     assert ticks[-1] <= last
+
+
+# --- factors ------------------------------------------------------------------------------------
+
+
+def crossed(runs: list[Run]) -> pl.DataFrame:
+    rows = [
+        FactorRate(*run, "facts", "plain", "first_mention", *where, moment, rate, rate - 0.1, rate + 0.1, 50)
+        for run in runs
+        for where in (("length", "long"), ("length", "short"), ("tense", "past"))
+        for moment, rate in (("start", 0.3), ("peak", 0.7), ("end", 0.5 + 0.1 * run.seed))
+    ]
+    return to_frame(rows, FactorRate)
+
+
+def test_factors_have_a_line_a_level_and_name_their_marks_once() -> None:
+    runs = study()
+    (axes,) = visible(plot.factors(crossed(runs), runs))
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["long", "short", "past"]
+    assert sorted(texts(axes)) == ["end", "length", "peak", "start", "tense"]
+    dots = [line for line in axes.lines if line.get_linestyle() == "None"]
+    assert [float(line.get_xdata()[0]) for line in dots] == [0.3] * 3 + [0.7] * 3 + [0.5] * 3  # type: ignore[index]
+    bars = [line for line in axes.lines if line.get_linestyle() != "None"]
+    assert [list(line.get_xdata()) for line in bars][:1] == [[pytest.approx(0.2), pytest.approx(0.4)]]
+    # told apart without colour
+    assert len({line.get_marker() for line in dots}) == 3
+
+
+def test_factors_of_several_seeds_are_mean_and_range() -> None:
+    runs = study(seeds=(0, 2))
+    (axes,) = visible(plot.factors(crossed(runs), runs))
+    last = next(line for line in axes.lines if line.get_marker() == "s")
+    assert float(last.get_xdata()[0]) == pytest.approx(0.6)  # type: ignore[index]
+    bar = axes.lines[-2]
+    assert list(bar.get_xdata()) == [pytest.approx(0.5), pytest.approx(0.7)]
+
+
+def test_without_crossed_sets_the_figure_says_so() -> None:
+    runs = study()
+    (axes,) = plot.factors(crossed(runs).clear(), runs).axes
+    assert texts(axes) == ["no data"]
+    with pytest.raises(ValueError, match="column 'moment' is missing"):
+        plot.factors(crossed(runs).drop("moment"), runs)

@@ -8,8 +8,9 @@ from inversion import train
 pytestmark = pytest.mark.workflow
 
 FIGURES = {"draw_figure", "write_report"}
-TABLES = {"tabulate_curves", "tabulate_inversions"}
-MODEL_STAGES = {"prepare_base", "score_context_need", "finetune", "generate_responses"}
+BOOTSTRAPPED = {"tabulate_curves", "tabulate_inversions", "tabulate_factors"}
+TABLES = BOOTSTRAPPED | {"tabulate_agreement", "tabulate_flips"}
+MODEL_STAGES = {"prepare_base", "score_context_need", "probe_knowledge", "finetune", "generate_responses"}
 
 
 def rules(jobs):
@@ -17,7 +18,7 @@ def rules(jobs):
 
 
 def test_the_study_makes_all_that_users_rely_on(finished):
-    for table in ("items", "curves", "inversions"):
+    for table in ("items", "curves", "inversions", "knowledge", "agreement"):
         frame = pl.read_parquet(finished.result(f"tables/{table}.parquet"))
         assert frame.height > 0
         assert pl.read_csv(finished.result(f"tables/{table}.csv")).height == frame.height
@@ -67,7 +68,7 @@ def test_a_caption_reruns_the_report(rerun):
 def test_a_scorer_reruns_labels_onward_and_no_model(rerun):
     rerun.edit("workflow/inversion/score.py", "threshold: float = 0.0", "threshold: float = 0.1")
     planned = rules(rerun.plan())
-    assert planned == {"label_responses", "tabulate_items"} | TABLES | FIGURES
+    assert planned == {"label_responses", "tabulate_items", "tabulate_knowledge"} | TABLES | FIGURES
     assert not planned & MODEL_STAGES
 
 
@@ -109,7 +110,7 @@ def test_a_new_seed_trains_only_that_seed(rerun):
 
 def test_the_bootstrap_reruns_tables_onward(rerun):
     rerun.study(lambda s: s["evaluation"].update(bootstrap=60))
-    assert rules(rerun.plan()) == TABLES | FIGURES
+    assert rules(rerun.plan()) == BOOTSTRAPPED | FIGURES
 
 
 def test_the_forward_batch_size_changes_no_response(rerun):

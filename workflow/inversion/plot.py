@@ -191,9 +191,9 @@ def recipes(curves: pl.DataFrame, runs: Sequence[Run], scorer: str = "first_ment
 def factors(table: pl.DataFrame, runs: Sequence[Run], scorer: str = "first_mention") -> Figure:
     """Context answers at start, peak and end by each level of each crossed factor, from the table ``factors``.
 
-    One panel a combination of model, dataset and recipe in ``runs`` and crossed set, of one prompt. Of a single seed bars are
-    the table's 95 % intervals; several seeds give their mean and range. Where no set crosses factors the figure
-    says so. Raises :class:`ValueError` where a column is missing.
+    One panel a combination of model, dataset and recipe in ``runs`` and crossed set, of one prompt. Of a single
+    seed bars are the table's 95 % intervals; several seeds give their mean and range. Where no set crosses factors
+    the figure says so. Raises :class:`ValueError` where a column is missing.
     """
     require_schema(table, FactorRate, "factors")
     wanted = pl.DataFrame(list(runs), schema={name: table.schema[name] for name in Run._fields}, orient="row")
