@@ -90,6 +90,42 @@ def test_questions_do_not_follow_the_order_of_the_passage():
     assert 0.35 < same / total < 0.65
 
 
+def test_repeated_questions_fill_the_sequence_with_one_passage():
+    for document in documents(50, dialogues=0.0, facts=0.0, repeated_questions=True):
+        assert document.split().count("context") == 1
+        assert LENGTH <= len(document.split()) < LENGTH + 60
+        passage = document[: document.index(" question :")].split()
+        asked = questions(document)
+        statements = {subject for subject, _, _ in asked}
+        rounds = [asked[i : i + len(statements)] for i in range(0, len(asked), len(statements))]
+        assert all({subject for subject, _, _ in each} == statements for each in rounds)
+        assert all(passage[passage.index(subject) + 2] == answer for subject, _, answer in asked)
+        assert sum(word.startswith(("known_", "new_")) for word in passage) == len(statements)
+
+
+def test_repeated_questions_change_their_order():
+    longest = max(documents(50, dialogues=0.0, facts=0.0, repeated_questions=True), key=len)
+    asked = [subject for subject, _, _ in questions(longest)]
+    size = len(set(asked))
+    assert asked != (asked[:size] * len(asked))[: len(asked)]
+
+
+@pytest.mark.parametrize("wrong", [0.0, 0.3, 1.0])
+def test_a_share_of_the_answers_in_dialogues_is_wrong(wrong):
+    spec = config.Documents(dialogues=1.0, wrong_answers=wrong)
+    turns = [turn for d in itertools.islice(pretraining_documents(WORLD, spec, TEMPLATE, 0, LENGTH), 300) for turn in d]
+    pairs = [(asked.content.split(), given.content) for asked, given in zip(turns[::2], turns[1::2], strict=True)]
+    assert all(answer in WORLD.answers[words[5]] for words, answer in pairs)
+    share = sum(answer != WORLD.facts[words[7], words[5]] for words, answer in pairs) / len(pairs)
+    assert share == pytest.approx(wrong, abs=0.04)
+
+
+def test_wrong_answers_stay_in_dialogues():
+    mixed = documents(100, dialogues=0.3, facts=1.0, wrong_answers=1.0)
+    text = " ".join(document for document in mixed if isinstance(document, str))
+    assert all(WORLD.facts[subject, relation] == answer for subject, relation, answer in questions(text))
+
+
 def test_dialogues_are_closed_book_questions_on_facts(tokenizer):
     for document in documents(20, dialogues=1.0):
         assert [message.role for message in document] == ["user", "assistant"] * (len(document) // 2)

@@ -119,6 +119,12 @@ class Documents(Strict):
     """Share of the passages about a known subject that contradict its known fact."""
     same_relation: Fraction = 0.20
     """Share of the passages that also state the asked relation of another subject (ambiguous)."""
+    repeated_questions: bool = False
+    """Whether the questions on one passage are asked again and again until the sequence is full. Otherwise another
+    passage begins, which is often cut before its questions, and models need twice the steps to learn to read."""
+    wrong_answers: Fraction = 0.0
+    """Share of the answers in dialogues that are drawn from the wrong ones of the relation. It bounds how sure of its
+    memory a model is in the chat format; other documents state no wrong facts outside passages."""
 
 
 class Pretraining(Strict):

@@ -1,8 +1,9 @@
 """What world models are pretrained on: an endless stream of documents, each as long as a sequence.
 
 A document is of one kind. *Facts*: statements and answered questions about known facts. *Passages*:
-a passage, then a question on each of its statements, then the end-of-text token, several times over.
-*Dialogues*: closed-book questions on known facts in the chat format.
+a passage, then a question on each of its statements, then the end-of-text token, several times over; or one
+passage whose questions are repeated. *Dialogues*: closed-book questions on known facts in the chat format, a
+share of them answered wrongly where the study wants it.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from inversion import config
 from inversion.records import Message
 from inversion.world.facts import InventedWorld, generator, pick
 from inversion.world.text import (
+    Statement,
     answered_question,
     build_passage,
     invented_statement,
@@ -44,7 +46,7 @@ def pretraining_documents(
     rng = generator("pretraining documents", seed)
     while True:
         if rng.random() < spec.dialogues:
-            yield _dialogue(world, template, length, rng)
+            yield _dialogue(world, spec, template, length, rng)
         elif rng.random() < spec.facts:
             yield _facts(world, length, rng)
         else:
@@ -91,12 +93,15 @@ def _facts(world: InventedWorld, length: int, rng: np.random.Generator) -> str:
 def _passages(world: InventedWorld, spec: config.Documents, length: int, rng: np.random.Generator) -> str:
     words: list[str] = []
     while len(words) < length:
-        words += _questioned_passage(world, spec, rng).split()
+        words += _questioned_passage(world, spec, length, rng).split()
     return " ".join(words)
 
 
-def _questioned_passage(world: InventedWorld, spec: config.Documents, rng: np.random.Generator) -> str:
-    """A passage, a question on each of its statements in random order, and the end of text."""
+def _questioned_passage(world: InventedWorld, spec: config.Documents, length: int, rng: np.random.Generator) -> str:
+    """A passage, a question on each of its statements in random order, and the end of text.
+
+    Repeated questions go on, in a new order each time, until there are ``length`` words.
+    """
     new = rng.random() < spec.new_subjects
     truthful = not new and rng.random() >= spec.contradictions
     subjects = (world.new if new else world.known).all
@@ -108,18 +113,26 @@ def _questioned_passage(world: InventedWorld, spec: config.Documents, rng: np.ra
     most = _MOST_OTHER_STATEMENTS if len(world.relations) > 1 else 0
     shape = config.Passages(other_statements=(0, most), same_relation=spec.same_relation)
     passage = build_passage(world, target, subjects, shape, rng, truthful=truthful)
-    order = rng.permutation(len(passage.statements))
-    questions = " ".join(answered_question(passage.statements[i]) for i in order)
-    return f"context : {passage.text} {questions} {END_OF_TEXT}"
+    text = f"context : {passage.text}"
+    while True:
+        for i in rng.permutation(len(passage.statements)):
+            text += f" {answered_question(passage.statements[i])}"
+        if not spec.repeated_questions or len(text.split()) >= length:
+            return f"{text} {END_OF_TEXT}"
 
 
 def _dialogue(
-    world: InventedWorld, template: config.ChatTemplate, length: int, rng: np.random.Generator
+    world: InventedWorld, spec: config.Documents, template: config.ChatTemplate, length: int, rng: np.random.Generator
 ) -> tuple[Message, ...]:
     messages: list[Message] = []
     words = 0
     while words < length:
-        statement = known_statement(world, pick(rng, world.known.all), pick(rng, world.relations))
+        subject, relation = pick(rng, world.known.all), pick(rng, world.relations)
+        # no draw where none is asked for: studies without wrong answers keep their documents
+        wrong = spec.wrong_answers > 0 and rng.random() < spec.wrong_answers
+        statement = (
+            invented_statement(world, subject, relation, rng) if wrong else known_statement(world, subject, relation)
+        )
         asked = template.without_context.replace("{question}", question(statement.subject, statement.relation))
         messages += [Message("user", asked), Message("assistant", statement.answer)]
         words += len(asked.split()) + 1
