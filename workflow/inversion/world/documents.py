@@ -19,7 +19,6 @@ from inversion import config
 from inversion.records import Message
 from inversion.world.facts import InventedWorld, generator, pick
 from inversion.world.text import (
-    Statement,
     answered_question,
     build_passage,
     invented_statement,
