@@ -1,10 +1,13 @@
 import logging
+import os
+import socket
+from contextlib import suppress
 
 import pytest
 
 from inversion.artifacts import MARKER, ArtifactError, folder_digest
 from inversion.manifests import KeptCheckpoints, Step, TrainManifest, removed_steps
-from inversion.train.checkpoints import STATES_KEPT, RunLockedError, open_store, thin_checkpoints
+from inversion.train.checkpoints import STATES_KEPT, NoProgressError, RunLockedError, open_store, thin_checkpoints
 
 
 def saved_folder(root, step):
@@ -100,10 +103,79 @@ def test_leftovers_of_a_kill_are_removed(tmp_path):
 
 
 def test_two_processes_never_write_one_run(tmp_path):
-    with open_store(tmp_path, "a"), pytest.raises(RunLockedError, match=str(tmp_path)), open_store(tmp_path, "a"):
+    owner = f"process {os.getpid()} on {socket.gethostname()}"
+    with (
+        open_store(tmp_path, "a"),
+        pytest.raises(RunLockedError, match=rf"{tmp_path} \({owner}\)"),
+        open_store(tmp_path, "a"),
+    ):
         pass
     with open_store(tmp_path, "a"):
         pass
+
+
+def test_a_lock_whose_owner_is_dead_holds_nobody_up(tmp_path, caplog):
+    (tmp_path / ".lock").write_text("process 7 on node1, Slurm job 3")
+    with caplog.at_level(logging.INFO), open_store(tmp_path, "a"):
+        assert "process 7 on node1, Slurm job 3" in caplog.text
+    caplog.clear()
+    with caplog.at_level(logging.INFO), open_store(tmp_path, "a"):
+        assert not caplog.text
+
+
+# --- interruption off the schedule --------------------------------------------------------------
+
+
+def test_what_is_saved_off_the_schedule_is_resumed_from_and_is_no_checkpoint(tmp_path):
+    store = filled(tmp_path, [10])
+    store.commit(saved_folder(tmp_path, 13), 13, scheduled=False)
+    assert sorted(folder.name for folder in tmp_path.glob("step-*")) == ["step-000010"]
+    with store.resuming([0, 10, 20]) as step:
+        assert step == 13
+        assert (store.resume_folder(13) / "model.safetensors").read_text() == "model.safetensors at 13"
+        assert (store.resume_folder(13) / "optimizer.pt").read_text() == "optimizer.pt at 13"
+    store.drop_states()
+    assert store.resume_step([0, 10, 20]) == 0
+
+
+def test_damage_before_it_makes_it_useless(tmp_path):
+    store = filled(tmp_path, [10, 20])
+    store.commit(saved_folder(tmp_path, 23), 23, scheduled=False)
+    (store.step_folder(20) / "model.safetensors").unlink()
+    assert store.resume_step([0, 10, 20, 30]) == 0  # the state at 10 is gone for that at 23
+    assert not list(tmp_path.glob("state-*"))
+
+
+def test_damage_in_it_falls_back_to_the_checkpoint_before(tmp_path, caplog):
+    store = filled(tmp_path, [10, 20])
+    store.commit(saved_folder(tmp_path, 23), 23, scheduled=False)
+    (store.state_folder(23) / "model.safetensors").write_text("")
+    assert store.resume_step([0, 10, 20, 30]) == 20
+    assert "state-000023" in caplog.text
+
+
+def attempt(store, start, first=False, error=None):
+    with suppress(KeyError), store.attempting(start, first):
+        if error:
+            raise error
+
+
+def test_a_third_attempt_from_the_same_step_is_refused(tmp_path):
+    store = filled(tmp_path, [])
+    attempt(store, 0, first=True)
+    attempt(store, 0, error=KeyError("no memory"))
+    with pytest.raises(NoProgressError, match=r"2 attempts in a row got no further than step 0 .*'no memory'"):
+        attempt(store, 0)
+    attempt(store, 0, first=True)  # somebody mended something and ran it again
+
+
+def test_attempts_that_get_on_are_not_counted(tmp_path):
+    store = filled(tmp_path, [])
+    for start in (0, 0, 3, 3, 5):
+        attempt(store, start)
+    attempt(store, 5)
+    with pytest.raises(NoProgressError, match=r"step 5 .*killed before it could save"):
+        attempt(store, 5)
 
 
 def test_resume_folder_holds_weights_and_state_together(tmp_path):

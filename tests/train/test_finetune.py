@@ -1,5 +1,7 @@
 import hashlib
 import logging
+import os
+import signal
 from contextlib import contextmanager
 
 import pytest
@@ -7,9 +9,10 @@ import torch
 
 from inversion.config import FullTuning, LoraTuning, ScheduleSegment, Training
 from inversion.models import load_model
-from inversion.train.checkpoints import CheckpointStore, open_store
+from inversion.train.checkpoints import CheckpointStore, NoProgressError, open_store
 from inversion.train.finetune import TrainingDataError, finetune, total_steps
-from inversion.train.run import NonFiniteLossError, _Checkpoints
+from inversion.train.interruption import SIGNALS, Interrupted
+from inversion.train.run import NonFiniteLossError, _Checkpoints, _Trainer
 
 FULL = FullTuning()
 QUERY_KEY = FullTuning(weights="query_key")
@@ -101,6 +104,60 @@ def test_interrupted_equals_uninterrupted(
     assert resumed.resumed_from == step
     assert weights(tmp_path / "cut") == weights(tmp_path / "whole")
     assert resumed.loss == whole.loss
+
+
+@contextmanager
+def signalled_in(step, number=signal.SIGUSR1):
+    """A signal comes in the middle of a step, as before a job's time limit, and ends the training."""
+    original = _Trainer.training_step
+
+    def training_step(self, *args, **kwargs):
+        if self.state.global_step == step - 1:
+            os.kill(os.getpid(), number)
+        return original(self, *args, **kwargs)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_Trainer, "training_step", training_step)
+        yield
+
+
+@pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGTERM])
+@pytest.mark.parametrize("tuning", [FULL, LORA], ids=["full", "lora with dropout"])
+def test_a_training_that_is_asked_to_stop_is_continued_to_the_same_bytes(
+    base_folder, examples, template, tmp_path, tuning, number
+):
+    """Twice off the schedule, in both epochs, and once on it."""
+    training = PLAIN.model_copy(update={"tuning": tuning})
+    before = [signal.getsignal(number) for number in SIGNALS]
+    whole = run(base_folder, examples, template, tmp_path / "whole", training)
+    for step in (2, 6, 8):
+        with (
+            signalled_in(step, number),
+            pytest.raises(Interrupted, match=f"^to be continued: .*saved after step {step} of 10"),
+        ):
+            run(base_folder, examples, template, tmp_path / "cut", training)
+    resumed = run(base_folder, examples, template, tmp_path / "cut", training)
+    assert resumed.resumed_from == 8
+    assert [(s.step, s.digest) for s in resumed.steps] == [(s.step, s.digest) for s in whole.steps]
+    assert weights(tmp_path / "cut") == weights(tmp_path / "whole")
+    assert [signal.getsignal(number) for number in SIGNALS] == before
+
+
+def test_a_signal_in_the_last_step_changes_nothing(base_folder, examples, template, tmp_path):
+    with signalled_in(10):
+        assert run(base_folder, examples, template, tmp_path / "store").steps[-1].step == 10
+
+
+def test_attempts_without_progress_end_with_a_line_that_says_so(base_folder, examples, template, tmp_path, monkeypatch):
+    def out_of_memory(*args, **kwargs):
+        raise MemoryError("the node is full")
+
+    monkeypatch.setattr(_Trainer, "training_step", out_of_memory)
+    for attempt in (1, 2):
+        with pytest.raises(MemoryError):
+            finetune(base_folder, "base", examples, "data", template, PLAIN, 0, tmp_path / "store", attempt=attempt)
+    with pytest.raises(NoProgressError, match=r"no further than step 0 .*the node is full"):
+        finetune(base_folder, "base", examples, "data", template, PLAIN, 0, tmp_path / "store", attempt=3)
 
 
 def test_truncated_checkpoint_is_named_and_trained_again(base_folder, examples, template, tmp_path, caplog):

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 
 import pytest
 import torch
@@ -14,6 +15,7 @@ from inversion.models import load_model
 from inversion.train import processes
 from inversion.train.finetune import TrainingDataError, finetune, run_job
 from inversion.train.processes import ProcessesError, launch
+from inversion.train.run import _Trainer
 
 # several forward passes a step in each process
 TRAINING = Training(
@@ -85,8 +87,8 @@ def test_sharded_training_resumes_exactly(base_folder, examples, template, tmp_p
     with pytest.MonkeyPatch.context() as patch:
         commit = processes.CheckpointStore.commit
 
-        def dies(self, saved, step):
-            commit(self, saved, step)
+        def dies(self, saved, step, scheduled):
+            commit(self, saved, step, scheduled)
             if step == 2:
                 raise RuntimeError("killed")
 
@@ -130,3 +132,23 @@ def test_missing_gpus_are_named(monkeypatch):
 def test_a_batch_that_cannot_be_shared_is_refused(base_folder, examples, template, tmp_path):
     with pytest.raises(TrainingDataError, match="3 processes cannot share a batch of 8 examples evenly"):
         run(base_folder, examples, template, tmp_path / "store", count=3)
+
+
+def test_a_signal_to_one_process_stops_all_after_the_same_step(
+    base_folder, examples, template, tmp_path, forked, monkeypatch
+):
+    original = _Trainer.training_step
+
+    def training_step(self, *args, **kwargs):
+        if os.environ["RANK"] == "1" and self.state.global_step == 2:
+            os.kill(os.getpid(), signal.SIGUSR1)
+        return original(self, *args, **kwargs)
+
+    whole = run(base_folder, examples, template, tmp_path / "whole", LORA, 2)
+    monkeypatch.setattr(_Trainer, "training_step", training_step)
+    with pytest.raises(torch.multiprocessing.ProcessRaisedException, match="saved after step 3 of 4"):
+        run(base_folder, examples, template, tmp_path / "cut", LORA, 2)
+    monkeypatch.setattr(_Trainer, "training_step", original)
+    resumed = run(base_folder, examples, template, tmp_path / "cut", LORA, 2)
+    assert resumed.resumed_from == 3
+    assert [step.digest for step in resumed.steps] == [step.digest for step in whole.steps]

@@ -19,6 +19,7 @@ rule finetune:
         # a large model is put together in main memory, and with all weights trained is gathered there to be saved
         mem_mb=lambda w, input, attempt: memory_mb(16 if trains_all(w.recipe) else 6)(w, input, attempt),
         # not more with every attempt: the next one goes on where the last was cut off
+        attempt=lambda w, attempt: attempt,
         runtime=lambda w, input: minutes(small=120, large=1440)(w, input, attempt=1),
     params:
         # an undeclared folder: Snakemake removes declared output before each attempt

@@ -20,5 +20,6 @@ with logged(snakemake.log[0]):
         seed=params.seed,
         store=params.store,
         processes=max(1, snakemake.resources.get("gpu", 0)),
+        attempt=snakemake.resources.attempt,
     )
     manifest.write(snakemake.output.manifest)

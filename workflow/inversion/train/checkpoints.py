@@ -7,9 +7,12 @@ A store is a folder that Snakemake does not manage:
 ``step-000050/``
     the weights at a step, with a completion marker.
 ``state-000050/``
-    optimizer, scheduler, random states and log at a step; only the newest few are kept.
+    optimizer, scheduler, random states and log at a step, and the weights where the step is not on the schedule;
+    only the newest few are kept.
 ``data/``
     the packed training data in its order, as long as training goes on.
+``attempts.json``
+    from which step the last attempt began, the how manieth it was, and how it ended.
 ``manifest.json``
     what :func:`inversion.train.run.train` returned, once training has ended.
 ``removed.json``
@@ -23,9 +26,11 @@ import fnmatch
 import logging
 import os
 import shutil
+import socket
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from inversion.artifacts import (
     MARKER,
@@ -48,12 +53,22 @@ STATES_KEPT = 2
 """Resume points on disk: the newest, and one more for the case that the newest is damaged."""
 
 
+ATTEMPTS_FILE = "attempts.json"
+
 LEFTOVERS = (".step-*", ".state-*", ".data.*", ".processes.*", "resume-*")
 """What a killed training may leave behind, of no use to the next one."""
 
 
+ATTEMPTS = 2
+"""Attempts that may begin at the same step; another one would end as they did."""
+
+
 class RunLockedError(RuntimeError):
     """Another process trains this run."""
+
+
+class NoProgressError(RuntimeError):
+    """Attempt after attempt ends before the first step that it could save."""
 
 
 class CheckpointStore:
@@ -81,19 +96,20 @@ class CheckpointStore:
         """Why the weights at ``step`` cannot be used, or None."""
         return folder_fault(self.step_folder(step))
 
-    def commit(self, saved: Path, step: int) -> None:
+    def commit(self, saved: Path, step: int, scheduled: bool = True) -> None:
         """Take over a folder that the Trainer saved: weights first, then the resume state.
 
-        Each becomes visible only when complete; older resume states are removed after it.
+        Each becomes visible only when complete; older resume states are removed after it. The weights at a
+        step that is not ``scheduled`` are part of its resume state, and go with it.
         """
         (self.root / REMOVED_FILE).unlink(missing_ok=True)  # what was removed is being made again
-        with complete_folder(self.step_folder(step), {"step": step}) as folder:
-            for file in sorted(saved.iterdir()):
-                if file.suffix in {".safetensors", ".json"} and file.name != "trainer_state.json":
+        if scheduled:
+            with complete_folder(self.step_folder(step), {"step": step}) as folder:
+                for file in sorted(filter(_is_weights, saved.iterdir())):
                     shutil.move(file, folder / file.name)
         with complete_folder(self.state_folder(step), {"step": step}) as folder:
             for file in sorted(saved.iterdir()):
-                if any(fnmatch.fnmatch(file.name, pattern) for pattern in STATE_FILES):
+                if _is_weights(file) or any(fnmatch.fnmatch(file.name, pattern) for pattern in STATE_FILES):
                     shutil.move(file, folder / file.name)
         shutil.rmtree(saved)
         for old in self._states()[:-STATES_KEPT]:
@@ -103,21 +119,23 @@ class CheckpointStore:
         """The newest step to resume from, 0 where there is none.
 
         A step counts when its state is complete and so are the weights of every scheduled step up to
-        it. Damaged folders are named in a warning and removed, so that they are made again.
+        it. Damaged folders are named in a warning and removed, so that they are made again; so are the states
+        after the step, which would count as newer than those to come.
         """
         usable = 0
         sound = True
-        for step in schedule:
-            if step == 0 or not self.step_folder(step).exists():
-                sound = sound and step == 0
-                continue
-            fault = self.fault(step)
-            if fault:
+        for step in sorted({*schedule, *self._states()} - {0}):
+            if step in schedule and not self.step_folder(step).exists():
+                sound = False
+            elif step in schedule and (fault := self.fault(step)):
                 logger.warning("ignoring the damaged checkpoint of step %d: %s", step, fault)
                 shutil.rmtree(self.step_folder(step))
                 sound = False
             elif sound and self._state_is_sound(step):
                 usable = step
+        for step in self._states():
+            if step > usable:
+                shutil.rmtree(self.state_folder(step))
         return usable
 
     def resume_folder(self, step: int) -> Path:
@@ -136,7 +154,7 @@ class CheckpointStore:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
         for part in (self.step_folder(step), self.state_folder(step)):
-            for file in part.iterdir():
+            for file in part.iterdir() if part.exists() else ():
                 if file.name != MARKER:
                     (folder / file.name).symlink_to(file.resolve())
         try:
@@ -144,8 +162,33 @@ class CheckpointStore:
         finally:
             shutil.rmtree(folder)
 
+    @contextmanager
+    def attempting(self, start: int, first: bool) -> Iterator[None]:
+        """The block is an attempt to train from the step ``start``; how it ends is remembered.
+
+        Raises :class:`NoProgressError` instead, with the end of the last one, where :data:`ATTEMPTS` in a row have
+        begun there. The ``first`` attempt of a caller forgets those before it.
+        """
+        record = self.root / ATTEMPTS_FILE
+        last: dict[str, Any] = read_json(record) if record.exists() and not first else {}
+        number = last["number"] + 1 if last.get("start") == start else 1
+        if number > ATTEMPTS:
+            raise NoProgressError(
+                f"{ATTEMPTS} attempts in a row got no further than step {start} (the last: {last['ended']}); "
+                "give the job more time or memory, or make its steps smaller, and run it again"
+            )
+        this = {"start": start, "number": number}
+        write_json(record, this | {"ended": "killed before it could save a step"})
+        try:
+            yield
+        except Exception as error:
+            with suppress(OSError):  # a full disk, say: the error itself matters more
+                write_json(record, this | {"ended": str(error)})
+            raise
+
     def drop_states(self) -> None:
         """Remove all resume states and the training data: training has ended."""
+        (self.root / ATTEMPTS_FILE).unlink(missing_ok=True)
         for step in self._states():
             shutil.rmtree(self.state_folder(step))
         for folder in (self._data_folder, self.saving_folder):
@@ -224,19 +267,26 @@ class CheckpointStore:
 def open_store(root: str | Path, spec_hash: str) -> Iterator[CheckpointStore]:
     """The store at ``root`` for one training specification, locked against other processes.
 
-    Checkpoints of another specification are removed. Raises :class:`RunLockedError` when another
-    process holds the store.
+    Checkpoints of another specification are removed. Raises :class:`RunLockedError`, which names its host and
+    process, when another process holds the store.
     """
     root = Path(root)
     root.mkdir(parents=True, exist_ok=True)
-    with open(root / ".lock", "w") as lock:
+    with open(root / ".lock", "a+") as lock:
+        lock.seek(0)
         try:
-            # the kernel lets go of it when the process dies, however it dies
+            # the kernel lets go of it when the process dies, however it dies: what is written in it may be stale
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise RunLockedError(
-                f"another process is training {root}; wait for it, or end it, before running this again"
+                f"another process is training {root} ({lock.read().strip() or 'unknown'}); wait for it, or end it, "
+                "before running this again"
             ) from None
+        if owner := lock.read().strip():
+            logger.info("the last training here (%s) ended without a word; going on", owner)
+        lock.truncate(0)
+        lock.write(_owner())
+        lock.flush()
         if _stored_hash(root) != spec_hash:
             for entry in sorted(os.listdir(root)):
                 if entry != ".lock":
@@ -247,6 +297,7 @@ def open_store(root: str | Path, spec_hash: str) -> Iterator[CheckpointStore]:
         for leftover in (*(path for name in LEFTOVERS for path in root.glob(name)), store.saving_folder):
             shutil.rmtree(leftover, ignore_errors=True)
         yield store
+        lock.truncate(0)
 
 
 def thin_checkpoints(root: str | Path, manifest: TrainManifest, keep: Collection[int], policy: str) -> KeptCheckpoints:
@@ -261,6 +312,16 @@ def thin_checkpoints(root: str | Path, manifest: TrainManifest, keep: Collection
     with open_store(root, manifest.spec) as store:
         kept = store.thin(manifest, keep)
         return KeptCheckpoints(keep=policy, kept=kept, removed=sorted(removed_steps(root)))
+
+
+def _owner() -> str:
+    """This process, for a person who looks for it."""
+    job = os.environ.get("SLURM_JOB_ID")
+    return f"process {os.getpid()} on {socket.gethostname()}" + (f", Slurm job {job}" if job else "")
+
+
+def _is_weights(file: Path) -> bool:
+    return file.suffix in {".safetensors", ".json"} and file.name != "trainer_state.json"
 
 
 def _stored_hash(root: Path) -> str | None:

@@ -17,6 +17,7 @@ from inversion.models import context_window, load_for_tuning, load_tokenizer
 from inversion.records import Example
 from inversion.train import VERSION, sharding
 from inversion.train.checkpoints import CheckpointStore, open_store
+from inversion.train.interruption import listening
 from inversion.train.packing import PackedData, training_order
 from inversion.train.processes import launch
 from inversion.train.run import Optimization, train
@@ -51,6 +52,7 @@ def finetune(
     seed: int,
     store: str | Path,
     processes: int = 1,
+    attempt: int = 1,
 ) -> TrainManifest:
     """Finetune the base model in the folder ``base`` and keep its checkpoints in the folder ``store``.
 
@@ -58,8 +60,11 @@ def finetune(
     hyperparameters they are the specification under which checkpoints are found again, and a training
     that has ended under it is not repeated. Loss is on the assistant's tokens only. ``processes``, one a
     GPU, share each step; their number changes the weights by rounding only and is no part of the
-    specification. Raises :class:`TrainingDataError` where no example
-    fits ``max_length`` and the model's context window.
+    specification. SIGUSR1 and SIGTERM make it save and raise :class:`~inversion.train.interruption.Interrupted`;
+    called again it goes on from there. ``attempt`` counts the caller's: from the second on,
+    :class:`~inversion.train.checkpoints.NoProgressError` is raised where the last two began at the same step
+    as this one would. Raises :class:`TrainingDataError` where no example fits ``max_length`` and the model's
+    context window.
     """
     spec = fingerprint(
         {
@@ -93,43 +98,46 @@ def finetune(
                 spec=spec,
                 start=start,
             )
-            if processes == 1:
-                run_job(job)
-            else:
-                launch(job, processes, opened)
+            with opened.attempting(start, first=attempt == 1):
+                if processes == 1:
+                    run_job(job)
+                else:
+                    launch(job, processes, opened)
         opened.drop_states()
         return TrainManifest.read(opened.manifest_path)
 
 
 def run_job(job: Job) -> None:
     """Train in this process: alone, or as one of the process group."""
-    training, store = job.training, CheckpointStore(job.store)
-    data, left_out = store.read_data()
-    torch.manual_seed(job.seed)  # adapters are drawn at random
-    model = load_for_tuning(job.base, job.base_digest, training.tuning)
-    if torch.distributed.is_initialized() and training.tuning == FullTuning():
-        # what trains few weights fits on each GPU, and the hooks of query-key tuning need whole weights
-        sharding.shard(model)
-    train(
-        model=model,
-        data=data,
-        optimization=Optimization(
-            learning_rate=training.learning_rate,
-            scheduler=training.scheduler,
-            scheduler_options={},
-            warmup_steps=training.warmup_steps,
-            weight_decay=training.weight_decay,
-            max_grad_norm=training.max_grad_norm,
-            seed=job.seed,
-            micro_batch_tokens=training.micro_batch_tokens,
-            activation_checkpointing=training.activation_checkpointing,
-        ),
-        schedule=training.checkpoint_steps(data.steps),
-        store=store,
-        spec=job.spec,
-        start=job.start,
-        left_out=left_out,
-    )
+    with listening() as asked_to_stop:
+        training, store = job.training, CheckpointStore(job.store)
+        data, left_out = store.read_data()
+        torch.manual_seed(job.seed)  # adapters are drawn at random
+        model = load_for_tuning(job.base, job.base_digest, training.tuning)
+        if torch.distributed.is_initialized() and training.tuning == FullTuning():
+            # what trains few weights fits on each GPU, and the hooks of query-key tuning need whole weights
+            sharding.shard(model)
+        train(
+            model=model,
+            data=data,
+            optimization=Optimization(
+                learning_rate=training.learning_rate,
+                scheduler=training.scheduler,
+                scheduler_options={},
+                warmup_steps=training.warmup_steps,
+                weight_decay=training.weight_decay,
+                max_grad_norm=training.max_grad_norm,
+                seed=job.seed,
+                micro_batch_tokens=training.micro_batch_tokens,
+                activation_checkpointing=training.activation_checkpointing,
+            ),
+            schedule=training.checkpoint_steps(data.steps),
+            store=store,
+            spec=job.spec,
+            start=job.start,
+            left_out=left_out,
+            asked_to_stop=asked_to_stop,
+        )
 
 
 def total_steps(examples: int, batch_size: int, epochs: float, max_steps: int | None) -> int:

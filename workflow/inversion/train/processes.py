@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import subprocess
 import sys
 import tempfile
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +17,7 @@ import torch
 
 import inversion
 from inversion.train.checkpoints import CheckpointStore
+from inversion.train.interruption import Interrupted
 
 if TYPE_CHECKING:
     from inversion.train.finetune import Job
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 FAILURE = "failure.txt"
+INTERRUPTED = "interrupted.txt"
 
 
 class ProcessesError(RuntimeError):
@@ -32,7 +36,8 @@ def launch(job: Job, processes: int, store: CheckpointStore) -> None:
     """Run ``job`` in ``processes`` processes on this machine and wait for them; what they log is logged here.
 
     They hold the store's lock as long as they live. Raises :class:`ProcessesError` with the message of the
-    first that fails; the others are ended.
+    first that fails; the others are ended. They listen to SIGUSR1 each, since Slurm sends it to all; SIGTERM is
+    handed on to them. Raises :class:`Interrupted` once they have saved for it.
     """
     if torch.cuda.is_available() and torch.cuda.device_count() < processes:
         raise ProcessesError(
@@ -42,14 +47,18 @@ def launch(job: Job, processes: int, store: CheckpointStore) -> None:
     with tempfile.TemporaryDirectory(prefix=".processes.", dir=store.root) as folder:
         job.write(Path(folder) / "job.json")
         paths = [str(Path(inversion.__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]
-        with subprocess.Popen(
-            _command(Path(folder), processes),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)},
-            pass_fds=[] if store.lock is None else [store.lock],
-        ) as running:
+        with (
+            subprocess.Popen(
+                _command(Path(folder), processes),
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)},
+                pass_fds=[] if store.lock is None else [store.lock],
+                preexec_fn=lambda: signal.signal(signal.SIGUSR1, signal.SIG_IGN),  # the launcher would die of it
+            ) as running,
+            _handing_on(running),
+        ):
             assert running.stdout is not None
             try:
                 for line in running.stdout:
@@ -57,10 +66,27 @@ def launch(job: Job, processes: int, store: CheckpointStore) -> None:
             except BaseException:
                 running.terminate()  # which ends all of them
                 raise
+        interrupted = Path(folder) / INTERRUPTED
+        if interrupted.exists():
+            raise Interrupted(interrupted.read_text())
         if running.returncode:
             failure = Path(folder) / FAILURE
             reason = failure.read_text() if failure.exists() else "the log says more"
             raise ProcessesError(f"training in {processes} processes failed: {reason}")
+
+
+@contextmanager
+def _handing_on(running: subprocess.Popen[str]) -> Iterator[None]:
+    """Until the block ends SIGTERM goes on to ``running`` and SIGUSR1 does nothing."""
+    previous = {
+        signal.SIGUSR1: signal.signal(signal.SIGUSR1, signal.SIG_IGN),
+        signal.SIGTERM: signal.signal(signal.SIGTERM, lambda *_: running.terminate()),
+    }
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
 
 
 def _command(folder: Path, processes: int) -> list[str]:
@@ -80,6 +106,9 @@ def work(folder: Path) -> None:
         torch.distributed.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo")
         run_job(Job.read(folder / "job.json"))
         torch.distributed.destroy_process_group()
+    except Interrupted as error:
+        (folder / INTERRUPTED).write_text(str(error))
+        raise
     except Exception as error:
         with suppress(FileExistsError), open(folder / FAILURE, "x") as file:
             file.write(str(error))

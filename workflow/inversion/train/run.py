@@ -10,7 +10,7 @@ import logging
 import platform
 import resource
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -40,6 +40,7 @@ from inversion.models import compute_dtype, fused_parameter_names, load_model, r
 from inversion.train import sharding
 from inversion.train.attention import use_packed_attention
 from inversion.train.checkpoints import CheckpointStore
+from inversion.train.interruption import Interrupted
 from inversion.train.packing import Batch, PackedData, Steps
 
 logger = logging.getLogger(__name__)
@@ -76,17 +77,23 @@ def train(
     spec: str,
     start: int = 0,
     left_out: int = 0,
+    asked_to_stop: Callable[[], bool] = lambda: False,
 ) -> None:
     """Train ``model`` on ``data``; the store gets a checkpoint at every step of ``schedule`` and the manifest.
 
     Begins after the step ``start``, whose weights and state lie in the store's resume folder; the
     weights are bit for bit those of a training that was never interrupted (same machine, CPU).
     ``left_out`` examples were too long. Raises :class:`NonFiniteLossError` for a NaN or infinite loss;
-    the checkpoints before it stay. Where several processes call it, the first of them writes.
+    the checkpoints before it stay. Once ``asked_to_stop`` it ends its step, saves and raises :class:`Interrupted`.
+    Where several processes call it, the first of them writes.
     """
     disable_progress_bar()  # of every save; progress is a line in the log
     trainer = make_trainer(
-        model, data, optimization, store.saving_folder, [_Checkpoints(set(schedule), store), _Progress()]
+        model,
+        data,
+        optimization,
+        store.saving_folder,
+        [_Checkpoints(set(schedule), store, asked_to_stop), _Progress()],
     )
     begin = time.perf_counter()
     if start == data.steps:
@@ -277,14 +284,19 @@ def _is_partly_frozen(model: nn.Module) -> bool:
 
 
 class _Checkpoints(TrainerCallback):
-    """Saves at the scheduled steps and hands each saved folder to the store."""
+    """Saves at the scheduled steps, and once when asked to stop, and hands each saved folder to the store."""
 
-    def __init__(self, schedule: set[int], store: CheckpointStore) -> None:
+    def __init__(
+        self, schedule: set[int], store: CheckpointStore, asked_to_stop: Callable[[], bool] = lambda: False
+    ) -> None:
         self.schedule = schedule
         self.store = store
+        self.asked_to_stop = asked_to_stop
+        self.stopping = False
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        if state.global_step in self.schedule:
+        self.stopping = self.asked_to_stop() and state.global_step < state.max_steps
+        if state.global_step in self.schedule or self.stopping:
             control.should_save = True
             control.should_log = True  # empties the loss accumulator, so that resuming logs the same losses
 
@@ -306,8 +318,14 @@ class _Checkpoints(TrainerCallback):
                 )
         _wait_for_all()  # each has saved its random state
         if state.is_world_process_zero:
-            self.store.commit(Path(args.output_dir or "") / f"checkpoint-{state.global_step}", state.global_step)
+            saved = Path(args.output_dir or "") / f"checkpoint-{state.global_step}"
+            self.store.commit(saved, state.global_step, scheduled=state.global_step in self.schedule)
         _wait_for_all()  # none looks into the folder while it is moved
+        if self.stopping:
+            raise Interrupted(
+                f"to be continued: asked to stop, saved after step {state.global_step} of {state.max_steps}; "
+                "the next attempt goes on from there"
+            )
 
 
 class _Progress(TrainerCallback):
