@@ -1,4 +1,4 @@
-"""Figures: one function a figure, from the table ``curves`` to a matplotlib figure.
+"""Figures: one function a figure, from the table ``curves`` (or ``factors``) to a matplotlib figure.
 
 Lines are told apart by colour (Okabe and Ito's, made for the colour-blind), by dashes and by
 marker, and are named at their ends instead of in a legend. The step axis is a square root, because
@@ -28,7 +28,7 @@ from inversion.analyse import ALL, CONTROL_MEAN
 from inversion.analyse_benchmarks import ID_ACCURACY
 from inversion.artifacts import atomic_path
 from inversion.config import Run
-from inversion.records import CurvePoint, require_schema
+from inversion.records import CurvePoint, FactorRate, require_schema
 
 Floats = NDArray[np.float64]
 
@@ -78,6 +78,13 @@ _CURVES = (
     ("context_rate", None, "context answer", _Look("#0072b2", "-", "o")),
 )
 """Metric, set (None for the panel's own), label and look; later ones are drawn on top."""
+
+_MOMENTS = {
+    "start": _Look(_GREY, "-", "o"),
+    "peak": _Look("#0072b2", "-", "D"),
+    "end": _Look("#d55e00", "-", "s"),
+}
+"""How the moments of a run are drawn: also told apart by shape, fill and place."""
 
 _LOOKS = (
     _Look("#000000", "-", "o"),
@@ -179,6 +186,104 @@ def recipes(curves: pl.DataFrame, runs: Sequence[Run], scorer: str = "first_ment
                 _label_ends(axes, ends, size.height)
         _label_axes(panels)
     return figure
+
+
+def factors(table: pl.DataFrame, runs: Sequence[Run], scorer: str = "first_mention") -> Figure:
+    """Context answers at start, peak and end by each level of each crossed factor, from the table ``factors``.
+
+    One panel a combination of model, dataset and recipe in ``runs`` and crossed set, of one prompt. Of a single
+    seed bars are the table's 95 % intervals; several seeds give their mean and range. Where no set crosses factors
+    the figure says so. Raises :class:`ValueError` where a column is missing.
+    """
+    require_schema(table, FactorRate, "factors")
+    wanted = pl.DataFrame(list(runs), schema={name: table.schema[name] for name in Run._fields}, orient="row")
+    shown = table.join(wanted, on=Run._fields, how="semi").filter(pl.col("scorer") == scorer)
+    panel = list(_Cell._fields)
+    single = shown["seed"].n_unique() < 2
+    means = (
+        shown.group_by(*panel, "factor", "level", "moment")
+        .agg(
+            pl.col("context_rate").mean().alias("mean"),
+            (pl.col("low").first() if single else pl.col("context_rate").min()).alias("low"),
+            (pl.col("high").first() if single else pl.col("context_rate").max()).alias("high"),
+        )
+        .sort(*panel, "factor", "level")
+    )
+    frames = means.partition_by(panel, as_dict=True, maintain_order=True)
+    with matplotlib.rc_context(_STYLE):
+        lines = max((frame.select("factor", "level").n_unique() for frame in frames.values()), default=3)
+        columns = max(1, min(3, len(frames)))
+        count = math.ceil(max(1, len(frames)) / columns)
+        figure = Figure(figsize=(columns * 3.6 + 0.6, count * (0.36 * lines + 1.1)), layout="constrained")
+        panels = figure.subplots(count, columns, squeeze=False)
+        for axes in panels.flat[len(frames) :]:
+            axes.set_visible(not frames)
+        if not frames:
+            panels[0, 0].set_axis_off()
+            _say_empty(panels[0, 0])
+            return figure
+        keys = [tuple(map(str, key)) for key in frames]
+        for axes, frame, title in zip(panels.flat, frames.values(), _titles(keys, figure), strict=False):
+            axes.set_title(title, loc="left", pad=14)
+            _draw_levels(axes, frame)
+    return figure
+
+
+def _draw_levels(axes: Axes, frame: pl.DataFrame) -> None:
+    """A line a level, grouped by factor, with a dot and interval for each moment; the topmost dots are named."""
+    levels = frame.select("factor", "level").unique(maintain_order=True).rows()
+    # a gap between factors, which holds the next one's name
+    places, place = {}, 0.0
+    for index, (factor, level) in enumerate(levels):
+        if index == 0 or factor != levels[index - 1][0]:
+            place += 0.9
+            axes.annotate(
+                factor.replace("_", " "),
+                (0, place - 0.75),
+                xycoords=("axes fraction", "data"),
+                xytext=(-4, 0),
+                textcoords="offset points",
+                ha="right",
+                va="center",
+                fontweight="bold",
+                fontsize=_SMALL + 0.5,
+                annotation_clip=False,
+            )
+        places[factor, level] = place
+        place += 1.0
+    top, named = min(places.values()), []
+    for offset, (moment, look) in zip((-0.22, 0.0, 0.22), _MOMENTS.items(), strict=True):
+        for row in frame.filter(pl.col("moment") == moment).iter_rows(named=True):
+            height = places[row["factor"], row["level"]] + offset
+            axes.plot([row["low"], row["high"]], [height, height], color=look.color, linewidth=1.3, clip_on=False)
+            face = "white" if moment == "start" else look.color
+            dot: dict[str, Any] = {"markerfacecolor": face, "markeredgecolor": look.color, "markersize": 4.5}
+            axes.plot([row["mean"]], [height], linestyle="none", marker=look.marker, clip_on=False, zorder=3, **dot)
+            if height == top + offset:
+                named.append((moment, row["mean"], height, look))
+    axes.set_xlim(-0.02, 1.02)
+    axes.set_xticks([0, 0.25, 0.5, 0.75, 1])
+    axes.xaxis.set_major_formatter(lambda value, _: _percent(value))
+    axes.set_ylim(place - 0.3, -0.3)
+    axes.set_yticks(list(places.values()), [level for _, level in places])
+    axes.grid(axis="x", color="#e4e4e4", linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.set_xlabel("answered with the context")
+    for (moment, mean, height, look), x in zip(
+        named, spread([mean for _, mean, *_ in named], 0.16, 0.0, 1.0), strict=True
+    ):
+        axes.annotate(
+            moment,
+            (mean, height),
+            xytext=(x, 1.01),
+            textcoords="axes fraction",
+            ha="center",
+            va="bottom",
+            fontsize=_SMALL + 0.5,
+            color=_ink(look.color),
+            annotation_clip=False,
+            arrowprops={"arrowstyle": "-", "color": look.color, "linewidth": 0.5, "shrinkA": 0, "shrinkB": 3},
+        )
 
 
 def save_figure(figure: Figure, stem: str | Path) -> None:

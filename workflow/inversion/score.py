@@ -221,6 +221,18 @@ def _label(run: Run, item: ConflictItem, response: Response, epoch: float, known
     )
 
 
+def judge_probes(model: str, items: Sequence[ConflictItem], probes: Sequence[KnowledgeProbe]) -> list[Knowledge]:
+    """:func:`judge_knowledge` of every probe, in their order; raises :class:`ValueError` for one without its item."""
+    by_id = {(item.set, item.item_id): item for item in items}
+    for probe in probes:
+        if (probe.set, probe.item_id) not in by_id:
+            raise ValueError(
+                f"{model}: the probe of item {probe.item_id!r} of set {probe.set!r} belongs to no item; delete "
+                "the model's folder knowledge and rerun"
+            )
+    return [judge_knowledge(model, by_id[probe.set, probe.item_id], probe) for probe in probes]
+
+
 def judge_knowledge(model: str, item: ConflictItem, probe: KnowledgeProbe) -> Knowledge:
     """Whether the base model ``model`` knows the parametric answer of ``item``, from what it said without the context.
 

@@ -66,7 +66,22 @@ RUNS = {run.path: run for run in STUDY.runs()}
 RUN_PATHS = list(RUNS)
 MODELS = list(dict.fromkeys(run.model for run in RUNS.values()))
 DATASETS = list(dict.fromkeys(run.dataset for run in RUNS.values()))
-TABLES = ("items", "curves", "inversions")
+TABLES = (
+    "items",
+    "curves",
+    "inversions",
+    "knowledge",
+    "agreement",
+    "flips",
+    "flip_overlap",
+    "factors",
+)
+# not controls, nor memo-trap, whose conflict stands in the question: there is no context to leave out
+PROBED = [
+    name
+    for name, spec in STUDY.sets.items()
+    if getattr(spec, "kind", "conflict") == "conflict" and getattr(spec, "format", "release") == "release"
+]
 SUFFIXES = ("svg", "pdf", "png")
 KEEP = STUDY.evaluation.keep_checkpoints
 # asked for only where something is to be removed

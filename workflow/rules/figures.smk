@@ -3,7 +3,7 @@
 
 rule draw_figure:
     input:
-        curves="results/tables/curves.parquet",
+        table=lambda w: f"results/tables/{'factors' if w.figure == 'factors' else 'curves'}.parquet",
     output:
         [
             (
@@ -34,6 +34,11 @@ rule write_report:
     input:
         figures=[path for path in FIGURES if path.endswith(".svg")],
         inversions="results/tables/inversions.parquet",
+        knowledge="results/tables/knowledge.parquet",
+        agreement="results/tables/agreement.parquet",
+        flips="results/tables/flips.parquet",
+        flip_overlap="results/tables/flip_overlap.parquet",
+        factors="results/tables/factors.parquet",
         selections=expand("results/runs/{run}/selection.parquet", run=RUN_PATHS),
         audit="results/data/audit.parquet",
         models=expand("results/models/{model}/base.json", model=MODELS),

@@ -47,3 +47,28 @@ rule score_context_need:
         version=[respond.VERSION, respond.NEED_VERSION],
     script:
         "../scripts/score_context_need.py"
+
+
+rule probe_knowledge:
+    input:
+        base="results/models/{model}/base.json",
+        conflict_set="results/data/sets/{set}.parquet",
+    output:
+        probes="results/models/{model}/knowledge/{set}.parquet",
+    log:
+        "results/logs/probe_knowledge/{model}/{set}.log",
+    benchmark:
+        "results/benchmarks/probe_knowledge/{model}/{set}.tsv"
+    conda:
+        "../../envs/inversion.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory_mb(4),
+        runtime=minutes(small=60, large=240),
+        gpu=one_gpu,
+    params:
+        max_new_tokens=STUDY.evaluation.max_new_tokens,
+        batch_size=STUDY.evaluation.batch_size,
+        version=[respond.VERSION, respond.KNOWLEDGE_VERSION],
+    script:
+        "../scripts/probe_knowledge.py"

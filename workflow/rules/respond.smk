@@ -77,6 +77,7 @@ rule label_responses:
         responses=response_chunks,
         checkpoints="results/runs/{model}/{dataset}/{recipe}/seed{seed}/checkpoints.json",
         sets=expand("results/data/sets/{set}.parquet", set=STUDY.sets),
+        probes=expand("results/models/{{model}}/knowledge/{set}.parquet", set=PROBED),
     output:
         labels="results/runs/{model}/{dataset}/{recipe}/seed{seed}/labels.parquet",
     log:

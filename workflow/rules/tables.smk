@@ -54,3 +54,72 @@ rule tabulate_inversions:
         code=code_of("tabulate_inversions"),
     script:
         "../scripts/tabulate_inversions.py"
+
+
+rule tabulate_knowledge:
+    input:
+        probes=expand("results/models/{model}/knowledge/{set}.parquet", model=MODELS, set=PROBED),
+        sets=set_files(PROBED),
+    output:
+        parquet="results/tables/knowledge.parquet",
+        csv="results/tables/knowledge.csv",
+    log:
+        "results/logs/tabulate_knowledge.log",
+    conda:
+        "../../envs/inversion.yaml"
+    params:
+        models=[model for model in MODELS for _ in PROBED],
+        code=code_of("tabulate_knowledge"),
+    script:
+        "../scripts/tabulate_knowledge.py"
+
+
+rule tabulate_agreement:
+    input:
+        item_table="results/tables/items.parquet",
+    output:
+        parquet="results/tables/agreement.parquet",
+        csv="results/tables/agreement.csv",
+    log:
+        "results/logs/tabulate_agreement.log",
+    conda:
+        "../../envs/inversion.yaml"
+    params:
+        code=code_of("tabulate_agreement"),
+    script:
+        "../scripts/tabulate_agreement.py"
+
+
+rule tabulate_flips:
+    input:
+        item_table="results/tables/items.parquet",
+    output:
+        parquet="results/tables/flips.parquet",
+        csv="results/tables/flips.csv",
+        overlap="results/tables/flip_overlap.parquet",
+        overlap_csv="results/tables/flip_overlap.csv",
+    log:
+        "results/logs/tabulate_flips.log",
+    conda:
+        "../../envs/inversion.yaml"
+    params:
+        code=code_of("tabulate_flips"),
+    script:
+        "../scripts/tabulate_flips.py"
+
+
+rule tabulate_factors:
+    input:
+        item_table="results/tables/items.parquet",
+    output:
+        parquet="results/tables/factors.parquet",
+        csv="results/tables/factors.csv",
+    log:
+        "results/logs/tabulate_factors.log",
+    conda:
+        "../../envs/inversion.yaml"
+    params:
+        bootstrap=STUDY.evaluation.bootstrap,
+        code=code_of("tabulate_factors"),
+    script:
+        "../scripts/tabulate_factors.py"

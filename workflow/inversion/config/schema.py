@@ -837,7 +837,7 @@ class Theory(Strict):
 
 # --- the study ----------------------------------------------------------------------------------
 
-Figure = Literal["accuracy", "grid", "recipes"]
+Figure = Literal["accuracy", "grid", "recipes", "factors"]
 
 
 class Experiment(Strict):
@@ -849,7 +849,8 @@ class Experiment(Strict):
     seeds: tuple[NonNegativeInt, ...] = Field(min_length=1)
     figures: tuple[Figure, ...] = Field(min_length=1)
     """``accuracy``: context and parametric answers beside the controls, a panel a set (fig. 2);
-    ``grid``: models x datasets (figs. 6 to 11); ``recipes``: recipes compared (figs. 4b and 5)."""
+    ``grid``: models x datasets (figs. 6 to 11); ``recipes``: recipes compared (figs. 4b and 5);
+    ``factors``: context answers by each level of what a set crosses."""
 
 
 class Run(NamedTuple):

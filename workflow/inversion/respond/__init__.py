@@ -1,4 +1,4 @@
-"""All that needs a model's forward pass after training: answers, log-probabilities, context need.
+"""All that needs a model's forward pass after training: answers, log-probabilities, context need, knowledge.
 
 This module stays light, so that the workflow can read :data:`VERSION` without importing torch.
 """
@@ -11,3 +11,6 @@ NEED_VERSION = 1
 
 BENCHMARK_VERSION = 1
 """Raise it when a change of :mod:`inversion.respond.benchmarks` changes scores: all benchmarks are then run anew."""
+
+KNOWLEDGE_VERSION = 1
+"""Raise it when a change of :mod:`inversion.respond.knowledge` changes probes: all base models are then asked anew."""

@@ -115,7 +115,7 @@ def answer_questions(
             chosen = [listed[index] for index in batch]
             answers = [list(prompts[prompt]) for prompt in chosen]
             heard.update(
-                zip(chosen, _listen(model, chosen, answers, stops, tokenizer.pad_token_id, new_tokens), strict=True)
+                zip(chosen, listen(model, chosen, answers, stops, tokenizer.pad_token_id, new_tokens), strict=True)
             )
     return [_response(question, heard, tokenizer, stop_strings(template), step) for question in questions]
 
@@ -187,7 +187,7 @@ def _within_turn(text: str, stops: Sequence[str]) -> tuple[str, bool]:
 # --- forward passes -----------------------------------------------------------------------------
 
 
-def _listen(
+def listen(
     model: nn.Module,
     prompts: Sequence[Tokens],
     answers: Sequence[Sequence[Tokens]],

@@ -1,0 +1,117 @@
+"""What a base model says to conflict items without their context, in a plain format that belongs to no dataset."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from hashlib import sha256
+from typing import NamedTuple
+
+import torch
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from inversion.models import stop_token_ids
+from inversion.names import normalise
+from inversion.records import ConflictItem, KnowledgeProbe
+from inversion.respond.answers import Tokens, listen
+from inversion.respond.batches import by_length
+
+DISTRACTORS = 8
+"""At most so many an item."""
+
+
+class PlainFormat(NamedTuple):
+    """How a base model is asked, as the text that it goes on with."""
+
+    prompt: str
+    end: str
+    """What ends its answer."""
+
+
+PLAIN = PlainFormat("Question: {question}\nAnswer:", "\n")
+WORLD = PlainFormat("{question} answer", ".")
+"""As the invented world's documents ask (:data:`inversion.world.text.ANSWER`)."""
+
+
+def can_be_asked(item: ConflictItem) -> bool:
+    """Whether there is a context to leave out, and an answer on either side.
+
+    Not in controls, and not in sets whose conflict stands in the question (memo-trap).
+    """
+    return bool(item.role == "conflict" and item.context and item.context_answers and item.parametric_answers)
+
+
+@torch.inference_mode()
+def probe_knowledge(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    items: Sequence[ConflictItem],
+    style: PlainFormat,
+    max_new_tokens: int,
+    batch_size: int,
+) -> list[KnowledgeProbe]:
+    """One probe an item of ``items``, all of which :func:`can_be_asked`, in their order; none has a context.
+
+    Answers are scored as the text that follows the prompt after a space, by their mean log-probability a token.
+    """
+    prompts = [style.prompt.format(question=item.question) for item in items]
+    others = distractors(items)
+    # every answer to a prompt once, whoever asks for it
+    asked: dict[str, dict[str, Tokens]] = {}
+    for item, prompt, names in zip(items, prompts, others, strict=True):
+        encoded = asked.setdefault(prompt, {})
+        for answer in (*item.context_answers, *item.parametric_answers, *names):
+            if answer not in encoded:
+                encoded[answer] = _encode(tokenizer, prompt, answer)
+    stops = sorted(stop_token_ids(model, tokenizer))
+    listed = [(prompt, tuple(tokenizer(prompt)["input_ids"])) for prompt in asked]
+    said: dict[str, str] = {}
+    logprobs: dict[tuple[str, str], float] = {}
+    for batch in by_length([len(ids) for _, ids in listed], batch_size):
+        chosen = [listed[index] for index in batch]
+        answers = [list(dict.fromkeys(asked[prompt].values())) for prompt, _ in chosen]
+        heard = listen(model, [ids for _, ids in chosen], answers, stops, tokenizer.pad_token_id, max_new_tokens)
+        for (prompt, _), one in zip(chosen, heard, strict=True):
+            said[prompt] = tokenizer.decode(one.tokens, skip_special_tokens=True).strip().split(style.end)[0].strip()
+            for answer, tokens in asked[prompt].items():
+                logprobs[prompt, answer] = sum(one.logprobs[tokens]) / len(tokens)
+    return [
+        KnowledgeProbe(
+            set=item.set,
+            item_id=item.item_id,
+            text=said[prompt],
+            context_logprob=max(logprobs[prompt, answer] for answer in item.context_answers),
+            parametric_logprob=max(logprobs[prompt, answer] for answer in item.parametric_answers),
+            distractors=names,
+            distractor_logprobs=[logprobs[prompt, name] for name in names],
+        )
+        for item, prompt, names in zip(items, prompts, others, strict=True)
+    ]
+
+
+def distractors(items: Sequence[ConflictItem]) -> list[list[str]]:
+    """For each item up to :data:`DISTRACTORS` parametric answers of other items of its set and stratum.
+
+    Which ones, the hash of item and answer decides. None is an alias of the item's own answers.
+    """
+    pools: dict[tuple[str, str], dict[str, str]] = {}
+    for item in items:
+        pools.setdefault((item.set, item.stratum), {}).setdefault(
+            normalise(item.parametric_answers[0]), item.parametric_answers[0]
+        )
+    chosen = []
+    for item in items:
+        own = {normalise(answer) for answer in (*item.context_answers, *item.parametric_answers)}
+        pool = [name for key, name in pools[item.set, item.stratum].items() if key not in own]
+        chosen.append(sorted(pool, key=lambda name: sha256(f"{item.item_id}:{name}".encode()).digest())[:DISTRACTORS])
+    return chosen
+
+
+def _encode(tokenizer: PreTrainedTokenizerBase, prompt: str, answer: str) -> Tokens:
+    """The tokens of ``answer`` as they follow ``prompt``.
+
+    Raises :class:`ValueError` where the tokenizer joins the end of the prompt to the answer.
+    """
+    before, joint = tokenizer(prompt)["input_ids"], tokenizer(f"{prompt} {answer}")["input_ids"]
+    if joint[: len(before)] != before or len(joint) == len(before):
+        raise ValueError(f"the tokenizer does not keep the answer {answer!r} apart from the prompt {prompt!r}")
+    return tuple(joint[len(before) :])

@@ -1,0 +1,10 @@
+"""The table ``agreement``, from all items."""
+
+from inversion.analyse import agreement
+from inversion.artifacts import write_table
+from inversion.job import logged
+from inversion.records import Item, read_frame
+
+with logged(snakemake.log[0]):
+    table = agreement(read_frame(snakemake.input.item_table, Item))
+    write_table(snakemake.output.parquet, snakemake.output.csv, table)

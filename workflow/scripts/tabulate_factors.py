@@ -1,0 +1,10 @@
+"""The table ``factors``, from all items."""
+
+from inversion.analyse import factors
+from inversion.artifacts import write_table
+from inversion.job import logged
+from inversion.records import Item, read_frame
+
+with logged(snakemake.log[0]):
+    table = factors(read_frame(snakemake.input.item_table, Item), snakemake.params.bootstrap)
+    write_table(snakemake.output.parquet, snakemake.output.csv, table)

@@ -1,0 +1,11 @@
+"""The tables ``flips`` and ``flip_overlap``, from all items."""
+
+from inversion.analyse import flip_overlap, flips
+from inversion.artifacts import write_table
+from inversion.job import logged
+from inversion.records import Item, read_frame
+
+with logged(snakemake.log[0]):
+    items, output = read_frame(snakemake.input.item_table, Item), snakemake.output
+    write_table(output.parquet, output.csv, flips(items))
+    write_table(output.overlap, output.overlap_csv, flip_overlap(items))

@@ -1,0 +1,16 @@
+"""The table ``knowledge``: what every base model knows of every conflict set, and why not."""
+
+from inversion.artifacts import write_table
+from inversion.job import logged
+from inversion.records import ConflictItem, Knowledge, KnowledgeProbe, read_records, to_frame
+from inversion.score import judge_probes
+
+with logged(snakemake.log[0]):
+    files = snakemake.input
+    items = [item for path in files.sets for item in read_records(path, ConflictItem)]
+    rows = [
+        row
+        for model, path in zip(snakemake.params.models, files.probes, strict=True)
+        for row in judge_probes(model, items, read_records(path, KnowledgeProbe))
+    ]
+    write_table(snakemake.output.parquet, snakemake.output.csv, to_frame(rows, Knowledge))
