@@ -86,6 +86,7 @@ REGIMES["noise-0.35-dialogues-0.06-mixtures"] = Regime(
         mixture(0.20, 0.60),
         mixture(0.10, 0.60),
         mixture(0.20, 0.60, same_relation=0.8),
+        mixture(0.40, 0.50, same_relation=0.8),
         mixture(0.25, 0.55, learning_rate=1e-3),
         mixture(0.15, 0.35),
     ),
