@@ -1,6 +1,8 @@
 # make run    the default study: data, models, finetuning, tables, figures, results/report.html
 # make gemma  the study of Gemma 3 270M on Alpaca; DATA=folder takes its data files from there
+# make plan   what a study will cost before it is run: make plan STUDY=config/paper.yaml
 # make test   all tests
+# make test-slurm  the workflow through a Slurm that is started for it (Debian's packages, root)
 # make lint   everything that CI checks beside the tests
 # make config write again what is generated from the configuration's models
 # make lock   pin anew what pyproject.toml asks for
@@ -9,6 +11,7 @@
 # PYTHON=/path/to/python3.12 chooses the interpreter that it is made with.
 
 PYTHON ?= python3
+STUDY ?= config/config.yaml
 BIN := .venv/bin
 
 # Written last, so that an environment that was cut short never counts as whole; it says what the
@@ -18,7 +21,7 @@ MADE_FROM = $(shell cksum < requirements.lock) $(CURDIR)
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run gemma test lint config lock env new-env
+.PHONY: run gemma plan test test-slurm lint config lock env new-env
 
 run: env
 	$(BIN)/snakemake --profile profiles/local
@@ -27,8 +30,14 @@ gemma: env
 	$(BIN)/python -m pip install --quiet --no-build-isolation --editable '.[gemma]'
 	$(BIN)/snakemake --profile profiles/local --configfile config/gemma.yaml $(if $(DATA),--config mirror=$(DATA))
 
+plan: env
+	@$(BIN)/python workflow/plan.py $(STUDY)
+
 test: env
 	$(BIN)/pytest -n 2 --dist loadfile
+
+test-slurm: env
+	$(BIN)/pytest -n 0 -m slurm tests/slurm
 
 lint: env
 	$(BIN)/ruff check

@@ -1,0 +1,75 @@
+"""What a study is said to cost: counts that are known are exact, estimates follow what they depend on."""
+
+import math
+from pathlib import Path
+
+import pytest
+
+from inversion.config import read_config
+from inversion.plan import FLOPS, Known, PlannedJob, assumptions, checkpoints, parameters, plan, table
+
+STUDY = read_config(Path(__file__).parents[1] / "config/paper.yaml")
+RUN = {"model": "llama-2-7b", "dataset": "alpaca", "recipe": "standard", "seed": "0"}
+RULES = ["prefetch_model", "finetune", "generate_responses", "label_responses"]
+
+
+def stages(jobs, known=None):
+    return {stage.rule: stage for stage in plan(STUDY, RULES, jobs, known or Known())}
+
+
+def job(rule, done=False, **wildcards):
+    return PlannedJob(rule, RUN | wildcards, done)
+
+
+@pytest.mark.parametrize(("model", "expected"), [("llama-2-7b", 7e9), ("pythia-6.9b", 6.9e9), ("mistral-7b", 7e9)])
+def test_the_size_of_a_model_stands_in_its_name_until_it_is_known(model, expected):
+    assert parameters(STUDY, model, Known()) == expected
+    assert parameters(STUDY, model, Known(parameters={model: 123})) == 123
+
+
+def test_checkpoints_follow_the_number_of_examples_once_it_is_known():
+    (run,) = [run for run in STUDY.runs() if run.path == "llama-2-7b/alpaca/standard/seed0"]
+    steps = math.ceil(2 * 52_002 / 128)
+    assert checkpoints(STUDY, run, Known(examples={"alpaca": 52_002})) == steps // 50 + 1
+
+
+def test_what_is_done_costs_nothing():
+    done = stages([job("finetune", done=True), job("label_responses", done=True), job("generate_responses", True)])
+    assert [(stage.jobs, stage.done) for stage in done.values()] == [(1, 1)] * 3
+    assert not any(stage.gpu_hours or stage.disk_gb or stage.download_gb for stage in done.values())
+
+
+def test_jobs_of_answers_are_counted_before_snakemake_knows_them():
+    known = Known(examples={"alpaca": 52_002})
+    asked = stages([job("finetune"), job("label_responses")], known)
+    assert asked["generate_responses"].jobs == math.ceil((1 + 17) / 12)
+    there = stages([job("label_responses"), *(job("generate_responses", chunk=str(n)) for n in range(5))], known)
+    assert there["generate_responses"].jobs == 5
+
+
+def test_hours_of_finetuning_are_its_operations():
+    known = Known(examples={"alpaca": 128_000}, parameters={"llama-2-7b": 7_000_000_000})
+    tokens = 2_000 * 128 * 400
+    expected = tokens * 2 * 7e9 * 3 / FLOPS / 3600  # forward, recomputed, and the gradients of activations
+    assert stages([job("finetune")], known)["finetune"].gpu_hours == pytest.approx(expected, rel=0.01)
+
+
+def test_measured_hours_go_before_estimates_and_count_each_gpu():
+    known = Known(hours={("finetune", "llama-2-7b"): 2.0})
+    assert stages([job("finetune")], known)["finetune"].gpu_hours == 2.0
+    assert stages([job("finetune", recipe="full")], known)["finetune"].gpu_hours == 8.0
+    assert stages([job("finetune")], known)["finetune"].measured
+
+
+def test_small_models_use_no_gpu():
+    known = Known(parameters={"llama-2-7b": 1_000_000})
+    assert stages([job("finetune")], known)["finetune"].gpu_hours == 0
+
+
+def test_stages_come_in_the_order_of_the_rules_and_add_up():
+    jobs = [job("label_responses"), job("finetune"), PlannedJob("prefetch_model", {"model": "llama-2-7b"}, False)]
+    rows = plan(STUDY, RULES, jobs, Known())
+    assert [row.rule for row in rows] == RULES
+    text = table(rows).splitlines()
+    assert text[-1].split()[:2] == ["total", str(sum(row.jobs for row in rows))]
+    assert any("100000 examples each" in line for line in assumptions(STUDY, Known()))

@@ -1,0 +1,98 @@
+"""A copy of the checkout in a temporary folder."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+TINY = Path(__file__).with_name("tiny.yaml")
+
+
+class Job(NamedTuple):
+    """A planned job: its rule and the wildcards of its output."""
+
+    rule: str
+    wildcards: str
+
+
+class Checkout:
+    """The workflow in a folder of its own, with a study that tests may change."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @classmethod
+    def new(cls, folder: Path) -> "Checkout":
+        for name in ("workflow", "envs", "profiles"):
+            shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+        shutil.copy(ROOT / "Snakefile", folder)
+        (folder / "slurm").symlink_to((ROOT / "slurm").readlink())
+        (folder / "config").mkdir()
+        shutil.copy(TINY, folder / "config" / "config.yaml")
+        return cls(folder)
+
+    def copy(self, folder: Path) -> "Checkout":
+        """A copy with all results, time stamps and Snakemake's memory of them."""
+        shutil.copytree(self.folder, folder, dirs_exist_ok=True, symlinks=True)
+        return Checkout(folder)
+
+    def command(self, *arguments: str) -> list[str]:
+        return [sys.executable, "-m", "snakemake", "--cores", "2", *arguments]
+
+    @property
+    def environment(self) -> dict[str, str]:
+        # the copy's library, not the installed one
+        return os.environ | {"PYTHONPATH": str(self.folder / "workflow")}
+
+    def run(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            self.command(*arguments),
+            cwd=self.folder,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=400,
+            check=False,
+        )
+        if check and done.returncode:
+            pytest.fail(f"snakemake {' '.join(arguments)} failed:\n{done.stdout[-3000:]}\n{done.stderr[-6000:]}")
+        return done
+
+    def plan(self) -> set[Job]:
+        """The jobs that a run would execute now."""
+        text = (done := self.run("--dry-run")).stdout + done.stderr
+        if "Nothing to be done" in text:
+            return set()
+        blocks = re.split(r"\n(?=\[|rule |localrule |checkpoint |localcheckpoint )", text)
+        jobs = set()
+        for block in blocks:
+            rule = re.match(r"(?:local)?(?:rule|checkpoint) (\w+):", block)
+            if rule:
+                wildcards = re.search(r"wildcards: (.*)", block)
+                jobs.add(Job(rule[1], wildcards[1] if wildcards else ""))
+        assert jobs, text
+        return jobs
+
+    def edit(self, path: str, old: str, new: str) -> None:
+        """Replace text in a file of the workflow; the text must be there."""
+        file = self.folder / path
+        text = file.read_text()
+        assert old in text, f"{path} has no {old!r}"
+        file.write_text(text.replace(old, new, 1))
+
+    def study(self, change) -> None:
+        """Change the configuration with a function on its mapping."""
+        path = self.folder / "config" / "config.yaml"
+        values = yaml.safe_load(path.read_text())
+        change(values)
+        path.write_text(yaml.safe_dump(values, sort_keys=False))
+
+    def result(self, path: str) -> Path:
+        return self.folder / "results" / path

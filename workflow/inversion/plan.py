@@ -1,0 +1,258 @@
+"""What a study will cost before it is run: jobs, hours on GPUs, disk and downloads, from its configuration.
+
+Hours come from earlier jobs of the same rule and model where there are any. Everything else is an estimate from
+the numbers below, good to a factor of two or three; :func:`assumptions` states them.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from inversion.config import Config, Run
+
+FLOPS = 1.5e14
+"""Operations a second that a GPU of 80 GB sustains in bfloat16."""
+BYTES_A_SECOND = 1.0e12
+"""What it reads of its memory, which bounds generation."""
+LARGE = 1_000_000_000
+"""Parameters from which a model is run on a GPU, as in the rules."""
+MODEL_PARAMETERS = 7e9
+"""Of a model whose name does not say."""
+EXAMPLES = 100_000
+"""Of a dataset that is not there yet."""
+TOKENS_AN_EXAMPLE = 400
+"""At most; a smaller ``max_length`` counts."""
+ITEMS = 500
+"""Of a conflict set that does not say."""
+TOKENS_A_QUESTION = 150
+LOADING_HOURS = 0.02
+"""Of a checkpoint, or of a base model."""
+GPU_RULES = ("score_context_need", "probe_knowledge", "finetune", "generate_responses", "run_benchmarks")
+"""The rules that ask for GPUs where the base model is large."""
+DATASET_GB = 1.0
+"""Download of an instruction dataset from the hub."""
+
+
+@dataclass(frozen=True)
+class PlannedJob:
+    """A job of the workflow: its rule, its wildcards, and whether nothing is left to do."""
+
+    rule: str
+    wildcards: Mapping[str, str]
+    done: bool
+
+
+@dataclass(frozen=True)
+class Known:
+    """What earlier runs left behind, as far as there is any."""
+
+    parameters: Mapping[str, int] = field(default_factory=dict)
+    """Of each base model that has been prepared."""
+    examples: Mapping[str, int] = field(default_factory=dict)
+    """Of each dataset that has been prepared."""
+    hours: Mapping[tuple[str, str], float] = field(default_factory=dict)
+    """Mean hours of a job, by rule and model."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """The jobs of one rule. Hours and gigabytes are of those to do."""
+
+    rule: str
+    jobs: int
+    done: int
+    gpu_hours: float = 0.0
+    disk_gb: float = 0.0
+    download_gb: float = 0.0
+    measured: bool = False
+    """Whether the hours come from earlier jobs."""
+
+
+def plan(study: Config, rules: Sequence[str], jobs: Sequence[PlannedJob], known: Known) -> list[Stage]:
+    """A row for each of ``rules`` that has ``jobs``, in their order.
+
+    Snakemake learns of jobs of answers only when a run's checkpoints are there; for the runs in which they are not
+    their number is computed here.
+    """
+    jobs = [*jobs, *_unknown_responses(study, jobs, known)]
+    of_rule = {rule: [job for job in jobs if job.rule == rule] for rule in rules}
+    return [_stage(study, rule, found, known) for rule, found in of_rule.items() if found]
+
+
+def checkpoints(study: Config, run: Run, known: Known) -> int:
+    """How many checkpoints a run will have, without the base model."""
+    training = study.training_of(run.recipe)
+    return sum(step > 0 for step in training.checkpoint_steps(_steps(study, run, known)))
+
+
+def parameters(study: Config, model: str, known: Known) -> float:
+    """Parameters of a base model: as prepared, else as its architecture or name says."""
+    if model in known.parameters:
+        return known.parameters[model]
+    spec = study.models[model]
+    if spec.source == "world":
+        return 1e6
+    named = re.search(r"(\d+(?:\.\d+)?)(b|m)(?![a-z])", f"{getattr(spec, 'id', '')} {model}".lower())
+    return float(named[1]) * (1e9 if named[2] == "b" else 1e6) if named else MODEL_PARAMETERS
+
+
+def assumptions(study: Config, known: Known) -> list[str]:
+    """The estimates behind the numbers, for a person: a line each."""
+    models = {model: parameters(study, model, known) for model in dict.fromkeys(run.model for run in study.runs())}
+    guessed = [name for name in dict.fromkeys(run.dataset for run in study.runs()) if name not in known.examples]
+    lines = [f"model {name}: {count / 1e9:.3g}e9 parameters" for name, count in models.items()]
+    if guessed:
+        lines.append(f"{EXAMPLES} examples each, counted once they are prepared: {', '.join(guessed)}")
+    return [
+        *lines,
+        f"at most {TOKENS_AN_EXAMPLE} tokens an example, {TOKENS_A_QUESTION} a question, {ITEMS} items a set that "
+        "does not say",
+        f"a GPU of 80 GB does {FLOPS:.2g} operations a second and reads {BYTES_A_SECOND:.2g} bytes of its memory; "
+        f"models below {LARGE:.0e} parameters use none",
+        "disk: checkpoints of all runs at a time, before any is thinned, and the resume states of the largest",
+    ]
+
+
+def table(stages: Iterable[Stage]) -> str:
+    """The plan as text, with a line of totals."""
+    stages = list(stages)
+    total = Stage(
+        "total",
+        jobs=sum(stage.jobs for stage in stages),
+        done=sum(stage.done for stage in stages),
+        gpu_hours=sum(stage.gpu_hours for stage in stages),
+        disk_gb=sum(stage.disk_gb for stage in stages),
+        download_gb=sum(stage.download_gb for stage in stages),
+    )
+    head = f"{'stage':<22}{'jobs':>6}{'cached':>8}{'to do':>7}{'GPU hours':>11}{'disk GB':>9}{'download GB':>13}"
+    rows = [
+        f"{stage.rule:<22}{stage.jobs:>6}{stage.done:>8}{stage.jobs - stage.done:>7}{stage.gpu_hours:>11.1f}"
+        f"{stage.disk_gb:>9.1f}{stage.download_gb:>13.1f}{'  measured' if stage.measured else ''}"
+        for stage in [*stages, total]
+    ]
+    return "\n".join([head, *rows])
+
+
+def _stage(study: Config, rule: str, jobs: Sequence[PlannedJob], known: Known) -> Stage:
+    to_do = [job for job in jobs if not job.done]
+    measured = [job for job in to_do if (rule, job.wildcards.get("model", "")) in known.hours]
+    hours = [known.hours.get((rule, job.wildcards.get("model", ""))) or _hours(study, job, known) for job in to_do]
+    return Stage(
+        rule=rule,
+        jobs=len(jobs),
+        done=len(jobs) - len(to_do),
+        gpu_hours=sum(_gpus(study, job, known) * each for job, each in zip(to_do, hours, strict=True)),
+        disk_gb=_disk_gb(study, to_do, known),
+        download_gb=sum(_download_gb(study, job, known) for job in to_do),
+        measured=bool(measured),
+    )
+
+
+def _run(job: PlannedJob) -> Run:
+    w = job.wildcards
+    return Run(w["model"], w["dataset"], w["recipe"], int(w["seed"]))
+
+
+def _examples(dataset: str, study: Config, known: Known) -> int:
+    return known.examples.get(dataset) or getattr(study.datasets[dataset], "examples", None) or EXAMPLES
+
+
+def _steps(study: Config, run: Run, known: Known) -> int:
+    training = study.training_of(run.recipe)
+    examples = _examples(run.dataset, study, known)
+    return training.max_steps or math.ceil(training.epochs * examples / training.batch_size)
+
+
+def _items(study: Config) -> int:
+    """Questions to a checkpoint."""
+    sets = sum(
+        (getattr(spec, "items", None) or getattr(spec, "limit", None) or ITEMS)
+        * (1 + len(getattr(spec, "controls", ())))
+        for spec in study.sets.values()
+    )
+    return sets * len(study.evaluation.prompts)
+
+
+def _gpus(study: Config, job: PlannedJob, known: Known) -> int:
+    """GPUs of a job, as the rules ask for them."""
+    model = job.wildcards.get("model")
+    if model is None or job.rule not in GPU_RULES or parameters(study, model, known) < LARGE:
+        return 0
+    return study.training_of(job.wildcards["recipe"]).gpus if job.rule == "finetune" else 1
+
+
+def _hours(study: Config, job: PlannedJob, known: Known) -> float:
+    """Estimated hours of a job on each of its GPUs."""
+    if not _gpus(study, job, known):
+        return 0.0
+    count = parameters(study, job.wildcards["model"], known)
+    forward = 2 * count / FLOPS / 3600  # a token
+    match job.rule:
+        case "finetune":
+            run = _run(job)
+            training = study.training_of(run.recipe)
+            tokens = _steps(study, run, known) * training.batch_size * min(TOKENS_AN_EXAMPLE, training.max_length)
+            # backward costs two passes where all weights train, one where adapters do; recomputing another
+            passes = (3 if training.tuning.method == "full" else 2) + training.activation_checkpointing
+            return tokens * passes * forward / training.gpus + LOADING_HOURS
+        case "score_context_need":
+            return 2 * _examples(job.wildcards["dataset"], study, known) * TOKENS_AN_EXAMPLE * forward + LOADING_HOURS
+        case "generate_responses":
+            chunk = study.evaluation.checkpoints_per_job
+            listed = 1 + checkpoints(study, _run(job), known)
+            return min(chunk, listed - chunk * int(job.wildcards["chunk"])) * _answering_hours(study, count)
+    return _answering_hours(study, count)
+
+
+def _answering_hours(study: Config, count: float) -> float:
+    """Hours of one checkpoint's answers: questions read twice, with the context and without, and answers written."""
+    items = _items(study)
+    reading = 2 * items * TOKENS_A_QUESTION * 2 * count / FLOPS
+    batches = math.ceil(items / study.evaluation.batch_size)
+    writing = batches * study.evaluation.max_new_tokens * 2 * count / BYTES_A_SECOND
+    return (reading + writing) / 3600 + LOADING_HOURS
+
+
+def _unknown_responses(study: Config, jobs: Iterable[PlannedJob], known: Known) -> list[PlannedJob]:
+    jobs = list(jobs)
+    there = {_run(job) for job in jobs if job.rule == "generate_responses"}
+    runs = [_run(job) for job in jobs if job.rule == "label_responses"]
+    return [
+        PlannedJob("generate_responses", run._asdict() | {"seed": str(run.seed), "chunk": str(chunk)}, done=False)
+        for run in runs
+        if run not in there
+        for chunk in range(math.ceil((1 + checkpoints(study, run, known)) / study.evaluation.checkpoints_per_job))
+    ]
+
+
+def _trained(study: Config, run: Run, known: Known) -> float:
+    """Parameters that a run trains: all, or those of the adapters (320e6 at rank 128 of 7e9)."""
+    count, tuning = parameters(study, run.model, known), study.training_of(run.recipe).tuning
+    return count if tuning.method == "full" else count * tuning.rank / 2800
+
+
+def _disk_gb(study: Config, jobs: Sequence[PlannedJob], known: Known) -> float:
+    """Weights at 4 bytes a trained parameter of adapters and 2 of whole models; states at 8 more, two of them."""
+    if not jobs or jobs[0].rule != "finetune":
+        return 0.0
+    runs = [_run(job) for job in jobs]
+    bytes_each = {
+        run: (2 if study.training_of(run.recipe).tuning.method == "full" else 4) * _trained(study, run, known)
+        for run in runs
+    }
+    weights = sum(checkpoints(study, run, known) * bytes_each[run] for run in runs)
+    return (weights + 2 * 8 * max(_trained(study, run, known) for run in runs)) / 1e9
+
+
+def _download_gb(study: Config, job: PlannedJob, known: Known) -> float:
+    match job.rule:
+        case "prefetch_model":
+            return 2 * parameters(study, job.wildcards["model"], known) / 1e9
+        case "prefetch_dataset":
+            return DATASET_GB
+        case "prefetch_file":
+            return 0.001
+    return 0.0

@@ -1,0 +1,67 @@
+"""Print what a study will cost, job by job as Snakemake sees it: python workflow/plan.py config/my-study.yaml."""
+
+import io
+import json
+import sys
+from contextlib import redirect_stdout
+from pathlib import Path
+
+import polars as pl
+import yaml
+from snakemake.api import SnakemakeApi
+from snakemake.exceptions import print_exception
+from snakemake.settings import types as settings
+
+from inversion.plan import Known, PlannedJob, assumptions, plan, table
+
+
+def known(results: Path) -> Known:
+    """What is under ``results`` of earlier runs."""
+    seconds: dict[tuple[str, str], list[float]] = {}
+    for file in sorted((results / "benchmarks").rglob("*.tsv")):
+        rule, model, *_ = file.relative_to(results / "benchmarks").with_suffix("").parts
+        seconds.setdefault((rule, model), []).append(float(pl.read_csv(file, separator="\t")["s"][0]))
+    return Known(
+        parameters={
+            file.parent.name: json.loads(file.read_text())["parameters"]
+            for file in sorted((results / "models").glob("*/base.json"))
+        },
+        examples={
+            file.stem: pl.scan_parquet(file).select(pl.len()).collect().item()
+            for file in sorted((results / "data/examples").glob("*.parquet"))
+        },
+        hours={key: sum(values) / len(values) / 3600 for key, values in seconds.items()},
+    )
+
+
+def main(study_file: str) -> None:
+    """Build the DAG without running anything, and print the plan."""
+    names = yaml.safe_load(Path("profiles/default/config.yaml").read_text())["rerun-triggers"]
+    triggers = frozenset(settings.RerunTrigger.parse_choices_list(names))
+    with SnakemakeApi(settings.OutputSettings(quiet={settings.Quietness.ALL})) as api:
+        try:
+            workflow = api.workflow(
+                resource_settings=settings.ResourceSettings(cores=1),
+                config_settings=settings.ConfigSettings(configfiles=[Path(study_file)]),
+                snakefile=Path("Snakefile"),
+            )
+            dag_api = workflow.dag(settings.DAGSettings(rerun_triggers=triggers, force_incomplete=True))
+            with redirect_stdout(io.StringIO()):
+                dag_api.printd3dag()  # of the calls that build the DAG, the one with nothing else to do
+            # no public call gives the jobs
+            built = workflow._workflow
+        except Exception as error:
+            print_exception(error)
+            sys.exit(1)
+        jobs = [
+            PlannedJob(job.rule.name, dict(job.wildcards_dict), not built.dag.needrun(job))
+            for job in built.dag.jobs
+            if job.output
+        ]
+    study, facts = built.globals["STUDY"], known(Path("results"))
+    print(table(plan(study, [rule.name for rule in built.rules], jobs, facts)))
+    print("\nestimated from:", *assumptions(study, facts), sep="\n  ")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
