@@ -118,7 +118,7 @@ class Study:
 
 def test_a_study_through_every_fault_ends_with_the_tables_of_a_local_run(cluster, reference, tmp_path):
     checkout = small(Checkout.new(tmp_path))
-    checkout.edit("workflow/scripts/finetune.py", "\nwith logged", SLOW.format(seconds=15))
+    checkout.edit("workflow/scripts/finetune.py", "\nwith logged", SLOW.format(seconds=10))
     study = Study(checkout, cluster, limit=2)
     study.start()
 
@@ -133,7 +133,6 @@ def test_a_study_through_every_fault_ends_with_the_tables_of_a_local_run(cluster
     finetuning = study.job("finetune")
     study.wait(checkout.result(f"runs/{RUN}/checkpoints/attempts.json").exists, "start of the training")
     study.kill()
-    time.sleep(20)
     cluster.call("scancel", finetuning)
     while finetuning in cluster.call("squeue", "-h", "-o", "%i").split():
         time.sleep(0.5)
