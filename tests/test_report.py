@@ -13,7 +13,16 @@ import pytest
 from inversion.analyse import verdict
 from inversion.artifacts import write_text
 from inversion.manifests import BaseManifest
-from inversion.records import AuditFinding, Inversion, SelectionCount, to_frame
+from inversion.records import (
+    Agreement,
+    AuditFinding,
+    FactorRate,
+    FlipOverlap,
+    Inversion,
+    Knowledge,
+    SelectionCount,
+    to_frame,
+)
 from inversion.report import (
     VERDICTS,
     CaptionedFigure,
@@ -78,6 +87,36 @@ def report(**changed: object) -> Report:
         introduction="What this *is*.",
         experiments={"headline": [CaptionedFigure("Accuracy by step", SVG, "How to **read** it.")]},
         inversions=to_frame(rows, Inversion),
+        knowledge=to_frame(
+            [
+                Knowledge("llama", "conflict", "q1", True, "known", "Kabul"),
+                Knowledge("llama", "conflict", "q2", False, "outranked by Herat; not generated", "Herat"),
+                Knowledge("llama", "conflict", "q3", False, "not generated", ""),
+                Knowledge("llama", "conflict", "q4", False, "outranked by Herat", "Kabul"),
+            ],
+            Knowledge,
+        ),
+        agreement=to_frame(
+            [Agreement("conflict", "plain", "containment", "first_mention", 1200, 0.875, 0.753, 1000, 2)], Agreement
+        ),
+        flip_overlap=to_frame(
+            [
+                FlipOverlap("conflict", "plain", "first_mention", "a", "b", 3, 1, 1, 5, 15.0, 0.01),
+                FlipOverlap("conflict", "plain", "first_mention", "a", "c", 1, 3, 3, 5, 5 / 9, 0.9),
+                FlipOverlap("conflict", "plain", "first_mention", "b", "c", 0, 4, 0, 6, math.nan, 1.0),
+            ],
+            FlipOverlap,
+        ),
+        factors=to_frame(
+            [
+                FactorRate(
+                    *("llama", "mixed", "standard", 0, "facts", "plain", "first_mention", "tense", "past"),
+                    *(moment, rate, rate - 0.04, rate + 0.04, 360),
+                )
+                for moment, rate in (("start", 0.31), ("peak", 0.62), ("end", 0.47))
+            ],
+            FactorRate,
+        ),
         selections=to_frame([selected("C", 1960, 40), selected("C+S", 880, 920)], SelectionCount),
         audit=to_frame(
             [
@@ -293,3 +332,25 @@ def test_write_report_writes_the_page(tmp_path) -> None:
     write_text(template, "<p>{{ headline }}</p>")
     write_report(tmp_path / "out" / "report.html", report(), template)
     assert (tmp_path / "out" / "report.html").read_text().startswith("<p>4 runs")
+
+
+# --- how far to trust it ------------------------------------------------------------------------
+
+
+def test_agreement_knowledge_overlap_and_factors_are_told() -> None:
+    text = words(render_report(report(), TEMPLATE))
+    assert "containment, first_mention" in text
+    assert "88 % 0.75 2 of 1 000" in text
+    assert "25 %1 of 4 2 2" in text
+    assert "of 3 pairs of runs both lose an item from context to memory in 2; median odds ratio 7.8" in text
+    assert "more often than by chance in 1 (Fisher" in text
+    assert "tense past 360 31 %[27 %, 35 %] 62 %[58 %, 66 %] 47 %[43 %, 51 %]" in text
+
+
+def test_verdicts_stand_side_by_side_and_known_items_do_not_count_twice() -> None:
+    rows = [inversion(scorer="first_mention"), inversion("no_drop", scorer="logprob")]
+    known = [inversion("no_rise", scorer=row.scorer, stratum="known") for row in rows]
+    text = words(render_report(report(inversions=to_frame([*rows, *known], Inversion)), TEMPLATE))
+    assert "same verdict in 1 of 2 cases" in text
+    assert "llama · mixed · standard · seed 0 · conflict · plain · known items" in text
+    assert headline(rows[:1]) in text

@@ -15,10 +15,20 @@ from docutils.utils import SystemMessage  # type: ignore[import-untyped]
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
-from inversion.analyse import ALL
+from inversion.analyse import ALL, KNOWN
 from inversion.artifacts import write_text
 from inversion.manifests import BaseManifest
-from inversion.records import AuditFinding, Inversion, SelectionCount, from_frame
+from inversion.records import (
+    Agreement,
+    AuditFinding,
+    FactorRate,
+    FlipOverlap,
+    Inversion,
+    Knowledge,
+    SelectionCount,
+    from_frame,
+    require_schema,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +52,14 @@ class Report:
     """The figures of each experiment, by its name."""
     inversions: pl.DataFrame
     """:class:`~inversion.records.Inversion` rows."""
+    knowledge: pl.DataFrame
+    """:class:`~inversion.records.Knowledge` rows."""
+    agreement: pl.DataFrame
+    """:class:`~inversion.records.Agreement` rows."""
+    flip_overlap: pl.DataFrame
+    """:class:`~inversion.records.FlipOverlap` rows."""
+    factors: pl.DataFrame
+    """:class:`~inversion.records.FactorRate` rows."""
     selections: pl.DataFrame
     """:class:`~inversion.records.SelectionCount` rows."""
     audit: pl.DataFrame
@@ -121,6 +139,7 @@ def render_report(report: Report, template: str, scorer: str = "first_mention") 
     Raises :class:`ValueError` where a table lacks a column, has no row of ``scorer`` although it has
     rows, or a caption is no valid reStructuredText.
     """
+    every = from_frame(report.inversions, Inversion)
     inversions = from_frame(report.inversions.filter(pl.col("stratum") == ALL), Inversion)
     by_scorer = {name: [row for row in inversions if row.scorer == name] for name in _scorers(inversions, scorer)}
     selections = from_frame(report.selections, SelectionCount)
@@ -148,6 +167,12 @@ def render_report(report: Report, template: str, scorer: str = "first_mention") 
         largest=_largest_drop(by_scorer[scorer]),
         sets=sorted({row.set for row in inversions}),
         prompts=sorted({row.prompt for row in inversions}),
+        verdict_rows=verdict_rows(every),
+        known_rows=[row for row in every if row.stratum == KNOWN and row.scorer == scorer],
+        knowledge=knowledge_rows(report.knowledge),
+        agreement=from_frame(report.agreement, Agreement),
+        overlap=overlap_rows(report.flip_overlap, scorer),
+        factors=factor_rows(report.factors, scorer),
         kinds=kinds,
         selections=selection_rows(selections, kinds),
         selection_notes=selection_notes(selections),
@@ -211,6 +236,103 @@ def _scorers(rows: Iterable[Inversion], first: str) -> list[str]:
     if found and first not in found:
         raise ValueError(f"inversions: no row of scorer {first!r}; there are: {', '.join(sorted(found))}")
     return [first, *sorted(found - {first})]
+
+
+# --- how far to trust it ------------------------------------------------------------------------
+
+
+class VerdictRow(NamedTuple):
+    """The verdicts on one run, set, prompt and stratum, by scorer."""
+
+    run: str
+    verdicts: dict[str, str]
+
+    @property
+    def agree(self) -> bool:
+        """Whether all scorers give the same verdict."""
+        return len(set(self.verdicts.values())) == 1
+
+
+class KnowledgeRow(NamedTuple):
+    """How much of one set one model knows, and what the rest failed."""
+
+    model: str
+    set: str
+    items: int
+    known: int
+    outranked: int
+    not_generated: int
+
+
+class OverlapRow(NamedTuple):
+    """Over the pairs of runs of one set and prompt: how alike the items are that they lose."""
+
+    set: str
+    prompt: str
+    pairs: int
+    tested: int
+    """Pairs of which both runs lose an item."""
+    median_odds_ratio: float
+    significant: int
+    """Pairs that lose the same items more often than by chance (p < 0.05)."""
+
+
+class FactorRow(NamedTuple):
+    """One level of one factor of one run and set, with its rates by moment."""
+
+    where: str
+    factor: str
+    level: str
+    n: int
+    moments: dict[str, FactorRate]
+
+
+def verdict_rows(rows: Sequence[Inversion]) -> list[VerdictRow]:
+    """A row a run, set, prompt and stratum, in the order of ``rows``."""
+    found: dict[str, dict[str, str]] = {}
+    for row in rows:
+        where = [row.model, row.dataset, row.recipe, f"seed {row.seed}", row.set, row.prompt]
+        key = " · ".join([*where, "known items"] if row.stratum == KNOWN else where)
+        found.setdefault(key, {})[row.scorer] = row.verdict
+    return [VerdictRow(run, verdicts) for run, verdicts in found.items()]
+
+
+def knowledge_rows(table: pl.DataFrame) -> list[KnowledgeRow]:
+    """A row a model and set of the table ``knowledge``; an item can fail both ways."""
+    require_schema(table, Knowledge, "knowledge")
+    counts = table.group_by("model", "set", maintain_order=True).agg(
+        pl.len().alias("items"),
+        pl.col("known").sum(),
+        pl.col("reason").str.contains("outranked by ", literal=True).sum().alias("outranked"),
+        pl.col("reason").str.ends_with("not generated").sum().alias("not_generated"),
+    )
+    return [KnowledgeRow(*row) for row in counts.iter_rows()]
+
+
+def overlap_rows(table: pl.DataFrame, scorer: str) -> list[OverlapRow]:
+    """A row a set and prompt of the table ``flip_overlap``, by one scorer."""
+    require_schema(table, FlipOverlap, "flip_overlap")
+    tested = pl.col("odds_ratio").is_not_nan()
+    counts = (
+        table.filter(scorer=scorer)
+        .group_by("set", "prompt", maintain_order=True)
+        .agg(
+            pl.len().alias("pairs"),
+            tested.sum().alias("tested"),
+            pl.col("odds_ratio").filter(tested).median().fill_null(math.nan).alias("median"),
+            ((pl.col("odds_ratio") > 1) & (pl.col("p_value") < 0.05)).sum().alias("significant"),
+        )
+    )
+    return [OverlapRow(*row) for row in counts.iter_rows()]
+
+
+def factor_rows(table: pl.DataFrame, scorer: str) -> list[FactorRow]:
+    """A row a run, set, prompt, factor and level of the table ``factors``, by one scorer."""
+    found: dict[tuple[str, str, str], dict[str, FactorRate]] = {}
+    for row in from_frame(table.filter(pl.col("scorer") == scorer), FactorRate):
+        where = " · ".join([row.model, row.dataset, row.recipe, f"seed {row.seed}", row.set, row.prompt])
+        found.setdefault((where, row.factor, row.level), {})[row.moment] = row
+    return [FactorRow(*key, next(iter(moments.values())).n, moments) for key, moments in found.items()]
 
 
 # --- selections ---------------------------------------------------------------------------------

@@ -36,7 +36,6 @@ rule write_report:
         inversions="results/tables/inversions.parquet",
         knowledge="results/tables/knowledge.parquet",
         agreement="results/tables/agreement.parquet",
-        flips="results/tables/flips.parquet",
         flip_overlap="results/tables/flip_overlap.parquet",
         factors="results/tables/factors.parquet",
         selections=expand("results/runs/{run}/selection.parquet", run=RUN_PATHS),

@@ -6,7 +6,16 @@ import polars as pl
 
 from inversion.job import logged
 from inversion.manifests import BaseManifest
-from inversion.records import AuditFinding, Inversion, SelectionCount, read_frame
+from inversion.records import (
+    Agreement,
+    AuditFinding,
+    FactorRate,
+    FlipOverlap,
+    Inversion,
+    Knowledge,
+    SelectionCount,
+    read_frame,
+)
 from inversion.report import CaptionedFigure, Report, write_report
 
 PAGES = Path(snakemake.scriptdir).parent / "report"
@@ -33,6 +42,10 @@ with logged(snakemake.log[0]):
         introduction=page("workflow.rst"),
         experiments=experiments,
         inversions=read_frame(files.inversions, Inversion),
+        knowledge=read_frame(files.knowledge, Knowledge),
+        agreement=read_frame(files.agreement, Agreement),
+        flip_overlap=read_frame(files.flip_overlap, FlipOverlap),
+        factors=read_frame(files.factors, FactorRate),
         selections=pl.concat([read_frame(path, SelectionCount) for path in files.selections]),
         audit=read_frame(files.audit, AuditFinding),
         models={name: BaseManifest.read(path) for name, path in zip(params.models, files.models, strict=True)},
