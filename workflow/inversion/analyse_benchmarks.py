@@ -67,8 +67,8 @@ def with_benchmarks(
         found[name] = grid.mean(axis=0), samples, len(grid)
         add(name, metric, *found[name])
     if id_benchmarks:
-        values, samples, counts = zip(*(found[name] for name in id_benchmarks), strict=True)
-        add(ID_ACCURACY, LM_EVAL, np.mean(values, axis=0), np.mean(samples, axis=0), sum(counts))
+        means, resampled, counts = zip(*(found[name] for name in id_benchmarks), strict=True)
+        add(ID_ACCURACY, LM_EVAL, np.mean(means, axis=0), np.mean(resampled, axis=0), sum(counts))
     return pl.concat([curves, to_frame(points, CurvePoint)]).sort(CURVE_ORDER)
 
 
