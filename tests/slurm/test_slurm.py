@@ -24,7 +24,7 @@ step = _Trainer.training_step
 _Trainer.training_step = lambda self, *a, **k: (time.sleep({seconds}), step(self, *a, **k))[1]
 
 with logged"""
-"""Steps that last, so that a job of a minute or two does not end in time; they change no byte."""
+"""Steps that last, so that a job of some minutes does not end in time; they change no byte."""
 
 
 @pytest.fixture(scope="module")
@@ -118,8 +118,8 @@ class Study:
 
 def test_a_study_through_every_fault_ends_with_the_tables_of_a_local_run(cluster, reference, tmp_path):
     checkout = small(Checkout.new(tmp_path))
-    checkout.edit("workflow/scripts/finetune.py", "\nwith logged", SLOW.format(seconds=10))
-    study = Study(checkout, cluster, limit=2)
+    checkout.edit("workflow/scripts/finetune.py", "\nwith logged", SLOW.format(seconds=15))
+    study = Study(checkout, cluster, limit=3)
     study.start()
 
     # a job is cancelled, and the node drained and given back
