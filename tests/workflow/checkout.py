@@ -58,7 +58,7 @@ class Checkout:
             env=self.environment,
             capture_output=True,
             text=True,
-            timeout=400,
+            timeout=1200,  # a busy machine is no fault
             check=False,
         )
         if check and done.returncode:

@@ -37,7 +37,7 @@ def kill_in_training(checkout, after):
         start_new_session=True,
     )
     marker = checkout.result(f"{RUN}/checkpoints/state-{after:06d}/complete.json")
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 600  # a busy machine is no fault
     while not marker.exists():
         assert process.poll() is None, "training ended before it could be killed"
         assert time.monotonic() < deadline, "no checkpoint appeared"
