@@ -21,6 +21,7 @@ from inversion.records import (
     Inversion,
     Knowledge,
     SelectionCount,
+    Tradeoff,
     to_frame,
 )
 from inversion.report import (
@@ -32,6 +33,7 @@ from inversion.report import (
     render_rst,
     selection_notes,
     selection_rows,
+    tradeoff_tables,
     verdict_groups,
     write_report,
 )
@@ -75,6 +77,13 @@ def selected(kind: str, kept: int, dropped: int, added: int = 0, seed: int = 0, 
     return SelectionCount("llama", "mixed", recipe, seed, kind, kept, dropped, added)
 
 
+def tradeoff(recipe: str, name: str, end: float, **changed: object) -> Tradeoff:
+    fields = {"experiment": "headline", "model": "llama", "dataset": "mixed", "seed": 0, "prompt": "plain"}
+    fields |= {"scorer": "first_mention", "metric": "context_rate", "end_step": 300, "n": 200, "peak": 0.77}
+    fields |= {"end_low": end - 0.05, "end_high": end + 0.05, "peak_low": 0.7, "peak_high": 0.8, "p_adjusted": 0.002}
+    return Tradeoff(recipe=recipe, set=name, end=end, **(fields | changed))  # type: ignore[arg-type]
+
+
 def report(**changed: object) -> Report:
     rows = [
         inversion("inversion"),
@@ -116,6 +125,15 @@ def report(**changed: object) -> Report:
                 for moment, rate in (("start", 0.31), ("peak", 0.62), ("end", 0.47))
             ],
             FactorRate,
+        ),
+        tradeoffs=to_frame(
+            [
+                tradeoff("standard", "conflict", 0.31),
+                tradeoff("cc", "conflict", 0.62, difference=0.31, difference_low=0.24, difference_high=0.39),
+                tradeoff("standard", "mmlu", 0.43, prompt="lm-eval", scorer="acc,none", metric="accuracy", peak=None),
+                tradeoff("standard", "conflict", 0.31, experiment="alone"),
+            ],
+            Tradeoff,
         ),
         selections=to_frame([selected("C", 1960, 40), selected("C+S", 880, 920)], SelectionCount),
         audit=to_frame(
@@ -354,3 +372,21 @@ def test_verdicts_stand_side_by_side_and_known_items_do_not_count_twice() -> Non
     assert "same verdict in 1 of 2 cases" in text
     assert "llama · mixed · standard · seed 0 · conflict · plain · known items" in text
     assert headline(rows[:1]) in text
+
+
+def test_tradeoffs_stand_in_their_experiment() -> None:
+    page = Page(render_report(report(), TEMPLATE))
+    assert page.text.count("Trade-offs at the end") == 1
+    assert "llama · mixed · cc · seed 0" in page.text
+    assert "62 % [57 %, 67 %]Δ +31 [+24, +39], p 0.00277 % at the peak" in page.text
+    assert "43 % [38 %, 48 %]" in page.text
+
+
+def test_an_experiment_that_compares_nothing_has_no_tradeoffs() -> None:
+    found = tradeoff_tables(report().tradeoffs, "first_mention")
+    assert list(found) == ["headline"]
+    assert found["headline"].sets == ["conflict", "mmlu"]
+    assert [(run, list(scores)) for run, scores in found["headline"].rows] == [
+        ("llama · mixed · standard · seed 0", ["conflict", "mmlu"]),
+        ("llama · mixed · cc · seed 0", ["conflict"]),
+    ]

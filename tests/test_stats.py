@@ -16,6 +16,7 @@ from inversion.stats import (
     interval,
     kappa,
     mcnemar,
+    pareto_front,
 )
 
 
@@ -147,3 +148,29 @@ def test_fishers_tea() -> None:
     nothing, certain = fisher(0, 0, 4, 5)
     assert np.isnan(nothing)
     assert certain == 1.0
+
+
+# --- Pareto front -------------------------------------------------------------------------------
+
+# few distinct values, so that ties are common
+points = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=1, max_size=12)
+
+
+def beats(one: tuple[int, int], other: tuple[int, int]) -> bool:
+    return one != other and all(a >= b for a, b in zip(one, other, strict=True))
+
+
+@given(points)
+def test_the_front_is_what_nothing_beats(found: list[tuple[int, int]]) -> None:
+    front = pareto_front(np.array(found, dtype=np.float64))
+    assert front.tolist() == [not any(beats(other, point) for other in found) for point in found]
+    # whatever is beaten is beaten by a point of the front
+    kept = [point for point, stays in zip(found, front, strict=True) if stays]
+    assert all(any(beats(best, point) for best in kept) for point in set(found) - set(kept))
+
+
+@given(points, st.permutations(range(12)))
+def test_the_front_does_not_depend_on_the_order(found: list[tuple[int, int]], order: list[int]) -> None:
+    order = [i for i in order if i < len(found)]
+    values = np.array(found, dtype=np.float64)
+    assert pareto_front(values[order]).tolist() == pareto_front(values)[order].tolist()

@@ -8,7 +8,7 @@ from inversion import train
 pytestmark = pytest.mark.workflow
 
 FIGURES = {"draw_figure", "write_report"}
-BOOTSTRAPPED = {"tabulate_curves", "tabulate_inversions", "tabulate_factors"}
+BOOTSTRAPPED = {"tabulate_curves", "tabulate_inversions", "tabulate_factors", "tabulate_tradeoffs"}
 TABLES = BOOTSTRAPPED | {"tabulate_agreement", "tabulate_flips"}
 MODEL_STAGES = {"prepare_base", "score_context_need", "probe_knowledge", "finetune", "generate_responses"}
 
@@ -18,11 +18,11 @@ def rules(jobs):
 
 
 def test_the_study_makes_all_that_users_rely_on(finished):
-    for table in ("items", "curves", "inversions", "knowledge", "agreement"):
+    for table in ("items", "curves", "inversions", "knowledge", "agreement", "tradeoffs"):
         frame = pl.read_parquet(finished.result(f"tables/{table}.parquet"))
         assert frame.height > 0
         assert pl.read_csv(finished.result(f"tables/{table}.csv")).height == frame.height
-    for figure in ("accuracy", "grid", "recipes"):
+    for figure in ("accuracy", "grid", "recipes", "tradeoffs"):
         for suffix in ("svg", "pdf", "png"):
             assert finished.result(f"figures/{figure}-recipes.{suffix}").stat().st_size > 1000
     assert "<html" in finished.result("report.html").read_text()

@@ -86,10 +86,10 @@ def curves(items: pl.DataFrame, bootstrap: int, seed: int = 0) -> pl.DataFrame:
     """
     points: list[CurvePoint] = []
     controls: dict[tuple[Run, str], list[_Curves]] = defaultdict(list)
-    for _, group in itertools.groupby(_panels(items), key=lambda panel: panel.run):
-        panels = {(panel.set, panel.prompt): panel for panel in group}
-        for (name, prompt), panel in panels.items():
-            for stratum, measures, part in _parts(panel, panels.get((f"{name}+matching", prompt))):
+    for _, group in itertools.groupby(panels(items), key=lambda panel: panel.run):
+        asked = {(panel.set, panel.prompt): panel for panel in group}
+        for (name, prompt), panel in asked.items():
+            for stratum, measures, part in _parts(panel, asked.get((f"{name}+matching", prompt))):
                 estimate = _estimate(part, stratum, measures, bootstrap, generator(seed, panel.set))
                 points += estimate.points()
                 if panel.role == "control" and stratum == ALL:
@@ -129,7 +129,7 @@ def inversions(items: pl.DataFrame, bootstrap: int, seed: int = 0) -> pl.DataFra
     """
     rows = [
         _inversion(part, stratum, scorer, bootstrap, seed)
-        for panel in _panels(items)
+        for panel in panels(items)
         if panel.role == "conflict"
         for stratum, part in _whole_and_known(panel)
         for scorer in SCORERS
@@ -157,7 +157,7 @@ def flips(items: pl.DataFrame, seed: int = 0) -> pl.DataFrame:
             peak=peak[i],
             end=end[i],
         )
-        for panel in _panels(items)
+        for panel in panels(items)
         if panel.role == "conflict"
         for scorer in SCORERS
         for peak, end in [_ends(panel, scorer, seed)]
@@ -173,7 +173,7 @@ def flip_overlap(items: pl.DataFrame, seed: int = 0) -> pl.DataFrame:
     were asked: those that flip from the context answer at the peak to the parametric answer at the end.
     """
     lost: dict[tuple[str, str, str], list[tuple[Run, Strings, Bools]]] = defaultdict(list)
-    for panel in _panels(items):
+    for panel in panels(items):
         if panel.role == "conflict":
             for scorer in SCORERS:
                 peak, end = _ends(panel, scorer, seed)
@@ -195,7 +195,7 @@ def factors(items: pl.DataFrame, bootstrap: int, seed: int = 0) -> pl.DataFrame:
     are so read at the same steps. Intervals take these steps as given. Sets without factors have no rows.
     """
     rows: list[FactorRate] = []
-    for panel in _panels(items):
+    for panel in panels(items):
         if panel.role == "conflict" and any(panel.factors):
             for scorer in SCORERS:
                 rows += _factor_rates(panel, scorer, bootstrap, seed)
@@ -234,7 +234,7 @@ def steps_to_keep(items: pl.DataFrame, keep: KeepCheckpoints) -> set[int]:
         return steps
     if keep == "none":
         return set()
-    conflicts = (panel for panel in _panels(items) if panel.role == "conflict")
+    conflicts = (panel for panel in panels(items) if panel.role == "conflict")
     return {min(steps), max(steps)} | {
         int(panel.steps[panel.gives("containment", "context").sum(axis=0).argmax()]) for panel in conflicts
     }
@@ -259,7 +259,7 @@ def verdict(rise_low: float, rise_high: float, drop_low: float, drop_high: float
 
 
 @dataclass(frozen=True, slots=True)
-class _Panel:
+class Panel:
     """All answers of one run to one set under one prompt: items x steps."""
 
     run: Run
@@ -280,7 +280,7 @@ class _Panel:
     """Log-probability of the context answer less that of the parametric answer at the first token in which they
     differ, in nats, NaN where there is none: (items, steps)."""
 
-    def take(self, chosen: Bools) -> _Panel:
+    def take(self, chosen: Bools) -> Panel:
         """The panel of some of its items."""
         return dataclasses.replace(
             self,
@@ -293,7 +293,7 @@ class _Panel:
             margin=self.margin[chosen],
         )
 
-    def in_strata(self) -> Iterator[tuple[str, _Panel]]:
+    def in_strata(self) -> Iterator[tuple[str, Panel]]:
         """``all``, each stratum where there are several, and ``known`` where items are."""
         yield ALL, self
         names = sorted(set(self.strata))
@@ -307,7 +307,7 @@ class _Panel:
         return np.asarray((labels == side) | (labels == "both"))
 
 
-def _whole_and_known(panel: _Panel) -> Iterator[tuple[str, _Panel]]:
+def _whole_and_known(panel: Panel) -> Iterator[tuple[str, Panel]]:
     """The panel as ``all`` and, where there are any, its ``known`` items."""
     yield ALL, panel
     known = np.array([fact is True for fact in panel.known], dtype=bool)
@@ -315,7 +315,7 @@ def _whole_and_known(panel: _Panel) -> Iterator[tuple[str, _Panel]]:
         yield KNOWN, panel.take(known)
 
 
-def _panels(items: pl.DataFrame) -> Iterator[_Panel]:
+def panels(items: pl.DataFrame) -> Iterator[Panel]:
     """The panels of the table ``items``, sorted; see :func:`curves` for the errors."""
     require_schema(items, Item, "items")
     keys = [*Run._fields, "set", "prompt"]
@@ -328,7 +328,7 @@ def _panels(items: pl.DataFrame) -> Iterator[_Panel]:
         yield _panel(frame)
 
 
-def _panel(frame: pl.DataFrame) -> _Panel:
+def _panel(frame: pl.DataFrame) -> Panel:
     """The panel of the rows of one run, set and prompt, which are sorted by item and step."""
     first = frame.row(0, named=True)
     run = Run(**{name: first[name] for name in Run._fields})
@@ -340,7 +340,7 @@ def _panel(frame: pl.DataFrame) -> _Panel:
     def grid(column: str) -> Strings:
         return frame[column].to_numpy().astype(object).reshape(shape)
 
-    return _Panel(
+    return Panel(
         run=run,
         set=first["set"],
         prompt=first["prompt"],
@@ -389,7 +389,7 @@ def generator(seed: int, set_name: str) -> np.random.Generator:
     return np.random.default_rng([seed, zlib.crc32(set_name.encode())])
 
 
-def _codes(names: Strings) -> Ints:
+def cluster_codes(names: Strings) -> Ints:
     """Names as numbers from 0 on, in the order of the names."""
     return np.unique(names, return_inverse=True)[1].astype(np.int64)
 
@@ -401,7 +401,7 @@ def _codes(names: Strings) -> Ints:
 class _Curves:
     """The curves of one panel and stratum, one a measure (scorer and metric), with their resamples."""
 
-    panel: _Panel
+    panel: Panel
     set: str
     stratum: str
     measures: list[tuple[str, str]]
@@ -438,7 +438,7 @@ _Measures = dict[tuple[str, str], Floats]
 """By scorer and metric, what is averaged over items: (items, steps)."""
 
 
-def _parts(panel: _Panel, matching: _Panel | None) -> Iterator[tuple[str, _Measures, _Panel]]:
+def _parts(panel: Panel, matching: Panel | None) -> Iterator[tuple[str, _Measures, Panel]]:
     """What is estimated of a panel: strata, measures and the items that have them.
 
     ``matching`` is the panel of its matching control, where there is one.
@@ -456,17 +456,17 @@ def _parts(panel: _Panel, matching: _Panel | None) -> Iterator[tuple[str, _Measu
                 yield stratum, _pair_measures(paired, matching), paired
 
 
-def _estimate(panel: _Panel, stratum: str, measures: _Measures, bootstrap: int, rng: np.random.Generator) -> _Curves:
+def _estimate(panel: Panel, stratum: str, measures: _Measures, bootstrap: int, rng: np.random.Generator) -> _Curves:
     """The curves of one stratum, whose items ``panel`` holds."""
     values = np.stack(list(measures.values()), axis=-1)
-    samples = cluster_bootstrap(values, _codes(panel.clusters), bootstrap, rng)
+    samples = cluster_bootstrap(values, cluster_codes(panel.clusters), bootstrap, rng)
     return _Curves(panel, panel.set, stratum, list(measures), values.mean(axis=0), samples, len(values))
 
 
-def _measures(panel: _Panel) -> _Measures:
+def _measures(panel: Panel) -> _Measures:
     """Accuracies of a control set, rates of a conflict set."""
     if panel.role == "control":
-        return {(scorer, "accuracy"): _right(panel, scorer).astype(np.float64) for scorer in CONTROL_SCORERS}
+        return {(scorer, "accuracy"): right(panel, scorer).astype(np.float64) for scorer in CONTROL_SCORERS}
     measures: _Measures = {}
     for scorer in SCORERS:
         measures[scorer, "context_rate"] = panel.gives(scorer, "context").astype(np.float64)
@@ -475,7 +475,7 @@ def _measures(panel: _Panel) -> _Measures:
     return measures
 
 
-def _pair_measures(panel: _Panel, matching: _Panel) -> _Measures:
+def _pair_measures(panel: Panel, matching: Panel) -> _Measures:
     """Whether items are right under both the conflicting and the matching passage, at the steps of both.
 
     All items of ``panel`` are in ``matching``.
@@ -488,12 +488,12 @@ def _pair_measures(panel: _Panel, matching: _Panel) -> _Measures:
     place = {item: i for i, item in enumerate(matching.items)}
     rows = [place[item] for item in panel.items]
     return {
-        (scorer, "pair_accuracy"): (panel.gives(scorer, "context") & _right(matching, scorer)[rows]).astype(np.float64)
+        (scorer, "pair_accuracy"): (panel.gives(scorer, "context") & right(matching, scorer)[rows]).astype(np.float64)
         for scorer in CONTROL_SCORERS
     }
 
 
-def _right(control: _Panel, scorer: str) -> Bools:
+def right(control: Panel, scorer: str) -> Bools:
     """Whether the items of a control set are answered right: (items, steps)."""
     return np.asarray(control.labels[scorer] != "other")
 
@@ -527,11 +527,11 @@ class _Path(NamedTuple):
     end: Floats
 
 
-def _inversion(panel: _Panel, stratum: str, scorer: str, bootstrap: int, seed: int) -> Inversion:
+def _inversion(panel: Panel, stratum: str, scorer: str, bootstrap: int, seed: int) -> Inversion:
     """The row of one panel, stratum (whose items it holds) and scorer, its p-value not yet corrected."""
-    codes = _codes(panel.clusters)
+    codes = cluster_codes(panel.clusters)
     half = _first_half(np.unique(panel.clusters), seed)
-    closing = _closing(panel)
+    closing = closing_steps(panel.steps)
     context, parametric = panel.gives(scorer, "context"), panel.gives(scorer, "parametric")
 
     sums = cluster_sums(context.astype(np.float64), codes)
@@ -571,9 +571,15 @@ def _inversion(panel: _Panel, stratum: str, scorer: str, bootstrap: int, seed: i
     )
 
 
-def _closing(panel: _Panel) -> int:
-    """How many of the last checkpoints are the end."""
-    return max(1, int((panel.steps > 0.9 * panel.steps[-1]).sum()))
+def closing_steps(steps: Ints) -> int:
+    """How many of the last checkpoints, whose steps ascend, are the end: those in the last tenth, at least the last."""
+    return max(1, int((steps > 0.9 * steps[-1]).sum()))
+
+
+def peak_places(panel: Panel, scorer: str, seed: int) -> Ints:
+    """The index of the step at which each item's peak is read, as in :func:`inversions`."""
+    half = _first_half(np.unique(panel.clusters), seed)
+    return _peak_steps(panel.gives(scorer, "context"), cluster_codes(panel.clusters), half)
 
 
 def _peak_steps(context: Bools, codes: Ints, half: Bools) -> Ints:
@@ -632,11 +638,11 @@ def _count(*conditions: Bools) -> int:
 # --- flips --------------------------------------------------------------------------------------
 
 
-def _ends(panel: _Panel, scorer: str, seed: int) -> tuple[Strings, Strings]:
+def _ends(panel: Panel, scorer: str, seed: int) -> tuple[Strings, Strings]:
     """Every item's label at the peak and at the end, as :func:`inversions` reads them."""
     context, parametric = panel.gives(scorer, "context"), panel.gives(scorer, "parametric")
-    codes, closing = _codes(panel.clusters), _closing(panel)
-    at_peak = _peak_steps(context, codes, _first_half(np.unique(panel.clusters), seed))
+    codes, closing = cluster_codes(panel.clusters), closing_steps(panel.steps)
+    at_peak = peak_places(panel, scorer, seed)
     peak = panel.labels[scorer][np.arange(len(codes)), at_peak]
     words = np.array([["other", "parametric"], ["context", "both"]], dtype=object)
     end = words[_majority(context[:, -closing:]).astype(int), _majority(parametric[:, -closing:]).astype(int)]
@@ -674,11 +680,11 @@ def _overlap(
 # --- factors ------------------------------------------------------------------------------------
 
 
-def _factor_rates(panel: _Panel, scorer: str, bootstrap: int, seed: int) -> Iterator[FactorRate]:
+def _factor_rates(panel: Panel, scorer: str, bootstrap: int, seed: int) -> Iterator[FactorRate]:
     """The rows of one panel and scorer, by factor and level."""
-    codes, closing = _codes(panel.clusters), _closing(panel)
+    codes, closing = cluster_codes(panel.clusters), closing_steps(panel.steps)
     context = panel.gives(scorer, "context")
-    at_peak = _peak_steps(context, codes, _first_half(np.unique(panel.clusters), seed))
+    at_peak = peak_places(panel, scorer, seed)
     moments = {
         "start": context[:, 0],
         "peak": context[np.arange(len(codes)), at_peak],
@@ -689,7 +695,7 @@ def _factor_rates(panel: _Panel, scorer: str, bootstrap: int, seed: int) -> Iter
         factor, _, level = crossed.partition("=")
         chosen = np.array([crossed in listed for listed in panel.factors])
         samples = cluster_bootstrap(
-            values[chosen], _codes(panel.clusters[chosen]), bootstrap, generator(seed, panel.set)
+            values[chosen], cluster_codes(panel.clusters[chosen]), bootstrap, generator(seed, panel.set)
         )
         low, high = interval(samples)
         for j, moment in enumerate(moments):

@@ -62,7 +62,7 @@ def with_benchmarks(
         )
 
     for name, metric in metrics.items():
-        grid = _grid(scores, name, metric, len(steps), run)
+        grid = score_grid(scores, name, metric, len(steps), run)
         samples = cluster_bootstrap(grid, np.arange(len(grid)), bootstrap, generator(seed, name))
         found[name] = grid.mean(axis=0), samples, len(grid)
         add(name, metric, *found[name])
@@ -72,7 +72,7 @@ def with_benchmarks(
     return pl.concat([curves, to_frame(points, CurvePoint)]).sort(CURVE_ORDER)
 
 
-def _grid(scores: pl.DataFrame, name: str, metric: str, steps: int, run: Run) -> Floats:
+def score_grid(scores: pl.DataFrame, name: str, metric: str, steps: int, run: Run) -> Floats:
     """The scores of one benchmark by one metric: (questions, steps)."""
     rows = scores.filter(pl.col("benchmark") == name, pl.col("metric") == metric).sort("task", "doc_id", "step")
     counts = rows.group_by("task", "doc_id").agg(n=pl.len(), distinct=pl.col("step").n_unique())

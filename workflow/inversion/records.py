@@ -400,6 +400,44 @@ class FactorRate:
 
 
 @dataclass(frozen=True, slots=True)
+class Tradeoff:
+    """One row of the table ``tradeoffs``: what a run of an experiment scores on one set, beside the reference."""
+
+    experiment: str
+    model: str
+    dataset: str
+    recipe: str
+    seed: int
+    prompt: str
+    set: str
+    """A conflict set, a control set, a benchmark, ``control mean`` or ``ID accuracy``."""
+    scorer: str
+    metric: str
+    """``context_rate`` (conflict sets) or ``accuracy``."""
+    end_step: int
+    end: float
+    """At the end, as in the table ``inversions``."""
+    end_low: float
+    end_high: float
+    """95 % interval, a bootstrap over clusters; so are the others."""
+    peak: float | None
+    """At the peak of the context answers, as in the table ``inversions``; null for what belongs to no conflict set."""
+    peak_low: float | None
+    peak_high: float | None
+    n: int
+    """Items."""
+    difference: float | None = None
+    """``end`` less that of the reference: the recipe that changes nothing under the first prompt, with the same model,
+    dataset and seed. Null for the reference itself, and in experiments without it."""
+    difference_low: float | None = None
+    difference_high: float | None = None
+    p_value: float | None = None
+    """Exact sign test over clusters: which go up, which down."""
+    p_adjusted: float | None = None
+    """Corrected over the experiment."""
+
+
+@dataclass(frozen=True, slots=True)
 class TheoryClaim:
     """One row of the table ``theory``: one part of one claim of section 5, checked at one setting."""
 

@@ -16,6 +16,7 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from inversion.analyse import ALL, KNOWN
+from inversion.analyse_benchmarks import LM_EVAL
 from inversion.artifacts import write_text
 from inversion.manifests import BaseManifest
 from inversion.records import (
@@ -26,6 +27,7 @@ from inversion.records import (
     Inversion,
     Knowledge,
     SelectionCount,
+    Tradeoff,
     from_frame,
     require_schema,
 )
@@ -60,6 +62,8 @@ class Report:
     """:class:`~inversion.records.FlipOverlap` rows."""
     factors: pl.DataFrame
     """:class:`~inversion.records.FactorRate` rows."""
+    tradeoffs: pl.DataFrame
+    """:class:`~inversion.records.Tradeoff` rows."""
     selections: pl.DataFrame
     """:class:`~inversion.records.SelectionCount` rows."""
     audit: pl.DataFrame
@@ -173,6 +177,7 @@ def render_report(report: Report, template: str, scorer: str = "first_mention") 
         agreement=from_frame(report.agreement, Agreement),
         overlap=overlap_rows(report.flip_overlap, scorer),
         factors=factor_rows(report.factors, scorer),
+        tradeoffs=tradeoff_tables(report.tradeoffs, scorer),
         kinds=kinds,
         selections=selection_rows(selections, kinds),
         selection_notes=selection_notes(selections),
@@ -287,6 +292,15 @@ class FactorRow(NamedTuple):
     moments: dict[str, FactorRate]
 
 
+class TradeoffTable(NamedTuple):
+    """What the runs of an experiment score at the end, under each prompt."""
+
+    sets: list[str]
+    """Conflict sets first, then controls, then benchmarks."""
+    rows: list[tuple[str, dict[str, Tradeoff]]]
+    """A run and prompt with its scores by set; benchmarks have no prompt and stand in each row of a run."""
+
+
 def verdict_rows(rows: Sequence[Inversion]) -> list[VerdictRow]:
     """A row a run, set, prompt and stratum, in the order of ``rows``."""
     found: dict[str, dict[str, str]] = {}
@@ -333,6 +347,34 @@ def factor_rows(table: pl.DataFrame, scorer: str) -> list[FactorRow]:
         where = " · ".join([row.model, row.dataset, row.recipe, f"seed {row.seed}", row.set, row.prompt])
         found.setdefault((where, row.factor, row.level), {})[row.moment] = row
     return [FactorRow(*key, next(iter(moments.values())).n, moments) for key, moments in found.items()]
+
+
+def tradeoff_tables(table: pl.DataFrame, scorer: str) -> dict[str, TradeoffTable]:
+    """The table ``tradeoffs`` by experiment, by one scorer; experiments that compare nothing are left out."""
+    experiments: dict[str, list[Tradeoff]] = {}
+    for row in from_frame(table, Tradeoff):
+        if row.scorer == scorer or row.prompt == LM_EVAL:
+            experiments.setdefault(row.experiment, []).append(row)
+    found = {name: _tradeoff_table(rows) for name, rows in experiments.items()}
+    return {name: shown for name, shown in found.items() if len(shown.rows) > 1}
+
+
+def _tradeoff_table(rows: Sequence[Tradeoff]) -> TradeoffTable:
+    ranks = {row.set: (row.metric != "context_rate", row.prompt == LM_EVAL, row.set) for row in rows}
+    asked: dict[str, dict[str, Tradeoff]] = {}
+    benchmarks: dict[str, dict[str, Tradeoff]] = {}
+    prompts = {row.prompt for row in rows if row.prompt != LM_EVAL}
+    runs: dict[str, str] = {}
+    for row in rows:
+        run = " · ".join([row.model, row.dataset, row.recipe, f"seed {row.seed}"])
+        if row.prompt == LM_EVAL:
+            benchmarks.setdefault(run, {})[row.set] = row
+        else:
+            name = f"{run} · {row.prompt}" if len(prompts) > 1 else run
+            asked.setdefault(name, {})[row.set] = row
+            runs[name] = run
+    shown = [(name, scores | benchmarks.get(runs[name], {})) for name, scores in asked.items()]
+    return TradeoffTable(sorted(ranks, key=lambda name: ranks[name]), shown)
 
 
 # --- selections ---------------------------------------------------------------------------------

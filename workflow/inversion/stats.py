@@ -92,3 +92,13 @@ def holm(p_values: Floats) -> Floats:
     if not len(p_values):
         return np.empty(0)
     return np.asarray(multipletests(p_values, method="holm")[1], dtype=np.float64)
+
+
+def pareto_front(values: Floats) -> npt.NDArray[np.bool_]:
+    """Which rows of ``values`` (points, aims), more being better, no other row beats.
+
+    A row is beaten by one that is nowhere lower and somewhere higher; equal rows do not beat each other.
+    """
+    no_lower = (values[:, None] >= values).all(axis=-1)
+    higher = (values[:, None] > values).any(axis=-1)
+    return np.asarray(~(no_lower & higher).any(axis=0))

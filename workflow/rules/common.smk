@@ -75,6 +75,7 @@ TABLES = (
     "flips",
     "flip_overlap",
     "factors",
+    "tradeoffs",
 )
 # not controls, nor memo-trap, whose conflict stands in the question: there is no context to leave out
 PROBED = [

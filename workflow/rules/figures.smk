@@ -3,7 +3,7 @@
 
 rule draw_figure:
     input:
-        table=lambda w: f"results/tables/{'factors' if w.figure == 'factors' else 'curves'}.parquet",
+        table=lambda w: f"results/tables/{w.figure if w.figure in ('factors', 'tradeoffs') else 'curves'}.parquet",
     output:
         [
             (
@@ -24,7 +24,7 @@ rule draw_figure:
         "../../envs/inversion.yaml"
     params:
         runs=lambda w: [tuple(run) for run in STUDY.experiment_runs(w.experiment)],
-        prompt=next(iter(STUDY.evaluation.prompts)),
+        prompts=lambda w: list(STUDY.evaluation.prompts)[: None if w.figure == "tradeoffs" else 1],
         code=code_of("draw_figure"),
     script:
         "../scripts/draw_figure.py"
@@ -38,6 +38,7 @@ rule write_report:
         agreement="results/tables/agreement.parquet",
         flip_overlap="results/tables/flip_overlap.parquet",
         factors="results/tables/factors.parquet",
+        tradeoffs="results/tables/tradeoffs.parquet",
         selections=expand("results/runs/{run}/selection.parquet", run=RUN_PATHS),
         audit="results/data/audit.parquet",
         models=expand("results/models/{model}/base.json", model=MODELS),

@@ -123,3 +123,26 @@ rule tabulate_factors:
         code=code_of("tabulate_factors"),
     script:
         "../scripts/tabulate_factors.py"
+
+
+rule tabulate_tradeoffs:
+    input:
+        item_table="results/tables/items.parquet",
+        benchmarks=expand("results/runs/{run}/benchmarks.parquet", run=BENCHMARKED),
+    output:
+        parquet="results/tables/tradeoffs.parquet",
+        csv="results/tables/tradeoffs.csv",
+    log:
+        "results/logs/tabulate_tradeoffs.log",
+    conda:
+        "../../envs/inversion.yaml"
+    params:
+        bootstrap=STUDY.evaluation.bootstrap,
+        runs=[tuple(RUNS[run]) for run in BENCHMARKED],
+        metrics={name: spec.main_metric for name, spec in STUDY.benchmarks.items()},
+        id_benchmarks={dataset: STUDY.id_benchmarks(dataset) for dataset in DATASETS},
+        experiments={name: [tuple(run) for run in STUDY.experiment_runs(name)] for name in STUDY.experiments},
+        reference=(STUDY.reference_recipe(), next(iter(STUDY.evaluation.prompts))),
+        code=code_of("tabulate_tradeoffs"),
+    script:
+        "../scripts/tabulate_tradeoffs.py"

@@ -14,6 +14,7 @@ from inversion.records import (
     Inversion,
     Knowledge,
     SelectionCount,
+    Tradeoff,
     read_frame,
 )
 from inversion.report import CaptionedFigure, Report, write_report
@@ -46,6 +47,7 @@ with logged(snakemake.log[0]):
         agreement=read_frame(files.agreement, Agreement),
         flip_overlap=read_frame(files.flip_overlap, FlipOverlap),
         factors=read_frame(files.factors, FactorRate),
+        tradeoffs=read_frame(files.tradeoffs, Tradeoff),
         selections=pl.concat([read_frame(path, SelectionCount) for path in files.selections]),
         audit=read_frame(files.audit, AuditFinding),
         models={name: BaseManifest.read(path) for name, path in zip(params.models, files.models, strict=True)},

@@ -90,7 +90,7 @@ def default() -> Config:
                 datasets=("tulu-like",),
                 recipes=("standard", "context-critical", "random-drop", "counterfactual", "qk-only"),
                 seeds=(0,),
-                figures=("recipes",),
+                figures=("recipes", "tradeoffs"),
             ),
         },
     )

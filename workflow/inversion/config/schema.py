@@ -837,7 +837,7 @@ class Theory(Strict):
 
 # --- the study ----------------------------------------------------------------------------------
 
-Figure = Literal["accuracy", "grid", "recipes", "factors"]
+Figure = Literal["accuracy", "grid", "recipes", "factors", "tradeoffs"]
 
 
 class Experiment(Strict):
@@ -850,7 +850,8 @@ class Experiment(Strict):
     figures: tuple[Figure, ...] = Field(min_length=1)
     """``accuracy``: context and parametric answers beside the controls, a panel a set (fig. 2);
     ``grid``: models x datasets (figs. 6 to 11); ``recipes``: recipes compared (figs. 4b and 5);
-    ``factors``: context answers by each level of what a set crosses."""
+    ``factors``: context answers by each level of what a set crosses; ``tradeoffs``: context answers at the end against
+    ID accuracy, a mark a recipe and prompt."""
 
 
 class Run(NamedTuple):
@@ -1036,6 +1037,10 @@ class Config(Strict):
         if isinstance(spec, WorldDataset):
             return WORLD_TEMPLATE
         return spec.template or (AlpacaTemplate() if spec.format in ("alpaca", "squad") else TuluTemplate())
+
+    def reference_recipe(self) -> str | None:
+        """The first recipe that changes nothing, which others are compared with; None where each changes something."""
+        return next((name for name, recipe in self.recipes.items() if recipe == Recipe()), None)
 
     def id_benchmarks(self, dataset: str) -> list[str]:
         """The benchmarks whose mean is the ID accuracy of runs on a dataset: all, but GSM8k where its format is

@@ -1,0 +1,241 @@
+"""What each recipe and prompt gains in context reliance, and what it costs elsewhere: the table ``tradeoffs``."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import polars as pl
+
+from inversion.analyse import (
+    CONTROL_MEAN,
+    CONTROL_SCORERS,
+    SCORERS,
+    Panel,
+    Strings,
+    closing_steps,
+    cluster_codes,
+    generator,
+    panels,
+    peak_places,
+    right,
+)
+from inversion.analyse_benchmarks import ID_ACCURACY, LM_EVAL, score_grid
+from inversion.config import Run
+from inversion.records import BenchmarkScore, Tradeoff, require_schema, to_frame
+from inversion.stats import Floats, Ints, cluster_bootstrap, cluster_sums, holm, interval, mcnemar
+
+
+class Question(NamedTuple):
+    """What a run is judged on."""
+
+    prompt: str
+    set: str
+    scorer: str
+    metric: str
+
+
+class Part(NamedTuple):
+    """One set of one run, each item with its score at the end and, where the set has a peak, at the peak."""
+
+    set: str
+    items: Strings
+    clusters: Strings
+    end_step: int
+    scores: Floats
+    """(items, 1 or 2)."""
+
+
+Judged = dict[Question, list[Part]]
+"""One run: what is averaged over the items of each part, and then over the parts."""
+
+
+class Reference(NamedTuple):
+    """The recipe (None: there is none) and the prompt that the others are compared with."""
+
+    recipe: str | None
+    prompt: str
+
+    def run(self, run: Run) -> Run | None:
+        """The run that ``run`` is compared with."""
+        return run._replace(recipe=self.recipe) if self.recipe is not None else None
+
+    def question(self, question: Question) -> Question:
+        """The question that ``question`` is compared with: benchmarks have one prompt."""
+        return question if question.prompt == LM_EVAL else question._replace(prompt=self.prompt)
+
+
+def tradeoffs(
+    judged: Mapping[Run, Judged],
+    experiments: Mapping[str, Sequence[Run]],
+    reference: Reference,
+    bootstrap: int,
+    seed: int = 0,
+) -> pl.DataFrame:
+    """The table ``tradeoffs`` (:class:`~inversion.records.Tradeoff`), a row an experiment, run and question.
+
+    - ``end`` is the mean over the checkpoints in the last tenth of the steps, ``peak`` that at the step at
+      which context answers peak, both as in the table ``inversions``. The controls of a conflict set
+      (``{set}+matching`` and others) are read at its peak; what belongs to no conflict set has none.
+    - ``difference`` is ``end`` less that of the reference, with the same model, dataset and seed, item by item; null
+      for the reference itself, and in experiments without it.
+    - Intervals resample clusters and take the peak's steps as given. They cover the sampling of items, not of
+      training runs: for that, compare seeds. Sets and benchmarks in a mean are resampled each by itself.
+    - ``p_value`` is an exact sign test: of the clusters that the difference moves, as many up as down. Where
+      clusters are single items whose end is one checkpoint this is McNemar's test. ``p_adjusted`` is corrected
+      by Holm's method over the experiment.
+
+    ``judged`` holds what :func:`judge_items` and :func:`judge_benchmarks` give, ``bootstrap`` is the number of
+    resamples. Raises :class:`ValueError` where two runs that are compared were asked different items.
+    """
+    rows: list[Tradeoff] = []
+    for experiment, runs in experiments.items():
+        found = [
+            _row(experiment, run, question, parts, _compared(run, question, judged, runs, reference), bootstrap, seed)
+            for run in runs
+            for question, parts in sorted(judged.get(run, {}).items())
+        ]
+        adjusted = iter(holm(np.array([row.p_value for row in found if row.p_value is not None])))
+        rows += [
+            row if row.p_value is None else dataclasses.replace(row, p_adjusted=float(next(adjusted))) for row in found
+        ]
+    return to_frame(rows, Tradeoff)
+
+
+def judge_items(items: pl.DataFrame) -> dict[Run, Judged]:
+    """Context answers of conflict sets and right answers of control sets, from the table ``items``.
+
+    The set ``control mean`` is the mean over a run's control sets. Raises as :func:`inversion.analyse.curves`.
+    """
+    judged: dict[Run, Judged] = defaultdict(dict)
+    places: dict[tuple[Run, str, str, str], dict[str, int]] = {}
+    found = list(panels(items))
+    for panel in found:
+        if panel.role == "conflict":
+            for scorer in SCORERS:
+                places[panel.run, panel.prompt, panel.set, scorer] = dict(
+                    zip(panel.clusters, peak_places(panel, scorer, seed=0).tolist(), strict=True)
+                )
+    for panel in found:
+        conflict = panel.role == "conflict"
+        owner = panel.set if conflict else panel.set.rpartition("+")[0]
+        for scorer in SCORERS if conflict else CONTROL_SCORERS:
+            peaks = places.get((panel.run, panel.prompt, owner, scorer))
+            given = panel.gives(scorer, "context") if conflict else right(panel, scorer)
+            part = _part(panel, given.astype(np.float64), peaks)
+            metric = "context_rate" if conflict else "accuracy"
+            judged[panel.run][Question(panel.prompt, panel.set, scorer, metric)] = [part]
+            if not conflict:
+                mean = Question(panel.prompt, CONTROL_MEAN, scorer, metric)
+                judged[panel.run].setdefault(mean, []).append(part._replace(scores=part.scores[:, :1]))
+    return dict(judged)
+
+
+def judge_benchmarks(
+    scores: pl.DataFrame, run: Run, metrics: Mapping[str, str], id_benchmarks: Sequence[str]
+) -> Judged:
+    """Every benchmark of a run and, of ``id_benchmarks``, their mean ``ID accuracy``.
+
+    Arguments and errors are those of :func:`~inversion.analyse_benchmarks.with_benchmarks`.
+    """
+    require_schema(scores, BenchmarkScore, "benchmarks")
+    steps = np.array(sorted(scores["step"].unique()))
+    judged: Judged = {}
+    for name, metric in metrics.items():
+        grid = score_grid(scores, name, metric, len(steps), run)
+        asked = np.array([f"{name}/{i}" for i in range(len(grid))], dtype=object)
+        end = grid[:, -closing_steps(steps) :].mean(axis=1, keepdims=True)
+        judged[Question(LM_EVAL, name, metric, "accuracy")] = [Part(name, asked, asked, int(steps[-1]), end)]
+    if id_benchmarks:
+        judged[Question(LM_EVAL, ID_ACCURACY, LM_EVAL, "accuracy")] = [
+            part for question, parts in judged.items() if question.set in id_benchmarks for part in parts
+        ]
+    return judged
+
+
+def _part(panel: Panel, given: Floats, peaks: Mapping[str, int] | None) -> Part:
+    """What a panel's items score, from (items, steps); ``peaks`` says at which step each cluster peaks."""
+    moments = [given[:, -closing_steps(panel.steps) :].mean(axis=1)]
+    if peaks is not None:
+        moments.append(given[np.arange(len(given)), [peaks[cluster] for cluster in panel.clusters]])
+    return Part(panel.set, panel.items, panel.clusters, int(panel.steps[-1]), np.stack(moments, axis=-1))
+
+
+def _compared(
+    run: Run, question: Question, judged: Mapping[Run, Judged], runs: Sequence[Run], reference: Reference
+) -> list[Part] | None:
+    """What the reference scores on a question; None where there is none, or it is what is compared."""
+    other, asked = reference.run(run), reference.question(question)
+    if other is None or other not in runs or (other, asked) == (run, question):
+        return None
+    return judged.get(other, {}).get(asked)
+
+
+def _row(
+    experiment: str,
+    run: Run,
+    question: Question,
+    parts: Sequence[Part],
+    compared: Sequence[Part] | None,
+    bootstrap: int,
+    seed: int,
+) -> Tradeoff:
+    """One row, its p-value not yet corrected."""
+    means, low, high = _estimate(parts, bootstrap, seed)
+    peak = len(means) > 1
+    row = Tradeoff(
+        experiment=experiment,
+        **run._asdict(),
+        **question._asdict(),
+        end_step=parts[0].end_step,
+        end=float(means[0]),
+        end_low=float(low[0]),
+        end_high=float(high[0]),
+        peak=float(means[1]) if peak else None,
+        peak_low=float(low[1]) if peak else None,
+        peak_high=float(high[1]) if peak else None,
+        n=sum(len(part.items) for part in parts),
+    )
+    if compared is None:
+        return row
+    changes = list(_changes(run, parts, compared))
+    means, low, high = _estimate(changes, bootstrap, seed)
+    return dataclasses.replace(
+        row,
+        difference=float(means[0]),
+        difference_low=float(low[0]),
+        difference_high=float(high[0]),
+        p_value=_sign_test(changes),
+    )
+
+
+def _estimate(parts: Sequence[Part], bootstrap: int, seed: int) -> tuple[Floats, Floats, Floats]:
+    """The mean over parts with its interval, by moment."""
+    samples = [
+        cluster_bootstrap(part.scores, cluster_codes(part.clusters), bootstrap, generator(seed, part.set))
+        for part in parts
+    ]
+    low, high = interval(np.mean(samples, axis=0))
+    return np.mean([part.scores.mean(axis=0) for part in parts], axis=0), low, high
+
+
+def _changes(run: Run, parts: Sequence[Part], compared: Sequence[Part]) -> Iterator[Part]:
+    """The end of each part less that of the reference."""
+    for part, other in zip(parts, compared, strict=True):
+        if not np.array_equal(part.items, other.items):
+            raise ValueError(
+                f"{run.path}: the set {part.set!r} has other items than in the run that it is compared with; delete "
+                "the labels of both and rerun"
+            )
+        yield part._replace(scores=part.scores[:, :1] - other.scores[:, :1])
+
+
+def _sign_test(changes: Sequence[Part]) -> float:
+    """p of as many clusters going up as down; a cluster that several parts share counts once, by its mean."""
+    codes: Ints = cluster_codes(np.concatenate([part.clusters for part in changes]))
+    sums = cluster_sums(np.concatenate([part.scores[:, 0] / len(part.items) for part in changes]), codes)
+    # sums of shares need not cancel to the last digit
+    return mcnemar(int((sums < -1e-12).sum()), int((sums > 1e-12).sum()))
