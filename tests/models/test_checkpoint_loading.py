@@ -50,6 +50,32 @@ def test_checkpoints_swap_adapters_and_go_back_to_the_base(base_folder, tmp_path
         assert torch.equal(checkpoints.load(base_folder)(ids).logits, base_logits)
 
 
+@pytest.mark.parametrize("tuning", [LORA, QLORA], ids=["lora", "qlora"])
+def test_merged_adapters_answer_as_adapters_beside_the_weights_do(base_folder, tmp_path, tuning):
+    folders = [save_adapter(base_folder, tmp_path / str(seed), tuning, seed) for seed in (1, 2)]
+    ids = torch.arange(5, 15).unsqueeze(0)
+    beside, merged = Checkpoints.on(base_folder, "base"), Checkpoints.on(base_folder, "base", merging=True)
+    with torch.no_grad():
+        base_logits = merged.model(ids).logits.clone()
+        for folder in (*folders, base_folder, folders[0]):
+            fresh = Checkpoints.on(base_folder, "base", merging=True).load(folder)(ids).logits
+            logits = merged.load(folder)(ids).logits
+            assert torch.equal(logits, fresh), "whatever was loaded before"
+            assert torch.allclose(logits, beside.load(folder)(ids).logits, atol=1e-5)
+        assert torch.equal(merged.load(base_folder)(ids).logits, base_logits)
+
+
+def test_adapters_are_not_merged_into_bfloat16(base_folder, tmp_path, monkeypatch):
+    folder = save_adapter(base_folder, tmp_path / "adapter")
+    monkeypatch.setattr("inversion.models.load.compute_dtype", lambda _: torch.bfloat16)
+    checkpoints = Checkpoints.on(base_folder, "base", merging=True)
+    ids = torch.arange(5, 15).unsqueeze(0)
+    with torch.no_grad():
+        base_logits = checkpoints.model(ids).logits.clone()
+        assert not torch.equal(checkpoints.load(folder)(ids).logits, base_logits)
+    assert not checkpoints.unmerged
+
+
 def test_an_adapter_of_another_base_is_refused(base_folder, tmp_path):
     folder = save_adapter(base_folder, tmp_path / "adapter", digest="another")
     with pytest.raises(ModelError, match=f"the adapter in {folder} was trained on another base than {base_folder}"):

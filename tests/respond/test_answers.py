@@ -8,7 +8,7 @@ from inversion.config import Prompt, TuluTemplate, WorldSet
 from inversion.conflict.world_sets import world_items
 from inversion.instruct.templates import encode_last_turn, style_of
 from inversion.records import ConflictItem
-from inversion.respond.answers import answer_questions, encode_questions
+from inversion.respond.answers import answer_questions, encode_questions, listen
 from inversion.respond.need import context_need
 
 FAMILIES = ("gpt_neox", "llama", "mistral")
@@ -116,11 +116,18 @@ def test_first_logprobs_are_of_the_tokens_where_the_answers_part(
 
 
 def test_a_prompt_that_many_ask_goes_through_the_model_once(tiny_model, tokenizer, template, aliased):
-    model, rows = tiny_model(), []
-    model.register_forward_pre_hook(lambda _, args, kwargs: rows.append(len(kwargs["input_ids"])), with_kwargs=True)
+    model, fed = tiny_model(), []
+    model.register_forward_pre_hook(lambda _, args, kwargs: fed.append(kwargs["input_ids"].shape), with_kwargs=True)
     closed = replace(aliased[0], set="controls", context=None)
-    _, responses = ask(model, tokenizer, template, [*aliased, closed], batch_size=64, max_new_tokens=1)
-    assert set(rows) == {2}, "one prompt with the context, one without"
+    questions, responses = ask(model, tokenizer, template, [*aliased, closed], batch_size=64, max_new_tokens=1)
+    with_context, without = questions[0].asked.prompt, questions[-1].asked.prompt
+    shared = next(i for i, (one, other) in enumerate(zip(with_context, without, strict=False)) if one != other)
+    beginning, rest, *answers = fed
+    assert beginning == (1, shared)
+    assert rest == (2, len(with_context) - shared), "one prompt with the context, one without"
+    longest = max(len(answer) for question in questions for answer in question.asked.answers)
+    assert {rows for rows, _ in answers} == {2}
+    assert all(width < longest for _, width in answers), "answers alone: no prompt goes in again"
     assert responses[-1].context_logprob == responses[0].context_logprob_closed
 
 
@@ -177,6 +184,40 @@ def test_results_do_not_depend_on_the_batch_size(tiny_model, tokenizer, template
         _, apart = ask(model, tokenizer, template, asked, batch_size=size)
         for one, other in zip(together, apart, strict=True):
             assert asdict(one) == pytest.approx(asdict(other), abs=1e-5)
+
+
+def test_what_prompts_share_is_not_shared_where_a_sliding_window_would_be_crossed(
+    tiny_model, tokenizer, template, items
+):
+    """Padding between what is shared and the rest would push it out of the window."""
+    model = tiny_model("mistral")
+    for window in (4, 12, 20, 1000):
+        model.config.sliding_window = window
+        _, together = ask(model, tokenizer, template, items, batch_size=64)
+        _, apart = ask(model, tokenizer, template, items, batch_size=1)
+        for one, other in zip(together, apart, strict=True):
+            assert asdict(one) == pytest.approx(asdict(other), abs=1e-5)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_rows_that_have_ended_leave_the_others_as_they_are(tiny_model, tokenizer, template, items, family):
+    model = tiny_model(family)
+    prompts = [question.asked.prompt for question in encode_questions(items, tokenizer, template, {"plain": Prompt()})]
+    stops = list(range(0, len(tokenizer), 6))
+    heard = listen(model, prompts, [[] for _ in prompts], stops, tokenizer.pad_token_id, max_new_tokens=12)
+    for ids, one in zip(prompts, heard, strict=True):
+        prompt = torch.tensor([ids])
+        generated = model.generate(
+            prompt,
+            attention_mask=torch.ones_like(prompt),
+            max_new_tokens=12,
+            do_sample=False,
+            eos_token_id=stops,
+            pad_token_id=0,
+        )[0, prompt.shape[1] :].tolist()
+        assert one.finished == (generated[-1] in stops)
+        assert one.tokens == (generated[:-1] if one.finished else generated)
+    assert len({len(one.tokens) for one in heard}) > 2, "they end at different places"
 
 
 @pytest.mark.parametrize("family", FAMILIES)

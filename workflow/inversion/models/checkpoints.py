@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors.torch import load_file
 from transformers import PreTrainedTokenizerBase
 
@@ -34,12 +35,22 @@ class Checkpoints:
     tokenizer: PreTrainedTokenizerBase
     adapted: bool = False
     """Whether peft wraps the model."""
+    merging: bool = False
+    """Whether adapters are added to the weights that they adapt."""
+    unmerged: dict[str, torch.Tensor] = field(default_factory=dict)
+    """Copies of these weights as they are in the base, by the name of their module."""
 
     @classmethod
-    def on(cls, base: str | Path, digest: str) -> Checkpoints:
-        """Load the base model and tokenizer in the folder ``base``, whose ``base.json`` says ``digest``."""
-        return cls(Path(base), digest, load_model(base), load_tokenizer(base))
+    def on(cls, base: str | Path, digest: str, merging: bool = False) -> Checkpoints:
+        """Load the base model and tokenizer in the folder ``base``, whose ``base.json`` says ``digest``.
 
+        With ``merging`` a forward pass costs what the base's costs, and adapters cannot be trained. It is done in
+        float32 only: a sum that is rounded to bfloat16 loses much of a small adapter.
+        """
+        model = load_model(base)
+        return cls(Path(base), digest, model, load_tokenizer(base), merging=merging and model.dtype == torch.float32)
+
+    @torch.no_grad()
     def load(self, folder: str | Path) -> Any:
         """The model with the weights in ``folder``: the base folder itself, a full checkpoint, or an adapter.
 
@@ -50,8 +61,10 @@ class Checkpoints:
             return self._load_adapter(folder)
         if self.adapted and folder == self.base:
             self.model.base_model.disable_adapter_layers()
+            for name, weight in self.unmerged.items():
+                self.model.get_submodule(name).weight.copy_(weight)
         else:
-            self.model, self.adapted = load_model(folder), False
+            self.model, self.adapted, self.unmerged = load_model(folder), False, {}
         return self.model
 
     def _load_adapter(self, folder: Path) -> Any:
@@ -75,4 +88,18 @@ class Checkpoints:
             raise ModelError(
                 f"the adapter in {folder} does not fit {self.base}, which has no {result.unexpected_keys[0]}"
             )
+        if self.merging:
+            self._merge()
         return self.model.eval()
+
+    @torch.no_grad()
+    def _merge(self) -> None:
+        """Add the adapter to the base's weights; not to what another adapter has left of them."""
+        from peft.tuners.lora import LoraLayer
+
+        for name, layer in self.model.named_modules():
+            if isinstance(layer, LoraLayer):
+                weight = layer.get_base_layer().weight
+                unmerged = self.unmerged.setdefault(f"{name}.base_layer", weight.clone())
+                torch.add(unmerged, layer.get_delta_weight("default"), out=weight)
+        self.model.base_model.disable_adapter_layers()

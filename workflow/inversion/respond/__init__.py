@@ -3,14 +3,14 @@
 This module stays light, so that the workflow can read :data:`VERSION` without importing torch.
 """
 
-VERSION = 3
+VERSION = 4
 """Raise it when a change of this room changes responses: all checkpoints are then questioned anew."""
 
 NEED_VERSION = 1
 """Raise it when a change of :mod:`inversion.respond.need` changes scores: all examples are then scored anew."""
 
-BENCHMARK_VERSION = 1
+BENCHMARK_VERSION = 2
 """Raise it when a change of :mod:`inversion.respond.benchmarks` changes scores: all benchmarks are then run anew."""
 
-KNOWLEDGE_VERSION = 1
+KNOWLEDGE_VERSION = 2
 """Raise it when a change of :mod:`inversion.respond.knowledge` changes probes: all base models are then asked anew."""

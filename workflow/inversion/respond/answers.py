@@ -10,17 +10,22 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
-from torch import Tensor, nn
-from transformers import DynamicCache, PreTrainedTokenizerBase
+from torch import Tensor
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers.cache_utils import Cache
 
 from inversion.config import Prompt, Template
 from inversion.instruct.templates import encode_answer, encode_prompt, end_token_ids, stop_strings
 from inversion.models import stop_token_ids
 from inversion.records import ConflictItem, Response
 from inversion.respond.batches import by_length, pad
+from inversion.respond.cache import BatchMemory
 
 Tokens = tuple[int, ...]
 """A text as token ids."""
+
+_TOKENS = 4096
+"""Tokens of prompts that go through the model together: more are slower on a CPU, and no faster on a GPU."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +94,7 @@ def encode_questions(
 
 @torch.inference_mode()
 def answer_questions(
-    model: nn.Module,
+    model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
     questions: Sequence[Question],
     template: Template,
@@ -188,35 +193,70 @@ def _within_turn(text: str, stops: Sequence[str]) -> tuple[str, bool]:
 
 
 def listen(
-    model: nn.Module,
+    model: PreTrainedModel,
     prompts: Sequence[Tokens],
     answers: Sequence[Sequence[Tokens]],
     stops: list[int],
     pad_id: int,
     max_new_tokens: int,
 ) -> list[Heard]:
-    """What the model says after each prompt of one batch, and of each of its answers."""
+    """What the model says after each prompt of one batch, and of each of its answers.
+
+    What all prompts begin with goes through the model once, the rest of them a few rows at a time.
+    """
     device = next(model.parameters()).device
+    width = max(map(len, prompts))
+    capacity = width + max(max_new_tokens, *(len(answer) for row in answers for answer in row), 0)
+    memory = BatchMemory(model.config.get_text_config().num_hidden_layers, len(prompts), capacity)
+    shared = _shared_beginning(prompts, capacity, model)
+    if shared:
+        beginning = torch.tensor([prompts[0][:shared]], device=device)
+        model(input_ids=beginning, past_key_values=memory.cache(0), use_cache=True, logits_to_keep=1)
     # left padding: all prompts end at the same place, where their answers begin
-    ids, mask = pad(prompts, pad_id, "left", device)
-    cache = DynamicCache()
-    logits = model(
-        input_ids=ids,
-        attention_mask=mask,
-        position_ids=_positions(mask),
-        past_key_values=cache,
-        use_cache=True,
-        # as an index: a slice leaves gaps in memory, for which torch multiplies with a copy of the output embedding
-        # for each row, unless these weights are being trained (should_fold in LinearAlgebra.cpp)
-        logits_to_keep=torch.tensor([ids.shape[1] - 1], device=device),
-    ).logits[:, -1]
+    ids, kept = pad([prompt[shared:] for prompt in prompts], pad_id, "left", device)
+    mask = torch.cat([kept.new_ones(len(prompts), shared), kept], dim=1)
+    # as an index: a slice leaves gaps in memory, for which torch multiplies with a copy of the output embedding
+    # for each row, unless these weights are being trained (should_fold in LinearAlgebra.cpp)
+    last = torch.tensor([ids.shape[1] - 1], device=device)
+    logits = torch.cat(
+        [
+            model(
+                input_ids=ids[rows],
+                attention_mask=mask[rows],
+                position_ids=_positions(mask[rows])[:, shared:],
+                past_key_values=memory.cache(shared, rows),
+                use_cache=True,
+                logits_to_keep=last,
+            ).logits[:, -1]
+            for rows in _slices(len(prompts), max(1, _TOKENS // ids.shape[1]))
+        ]
+    )
     logprobs: list[dict[Tokens, list[float]]] = [{} for _ in prompts]
     for together in _rounds(answers):
-        for row, found in enumerate(_answer_logprobs(model, cache, mask, logits, together, pad_id)):
+        for row, found in enumerate(_answer_logprobs(model, memory.cache(width), mask, logits, together, pad_id)):
             if together[row]:
                 logprobs[row][together[row]] = found
-    tokens, finished = _greedy(model, cache, mask, logits, stops, pad_id, max_new_tokens)
+    tokens, finished = _greedy(model, memory.cache(width), mask, logits, stops, pad_id, max_new_tokens)
     return [Heard(*row) for row in zip(tokens, finished, logprobs, strict=True)]
+
+
+def _shared_beginning(prompts: Sequence[Tokens], longest: int, model: PreTrainedModel) -> int:
+    """How many tokens all ``prompts`` begin with; something is left of each.
+
+    None where a sliding window is narrower than the ``longest`` row: the padding of shorter rows lies behind what is
+    shared, and windows are counted with it.
+    """
+    window = getattr(model.config.get_text_config(), "sliding_window", None)
+    if len(prompts) == 1 or (window is not None and window < longest):
+        return 0
+    first, last = min(prompts), max(prompts)  # all others begin with what these two do
+    pairs = enumerate(zip(first, last, strict=False))
+    return next((index for index, (one, other) in pairs if one != other), len(first) - 1)
+
+
+def _slices(rows: int, size: int) -> Iterator[slice]:
+    """All ``rows``, at most ``size`` at a time."""
+    return (slice(start, start + size) for start in range(0, rows, size))
 
 
 def _rounds(answers: Sequence[Sequence[Tokens]]) -> Iterator[list[Tokens]]:
@@ -232,11 +272,11 @@ def _positions(mask: Tensor) -> Tensor:
 
 
 def _answer_logprobs(
-    model: nn.Module, cache: DynamicCache, mask: Tensor, first_logits: Tensor, answers: Sequence[Tokens], pad_id: int
+    model: PreTrainedModel, cache: Cache, mask: Tensor, first_logits: Tensor, answers: Sequence[Tokens], pad_id: int
 ) -> list[list[float]]:
     """The log-probability of every token of each answer (one a row, or none) after its prompt.
 
-    ``cache`` holds the prompts and is left as it was.
+    ``cache`` holds the prompts; the answers are written behind them.
     """
     ids, kept = pad([answer or (pad_id,) for answer in answers], pad_id, "right", mask.device)
     logits = first_logits.unsqueeze(1)
@@ -250,7 +290,6 @@ def _answer_logprobs(
             past_key_values=cache,
             use_cache=True,
         ).logits
-        cache.crop(-fed.shape[1])
         logits = torch.cat([logits, rest], dim=1)
     logits = logits.float()
     logprobs = logits.gather(-1, ids.unsqueeze(-1)).squeeze(-1) - logits.logsumexp(-1)
@@ -258,33 +297,43 @@ def _answer_logprobs(
 
 
 def _greedy(
-    model: nn.Module,
-    cache: DynamicCache,
+    model: PreTrainedModel,
+    cache: Cache,
     mask: Tensor,
     logits: Tensor,
     stops: list[int],
     pad_id: int,
     max_new_tokens: int,
 ) -> tuple[list[list[int]], list[bool]]:
-    """Greedy tokens of each row up to its stop token (left out), and whether it stopped by itself."""
+    """Greedy tokens of each row up to its stop token (left out), and whether it stopped by itself.
+
+    Rows that have ended leave the batch once they are half of it.
+    """
     stop = torch.tensor(stops, device=mask.device)
-    running = torch.ones(mask.shape[0], dtype=torch.bool, device=mask.device)
     written: list[list[int]] = [[] for _ in range(mask.shape[0])]
+    rows = torch.arange(mask.shape[0], device=mask.device)
+    ended = torch.zeros(mask.shape[0], dtype=torch.bool, device=mask.device)
     position = mask.sum(-1, keepdim=True)
     for count in range(1, max_new_tokens + 1):
         tokens = logits.argmax(-1)
-        running &= ~torch.isin(tokens, stop)
-        for row in running.nonzero().flatten().tolist():
-            written[row].append(int(tokens[row]))
-        if not running.any() or count == max_new_tokens:
+        ended |= torch.isin(tokens, stop)
+        for row, token, over in zip(rows.tolist(), tokens.tolist(), ended.tolist(), strict=True):
+            if not over:
+                written[row].append(token)
+        if ended.all() or count == max_new_tokens:
             break
+        if ended.sum() * 2 >= len(ended):
+            going = (~ended).nonzero().flatten()
+            cache.batch_select_indices(going)
+            rows, ended, tokens, mask, position = (x[going] for x in (rows, ended, tokens, mask, position))
         mask = torch.cat([mask, torch.ones_like(mask[:, :1])], dim=1)
         logits = model(
-            input_ids=torch.where(running, tokens, pad_id).unsqueeze(1),
+            input_ids=torch.where(ended, pad_id, tokens).unsqueeze(1),
             attention_mask=mask,
             position_ids=position,
             past_key_values=cache,
             use_cache=True,
         ).logits[:, -1]
         position = position + 1
-    return written, (~running).tolist()
+    unfinished = set(rows[~ended].tolist())
+    return written, [row not in unfinished for row in range(len(written))]

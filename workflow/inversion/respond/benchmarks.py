@@ -65,7 +65,7 @@ def run_benchmarks(
         for entry in missing:
             require_checkpoint(run_folder, entry)
         tasks = {name: load_tasks(name, spec) for name, spec in benchmarks.items()}
-        checkpoints = Checkpoints.on(base, base_digest)
+        checkpoints = Checkpoints.on(base, base_digest, merging=True)
         for entry in missing:
             model = checkpoints.load(run_folder / entry.folder if entry.folder else Path(base))
             scores = [

@@ -62,7 +62,7 @@ def respond(
         logger.info("%d of %d checkpoints to question, %d items each", len(missing), len(chunk), len(items))
         for entry in missing:
             require_checkpoint(run_folder, entry)
-        checkpoints = Checkpoints.on(base, base_digest)
+        checkpoints = Checkpoints.on(base, base_digest, merging=True)
         questions = encode_questions(items, checkpoints.tokenizer, template, prompts)
         for entry in missing:
             model = checkpoints.load(run_folder / entry.folder if entry.folder else Path(base))
