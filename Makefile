@@ -20,6 +20,9 @@ STAMP := .venv/made-from
 MADE_FROM = $(shell cksum < requirements.lock) $(CURDIR)
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Every job is a Python of its own. Where byte code is not kept, as some containers ask, each compiles torch anew,
+# which takes longer than most jobs do.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: run gemma plan test test-slurm lint config lock env new-env
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import functools
 import hashlib
 import io
 import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -64,15 +65,22 @@ def code_fingerprint(script: str | Path, package: str | Path) -> str:
         if path in seen:
             continue
         seen.add(path)
-        tree = ast.parse(path.read_bytes(), filename=str(path))
-        pending += _imported_files(tree, path, package)
+        modules, syntax = _syntax(path.read_bytes(), path, package)
+        pending += _module_files(modules, package)
         name = path.relative_to(package.parent).as_posix() if path.is_relative_to(package) else "script"
-        trees[name] = ast.dump(_without_docstrings(tree))
+        trees[name] = syntax
     return fingerprint(trees)
 
 
-def _imported_files(tree: ast.AST, path: Path, package: Path) -> list[Path]:
-    """The files of ``package`` that the imports in ``tree``, the syntax of ``path``, name; parents included."""
+@functools.cache  # of a module that many scripts reach
+def _syntax(source: bytes, path: Path, package: Path) -> tuple[frozenset[str], str]:
+    """What the imports in the ``source`` of ``path`` name, and its syntax tree as text, without docstrings."""
+    tree = ast.parse(source, filename=str(path))
+    return frozenset(_imported_names(tree, path, package)), ast.dump(_without_docstrings(tree))
+
+
+def _imported_names(tree: ast.AST, path: Path, package: Path) -> set[str]:
+    """All that the imports in ``tree``, the syntax of ``path``, may name as a module."""
     modules: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -84,6 +92,11 @@ def _imported_files(tree: ast.AST, path: Path, package: Path) -> list[Path]:
             module = ".".join([*start, *([node.module] if node.module else [])])
             modules.add(module)
             modules.update(f"{module}.{alias.name}" for alias in node.names)
+    return modules
+
+
+def _module_files(modules: Iterable[str], package: Path) -> list[Path]:
+    """The files of ``package`` behind the names of modules, parents included."""
     files = []
     for module in sorted(modules):
         parts = module.split(".")

@@ -1,0 +1,33 @@
+"""The stubs that benchmarks/scale.py measures with are taken for results."""
+
+import pytest
+import scale
+import yaml
+from checkout import Checkout
+
+pytestmark = pytest.mark.workflow
+
+RUNS = 10
+
+
+def test_stubs_of_many_checkpoints_are_planned_as_real_ones_are(tmp_path):
+    scale.make_checkout(tmp_path, scale.study(RUNS))
+    scale.fill(tmp_path, "--until", "enumerate_checkpoints")
+    checkout = Checkout(tmp_path)
+    planned = [job.rule for job in checkout.plan()]
+    assert planned.count("generate_responses") == RUNS * 9, "steps 0 to 100, twelve a job"
+    assert planned.count("label_responses") == planned.count("thin_checkpoints") == RUNS
+    assert not {"prepare_base", "build_train_set", "finetune", "enumerate_checkpoints"} & set(planned)
+
+    scale.fill(tmp_path)
+    assert checkout.plan() == set()
+    checkout.study(lambda s: s["evaluation"].update(bootstrap=60))
+    assert "tabulate_curves" in {job.rule for job in checkout.plan()}, "stubs are remembered with their parameters"
+
+
+def test_the_study_has_as_many_runs_as_asked_for():
+    (experiment,) = yaml.safe_load(yaml.safe_dump(scale.study(200)))["experiments"].values()
+    lengths = [len(experiment[key]) for key in ("models", "datasets", "recipes", "seeds")]
+    assert lengths == [5, 1, 2, 20]
+    with pytest.raises(ValueError, match="15 runs are no multiple of 10"):
+        scale.study(15)
