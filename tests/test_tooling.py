@@ -66,6 +66,7 @@ case "$*" in
   "-m venv .venv") mkdir -p .venv/bin && cp "$0" .venv/bin/python ;;
   "-m pip install"*) echo "$*" >> installed.txt; test ! -e offline ;;
   "--version") echo "Python 3.9.1" ;;
+  "workflow/plan.py"*) echo "${{PYTHONDONTWRITEBYTECODE-kept}}" > byte-code ;;
 esac
 """
 
@@ -85,8 +86,11 @@ class Checkout:
         python.chmod(0o755)
 
     def make_env(self) -> subprocess.CompletedProcess[str]:
-        environment = {key: value for key, value in os.environ.items() if not key.startswith("MAKE")}
-        command = ["make", "env", "PYTHON=./python"]
+        return self.make("env")
+
+    def make(self, target: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        environment = {key: value for key, value in os.environ.items() if not key.startswith("MAKE")} | variables
+        command = ["make", target, "PYTHON=./python"]
         return subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False)
 
     def installations(self) -> int:
@@ -149,3 +153,8 @@ def test_an_old_python_is_refused_in_one_line(checkout: Checkout) -> None:
     assert "Python 3.11 or later is needed" in line
     assert "is Python 3.9.1; name another: make PYTHON=" in line
     assert not (checkout.folder / ".venv").exists()
+
+
+def test_byte_code_is_kept_where_the_machine_would_not(checkout: Checkout) -> None:
+    assert checkout.make("plan", PYTHONDONTWRITEBYTECODE="1").returncode == 0
+    assert (checkout.folder / "byte-code").read_text() == "kept\n"
