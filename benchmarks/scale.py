@@ -50,11 +50,7 @@ def study(runs: int, checkpoints: int = CHECKPOINTS) -> dict[str, Any]:
     """A study of ``runs`` runs, a multiple of ten: five models, two recipes and as many seeds as that takes."""
     tiny = {"family": "llama", "layers": 1, "hidden_size": 16, "heads": 2, "intermediate_size": 32}
     models = {
-        f"model-{i}": {
-            "source": "world",
-            "architecture": {"family": "llama", **architecture},
-            "pretraining": {"seed": i},
-        }
+        f"model-{i}": {"source": "world", "architecture": {**tiny, "max_positions": 128}, "pretraining": {"seed": i}}
         for i in range(5)
     }
     recipes = {"standard": {}, "context-critical": {"select": [{"by": "context_need", "drop": 0.5}]}}
