@@ -2,6 +2,7 @@
 # make gemma  the study of Gemma 3 270M on Alpaca; DATA=folder takes its data files from there
 # make plan   what a study will cost before it is run: make plan STUDY=config/paper.yaml
 # make test   all tests
+# make test-faults a study killed at twenty moments, on full disks, with damaged files, with a wrong clock
 # make test-slurm  the workflow through a Slurm that is started for it (Debian's packages, root)
 # make lint   everything that CI checks beside the tests
 # make config write again what is generated from the configuration's models
@@ -24,7 +25,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # which takes longer than most jobs do.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run gemma plan test test-slurm lint config lock env new-env
+.PHONY: run gemma plan test test-faults test-slurm lint config lock env new-env
 
 run: env
 	$(BIN)/snakemake --profile profiles/local
@@ -38,6 +39,9 @@ plan: env
 
 test: env
 	$(BIN)/pytest -n 2 --dist loadfile
+
+test-faults: env
+	$(BIN)/pytest -n 2 -m faults tests/workflow/test_fault_injection.py
 
 test-slurm: env
 	$(BIN)/pytest -n 0 -m slurm tests/slurm

@@ -36,6 +36,7 @@ from inversion.artifacts import (
     write_bytes,
     write_json,
     write_parquet,
+    write_sealed_parquet,
     write_text,
 )
 
@@ -328,6 +329,40 @@ def test_a_damaged_table_is_read_or_named(tmp_path_factory: pytest.TempPathFacto
         read_parquet(path)
     except ArtifactError as error:
         assert str(path) in str(error)  # noqa: PT017 - many damages lie where they change nothing
+
+
+@pytest.mark.parametrize("frame", [table(), table()[:0], pl.DataFrame({"text": ["0" * 64, "sha256"]})], ids=len)
+def test_a_sealed_table_reads_as_any_other_and_has_always_the_same_bytes(tmp_path: Path, frame: pl.DataFrame) -> None:
+    for name in ("one.parquet", "two.parquet"):
+        write_sealed_parquet(tmp_path / name, frame)
+    assert (tmp_path / "one.parquet").read_bytes() == (tmp_path / "two.parquet").read_bytes()
+    assert read_parquet(tmp_path / "one.parquet").equals(frame)
+    assert pl.read_parquet(tmp_path / "one.parquet").equals(frame)
+
+
+@given(st.data())
+def test_a_damaged_sealed_table_never_gives_other_rows(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "sealed.parquet"
+    write_sealed_parquet(path, table())
+    content = bytearray(path.read_bytes())
+    content[data.draw(st.integers(0, len(content) - 1))] ^= 1 << data.draw(st.integers(0, 7))
+    path.write_bytes(content)
+    try:
+        assert read_parquet(path).equals(table())
+    except ArtifactError as error:
+        assert str(error).startswith(f"{path} is no readable table (")  # noqa: PT017 - the seal's own name may be hit
+
+
+def test_a_flipped_bit_in_a_sealed_table_is_told_by_its_hash(tmp_path: Path) -> None:
+    path = tmp_path / "labels.parquet"
+    write_sealed_parquet(path, table())
+    content = bytearray(path.read_bytes())
+    content[40] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(ArtifactError, match="its hash differs"):
+        read_parquet(path)
 
 
 def test_a_panic_of_the_reader_is_a_fault_of_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

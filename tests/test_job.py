@@ -40,3 +40,26 @@ def test_errors_are_one_line_and_the_log_has_the_rest(tmp_path, error, line):
     assert done.stderr.strip() == line
     assert "Traceback" in log
     assert log.strip().endswith(line.removeprefix("error: "))
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        "open('/dev/full', 'w', buffering=1).write('x\\n')",
+        "raise RuntimeError('I/O error: No space left on device (os error 28)')",
+        "import inversion.job; inversion.job.SPARE_BYTES = 2**62; raise RuntimeError('a library failed to write')",
+    ],
+    ids=["said by the system", "in words of a library", "not said at all"],
+)
+def test_a_full_disk_is_said_in_one_way(tmp_path, failure):
+    done, log = run(tmp_path, failure)
+    (line,) = done.stderr.strip().splitlines()
+    assert line.startswith(f"error: no space left on the disk of {tmp_path}/logs/job.log (")
+    assert line.endswith("); free some and run it again: what is whole stays")
+    assert "Traceback" in log
+
+
+def test_a_log_that_cannot_be_written_does_not_bury_the_error():
+    program = PROGRAM.format(log="/dev/full", body="raise ValueError('the reason')")
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.stderr == "error: the reason\n"

@@ -3,8 +3,10 @@
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -64,6 +66,23 @@ class Checkout:
         if check and done.returncode:
             pytest.fail(f"snakemake {' '.join(arguments)} failed:\n{done.stdout[-3000:]}\n{done.stderr[-6000:]}")
         return done
+
+    def start(self, *arguments: str) -> subprocess.Popen[bytes]:
+        """Snakemake in the background, with all its processes in a group of their own."""
+        return subprocess.Popen(
+            self.command(*arguments),
+            cwd=self.folder,
+            env=self.environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
+    def kill(self, main: subprocess.Popen[bytes]) -> None:
+        """Kill every process of what :meth:`start` gave, as a node failure would."""
+        with suppress(ProcessLookupError):
+            os.killpg(main.pid, signal.SIGKILL)
+        main.wait()
 
     def plan(self) -> set[Job]:
         """The jobs that a run would execute now."""

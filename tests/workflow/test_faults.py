@@ -3,7 +3,6 @@
 import hashlib
 import os
 import re
-import signal
 import subprocess
 import time
 
@@ -28,22 +27,14 @@ def weights(checkout):
 
 def kill_in_training(checkout, after):
     """Run until the checkpoint of a step is there, then kill every process as a node failure would."""
-    process = subprocess.Popen(
-        checkout.command("checkpoints"),
-        cwd=checkout.folder,
-        env=checkout.environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
+    process = checkout.start("checkpoints")
     marker = checkout.result(f"{RUN}/checkpoints/state-{after:06d}/complete.json")
     deadline = time.monotonic() + 600  # a busy machine is no fault
     while not marker.exists():
         assert process.poll() is None, "training ended before it could be killed"
         assert time.monotonic() < deadline, "no checkpoint appeared"
         time.sleep(0.01)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    checkout.kill(process)
     assert not checkout.result(f"{RUN}/train.json").exists()
 
 

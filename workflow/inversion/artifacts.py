@@ -24,6 +24,9 @@ import polars as pl
 
 MARKER = "complete.json"
 
+_SEAL = "sha256"
+_UNSEALED = "0" * 64
+
 
 class ArtifactError(RuntimeError):
     """A file or folder that is missing, incomplete or corrupt; the message names it and the mend."""
@@ -180,17 +183,37 @@ def write_parquet(path: str | Path, frame: pl.DataFrame) -> None:
     write_bytes(path, buffer.getvalue())
 
 
+def write_sealed_parquet(path: str | Path, frame: pl.DataFrame) -> None:
+    """Write a table to ``path`` as :func:`write_parquet` does, with a hash of the whole file among its metadata.
+
+    Of itself Parquet gives other values, and no error, for every other flipped bit; :func:`read_parquet` compares.
+    """
+    buffer = io.BytesIO()
+    frame.write_parquet(buffer, compression="zstd", statistics=False, metadata={_SEAL: _UNSEALED})
+    write_bytes(path, _with_seal(buffer.getvalue(), _UNSEALED, sha256_bytes(buffer.getvalue())))
+
+
+def _with_seal(data: bytes, old: str, new: str) -> bytes:
+    """``data`` with another seal; metadata stand at the end of the file."""
+    before, _, after = data.rpartition(old.encode())
+    return before + new.encode() + after
+
+
 def write_table(parquet: str | Path, csv: str | Path, frame: pl.DataFrame) -> None:
-    """Write a table as Parquet and as CSV (lists joined by `` | ``), each atomically."""
+    """Write a table as sealed Parquet and as CSV (lists joined by `` | ``), each atomically."""
     lists = [name for name, dtype in frame.schema.items() if isinstance(dtype, pl.List)]
-    write_parquet(parquet, frame)
+    write_sealed_parquet(parquet, frame)
     write_text(csv, frame.with_columns(pl.col(lists).list.join(" | ")).write_csv())
 
 
 def read_parquet(path: str | Path) -> pl.DataFrame:
-    """The table in a Parquet file; raises :class:`ArtifactError` where it is missing or broken."""
+    """The table in a Parquet file; raises :class:`ArtifactError` where it is missing, broken or not what was sealed."""
     try:
-        return pl.read_parquet(io.BytesIO(Path(path).read_bytes()))
+        data = Path(path).read_bytes()
+        seal = pl.read_parquet_metadata(io.BytesIO(data)).get(_SEAL)
+        if seal is not None and sha256_bytes(_with_seal(data, seal, _UNSEALED)) != seal:
+            raise ValueError("it has changed since it was written: its hash differs")
+        return pl.read_parquet(io.BytesIO(data))
     except FileNotFoundError:
         raise ArtifactError(f"{path} is missing; rerun to make it") from None
     except (Exception, pl.exceptions.PanicException) as error:  # polars raises many types for broken files
