@@ -182,6 +182,10 @@ def test_a_file_behind_an_address_has_its_checksum() -> None:
     assert "sets.capitals: https://example.org/sets/capitals.json needs `sha256`" in fault(
         with_value("sets.capitals", spec)
     )
+    for folder in ("https://example.org/", "https://example.org/sets/.."):
+        assert f"{folder} names no file" in fault(
+            with_value("sets.capitals", spec | {"path": folder, "sha256": "0" * 64})
+        )
     local = {"source": "file", "path": "capitals.json", "sha256": "0" * 64}
     assert "`sha256` belongs to https addresses, and 'capitals.json' is none" in fault(
         with_value("sets.capitals", local)

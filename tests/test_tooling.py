@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import tomllib
@@ -54,6 +55,15 @@ def test_conda_gets_the_versions_of_the_lock() -> None:
     assert conda.items() <= lock().items()
     assert {canonicalize_name(needed.name) for needed in RUNTIME} <= conda.keys()
     assert Version("3.11") in Requirement(f"python{PROJECT['project']['requires-python']}").specifier
+
+
+def test_the_container_holds_the_lock_and_nothing_else() -> None:
+    text = (ROOT / "envs/inversion.def").read_text()
+    (base,) = re.findall(r"^From: (.+)$", text, flags=re.MULTILINE)
+    assert base.startswith("python:3.11-"), "the Python of the lock"
+    assert re.findall(r"install (.+)$", text, flags=re.MULTILINE) == ["--no-cache-dir -r /requirements.lock"]
+    (files,) = re.findall(r"%files\n(.+?)\n\n", text, flags=re.DOTALL)
+    assert [line.split() for line in files.splitlines()] == [["requirements.lock", "/requirements.lock"]]
 
 
 # --- make env -----------------------------------------------------------------------------------

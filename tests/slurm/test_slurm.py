@@ -134,7 +134,9 @@ def test_a_study_through_every_fault_ends_with_the_tables_of_a_local_run(cluster
     study.wait(checkout.result(f"runs/{RUN}/checkpoints/attempts.json").exists, "start of the training")
     study.kill()
     cluster.call("scancel", finetuning)
-    while finetuning in cluster.call("squeue", "-h", "-o", "%i").split():
+    deadline = time.monotonic() + 600
+    while queue := cluster.call("squeue", "-h"):  # jobs of the dead main process run to their end
+        assert time.monotonic() < deadline, queue
         time.sleep(0.5)
 
     # the rest, finetuning over its time limit again and again

@@ -1,7 +1,11 @@
 """What a change makes Snakemake do again, and what it does not."""
 
+import stat
+from pathlib import Path
+
 import polars as pl
 import pytest
+from checkout import TOKEN, UMASK
 
 from inversion import train
 
@@ -40,9 +44,17 @@ def test_results_moved_elsewhere_are_still_results(finished, tmp_path):
     assert finished.copy(tmp_path / "another" / "place").plan() == set()
 
 
-def test_nothing_inside_the_results_names_their_place(finished):
-    for file in finished.result(".").rglob("*.json"):
-        assert str(finished.folder) not in file.read_text(), file
+def test_nothing_inside_the_results_names_their_place_or_the_token(finished):
+    for file in filter(Path.is_file, finished.folder.rglob("*")):
+        content = file.read_bytes()
+        assert TOKEN.encode() not in content, file
+        if "results" in file.parts:
+            assert str(finished.folder.parent).encode() not in content, file
+
+
+def test_permissions_of_results_follow_the_umask(finished):
+    for path in finished.result(".").rglob("*"):
+        assert stat.S_IMODE(path.stat().st_mode) == (0o777 if path.is_dir() else 0o666) & ~UMASK, path
 
 
 def test_a_comment_or_docstring_reruns_nothing(rerun):

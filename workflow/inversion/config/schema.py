@@ -77,6 +77,8 @@ class FileSource(Strict):
     def _checksum(self) -> Self:
         if _address(self.path) and self.sha256 is None:
             raise ValueError(f"{self.path} needs `sha256`, its checksum (`sha256sum` of the file prints it)")
+        if _address(self.path) and self.path.rsplit("/", 1)[1] in {"", ".", ".."}:
+            raise ValueError(f"{self.path} names no file; write the address of one")
         if self.sha256 is not None and not _address(self.path):
             raise ValueError(f"`sha256` belongs to https addresses, and {self.path!r} is none; remove one of the two")
         return self
