@@ -15,13 +15,13 @@ are the main process's seconds and peak memory for
 from __future__ import annotations
 
 import argparse
-import multiprocessing
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -124,19 +124,22 @@ def write_stub(path: Path, rule: str, checkpoints: int, per_job: int) -> None:
 
 def fill(folder: Path, *arguments: str) -> None:
     """Write stubs for all that Snakemake would make with ``arguments`` in the checkout ``folder``."""
-    process = multiprocessing.get_context("spawn").Process(target=_fill, args=(folder, arguments))
-    process.start()
-    process.join()
-    if process.exitcode:
-        raise RuntimeError(f"writing stubs failed with status {process.exitcode}")
+    program = "import sys, scale; scale.run_with_stubs(sys.argv[1:])"
+    subprocess.run([sys.executable, "-c", program, *arguments], cwd=folder, env=environment(folder), check=True)
 
 
-def _fill(folder: Path, arguments: tuple[str, ...]) -> None:
+def environment(folder: Path) -> dict[str, str]:
+    """Variables with which Python imports the library of the checkout ``folder``, and this module."""
+    places = [folder / "workflow", Path(__file__).resolve().parent]
+    return os.environ | {"PYTHONPATH": os.pathsep.join(map(str, places))}
+
+
+def run_with_stubs(arguments: Sequence[str]) -> None:
+    """Run Snakemake in this process and folder, with jobs that write stubs; does not return."""
     from snakemake import cli
     from snakemake.executors.touch import Executor
     from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 
-    os.chdir(folder)
     values = read_config("config/config.yaml")
     checkpoints, per_job = values.training.max_steps or 0, values.evaluation.checkpoints_per_job
 
@@ -161,7 +164,7 @@ def measure(folder: Path, *arguments: str) -> Measured:
         process = subprocess.Popen(
             [sys.executable, "-m", "snakemake", "--cores", "2", "--quiet", "rules", *arguments],
             cwd=folder,
-            env=os.environ | {"PYTHONPATH": str(folder / "workflow")},
+            env=environment(folder),
             stdout=output,
             stderr=subprocess.STDOUT,
         )

@@ -93,7 +93,11 @@ def small_disk(finished, tmp_path):
 
 STAGES = {
     "training": (f"results/{RUN}/train.json", [STORE, f"{RUN}/train.json"], f"{STORE}/step-*/*"),
-    "responses": (f"results/{RUN}/responses/chunk-000.json", [f"{RUN}/responses"], f"{RUN}/responses/*/*.parquet"),
+    "responses": (
+        f"results/{RUN}/responses/chunk-000.json",
+        [f"{RUN}/responses"],
+        f"{RUN}/responses/step-00000[024]/*",
+    ),
     "tables": ("tables", ["tables"], "tables/*"),
 }
 

@@ -39,32 +39,32 @@ def kill_in_training(checkout, after):
 
 
 @pytest.fixture(scope="module")
-def undisturbed(new_checkout, tmp_path_factory):
-    """The longer study, trained in one go."""
-    checkout = new_checkout(tmp_path_factory.mktemp("undisturbed"))
+def undisturbed(finished, tmp_path_factory):
+    """The longer study, trained in one go on the model and data of the smallest."""
+    checkout = finished.copy(tmp_path_factory.mktemp("undisturbed"))
     checkout.study(longer)
     checkout.run("checkpoints")
     return checkout
 
 
 @pytest.mark.parametrize("truncated", [False, True], ids=["killed", "killed, and its newest checkpoint truncated"])
-def test_killed_training_resumes_and_equals_the_undisturbed_one(undisturbed, checkout, truncated):
-    checkout.study(longer)
-    kill_in_training(checkout, after=100)
-    steps = sorted(checkout.result(f"{RUN}/checkpoints").glob("step-*"))
+def test_killed_training_resumes_and_equals_the_undisturbed_one(undisturbed, rerun, truncated):
+    rerun.study(longer)
+    kill_in_training(rerun, after=100)
+    steps = sorted(rerun.result(f"{RUN}/checkpoints").glob("step-*"))
     if truncated:
         damaged = steps[-1] / "model.safetensors"
         damaged.write_bytes(damaged.read_bytes()[:1000])
-    checkout.run("checkpoints")
-    log = checkout.result(f"logs/finetune/{RUN.removeprefix('runs/')}.log").read_text()
+    rerun.run("checkpoints")
+    log = rerun.result(f"logs/finetune/{RUN.removeprefix('runs/')}.log").read_text()
     newest = int(steps[-1].name.removeprefix("step-"))
     resumed = int(re.search(r"resuming from step (\d+) of 300", log)[1])
     # a kill between a step's weights and its resume state costs one more interval
     assert newest - 20 <= resumed <= (newest - 10 if truncated else newest)
     if truncated:
         assert f"{steps[-1].name}/model.safetensors has 1000 bytes" in log
-    assert weights(checkout) == weights(undisturbed)
-    assert len(weights(checkout)) == 30
+    assert weights(rerun) == weights(undisturbed)
+    assert len(weights(rerun)) == 30
 
 
 def test_a_damaged_checkpoint_stops_the_responses_and_the_mend_works(rerun):
