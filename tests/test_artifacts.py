@@ -403,11 +403,12 @@ def test_a_complete_folder(checkpoint: Path) -> None:
 def test_a_complete_folder_follows_the_umask(tmp_path: Path) -> None:
     previous = os.umask(0o027)
     try:
-        with complete_folder(tmp_path / "folder"):
-            pass
+        with complete_folder(tmp_path / "folder") as folder:
+            (folder / "weights").touch(0o600)  # as safetensors does
     finally:
         os.umask(previous)
     assert (tmp_path / "folder").stat().st_mode & 0o777 == 0o750
+    assert [file.stat().st_mode & 0o777 for file in (tmp_path / "folder").iterdir()] == [0o640, 0o640]
 
 
 def test_an_error_in_the_block_leaves_the_old_folder(checkpoint: Path) -> None:

@@ -257,7 +257,9 @@ def complete_folder(path: str | Path, note: Mapping[str, Any] | None = None) -> 
 
 
 def seal_folder(path: str | Path, note: Mapping[str, Any] | None = None) -> None:
-    """Write the completion marker of a finished folder."""
+    """Write the completion marker of a finished folder, whose files then have the permissions that the umask leaves."""
+    for file in filter(Path.is_file, Path(path).rglob("*")):
+        file.chmod(0o666 & ~_umask())  # safetensors writes files that only their owner may read
     write_json(Path(path) / MARKER, {"files": file_hashes(path), "note": dict(note or {})})
 
 
