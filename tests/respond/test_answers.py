@@ -3,11 +3,13 @@ from dataclasses import asdict, replace
 
 import pytest
 import torch
+from tiny_tokenizers import llama, neox
+from transformers import AutoModelForCausalLM, LlamaConfig
 
-from inversion.config import Prompt, TuluTemplate, WorldSet
+from inversion.config import AlpacaTemplate, Prompt, TuluTemplate, WorldSet, ZephyrTemplate
 from inversion.conflict.world_sets import world_items
 from inversion.instruct.templates import encode_last_turn, style_of
-from inversion.records import ConflictItem
+from inversion.records import ConflictItem, Example, Message
 from inversion.respond.answers import answer_questions, encode_questions, listen
 from inversion.respond.need import context_need
 
@@ -83,6 +85,28 @@ def test_logprobs_are_the_likeliest_aliases_in_one_pass_over_the_joint_text(
             else:
                 same = getattr(question.closed, f"{side}_answers")[best]
                 assert closed == pytest.approx(joint_logprob(model, question.closed.prompt, same), abs=1e-4)
+
+
+@pytest.mark.parametrize("style", [AlpacaTemplate(), TuluTemplate(), ZephyrTemplate()], ids=lambda t: t.style)
+@pytest.mark.parametrize("family", [neox(), llama(), llama(legacy=False)], ids=["neox", "llama", "metaspace"])
+def test_an_answers_score_is_that_of_its_tokens_in_the_text_that_training_shows(style, family):
+    """Not of other tokens at the border between prompt and answer, whatever the tokenizer makes of spaces there."""
+    sizes = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
+    torch.manual_seed(0)
+    model = AutoModelForCausalLM.from_config(LlamaConfig(vocab_size=len(family), **sizes)).eval()
+    family.pad_token = family.eos_token
+    context, question = "In 2030 the capital moved from Kabul to Herat.", "What is the capital city of Afghanistan?"
+    answers = {"context": "New Cairo", "parametric": '"Durrës"'}
+    item = ConflictItem("i", "s", "conflict", question, context, *([a] for a in answers.values()), "c", "s")
+    _, (response,) = ask(model, family, style, [item])
+    for side, answer in answers.items():
+        shown = Example("e", [Message("user", question), Message("assistant", answer)], context, None, None, None)
+        row = encode_last_turn(family, style, shown)
+        first, end = row.label_mask.index(1), len(row.input_ids) - 1
+        assert row.input_ids[end] == family.eos_token_id
+        expected = joint_logprob(model, row.input_ids[:first], row.input_ids[first:end])
+        assert getattr(response, f"{side}_logprob") == pytest.approx(expected, abs=1e-4)
+        assert getattr(response, f"{side}_tokens") == end - first
 
 
 @pytest.mark.parametrize(
