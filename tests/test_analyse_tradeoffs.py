@@ -7,7 +7,7 @@ from test_analyse import RISE_AND_FALL, RISE_AND_STAY, STEPS, exact, table
 
 from inversion.analyse import CONTROL_MEAN, curves, inversions
 from inversion.analyse_benchmarks import ID_ACCURACY, LM_EVAL
-from inversion.analyse_tradeoffs import Question, Reference, judge_benchmarks, judge_items, tradeoffs
+from inversion.analyse_tradeoffs import Comparison, Question, Reference, judge_benchmarks, judge_items, tradeoffs
 from inversion.config import Run
 from inversion.records import BenchmarkScore, Tradeoff, require_schema, to_frame
 from inversion.stats import holm, mcnemar
@@ -15,6 +15,7 @@ from inversion.stats import holm, mcnemar
 STANDARD = Run("llama", "tulu", "standard", 0)
 OTHER = STANDARD._replace(recipe="other")
 REFERENCE = Reference("standard", "plain")
+BOTH = Comparison([STANDARD, OTHER], ["plain", "strict"])
 CONFLICT = Question("plain", "capitals", "containment", "context_rate")
 
 
@@ -36,7 +37,7 @@ def two_runs(n: int = 60) -> pl.DataFrame:
 def judged(frame: pl.DataFrame, **changed: object) -> pl.DataFrame:
     arguments = {
         "judged": judge_items(frame),
-        "experiments": {"recipes": [STANDARD, OTHER]},
+        "experiments": {"recipes": BOTH},
         "reference": REFERENCE,
         "bootstrap": 400,
     }
@@ -112,16 +113,23 @@ def test_other_prompts_are_compared_with_the_first() -> None:
     assert row(found, prompt="plain", set="capitals")["difference"] is None
 
 
+def test_an_experiment_has_its_prompts_alone() -> None:
+    frame = pl.concat([two_runs(), two_runs().with_columns(prompt=pl.lit("strict"))])
+    found = judged(frame, experiments={"a": BOTH._replace(prompts=["strict"])})
+    assert set(found["prompt"]) == {"strict"}
+    assert found["difference"].null_count() == 0, "the reference is compared with, shown or not"
+
+
 def test_without_a_reference_in_the_experiment_there_is_no_difference() -> None:
-    for changed in ({"reference": Reference(None, "plain")}, {"experiments": {"recipes": [OTHER]}}):
+    for changed in ({"reference": Reference(None, "plain")}, {"experiments": {"recipes": BOTH._replace(runs=[OTHER])}}):
         found = judged(two_runs(), **changed)
         assert found.height > 0
         assert found["difference"].null_count() == found["p_adjusted"].null_count() == found.height
 
 
 def test_each_experiment_has_its_rows_and_its_correction() -> None:
-    both = judged(two_runs(), experiments={"a": [STANDARD, OTHER], "b": [STANDARD, OTHER], "c": [OTHER]})
-    alone = judged(two_runs(), experiments={"a": [STANDARD, OTHER]})
+    both = judged(two_runs(), experiments={"a": BOTH, "b": BOTH, "c": BOTH._replace(runs=[OTHER])})
+    alone = judged(two_runs(), experiments={"a": BOTH})
     assert both.filter(experiment="a").equals(alone)
     assert both.filter(experiment="b").drop("experiment").equals(alone.drop("experiment"))
     assert both.filter(experiment="c").height == alone.height / 2
@@ -155,7 +163,7 @@ def test_benchmarks_and_their_mean_are_judged_under_their_own_prompt() -> None:
     everything = judge_items(two_runs())
     for run, right in ((STANDARD, 16), (OTHER, 8)):
         everything[run] |= judge_benchmarks(scores(right), run, metrics, ["arc"])
-    found = tradeoffs(everything, {"recipes": [STANDARD, OTHER]}, REFERENCE, 200)
+    found = tradeoffs(everything, {"recipes": BOTH}, REFERENCE, 200)
     mean = row(found, set=ID_ACCURACY, recipe="other", scorer=LM_EVAL)
     assert (mean["end"], mean["difference"], mean["n"], mean["peak"]) == (0.4, pytest.approx(-0.4), 20, None)
     assert mean["p_value"] == pytest.approx(mcnemar(8, 0))

@@ -237,6 +237,7 @@ def test_missing_key(path: str) -> None:
         ("models", "model", "nexo", "neox"),
         ("datasets", "dataset", "tulo", "tulu"),
         ("recipes", "recipe", "standart", "standard"),
+        ("prompts", "prompt", "plian", "plain"),
     ],
 )
 def test_unknown_name_in_an_experiment(key: str, kind: str, wrong: str, meant: str) -> None:

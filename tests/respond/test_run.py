@@ -46,13 +46,13 @@ def answer(base_folder, tmp_path, items, template):
 def questioned(monkeypatch):
     """The steps that a model was asked at."""
     steps = []
-    original = room.answer_questions
+    original = room.answer_decoded
 
-    def spy(model, tokenizer, questions, template, step, *rest):
+    def spy(model, tokenizer, questions, prompts, template, step, *rest):
         steps.append(step)
-        return original(model, tokenizer, questions, template, step, *rest)
+        return original(model, tokenizer, questions, prompts, template, step, *rest)
 
-    monkeypatch.setattr(room, "answer_questions", spy)
+    monkeypatch.setattr(room, "answer_decoded", spy)
     return steps
 
 

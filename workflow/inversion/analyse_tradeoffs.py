@@ -53,6 +53,13 @@ Judged = dict[Question, list[Part]]
 """One run: what is averaged over the items of each part, and then over the parts."""
 
 
+class Comparison(NamedTuple):
+    """The runs and prompts that one experiment compares."""
+
+    runs: Sequence[Run]
+    prompts: Sequence[str]
+
+
 class Reference(NamedTuple):
     """The recipe (None: there is none) and the prompt that the others are compared with."""
 
@@ -70,7 +77,7 @@ class Reference(NamedTuple):
 
 def tradeoffs(
     judged: Mapping[Run, Judged],
-    experiments: Mapping[str, Sequence[Run]],
+    experiments: Mapping[str, Comparison],
     reference: Reference,
     bootstrap: int,
     seed: int = 0,
@@ -92,11 +99,12 @@ def tradeoffs(
     resamples. Raises :class:`ValueError` where two runs that are compared were asked different items.
     """
     rows: list[Tradeoff] = []
-    for experiment, runs in experiments.items():
+    for experiment, (runs, prompts) in experiments.items():
         found = [
             _row(experiment, run, question, parts, _compared(run, question, judged, runs, reference), bootstrap, seed)
             for run in runs
             for question, parts in sorted(judged.get(run, {}).items())
+            if question.prompt in (*prompts, LM_EVAL)
         ]
         adjusted = iter(holm(np.array([row.p_value for row in found if row.p_value is not None])))
         rows += [

@@ -193,8 +193,10 @@ def adds_from_world(recipe):
 
 
 def needs_scores(recipe):
-    """Whether the base model's context need decides what a recipe keeps."""
-    return any(selection.by == "context_need" for selection in STUDY.selections_of(recipe))
+    """Whether the base model's context need decides what a recipe keeps or marks."""
+    return STUDY.recipes[recipe].indicator is not None or any(
+        selection.by == "context_need" for selection in STUDY.selections_of(recipe)
+    )
 
 
 def compared_sets(recipe):
@@ -212,7 +214,7 @@ def set_files(names):
 
 def data_of(recipe):
     """What a recipe does to its data, as text."""
-    return recipe.model_dump_json(include={"select", "augment"})
+    return recipe.model_dump_json(include={"select", "augment", "indicator"})
 
 
 def world_of(spec):

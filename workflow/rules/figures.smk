@@ -24,7 +24,11 @@ rule draw_figure:
         "../../envs/inversion.yaml"
     params:
         runs=lambda w: [tuple(run) for run in STUDY.experiment_runs(w.experiment)],
-        prompts=lambda w: list(STUDY.evaluation.prompts)[: None if w.figure == "tradeoffs" else 1],
+        prompts=lambda w: (
+            STUDY.compared_prompts(w.experiment)
+            if w.figure == "tradeoffs"
+            else list(STUDY.evaluation.prompts)[:1]
+        ),
         code=code_of("draw_figure"),
     script:
         "../scripts/draw_figure.py"

@@ -141,7 +141,10 @@ rule tabulate_tradeoffs:
         runs=[tuple(RUNS[run]) for run in BENCHMARKED],
         metrics={name: spec.main_metric for name, spec in STUDY.benchmarks.items()},
         id_benchmarks={dataset: STUDY.id_benchmarks(dataset) for dataset in DATASETS},
-        experiments={name: [tuple(run) for run in STUDY.experiment_runs(name)] for name in STUDY.experiments},
+        experiments={
+            name: ([tuple(run) for run in STUDY.experiment_runs(name)], STUDY.compared_prompts(name))
+            for name in STUDY.experiments
+        },
         reference=(STUDY.reference_recipe(), next(iter(STUDY.evaluation.prompts))),
         code=code_of("tabulate_tradeoffs"),
     script:

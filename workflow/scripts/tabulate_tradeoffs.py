@@ -1,6 +1,6 @@
 """The table ``tradeoffs``, from all items and, where the study has some, all benchmark scores."""
 
-from inversion.analyse_tradeoffs import Reference, judge_benchmarks, judge_items, tradeoffs
+from inversion.analyse_tradeoffs import Comparison, Reference, judge_benchmarks, judge_items, tradeoffs
 from inversion.artifacts import write_table
 from inversion.config import Run
 from inversion.job import logged
@@ -12,6 +12,8 @@ with logged(snakemake.log[0]):
     for path, run in zip(files.benchmarks, map(Run._make, params.runs), strict=True):
         scores = read_frame(path, BenchmarkScore)
         judged[run] |= judge_benchmarks(scores, run, params.metrics, params.id_benchmarks[run.dataset])
-    experiments = {name: [Run(*run) for run in runs] for name, runs in params.experiments.items()}
+    experiments = {
+        name: Comparison([Run(*run) for run in runs], prompts) for name, (runs, prompts) in params.experiments.items()
+    }
     table = tradeoffs(judged, experiments, Reference(*params.reference), params.bootstrap)
     write_table(snakemake.output.parquet, snakemake.output.csv, table)

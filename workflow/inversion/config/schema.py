@@ -375,6 +375,10 @@ class ContextOnlySelection(Strict):
     by: Literal["context_only"]
 
 
+NeedScore = Literal["without_context", "difference"]
+"""How context need is scored."""
+
+
 class ContextCriticalSelection(Strict):
     """Keep what needs its context: drop the examples whose answer the base model finds likeliest
     without the context (section 4.3)."""
@@ -382,7 +386,7 @@ class ContextCriticalSelection(Strict):
     by: Literal["context_need"]
     drop: ProperFraction
     """Share of the examples to remove, lowest score first; of equal scores (to five decimals) the first by id."""
-    score: Literal["without_context", "difference"] = "without_context"
+    score: NeedScore = "without_context"
     """``without_context``: the answer's log-perplexity without the context, as in the paper.
     ``difference``: how much of it the context takes away, 0 for an example without a context. Both are
     means a token, so that long answers weigh as much as short ones."""
@@ -441,6 +445,20 @@ class CounterfactualAugmentation(Strict):
     """Question-answering data with passages, under ``datasets``, whose answers are exchanged for others of
     their type; what names an answer or subject under evaluation is left out. Where unset, the examples come
     from the invented world, for datasets made from it."""
+
+
+class Indicator(Strict):
+    """Put a marker before the question of the examples that need their context most, so that a model asked with the
+    marker answers from the context (arXiv 2411.02688). Evaluation asks with it by a prompt whose ``instruction`` is the
+    same text."""
+
+    text: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+    """The marker: any text that the tokenizer has, as ``[IND]``. Models of the invented world know the words of their
+    world only."""
+    share: Annotated[float, Field(gt=0.0, le=1.0)] = 0.5
+    """Share of the examples with a context to mark, highest score first. Counterfactual examples are all marked."""
+    score: NeedScore = "difference"
+    """The score of context need, as in a selection by ``context_need``."""
 
 
 class FullTuning(Strict):
@@ -561,12 +579,15 @@ class TrainingOverride(Strict):
 
 
 class Recipe(Strict):
-    """A named way of finetuning: what is selected, what is added, which weights train how."""
+    """A named way of finetuning: what is selected, what is added and marked, which weights train how."""
 
     select: tuple[Selection, ...] = ()
     """Selections, applied one after the other: each sees what the one before it kept."""
     augment: CounterfactualAugmentation | None = None
     """What is added to the selected examples."""
+    # left out of specifications where unset, as of prompts
+    indicator: Indicator | None = Field(default=None, exclude_if=lambda indicator: indicator is None)
+    """A marker on the examples that need their context most."""
     training: TrainingOverride = TrainingOverride()
 
     @property
@@ -716,8 +737,28 @@ KeepCheckpoints = Literal["all", "extremes", "none"]
 """Which weights of a run stay on disk."""
 
 
+class ContextAwareDecoding(Strict):
+    """Amplify what the context changes: answer greedily from softmax((1 + alpha) logit(y | context, question) - alpha
+    logit(y | question)) (arXiv 2305.14739). Every answer takes two forward passes a token."""
+
+    method: Literal["context_aware"]
+    alpha: PositiveFloat = 1.0
+    """Strength: 0 would be plain decoding; its authors use 1 where context and memory conflict, 0.5 elsewhere."""
+
+
+class AdaptiveDecoding(Strict):
+    """The same with a strength for every token: the Jensen-Shannon divergence, in nats, of the distributions with and
+    without the context, so that nothing is amplified where they agree (AdaCAD, arXiv 2409.07394)."""
+
+    method: Literal["adaptive"]
+
+
+Decoding = Annotated[ContextAwareDecoding | AdaptiveDecoding, Field(discriminator="method")]
+"""How answers are drawn from a model's distributions with and without the context."""
+
+
 class Prompt(Strict):
-    """How a question is put: in the dataset's own template, as in training, with what is changed here."""
+    """How a question is put and answered: in the dataset's own template, as in training, with what is changed here."""
 
     instruction: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)] | None = None
     """A sentence before every question, also where there is no context. Models of the invented world know the words
@@ -725,6 +766,10 @@ class Prompt(Strict):
     order: Literal["context_first", "question_first"] = "context_first"
     """``question_first``: the question stands before the context and not behind it. Without effect where the template
     has the question first by itself, as Alpaca's has (instruction, then input)."""
+    # left out of specifications where unset: answers from before there was a choice stay valid
+    decoding: Decoding | None = Field(default=None, exclude_if=lambda decoding: decoding is None)
+    """How answers are decoded; greedily from the model's own distribution where unset, and for items without a
+    context."""
 
 
 class Evaluation(Strict):
@@ -849,6 +894,8 @@ class Experiment(Strict):
     datasets: tuple[Name, ...] = Field(min_length=1)
     recipes: tuple[Name, ...] = Field(min_length=1)
     seeds: tuple[NonNegativeInt, ...] = Field(min_length=1)
+    prompts: tuple[Name, ...] = ()
+    """Prompts that its trade-offs compare; all where none is listed."""
     figures: tuple[Figure, ...] = Field(min_length=1)
     """``accuracy``: context and parametric answers beside the controls, a panel a set (fig. 2);
     ``grid``: models x datasets (figs. 6 to 11); ``recipes``: recipes compared (figs. 4b and 5);
@@ -904,6 +951,7 @@ class Config(Strict):
                 ("models", e.models, self.models),
                 ("datasets", e.datasets, self.datasets),
                 ("recipes", e.recipes, self.recipes),
+                ("prompts", e.prompts, self.evaluation.prompts),
             ):
                 for item in listed:
                     if item not in known:
@@ -981,6 +1029,12 @@ class Config(Strict):
                         f"{where}.select.{number}.like: no other recipe that selects by itself is named "
                         f"{selection.like!r}{nearest(selection.like, others)}"
                     )
+        asked = {prompt.instruction for prompt in self.evaluation.prompts.values()}
+        if recipe.indicator is not None and recipe.indicator.text not in asked:
+            raise ValueError(
+                f"{where}.indicator.text: no prompt under evaluation.prompts has the instruction "
+                f"{recipe.indicator.text!r}, so that nothing would be asked with the marker; add one"
+            )
         source = recipe.augment.dataset if recipe.augment else None
         if source is not None and (source not in self.datasets or self.datasets[source].source == "world"):
             others = [known for known, dataset in self.datasets.items() if dataset.source != "world"]
@@ -1039,6 +1093,10 @@ class Config(Strict):
         if isinstance(spec, WorldDataset):
             return WORLD_TEMPLATE
         return spec.template or (AlpacaTemplate() if spec.format in ("alpaca", "squad") else TuluTemplate())
+
+    def compared_prompts(self, name: str) -> list[str]:
+        """The prompts that the trade-offs of the experiment ``name`` compare."""
+        return list(self.experiments[name].prompts or self.evaluation.prompts)
 
     def reference_recipe(self) -> str | None:
         """The first recipe that changes nothing, which others are compared with; None where each changes something."""

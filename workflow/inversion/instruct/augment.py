@@ -11,8 +11,9 @@ from typing import NamedTuple
 import numpy as np
 
 from inversion.config import CounterfactualAugmentation, Dataset, Recipe, Run, WorldDataset
+from inversion.instruct.indicator import choose_marked, marked
 from inversion.instruct.rows import DataError
-from inversion.instruct.selection_page import selection_page
+from inversion.instruct.selection_page import indicator_chapter, selection_page
 from inversion.instruct.selections import Evidence, evaluated_names, kept_examples, select
 from inversion.instruct.substitution import counterfactual_example, in_words, substitute, without_names
 from inversion.instruct.world_mixture import counterfactual_examples
@@ -63,10 +64,11 @@ def build_training_set(
     count_tokens: Callable[[Sequence[Example]], list[int]],
     materials: Materials | None = None,
 ) -> TrainingSet:
-    """What ``run`` trains on: the recipe's selections from its dataset's examples, then what is added to them.
+    """What ``run`` trains on: the recipe's selections from its dataset's examples, what is added to them, and marks.
 
     ``count_tokens`` gives the tokens of each example; it is called for a recipe that selects or adds.
-    Raises as :func:`~inversion.instruct.selections.select` and :func:`counterfactuals`.
+    Raises as :func:`~inversion.instruct.selections.select`, :func:`counterfactuals` and
+    :func:`~inversion.instruct.indicator.choose_marked`.
     """
     _require_unique(examples)
     materials = materials or Materials()
@@ -80,8 +82,15 @@ def build_training_set(
     tokens = None
     if steps or added:
         tokens = dict(zip((example.example_id for example in everything), count_tokens(everything), strict=True))
-    built = spread(kept, added, run.seed)
     page = selection_page(run, examples, steps, added, tokens or {}, need, note)
+    if recipe.indicator:
+        marking = choose_marked(kept, recipe.indicator, need)
+        page += indicator_chapter(recipe.indicator, marking, run.seed)
+        chosen = {example.example_id for example in (*marking.marked, *added)}
+        kept, added = (
+            [marked(e, recipe.indicator.text) if e.example_id in chosen else e for e in part] for part in (kept, added)
+        )
+    built = spread(kept, added, run.seed)
     return TrainingSet(built, selection_counts(run, examples, built, tokens), page)
 
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import stats
 
-from inversion.config import ContextCriticalSelection, Run
+from inversion.config import ContextCriticalSelection, Indicator, Run
+from inversion.instruct.indicator import Marking
 from inversion.instruct.selections import Evidence, SelectionStep, example_text, kept_examples, need_score, select
 from inversion.records import ContextNeed, Example
 
@@ -63,6 +64,19 @@ def selection_page(
     return "\n\n".join(parts) + "\n"
 
 
+def indicator_chapter(indicator: Indicator, marking: Marking, seed: int) -> str:
+    """What goes below the page where a recipe marks examples: how many, and :data:`SHOWN` of both sorts."""
+    count, score = len(marking.marked), indicator.score.replace("_", " ")
+    parts = [
+        f"## Indicator: {indicator.text}",
+        f"Before the question of {count} examples, those with the highest score ({score}) of the "
+        f"{count + len(marking.unmarked)} with a context.",
+        *_listed("Marked", marking.marked, marking.reasons, seed),
+        *_listed("Unmarked, with a context", marking.unmarked, marking.reasons, seed),
+    ]
+    return "\n" + "\n\n".join(parts) + "\n"
+
+
 def token_counts(tokenizer: PreTrainedTokenizerBase, examples: Sequence[Example]) -> list[int]:
     """The tokens of each example's context and turns, without the template."""
     counts: list[int] = []
@@ -108,7 +122,7 @@ def _agreement(
         update={"score": "without_context" if selection.score == "difference" else "difference"}
     )
     own, others = (
-        [need_score(context_need[example.example_id], by) for example in reached] for by in (selection, other)
+        [need_score(context_need[example.example_id], by.score) for example in reached] for by in (selection, other)
     )
     varied = np.ptp(own) > 0 and np.ptp(others) > 0
     rank = f"{stats.spearmanr(own, others).statistic:.2f}" if varied else "undefined, for one of them is constant"

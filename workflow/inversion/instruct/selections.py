@@ -14,6 +14,7 @@ from inversion.config import (
     ContextCriticalSelection,
     ContextOnlySelection,
     KindSelection,
+    NeedScore,
     NoFactOverlapSelection,
     RandomSelection,
     Selection,
@@ -91,13 +92,29 @@ def drop_count(drop: float, examples: int) -> int:
     return math.floor(fractions.Fraction(str(drop)) * examples)
 
 
-def need_score(need: ContextNeed, selection: ContextCriticalSelection) -> float:
-    """The score by which a selection ranks an example, in nats a token of its answer; high: needs its context.
+def need_score(need: ContextNeed, score: NeedScore) -> float:
+    """The score by which an example is ranked, in nats a token of its answer; high: needs its context.
 
     The difference is one of log-perplexities, not of perplexities, which a few hopeless answers would rule.
     """
     without = need.loss_without_context
-    return without - need.loss_with_context if selection.score == "difference" else without
+    return without - need.loss_with_context if score == "difference" else without
+
+
+def ranked_by_need(
+    examples: Sequence[Example], score: NeedScore, scores: Mapping[str, ContextNeed]
+) -> tuple[list[int], dict[str, str]]:
+    """The places of examples from the lowest score to the highest, ties by id, and each score in words, by id.
+
+    Raises :class:`~inversion.instruct.rows.DataError` where an example has no score.
+    """
+    found = [_score(example, score, scores) for example in examples]
+    ranked = sorted(
+        range(len(examples)), key=lambda place: (round(found[place], _DECIMALS), examples[place].example_id)
+    )
+    return ranked, {
+        example.example_id: f"{score:.3f} nats a token" for example, score in zip(examples, found, strict=True)
+    }
 
 
 def example_text(example: Example) -> str:
@@ -151,20 +168,16 @@ def _places(examples: Sequence[Example], goes: Callable[[Example], bool]) -> set
 def _by_need(
     examples: Sequence[Example], selection: ContextCriticalSelection, scores: Mapping[str, ContextNeed]
 ) -> _Choice:
-    found = [_score(example, selection, scores) for example in examples]
-    ranked = sorted(
-        range(len(examples)), key=lambda place: (round(found[place], _DECIMALS), examples[place].example_id)
-    )
-    reasons = {example.example_id: f"{score:.3f} nats a token" for example, score in zip(examples, found, strict=True)}
+    ranked, reasons = ranked_by_need(examples, selection.score, scores)
     return _Choice(set(ranked[: drop_count(selection.drop, len(examples))]), reasons)
 
 
-def _score(example: Example, selection: ContextCriticalSelection, scores: Mapping[str, ContextNeed]) -> float:
+def _score(example: Example, score: NeedScore, scores: Mapping[str, ContextNeed]) -> float:
     need = scores.get(example.example_id)
-    score = math.nan if need is None else need_score(need, selection)
-    if math.isnan(score):
+    found = math.nan if need is None else need_score(need, score)
+    if math.isnan(found):
         raise DataError(f"example {example.example_id!r} has no score of context need; rerun the rule that scores them")
-    return score
+    return found
 
 
 def _by_names(

@@ -122,13 +122,13 @@ def answer_questions(
             heard.update(
                 zip(chosen, listen(model, chosen, answers, stops, tokenizer.pad_token_id, new_tokens), strict=True)
             )
-    return [_response(question, heard, tokenizer, stop_strings(template), step) for question in questions]
+    return [response(question, heard, tokenizer, stop_strings(template), step) for question in questions]
 
 
 # --- from what was heard to a row ---------------------------------------------------------------
 
 
-def _response(
+def response(
     question: Question,
     heard: dict[Tokens, Heard],
     tokenizer: PreTrainedTokenizerBase,
@@ -223,7 +223,7 @@ def listen(
             model(
                 input_ids=ids[rows],
                 attention_mask=mask[rows],
-                position_ids=_positions(mask[rows])[:, shared:],
+                position_ids=positions(mask[rows])[:, shared:],
                 past_key_values=memory.cache(shared, rows),
                 use_cache=True,
                 logits_to_keep=last,
@@ -232,7 +232,7 @@ def listen(
         ]
     )
     logprobs: list[dict[Tokens, list[float]]] = [{} for _ in prompts]
-    for together in _rounds(answers):
+    for together in rounds(answers):
         for row, found in enumerate(_answer_logprobs(model, memory.cache(width), mask, logits, together, pad_id)):
             if together[row]:
                 logprobs[row][together[row]] = found
@@ -259,14 +259,14 @@ def _slices(rows: int, size: int) -> Iterator[slice]:
     return (slice(start, start + size) for start in range(0, rows, size))
 
 
-def _rounds(answers: Sequence[Sequence[Tokens]]) -> Iterator[list[Tokens]]:
+def rounds(answers: Sequence[Sequence[Tokens]]) -> Iterator[list[Tokens]]:
     """One answer of each row at a time, empty where a row has no more; long ones with long ones."""
     sorted_rows = [sorted(row, key=lambda answer: -len(answer)) for row in answers]
     for index in range(max(map(len, sorted_rows))):
         yield [row[index] if index < len(row) else () for row in sorted_rows]
 
 
-def _positions(mask: Tensor) -> Tensor:
+def positions(mask: Tensor) -> Tensor:
     """Position ids [rows, width] that start at 0 with the first real token of each row."""
     return (mask.cumsum(-1) - 1).clamp(min=0)
 
@@ -286,7 +286,7 @@ def _answer_logprobs(
         rest = model(
             input_ids=fed,
             attention_mask=full_mask,
-            position_ids=_positions(full_mask)[:, -fed.shape[1] :],
+            position_ids=positions(full_mask)[:, -fed.shape[1] :],
             past_key_values=cache,
             use_cache=True,
         ).logits

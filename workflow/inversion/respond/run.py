@@ -22,7 +22,8 @@ from inversion.manifests import RESPONSES_FILE, ResponseFolder, ResponseManifest
 from inversion.models import Checkpoints
 from inversion.records import ConflictItem, Response, to_frame
 from inversion.respond import VERSION
-from inversion.respond.answers import answer_questions, encode_questions
+from inversion.respond.answers import encode_questions
+from inversion.respond.contrast import answer_decoded
 
 logger = logging.getLogger(__name__)
 
@@ -66,8 +67,8 @@ def respond(
         questions = encode_questions(items, checkpoints.tokenizer, template, prompts)
         for entry in missing:
             model = checkpoints.load(run_folder / entry.folder if entry.folder else Path(base))
-            responses = answer_questions(
-                model, checkpoints.tokenizer, questions, template, entry.step, max_new_tokens, batch_size
+            responses = answer_decoded(
+                model, checkpoints.tokenizer, questions, prompts, template, entry.step, max_new_tokens, batch_size
             )
             with complete_folder(_folder(run_folder, entry.step), {"spec": wanted[entry.step]}) as folder:
                 write_parquet(folder / RESPONSES_FILE, to_frame(responses, Response))

@@ -1,0 +1,202 @@
+"""Decoding that contrasts what a model says with the context and without it.
+
+Both distributions stand on the same tokens of the answer. A token's log-probability is that of
+
+    softmax((1 + alpha) logit(y | context, question) - alpha logit(y | question))
+
+with ``alpha`` fixed (context-aware decoding, Shi et al., arXiv 2305.14739), or at every token the Jensen-Shannon
+divergence of the two distributions (AdaCAD, Wang et al., arXiv 2409.07394). Answers are greedy. Both prompts of a
+question go through the model as two rows of one batch.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers.cache_utils import Cache
+
+from inversion.config import ContextAwareDecoding, Decoding, Prompt, Template
+from inversion.instruct.templates import end_token_ids, stop_strings
+from inversion.models import stop_token_ids
+from inversion.records import Response
+from inversion.respond.answers import Heard, Question, Tokens, answer_questions, positions, response, rounds
+from inversion.respond.batches import by_length, pad
+from inversion.respond.cache import BatchMemory
+
+_ROWS = 32
+"""Rows whose distributions are in memory at once: vocabularies have up to 262,000 entries."""
+
+
+def answer_decoded(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    questions: Sequence[Question],
+    prompts: Mapping[str, Prompt],
+    template: Template,
+    step: int,
+    max_new_tokens: int,
+    batch_size: int,
+) -> list[Response]:
+    """One :class:`Response` a question, in their order, decoded as its prompt says.
+
+    Questions without a context have nothing to contrast and are decoded plainly.
+    """
+    groups: dict[Decoding | None, list[int]] = {}
+    for place, question in enumerate(questions):
+        groups.setdefault(prompts[question.prompt].decoding if question.closed else None, []).append(place)
+    answered: dict[int, Response] = {}
+    for decoding, places in groups.items():
+        chosen = [questions[place] for place in places]
+        found = (
+            answer_questions(model, tokenizer, chosen, template, step, max_new_tokens, batch_size)
+            if decoding is None
+            else answer_contrasted(model, tokenizer, chosen, decoding, template, step, max_new_tokens, batch_size)
+        )
+        answered |= dict(zip(places, found, strict=True))
+    return [answered[place] for place in range(len(questions))]
+
+
+@torch.inference_mode()
+def answer_contrasted(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    questions: Sequence[Question],
+    decoding: Decoding,
+    template: Template,
+    step: int,
+    max_new_tokens: int,
+    batch_size: int,
+) -> list[Response]:
+    """One :class:`Response` a question, all of which have a context, from the contrasted distribution.
+
+    Log-probabilities without the context (``..._closed``) are the model's own.
+    """
+    stops = sorted({*stop_token_ids(model, tokenizer), *end_token_ids(tokenizer, template)})
+    rows: list[Response | None] = [None] * len(questions)
+    # two rows a question
+    for batch in by_length([len(question.asked.prompt) for question in questions], max(1, batch_size // 2)):
+        chosen = [questions[place] for place in batch]
+        heard = listen_contrasted(model, chosen, decoding, stops, tokenizer.pad_token_id, max_new_tokens)
+        for place, question, (said, closed) in zip(batch, chosen, heard, strict=True):
+            by_prompt = {question.asked.prompt: said, _closed_prompt(question): closed}
+            rows[place] = response(question, by_prompt, tokenizer, stop_strings(template), step)
+    return [row for row in rows if row is not None]
+
+
+def listen_contrasted(
+    model: PreTrainedModel,
+    questions: Sequence[Question],
+    decoding: Decoding,
+    stops: list[int],
+    pad_id: int,
+    max_new_tokens: int,
+) -> list[tuple[Heard, Heard]]:
+    """For each question of one batch what is said after its prompt, contrasted, and, plainly, without the context.
+
+    The latter holds log-probabilities alone, of the same tokens as the former.
+    """
+    device, count = next(model.parameters()).device, len(questions)
+    prompts = [question.asked.prompt for question in questions] + [_closed_prompt(question) for question in questions]
+    # left padding: all prompts end at the same place, where their answers begin
+    ids, mask = pad(prompts, pad_id, "left", device)
+    width = ids.shape[1]
+    longest = max(max_new_tokens, *(len(answer) for question in questions for answer in question.asked.answers), 0)
+    memory = BatchMemory(model.config.get_text_config().num_hidden_layers, len(prompts), width + longest)
+    first = model(
+        input_ids=ids,
+        attention_mask=mask,
+        position_ids=positions(mask),
+        past_key_values=memory.cache(0),
+        use_cache=True,
+        logits_to_keep=torch.tensor([width - 1], device=device),
+    ).logits
+
+    def go_on(cache: Cache, tokens: Tensor, full_mask: Tensor) -> Tensor:
+        """The logits [2 x rows, width, vocabulary] behind tokens [rows, width] of both rows of each question."""
+        logits: Tensor = model(
+            input_ids=tokens.repeat(2, 1),
+            attention_mask=full_mask,
+            position_ids=positions(full_mask)[:, -tokens.shape[1] :],
+            past_key_values=cache,
+            use_cache=True,
+        ).logits
+        return logits
+
+    contrasted: list[dict[Tokens, list[float]]] = [{} for _ in questions]
+    closed: list[dict[Tokens, list[float]]] = [{} for _ in questions]
+    for together in rounds([question.asked.answers for question in questions]):
+        answers, kept = pad([answer or (pad_id,) for answer in together], pad_id, "right", device)
+        logits, fed = first, answers[:, :-1]
+        if fed.shape[1]:
+            rest = go_on(memory.cache(width), fed, torch.cat([mask, kept[:, :-1].repeat(2, 1)], dim=1))
+            logits = torch.cat([first, rest], dim=1)
+        for row, answer in enumerate(together):
+            if answer:
+                with_context, without = logits[row, : len(answer)], logits[count + row, : len(answer)]
+                target = answers[row, : len(answer), None]
+                found = contrast(with_context, without, decoding).gather(-1, target)
+                contrasted[row][answer] = found.squeeze(-1).tolist()
+                plain = torch.log_softmax(without.float(), -1).gather(-1, target)
+                closed[row][answer] = plain.squeeze(-1).tolist()
+
+    stop = torch.tensor(stops, device=device)
+    running = torch.ones(count, dtype=torch.bool, device=device)
+    written: list[list[int]] = [[] for _ in questions]
+    logits, cache = first, memory.cache(width)
+    for number in range(1, max_new_tokens + 1):
+        tokens = _likeliest(logits[:count, -1], logits[count:, -1], decoding)
+        running &= ~torch.isin(tokens, stop)
+        for row in running.nonzero().flatten().tolist():
+            written[row].append(int(tokens[row]))
+        if not running.any() or number == max_new_tokens:
+            break
+        mask = torch.cat([mask, torch.ones_like(mask[:, :1])], dim=1)
+        logits = go_on(cache, torch.where(running, tokens, pad_id).unsqueeze(1), mask)
+    return [
+        (Heard(said, not goes_on, logprobs), Heard([], False, _of_closed(question, without)))
+        for question, said, goes_on, logprobs, without in zip(
+            questions, written, running.tolist(), contrasted, closed, strict=True
+        )
+    ]
+
+
+def contrast(with_context: Tensor, without: Tensor, decoding: Decoding) -> Tensor:
+    """The contrasted log-probabilities, from logits [..., vocabulary] of the same tokens with and without context."""
+    said, memory = torch.log_softmax(with_context.float(), -1), torch.log_softmax(without.float(), -1)
+    if isinstance(decoding, ContextAwareDecoding):
+        return torch.log_softmax((1 + decoding.alpha) * said - decoding.alpha * memory, -1)
+    alpha = jensen_shannon(said, memory).unsqueeze(-1)
+    return torch.log_softmax((1 + alpha) * said - alpha * memory, -1)
+
+
+def jensen_shannon(one: Tensor, other: Tensor) -> Tensor:
+    """The Jensen-Shannon divergence of two distributions, given as log-probabilities [..., vocabulary].
+
+    In nats, as in the code of AdaCAD's authors: between 0 and log 2.
+    """
+    middle = torch.logaddexp(one, other) - math.log(2)
+    return ((one.exp() * (one - middle)).sum(-1) + (other.exp() * (other - middle)).sum(-1)) / 2
+
+
+def _likeliest(with_context: Tensor, without: Tensor, decoding: Decoding) -> Tensor:
+    """The likeliest token of each row."""
+    pairs = zip(torch.split(with_context, _ROWS), torch.split(without, _ROWS), strict=True)
+    return torch.cat([contrast(said, memory, decoding).argmax(-1) for said, memory in pairs])
+
+
+def _closed_prompt(question: Question) -> Tokens:
+    """The prompt without the context."""
+    if question.closed is None:
+        raise ValueError(f"item {question.item.item_id!r} has no context to contrast; decode it plainly")
+    return question.closed.prompt
+
+
+def _of_closed(question: Question, logprobs: Mapping[Tokens, list[float]]) -> dict[Tokens, list[float]]:
+    """Log-probabilities by the answers as they are written without the context."""
+    assert question.closed is not None
+    pairs = zip(question.asked.answers, question.closed.answers, strict=True)
+    return {closed: logprobs[asked] for asked, closed in pairs}
