@@ -45,3 +45,25 @@ def test_the_papers_grid_is_planned_without_network_or_heavy_imports(checkout):
 def test_a_shipped_study_is_valid(name):
     study = read_config(ROOT / "config" / f"{name}.yaml")
     assert {"capitals", "world-facts", "biographies", "quotes"} <= set(study.sets)
+
+
+def test_the_study_of_mitigations_is_planned(checkout):
+    path = "config/organism-mitigations.yaml"
+    shutil.copy(ROOT / path, checkout.folder / "config")
+    done = subprocess.run(
+        checkout.command("--dry-run", "--configfile", path),
+        cwd=checkout.folder,
+        env=checkout.environment,
+        capture_output=True,
+        text=True,
+        timeout=400,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    jobs = dict(re.findall(r"^(\w+) +(\d+)$", done.stdout + done.stderr, re.MULTILINE))
+    study = read_config(ROOT / path)
+    assert int(jobs["finetune"]) == len(study.recipes) == 5
+    assert jobs["tabulate_tradeoffs"] == jobs["score_context_need"] == jobs["prepare_base"] == "1"
+    assert {prompt.instruction for prompt in study.evaluation.prompts.values()} > {
+        recipe.indicator.text for recipe in study.recipes.values() if recipe.indicator
+    }
