@@ -1,5 +1,6 @@
 """What a change makes Snakemake do again, and what it does not."""
 
+import json
 import stat
 from pathlib import Path
 
@@ -134,6 +135,27 @@ def test_the_forward_batch_size_changes_no_response(rerun):
     assert manifest.read_bytes() == before
     log = rerun.result("logs/generate_responses/llama/mixture/standard/seed0/chunk-000.log").read_text()
     assert "to question" not in log
+
+
+def test_a_benchmark_that_is_added_asks_the_checkpoints_that_there_are(rerun):
+    question = {"context": "a b .", "question": "a ?", "answers": {"text": ["b"]}}
+    (rerun.folder / "squad.json").write_text(json.dumps([question]))
+
+    def add(study):
+        study["benchmarks"] = {"reading": {"task": "squad", "path": "squad.json"}}
+        study["evaluation"]["benchmark_every"] = 9  # the first checkpoint and the last
+        study["experiments"]["recipes"]["recipes"] = ["standard"]
+
+    rerun.study(add)
+    planned = rules(rerun.plan())
+    assert {"run_benchmarks", "collect_benchmarks"} <= planned
+    assert not planned & {"finetune", "generate_responses", "label_responses"}
+    rerun.run("results/tables/curves.parquet")
+    rates = pl.read_parquet(rerun.result("tables/curves.parquet")).filter(
+        pl.col("set").is_in(["reading", "ID accuracy"])
+    )
+    assert sorted(set(rates["step"])) == [0, 6]
+    assert set(rates["set"]) == {"reading", "ID accuracy"}
 
 
 def test_thinned_checkpoints_rerun_nothing(rerun):
