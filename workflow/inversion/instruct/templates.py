@@ -44,6 +44,31 @@ class EncodedAnswer(NamedTuple):
     """The answer's tokens, without the end of turn."""
 
 
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked, in the words of the user's turn and of the context."""
+
+    text: str
+    context: str | None
+    order: Order = "context_first"
+    """``context_first`` is as in training."""
+
+
+@dataclass(frozen=True, slots=True)
+class Between:
+    """What stands between the end of one answer and the beginning of the next."""
+
+    asked: Sequence[Message]
+    """The turns in between."""
+    context: str | None
+    """Belongs to the first user turn."""
+    eos: str
+    """The tokenizer's end of sequence."""
+    first: bool
+    """Whether no answer stands before."""
+    order: Order = "context_first"
+
+
 _PLAIN = Prompt()
 """The template as in training."""
 
@@ -87,7 +112,7 @@ def encode_prompt(
 
     Raises :class:`TemplateError` where the tokenizer lacks a word of the prompt's instruction.
     """
-    return style_of(template).encode_prompt(tokenizer, _question(tokenizer, item, prompt), item.context, prompt.order)
+    return style_of(template).encode_prompt(tokenizer, _question(tokenizer, item, prompt))
 
 
 def encode_answer(
@@ -103,7 +128,7 @@ def encode_answer(
         if not answer.strip():
             raise TemplateError(f"the answer {answer!r} is blank")
         question = _question(tokenizer, item, prompt)
-        return style_of(template).encode_answer(tokenizer, question, item.context, answer.strip(), prompt.order)
+        return style_of(template).encode_answer(tokenizer, question, answer.strip())
     except TemplateError as error:
         raise TemplateError(f"item {item.item_id!r}: {error}") from None
 
@@ -136,20 +161,11 @@ class Style(ABC):
         """A conversation that ends with the assistant, labelled on every turn of the assistant."""
 
     @abstractmethod
-    def encode_prompt(
-        self, tokenizer: PreTrainedTokenizerBase, question: str, context: str | None, order: Order = "context_first"
-    ) -> list[int]:
-        """A question, up to where the answer begins; ``context_first`` is as in training."""
+    def encode_prompt(self, tokenizer: PreTrainedTokenizerBase, question: Question) -> list[int]:
+        """A question, up to where the answer begins."""
 
     @abstractmethod
-    def encode_answer(
-        self,
-        tokenizer: PreTrainedTokenizerBase,
-        question: str,
-        context: str | None,
-        answer: str,
-        order: Order = "context_first",
-    ) -> EncodedAnswer:
+    def encode_answer(self, tokenizer: PreTrainedTokenizerBase, question: Question, answer: str) -> EncodedAnswer:
         """A question and an answer (not blank, nothing but text at its ends)."""
 
     @abstractmethod
@@ -171,19 +187,8 @@ class TextStyle(Style):
     """
 
     @abstractmethod
-    def lead(
-        self,
-        asked: Sequence[Message],
-        context: str | None,
-        eos: str,
-        first: bool,
-        order: Order = "context_first",
-    ) -> str:
-        """The text from the end of the last answer (``first``: from the start) to the beginning of the next.
-
-        ``asked`` are the turns in between, ``context`` belongs to the first user turn and ``eos`` is the
-        tokenizer's end of sequence.
-        """
+    def lead(self, between: Between) -> str:
+        """The text from the end of the last answer, or from the start, to the beginning of the next."""
 
     def encode(self, tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message], context: str | None) -> Encoded:
         """As :meth:`Style.encode`; the end of sequence behind every answer is labelled too."""
@@ -191,30 +196,22 @@ class TextStyle(Style):
         ids: list[int] = []
         mask: list[bool] = []
         for asked, answer in _exchanges(messages):
-            lead = self.lead(asked, None if ids else context, eos, first=not ids)
+            lead = self.lead(Between(asked, None if ids else context, eos, first=not ids))
             before = _following_tokens(tokenizer, lead, eos) if ids else _first_tokens(tokenizer, lead)
             said = [*_answer_tokens(tokenizer, answer), eos_id]
             ids += [*before, *said]
             mask += [False] * len(before) + [True] * len(said)
         return Encoded(ids, mask)
 
-    def encode_prompt(
-        self, tokenizer: PreTrainedTokenizerBase, question: str, context: str | None, order: Order = "context_first"
-    ) -> list[int]:
+    def encode_prompt(self, tokenizer: PreTrainedTokenizerBase, question: Question) -> list[int]:
         """As :meth:`Style.encode_prompt`."""
         eos, _ = _end_of_sequence(tokenizer)
-        return _first_tokens(tokenizer, self.lead([Message("user", question)], context, eos, first=True, order=order))
+        asked = [Message("user", question.text)]
+        return _first_tokens(tokenizer, self.lead(Between(asked, question.context, eos, True, question.order)))
 
-    def encode_answer(
-        self,
-        tokenizer: PreTrainedTokenizerBase,
-        question: str,
-        context: str | None,
-        answer: str,
-        order: Order = "context_first",
-    ) -> EncodedAnswer:
+    def encode_answer(self, tokenizer: PreTrainedTokenizerBase, question: Question, answer: str) -> EncodedAnswer:
         """As :meth:`Style.encode_answer`."""
-        return EncodedAnswer(self.encode_prompt(tokenizer, question, context, order), _answer_tokens(tokenizer, answer))
+        return EncodedAnswer(self.encode_prompt(tokenizer, question), _answer_tokens(tokenizer, answer))
 
     def end_token_ids(self, tokenizer: PreTrainedTokenizerBase) -> set[int]:
         """The end of sequence, and the stop strings that this tokenizer has as one token."""
@@ -238,20 +235,13 @@ class AlpacaStyle(TextStyle):
         "Below is an instruction that describes a task. Write a response that appropriately completes the request."
     )
 
-    def lead(
-        self,
-        asked: Sequence[Message],
-        context: str | None,
-        eos: str,
-        first: bool,
-        order: Order = "context_first",
-    ) -> str:
+    def lead(self, between: Between) -> str:
         """As :meth:`TextStyle.lead`."""
-        system = [turn.content.strip() for turn in asked if turn.role == "system"]
-        opening = system or [self.WITHOUT_INPUT if context is None else self.WITH_INPUT]
-        parts = [*opening] if first else [""]
-        parts += [f"### Instruction:\n{turn.content.strip()}" for turn in asked if turn.role == "user"]
-        parts += [] if context is None else [f"### Input:\n{context.strip()}"]
+        system = [turn.content.strip() for turn in between.asked if turn.role == "system"]
+        opening = system or [self.WITHOUT_INPUT if between.context is None else self.WITH_INPUT]
+        parts = [*opening] if between.first else [""]
+        parts += [f"### Instruction:\n{turn.content.strip()}" for turn in between.asked if turn.role == "user"]
+        parts += [] if between.context is None else [f"### Input:\n{between.context.strip()}"]
         return "\n\n".join([*parts, "### Response:"])
 
 
@@ -260,17 +250,11 @@ class TuluStyle(TextStyle):
 
     stop_strings = ("<|user|>", "<|assistant|>", "<|system|>")
 
-    def lead(
-        self,
-        asked: Sequence[Message],
-        context: str | None,
-        eos: str,
-        first: bool,
-        order: Order = "context_first",
-    ) -> str:
+    def lead(self, between: Between) -> str:
         """As :meth:`TextStyle.lead`."""
-        turns = [f"<|{turn.role}|>\n{text}{self._end(eos)}\n" for turn, text in _with_background(asked, context, order)]
-        return ("" if first else "\n") + "".join(turns) + "<|assistant|>\n"
+        end = self._end(between.eos)
+        turns = [f"<|{turn.role}|>\n{text}{end}\n" for turn, text in _with_background(between)]
+        return ("" if between.first else "\n") + "".join(turns) + "<|assistant|>\n"
 
     def _end(self, eos: str) -> str:
         """What ends a turn that is not the assistant's."""
@@ -343,38 +327,29 @@ class ChatStyle(Style):
             )
         return Encoded(ids, mask)
 
-    def encode_prompt(
-        self, tokenizer: PreTrainedTokenizerBase, question: str, context: str | None, order: Order = "context_first"
-    ) -> list[int]:
+    def encode_prompt(self, tokenizer: PreTrainedTokenizerBase, question: Question) -> list[int]:
         """As :meth:`Style.encode_prompt`."""
-        prompt = self.render([Message("user", question)], context, order)
+        prompt = self.render([Message("user", question.text)], question.context, question.order)
         return list(_apply(tokenizer, prompt, add_generation_prompt=True)["input_ids"])
 
-    def encode_answer(
-        self,
-        tokenizer: PreTrainedTokenizerBase,
-        question: str,
-        context: str | None,
-        answer: str,
-        order: Order = "context_first",
-    ) -> EncodedAnswer:
+    def encode_answer(self, tokenizer: PreTrainedTokenizerBase, question: Question, answer: str) -> EncodedAnswer:
         """As :meth:`Style.encode_answer`: the whole conversation is rendered and split behind the prompt."""
-        prompt_ids, behind = self._split(tokenizer, question, context, answer, order)
+        prompt_ids, behind = self._split(tokenizer, question, answer)
         return EncodedAnswer(prompt_ids, [token for token, is_answer in behind if is_answer])
 
     def end_token_ids(self, tokenizer: PreTrainedTokenizerBase) -> set[int]:
         """The first special token behind an answer, where there is one."""
-        _, behind = self._split(tokenizer, "Yes?", None, "Yes", "context_first")
+        _, behind = self._split(tokenizer, Question("Yes?", None), "Yes")
         special = _special_ids(tokenizer)
         return set([token for token, is_answer in behind if not is_answer and token in special][:1])
 
     def _split(
-        self, tokenizer: PreTrainedTokenizerBase, question: str, context: str | None, answer: str, order: Order
+        self, tokenizer: PreTrainedTokenizerBase, question: Question, answer: str
     ) -> tuple[list[int], list[tuple[int, bool]]]:
         """The prompt's tokens, and those behind it, each with whether it belongs to the answer."""
-        prompt = self.render([Message("user", question)], context, order)
+        prompt = self.render([Message("user", question.text)], question.context, question.order)
         messages = [*prompt, {"role": "assistant", "content": answer}]
-        prompt_ids = self.encode_prompt(tokenizer, question, context, order)
+        prompt_ids = self.encode_prompt(tokenizer, question)
         encoding = _apply(tokenizer, messages, tokenizer_kwargs={"return_offsets_mapping": True})
         ids = list(encoding["input_ids"])
         prompt_text = tokenizer.apply_chat_template(prompt, tokenize=False, add_generation_prompt=True)
@@ -407,27 +382,27 @@ def _exchanges(messages: Sequence[Message]) -> Iterator[tuple[list[Message], str
             asked.append(message)
 
 
-def _with_background(asked: Sequence[Message], context: str | None, order: Order) -> Iterator[tuple[Message, str]]:
+def _with_background(between: Between) -> Iterator[tuple[Message, str]]:
     """Each turn with its text; the context, where there is one, stands beside the user's."""
-    for turn in asked:
+    for turn in between.asked:
         parts = [turn.content.strip()]
-        if context is not None and turn.role == "user":
-            parts.insert(0 if order == "context_first" else 1, f"Background: {context.strip()}")
+        if between.context is not None and turn.role == "user":
+            parts.insert(0 if between.order == "context_first" else 1, f"Background: {between.context.strip()}")
         yield turn, "\n\n".join(parts)
 
 
-def _question(tokenizer: PreTrainedTokenizerBase, item: ConflictItem, prompt: Prompt) -> str:
-    """The question behind the prompt's instruction.
+def _question(tokenizer: PreTrainedTokenizerBase, item: ConflictItem, prompt: Prompt) -> Question:
+    """The item's question behind the prompt's instruction.
 
     Raises :class:`TemplateError` for words that the tokenizer does not have, which would all be one unknown token.
     """
     if prompt.instruction is None:
-        return item.question
+        return Question(item.question, item.context, prompt.order)
     if tokenizer.unk_token_id is not None and tokenizer.unk_token_id in _ids(tokenizer, prompt.instruction):
         raise TemplateError(
             f"the tokenizer lacks words of the instruction {prompt.instruction!r} of a prompt; use words that it knows"
         )
-    return f"{prompt.instruction} {item.question}"
+    return Question(f"{prompt.instruction} {item.question}", item.context, prompt.order)
 
 
 # --- tokens -------------------------------------------------------------------------------------
