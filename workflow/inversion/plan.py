@@ -18,7 +18,7 @@ FLOPS = 1.5e14
 BYTES_A_SECOND = 1.0e12
 """What it reads of its memory, which bounds generation."""
 LARGE = 1_000_000_000
-"""Parameters from which a model is run on a GPU, as in the rules."""
+"""Parameters from which the rules run a model on a GPU."""
 MODEL_PARAMETERS = 7e9
 """Of a model whose name does not say."""
 EXAMPLES = 100_000

@@ -18,6 +18,7 @@ from inversion import conflict, respond, train, world
 from inversion.artifacts import code_fingerprint, file_hashes, fingerprint
 from inversion.config import ConfigError, Figure, parse_config
 from inversion.manifests import CheckpointList
+from inversion.plan import LARGE
 
 
 def _study():
@@ -224,8 +225,6 @@ def world_of(spec):
 
 # --- resources: what a job asks of a machine or a cluster; a profile's set-resources goes before it -----
 
-LARGE = 1_000_000_000
-"""Parameters from which a model is run on a GPU."""
 PROCESS_MB = 3_000
 """Main memory of a process with the libraries and its data loaded."""
 
