@@ -11,7 +11,7 @@ from inversion.instruct.templates import end_token_ids
 from inversion.models import stop_token_ids
 from inversion.records import ConflictItem
 from inversion.respond.answers import answer_questions, encode_questions
-from inversion.respond.contrast import answer_decoded, contrast, jensen_shannon
+from inversion.respond.contrast import answer_contrasted, answer_decoded, contrast, jensen_shannon
 
 FAMILIES = ("gpt_neox", "llama", "mistral")
 AWARE = ContextAwareDecoding(method="context_aware", alpha=0.7)
@@ -106,6 +106,13 @@ def test_items_without_a_context_and_plain_prompts_are_decoded_plainly(tiny_mode
         if question.closed is None or question.prompt == "plain":
             assert one.text == other.text
             assert one.context_logprob == (other.context_logprob and pytest.approx(other.context_logprob, abs=1e-5))
+
+
+def test_without_a_context_there_is_nothing_to_contrast(tiny_model, tokenizer, template, items):
+    bare = next(item for item in items if item.context is None)
+    questions = encode_questions([bare], tokenizer, template, {"aware": PROMPTS["aware"]})
+    with pytest.raises(ValueError, match=f"item '{bare.item_id}' has no context"):
+        answer_contrasted(tiny_model(), tokenizer, questions, AWARE, template, 7, 5, 6)
 
 
 @pytest.mark.parametrize("batch_size", [1, 3, 64])

@@ -23,7 +23,7 @@ from inversion.config import ContextAwareDecoding, Decoding, Prompt, Template
 from inversion.instruct.templates import end_token_ids, stop_strings
 from inversion.models import stop_token_ids
 from inversion.records import Response
-from inversion.respond.answers import Heard, Question, Tokens, answer_questions, positions, response, rounds
+from inversion.respond.answers import Encoded, Heard, Question, Tokens, answer_questions, positions, response, rounds
 from inversion.respond.batches import by_length, pad
 from inversion.respond.cache import BatchMemory
 
@@ -71,20 +71,21 @@ def answer_contrasted(
     max_new_tokens: int,
     batch_size: int,
 ) -> list[Response]:
-    """One :class:`Response` a question, all of which have a context, from the contrasted distribution.
+    """One :class:`Response` a question, in their order, from the contrasted distribution.
 
-    Log-probabilities without the context (``..._closed``) are the model's own.
+    Log-probabilities without the context (``..._closed``) are the model's own. Raises :class:`ValueError` for a
+    question without a context.
     """
     stops = sorted({*stop_token_ids(model, tokenizer), *end_token_ids(tokenizer, template)})
-    rows: list[Response | None] = [None] * len(questions)
+    answered: dict[int, Response] = {}
     # two rows a question
     for batch in by_length([len(question.asked.prompt) for question in questions], max(1, batch_size // 2)):
         chosen = [questions[place] for place in batch]
         heard = listen_contrasted(model, chosen, decoding, stops, tokenizer.pad_token_id, max_new_tokens)
         for place, question, (said, closed) in zip(batch, chosen, heard, strict=True):
-            by_prompt = {question.asked.prompt: said, _closed_prompt(question): closed}
-            rows[place] = response(question, by_prompt, tokenizer, stop_strings(template), step)
-    return [row for row in rows if row is not None]
+            by_prompt = {question.asked.prompt: said, _closed(question).prompt: closed}
+            answered[place] = response(question, by_prompt, tokenizer, stop_strings(template), step)
+    return [answered[place] for place in range(len(questions))]
 
 
 def listen_contrasted(
@@ -100,7 +101,7 @@ def listen_contrasted(
     The latter holds log-probabilities alone, of the same tokens as the former.
     """
     device, count = next(model.parameters()).device, len(questions)
-    prompts = [question.asked.prompt for question in questions] + [_closed_prompt(question) for question in questions]
+    prompts = [question.asked.prompt for question in questions] + [_closed(question).prompt for question in questions]
     # left padding: all prompts end at the same place, where their answers begin
     ids, mask = pad(prompts, pad_id, "left", device)
     width = ids.shape[1]
@@ -188,15 +189,14 @@ def _likeliest(with_context: Tensor, without: Tensor, decoding: Decoding) -> Ten
     return torch.cat([contrast(said, memory, decoding).argmax(-1) for said, memory in pairs])
 
 
-def _closed_prompt(question: Question) -> Tokens:
-    """The prompt without the context."""
+def _closed(question: Question) -> Encoded:
+    """The question without its context."""
     if question.closed is None:
         raise ValueError(f"item {question.item.item_id!r} has no context to contrast; decode it plainly")
-    return question.closed.prompt
+    return question.closed
 
 
 def _of_closed(question: Question, logprobs: Mapping[Tokens, list[float]]) -> dict[Tokens, list[float]]:
     """Log-probabilities by the answers as they are written without the context."""
-    assert question.closed is not None
-    pairs = zip(question.asked.answers, question.closed.answers, strict=True)
+    pairs = zip(question.asked.answers, _closed(question).answers, strict=True)
     return {closed: logprobs[asked] for asked, closed in pairs}
