@@ -607,3 +607,19 @@ def test_prompts_are_checked():
         values["evaluation"]["prompts"] = prompts
         with pytest.raises(ConfigError, match=message):
             parse_config(values)
+
+
+def test_figures_of_probes_need_their_probes_and_datasets_with_kinds():
+    bare = with_value("experiments.all.figures", ["attention"])
+    assert fault(bare) == (
+        "experiments.all.figures lists 'attention', which shows a probe that the study does not make; add "
+        "`probes: {attention: {}}` or remove the figure"
+    )
+    assert parse_config(bare | {"probes": {"attention": {}}}).probes.attention is not None
+    kinds = with_value("experiments.all.figures", ["gradients"]) | {"probes": {"gradients": {"examples": 3}}}
+    assert parse_config(kinds).probes.gradients is not None
+    kinds["experiments"]["all"]["datasets"] = ["tulu", "own"]
+    assert fault(kinds) == (
+        "experiments.all.figures lists 'gradients', but examples of 'own' know no kinds; only datasets with "
+        "`source: world` do"
+    )

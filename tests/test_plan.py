@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from inversion.config import read_config
+from inversion.config import AttentionProbe, GradientProbe, Probes, read_config
 from inversion.plan import FLOPS, Known, PlannedJob, assumptions, checkpoints, parameters, plan, table
 
 STUDY = read_config(Path(__file__).parents[1] / "config/paper.yaml")
 RUN = {"model": "llama-2-7b", "dataset": "alpaca", "recipe": "standard", "seed": "0"}
+PROBES = ["probe_attention", "probe_gradients"]
 RULES = ["prefetch_model", "finetune", "generate_responses", "label_responses"]
 
 
@@ -73,3 +74,14 @@ def test_stages_come_in_the_order_of_the_rules_and_add_up():
     text = table(rows).splitlines()
     assert text[-1].split()[:2] == ["total", str(sum(row.jobs for row in rows))]
     assert any("100000 examples each" in line for line in assumptions(STUDY, Known()))
+
+
+def test_probes_cost_their_passes_at_every_checkpoint():
+    probed = STUDY.model_copy(
+        update={"probes": Probes(attention=AttentionProbe(items=1000), gradients=GradientProbe(examples=1000))}
+    )
+    known = Known(examples={"alpaca": 52_002}, parameters={"llama-2-7b": 7_000_000_000})
+    rows = {row.rule: row for row in plan(probed, PROBES, [job(rule) for rule in PROBES], known)}
+    token = 2 * 7e9 / FLOPS / 3600
+    for rule, tokens in (("probe_attention", 1000 * len(STUDY.sets) * 150), ("probe_gradients", 18 * 1000 * 400)):
+        assert rows[rule].gpu_hours == pytest.approx(18 * (tokens * token + 0.02))

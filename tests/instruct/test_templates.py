@@ -25,6 +25,7 @@ from inversion.instruct.templates import (
     encode_last_turn,
     encode_prompt,
     end_token_ids,
+    locate_in_prompt,
     stop_strings,
 )
 from inversion.records import ConflictItem, Example, Message
@@ -410,3 +411,80 @@ def test_a_tokenizer_that_joins_lines_to_words_is_refused():
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=joined, eos_token="</s>")
     with pytest.raises(TemplateError, match="joins the text 'H' with a line break"):
         encode_example(tokenizer, TuluTemplate(), example("H", "H"))
+
+
+# --- where the context stands -------------------------------------------------------------------
+
+
+def pieces(tokenizer, located, part):
+    return tokenizer.decode([t for t, flag in zip(located.prompt_ids, getattr(located, part), strict=True) if flag])
+
+
+EVERY = [
+    *((family, template) for family in (NEOX, LEGACY, FIRST) for template in STYLES.values()),
+    *((tokenizer, TEMPLATE) for tokenizer in (BPE, LLAMA_BPE, WORD)),
+]
+each_writing = pytest.mark.parametrize(
+    ("tokenizer", "template"),
+    EVERY,
+    ids=[f"{t}-{f}" for f in ("neox", "llama", "metaspace") for t in STYLES] + ["chatml", "chat-llama", "chat-words"],
+)
+CONTEXT = "In 2030 the capital moved from Kabul to Herat."
+
+
+@each_writing
+@pytest.mark.parametrize("order", ["context_first", "question_first"])
+def test_the_tokens_of_context_and_subject_are_found(tokenizer, template, order):
+    asked = replace(item(f" {CONTEXT}\n" if template is not TEMPLATE else CONTEXT), subject="AFGHANISTAN")
+    prompt = Prompt(order=order)
+    located = locate_in_prompt(tokenizer, template, asked, prompt)
+    assert located.prompt_ids == encode_prompt(tokenizer, template, asked, prompt)
+    assert len(located.context) == len(located.subject) == len(located.prompt_ids)
+    known = CONTEXT if tokenizer is not WORD else tokenizer.decode(tokenizer(CONTEXT).input_ids)
+    assert pieces(tokenizer, located, "context").strip() == known
+    # with the question mark where that is no token of its own
+    shared = tokenizer in (LEGACY, FIRST, WORD)
+    assert pieces(tokenizer, located, "subject").strip() == ("Afghanistan?" if shared else "Afghanistan")
+
+
+@each_writing
+@settings(max_examples=25)
+@given(context=texts, question=texts)
+@example_of(context="Kabul", question="Kabul? Background: Kabul")
+@example_of(context="✓", question="✓✓")
+def test_any_context_is_found_in_its_tokens_and_in_no_others(tokenizer, template, context, question):
+    asked = ConflictItem("i", "s", "conflict", question, context, ["a"], [], "c", "s")
+    try:
+        located = locate_in_prompt(tokenizer, template, asked)
+    except TemplateError:  # Llama's chat template strips the turn that the question ends
+        assert tokenizer is LLAMA_BPE
+        assert question != question.strip()
+        return
+    chosen = [index for index, flag in enumerate(located.context) if flag]
+    ids = located.prompt_ids
+    assert chosen == list(range(chosen[0], chosen[-1] + 1))
+    if tokenizer is not WORD:  # that one does not know every word
+        assert context.strip() in tokenizer.decode([ids[index] for index in chosen])
+        before, behind = tokenizer.decode(ids[: chosen[0]]), tokenizer.decode(ids[chosen[-1] + 1 :])
+        assert len(before + behind) <= len(tokenizer.decode(ids)) - len(context.strip())
+    assert not any(located.subject)
+
+
+def test_a_subject_is_a_whole_word_of_the_question_only():
+    world_item = item("Oman lies in the Romans' Oman.")
+    question = "What is Oman's capital, Romans of oman?"
+    located = locate_in_prompt(NEOX, TuluTemplate(), replace(world_item, question=question, subject="Oman"))
+    words = pieces(NEOX, located, "subject").lower().split()
+    assert "".join(words) == "omanoman"
+    without = locate_in_prompt(NEOX, TuluTemplate(), replace(world_item, context=None))
+    assert not any(without.context + without.subject)
+
+
+def test_a_template_that_changes_the_context_is_refused():
+    shouting = bpe_tokenizer(
+        CHATML.replace("{{ m['content'] }}<|im_end|>{% end", "{{ m['content'] | upper }}{% end", 1)
+    )
+    assert locate_in_prompt(shouting, TEMPLATE, item("12."))
+    twice = ChatTemplate(with_context="{context} {context} {question}")
+    with pytest.raises(TemplateError, match="item 'i': the template does not write the context once and as it is"):
+        locate_in_prompt(BPE, twice, item())

@@ -151,9 +151,14 @@ class CheckpointList(Manifest):
         steps = [Step(step=0, epoch=0.0, folder="", digest=base.digest), *manifest.steps]
         return cls(steps_per_epoch=manifest.steps_per_epoch, chunks=_chunks(steps, per_job))
 
+    @property
+    def steps(self) -> list[Step]:
+        """All of them, in their order."""
+        return [step for chunk in self.chunks for step in chunk]
+
     def benchmark_chunks(self, every: int, per_job: int) -> list[list[Step]]:
         """Every ``every``-th step, the first and the last, ``per_job`` at a time."""
-        steps = [step for chunk in self.chunks for step in chunk]
+        steps = self.steps
         return _chunks([step for i, step in enumerate(steps) if i % every == 0 or i == len(steps) - 1], per_job)
 
 

@@ -30,7 +30,15 @@ ITEMS = 500
 TOKENS_A_QUESTION = 150
 LOADING_HOURS = 0.02
 """Of a checkpoint, or of a base model."""
-GPU_RULES = ("score_context_need", "probe_knowledge", "finetune", "generate_responses", "run_benchmarks")
+GPU_RULES = (
+    "score_context_need",
+    "probe_knowledge",
+    "finetune",
+    "generate_responses",
+    "run_benchmarks",
+    "probe_attention",
+    "probe_gradients",
+)
 """The rules that ask for GPUs where the base model is large."""
 DATASET_GB = 1.0
 """Download of an instruction dataset from the hub."""
@@ -204,6 +212,13 @@ def _hours(study: Config, job: PlannedJob, known: Known) -> float:
             chunk = study.evaluation.checkpoints_per_job
             listed = 1 + checkpoints(study, _run(job), known)
             return min(chunk, listed - chunk * int(job.wildcards["chunk"])) * _answering_hours(study, count)
+        case "probe_attention" if study.probes.attention:
+            tokens = study.probes.attention.items * len(study.sets) * TOKENS_A_QUESTION
+            return (1 + checkpoints(study, _run(job), known)) * (tokens * forward + LOADING_HOURS)
+        case "probe_gradients" if study.probes.gradients:
+            # three kinds, two passes, and backward costs two forward
+            tokens = 18 * study.probes.gradients.examples * TOKENS_AN_EXAMPLE
+            return (1 + checkpoints(study, _run(job), known)) * (tokens * forward + LOADING_HOURS)
     return _answering_hours(study, count)
 
 

@@ -67,7 +67,7 @@ RUNS = {run.path: run for run in STUDY.runs()}
 RUN_PATHS = list(RUNS)
 MODELS = list(dict.fromkeys(run.model for run in RUNS.values()))
 DATASETS = list(dict.fromkeys(run.dataset for run in RUNS.values()))
-TABLES = (
+TABLES = [
     "items",
     "curves",
     "inversions",
@@ -77,7 +77,7 @@ TABLES = (
     "flip_overlap",
     "factors",
     "tradeoffs",
-)
+]
 # not controls, nor memo-trap, whose conflict stands in the question: there is no context to leave out
 PROBED = [
     name
@@ -97,6 +97,16 @@ ADDRESSES = {
 BENCHMARKS = {name: spec.model_dump_json() for name, spec in STUDY.benchmarks.items()}
 # asked for only where the study has benchmarks
 BENCHMARKED = RUN_PATHS if BENCHMARKS else []
+# the runs of each probe; kinds of examples, by which gradients are compared, are known in the world only
+PROBES = {
+    "attention": RUN_PATHS if STUDY.probes.attention else [],
+    "gradients": [
+        path
+        for path, run in RUNS.items()
+        if STUDY.probes.gradients and STUDY.datasets[run.dataset].source == "world"
+    ],
+}
+TABLES += [probe for probe, runs in PROBES.items() if runs]
 FIGURE_KINDS = get_args(Figure)
 FIGURES = [
     f"results/figures/{figure}-{name}.{suffix}"
@@ -116,7 +126,8 @@ wildcard_constraints:
     set=r"[^/]+",
     benchmark=r"[^/]+",
     chunk=r"\d+",
-    figure="|".join(FIGURE_KINDS),
+    figure="|".join(kind for kind in FIGURE_KINDS if kind not in PROBES),
+    probe="|".join(PROBES),
     experiment=r"[^/]+",
 
 
@@ -211,6 +222,17 @@ def compared_sets(recipe):
 def set_files(names):
     """The prepared items of sets."""
     return [f"results/data/sets/{name}.parquet" for name in names]
+
+
+def probe_files(probe):
+    """What a probe found in all of its runs."""
+    return [f"results/runs/{run}/probes/{probe}.parquet" for run in PROBES[probe]]
+
+
+def run_probes(wildcards):
+    """What the probes of one run found."""
+    run = "{model}/{dataset}/{recipe}/seed{seed}".format(**wildcards)
+    return [f"results/runs/{run}/probes/{probe}.parquet" for probe, runs in PROBES.items() if run in runs]
 
 
 def data_of(recipe):

@@ -97,6 +97,7 @@ rule thin_checkpoints:
         benchmarks=(
             ["results/runs/{model}/{dataset}/{recipe}/seed{seed}/benchmarks.parquet"] if BENCHMARKS else []
         ),
+        probes=run_probes,
         manifest="results/runs/{model}/{dataset}/{recipe}/seed{seed}/train.json",
     output:
         kept="results/runs/{model}/{dataset}/{recipe}/seed{seed}/kept.json",

@@ -793,6 +793,35 @@ class Evaluation(Strict):
     case, and what is done is not done again; to ask removed weights anything new they must be trained again."""
 
 
+# --- probes -------------------------------------------------------------------------------------
+
+
+class AttentionProbe(Strict):
+    """How much attention every checkpoint pays to the context, to the subject and to the rest of a prompt (fig. 3b)."""
+
+    items: PositiveInt = 100
+    """Conflict items of each set, or all where there are fewer, which the seed draws among those with a context."""
+    seed: NonNegativeInt = 0
+
+
+class GradientProbe(Strict):
+    """The gradient norms of training examples by kind (C, C+S, S) at every checkpoint, on the weights that train: the
+    theory of section 5 against the run itself. Only mixtures of the invented world know kinds; others have no rows."""
+
+    examples: PositiveInt = 64
+    """Training examples of each kind, or all where there are fewer, drawn by the seed."""
+    seed: NonNegativeInt = 0
+
+
+class Probes(Strict):
+    """What is measured inside every checkpoint, beside its answers; nothing where unset."""
+
+    attention: AttentionProbe | None = None
+    """Behind the table and the figure ``attention``."""
+    gradients: GradientProbe | None = None
+    """Behind the table and the figure ``gradients``."""
+
+
 # --- the theory ---------------------------------------------------------------------------------
 
 
@@ -884,7 +913,7 @@ class Theory(Strict):
 
 # --- the study ----------------------------------------------------------------------------------
 
-Figure = Literal["accuracy", "grid", "recipes", "factors", "tradeoffs"]
+Figure = Literal["accuracy", "grid", "recipes", "factors", "tradeoffs", "attention", "gradients"]
 
 
 class Experiment(Strict):
@@ -900,7 +929,8 @@ class Experiment(Strict):
     """``accuracy``: context and parametric answers beside the controls, a panel a set (fig. 2);
     ``grid``: models x datasets (figs. 6 to 11); ``recipes``: recipes compared (figs. 4b and 5);
     ``factors``: context answers by each level of what a set crosses; ``tradeoffs``: context answers at the end against
-    ID accuracy, a mark a recipe and prompt."""
+    ID accuracy, a mark a recipe and prompt; ``attention``: attention on the context by step and layer (fig. 3b);
+    ``gradients``: gradient norms by kind of example under the context answers. The last two need their probe."""
 
 
 class Run(NamedTuple):
@@ -935,6 +965,8 @@ class Config(Strict):
     benchmarks: dict[Name, Benchmark] = {}
     """Benchmarks by name; their mean is the paper's ID accuracy. Prompts are lm-eval's, without the template."""
     evaluation: Evaluation = Evaluation()
+    probes: Probes = Probes()
+    """What is measured inside checkpoints: attention, gradients."""
     mirror: str | None = None
     """A folder with copies of files that the study names by address: those whose checksum agrees are taken from
     there, under whatever name, and not fetched."""
@@ -962,6 +994,7 @@ class Config(Strict):
             for recipe in e.recipes:
                 for dataset in e.datasets:
                     self._check_recipe_on(where, recipe, dataset)
+            self._check_figures(where, e)
         for name, recipe_spec in self.recipes.items():
             self._check_recipe(name, recipe_spec)
         for name, conflict_set in self.sets.items():
@@ -998,6 +1031,21 @@ class Config(Strict):
                 fault = error.errors(include_url=False)[0]
                 raise ValueError(f"recipes.{name}.training: {fault['msg'].removeprefix('Value error, ')}") from None
         return self
+
+    def _check_figures(self, where: str, experiment: Experiment) -> None:
+        """Raises :class:`ValueError` where a figure lacks the probe that it shows."""
+        for figure in ("attention", "gradients"):
+            if figure in experiment.figures and getattr(self.probes, figure) is None:
+                raise ValueError(
+                    f"{where}.figures lists {figure!r}, which shows a probe that the study does not make; add "
+                    f"`probes: {{{figure}: {{}}}}` or remove the figure"
+                )
+        for dataset in experiment.datasets if "gradients" in experiment.figures else ():
+            if self.datasets[dataset].source != "world":
+                raise ValueError(
+                    f"{where}.figures lists 'gradients', but examples of {dataset!r} know no kinds; only datasets with "
+                    "`source: world` do"
+                )
 
     def _check_orders(self) -> None:
         """Raises :class:`ValueError` where a prompt changes an order that a dataset's template does not let change."""

@@ -10,7 +10,7 @@ import itertools
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
 from inversion.config import AlpacaTemplate, ChatTemplate, Prompt, Template, TuluTemplate, ZephyrTemplate
@@ -42,6 +42,16 @@ class EncodedAnswer(NamedTuple):
     prompt_ids: list[int]
     answer_ids: list[int]
     """The answer's tokens, without the end of turn."""
+
+
+class LocatedPrompt(NamedTuple):
+    """A prompt's tokens, and what they are of. A token is of a text where it holds one of its characters."""
+
+    prompt_ids: list[int]
+    context: list[bool]
+    """Which tokens are of the context."""
+    subject: list[bool]
+    """Which are of the subject, in the question: its mentions in the context are the context's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +143,42 @@ def encode_answer(
         raise TemplateError(f"item {item.item_id!r}: {error}") from None
 
 
+def locate_in_prompt(
+    tokenizer: PreTrainedTokenizerBase, template: Template, item: ConflictItem, prompt: Prompt = _PLAIN
+) -> LocatedPrompt:
+    """The prompt of :func:`encode_prompt`, and which of its tokens are of the item's context and of its subject.
+
+    A subject is found in whole words, whatever its case. Raises :class:`TemplateError`, naming the item, where the
+    template does not write context and question once each and as they are, and for a tokenizer that cannot say
+    which characters a token stands for.
+    """
+    style, question = style_of(template), _question(tokenizer, item, prompt)
+    try:
+        prompt_ids = style.encode_prompt(tokenizer, question)
+        text = style.prompt_text(tokenizer, question)
+        ids, offsets = _with_offsets(tokenizer, text)
+        begin = len(prompt_ids) - len(ids)
+        if begin < 0 or prompt_ids[begin:] != ids:
+            raise TemplateError("the prompt is not the tokens of its text")
+        marked = style.prompt_text(tokenizer, replace(question, context=_MARK))
+        context_spans = [] if item.context is None else [_span(text, marked, "context")]
+        asked = _span(text, style.prompt_text(tokenizer, replace(question, text=_MARK)), "question")
+        name = re.compile(rf"(?<!\w){re.escape(item.subject)}(?!\w)", re.IGNORECASE) if item.subject else None
+        subject_spans = [match.span() for match in name.finditer(text, *asked)] if name else []
+    except TemplateError as error:
+        raise TemplateError(f"item {item.item_id!r}: {error}") from None
+
+    def within(spans: Sequence[tuple[int, int]]) -> list[bool]:
+        # the tokens before the text (a beginning of sequence) are of nothing
+        found = [any(start < last and first < stop for first, last in spans) for start, stop in offsets]
+        return [False] * begin + found
+
+    context = within(context_spans)
+    # a token across the border of context and question is the context's
+    subject = [here and not there for here, there in zip(within(subject_spans), context, strict=True)]
+    return LocatedPrompt(prompt_ids, context, subject)
+
+
 def end_token_ids(tokenizer: PreTrainedTokenizerBase, template: Template) -> set[int]:
     """The tokens that end the assistant's turn, and those that begin another's."""
     return style_of(template).end_token_ids(tokenizer)
@@ -163,6 +209,10 @@ class Style(ABC):
     @abstractmethod
     def encode_prompt(self, tokenizer: PreTrainedTokenizerBase, question: Question) -> list[int]:
         """A question, up to where the answer begins."""
+
+    @abstractmethod
+    def prompt_text(self, tokenizer: PreTrainedTokenizerBase, question: Question) -> str:
+        """The text whose tokens end :meth:`encode_prompt`; only a beginning of sequence may stand before them."""
 
     @abstractmethod
     def encode_answer(self, tokenizer: PreTrainedTokenizerBase, question: Question, answer: str) -> EncodedAnswer:
@@ -205,9 +255,12 @@ class TextStyle(Style):
 
     def encode_prompt(self, tokenizer: PreTrainedTokenizerBase, question: Question) -> list[int]:
         """As :meth:`Style.encode_prompt`."""
+        return _first_tokens(tokenizer, self.prompt_text(tokenizer, question))
+
+    def prompt_text(self, tokenizer: PreTrainedTokenizerBase, question: Question) -> str:
+        """As :meth:`Style.prompt_text`."""
         eos, _ = _end_of_sequence(tokenizer)
-        asked = [Message("user", question.text)]
-        return _first_tokens(tokenizer, self.lead(Between(asked, question.context, eos, True, question.order)))
+        return self.lead(Between([Message("user", question.text)], question.context, eos, True, question.order))
 
     def encode_answer(self, tokenizer: PreTrainedTokenizerBase, question: Question, answer: str) -> EncodedAnswer:
         """As :meth:`Style.encode_answer`."""
@@ -332,6 +385,11 @@ class ChatStyle(Style):
         prompt = self.render([Message("user", question.text)], question.context, question.order)
         return list(_apply(tokenizer, prompt, add_generation_prompt=True)["input_ids"])
 
+    def prompt_text(self, tokenizer: PreTrainedTokenizerBase, question: Question) -> str:
+        """As :meth:`Style.prompt_text`."""
+        prompt = self.render([Message("user", question.text)], question.context, question.order)
+        return str(tokenizer.apply_chat_template(prompt, tokenize=False, add_generation_prompt=True))
+
     def encode_answer(self, tokenizer: PreTrainedTokenizerBase, question: Question, answer: str) -> EncodedAnswer:
         """As :meth:`Style.encode_answer`: the whole conversation is rendered and split behind the prompt."""
         prompt_ids, behind = self._split(tokenizer, question, answer)
@@ -352,7 +410,7 @@ class ChatStyle(Style):
         prompt_ids = self.encode_prompt(tokenizer, question)
         encoding = _apply(tokenizer, messages, tokenizer_kwargs={"return_offsets_mapping": True})
         ids = list(encoding["input_ids"])
-        prompt_text = tokenizer.apply_chat_template(prompt, tokenize=False, add_generation_prompt=True)
+        prompt_text = self.prompt_text(tokenizer, question)
         text = tokenizer.apply_chat_template(messages, tokenize=False)
         if ids[: len(prompt_ids)] != prompt_ids or not text.startswith(prompt_text):
             raise TemplateError(
@@ -405,6 +463,20 @@ def _question(tokenizer: PreTrainedTokenizerBase, item: ConflictItem, prompt: Pr
     return Question(f"{prompt.instruction} {item.question}", item.context, prompt.order)
 
 
+_MARK = "\ue000"
+"""A character of no text, by which :func:`_span` finds where another text stands."""
+
+
+def _span(text: str, marked: str, what: str) -> tuple[int, int]:
+    """Where in ``text`` stands that in whose place ``marked`` has the mark."""
+    before, mark, behind = marked.partition(_MARK)
+    span = len(before), len(text) - len(behind)
+    once = mark and _MARK not in behind and text.startswith(before) and text.endswith(behind)
+    if not once or span[0] >= span[1]:
+        raise TemplateError(f"the template does not write the {what} once and as it is")
+    return span
+
+
 # --- tokens -------------------------------------------------------------------------------------
 
 _BORDERS = ("\n", ":")
@@ -442,6 +514,14 @@ def _answer_tokens(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
 def _ids(tokenizer: PreTrainedTokenizerBase, text: str, add_special_tokens: bool = False) -> list[int]:
     # verbose=False: sequences beyond model_max_length are counted where examples are left out, not warned of here
     return list(tokenizer(text, add_special_tokens=add_special_tokens, verbose=False)["input_ids"])
+
+
+def _with_offsets(tokenizer: PreTrainedTokenizerBase, text: str) -> tuple[list[int], list[tuple[int, int]]]:
+    """The tokens of a text, and the characters that each stands for: the first, and the one behind the last."""
+    if not tokenizer.is_fast:
+        raise TemplateError("the tokenizer cannot say which characters a token stands for; give it a tokenizer.json")
+    encoding = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
+    return list(encoding["input_ids"]), [(start, stop) for start, stop in encoding["offset_mapping"]]
 
 
 def _end_of_sequence(tokenizer: PreTrainedTokenizerBase) -> tuple[str, int]:

@@ -5,7 +5,7 @@ Knows model classes and devices, nothing of data.
 
 import logging
 
-from inversion.models.checkpoints import Checkpoints
+from inversion.models.checkpoints import Checkpoints, restore_checkpoint
 from inversion.models.devices import compute_dtype, device, has_native_bfloat16
 from inversion.models.gguf import convert_gguf, locate_gguf
 from inversion.models.hub import prefetch
@@ -20,7 +20,13 @@ from inversion.models.load import (
     restore_weights,
     stop_token_ids,
 )
-from inversion.models.tuning import fused_parameter_names, load_for_tuning, prepare_tuning, value_rows
+from inversion.models.tuning import (
+    fused_parameter_names,
+    load_for_tuning,
+    prepare_tuning,
+    query_key_mask,
+    value_rows,
+)
 
 # peft imports it, and it would complain in every job about a package that none of them needs
 logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
@@ -43,6 +49,8 @@ __all__ = [
     "new_model",
     "prefetch",
     "prepare_tuning",
+    "query_key_mask",
+    "restore_checkpoint",
     "restore_weights",
     "stop_token_ids",
     "value_rows",

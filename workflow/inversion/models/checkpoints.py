@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from transformers import PreTrainedTokenizerBase
 
 from inversion.artifacts import read_json
-from inversion.models.load import ModelError, first_line, load_model, load_tokenizer
+from inversion.models.load import ModelError, first_line, load_model, load_tokenizer, restore_weights
 
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
 ADAPTER_CONFIG = "adapter_config.json"
@@ -69,7 +69,7 @@ class Checkpoints:
 
     def _load_adapter(self, folder: Path) -> Any:
         # imported here: it takes seconds, and jobs without adapters do without it
-        from peft import PeftModel, set_peft_model_state_dict
+        from peft import PeftModel
 
         trained_on = read_json(folder / ADAPTER_CONFIG)["base_model_name_or_path"]
         if trained_on != self.digest:
@@ -81,13 +81,9 @@ class Checkpoints:
             if not self.adapted:
                 self.model, self.adapted = PeftModel.from_pretrained(self.model, str(folder)), True
             self.model.base_model.enable_adapter_layers()
-            result = set_peft_model_state_dict(self.model, load_file(folder / ADAPTER_WEIGHTS))
         except (RuntimeError, ValueError) as error:  # other shapes, other modules
             raise ModelError(f"the adapter in {folder} does not fit {self.base}: {first_line(error)}") from None
-        if result.unexpected_keys:
-            raise ModelError(
-                f"the adapter in {folder} does not fit {self.base}, which has no {result.unexpected_keys[0]}"
-            )
+        _put_adapter(self.model, folder, self.base)
         if self.merging:
             self._merge()
         return self.model.eval()
@@ -103,3 +99,29 @@ class Checkpoints:
                 unmerged = self.unmerged.setdefault(f"{name}.base_layer", weight.clone())
                 torch.add(unmerged, layer.get_delta_weight("default"), out=weight)
         self.model.base_model.disable_adapter_layers()
+
+
+def restore_checkpoint(model: Any, folder: str | Path) -> None:
+    """Copy the weights in ``folder`` into a model that :func:`~inversion.models.load_for_tuning` made: those of an
+    adapter into its adapter, those of a full checkpoint or base model into all of it.
+
+    Raises :class:`ModelError` where they do not fit.
+    """
+    folder = Path(folder)
+    if (folder / ADAPTER_WEIGHTS).is_file():
+        _put_adapter(model, folder, "the model")
+    else:
+        restore_weights(model, folder)
+
+
+def _put_adapter(model: Any, folder: Path, base: object) -> None:
+    """Copy the adapter in ``folder`` into the adapter of ``model``; ``base`` names it in errors."""
+    # imported here: it takes seconds, and jobs without adapters do without it
+    from peft import set_peft_model_state_dict
+
+    try:
+        result = set_peft_model_state_dict(model, load_file(folder / ADAPTER_WEIGHTS))
+    except (RuntimeError, ValueError) as error:
+        raise ModelError(f"the adapter in {folder} does not fit {base}: {first_line(error)}") from None
+    if result.unexpected_keys:
+        raise ModelError(f"the adapter in {folder} does not fit {base}, which has no {result.unexpected_keys[0]}")

@@ -89,6 +89,22 @@ def fused_parameter_names(model: nn.Module) -> list[str]:
     return [name for name, _ in model.named_parameters() if f".{FUSED_QUERY_KEY_VALUE}." in name]
 
 
+def query_key_mask(model: nn.Module, name: str, parameter: nn.Parameter) -> torch.Tensor | None:
+    """Which entries of the parameter ``name`` belong to query and key projections: a mask that broadcasts to its shape.
+
+    None where none do. Of a fused projection (GPT-NeoX) all but the value rows; the first half of an adapter on it,
+    from which query, key and value alike are made, counts whole.
+    """
+    if any(f".{target}." in name for target in SEPARATE_QUERY_KEY):
+        return torch.ones((), dtype=torch.bool)
+    if f".{FUSED_QUERY_KEY_VALUE}." not in name:
+        return None
+    if "lora_A" in name:
+        return torch.ones((), dtype=torch.bool)
+    config: Any = model.config
+    return _without_value_rows(parameter, config.hidden_size // config.num_attention_heads)
+
+
 def value_rows(rows: int, head_size: int) -> torch.Tensor:
     """Boolean mask [rows]: the value rows of a fused projection, laid out per head as [q | k | v]."""
     return torch.arange(rows) % (3 * head_size) >= 2 * head_size
@@ -107,7 +123,10 @@ def _query_key_modules(model: PreTrainedModel) -> list[str]:
 
 
 def _freeze_value_rows(parameter: nn.Parameter, head_size: int) -> None:
-    keep = ~value_rows(parameter.shape[0], head_size).to(parameter.device)
-    shape = (-1,) + (1,) * (parameter.dim() - 1)
-    keep = keep.view(shape)
+    keep = _without_value_rows(parameter, head_size).to(parameter.device)
     parameter.register_hook(lambda gradient: gradient * keep.to(gradient))  # type: ignore[no-untyped-call]
+
+
+def _without_value_rows(parameter: nn.Parameter, head_size: int) -> torch.Tensor:
+    """Boolean mask [rows, 1, ...] of a fused projection's parameter: all but its value rows."""
+    return ~value_rows(parameter.shape[0], head_size).view((-1,) + (1,) * (parameter.dim() - 1))

@@ -1,4 +1,4 @@
-"""All that needs a model's forward pass after training: answers, log-probabilities, context need, knowledge.
+"""All that needs a model's forward pass after training: answers, log-probabilities, context need, knowledge, probes.
 
 This module stays light, so that the workflow can read :data:`VERSION` without importing torch.
 """
@@ -14,3 +14,9 @@ BENCHMARK_VERSION = 2
 
 KNOWLEDGE_VERSION = 2
 """Raise it when a change of :mod:`inversion.respond.knowledge` changes probes: all base models are then asked anew."""
+
+ATTENTION_VERSION = 1
+"""Raise it when a change of :mod:`inversion.respond.attention` changes masses: all checkpoints are then probed anew."""
+
+GRADIENTS_VERSION = 1
+"""Raise it when a change of :mod:`inversion.respond.gradients` changes norms: all checkpoints are then probed anew."""

@@ -1,0 +1,48 @@
+"""Probes of a study's checkpoints: made where it asks for them, once."""
+
+import polars as pl
+import pytest
+
+pytestmark = pytest.mark.workflow
+
+RUN = "runs/llama/mixture/standard/seed0"
+
+
+def ask_for_probes(study):
+    study["probes"] = {"attention": {"items": 3}, "gradients": {"examples": 3}}
+    study["experiments"]["recipes"].update(recipes=["standard"], figures=["attention", "gradients"])
+
+
+def test_probes_of_a_finished_study_train_and_ask_nothing_anew(rerun):
+    rerun.study(ask_for_probes)
+    planned = {job.rule for job in rerun.plan()}
+    assert {"probe_attention", "probe_gradients", "draw_probe"} < planned
+    assert not planned & {"prepare_base", "finetune", "generate_responses", "label_responses", "draw_figure"}
+    rerun.run()
+    for probe in ("attention", "gradients"):
+        table = pl.read_parquet(rerun.result(f"tables/{probe}.parquet"))
+        assert pl.read_csv(rerun.result(f"tables/{probe}.csv")).height == table.height
+        assert sorted(table["step"].unique()) == [0, 2, 4, 6]
+        assert rerun.result(f"figures/{probe}-recipes.png").stat().st_size > 1000
+    assert rerun.result("report.html").read_text().count("data:image/svg+xml") == 2
+    assert rerun.plan() == set()
+    # weights that are removed are not missed: all that reads them has read them
+    rerun.study(lambda study: study["evaluation"].update(keep_checkpoints="none"))
+    rerun.run()
+    assert not (rerun.result(RUN) / "checkpoints" / "step-000002").exists()
+    masses = rerun.result(f"{RUN}/probes/attention.parquet")
+    before = masses.read_bytes()
+    rerun.run("--forcerun", str(masses.relative_to(rerun.folder)), f"results/{RUN}/probes/attention.parquet")
+    assert masses.read_bytes() == before
+    rerun.study(lambda study: study["probes"]["gradients"].update(examples=4))
+    done = rerun.run(check=False)
+    assert done.returncode
+    assert "was removed by `keep_checkpoints`" in done.stdout + done.stderr
+
+
+def test_a_figure_without_its_probe_stops_with_one_line(checkout):
+    checkout.study(lambda study: study["experiments"]["recipes"].update(figures=["attention"]))
+    done = checkout.run("-n", check=False)
+    assert done.returncode
+    assert "experiments.recipes.figures lists 'attention'" in done.stderr
+    assert "add `probes: {attention: {}}`" in done.stderr

@@ -1,0 +1,132 @@
+"""Attention and gradients by step, from what the probes found in each run's checkpoints.
+
+Intervals are 95 % percentile intervals of a bootstrap over clusters, with the same resamples at every step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import polars as pl
+
+from inversion.analyse import generator
+from inversion.config import Run
+from inversion.records import AttentionMass, AttentionPoint, GradientNorm, GradientPoint, require_schema, to_frame
+from inversion.stats import Floats, Ints, cluster_bootstrap, interval
+
+PARTS = ("context", "subject", "rest")
+
+
+def attention(run: Run, masses: pl.DataFrame, bootstrap: int, seed: int = 0) -> pl.DataFrame:
+    """The rows of the table ``attention`` (:class:`~inversion.records.AttentionPoint`) of one run.
+
+    For every set, query, part and step the mean over items of each layer, and of all layers together (``layer`` null).
+    Items without a subject count for the context and the rest only. Raises :class:`ValueError` where a column is
+    missing or an item lacks a step or layer.
+    """
+    require_schema(masses, AttentionMass, "attention masses")
+    points: list[AttentionPoint] = []
+    for (name, query), frame in _groups(masses, "set", "query"):
+        for part in PARTS:
+            rows = frame.filter(pl.col(part).is_not_null())
+            if rows.is_empty():
+                continue
+            layers = sorted(rows["layer"].unique())
+            values, clusters, steps = _grid(rows, part, "item_id", ("step", "layer"), run)
+            values = values.reshape(len(values), len(steps), len(layers))
+            values = np.concatenate([values, values.mean(axis=2, keepdims=True)], axis=2)
+            low, high = interval(cluster_bootstrap(values, clusters, bootstrap, generator(seed, name)))
+            means = values.mean(axis=0)
+            points += [
+                AttentionPoint(
+                    **run._asdict(),
+                    step=step,
+                    epoch=epoch,
+                    set=name,
+                    query=query,
+                    layer=layer,
+                    part=part,
+                    value=float(means[i, j]),
+                    low=float(low[i, j]),
+                    high=float(high[i, j]),
+                    n=len(values),
+                )
+                for j, layer in enumerate([*layers, None])
+                for i, (step, epoch) in enumerate(steps)
+            ]
+    return to_frame(points, AttentionPoint)
+
+
+def gradients(run: Run, norms: pl.DataFrame, bootstrap: int, seed: int = 0) -> pl.DataFrame:
+    """The rows of the table ``gradients`` (:class:`~inversion.records.GradientPoint`) of one run, by kind and weights.
+
+    The norm of the mean gradient is the mean of the components along it; its interval resamples these, the direction
+    as it is: to first order the same as resampling the mean gradient. Of few examples with much noise it is too large,
+    by their squared norms over their number under the root. Raises :class:`ValueError` where a column is missing or an
+    example lacks a step.
+    """
+    require_schema(norms, GradientNorm, "gradient norms")
+    points: list[GradientPoint] = []
+    for (kind, weights), frame in _groups(norms, "kind", "weights"):
+        share = frame["share"][0]
+        for measure, column, factor in (
+            ("example", "norm", 1.0),
+            ("mean", "along", 1.0),
+            ("batch", "along", share),
+            ("loss", "loss", 1.0),
+        ):
+            values, clusters, steps = _grid(frame, column, "example_id", ("step",), run)
+            values *= factor
+            low, high = interval(cluster_bootstrap(values, clusters, bootstrap, generator(seed, kind)))
+            means = values.mean(axis=0)
+            points += [
+                GradientPoint(
+                    **run._asdict(),
+                    step=step,
+                    epoch=epoch,
+                    kind=kind,
+                    weights=weights,
+                    measure=measure,
+                    value=float(means[i]),
+                    low=float(low[i]),
+                    high=float(high[i]),
+                    n=len(values),
+                )
+                for i, (step, epoch) in enumerate(steps)
+            ]
+    return to_frame(points, GradientPoint)
+
+
+def overtakes(steps: Sequence[float], first: Sequence[float], second: Sequence[float]) -> list[float]:
+    """The steps at which ``second``, until then below ``first``, comes to lie above it; linear between steps."""
+    lead = np.asarray(second, dtype=float) - np.asarray(first, dtype=float)
+    return [
+        float(np.interp(0.0, lead[i : i + 2], steps[i : i + 2]))
+        for i in range(len(lead) - 1)
+        if lead[i] <= 0 < lead[i + 1]
+    ]
+
+
+def _groups(table: pl.DataFrame, *keys: str) -> Iterator[tuple[tuple[str, str], pl.DataFrame]]:
+    """The parts of a table by two columns of text, in the order of these."""
+    for key, frame in table.sort(keys).partition_by(keys, as_dict=True, maintain_order=True).items():
+        yield (str(key[0]), str(key[1])), frame
+
+
+def _grid(
+    rows: pl.DataFrame, column: str, key: str, axes: tuple[str, ...], run: Run
+) -> tuple[Floats, Ints, list[tuple[int, float]]]:
+    """The values of a column (keys, axes), the cluster of each key as a number, and the steps with their epochs."""
+    rows = rows.sort(key, *axes)
+    places = rows.select(axes).unique().height
+    keys = rows.group_by(key, maintain_order=True).agg(pl.len(), pl.struct(axes).n_unique(), pl.col("cluster").first())
+    faulty = keys.filter((pl.col("len") != places) | (pl.col(axes[0]) != places))
+    if not faulty.is_empty():
+        raise ValueError(
+            f"{run.path}: the probe has not all steps of {faulty[key][0]!r}, each once; delete the run's folder "
+            "`probes` and rerun"
+        )
+    clusters = np.unique(keys["cluster"].to_numpy(), return_inverse=True)[1].astype(np.int64)
+    steps = rows.select("step", "epoch").unique().sort("step").rows()
+    return rows[column].to_numpy().reshape(keys.height, places).astype(np.float64), clusters, steps

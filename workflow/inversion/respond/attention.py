@@ -1,0 +1,213 @@
+"""How much attention the answer pays to the context and to the subject, at every checkpoint (fig. 3b).
+
+Attention is the model's own, in its eager implementation, which is the one that computes weights. A hook on every
+attention module sums each layer's weights up as soon as they are there, and nothing else is kept of them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import torch
+from torch import Tensor, nn
+
+from inversion.config import AttentionProbe, Prompt, Template
+from inversion.instruct.templates import LocatedPrompt, locate_in_prompt
+from inversion.manifests import Step
+from inversion.models import Checkpoints, ModelError
+from inversion.records import AttentionMass, ConflictItem
+from inversion.respond import ATTENTION_VERSION
+from inversion.respond.batches import by_length, pad
+from inversion.respond.probes import Measure, probe_checkpoints, sample
+
+QUERIES = ("answer", "after_context")
+"""From where attention is measured: the prompt's last token; the mean over all tokens behind the context."""
+PARTS = ("context", "subject", "rest")
+
+_WEIGHTS = 2**28
+"""Attention weights of a layer in one batch: 1 GiB in float32."""
+
+
+def probe_attention(
+    base: str | Path,
+    base_digest: str,
+    run_folder: str | Path,
+    steps: Sequence[Step],
+    items: Sequence[ConflictItem],
+    template: Template,
+    prompt: Prompt,
+    probe: AttentionProbe,
+    batch_size: int,
+) -> pl.DataFrame:
+    """The :class:`AttentionMass` rows of all checkpoints in ``steps``, on a sample of ``items``.
+
+    From every set those of its conflict items that have a context. Resumable, and raises, as
+    :func:`~inversion.respond.probes.probe_checkpoints`.
+    """
+    chosen = conflict_sample(items, probe)
+    spec = {
+        "version": ATTENTION_VERSION,
+        "items": [json.dumps(asdict(item), sort_keys=True) for item in chosen],
+        "template": template.model_dump(mode="json"),
+        "prompt": prompt.model_dump(mode="json"),
+    }
+
+    def prepare() -> Measure[AttentionMass]:
+        checkpoints = Checkpoints.on(base, base_digest)
+        prompts = [locate_in_prompt(checkpoints.tokenizer, template, item, prompt) for item in chosen]
+
+        def measure(entry: Step) -> list[AttentionMass]:
+            model = checkpoints.load(Path(run_folder) / entry.folder if entry.folder else Path(base))
+            masses = attention_masses(model, prompts, checkpoints.tokenizer.pad_token_id, batch_size)
+            return [
+                row
+                for item, located, mass in zip(chosen, prompts, masses.tolist(), strict=True)
+                for row in _rows(entry, item, located, mass)
+            ]
+
+        return measure
+
+    return probe_checkpoints(run_folder, "attention", steps, spec, prepare, AttentionMass)
+
+
+def conflict_sample(items: Sequence[ConflictItem], probe: AttentionProbe) -> list[ConflictItem]:
+    """Of each set up to ``probe.items`` conflict items with a context, in the order of ``items``."""
+    sets: dict[str, list[ConflictItem]] = {}
+    for item in items:
+        if item.role == "conflict" and item.context is not None:
+            sets.setdefault(item.set, []).append(item)
+    return [item for rows in sets.values() for item in sample(rows, lambda row: row.item_id, probe.items, probe.seed)]
+
+
+@torch.inference_mode()
+def attention_masses(model: Any, prompts: Sequence[LocatedPrompt], pad_id: int, batch_size: int) -> Tensor:
+    """Attention on each part of each prompt, mean over heads: float32 [prompts, layers, queries, parts].
+
+    Queries and parts are those of :data:`QUERIES` and :data:`PARTS`; every prompt has a context. Batches hold at most
+    ``batch_size`` prompts and a bounded number of attention weights; ``model`` attends as before afterwards. Raises
+    :class:`ModelError` for a model whose attention modules are not found.
+    """
+    plain = model.get_base_model() if hasattr(model, "get_base_model") else model  # without its adapters' wrapping
+    config = plain.config.get_text_config()
+    modules = _attention_modules(plain, config.num_hidden_layers)
+    masses = torch.empty(len(prompts), len(modules), len(QUERIES), len(PARTS))
+    longest = max(len(prompt.prompt_ids) for prompt in prompts)
+    size = max(1, min(batch_size, _WEIGHTS // (config.num_attention_heads * longest**2)))
+    with _eager(plain):
+        for batch in by_length([len(prompt.prompt_ids) for prompt in prompts], size):
+            chosen = [prompts[index] for index in batch]
+            # left padding: all prompts end at the same place
+            ids, mask = pad([prompt.prompt_ids for prompt in chosen], pad_id, "left", plain.device)
+            queries, parts = (grid.to(plain.device) for grid in _grids(chosen, ids.shape[1]))
+
+            def reduce(
+                layer: int, weights: Tensor, batch: list[int] = batch, queries: Tensor = queries, parts: Tensor = parts
+            ) -> None:
+                heads = weights.mean(1, dtype=torch.float32)
+                masses[batch, layer] = torch.einsum("bnq,bqk,bpk->bnp", queries, heads, parts).cpu()
+
+            with _reducing(modules, reduce):
+                model(
+                    input_ids=ids,
+                    attention_mask=mask,
+                    position_ids=(mask.cumsum(-1) - 1).clamp(min=0),
+                    use_cache=False,
+                    # as an index: see inversion.respond.answers.listen
+                    logits_to_keep=torch.tensor([ids.shape[1] - 1], device=ids.device),
+                )
+    return masses
+
+
+def _grids(prompts: Sequence[LocatedPrompt], width: int) -> tuple[Tensor, Tensor]:
+    """The weight of every place as a query, and whether it is of a part: [prompts, queries or parts, width]."""
+    queries = torch.zeros(len(prompts), len(QUERIES), width)
+    parts = torch.zeros(len(prompts), len(PARTS), width)
+    for row, prompt in enumerate(prompts):
+        begin = width - len(prompt.prompt_ids)
+        behind = len(prompt.context) - prompt.context[::-1].index(True)
+        queries[row, 0, -1] = 1
+        queries[row, 1, begin + behind :] = 1 / (len(prompt.context) - behind)
+        context, subject = torch.tensor(prompt.context), torch.tensor(prompt.subject)
+        parts[row, :, begin:] = torch.stack([context, subject, ~(context | subject)]).float()
+    return queries, parts
+
+
+def _rows(
+    entry: Step, item: ConflictItem, located: LocatedPrompt, mass: list[list[list[float]]]
+) -> Iterator[AttentionMass]:
+    """The rows of one item: ``mass`` is nested as layers, queries, parts."""
+    for layer, by_query in enumerate(mass):
+        for query, (context, subject, rest) in zip(QUERIES, by_query, strict=True):
+            yield AttentionMass(
+                step=entry.step,
+                epoch=entry.epoch,
+                set=item.set,
+                item_id=item.item_id,
+                cluster=item.cluster,
+                layer=layer,
+                query=query,
+                context=context,
+                subject=subject if any(located.subject) else None,
+                rest=rest,
+                tokens=len(located.prompt_ids),
+                context_tokens=sum(located.context),
+                subject_tokens=sum(located.subject),
+            )
+
+
+# --- inside the model ---------------------------------------------------------------------------
+
+
+def _attention_modules(model: nn.Module, layers: int) -> list[nn.Module]:
+    """The attention modules in the order of their layers."""
+    found: dict[int, nn.Module] = {
+        module.layer_idx: module  # type: ignore[misc]
+        for module in model.modules()
+        if type(module).__name__.endswith("Attention") and isinstance(getattr(module, "layer_idx", None), int)
+    }
+    if sorted(found) != list(range(layers)):
+        raise ModelError(
+            f"{type(model).__name__} has {layers} layers and {len(found)} attention modules with a number, so that its "
+            "attention cannot be probed; leave `probes.attention` out for this model"
+        )
+    return [found[layer] for layer in range(layers)]
+
+
+@contextmanager
+def _eager(model: Any) -> Iterator[None]:
+    """The model attends by its eager implementation until the block ends."""
+    before = model.config._attn_implementation
+    model.set_attn_implementation("eager")
+    try:
+        yield
+    finally:
+        model.set_attn_implementation(before)
+
+
+@contextmanager
+def _reducing(modules: Sequence[nn.Module], reduce: Any) -> Iterator[None]:
+    """Call ``reduce`` with layer and weights [prompts, heads, queries, keys] of each module; the weights go then."""
+
+    def hook(layer: int) -> Any:
+        def drop_weights(module: nn.Module, arguments: Any, output: tuple[Tensor, Tensor | None]) -> Any:
+            attended, weights = output
+            if weights is None:
+                raise ModelError(
+                    f"{type(module).__name__} gives no attention weights, so that its attention cannot be probed; "
+                    "leave `probes.attention` out for this model"
+                )
+            reduce(layer, weights)
+            return attended, None
+
+        return drop_weights
+
+    with ExitStack() as hooks:
+        for layer, module in enumerate(modules):
+            hooks.callback(module.register_forward_hook(hook(layer)).remove)
+        yield

@@ -1,0 +1,188 @@
+"""How hard each kind of training example pulls at the weights, at every checkpoint (the theory of section 5, measured).
+
+One example at a time: the norm of its own gradient is wanted, and memory holds two gradients however many examples
+there are.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import polars as pl
+import torch
+from torch import Tensor, nn
+
+from inversion.config import GradientProbe, Template, Training
+from inversion.instruct.templates import Encoded, encode_example
+from inversion.manifests import Step
+from inversion.models import context_window, load_for_tuning, load_tokenizer, query_key_mask, restore_checkpoint
+from inversion.records import Example, GradientNorm
+from inversion.respond import GRADIENTS_VERSION
+from inversion.respond.probes import Measure, probe_checkpoints, sample
+
+WEIGHTS = ("all", "query_key")
+"""By which weights gradients are measured; see :class:`GradientNorm`."""
+
+
+class Pull(NamedTuple):
+    """The gradient of one example by one choice of weights."""
+
+    loss: float
+    norm: float
+    along: float
+    """Its component along the mean gradient."""
+
+
+def probe_gradients(
+    base: str | Path,
+    base_digest: str,
+    run_folder: str | Path,
+    steps: Sequence[Step],
+    examples: Sequence[Example],
+    template: Template,
+    training: Training,
+    seed: int,
+    probe: GradientProbe,
+) -> pl.DataFrame:
+    """The :class:`GradientNorm` rows of all checkpoints in ``steps``, on a sample of each kind in the training set.
+
+    ``examples`` are the run's training set, ``training`` and ``seed`` its own: gradients are those of the weights that
+    it trains, from the adapters that it drew at first. Dropout is off. Examples that are too long to be trained on are
+    left out. Resumable, and raises, as :func:`~inversion.respond.probes.probe_checkpoints`.
+    """
+    chosen, shares = kind_sample(examples, probe)
+    spec = {
+        "version": GRADIENTS_VERSION,
+        "examples": [json.dumps(asdict(example), sort_keys=True) for example in chosen],
+        "shares": shares,
+        "template": template.model_dump(mode="json"),
+        "tuning": training.tuning.model_dump(mode="json"),
+        "max_length": training.max_length,
+        "seed": seed,
+    }
+
+    def prepare() -> Measure[GradientNorm]:
+        tokenizer = load_tokenizer(base)
+        longest = min(training.max_length, context_window(base) or training.max_length)
+        encoded = {example.example_id: encode_example(tokenizer, template, example) for example in chosen}
+        by_kind = {
+            kind: [
+                example
+                for example in chosen
+                if example.kind == kind and len(encoded[example.example_id].input_ids) <= longest
+            ]
+            for kind in shares
+        }
+        torch.manual_seed(seed)  # as in training: adapters are drawn at random
+        model = load_for_tuning(base, base_digest, training.tuning).eval()
+
+        def measure(entry: Step) -> Iterator[GradientNorm]:
+            # the missing steps come in their order, so that the first adapters are still there for step 0
+            if entry.folder:
+                restore_checkpoint(model, Path(run_folder) / entry.folder)
+            elif training.tuning.method == "full":
+                restore_checkpoint(model, base)
+            for kind, rows in by_kind.items():
+                pulls = gradient_pulls(model, [encoded[row.example_id] for row in rows])
+                for row, by_weights in zip(rows, pulls, strict=True):
+                    for weights, pull in by_weights.items():
+                        yield GradientNorm(
+                            step=entry.step,
+                            epoch=entry.epoch,
+                            example_id=row.example_id,
+                            cluster=f"{row.subject}/{row.relation}" if row.subject else row.example_id,
+                            kind=kind,
+                            share=shares[kind],
+                            weights=weights,
+                            **pull._asdict(),
+                        )
+
+        return measure
+
+    return probe_checkpoints(run_folder, "gradients", steps, spec, prepare, GradientNorm)
+
+
+def kind_sample(examples: Sequence[Example], probe: GradientProbe) -> tuple[list[Example], dict[str, float]]:
+    """Up to ``probe.examples`` examples of each kind, and each kind's share of ``examples``, kinds by name.
+
+    Examples without a kind are left out. Raises :class:`ValueError` where none has one.
+    """
+    kinds: dict[str, list[Example]] = {}
+    for example in examples:
+        if example.kind is not None:
+            kinds.setdefault(example.kind, []).append(example)
+    if not kinds:
+        raise ValueError(
+            "no training example knows its kind, by which gradients are compared; leave `probes.gradients` out for "
+            "datasets that are not from the invented world"
+        )
+    chosen = [
+        example
+        for kind in sorted(kinds)
+        for example in sample(kinds[kind], lambda row: row.example_id, probe.examples, probe.seed)
+    ]
+    return chosen, {kind: len(kinds[kind]) / len(examples) for kind in sorted(kinds)}
+
+
+def gradient_pulls(model: nn.Module, rows: Sequence[Encoded]) -> list[dict[str, Pull]]:
+    """By :data:`WEIGHTS`, the gradient of each row's loss on the weights that train, against the mean over all rows.
+
+    Two passes: the first adds up the mean gradient, the second holds each gradient against it. Gradients of ``model``
+    are None afterwards.
+    """
+    parameters = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
+    masks: dict[str, Mapping[str, Tensor]] = {
+        "all": {name: torch.ones(()) for name in parameters},
+        "query_key": {
+            name: mask for name in parameters if (mask := query_key_mask(model, name, parameters[name])) is not None
+        },
+    }
+    model.zero_grad(set_to_none=True)
+    for row in rows:
+        (_loss(model, row) / len(rows)).backward()  # type: ignore[no-untyped-call]
+    mean = {name: _gradient(parameter).clone() for name, parameter in parameters.items()}
+    lengths = {weights: _dot(mean, mean, mask) ** 0.5 for weights, mask in masks.items()}
+    pulls = []
+    for row in rows:
+        model.zero_grad(set_to_none=True)
+        loss = _loss(model, row)
+        loss.backward()  # type: ignore[no-untyped-call]
+        gradient = {name: _gradient(parameter) for name, parameter in parameters.items()}
+        pulls.append(
+            {
+                weights: Pull(
+                    loss=loss.item(),
+                    norm=_dot(gradient, gradient, mask) ** 0.5,
+                    along=_dot(gradient, mean, mask) / lengths[weights] if lengths[weights] else 0.0,
+                )
+                for weights, mask in masks.items()
+            }
+        )
+    model.zero_grad(set_to_none=True)
+    return pulls
+
+
+def _loss(model: Any, row: Encoded) -> Tensor:
+    """The mean loss (nats) of a row's labelled tokens, as in training."""
+    device = next(model.parameters()).device
+    ids = torch.tensor([row.input_ids], device=device)
+    labelled = torch.tensor([index for index, flag in enumerate(row.label_mask) if flag and index], device=device)
+    logits = model(input_ids=ids, use_cache=False, logits_to_keep=labelled - 1).logits[0]
+    return nn.functional.cross_entropy(logits.float(), ids[0, labelled])
+
+
+def _gradient(parameter: nn.Parameter) -> Tensor:
+    """The gradient of a weight; zero where the loss does not depend on it."""
+    return torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
+
+
+def _dot(one: Mapping[str, Tensor], other: Mapping[str, Tensor], masks: Mapping[str, Tensor]) -> float:
+    """The inner product of two gradients over the weights in ``masks``."""
+    return sum(
+        float((one[name].float() * other[name].float() * mask.to(one[name].device)).sum(dtype=torch.float64))
+        for name, mask in masks.items()
+    )

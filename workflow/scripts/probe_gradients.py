@@ -1,0 +1,26 @@
+"""Gradient norms of a run's training examples by kind; each checkpoint's part stays in an undeclared folder."""
+
+from pathlib import Path
+
+from inversion.artifacts import write_parquet
+from inversion.config import GradientProbe, Template, Training, revive
+from inversion.job import logged
+from inversion.manifests import BaseManifest, CheckpointList
+from inversion.records import Example, read_records
+from inversion.respond.gradients import probe_gradients
+
+with logged(snakemake.log[0]):
+    params, files = snakemake.params, snakemake.input
+    base = BaseManifest.read(files.base)
+    norms = probe_gradients(
+        base=base.location(files.base),
+        base_digest=base.digest,
+        run_folder=Path(files.checkpoints).parent,
+        steps=CheckpointList.read(files.checkpoints).steps,
+        examples=read_records(files.train_set, Example),
+        template=revive(Template, params.template),
+        training=revive(Training, params.training),
+        seed=params.seed,
+        probe=revive(GradientProbe, params.probe),
+    )
+    write_parquet(snakemake.output.norms, norms)

@@ -1,0 +1,17 @@
+"""The table ``gradients``, from the gradient norms of all runs."""
+
+import polars as pl
+
+from inversion.analyse_probes import gradients
+from inversion.artifacts import write_table
+from inversion.config import Run
+from inversion.job import logged
+from inversion.records import GradientNorm, read_frame
+
+with logged(snakemake.log[0]):
+    params, files = snakemake.params, snakemake.input
+    table = pl.concat(
+        gradients(Run(*run), read_frame(path, GradientNorm), params.bootstrap)
+        for run, path in zip(params.runs, files.norms, strict=True)
+    )
+    write_table(snakemake.output.parquet, snakemake.output.csv, table)
