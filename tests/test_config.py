@@ -618,6 +618,11 @@ def test_figures_of_probes_need_their_probes_and_datasets_with_kinds():
     assert parse_config(bare | {"probes": {"attention": {}}}).probes.attention is not None
     kinds = with_value("experiments.all.figures", ["gradients"]) | {"probes": {"gradients": {"examples": 3}}}
     assert parse_config(kinds).probes.gradients is not None
+    assert [run.seed for run in parse_config(kinds).probed_runs("gradients")] == [0, 1, 0, 1]
+    assert fault(STUDY | {"probes": {"attention": {}}}) == (
+        "probes.attention is set, but no experiment lists the figure 'attention', which says in which runs; add it to "
+        "the figures of one, or remove the probe"
+    )
     kinds["experiments"]["all"]["datasets"] = ["tulu", "own"]
     assert fault(kinds) == (
         "experiments.all.figures lists 'gradients', but examples of 'own' know no kinds; only datasets with "

@@ -97,15 +97,8 @@ ADDRESSES = {
 BENCHMARKS = {name: spec.model_dump_json() for name, spec in STUDY.benchmarks.items()}
 # asked for only where the study has benchmarks
 BENCHMARKED = RUN_PATHS if BENCHMARKS else []
-# the runs of each probe; kinds of examples, by which gradients are compared, are known in the world only
-PROBES = {
-    "attention": RUN_PATHS if STUDY.probes.attention else [],
-    "gradients": [
-        path
-        for path, run in RUNS.items()
-        if STUDY.probes.gradients and STUDY.datasets[run.dataset].source == "world"
-    ],
-}
+# the runs of each probe
+PROBES = {probe: [run.path for run in STUDY.probed_runs(probe)] for probe in ("attention", "gradients")}
 TABLES += [probe for probe, runs in PROBES.items() if runs]
 FIGURE_KINDS = get_args(Figure)
 FIGURES = [

@@ -21,8 +21,8 @@ rule probe_attention:
         gpu=one_gpu,
     params:
         template=lambda w: as_json(STUDY.template_of(w.dataset)),
-        # as in figures, the first one
-        prompt=as_json(next(iter(STUDY.evaluation.prompts.values()))),
+        # as in figures, the first one; how it is decoded makes no difference here
+        prompt=next(iter(STUDY.evaluation.prompts.values())).model_dump_json(include={"instruction", "order"}),
         probe=as_json(STUDY.probes.attention),
         batch_size=STUDY.evaluation.batch_size,
         version=respond.ATTENTION_VERSION,

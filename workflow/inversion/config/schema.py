@@ -806,7 +806,7 @@ class AttentionProbe(Strict):
 
 class GradientProbe(Strict):
     """The gradient norms of training examples by kind (C, C+S, S) at every checkpoint, on the weights that train: the
-    theory of section 5 against the run itself. Only mixtures of the invented world know kinds; others have no rows."""
+    theory of section 5 against the run itself. Only mixtures of the invented world know kinds."""
 
     examples: PositiveInt = 64
     """Training examples of each kind, or all where there are fewer, drawn by the seed."""
@@ -814,7 +814,8 @@ class GradientProbe(Strict):
 
 
 class Probes(Strict):
-    """What is measured inside every checkpoint, beside its answers; nothing where unset."""
+    """What is measured inside every checkpoint, beside its answers: in the runs of the experiments that list the figure
+    of the same name, and nothing where unset."""
 
     attention: AttentionProbe | None = None
     """Behind the table and the figure ``attention``."""
@@ -1023,6 +1024,12 @@ class Config(Strict):
                 for name, value in getattr(self, key).items():
                     if value.source == "world":
                         raise ValueError(f"{key}.{name} has `source: world`, but the key `world` is missing; add it")
+        for probe in Probes.model_fields:
+            if getattr(self.probes, probe) is not None and not self.probed_runs(probe):
+                raise ValueError(
+                    f"probes.{probe} is set, but no experiment lists the figure {probe!r}, which says in which "
+                    "runs; add it to the figures of one, or remove the probe"
+                )
         self._check_orders()
         for name in self.recipes:
             try:
@@ -1034,7 +1041,7 @@ class Config(Strict):
 
     def _check_figures(self, where: str, experiment: Experiment) -> None:
         """Raises :class:`ValueError` where a figure lacks the probe that it shows."""
-        for figure in ("attention", "gradients"):
+        for figure in Probes.model_fields:
             if figure in experiment.figures and getattr(self.probes, figure) is None:
                 raise ValueError(
                     f"{where}.figures lists {figure!r}, which shows a probe that the study does not make; add "
@@ -1134,6 +1141,11 @@ class Config(Strict):
             for recipe in e.recipes
             for seed in e.seeds
         ]
+
+    def probed_runs(self, probe: str) -> list[Run]:
+        """The runs of the experiments that list the figure of a probe, each once."""
+        names = [name for name, experiment in self.experiments.items() if probe in experiment.figures]
+        return list(dict.fromkeys(run for name in names for run in self.experiment_runs(name)))
 
     def template_of(self, dataset: str) -> Template:
         """How the dataset's examples, and questions to models trained on it, are written."""
