@@ -252,7 +252,9 @@ def test_the_output_embedding_sees_few_positions_and_no_gaps(tiny_model, tokeniz
     questions, _ = ask(model, tokenizer, template, items, max_new_tokens=2)
     longest = max(len(answer) for question in questions for answer in question.asked.answers)
     assert seen
-    assert all(hidden.shape[1] <= max(1, longest) and hidden.is_contiguous() for hidden in seen)
+    assert all(hidden.shape[1] <= max(1, longest) for hidden in seen)
+    # not is_contiguous, which looks past the strides of dimensions of one
+    assert all(hidden.stride() == torch.empty(hidden.shape).stride() for hidden in seen)
 
 
 def test_responses_keep_the_order_and_name_the_step(tiny_model, tokenizer, template, items):

@@ -209,15 +209,15 @@ def listen(
     capacity = width + max(max_new_tokens, *(len(answer) for row in answers for answer in row), 0)
     memory = BatchMemory(model.config.get_text_config().num_hidden_layers, len(prompts), capacity)
     shared = _shared_beginning(prompts, capacity, model)
+    # as an index: a slice leaves gaps in memory, for which torch multiplies with a copy of the output embedding
+    # for each row, unless these weights are being trained (should_fold in LinearAlgebra.cpp)
+    last = torch.tensor([-1], device=device)
     if shared:
         beginning = torch.tensor([prompts[0][:shared]], device=device)
-        model(input_ids=beginning, past_key_values=memory.cache(0), use_cache=True, logits_to_keep=1)
+        model(input_ids=beginning, past_key_values=memory.cache(0), use_cache=True, logits_to_keep=last)
     # left padding: all prompts end at the same place, where their answers begin
     ids, kept = pad([prompt[shared:] for prompt in prompts], pad_id, "left", device)
     mask = torch.cat([kept.new_ones(len(prompts), shared), kept], dim=1)
-    # as an index: a slice leaves gaps in memory, for which torch multiplies with a copy of the output embedding
-    # for each row, unless these weights are being trained (should_fold in LinearAlgebra.cpp)
-    last = torch.tensor([ids.shape[1] - 1], device=device)
     logits = torch.cat(
         [
             model(
