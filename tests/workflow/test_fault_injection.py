@@ -48,7 +48,7 @@ def test_killed_at_twenty_moments_the_study_ends_as_if_undisturbed(finished, che
         deadline = time.monotonic() + 1200  # a busy machine is no fault
         while len(made(checkout)) < number and main.poll() is None:
             assert time.monotonic() < deadline, f"no file more than {len(made(checkout))}"
-            time.sleep(0.02)
+            time.sleep(0.2)
         time.sleep(delay)
         killed += main.poll() is None
         checkout.kill(main)
