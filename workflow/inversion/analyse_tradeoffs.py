@@ -113,10 +113,11 @@ def tradeoffs(
     return to_frame(rows, Tradeoff)
 
 
-def judge_items(items: pl.DataFrame) -> dict[Run, Judged]:
+def judge_items(items: pl.DataFrame, seed: int = 0) -> dict[Run, Judged]:
     """Context answers of conflict sets and right answers of control sets, from the table ``items``.
 
-    The set ``control mean`` is the mean over a run's control sets. Raises as :func:`inversion.analyse.curves`.
+    The set ``control mean`` is the mean over a run's control sets; ``seed`` splits the clusters, by which peaks are
+    picked. Raises as :func:`inversion.analyse.curves`.
     """
     judged: dict[Run, Judged] = defaultdict(dict)
     places: dict[tuple[Run, str, str, str], dict[str, int]] = {}
@@ -125,7 +126,7 @@ def judge_items(items: pl.DataFrame) -> dict[Run, Judged]:
         if panel.role == "conflict":
             for scorer in SCORERS:
                 places[panel.run, panel.prompt, panel.set, scorer] = dict(
-                    zip(panel.clusters, peak_places(panel, scorer, seed=0).tolist(), strict=True)
+                    zip(panel.clusters, peak_places(panel, scorer, seed).tolist(), strict=True)
                 )
     for panel in found:
         conflict = panel.role == "conflict"
