@@ -376,6 +376,14 @@ def test_tradeoffs_of_several_seeds_are_mean_and_range() -> None:
     assert list(up.get_ydata()) == pytest.approx([0.26, 0.30])
 
 
+def test_rates_that_differ_by_rounding_alone_are_equal() -> None:
+    runs = study(recipes=("standard", "critical"))
+    rows = [judged(runs[0], CONTROL_MEAN, 0.1 + 0.2), judged(runs[0], "conflict", 0.2)]
+    rows += [judged(runs[1], CONTROL_MEAN, 0.3), judged(runs[1], "conflict", 0.25)]
+    (axes,) = visible(plot.tradeoffs(to_frame(rows, Tradeoff), runs))
+    assert [dot.get_markerfacecolor() == "white" for dot in dots(axes)] == [True, False]
+
+
 def test_a_run_of_several_experiments_is_one_mark() -> None:
     runs = study(recipes=("standard",))
     rows = [*compared(runs), *compared(runs, experiment="f")]

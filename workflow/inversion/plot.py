@@ -326,7 +326,7 @@ def tradeoffs(table: pl.DataFrame, runs: Sequence[Run], scorer: str = "first_men
 
 
 def _marks(table: pl.DataFrame, runs: Sequence[Run], scorer: str) -> pl.DataFrame:
-    """A row a mark: where it stands (``x``, ``y``) with its bars, in the order of ``runs`` and of the prompts."""
+    """A row a mark: where it stands (``x``, ``y``) with its bars, in the order of ``runs``, prompts by name."""
     wanted = pl.DataFrame(list(runs), schema={name: table.schema[name] for name in Run._fields}, orient="row")
     # a run that several experiments share has a row in each
     question = [*Run._fields, "prompt", "set", "scorer", "metric"]
@@ -367,7 +367,7 @@ def _draw_marks(axes: Axes, frame: pl.DataFrame, looks: dict[Any, _Look], size: 
         least, most = np.nanmin(column), np.nanmax(column)
         room = 0.15 * max(most - least, 0.1)
         limit(max(least - room, -0.02), min(most + room, 1.02))
-    front = pareto_front(points)
+    front = pareto_front(points.round(9))  # equal rates are equal, whatever order they were added up in
     along = points[front][np.lexsort((-points[front][:, 1], points[front][:, 0]))]
     # to the panel's edges: what lies below and left of the line is beaten
     along = np.vstack([[axes.get_xlim()[0], along[0, 1]], along, [along[-1, 0], axes.get_ylim()[0]]])
