@@ -48,6 +48,15 @@ def test_jobs_of_answers_are_counted_before_snakemake_knows_them():
     assert there["generate_responses"].jobs == 5
 
 
+def test_benchmarks_are_counted_at_the_checkpoints_that_take_them():
+    known = Known(examples={"alpaca": 52_002}, parameters={"llama-2-7b": 7_000_000_000})
+    asked = stages([job("collect_benchmarks")], known)["run_benchmarks"]
+    assert asked.jobs == 1  # of the base model and 17 checkpoints every fifth and the last: 5
+    tokens = 1319 * 900 + 14_042 * 150 + 1172 * 300 + 10_570 * 200
+    assert asked.gpu_hours > 5 * tokens * 2 * 7e9 / FLOPS / 3600
+    assert "run_benchmarks" not in stages([job("label_responses")], known)
+
+
 def test_hours_of_finetuning_are_its_operations():
     known = Known(examples={"alpaca": 128_000}, parameters={"llama-2-7b": 7_000_000_000})
     tokens = 2_000 * 128 * 400

@@ -28,6 +28,16 @@ TOKENS_AN_EXAMPLE = 400
 ITEMS = 500
 """Of a conflict set that does not say."""
 TOKENS_A_QUESTION = 150
+BENCHMARKS = {
+    "gsm8k": (1319, 900, 256),
+    "mmlu": (14042, 150, 0),
+    "arc_challenge": (1172, 300, 0),
+    "squad": (10570, 200, 32),
+}
+"""Questions of a task, and tokens that are read and written for each."""
+OTHER_BENCHMARK = (10_000, 500, 0)
+MMLU_SUBJECTS = 57
+"""A limit is of each."""
 LOADING_HOURS = 0.02
 """Of a checkpoint, or of a base model."""
 GPU_RULES = (
@@ -82,10 +92,10 @@ class Stage:
 def plan(study: Config, rules: Sequence[str], jobs: Sequence[PlannedJob], known: Known) -> list[Stage]:
     """A row for each of ``rules`` that has ``jobs``, in their order.
 
-    Snakemake learns of jobs of answers only when a run's checkpoints are there; for the runs in which they are not
-    their number is computed here.
+    Snakemake learns of jobs of answers and benchmarks only when a run's checkpoints are there; for the runs in which
+    they are not their number is computed here.
     """
-    jobs = [*jobs, *_unknown_responses(study, jobs, known)]
+    jobs = [*jobs, *_unknown_chunks(study, jobs, known)]
     of_rule = {rule: [job for job in jobs if job.rule == rule] for rule in rules}
     return [_stage(study, rule, found, known) for rule, found in of_rule.items() if found]
 
@@ -118,6 +128,12 @@ def assumptions(study: Config, known: Known) -> list[str]:
         *lines,
         f"at most {TOKENS_AN_EXAMPLE} tokens an example, {TOKENS_A_QUESTION} a question, {ITEMS} items a set that "
         "does not say",
+        *(
+            f"benchmark {name}: {questions} questions, each {read} tokens read and {written} written"
+            for name, (questions, read, written) in (
+                (name, BENCHMARKS.get(spec.task, OTHER_BENCHMARK)) for name, spec in study.benchmarks.items()
+            )
+        ),
         f"a GPU of 80 GB does {FLOPS:.2g} operations a second and reads {BYTES_A_SECOND:.2g} bytes of its memory; "
         f"models below {LARGE:.0e} parameters use none",
         "disk: checkpoints of all runs at a time, before any is thinned, and the resume states of the largest",
@@ -208,10 +224,11 @@ def _hours(study: Config, job: PlannedJob, known: Known) -> float:
             return tokens * passes * forward / training.gpus + LOADING_HOURS
         case "score_context_need":
             return 2 * _examples(job.wildcards["dataset"], study, known) * TOKENS_AN_EXAMPLE * forward + LOADING_HOURS
-        case "generate_responses":
+        case "generate_responses" | "run_benchmarks":
             chunk = study.evaluation.checkpoints_per_job
-            listed = 1 + checkpoints(study, _run(job), known)
-            return min(chunk, listed - chunk * int(job.wildcards["chunk"])) * _answering_hours(study, count)
+            asked = _asked(study, job.rule, _run(job), known)
+            each = _answering_hours if job.rule == "generate_responses" else _benchmarking_hours
+            return min(chunk, asked - chunk * int(job.wildcards["chunk"])) * each(study, count)
         case "probe_attention" if study.probes.attention:
             tokens = study.probes.attention.items * len(study.sets) * TOKENS_A_QUESTION
             return (1 + checkpoints(study, _run(job), known)) * (tokens * forward + LOADING_HOURS)
@@ -231,16 +248,38 @@ def _answering_hours(study: Config, count: float) -> float:
     return (reading + writing) / 3600 + LOADING_HOURS
 
 
-def _unknown_responses(study: Config, jobs: Iterable[PlannedJob], known: Known) -> list[PlannedJob]:
+def _benchmarking_hours(study: Config, count: float) -> float:
+    """Hours of one checkpoint's benchmarks: questions read, and answers written where the task has them."""
+    seconds = 0.0
+    for spec in study.benchmarks.values():
+        questions, read, written = BENCHMARKS.get(spec.task, OTHER_BENCHMARK)
+        if spec.limit:
+            questions = min(questions, spec.limit * (MMLU_SUBJECTS if spec.task == "mmlu" else 1))
+        batches = math.ceil(questions / study.evaluation.batch_size)
+        seconds += questions * read * 2 * count / FLOPS + batches * written * 2 * count / BYTES_A_SECOND
+    return seconds / 3600 + LOADING_HOURS
+
+
+def _asked(study: Config, rule: str, run: Run, known: Known) -> int:
+    """How many of a run's checkpoints a rule asks, the base model among them."""
+    listed = 1 + checkpoints(study, run, known)
+    if rule == "generate_responses":
+        return listed
+    every = study.evaluation.benchmark_every
+    return math.ceil(listed / every) + ((listed - 1) % every > 0)
+
+
+def _unknown_chunks(study: Config, jobs: Iterable[PlannedJob], known: Known) -> list[PlannedJob]:
     jobs = list(jobs)
-    there = {_run(job) for job in jobs if job.rule == "generate_responses"}
-    runs = [_run(job) for job in jobs if job.rule == "label_responses"]
-    return [
-        PlannedJob("generate_responses", run._asdict() | {"seed": str(run.seed), "chunk": str(chunk)}, done=False)
-        for run in runs
-        if run not in there
-        for chunk in range(math.ceil((1 + checkpoints(study, run, known)) / study.evaluation.checkpoints_per_job))
-    ]
+    chunks = []
+    for rule, then in (("generate_responses", "label_responses"), ("run_benchmarks", "collect_benchmarks")):
+        there = {_run(job) for job in jobs if job.rule == rule}
+        for run in [_run(job) for job in jobs if job.rule == then]:
+            if run not in there:
+                count = math.ceil(_asked(study, rule, run, known) / study.evaluation.checkpoints_per_job)
+                wildcards = run._asdict() | {"seed": str(run.seed)}
+                chunks += [PlannedJob(rule, wildcards | {"chunk": str(chunk)}, done=False) for chunk in range(count)]
+    return chunks
 
 
 def _trained(study: Config, run: Run, known: Known) -> float:

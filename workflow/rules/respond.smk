@@ -59,6 +59,8 @@ rule run_benchmarks:
 
 rule collect_benchmarks:
     input:
+        # its chunks are known once a run is trained; what is wrong with the questions shows before that
+        questions=benchmark_questions,
         chunks=benchmark_chunks,
     output:
         scores="results/runs/{model}/{dataset}/{recipe}/seed{seed}/benchmarks.parquet",
