@@ -11,7 +11,7 @@ from inversion.plan import FLOPS, Known, PlannedJob, assumptions, checkpoints, p
 STUDY = read_config(Path(__file__).parents[1] / "config/paper.yaml")
 RUN = {"model": "llama-2-7b", "dataset": "alpaca", "recipe": "standard", "seed": "0"}
 PROBES = ["probe_attention", "probe_gradients"]
-RULES = ["prefetch_model", "finetune", "generate_responses", "label_responses"]
+RULES = ["prefetch_model", "finetune", "generate_responses", "run_benchmarks", "collect_benchmarks", "label_responses"]
 
 
 def stages(jobs, known=None):
