@@ -77,7 +77,8 @@ def test_small_models_use_no_gpu():
 
 
 def test_stages_come_in_the_order_of_the_rules_and_add_up():
-    jobs = [job("label_responses"), job("finetune"), PlannedJob("prefetch_model", {"model": "llama-2-7b"}, False)]
+    prefetch = PlannedJob("prefetch_model", {"model": "llama-2-7b"}, False)
+    jobs = [job("collect_benchmarks"), job("label_responses"), job("finetune"), prefetch]
     rows = plan(STUDY, RULES, jobs, Known())
     assert [row.rule for row in rows] == RULES
     text = table(rows).splitlines()
