@@ -452,6 +452,7 @@ def test_the_tokens_of_context_and_subject_are_found(tokenizer, template, order)
 @given(context=texts, question=texts)
 @example_of(context="Kabul", question="Kabul? Background: Kabul")
 @example_of(context="✓", question="✓✓")
+@example_of(context="0", question="\ue000")
 def test_any_context_is_found_in_its_tokens_and_in_no_others(tokenizer, template, context, question):
     asked = ConflictItem("i", "s", "conflict", question, context, ["a"], [], "c", "s")
     try:

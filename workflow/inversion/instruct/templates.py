@@ -160,9 +160,10 @@ def locate_in_prompt(
         begin = len(prompt_ids) - len(ids)
         if begin < 0 or prompt_ids[begin:] != ids:
             raise TemplateError("the prompt is not the tokens of its text")
-        marked = style.prompt_text(tokenizer, replace(question, context=_MARK))
-        context_spans = [] if item.context is None else [_span(text, marked, "context")]
-        asked = _span(text, style.prompt_text(tokenizer, replace(question, text=_MARK)), "question")
+        mark = _mark(text)
+        marked = style.prompt_text(tokenizer, replace(question, context=mark))
+        context_spans = [] if item.context is None else [_span(text, marked, mark, "context")]
+        asked = _span(text, style.prompt_text(tokenizer, replace(question, text=mark)), mark, "question")
         name = re.compile(rf"(?<!\w){re.escape(item.subject)}(?!\w)", re.IGNORECASE) if item.subject else None
         subject_spans = [match.span() for match in name.finditer(text, *asked)] if name else []
     except TemplateError as error:
@@ -463,15 +464,16 @@ def _question(tokenizer: PreTrainedTokenizerBase, item: ConflictItem, prompt: Pr
     return Question(f"{prompt.instruction} {item.question}", item.context, prompt.order)
 
 
-_MARK = "\ue000"
-"""A character of no text, by which :func:`_span` finds where another text stands."""
+def _mark(text: str) -> str:
+    """A character that ``text`` does not have, by which :func:`_span` finds where another text stands."""
+    return next(character for character in map(chr, range(0xE000, 0xF900)) if character not in text)
 
 
-def _span(text: str, marked: str, what: str) -> tuple[int, int]:
-    """Where in ``text`` stands that in whose place ``marked`` has the mark."""
-    before, mark, behind = marked.partition(_MARK)
+def _span(text: str, marked: str, mark: str, what: str) -> tuple[int, int]:
+    """Where in ``text`` stands that in whose place ``marked`` has the ``mark``."""
+    before, found, behind = marked.partition(mark)
     span = len(before), len(text) - len(behind)
-    once = mark and _MARK not in behind and text.startswith(before) and text.endswith(behind)
+    once = found and mark not in behind and text.startswith(before) and text.endswith(behind)
     if not once or span[0] >= span[1]:
         raise TemplateError(f"the template does not write the {what} once and as it is")
     return span

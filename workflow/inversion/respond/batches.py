@@ -9,10 +9,14 @@ from torch import Tensor
 
 
 def by_length(lengths: Sequence[int], size: int) -> Iterator[list[int]]:
-    """Indices in batches of at most ``size``, longest sequences first, ties in the given order."""
+    """Indices in batches of at most ``size``, longest sequences first, ties in the given order.
+
+    Batches have about as many sequences each: a small last one would take nearly as long as a full one.
+    """
     order = sorted(range(len(lengths)), key=lambda index: (-lengths[index], index))
-    for start in range(0, len(order), size):
-        yield order[start : start + size]
+    count = -(-len(order) // size)
+    for batch in range(count):
+        yield order[len(order) * batch // count : len(order) * (batch + 1) // count]
 
 
 def pad(rows: Sequence[Sequence[int]], value: int, side: str, device: torch.device) -> tuple[Tensor, Tensor]:
