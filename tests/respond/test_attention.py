@@ -8,9 +8,8 @@ from inversion.conflict.world_sets import world_items
 from inversion.instruct.templates import locate_in_prompt
 from inversion.manifests import Step
 from inversion.models import ModelError, prepare_tuning
-from inversion.records import AttentionMass, from_frame
+from inversion.records import ATTENTION_PARTS, AttentionMass, from_frame
 from inversion.respond.attention import (
-    PARTS,
     QUERIES,
     attention_masses,
     conflict_sample,
@@ -65,7 +64,7 @@ def reference(model, prompt):
     with torch.no_grad():
         layers = model(torch.tensor([prompt.prompt_ids]), output_attentions=True).attentions
     behind = max(i for i, flag in enumerate(prompt.context) if flag) + 1
-    masses = torch.zeros(len(layers), len(QUERIES), len(PARTS))
+    masses = torch.zeros(len(layers), len(QUERIES), len(ATTENTION_PARTS))
     for layer, weights in enumerate(layers):
         heads = weights[0].mean(0)
         for query, row in enumerate((heads[-1], heads[behind:].mean(0))):

@@ -12,10 +12,16 @@ import polars as pl
 
 from inversion.analyse import generator
 from inversion.config import Run
-from inversion.records import AttentionMass, AttentionPoint, GradientNorm, GradientPoint, require_schema, to_frame
+from inversion.records import (
+    ATTENTION_PARTS,
+    AttentionMass,
+    AttentionPoint,
+    GradientNorm,
+    GradientPoint,
+    require_schema,
+    to_frame,
+)
 from inversion.stats import Floats, Ints, cluster_bootstrap, interval
-
-PARTS = ("context", "subject", "rest")
 
 
 def attention(run: Run, masses: pl.DataFrame, bootstrap: int, seed: int = 0) -> pl.DataFrame:
@@ -28,7 +34,7 @@ def attention(run: Run, masses: pl.DataFrame, bootstrap: int, seed: int = 0) -> 
     require_schema(masses, AttentionMass, "attention masses")
     points: list[AttentionPoint] = []
     for (name, query), frame in _groups(masses, "set", "query"):
-        for part in PARTS:
+        for part in ATTENTION_PARTS:
             rows = frame.filter(pl.col(part).is_not_null())
             if rows.is_empty():
                 continue

@@ -215,21 +215,26 @@ def factors(table: pl.DataFrame, runs: Sequence[Run], scorer: str = "first_menti
     frames = means.partition_by(panel, as_dict=True, maintain_order=True)
     with matplotlib.rc_context(_STYLE):
         lines = max((frame.select("factor", "level").n_unique() for frame in frames.values()), default=3)
-        columns = max(1, min(3, len(frames)))
-        count = math.ceil(max(1, len(frames)) / columns)
-        figure = Figure(figsize=(columns * 3.6 + 0.6, count * (0.36 * lines + 1.1)), layout="constrained")
-        panels = figure.subplots(count, columns, squeeze=False)
-        for axes in panels.flat[len(frames) :]:
-            axes.set_visible(not frames)
-        if not frames:
-            panels[0, 0].set_axis_off()
-            _say_empty(panels[0, 0])
-            return figure
+        figure, panels = _panels(len(frames), (3.6, 0.36 * lines + 1.1), (0.6, 0.0))
         keys = [tuple(map(str, key)) for key in frames]
-        for axes, frame, title in zip(panels.flat, frames.values(), _titles(keys, figure), strict=False):
+        for axes, frame, title in zip(panels, frames.values(), _titles(keys, figure), strict=True):
             axes.set_title(title, loc="left", pad=14)
             _draw_levels(axes, frame)
     return figure
+
+
+def _panels(count: int, size: tuple[float, float], edge: tuple[float, float]) -> tuple[Figure, list[Axes]]:
+    """A figure with ``count`` panels, three a row, and its panels; with none it says so. Inches; ``edge`` is around."""
+    columns = max(1, min(3, count))
+    rows = math.ceil(max(1, count) / columns)
+    figure = Figure(figsize=(columns * size[0] + edge[0], rows * size[1] + edge[1]), layout="constrained")
+    grid = figure.subplots(rows, columns, squeeze=False)
+    for axes in grid.flat[count:]:
+        axes.set_visible(not count)
+    if not count:
+        grid[0, 0].set_axis_off()
+        _say_empty(grid[0, 0])
+    return figure, list(grid.flat[:count])
 
 
 def _draw_levels(axes: Axes, frame: pl.DataFrame) -> None:
@@ -303,23 +308,11 @@ def tradeoffs(table: pl.DataFrame, runs: Sequence[Run], scorer: str = "first_men
     frames = marks.partition_by(panel, as_dict=True, maintain_order=True)
     size = _Size(3.3, 2.7, beside=0.5, above=0.55)
     with matplotlib.rc_context(_STYLE):
-        columns = max(1, min(3, len(frames)))
-        count = math.ceil(max(1, len(frames)) / columns)
-        figure = Figure(
-            figsize=(columns * (size.width + size.beside) + 0.3, count * (size.height + size.above) + 0.2),
-            layout="constrained",
-        )
-        panels = figure.subplots(count, columns, squeeze=False)
-        for axes in panels.flat[len(frames) :]:
-            axes.set_visible(not frames)
-        if not frames:
-            panels[0, 0].set_axis_off()
-            _say_empty(panels[0, 0])
-            return figure
+        figure, panels = _panels(len(frames), (size.width + size.beside, size.height + size.above), (0.3, 0.2))
         settings = marks.select("recipe", "prompt").unique(maintain_order=True).rows()
         looks = dict(zip(settings, _looks(len(settings)), strict=True))
         keys = [tuple(map(str, key)) for key in frames]
-        for axes, frame, title in zip(panels.flat, frames.values(), _titles(keys, figure), strict=False):
+        for axes, frame, title in zip(panels, frames.values(), _titles(keys, figure), strict=True):
             axes.set_title(title, loc="left")
             _draw_marks(axes, frame, looks, size)
     return figure

@@ -18,7 +18,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from inversion.analyse_probes import PARTS, overtakes
+from inversion.analyse_probes import overtakes
 from inversion.config import Run
 from inversion.plot import (
     _GREY,
@@ -39,7 +39,7 @@ from inversion.plot import (
     _unique,
     step_ticks,
 )
-from inversion.records import AttentionPoint, GradientPoint, require_schema
+from inversion.records import ATTENTION_PARTS, AttentionPoint, GradientPoint, require_schema
 
 _PARTS = {
     "rest": _Look(_GREY, (0, (1, 1.2)), "^"),
@@ -103,7 +103,8 @@ def attention(table: pl.DataFrame, runs: Sequence[Run], query: str = "answer") -
                 _draw(row[0], series, look)
             _label_ends(row[0], ends, _HEIGHT)
             meshes = [
-                _draw_layers(axes, layers, cell, part, highest) for axes, part in zip(row[1:], PARTS, strict=False)
+                _draw_layers(axes, layers, cell, part, highest)
+                for axes, part in zip(row[1:], ATTENTION_PARTS, strict=False)
             ]
             for axes, drawn in zip(row, [ends, *meshes], strict=True):
                 if not drawn:

@@ -437,6 +437,10 @@ class Tradeoff:
     """Corrected over the experiment."""
 
 
+ATTENTION_PARTS = ("context", "subject", "rest")
+"""What a prompt's tokens are taken apart into."""
+
+
 @dataclass(frozen=True, slots=True)
 class AttentionMass:
     """Where one layer of one checkpoint attends to in one conflict prompt, mean over heads: raw facts."""

@@ -88,7 +88,6 @@ class Checkpoints:
             self._merge()
         return self.model.eval()
 
-    @torch.no_grad()
     def _merge(self) -> None:
         """Add the adapter to the base's weights; not to what another adapter has left of them."""
         from peft.tuners.lora import LoraLayer

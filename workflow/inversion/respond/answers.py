@@ -18,7 +18,7 @@ from inversion.config import Prompt, Template
 from inversion.instruct.templates import encode_answer, encode_prompt, end_token_ids, stop_strings
 from inversion.models import stop_token_ids
 from inversion.records import ConflictItem, Response
-from inversion.respond.batches import by_length, pad
+from inversion.respond.batches import by_length, pad, positions
 from inversion.respond.cache import BatchMemory
 
 Tokens = tuple[int, ...]
@@ -264,11 +264,6 @@ def rounds(answers: Sequence[Sequence[Tokens]]) -> Iterator[list[Tokens]]:
     sorted_rows = [sorted(row, key=lambda answer: -len(answer)) for row in answers]
     for index in range(max(map(len, sorted_rows))):
         yield [row[index] if index < len(row) else () for row in sorted_rows]
-
-
-def positions(mask: Tensor) -> Tensor:
-    """Position ids [rows, width] that start at 0 with the first real token of each row."""
-    return (mask.cumsum(-1) - 1).clamp(min=0)
 
 
 def _answer_logprobs(

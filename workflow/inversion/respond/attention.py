@@ -21,14 +21,14 @@ from inversion.config import AttentionProbe, Prompt, Template
 from inversion.instruct.templates import LocatedPrompt, locate_in_prompt
 from inversion.manifests import Step
 from inversion.models import Checkpoints, ModelError
-from inversion.records import AttentionMass, ConflictItem
+from inversion.records import ATTENTION_PARTS, AttentionMass, ConflictItem
 from inversion.respond import ATTENTION_VERSION
-from inversion.respond.batches import by_length, pad
-from inversion.respond.probes import Measure, probe_checkpoints, sample
+from inversion.respond.batches import by_length, pad, positions
+from inversion.respond.probes import probe_checkpoints, sample
+from inversion.respond.resumable import Measure, weights_of
 
 QUERIES = ("answer", "after_context")
 """From where attention is measured: the prompt's last token; the mean over all tokens behind the context."""
-PARTS = ("context", "subject", "rest")
 
 _WEIGHTS = 2**28
 """Attention weights of a layer in one batch: 1 GiB in float32."""
@@ -63,7 +63,7 @@ def probe_attention(
         prompts = [locate_in_prompt(checkpoints.tokenizer, template, item, prompt) for item in chosen]
 
         def measure(entry: Step) -> list[AttentionMass]:
-            model = checkpoints.load(Path(run_folder) / entry.folder if entry.folder else Path(base))
+            model = checkpoints.load(weights_of(entry, base, run_folder))
             masses = attention_masses(model, prompts, checkpoints.tokenizer.pad_token_id, batch_size)
             return [
                 row
@@ -89,14 +89,14 @@ def conflict_sample(items: Sequence[ConflictItem], probe: AttentionProbe) -> lis
 def attention_masses(model: Any, prompts: Sequence[LocatedPrompt], pad_id: int, batch_size: int) -> Tensor:
     """Attention on each part of each prompt, mean over heads: float32 [prompts, layers, queries, parts].
 
-    Queries and parts are those of :data:`QUERIES` and :data:`PARTS`; every prompt has a context. Batches hold at most
-    ``batch_size`` prompts and a bounded number of attention weights; ``model`` attends as before afterwards. Raises
-    :class:`ModelError` for a model whose attention modules are not found.
+    Queries and parts are those of :data:`QUERIES` and :data:`~inversion.records.ATTENTION_PARTS`; every prompt has a
+    context. Batches hold at most ``batch_size`` prompts and a bounded number of attention weights; ``model`` attends as
+    before afterwards. Raises :class:`ModelError` for a model whose attention modules are not found.
     """
     plain = model.get_base_model() if hasattr(model, "get_base_model") else model  # without its adapters' wrapping
     config = plain.config.get_text_config()
     modules = _attention_modules(plain, config.num_hidden_layers)
-    masses = torch.empty(len(prompts), len(modules), len(QUERIES), len(PARTS))
+    masses = torch.empty(len(prompts), len(modules), len(QUERIES), len(ATTENTION_PARTS))
     longest = max(len(prompt.prompt_ids) for prompt in prompts)
     size = max(1, min(batch_size, _WEIGHTS // (config.num_attention_heads * longest**2)))
     with _eager(plain):
@@ -116,7 +116,7 @@ def attention_masses(model: Any, prompts: Sequence[LocatedPrompt], pad_id: int, 
                 model(
                     input_ids=ids,
                     attention_mask=mask,
-                    position_ids=(mask.cumsum(-1) - 1).clamp(min=0),
+                    position_ids=positions(mask),
                     use_cache=False,
                     # as an index: see inversion.respond.answers.listen
                     logits_to_keep=torch.tensor([ids.shape[1] - 1], device=ids.device),
@@ -127,7 +127,7 @@ def attention_masses(model: Any, prompts: Sequence[LocatedPrompt], pad_id: int, 
 def _grids(prompts: Sequence[LocatedPrompt], width: int) -> tuple[Tensor, Tensor]:
     """The weight of every place as a query, and whether it is of a part: [prompts, queries or parts, width]."""
     queries = torch.zeros(len(prompts), len(QUERIES), width)
-    parts = torch.zeros(len(prompts), len(PARTS), width)
+    parts = torch.zeros(len(prompts), len(ATTENTION_PARTS), width)
     for row, prompt in enumerate(prompts):
         begin = width - len(prompt.prompt_ids)
         behind = len(prompt.context) - prompt.context[::-1].index(True)

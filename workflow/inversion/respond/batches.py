@@ -31,3 +31,8 @@ def pad(rows: Sequence[Sequence[int]], value: int, side: str, device: torch.devi
         ids = [[*row, *padding] for padding, row in zip(fill, rows, strict=True)]
         mask = [[*[1] * len(row), *zeros] for zeros, row in zip(keep, rows, strict=True)]
     return torch.tensor(ids, device=device), torch.tensor(mask, device=device)
+
+
+def positions(mask: Tensor) -> Tensor:
+    """Position ids [rows, width] that start at 0 with the first real token of each row."""
+    return (mask.cumsum(-1) - 1).clamp(min=0)

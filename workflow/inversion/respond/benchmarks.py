@@ -6,8 +6,7 @@ cache or from a file. lm-eval's cache of answers is never used: it does not know
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +18,14 @@ from lm_eval.models.huggingface import HFLM
 from lm_eval.tasks import TaskManager
 from transformers import PreTrainedTokenizerBase
 
-from inversion.artifacts import complete_folder, fingerprint, folder_digest, sha256_file, write_parquet
+from inversion.artifacts import sha256_file
 from inversion.config import Benchmark, nearest
-from inversion.manifests import BENCHMARKS_FILE, ResponseFolder, ResponseManifest, Step
+from inversion.manifests import BENCHMARKS_FILE, ResponseManifest, Step
 from inversion.models import Checkpoints
-from inversion.records import BenchmarkScore, to_frame
+from inversion.records import BenchmarkScore
 from inversion.respond import BENCHMARK_VERSION
 from inversion.respond.benchmark_files import read_questions
-from inversion.respond.run import is_answered, require_checkpoint
-
-logger = logging.getLogger(__name__)
+from inversion.respond.resumable import Kept, Measure, measure_checkpoints, weights_of
 
 OURS = Path(__file__).parent / "tasks"
 KNOWN = {"gsm8k": "gsm8k", "mmlu": "mmlu/default", "arc_challenge": "arc", "squad": None}
@@ -45,43 +42,29 @@ def run_benchmarks(
 ) -> ResponseManifest:
     """Put the questions of ``benchmarks`` to every checkpoint of ``chunk``; scores go to ``run_folder``/benchmarks.
 
-    Each checkpoint's scores are a folder that is complete or absent, so that a job that was killed goes on where
-    it stopped. Raises :class:`ArtifactError` for a damaged or removed checkpoint, and :class:`ValueError` as
+    Resumable, and raises, as :func:`~inversion.respond.resumable.measure_checkpoints`; :class:`ValueError` as
     :func:`load_tasks` and :func:`evaluate`.
     """
-    run_folder = Path(run_folder)
     asked = {
         name: spec.model_dump(mode="json", exclude={"path", "metric"})
         | {"file": sha256_file(spec.path) if spec.path and Path(spec.path).is_file() else None}
         for name, spec in benchmarks.items()
     }
-    wanted = {
-        entry.step: fingerprint({"version": BENCHMARK_VERSION, "checkpoint": entry.digest, "benchmarks": asked})
-        for entry in chunk
-    }
-    folders = {entry.step: run_folder / "benchmarks" / f"step-{entry.step:06d}" for entry in chunk}
-    missing = [entry for entry in chunk if not is_answered(folders[entry.step], wanted[entry.step])]
-    if missing:
-        for entry in missing:
-            require_checkpoint(run_folder, entry)
+
+    def prepare() -> Measure[BenchmarkScore]:
         tasks = {name: load_tasks(name, spec) for name, spec in benchmarks.items()}
         checkpoints = Checkpoints.on(base, base_digest, merging=True)
-        for entry in missing:
-            model = checkpoints.load(run_folder / entry.folder if entry.folder else Path(base))
-            scores = [
-                score
-                for name, spec in benchmarks.items()
-                for score in evaluate(model, checkpoints.tokenizer, name, spec, tasks[name], entry.step, batch_size)
-            ]
-            with complete_folder(folders[entry.step], {"spec": wanted[entry.step]}) as folder:
-                write_parquet(folder / BENCHMARKS_FILE, to_frame(scores, BenchmarkScore))
-            logger.info("step %d: %d scores", entry.step, len(scores))
-    return ResponseManifest(
-        steps=[
-            ResponseFolder(step=step, folder=folder.relative_to(run_folder).as_posix(), digest=folder_digest(folder))
-            for step, folder in folders.items()
-        ]
-    )
+
+        def scores(entry: Step) -> Iterator[BenchmarkScore]:
+            model = checkpoints.load(weights_of(entry, base, run_folder))
+            for name, spec in benchmarks.items():
+                yield from evaluate(model, checkpoints.tokenizer, name, spec, tasks[name], entry.step, batch_size)
+
+        return scores
+
+    spec = {"version": BENCHMARK_VERSION, "benchmarks": asked}
+    kept = Kept("benchmarks", BENCHMARKS_FILE, "scored")
+    return measure_checkpoints(run_folder, kept, chunk, spec, prepare, BenchmarkScore)
 
 
 def load_tasks(name: str, spec: Benchmark) -> list[Any]:

@@ -23,8 +23,8 @@ from inversion.config import ContextAwareDecoding, Decoding, Prompt, Template
 from inversion.instruct.templates import end_token_ids, stop_strings
 from inversion.models import stop_token_ids
 from inversion.records import Response
-from inversion.respond.answers import Encoded, Heard, Question, Tokens, answer_questions, positions, response, rounds
-from inversion.respond.batches import by_length, pad
+from inversion.respond.answers import Encoded, Heard, Question, Tokens, answer_questions, response, rounds
+from inversion.respond.batches import by_length, pad, positions
 from inversion.respond.cache import BatchMemory
 
 _ROWS = 32

@@ -22,7 +22,8 @@ from inversion.manifests import Step
 from inversion.models import context_window, load_for_tuning, load_tokenizer, query_key_mask, restore_checkpoint
 from inversion.records import Example, GradientNorm
 from inversion.respond import GRADIENTS_VERSION
-from inversion.respond.probes import Measure, probe_checkpoints, sample
+from inversion.respond.probes import probe_checkpoints, sample
+from inversion.respond.resumable import Measure
 
 WEIGHTS = ("all", "query_key")
 """By which weights gradients are measured; see :class:`GradientNorm`."""

@@ -11,7 +11,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from inversion.config import Template
 from inversion.instruct.templates import Encoded, encode_last_turn
 from inversion.records import ContextNeed, Example
-from inversion.respond.batches import pad
+from inversion.respond.batches import pad, positions
 
 _TOKENS = 16_384
 """Tokens of a batch, padding included."""
@@ -69,7 +69,7 @@ def answer_losses(model: PreTrainedModel, rows: Sequence[Encoded], pad_id: int, 
         logits = model(
             input_ids=inputs,
             attention_mask=mask,
-            position_ids=(mask.cumsum(-1) - 1).clamp(min=0),
+            position_ids=positions(mask),
             use_cache=False,
             logits_to_keep=tail,
         ).logits[:, :-1]

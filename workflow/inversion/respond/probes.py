@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypeVar
 
 import polars as pl
 
-from inversion.artifacts import complete_folder, fingerprint, folder_fault, folder_note, write_parquet
 from inversion.manifests import Step
-from inversion.records import read_frame, to_frame
-from inversion.respond.run import require_checkpoint
-
-logger = logging.getLogger(__name__)
+from inversion.records import read_frame
+from inversion.respond.resumable import Kept, Measure, measure_checkpoints
 
 R = TypeVar("R")
 FACTS_FILE = "facts.parquet"
-
-Measure = Callable[[Step], Iterable[R]]
-"""The rows of one checkpoint."""
 
 
 def sample(rows: Sequence[R], key: Callable[[R], str], count: int, seed: int) -> list[R]:
@@ -42,28 +35,10 @@ def probe_checkpoints(
     prepare: Callable[[], Measure[R]],
     record: type[R],
 ) -> pl.DataFrame:
-    """The rows (``record``) of all ``steps``, measured where ``run_folder``/probes/``name`` does not hold them yet.
+    """The rows (``record``) of all ``steps``, which are kept in ``run_folder``/probes/``name``.
 
-    Each step's rows are a folder there that is complete or absent and knows its specification, ``spec`` and the
-    checkpoint's hash. ``prepare`` loads what is needed and returns the function that measures one checkpoint; it is
-    called only if something is missing, and its function for the missing steps in their order. Raises
-    :class:`~inversion.artifacts.ArtifactError` for a damaged or removed checkpoint.
+    Arguments and errors are those of :func:`~inversion.respond.resumable.measure_checkpoints`.
     """
-    run_folder = Path(run_folder)
-    folders = {entry.step: run_folder / "probes" / name / f"step-{entry.step:06d}" for entry in steps}
-    wanted = {entry.step: fingerprint({**spec, "checkpoint": entry.digest}) for entry in steps}
-    missing = [entry for entry in steps if not _is_measured(folders[entry.step], wanted[entry.step])]
-    if missing:
-        logger.info("%d of %d checkpoints to probe", len(missing), len(steps))
-        for entry in missing:
-            require_checkpoint(run_folder, entry)
-        measure = prepare()
-        for entry in missing:
-            with complete_folder(folders[entry.step], {"spec": wanted[entry.step]}) as folder:
-                write_parquet(folder / FACTS_FILE, to_frame(measure(entry), record))
-            logger.info("step %d probed", entry.step)
-    return pl.concat(read_frame(folders[entry.step] / FACTS_FILE, record) for entry in steps)
-
-
-def _is_measured(folder: Path, spec: str) -> bool:
-    return folder_fault(folder) is None and folder_note(folder).get("spec") == spec
+    kept = Kept(f"probes/{name}", FACTS_FILE, "probed")
+    manifest = measure_checkpoints(run_folder, kept, steps, spec, prepare, record)
+    return pl.concat(read_frame(Path(run_folder) / entry.folder / FACTS_FILE, record) for entry in manifest.steps)
