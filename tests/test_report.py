@@ -8,6 +8,7 @@ from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from inversion.analyse import verdict
@@ -380,6 +381,12 @@ def test_tradeoffs_stand_in_their_experiment() -> None:
     assert "llama · mixed · cc · seed 0" in page.text
     assert "62 % [57 %, 67 %]Δ +31 [+24, +39], p 0.00277 % at the peak" in page.text
     assert "43 % [38 %, 48 %]" in page.text
+
+
+def test_models_and_seeds_alone_are_no_tradeoffs() -> None:
+    one = report().tradeoffs.filter(pl.col("recipe") == "standard", pl.col("experiment") == "headline")
+    two_seeds = pl.concat([one, one.with_columns(seed=pl.col("seed") + 1)])
+    assert tradeoff_tables(two_seeds, "first_mention") == {}
 
 
 def test_an_experiment_that_compares_nothing_has_no_tradeoffs() -> None:

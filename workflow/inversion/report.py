@@ -350,13 +350,16 @@ def factor_rows(table: pl.DataFrame, scorer: str) -> list[FactorRow]:
 
 
 def tradeoff_tables(table: pl.DataFrame, scorer: str) -> dict[str, TradeoffTable]:
-    """The table ``tradeoffs`` by experiment, by one scorer; experiments that compare nothing are left out."""
+    """The table ``tradeoffs`` by experiment, by one scorer; experiments of one recipe and prompt trade nothing."""
     experiments: dict[str, list[Tradeoff]] = {}
     for row in from_frame(table, Tradeoff):
         if row.scorer == scorer or row.prompt == LM_EVAL:
             experiments.setdefault(row.experiment, []).append(row)
-    found = {name: _tradeoff_table(rows) for name, rows in experiments.items()}
-    return {name: shown for name, shown in found.items() if len(shown.rows) > 1}
+    return {
+        name: _tradeoff_table(rows)
+        for name, rows in experiments.items()
+        if len({(row.recipe, row.prompt) for row in rows if row.prompt != LM_EVAL}) > 1
+    }
 
 
 def _tradeoff_table(rows: Sequence[Tradeoff]) -> TradeoffTable:
