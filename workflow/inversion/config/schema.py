@@ -782,7 +782,8 @@ class Evaluation(Strict):
     max_new_tokens: PositiveInt = 8
     """Longest generated answer."""
     batch_size: PositiveInt = 256
-    """Prompts a forward pass; results do not depend on it."""
+    """Prompts a forward pass. Results do not depend on it in float32; in bfloat16 a few answers are worded
+    differently (docs/evaluation.md)."""
     bootstrap: PositiveInt = 2000
     """Bootstrap resamples over clusters behind every interval."""
     benchmark_every: PositiveInt = 1
