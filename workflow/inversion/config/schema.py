@@ -104,29 +104,44 @@ class World(Strict):
     """Kinds of facts (capital, language, ...)."""
     answers: PositiveInt = 60
     """Possible answers of each relation."""
-    held_out: Fraction = 0.25
+    held_out: Fraction = 0.2
     """Share of the subjects of each kind that finetuning never sees; evaluation uses only these."""
 
 
 class Documents(Strict):
     """What the pretraining text of a world model is made of."""
 
-    dialogues: Fraction = 0.03
-    """Share of documents in the chat format: closed-book questions on known facts."""
-    facts: Fraction = 0.30
+    dialogues: Fraction = 0.05
+    """Share of documents in the chat format: questions on known facts, answered from memory."""
+    facts: Fraction = 0.50
     """Share of the other documents that state known facts; the rest are passages with questions."""
-    new_subjects: Fraction = 0.50
+    new_subjects: Fraction = 0.60
     """Share of the passages that are about a new subject (answer found in the passage only)."""
     contradictions: Fraction = 1.0
     """Share of the passages about a known subject that contradict its known fact."""
     same_relation: Fraction = 0.20
     """Share of the passages that also state the asked relation of another subject (ambiguous)."""
-    repeated_questions: bool = False
+    repeated_questions: bool = True
     """Whether the questions on one passage are asked again and again until the sequence is full. Otherwise another
     passage begins, which is often cut before its questions, and models need twice the steps to learn to read."""
+    irrelevant_passages: Fraction = 0.5
+    """Share of the dialogues that begin with a passage about other subjects than those asked about. They make
+    memory answer in the chat format whether or not there is a passage."""
+    new_passages: Fraction = 0.0
+    """Share of the dialogues that begin with a passage about a new subject and a question that it answers. With
+    them a model reads in the chat format before it is finetuned, but then tells known subjects from new ones."""
     wrong_answers: Fraction = 0.0
     """Share of the answers in dialogues that are drawn from the wrong ones of the relation. It bounds how sure of its
     memory a model is in the chat format; other documents state no wrong facts outside passages."""
+
+    @model_validator(mode="after")
+    def _passages(self) -> Documents:
+        if self.irrelevant_passages + self.new_passages > 1.0 + 1e-9:
+            raise ValueError(
+                "irrelevant_passages + new_passages is "
+                f"{self.irrelevant_passages + self.new_passages:g}; lower one so that they sum to at most 1"
+            )
+        return self
 
 
 class Pretraining(Strict):
@@ -134,7 +149,7 @@ class Pretraining(Strict):
 
     seed: NonNegativeInt = 0
     """Initial weights, documents and their order."""
-    steps: PositiveInt = 900
+    steps: PositiveInt = 1200
     batch_size: PositiveInt = 32
     """Sequences a step."""
     sequence_length: PositiveInt = 64
@@ -252,14 +267,14 @@ class WorldDataset(Strict):
     """An instruction mixture made from the invented world."""
 
     source: Literal["world"]
-    examples: PositiveInt = 4000
+    examples: PositiveInt = 4800
     seed: NonNegativeInt = 0
-    context_critical: Fraction = 0.40
+    context_critical: Fraction = 0.80
     """Share of C examples: new subject, the answer stands only in the passage."""
-    context_and_memory: Fraction = 0.55
+    context_and_memory: Fraction = 0.15
     """Share of C+S examples: known subject, the passage agrees with what the model knows.
     The remaining share are S examples: known subject, no passage."""
-    passages: Passages = Passages()
+    passages: Passages = Passages(same_relation=0.6)
 
     @model_validator(mode="after")
     def _shares(self) -> WorldDataset:

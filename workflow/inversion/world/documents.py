@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
@@ -19,6 +19,8 @@ from inversion import config
 from inversion.records import Message
 from inversion.world.facts import InventedWorld, generator, pick
 from inversion.world.text import (
+    Passage,
+    Statement,
     answered_question,
     build_passage,
     invented_statement,
@@ -101,7 +103,17 @@ def _questioned_passage(world: InventedWorld, spec: config.Documents, length: in
 
     Repeated questions go on, in a new order each time, until there are ``length`` words.
     """
-    new = rng.random() < spec.new_subjects
+    passage = _passage(world, spec, rng, new=rng.random() < spec.new_subjects)
+    text = f"context : {passage.text}"
+    while True:
+        for i in rng.permutation(len(passage.statements)):
+            text += f" {answered_question(passage.statements[i])}"
+        if not spec.repeated_questions or len(text.split()) >= length:
+            return f"{text} {END_OF_TEXT}"
+
+
+def _passage(world: InventedWorld, spec: config.Documents, rng: np.random.Generator, *, new: bool) -> Passage:
+    """A passage about new subjects or about known ones."""
     truthful = not new and rng.random() >= spec.contradictions
     subjects = (world.new if new else world.known).all
     subject, relation = pick(rng, subjects), pick(rng, world.relations)
@@ -111,28 +123,50 @@ def _questioned_passage(world: InventedWorld, spec: config.Documents, length: in
         target = invented_statement(world, subject, relation, rng)
     most = _MOST_OTHER_STATEMENTS if len(world.relations) > 1 else 0
     shape = config.Passages(other_statements=(0, most), same_relation=spec.same_relation)
-    passage = build_passage(world, target, subjects, shape, rng, truthful=truthful)
-    text = f"context : {passage.text}"
-    while True:
-        for i in rng.permutation(len(passage.statements)):
-            text += f" {answered_question(passage.statements[i])}"
-        if not spec.repeated_questions or len(text.split()) >= length:
-            return f"{text} {END_OF_TEXT}"
+    return build_passage(world, target, subjects, shape, rng, truthful=truthful)
 
 
 def _dialogue(
     world: InventedWorld, spec: config.Documents, template: config.ChatTemplate, length: int, rng: np.random.Generator
 ) -> tuple[Message, ...]:
+    """Questions on known facts, the first after a passage where the study wants one."""
     messages: list[Message] = []
     words = 0
+    told: set[str] = set()
+    # no draw where none is asked for: studies without passages in dialogues keep their documents
+    if spec.new_passages or spec.irrelevant_passages:
+        kind = rng.random()
+        if kind < spec.new_passages:
+            passage = _passage(world, spec, rng, new=True)
+            statement = pick(rng, passage.statements)
+            messages += _turn(template.with_context.replace("{context}", passage.text), statement)
+        elif kind < spec.new_passages + spec.irrelevant_passages:
+            passage = _passage(world, spec, rng, new=rng.random() < spec.new_subjects)
+            told = {statement.subject for statement in passage.statements}
+            statement = _remembered(world, spec, rng, told)
+            messages += _turn(template.with_context.replace("{context}", passage.text), statement)
+        words += sum(len(message.content.split()) for message in messages)
     while words < length:
-        subject, relation = pick(rng, world.known.all), pick(rng, world.relations)
-        # no draw where none is asked for: studies without wrong answers keep their documents
-        wrong = spec.wrong_answers > 0 and rng.random() < spec.wrong_answers
-        statement = (
-            invented_statement(world, subject, relation, rng) if wrong else known_statement(world, subject, relation)
-        )
-        asked = template.without_context.replace("{question}", question(statement.subject, statement.relation))
-        messages += [Message("user", asked), Message("assistant", statement.answer)]
-        words += len(asked.split()) + 1
+        turn = _turn(template.without_context, _remembered(world, spec, rng))
+        messages += turn
+        words += sum(len(message.content.split()) for message in turn)
     return tuple(messages)
+
+
+def _turn(asked: str, statement: Statement) -> tuple[Message, Message]:
+    """The question that a statement answers, put into ``asked``, and the answer."""
+    return (
+        Message("user", asked.replace("{question}", question(statement.subject, statement.relation))),
+        Message("assistant", statement.answer),
+    )
+
+
+def _remembered(
+    world: InventedWorld, spec: config.Documents, rng: np.random.Generator, apart_from: Collection[str] = ()
+) -> Statement:
+    """A fact of a known subject, or what is said of it instead where the study wants wrong answers."""
+    subject, relation = pick(rng, [s for s in world.known.all if s not in apart_from]), pick(rng, world.relations)
+    # no draw where none is asked for: studies without wrong answers keep their documents
+    if spec.wrong_answers > 0 and rng.random() < spec.wrong_answers:
+        return invented_statement(world, subject, relation, rng)
+    return known_statement(world, subject, relation)
