@@ -347,8 +347,8 @@ def test_no_world_is_needed_without_anything_of_it() -> None:
     [
         (
             "datasets.tulu.context_critical",
-            0.7,
-            "datasets.tulu: context_critical + context_and_memory is 1.25; lower one so that they sum to at most 1",
+            0.9,
+            "datasets.tulu: context_critical + context_and_memory is 1.05; lower one so that they sum to at most 1",
         ),
         ("training.gpus", 5, "training: batch_size 32 is no multiple of gpus 5"),
         (

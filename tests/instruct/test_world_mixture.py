@@ -16,25 +16,24 @@ GOLDEN_MIXTURE = [
     (
         "mix-000000",
         "C",
-        "we know the language of new_6 as language_33 . we know the capital of new_130 as capital_40 . "
-        "the language of new_110 is language_27 .",
-        "question : what is the capital of new_130 ?",
+        "the language of new_7 is language_33 . the language of new_118 is language_27 . "
+        "report : capital of new_139 now capital_40 . the capital of new_95 is capital_43 .",
+        "question : what is the capital of new_139 ?",
         "capital_40",
     ),
     (
         "mix-000001",
         "C",
-        "we know the capital of new_35 as capital_21 .",
-        "question : what is the capital of new_35 ?",
-        "capital_21",
+        "language of new_119 : language_41 . capital of new_56 : capital_16 .",
+        "question : what is the language of new_119 ?",
+        "language_41",
     ),
     (
         "mix-000002",
         "C+S",
-        "the language of known_129 is language_13 . we know the capital of known_66 as capital_54 . "
-        "we know the capital of known_130 as capital_48 . report : language of known_119 now language_41 .",
-        "question : what is the capital of known_66 ?",
-        "capital_54",
+        "the capital of known_8 is capital_48 .",
+        "question : what is the capital of known_8 ?",
+        "capital_48",
     ),
 ]
 
@@ -60,7 +59,7 @@ def test_a_mixture_does_not_drift():
 
 def test_shares_are_exact():
     kinds = Counter(example.kind for example in world_examples(WORLD, dataset(examples=4000), "mix"))
-    assert kinds == {"C": 1600, "C+S": 2200, "S": 200}
+    assert kinds == {"C": 3200, "C+S": 600, "S": 200}
 
 
 @pytest.mark.parametrize(

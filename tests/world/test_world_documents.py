@@ -63,7 +63,8 @@ def test_fact_documents_cover_held_out_subjects():
 
 @pytest.mark.parametrize(("new", "contradict"), [(1.0, 1.0), (0.0, 1.0), (0.0, 0.0)])
 def test_every_statement_of_a_passage_is_asked_once(new, contradict):
-    for document in documents(50, dialogues=0.0, facts=0.0, new_subjects=new, contradictions=contradict):
+    shares = {"dialogues": 0.0, "facts": 0.0, "new_subjects": new, "contradictions": contradict}
+    for document in documents(50, **shares, repeated_questions=False):
         assert document.endswith(" <eos>")
         for part in parts(document):
             assert part.startswith("context : ")
@@ -81,7 +82,7 @@ def test_every_statement_of_a_passage_is_asked_once(new, contradict):
 
 def test_questions_do_not_follow_the_order_of_the_passage():
     same = total = 0
-    for document in documents(200, dialogues=0.0, facts=0.0):
+    for document in documents(200, dialogues=0.0, facts=0.0, repeated_questions=False):
         for part in parts(document):
             passage = part[: part.index(" question :")].split()
             order = [passage.index(subject) for subject, _, _ in questions(part)]
@@ -112,8 +113,8 @@ def test_repeated_questions_change_their_order():
 
 @pytest.mark.parametrize("wrong", [0.0, 0.3, 1.0])
 def test_a_share_of_the_answers_in_dialogues_is_wrong(wrong):
-    spec = config.Documents(dialogues=1.0, wrong_answers=wrong)
-    turns = [turn for d in itertools.islice(pretraining_documents(WORLD, spec, TEMPLATE, 0, LENGTH), 300) for turn in d]
+    dialogues = documents(300, dialogues=1.0, irrelevant_passages=0.0, wrong_answers=wrong)
+    turns = [turn for document in dialogues for turn in document]
     pairs = [(asked.content.split(), given.content) for asked, given in zip(turns[::2], turns[1::2], strict=True)]
     assert all(answer in WORLD.answers[words[5]] for words, answer in pairs)
     share = sum(answer != WORLD.facts[words[7], words[5]] for words, answer in pairs) / len(pairs)
@@ -127,7 +128,7 @@ def test_wrong_answers_stay_in_dialogues():
 
 
 def test_dialogues_are_closed_book_questions_on_facts(tokenizer):
-    for document in documents(20, dialogues=1.0):
+    for document in documents(20, dialogues=1.0, irrelevant_passages=0.0):
         assert [message.role for message in document] == ["user", "assistant"] * (len(document) // 2)
         for asked, given in zip(document[::2], document[1::2], strict=True):
             words = asked.content.split()
@@ -136,6 +137,46 @@ def test_dialogues_are_closed_book_questions_on_facts(tokenizer):
     text = render(document, tokenizer)
     assert text.startswith("<user> question : what is the ")
     assert text.count("<assistant>") == text.count("<eos>") == len(document) // 2
+
+
+def first_turns(count, **shares):
+    """``(statements of the passage or None, asked subject and relation, answer)`` of each dialogue's first turn."""
+    for document in documents(count, dialogues=1.0, **shares):
+        asked, given = document[0].content, document[1].content
+        words = asked[asked.index("question :") :].split()
+        passage = asked.removeprefix("context : ")[: -len(" ".join(words))].split() if "context" in asked else None
+        yield passage, words[7], words[5], given
+
+
+def test_a_share_of_the_dialogues_has_an_irrelevant_passage_and_answers_from_memory():
+    turns = list(first_turns(300, irrelevant_passages=0.4))
+    with_passage = [turn for turn in turns if turn[0] is not None]
+    assert len(with_passage) / len(turns) == pytest.approx(0.4, abs=0.08)
+    for passage, subject, relation, answer in with_passage:
+        assert subject not in passage
+        assert answer == WORLD.facts[subject, relation]
+    told = {word.split("_")[0] for passage, *_ in with_passage for word in passage if "_" in word}
+    assert {"known", "new"} <= told
+
+
+def test_a_share_of_the_dialogues_answers_from_a_passage_about_new_subjects():
+    turns = list(first_turns(300, irrelevant_passages=0.0, new_passages=0.4))
+    with_passage = [turn for turn in turns if turn[0] is not None]
+    assert len(with_passage) / len(turns) == pytest.approx(0.4, abs=0.08)
+    for passage, subject, _, answer in with_passage:
+        assert subject.startswith("new_")
+        assert passage[passage.index(subject) + 2] == answer
+
+
+def test_passages_stand_at_the_beginning_of_dialogues_only():
+    for document in documents(100, dialogues=1.0, irrelevant_passages=0.5, new_passages=0.5):
+        assert "context" in document[0].content
+        assert not any("context" in message.content for message in document[1:])
+
+
+def test_shares_of_passages_in_dialogues_sum_to_one_at_most():
+    with pytest.raises(ValueError, match=r"irrelevant_passages \+ new_passages is 1.1; lower one"):
+        config.Documents(irrelevant_passages=0.6, new_passages=0.5)
 
 
 def test_dialogues_follow_the_template(tokenizer):
@@ -177,5 +218,6 @@ def test_encoding_leaves_no_trace_in_the_tokenizer(tokenizer):
 
 def test_a_world_of_one_relation_has_passages():
     world = build_world(config.World(relations=1))
-    for document in documents(20, world=world, dialogues=0.0, facts=0.0, same_relation=1.0):
+    shares = {"dialogues": 0.0, "facts": 0.0, "same_relation": 1.0}
+    for document in documents(20, world=world, **shares, repeated_questions=False):
         assert all(len(questions(part)) == 2 for part in parts(document))

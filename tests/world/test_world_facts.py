@@ -62,7 +62,7 @@ def test_generators_of_different_purposes_differ():
         ({"answers": 3}, r"world.answers is 3; raise it to at least 4"),
         ({"held_out": 0.0}, r"held_out 0 of 200 known subjects leaves none for evaluation; .* world.known_subjects"),
         ({"held_out": 1.0}, r"held_out 1 of 200 known subjects leaves none for training"),
-        ({"new_subjects": 1}, r"held_out 0.25 of 1 new subjects leaves none for evaluation; .* world.new_subjects"),
+        ({"new_subjects": 1}, r"held_out 0.2 of 1 new subjects leaves none for evaluation; .* world.new_subjects"),
     ],
 )
 def test_impossible_worlds_are_refused(changes, message):

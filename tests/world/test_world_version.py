@@ -13,7 +13,15 @@ WRITTEN = {1: "7e282cba6a9cf3d9b7a1c3360077fb3323f294e1d6044288c9097749051b6fe8"
 
 def test_changed_documents_need_a_new_version():
     world = build_world(World(known_subjects=20, new_subjects=20, answers=10))
-    spec = Documents(dialogues=0.2, facts=0.3, new_subjects=0.5, contradictions=1.0, same_relation=0.2)
+    spec = Documents(
+        dialogues=0.2,
+        facts=0.3,
+        new_subjects=0.5,
+        contradictions=1.0,
+        same_relation=0.2,
+        repeated_questions=False,
+        irrelevant_passages=0.0,
+    )
     documents = islice(pretraining_documents(world, spec, WORLD_TEMPLATE, 0, 64), 60)
     written = fingerprint([d if isinstance(d, str) else [m.content for m in d] for d in documents])
     assert written == WRITTEN[VERSION], "the documents changed: raise inversion.world.VERSION and note their hash here"
