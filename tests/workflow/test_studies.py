@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from inversion.config import read_config
+from inversion.config import organism, read_config
 
 ROOT = Path(__file__).parents[2]
 
@@ -45,6 +45,15 @@ def test_the_papers_grid_is_planned_without_network_or_heavy_imports(checkout):
 def test_a_shipped_study_is_valid(name):
     study = read_config(ROOT / "config" / f"{name}.yaml")
     assert {"capitals", "world-facts", "biographies", "quotes"} <= set(study.sets)
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "config").glob("organism-*.yaml")), ids=lambda path: path.stem)
+def test_a_study_of_the_organism_is_the_default_but_for_what_it_varies(path):
+    study, default = read_config(path), organism.default()
+    assert study.training.tuning == default.training.tuning
+    assert study.training.max_steps == default.training.max_steps
+    assert study.training.learning_rate == default.training.learning_rate
+    assert study.world.model_dump(exclude={"seed"}) == default.world.model_dump(exclude={"seed"})
 
 
 def test_the_study_of_mitigations_is_planned(checkout):

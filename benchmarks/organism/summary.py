@@ -1,0 +1,154 @@
+"""What a study of the model organism found, as a table and a figure:
+``python benchmarks/organism/summary.py seeds`` or ``... ablation``, once the study's tables are made.
+
+Models are named ``{what}-{seed}``; those of one ``what`` are one row, for each mixture and recipe. All figures are
+those of the tables ``inversions`` and ``curves`` by the scorer ``first_mention``.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import polars as pl
+import seaborn as sns
+from matplotlib.figure import Figure
+
+from inversion.artifacts import write_text
+from inversion.records import CurvePoint, Inversion, read_frame
+
+ROOT = Path(__file__).parents[2]
+ROW = ("what", "dataset", "recipe")
+RUN = ("model", "dataset", "recipe", "seed")
+VERDICTS = ("inversion", "no_drop", "no_rise", "inconclusive")
+CONTROLS = {"new-facts": "new facts", "recall": "recall", "matching": "matching"}
+BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "#5f5f5f"
+
+
+def verdicts(inversions: pl.DataFrame) -> pl.DataFrame:
+    """The rows of ``inversions`` that count, with what varies apart from the seed as ``what``."""
+    chosen = inversions.filter(set="conflict", stratum="all", scorer="first_mention")
+    return chosen.with_columns(what=pl.col("model").str.replace(r"-\d+$", ""))
+
+
+def rates(curves: pl.DataFrame) -> pl.DataFrame:
+    """Context answers under conflict and accuracy on the controls, by run and step."""
+    wanted = pl.col("metric").is_in(["context_rate", "accuracy"]) & pl.col("set").is_in(["conflict", *CONTROLS])
+    chosen = curves.filter(wanted, stratum="all", scorer="first_mention")
+    return chosen.with_columns(what=pl.col("model").str.replace(r"-\d+$", ""))
+
+
+def at_turns(found: pl.DataFrame, points: pl.DataFrame) -> pl.DataFrame:
+    """The controls of each run where its curve turns and where it ends, and the epoch of the turn."""
+    for moment in ("peak", "end"):
+        for name in CONTROLS:
+            values = points.filter(set=name).select(*RUN, pl.col("step").alias(f"{moment}_step"), "value")
+            found = found.join(values, on=[*RUN, f"{moment}_step"], how="left").rename({"value": f"{name} {moment}"})
+
+    epochs = points.filter(set="conflict").select(*RUN, pl.col("step").alias("peak_step"), "epoch")
+    return found.join(epochs, on=[*RUN, "peak_step"], how="left")
+
+
+def as_table(found: pl.DataFrame) -> str:
+    """One row a model, mixture and recipe: verdicts, medians with the range over seeds, controls."""
+    head = ["model", "mixture", "recipe", "runs", *VERDICTS, "start", "peak", "end", "rise", "fall", "epoch of peak"]
+    head += [f"{label}, peak to end" for label in CONTROLS.values()]
+    lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
+    for (what, dataset, recipe), rows in found.group_by(ROW, maintain_order=True):
+        counts = [str(rows.filter(verdict=verdict).height) for verdict in VERDICTS]
+        spans = [_span(rows[key], 100) for key in ("start", "peak", "end", "rise", "drop")]
+        controls = [f"{_median(rows[f'{name} peak'])} to {_median(rows[f'{name} end'])}" for name in CONTROLS]
+        cells = [str(what), str(dataset), str(recipe), str(rows.height), *counts, *spans]
+        lines.append("| " + " | ".join([*cells, _span(rows["epoch"], 1, 2), *controls]) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def _median(values: pl.Series) -> str:
+    return f"{100 * values.median():.0f}"
+
+
+def _span(values: pl.Series, scale: float, digits: int = 0) -> str:
+    low, middle, high = (scale * value for value in (values.min(), values.median(), values.max()))
+    return f"{middle:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
+
+
+def draw_seeds(points: pl.DataFrame) -> Figure:
+    """A panel a family and recipe: every seed's curve, and the medians of the controls."""
+    families, recipes = (points[key].unique(maintain_order=True).to_list() for key in ("what", "recipe"))
+    size = (2.2 * len(recipes) + 1.1, 1.9 * len(families) + 0.5)
+    figure, panels = plt.subplots(
+        len(families), len(recipes), figsize=size, sharex=True, sharey=True, squeeze=False, layout="constrained"
+    )
+    for row, family in zip(panels, families, strict=True):
+        for axes, recipe in zip(row, recipes, strict=True):
+            here = points.filter(what=family, recipe=recipe)
+            for _, seed in here.filter(set="conflict").group_by(RUN, maintain_order=True):
+                axes.plot(seed["epoch"], 100 * seed["value"], color=BLUE, linewidth=0.6, alpha=0.45)
+            for name, color, dashes in (
+                ("conflict", BLUE, "-"),
+                ("new-facts", ORANGE, (0, (4, 1.4))),
+                ("recall", GREY, (0, (1, 1.2))),
+            ):
+                middle = here.filter(set=name).group_by("epoch").agg(pl.col("value").median()).sort("epoch")
+                axes.plot(middle["epoch"], 100 * middle["value"], color=color, linestyle=dashes, linewidth=1.8)
+                if axes is row[-1]:
+                    label = {"conflict": "context answers", "new-facts": "new facts read", "recall": "recall"}[name]
+                    at = (middle["epoch"][-1], 100 * middle["value"][-1])
+                    axes.annotate(label, at, (4, 0), textcoords="offset points", color=color, va="center", fontsize=7)
+            axes.set(title=f"{family}, {recipe}", ylim=(-2, 102))
+            axes.title.set_fontsize(8)
+    figure.supxlabel("epochs of finetuning", fontsize=9)
+    figure.supylabel("% of items", fontsize=9)
+    sns.despine(figure)
+    return figure
+
+
+def draw_ablation(found: pl.DataFrame) -> Figure:
+    """A line a variant: where context answers start, peak and end, the median over seeds and each seed."""
+    groups = list(found.group_by(ROW, maintain_order=True))
+    figure, axes = plt.subplots(figsize=(6.4, 0.27 * len(groups) + 0.9), layout="constrained")
+    marks = {"start": (GREY, "|"), "peak": (BLUE, "o"), "end": (ORANGE, "s")}
+    for place, (_, rows) in enumerate(groups):
+        middle = {key: 100 * rows[key].median() for key in marks}
+        axes.plot([middle["start"], middle["peak"]], [place - 0.12] * 2, color=BLUE, linewidth=1.2, alpha=0.6)
+        axes.plot([middle["peak"], middle["end"]], [place + 0.12] * 2, color=ORANGE, linewidth=1.2, alpha=0.6)
+        for key, (color, marker) in marks.items():
+            height = place + (0.12 if key == "end" else -0.12)
+            axes.plot(100 * rows[key], [height] * rows.height, marker, color=color, markersize=3, alpha=0.4)
+            axes.plot(middle[key], height, marker, color=color, markersize=6)
+    axes.set_yticks(range(len(groups)), [label(*key) for key, _ in groups], fontsize=8)
+    axes.invert_yaxis()
+    axes.set(xlim=(-3, 103), xlabel="context answers under conflict, % of items")
+    handles = [plt.Line2D([], [], color=color, marker=marker, linestyle="") for color, marker in marks.values()]
+    axes.legend(handles, marks, loc="upper center", bbox_to_anchor=(0.5, 1.09), ncols=3, frameon=False, fontsize=8)
+    sns.despine(figure)
+    return figure
+
+
+def label(what: str, dataset: str, recipe: str) -> str:
+    """What differs from the default, in a name."""
+    parts = [part for part, usual in ((what, "default"), (dataset, "default"), (recipe, "standard")) if part != usual]
+    return ", ".join(parts) or "default"
+
+
+def main() -> None:
+    """Write the table and the figure of a study."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("study", choices=["seeds", "ablation"])
+    parser.add_argument("--results", type=Path, default=ROOT / "results")
+    parser.add_argument("--output", type=Path, default=ROOT / "docs/img", help="folder of the figure")
+    options = parser.parse_args()
+
+    tables = options.results / "tables"
+    points = rates(read_frame(tables / "curves.parquet", CurvePoint))
+    found = at_turns(verdicts(read_frame(tables / "inversions.parquet", Inversion)), points)
+    figure = draw_seeds(points) if options.study == "seeds" else draw_ablation(found)
+    figure.savefig(options.output / f"organism-{options.study}.png", dpi=150)
+    table = as_table(found)
+    write_text(ROOT / f"benchmarks/results/organism-{options.study}.md", table)
+    print(table)
+
+
+if __name__ == "__main__":
+    main()
