@@ -12,7 +12,7 @@ from inversion.instruct.world_mixture import counterfactual_examples, world_exam
 from inversion.world.facts import build_world
 from inversion.world.tokenizer import build_tokenizer
 
-WORLD = build_world(config.World())
+WORLD = build_world(config.World(held_out=0.25))
 KINDS = ("conflict", "new_facts", "matching", "recall")
 GOLDEN_ITEM = (
     "c-000000",
@@ -138,7 +138,7 @@ def test_more_items_than_there_are():
 
 
 def test_smallest_answer_sets_still_give_ambiguous_conflicts():
-    world = build_world(config.World(known_subjects=12, new_subjects=12, answers=4))
+    world = build_world(config.World(known_subjects=12, new_subjects=12, answers=4, held_out=0.25))
     shape = config.Passages(other_statements=(0, 1), same_relation=1.0)
     for item in world_items(world, conflict_set("conflict", items=50, passages=shape), "c"):
         assert item.parametric_answers[0] not in item.context.split()

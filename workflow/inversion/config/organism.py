@@ -70,7 +70,7 @@ def default() -> Config:
             "conflict": WorldSet(source="world", kind="conflict"),
             "new-facts": WorldSet(source="world", kind="new_facts"),
             "matching": WorldSet(source="world", kind="matching"),
-            "recall": WorldSet(source="world", kind="recall", items=100),
+            "recall": WorldSet(source="world", kind="recall", items=80),
         },
         experiments={
             "families": Experiment(
