@@ -24,6 +24,12 @@ RUN = ("model", "dataset", "recipe", "seed")
 VERDICTS = ("inversion", "no_drop", "no_rise", "inconclusive")
 CONTROLS = {"new-facts": "new facts", "recall": "recall", "matching": "matching"}
 BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "#5f5f5f"
+LINES = {
+    "conflict": ("context answers", BLUE, "-"),
+    "new-facts": ("new facts read", ORANGE, (0, (4, 1.4))),
+    "recall": ("recall", GREY, (0, (1, 1.2))),
+}
+"""What the figure of the seeds shows, by set: label, colour, dashes."""
 
 
 def verdicts(inversions: pl.DataFrame) -> pl.DataFrame:
@@ -74,30 +80,25 @@ def _span(values: pl.Series, scale: float, digits: int = 0) -> str:
 
 
 def draw_seeds(points: pl.DataFrame) -> Figure:
-    """A panel a family and recipe: every seed's curve, and the medians of the controls."""
+    """A column a family, a row a recipe: every seed's curve, and the medians of the controls."""
     families, recipes = (points[key].unique(maintain_order=True).to_list() for key in ("what", "recipe"))
-    size = (2.2 * len(recipes) + 1.1, 1.9 * len(families) + 0.5)
+    size = (2.4 * len(families) + 1.1, 1.9 * len(recipes) + 0.5)
     figure, panels = plt.subplots(
-        len(families), len(recipes), figsize=size, sharex=True, sharey=True, squeeze=False, layout="constrained"
+        len(recipes), len(families), figsize=size, sharex=True, sharey=True, squeeze=False, layout="constrained"
     )
-    for row, family in zip(panels, families, strict=True):
-        for axes, recipe in zip(row, recipes, strict=True):
+    for row, recipe in zip(panels, recipes, strict=True):
+        for axes, family in zip(row, families, strict=True):
             here = points.filter(what=family, recipe=recipe)
             for _, seed in here.filter(set="conflict").group_by(RUN, maintain_order=True):
-                axes.plot(seed["epoch"], 100 * seed["value"], color=BLUE, linewidth=0.6, alpha=0.45)
-            for name, color, dashes in (
-                ("conflict", BLUE, "-"),
-                ("new-facts", ORANGE, (0, (4, 1.4))),
-                ("recall", GREY, (0, (1, 1.2))),
-            ):
+                axes.plot(seed["epoch"], 100 * seed["value"], color=BLUE, linewidth=0.6, alpha=0.5)
+            for name, (text, color, dashes) in LINES.items():
                 middle = here.filter(set=name).group_by("epoch").agg(pl.col("value").median()).sort("epoch")
                 axes.plot(middle["epoch"], 100 * middle["value"], color=color, linestyle=dashes, linewidth=1.8)
                 if axes is row[-1]:
-                    label = {"conflict": "context answers", "new-facts": "new facts read", "recall": "recall"}[name]
                     at = (middle["epoch"][-1], 100 * middle["value"][-1])
-                    axes.annotate(label, at, (4, 0), textcoords="offset points", color=color, va="center", fontsize=7)
-            axes.set(title=f"{family}, {recipe}", ylim=(-2, 102))
-            axes.title.set_fontsize(8)
+                    axes.annotate(text, at, (5, 0), textcoords="offset points", color=color, va="center", fontsize=8)
+            axes.set_title(f"{family}, {recipe}" if len(recipes) > 1 else family, fontsize=9)
+            axes.set_ylim(-2, 102)
     figure.supxlabel("epochs of finetuning", fontsize=9)
     figure.supylabel("% of items", fontsize=9)
     sns.despine(figure)
