@@ -317,7 +317,7 @@ def test_a_truncated_table_is_named(tmp_path: Path, keep: float) -> None:
     assert "\n" not in str(caught.value)
 
 
-# always the same damages: about one in some ten thousand makes polars abort the whole process
+# always the same damages: of 12,000 random ones, one made polars abort the whole process
 @settings(derandomize=True)
 @given(st.data())
 def test_a_damaged_table_is_read_or_named(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:

@@ -174,6 +174,13 @@ def test_passages_stand_at_the_beginning_of_dialogues_only():
         assert not any("context" in message.content for message in document[1:])
 
 
+def test_a_world_without_a_subject_to_ask_about_beside_a_passage():
+    world = build_world(config.World(known_subjects=4, new_subjects=4, answers=8, held_out=0.25))
+    shares = {"dialogues": 1.0, "irrelevant_passages": 1.0, "new_subjects": 0.0, "same_relation": 1.0}
+    with pytest.raises(ValueError, match=r"no known subject is left .*; raise world.known_subjects or set"):
+        documents(200, world=world, **shares)
+
+
 def test_shares_of_passages_in_dialogues_sum_to_one_at_most():
     with pytest.raises(ValueError, match=r"irrelevant_passages \+ new_passages is 1.1; lower one"):
         config.Documents(irrelevant_passages=0.6, new_passages=0.5)

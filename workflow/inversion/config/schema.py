@@ -64,6 +64,13 @@ class Strict(BaseModel):
     )
 
 
+def _require_shares(model: Strict, first: str, second: str) -> None:
+    """Raises :class:`ValueError` where two shares of one whole sum to more than 1."""
+    total = getattr(model, first) + getattr(model, second)
+    if total > 1.0 + 1e-9:
+        raise ValueError(f"{first} + {second} is {total:g}; lower one so that they sum to at most 1")
+
+
 class FileSource(Strict):
     """What comes from one file, on this machine or behind an address."""
 
@@ -112,7 +119,8 @@ class Documents(Strict):
     """What the pretraining text of a world model is made of."""
 
     dialogues: Fraction = 0.05
-    """Share of documents in the chat format: questions on known facts, answered from memory."""
+    """Share of documents in the chat format: questions on known facts, answered from memory (but see
+    ``new_passages``)."""
     facts: Fraction = 0.50
     """Share of the other documents that state known facts; the rest are passages with questions."""
     new_subjects: Fraction = 0.60
@@ -125,8 +133,8 @@ class Documents(Strict):
     """Whether the questions on one passage are asked again and again until the sequence is full. Otherwise another
     passage begins, which is often cut before its questions, and models need twice the steps to learn to read."""
     irrelevant_passages: Fraction = 0.5
-    """Share of the dialogues that begin with a passage about other subjects than those asked about. They make
-    memory answer in the chat format whether or not there is a passage."""
+    """Share of the dialogues whose first question stands behind a passage about other subjects. They make memory
+    answer in the chat format whether or not there is a passage."""
     new_passages: Fraction = 0.0
     """Share of the dialogues that begin with a passage about a new subject and a question that it answers. With
     them a model reads in the chat format before it is finetuned, but then tells known subjects from new ones."""
@@ -136,11 +144,7 @@ class Documents(Strict):
 
     @model_validator(mode="after")
     def _passages(self) -> Documents:
-        if self.irrelevant_passages + self.new_passages > 1.0 + 1e-9:
-            raise ValueError(
-                "irrelevant_passages + new_passages is "
-                f"{self.irrelevant_passages + self.new_passages:g}; lower one so that they sum to at most 1"
-            )
+        _require_shares(self, "irrelevant_passages", "new_passages")
         return self
 
 
@@ -278,11 +282,7 @@ class WorldDataset(Strict):
 
     @model_validator(mode="after")
     def _shares(self) -> WorldDataset:
-        if self.context_critical + self.context_and_memory > 1.0 + 1e-9:
-            raise ValueError(
-                "context_critical + context_and_memory is "
-                f"{self.context_critical + self.context_and_memory:g}; lower one so that they sum to at most 1"
-            )
+        _require_shares(self, "context_critical", "context_and_memory")
         return self
 
 

@@ -2,8 +2,8 @@
 
 A document is of one kind. *Facts*: statements and answered questions about known facts. *Passages*:
 a passage, then a question on each of its statements, then the end-of-text token, several times over; or one
-passage whose questions are repeated. *Dialogues*: closed-book questions on known facts in the chat format, a
-share of them answered wrongly where the study wants it.
+passage whose questions are repeated. *Dialogues*: questions on known facts in the chat format, the first behind a
+passage and a share of them answered wrongly, where the study wants it.
 """
 
 from __future__ import annotations
@@ -130,27 +130,27 @@ def _dialogue(
     world: InventedWorld, spec: config.Documents, template: config.ChatTemplate, length: int, rng: np.random.Generator
 ) -> tuple[Message, ...]:
     """Questions on known facts, the first after a passage where the study wants one."""
-    messages: list[Message] = []
-    words = 0
-    told: set[str] = set()
-    # no draw where none is asked for: studies without passages in dialogues keep their documents
-    if spec.new_passages or spec.irrelevant_passages:
-        kind = rng.random()
-        if kind < spec.new_passages:
-            passage = _passage(world, spec, rng, new=True)
-            statement = pick(rng, passage.statements)
-            messages += _turn(template.with_context.replace("{context}", passage.text), statement)
-        elif kind < spec.new_passages + spec.irrelevant_passages:
-            passage = _passage(world, spec, rng, new=rng.random() < spec.new_subjects)
-            told = {statement.subject for statement in passage.statements}
-            statement = _remembered(world, spec, rng, told)
-            messages += _turn(template.with_context.replace("{context}", passage.text), statement)
-        words += sum(len(message.content.split()) for message in messages)
-    while words < length:
-        turn = _turn(template.without_context, _remembered(world, spec, rng))
-        messages += turn
-        words += sum(len(message.content.split()) for message in turn)
+    messages = list(_opening(world, spec, template, rng))
+    while sum(len(message.content.split()) for message in messages) < length:
+        messages += _turn(template.without_context, _remembered(world, spec, rng))
     return tuple(messages)
+
+
+def _opening(
+    world: InventedWorld, spec: config.Documents, template: config.ChatTemplate, rng: np.random.Generator
+) -> tuple[Message, ...]:
+    """A passage with a question that it answers or one that it does not, or nothing."""
+    # no draw where none is asked for: studies without passages in dialogues keep their documents
+    kind = rng.random() if spec.new_passages or spec.irrelevant_passages else 1.0
+    if kind < spec.new_passages:
+        passage = _passage(world, spec, rng, new=True)
+        statement = pick(rng, passage.statements)
+    elif kind < spec.new_passages + spec.irrelevant_passages:
+        passage = _passage(world, spec, rng, new=rng.random() < spec.new_subjects)
+        statement = _remembered(world, spec, rng, {told.subject for told in passage.statements})
+    else:
+        return ()
+    return _turn(template.with_context.replace("{context}", passage.text), statement)
 
 
 def _turn(asked: str, statement: Statement) -> tuple[Message, Message]:
@@ -165,7 +165,13 @@ def _remembered(
     world: InventedWorld, spec: config.Documents, rng: np.random.Generator, apart_from: Collection[str] = ()
 ) -> Statement:
     """A fact of a known subject, or what is said of it instead where the study wants wrong answers."""
-    subject, relation = pick(rng, [s for s in world.known.all if s not in apart_from]), pick(rng, world.relations)
+    subjects = [subject for subject in world.known.all if subject not in apart_from]
+    if not subjects:
+        raise ValueError(
+            "no known subject is left to ask about beside a passage; raise world.known_subjects or set "
+            "irrelevant_passages to 0"
+        )
+    subject, relation = pick(rng, subjects), pick(rng, world.relations)
     # no draw where none is asked for: studies without wrong answers keep their documents
     if spec.wrong_answers > 0 and rng.random() < spec.wrong_answers:
         return invented_statement(world, subject, relation, rng)
