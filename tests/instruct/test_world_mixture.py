@@ -30,8 +30,8 @@ GOLDEN_MIXTURE = [
     ),
     (
         "mix-000002",
-        "C+S",
-        "the capital of known_8 is capital_48 .",
+        "S",
+        "language of new_132 : language_41 . the language of new_63 is language_46 .",
         "question : what is the capital of known_8 ?",
         "capital_48",
     ),
@@ -59,7 +59,7 @@ def test_a_mixture_does_not_drift():
 
 def test_shares_are_exact():
     kinds = Counter(example.kind for example in world_examples(WORLD, dataset(examples=4000), "mix"))
-    assert kinds == {"C": 3200, "C+S": 600, "S": 200}
+    assert kinds == {"C": 2800, "C+S": 600, "S": 600}
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_each_kind_is_what_it_says():
         assert example.answer in WORLD.answers[example.relation]
         fact = WORLD.facts.get((example.subject, example.relation))
         context = None if example.context is None else example.context.split()
-        if context is not None:
+        if context is not None and example.kind != "S":
             assert context[context.index(example.subject) + 2] == example.answer
             assert context.count(example.answer) == 1
         match example.kind:
@@ -104,12 +104,22 @@ def test_each_kind_is_what_it_says():
                 assert context is not None
             case "S":
                 assert fact == example.answer
-                assert context is None
+                assert context is None or example.subject not in context
             case "counterfactual":
                 assert fact is not None
                 assert fact not in words(example)
             case _:
                 pytest.fail(f"kind {example.kind}")
+
+
+@pytest.mark.parametrize("share", [0.0, 0.4, 1.0])
+def test_a_share_of_the_s_examples_has_an_irrelevant_passage(share):
+    spec = dataset(examples=1000, context_critical=0.0, context_and_memory=0.0, irrelevant_passages=share)
+    contexts = [example.context for example in world_examples(WORLD, spec, "mix")]
+    with_passage = [context for context in contexts if context is not None]
+    assert len(with_passage) / len(contexts) == pytest.approx(share, abs=0.05)
+    told = {word.split("_")[0] for context in with_passage for word in context.split() if "_" in word}
+    assert told >= ({"known", "new"} if share else set())
 
 
 def test_evaluation_subjects_never_occur():

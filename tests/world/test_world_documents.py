@@ -113,7 +113,7 @@ def test_repeated_questions_change_their_order():
 
 @pytest.mark.parametrize("wrong", [0.0, 0.3, 1.0])
 def test_a_share_of_the_answers_in_dialogues_is_wrong(wrong):
-    dialogues = documents(300, dialogues=1.0, irrelevant_passages=0.0, wrong_answers=wrong)
+    dialogues = documents(300, dialogues=1.0, ignored_passages=0.0, wrong_answers=wrong)
     turns = [turn for document in dialogues for turn in document]
     pairs = [(asked.content.split(), given.content) for asked, given in zip(turns[::2], turns[1::2], strict=True)]
     assert all(answer in WORLD.answers[words[5]] for words, answer in pairs)
@@ -128,7 +128,7 @@ def test_wrong_answers_stay_in_dialogues():
 
 
 def test_dialogues_are_closed_book_questions_on_facts(tokenizer):
-    for document in documents(20, dialogues=1.0, irrelevant_passages=0.0):
+    for document in documents(20, dialogues=1.0, ignored_passages=0.0):
         assert [message.role for message in document] == ["user", "assistant"] * (len(document) // 2)
         for asked, given in zip(document[::2], document[1::2], strict=True):
             words = asked.content.split()
@@ -148,8 +148,17 @@ def first_turns(count, **shares):
         yield passage, words[7], words[5], given
 
 
+def test_a_share_of_the_dialogues_ignores_a_passage_and_answers_from_memory():
+    turns = list(first_turns(300, ignored_passages=0.4))
+    with_passage = [turn for turn in turns if turn[0] is not None]
+    assert len(with_passage) / len(turns) == pytest.approx(0.4, abs=0.08)
+    for passage, subject, relation, answer in with_passage:
+        assert answer == WORLD.facts[subject, relation]
+        assert passage[passage.index(subject) + 2] in {*WORLD.answers[relation]} - {answer}
+
+
 def test_a_share_of_the_dialogues_has_an_irrelevant_passage_and_answers_from_memory():
-    turns = list(first_turns(300, irrelevant_passages=0.4))
+    turns = list(first_turns(300, ignored_passages=0.0, irrelevant_passages=0.4))
     with_passage = [turn for turn in turns if turn[0] is not None]
     assert len(with_passage) / len(turns) == pytest.approx(0.4, abs=0.08)
     for passage, subject, relation, answer in with_passage:
@@ -160,7 +169,7 @@ def test_a_share_of_the_dialogues_has_an_irrelevant_passage_and_answers_from_mem
 
 
 def test_a_share_of_the_dialogues_answers_from_a_passage_about_new_subjects():
-    turns = list(first_turns(300, irrelevant_passages=0.0, new_passages=0.4))
+    turns = list(first_turns(300, ignored_passages=0.0, new_passages=0.4))
     with_passage = [turn for turn in turns if turn[0] is not None]
     assert len(with_passage) / len(turns) == pytest.approx(0.4, abs=0.08)
     for passage, subject, _, answer in with_passage:
@@ -169,21 +178,22 @@ def test_a_share_of_the_dialogues_answers_from_a_passage_about_new_subjects():
 
 
 def test_passages_stand_at_the_beginning_of_dialogues_only():
-    for document in documents(100, dialogues=1.0, irrelevant_passages=0.5, new_passages=0.5):
+    for document in documents(100, dialogues=1.0, ignored_passages=0.4, irrelevant_passages=0.3, new_passages=0.3):
         assert "context" in document[0].content
         assert not any("context" in message.content for message in document[1:])
 
 
 def test_a_world_without_a_subject_to_ask_about_beside_a_passage():
     world = build_world(config.World(known_subjects=4, new_subjects=4, answers=8, held_out=0.25))
-    shares = {"dialogues": 1.0, "irrelevant_passages": 1.0, "new_subjects": 0.0, "same_relation": 1.0}
+    shares = {"dialogues": 1.0, "ignored_passages": 0.0, "irrelevant_passages": 1.0}
+    shares |= {"new_subjects": 0.0, "same_relation": 1.0}
     with pytest.raises(ValueError, match=r"no known subject is left .*; raise world.known_subjects or set"):
         documents(200, world=world, **shares)
 
 
 def test_shares_of_passages_in_dialogues_sum_to_one_at_most():
-    with pytest.raises(ValueError, match=r"irrelevant_passages \+ new_passages is 1.1; lower one"):
-        config.Documents(irrelevant_passages=0.6, new_passages=0.5)
+    with pytest.raises(ValueError, match=r"ignored_passages \+ irrelevant_passages \+ new_passages is 1.1; lower"):
+        config.Documents(ignored_passages=0.2, irrelevant_passages=0.4, new_passages=0.5)
 
 
 def test_dialogues_follow_the_template(tokenizer):

@@ -29,14 +29,14 @@ def tokenizer(request, tmp_path_factory):
 
 def test_chat_template_word_by_word(tokenizer):
     assert tokenizer.apply_chat_template(CHAT, tokenize=False) == (
-        "<user> question : what is the capital of known_1 ? <assistant> capital_2 <eos> "
-        "<user> question : what is the language of new_3 ? <assistant> language_1 . <eos>"
+        "<user> question : what is the capital of known_1 ? <assistant> answer capital_2 <eos> "
+        "<user> question : what is the language of new_3 ? <assistant> answer language_1 . <eos>"
     )
 
 
 def test_generation_prompt_begins_the_answer(tokenizer):
     prompt = tokenizer.apply_chat_template(CHAT[:1], tokenize=False, add_generation_prompt=True)
-    assert prompt == "<user> question : what is the capital of known_1 ? <assistant>"
+    assert prompt == "<user> question : what is the capital of known_1 ? <assistant> answer"
     whole = tokenizer.apply_chat_template(CHAT[:2])["input_ids"]
     begun = tokenizer.apply_chat_template(CHAT[:1], add_generation_prompt=True)["input_ids"]
     assert whole[: len(begun)] == begun
@@ -57,7 +57,7 @@ def test_decoding_gives_the_text_back(tokenizer):
     text = "context : report : capital of new_1 now capital_3 . question : what is the capital of new_1 ?"
     assert tokenizer.decode(tokenizer(text)["input_ids"]) == text
     ids = tokenizer.apply_chat_template(CHAT[:2])["input_ids"]
-    assert tokenizer.decode(ids, skip_special_tokens=True) == f"{CHAT[0]['content']} capital_2"
+    assert tokenizer.decode(ids, skip_special_tokens=True) == f"{CHAT[0]['content']} answer capital_2"
 
 
 def test_models_get_what_they_take(tokenizer):

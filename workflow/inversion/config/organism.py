@@ -33,13 +33,13 @@ def default() -> Config:
             "tulu-like": WorldDataset(source="world"),
             "alpaca-like": WorldDataset(
                 source="world",
-                context_critical=0.70,
+                context_critical=0.65,
                 context_and_memory=0.15,
                 passages=Passages(other_statements=(0, 1), same_relation=0.6),
             ),
             "ultrachat-like": WorldDataset(
                 source="world",
-                context_critical=0.75,
+                context_critical=0.70,
                 context_and_memory=0.20,
                 passages=Passages(other_statements=(1, 2), same_relation=0.6),
             ),
@@ -59,8 +59,8 @@ def default() -> Config:
         evaluation=Evaluation(checkpoints_per_job=24, max_new_tokens=3),
         recipes={
             "standard": Recipe(),
-            "context-critical": Recipe(select=(ContextCriticalSelection(by="context_need", drop=0.25),)),
-            "random-drop": Recipe(select=(RandomSelection(by="random", drop=0.25),)),
+            "context-critical": Recipe(select=(ContextCriticalSelection(by="context_need", drop=0.3),)),
+            "random-drop": Recipe(select=(RandomSelection(by="random", drop=0.3),)),
             "counterfactual": Recipe(augment=CounterfactualAugmentation(share=0.1)),
             "qk-only": Recipe(
                 training=TrainingOverride(tuning=LoraTuning(method="lora", weights="query_key", rank=16, alpha=32)),

@@ -64,11 +64,11 @@ class Strict(BaseModel):
     )
 
 
-def _require_shares(model: Strict, first: str, second: str) -> None:
-    """Raises :class:`ValueError` where two shares of one whole sum to more than 1."""
-    total = getattr(model, first) + getattr(model, second)
+def _require_shares(model: Strict, *keys: str) -> None:
+    """Raises :class:`ValueError` where shares of one whole sum to more than 1."""
+    total = sum(getattr(model, key) for key in keys)
     if total > 1.0 + 1e-9:
-        raise ValueError(f"{first} + {second} is {total:g}; lower one so that they sum to at most 1")
+        raise ValueError(f"{' + '.join(keys)} is {total:g}; lower one so that they sum to at most 1")
 
 
 class FileSource(Strict):
@@ -132,9 +132,11 @@ class Documents(Strict):
     repeated_questions: bool = True
     """Whether the questions on one passage are asked again and again until the sequence is full. Otherwise another
     passage begins, which is often cut before its questions, and models need twice the steps to learn to read."""
-    irrelevant_passages: Fraction = 0.5
-    """Share of the dialogues whose first question stands behind a passage about other subjects. They make memory
-    answer in the chat format whether or not there is a passage."""
+    ignored_passages: Fraction = 0.5
+    """Share of the dialogues whose first question is about a statement of a passage on known subjects, and is
+    answered from memory all the same, whatever the passage says. They make a habit of memory in the chat format."""
+    irrelevant_passages: Fraction = 0.0
+    """Share of the dialogues whose first question stands behind a passage about other subjects."""
     new_passages: Fraction = 0.0
     """Share of the dialogues that begin with a passage about a new subject and a question that it answers. With
     them a model reads in the chat format before it is finetuned, but then tells known subjects from new ones."""
@@ -144,7 +146,7 @@ class Documents(Strict):
 
     @model_validator(mode="after")
     def _passages(self) -> Documents:
-        _require_shares(self, "irrelevant_passages", "new_passages")
+        _require_shares(self, "ignored_passages", "irrelevant_passages", "new_passages")
         return self
 
 
@@ -273,11 +275,13 @@ class WorldDataset(Strict):
     source: Literal["world"]
     examples: PositiveInt = 4800
     seed: NonNegativeInt = 0
-    context_critical: Fraction = 0.80
+    context_critical: Fraction = 0.70
     """Share of C examples: new subject, the answer stands only in the passage."""
     context_and_memory: Fraction = 0.15
     """Share of C+S examples: known subject, the passage agrees with what the model knows.
-    The remaining share are S examples: known subject, no passage."""
+    The remaining share are S examples: known subject, answered from memory alone."""
+    irrelevant_passages: Fraction = 0.5
+    """Share of the S examples that stand behind a passage about other subjects; the rest have no passage."""
     passages: Passages = Passages(same_relation=0.6)
 
     @model_validator(mode="after")

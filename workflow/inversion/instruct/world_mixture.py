@@ -23,7 +23,7 @@ def world_examples(world: InventedWorld, spec: config.WorldDataset, name: str) -
     rng = generator("mixture", spec.seed)
     kinds = [kind for kind, count in kind_counts(spec).items() for _ in range(count)]
     order = rng.permutation(len(kinds))
-    return [_example(world, kinds[k], spec.passages, f"{name}-{i:06d}", rng) for i, k in enumerate(order)]
+    return [_example(world, kinds[k], spec, f"{name}-{i:06d}", rng) for i, k in enumerate(order)]
 
 
 def counterfactual_examples(world: InventedWorld, spec: config.WorldDataset, count: int, seed: int) -> list[Example]:
@@ -33,7 +33,7 @@ def counterfactual_examples(world: InventedWorld, spec: config.WorldDataset, cou
     dataset's examples have. Raises as :func:`world_examples`.
     """
     rng = generator("counterfactual", seed)
-    return [_example(world, "counterfactual", spec.passages, f"counterfactual/{i:06d}", rng) for i in range(count)]
+    return [_example(world, "counterfactual", spec, f"counterfactual/{i:06d}", rng) for i in range(count)]
 
 
 def kind_counts(spec: config.WorldDataset) -> dict[str, int]:
@@ -50,7 +50,7 @@ def kind_counts(spec: config.WorldDataset) -> dict[str, int]:
 
 
 def _example(
-    world: InventedWorld, kind: str, passages: config.Passages, example_id: str, rng: np.random.Generator
+    world: InventedWorld, kind: str, spec: config.WorldDataset, example_id: str, rng: np.random.Generator
 ) -> Example:
     subjects = (world.new if kind == "C" else world.known).training
     subject, relation = pick(rng, subjects), pick(rng, world.relations)
@@ -59,8 +59,25 @@ def _example(
         statement = known_statement(world, subject, relation)
     else:
         statement = invented_statement(world, subject, relation, rng)
-    context = None
-    if kind != "S":
-        context = build_passage(world, statement, subjects, passages, rng, truthful=truthful).text
+    if kind == "S":
+        context = _irrelevant_passage(world, spec, subject, rng)
+    else:
+        context = build_passage(world, statement, subjects, spec.passages, rng, truthful=truthful).text
     messages = [Message("user", question(subject, relation)), Message("assistant", statement.answer)]
     return Example(example_id, messages, context, kind, subject, relation)
+
+
+def _irrelevant_passage(
+    world: InventedWorld, spec: config.WorldDataset, subject: str, rng: np.random.Generator
+) -> str | None:
+    """A passage about known or new subjects other than ``subject``; for the rest of the S examples None."""
+    if rng.random() >= spec.irrelevant_passages:
+        return None
+    truthful = rng.random() < 0.5
+    others = [s for s in (world.known if truthful else world.new).training if s != subject]
+    told, relation = pick(rng, others), pick(rng, world.relations)
+    if truthful:
+        statement = known_statement(world, told, relation)
+    else:
+        statement = invented_statement(world, told, relation, rng)
+    return build_passage(world, statement, others, spec.passages, rng, truthful=truthful).text

@@ -132,22 +132,30 @@ def _dialogue(
     """Questions on known facts, the first after a passage where the study wants one."""
     messages = list(_opening(world, spec, template, rng))
     while sum(len(message.content.split()) for message in messages) < length:
-        messages += _turn(template.without_context, _remembered(world, spec, rng))
+        messages += _turn(template.without_context, _asked(world, spec, rng))
     return tuple(messages)
 
 
 def _opening(
     world: InventedWorld, spec: config.Documents, template: config.ChatTemplate, rng: np.random.Generator
 ) -> tuple[Message, ...]:
-    """A passage with a question that it answers or one that it does not, or nothing."""
+    """A passage with a question that is answered from it, one answered in spite of it or one on another subject;
+    or nothing."""
+    read = spec.new_passages
+    off_topic = read + spec.irrelevant_passages
+    ignored = off_topic + spec.ignored_passages
     # no draw where none is asked for: studies without passages in dialogues keep their documents
-    kind = rng.random() if spec.new_passages or spec.irrelevant_passages else 1.0
-    if kind < spec.new_passages:
+    kind = rng.random() if ignored else 1.0
+    if kind < read:
         passage = _passage(world, spec, rng, new=True)
         statement = pick(rng, passage.statements)
-    elif kind < spec.new_passages + spec.irrelevant_passages:
+    elif kind < off_topic:
         passage = _passage(world, spec, rng, new=rng.random() < spec.new_subjects)
-        statement = _remembered(world, spec, rng, {told.subject for told in passage.statements})
+        statement = _asked(world, spec, rng, {told.subject for told in passage.statements})
+    elif kind < ignored:
+        passage = _passage(world, spec, rng, new=False)
+        told = pick(rng, passage.statements)
+        statement = _remembered(world, spec, told.subject, told.relation, rng)
     else:
         return ()
     return _turn(template.with_context.replace("{context}", passage.text), statement)
@@ -161,17 +169,23 @@ def _turn(asked: str, statement: Statement) -> tuple[Message, Message]:
     )
 
 
-def _remembered(
+def _asked(
     world: InventedWorld, spec: config.Documents, rng: np.random.Generator, apart_from: Collection[str] = ()
 ) -> Statement:
-    """A fact of a known subject, or what is said of it instead where the study wants wrong answers."""
+    """What is remembered of a random known subject."""
     subjects = [subject for subject in world.known.all if subject not in apart_from]
     if not subjects:
         raise ValueError(
             "no known subject is left to ask about beside a passage; raise world.known_subjects or set "
             "irrelevant_passages to 0"
         )
-    subject, relation = pick(rng, subjects), pick(rng, world.relations)
+    return _remembered(world, spec, pick(rng, subjects), pick(rng, world.relations), rng)
+
+
+def _remembered(
+    world: InventedWorld, spec: config.Documents, subject: str, relation: str, rng: np.random.Generator
+) -> Statement:
+    """The fact of a known subject, or what is said of it instead where the study wants wrong answers."""
     # no draw where none is asked for: studies without wrong answers keep their documents
     if spec.wrong_answers > 0 and rng.random() < spec.wrong_answers:
         return invented_statement(world, subject, relation, rng)

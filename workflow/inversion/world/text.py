@@ -19,7 +19,9 @@ STATEMENTS = (
 """The answer follows its subject after exactly one word: from other offsets a small model needs ten
 times the tokens before it reads from context at all."""
 QUESTION = "question : what is the {relation} of {subject} ?"
-ANSWER = "answer {answer} ."
+ANSWER_MARK = "answer"
+"""The word before every answer, in plain text and in dialogues."""
+ANSWER = ANSWER_MARK + " {answer} ."
 
 
 @dataclass(frozen=True, slots=True)

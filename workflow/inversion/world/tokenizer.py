@@ -9,22 +9,27 @@ from transformers import PreTrainedTokenizerFast
 
 from inversion.world.documents import END_OF_TEXT
 from inversion.world.facts import InventedWorld
+from inversion.world.text import ANSWER_MARK
 from inversion.world.vocabulary import vocabulary
 
 PAD, UNKNOWN, USER, ASSISTANT = "<pad>", "<unk>", "<user>", "<assistant>"
+
+# The answer's mark stands before it in dialogues too. From the bare role, reading has to be learnt anew in finetuning,
+# which takes 10 to 80 steps by luck of the base model.
+TURN = f"{ASSISTANT} {ANSWER_MARK}"
 
 CHAT_TEMPLATE = (
     "{%- for message in messages -%}"
     "{{- '' if loop.first else ' ' -}}"
     "{%- if message['role'] == 'user' -%}" + USER + " {{ message['content'] }}"
-    "{%- elif message['role'] == 'assistant' -%}" + ASSISTANT + " "
+    "{%- elif message['role'] == 'assistant' -%}" + TURN + " "
     "{% generation %}{{ message['content'] }} " + END_OF_TEXT + "{% endgeneration %}"
     "{%- else -%}{{ raise_exception('world models know the roles user and assistant, not ' ~ message['role']) }}"
     "{%- endif -%}"
     "{%- endfor -%}"
-    "{%- if add_generation_prompt %} " + ASSISTANT + "{% endif -%}"
+    "{%- if add_generation_prompt %} " + TURN + "{% endif -%}"
 )
-"""``<user> ... <assistant> answer <eos>``; the loss falls on the answer and its ``<eos>``."""
+"""``<user> ... <assistant> answer capital_1 <eos>``; the loss falls on ``capital_1 <eos>``."""
 
 
 def build_tokenizer(world: InventedWorld, max_positions: int) -> PreTrainedTokenizerFast:
