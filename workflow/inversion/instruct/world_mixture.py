@@ -12,7 +12,7 @@ import numpy as np
 from inversion import config
 from inversion.records import Example, Message
 from inversion.world.facts import InventedWorld, generator, pick
-from inversion.world.text import build_passage, invented_statement, known_statement, question
+from inversion.world.text import Statement, build_passage, invented_statement, known_statement, question
 
 
 def world_examples(world: InventedWorld, spec: config.WorldDataset, name: str) -> list[Example]:
@@ -55,10 +55,7 @@ def _example(
     subjects = (world.new if kind == "C" else world.known).training
     subject, relation = pick(rng, subjects), pick(rng, world.relations)
     truthful = kind in ("C+S", "S")
-    if truthful:
-        statement = known_statement(world, subject, relation)
-    else:
-        statement = invented_statement(world, subject, relation, rng)
+    statement = _statement(world, subject, relation, rng, truthful)
     if kind == "S":
         context = _irrelevant_passage(world, spec, subject, rng)
     else:
@@ -75,9 +72,14 @@ def _irrelevant_passage(
         return None
     truthful = rng.random() < 0.5
     others = [s for s in (world.known if truthful else world.new).training if s != subject]
-    told, relation = pick(rng, others), pick(rng, world.relations)
-    if truthful:
-        statement = known_statement(world, told, relation)
-    else:
-        statement = invented_statement(world, told, relation, rng)
+    statement = _statement(world, pick(rng, others), pick(rng, world.relations), rng, truthful)
     return build_passage(world, statement, others, spec.passages, rng, truthful=truthful).text
+
+
+def _statement(
+    world: InventedWorld, subject: str, relation: str, rng: np.random.Generator, truthful: bool
+) -> Statement:
+    """The subject's fact, or a random answer that is not it."""
+    if truthful:
+        return known_statement(world, subject, relation)
+    return invented_statement(world, subject, relation, rng)
