@@ -122,6 +122,13 @@ def test_a_share_of_the_s_examples_has_an_irrelevant_passage(share):
     assert told >= ({"known", "new"} if share else set())
 
 
+def test_a_world_without_another_subject_for_a_passage():
+    world = build_world(config.World(known_subjects=2, new_subjects=2, answers=4, held_out=0.5))
+    alone = config.Passages(other_statements=(0, 0), same_relation=0.0)
+    with pytest.raises(ValueError, match=r"no other subject is left .* known_0; raise world.known_subjects or set"):
+        world_examples(world, dataset(passages=alone), "mix")
+
+
 def test_evaluation_subjects_never_occur():
     held_out = {*WORLD.known.evaluation, *WORLD.new.evaluation}
     assert all(held_out.isdisjoint(words(example)) for example in every_example())

@@ -72,6 +72,11 @@ def _irrelevant_passage(
         return None
     truthful = rng.random() < 0.5
     others = [s for s in (world.known if truthful else world.new).training if s != subject]
+    if not others:
+        raise ValueError(
+            f"no other subject is left for a passage beside a question on {subject}; "
+            "raise world.known_subjects or set irrelevant_passages to 0"
+        )
     statement = _statement(world, pick(rng, others), pick(rng, world.relations), rng, truthful)
     return build_passage(world, statement, others, spec.passages, rng, truthful=truthful).text
 
