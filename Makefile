@@ -1,5 +1,7 @@
 # make run    the default study: data, models, finetuning, tables, figures, results/report.html
 # make gemma  the study of Gemma 3 270M on Alpaca; DATA=folder takes its data files from there
+# make seeds  whether the model organism inverts every time: ten base models a family (docs/organism.md)
+# make ablation what makes it invert: each ingredient removed or varied alone
 # make plan   what a study will cost before it is run: make plan STUDY=config/paper.yaml
 # make test   all tests
 # make test-faults a study killed at twenty moments, on full disks, with damaged files, with a wrong clock
@@ -25,7 +27,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # which takes longer than most jobs do.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run gemma plan test test-faults test-slurm lint config lock env new-env
+.PHONY: run gemma seeds ablation plan test test-faults test-slurm lint config lock env new-env
 
 run: env
 	$(BIN)/snakemake --profile profiles/local
@@ -33,6 +35,10 @@ run: env
 gemma: env
 	$(BIN)/python -m pip install --quiet --no-build-isolation --editable '.[gemma]'
 	$(BIN)/snakemake --profile profiles/local --configfile config/gemma.yaml $(if $(DATA),--config mirror=$(DATA))
+
+seeds ablation: env
+	$(BIN)/snakemake tables --profile profiles/local --configfile config/organism-$@.yaml
+	$(BIN)/python benchmarks/organism/summary.py $@
 
 plan: env
 	@$(BIN)/python workflow/plan.py $(STUDY)
