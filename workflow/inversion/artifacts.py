@@ -14,6 +14,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
@@ -26,6 +27,8 @@ MARKER = "complete.json"
 
 _SEAL = "sha256"
 _UNSEALED = "0" * 64
+_SEAL_VALUE = re.compile(_SEAL.encode() + rb"[^0-9a-f]{1,4}([0-9a-f]{64})")
+"""The seal as Thrift writes it: key, field header and length, value."""
 
 
 class ArtifactError(RuntimeError):
@@ -177,32 +180,33 @@ def read_json(path: str | Path) -> Any:
 
 
 def write_parquet(path: str | Path, frame: pl.DataFrame) -> None:
-    """Write a table to ``path`` atomically; equal tables give equal bytes."""
-    buffer = io.BytesIO()
-    frame.write_parquet(buffer, compression="zstd", statistics=False)
-    write_bytes(path, buffer.getvalue())
+    """Write a table to ``path`` atomically, sealed with a hash of the whole file; equal tables give equal bytes.
 
-
-def write_sealed_parquet(path: str | Path, frame: pl.DataFrame) -> None:
-    """Write a table to ``path`` as :func:`write_parquet` does, with a hash of the whole file among its metadata.
-
-    Of itself Parquet gives other values, and no error, for every other flipped bit; :func:`read_parquet` compares.
+    Of itself Parquet gives other values, and no error, for every other flipped bit, and some damages end the process
+    that reads it; :func:`read_parquet` compares before it reads.
     """
     buffer = io.BytesIO()
     frame.write_parquet(buffer, compression="zstd", statistics=False, metadata={_SEAL: _UNSEALED})
-    write_bytes(path, _with_seal(buffer.getvalue(), _UNSEALED, sha256_bytes(buffer.getvalue())))
+    data = buffer.getvalue()
+    start, end = _seal_span(data)
+    write_bytes(path, data[:start] + sha256_bytes(data).encode() + data[end:])
 
 
-def _with_seal(data: bytes, old: str, new: str) -> bytes:
-    """``data`` with another seal; metadata stand at the end of the file."""
-    before, _, after = data.rpartition(old.encode())
-    return before + new.encode() + after
+def _seal_span(data: bytes) -> tuple[int, int]:
+    """Where the seal stands among the metadata at the end of a Parquet file; :class:`ValueError` where it has none.
+
+    Found as text: nothing of a file is parsed before it is known to be whole.
+    """
+    *_, last = None, *_SEAL_VALUE.finditer(data)
+    if last is None:
+        raise ValueError("it has no seal")
+    return last.span(1)
 
 
 def write_table(parquet: str | Path, csv: str | Path, frame: pl.DataFrame) -> None:
-    """Write a table as sealed Parquet and as CSV (lists joined by `` | ``), each atomically."""
+    """Write a table as Parquet and as CSV (lists joined by `` | ``), each atomically."""
     lists = [name for name, dtype in frame.schema.items() if isinstance(dtype, pl.List)]
-    write_sealed_parquet(parquet, frame)
+    write_parquet(parquet, frame)
     write_text(csv, frame.with_columns(pl.col(lists).list.join(" | ")).write_csv())
 
 
@@ -210,8 +214,8 @@ def read_parquet(path: str | Path) -> pl.DataFrame:
     """The table in a Parquet file; raises :class:`ArtifactError` where it is missing, broken or not what was sealed."""
     try:
         data = Path(path).read_bytes()
-        seal = pl.read_parquet_metadata(io.BytesIO(data)).get(_SEAL)
-        if seal is not None and sha256_bytes(_with_seal(data, seal, _UNSEALED)) != seal:
+        start, end = _seal_span(data)
+        if sha256_bytes(data[:start] + _UNSEALED.encode() + data[end:]).encode() != data[start:end]:
             raise ValueError("it has changed since it was written: its hash differs")
         return pl.read_parquet(io.BytesIO(data))
     except FileNotFoundError:

@@ -1,6 +1,6 @@
 """What the audit finds in the conflict and control sets, before any model runs."""
 
-from inversion.artifacts import write_sealed_parquet
+from inversion.artifacts import write_parquet
 from inversion.config import ConflictSet, World, revive
 from inversion.conflict.audit import audit_set
 from inversion.conflict.files import source_items
@@ -18,4 +18,4 @@ with logged(snakemake.log[0]):
     }
     sources = {name: source_items(spec, name, world, examples.get(name, [])) for name, spec in sets.items()}
     findings = [finding for name in sets for finding in audit_set(name, sets, sources)]
-    write_sealed_parquet(snakemake.output.findings, to_frame(findings, AuditFinding))
+    write_parquet(snakemake.output.findings, to_frame(findings, AuditFinding))

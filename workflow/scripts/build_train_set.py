@@ -1,6 +1,6 @@
 """The training set of one run: what its recipe selects and adds."""
 
-from inversion.artifacts import write_parquet, write_sealed_parquet, write_text
+from inversion.artifacts import write_parquet, write_text
 from inversion.config import Dataset, Recipe, Run, World, revive
 from inversion.instruct.augment import Materials, build_training_set
 from inversion.instruct.selection_page import token_counts
@@ -34,5 +34,5 @@ with logged(snakemake.log[0]):
         ),
     )
     write_parquet(snakemake.output.train_set, to_frame(train_set, Example))
-    write_sealed_parquet(snakemake.output.selection, to_frame(counts, SelectionCount))
+    write_parquet(snakemake.output.selection, to_frame(counts, SelectionCount))
     write_text(snakemake.output.page, page)

@@ -2,9 +2,9 @@
 
 import polars as pl
 
-from inversion.artifacts import write_sealed_parquet
+from inversion.artifacts import write_parquet
 from inversion.job import logged
 from inversion.manifests import read_benchmarks
 
 with logged(snakemake.log[0]):
-    write_sealed_parquet(snakemake.output.scores, pl.concat(map(read_benchmarks, snakemake.input.chunks)))
+    write_parquet(snakemake.output.scores, pl.concat(map(read_benchmarks, snakemake.input.chunks)))

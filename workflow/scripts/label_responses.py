@@ -1,6 +1,6 @@
 """Judge the responses of one run with every scorer, and what its base model knows."""
 
-from inversion.artifacts import write_sealed_parquet
+from inversion.artifacts import write_parquet
 from inversion.config import Run
 from inversion.job import logged
 from inversion.manifests import CheckpointList, read_responses
@@ -18,4 +18,4 @@ with logged(snakemake.log[0]):
         CheckpointList.read(files.checkpoints).steps_per_epoch,
         judge_probes(wildcards.model, items, probes),
     )
-    write_sealed_parquet(snakemake.output.labels, to_frame(labels, Item))
+    write_parquet(snakemake.output.labels, to_frame(labels, Item))

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from inversion.artifacts import write_sealed_parquet
+from inversion.artifacts import write_parquet
 from inversion.config import AttentionProbe, Prompt, Template, revive
 from inversion.job import logged
 from inversion.manifests import BaseManifest, CheckpointList
@@ -23,4 +23,4 @@ with logged(snakemake.log[0]):
         probe=revive(AttentionProbe, params.probe),
         batch_size=params.batch_size,
     )
-    write_sealed_parquet(snakemake.output.masses, masses)
+    write_parquet(snakemake.output.masses, masses)

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from inversion.artifacts import write_sealed_parquet
+from inversion.artifacts import write_parquet
 from inversion.config import GradientProbe, Template, Training, revive
 from inversion.job import logged
 from inversion.manifests import BaseManifest, CheckpointList
@@ -23,4 +23,4 @@ with logged(snakemake.log[0]):
         seed=params.seed,
         probe=revive(GradientProbe, params.probe),
     )
-    write_sealed_parquet(snakemake.output.norms, norms)
+    write_parquet(snakemake.output.norms, norms)

@@ -1,6 +1,6 @@
 """The one-layer transformer: its claims checked, its course step by step, and its phase diagrams."""
 
-from inversion.artifacts import write_sealed_parquet, write_table
+from inversion.artifacts import write_parquet, write_table
 from inversion.config import Theory, revive
 from inversion.job import logged
 from inversion.records import TheoryClaim, TheoryPhase, TheoryStep, to_frame
@@ -10,5 +10,5 @@ from inversion.theory.descent import phases, trajectories
 with logged(snakemake.log[0]):
     theory = revive(Theory, snakemake.params.theory)
     write_table(snakemake.output.parquet, snakemake.output.csv, to_frame(check_claims(theory), TheoryClaim))
-    write_sealed_parquet(snakemake.output.steps, to_frame(trajectories(theory), TheoryStep))
-    write_sealed_parquet(snakemake.output.phases, to_frame(phases(theory), TheoryPhase))
+    write_parquet(snakemake.output.steps, to_frame(trajectories(theory), TheoryStep))
+    write_parquet(snakemake.output.phases, to_frame(phases(theory), TheoryPhase))
