@@ -129,7 +129,7 @@ def draw_ablation(found: pl.DataFrame) -> Figure:
 
 def label(what: str, dataset: str, recipe: str) -> str:
     """What differs from the default, in a name."""
-    parts = [part for part, usual in ((what, "default"), (dataset, "default"), (recipe, "standard")) if part != usual]
+    parts = [part for part, usual in ((what, "neox"), (dataset, "tulu-like"), (recipe, "standard")) if part != usual]
     return ", ".join(parts) or "default"
 
 
