@@ -82,6 +82,7 @@ def _span(values: pl.Series, scale: float, digits: int = 0) -> str:
 def draw_seeds(points: pl.DataFrame) -> Figure:
     """A column a family, a row a recipe: every seed's curve, and the medians of the controls."""
     families, recipes = (points[key].unique(maintain_order=True).to_list() for key in ("what", "recipe"))
+    recipes.sort(key=lambda recipe: recipe != "standard")
     size = (2.4 * len(families) + 1.1, 1.9 * len(recipes) + 0.5)
     figure, panels = plt.subplots(
         len(recipes), len(families), figsize=size, sharex=True, sharey=True, squeeze=False, layout="constrained"
@@ -91,12 +92,18 @@ def draw_seeds(points: pl.DataFrame) -> Figure:
             here = points.filter(what=family, recipe=recipe)
             for _, seed in here.filter(set="conflict").group_by(RUN, maintain_order=True):
                 axes.plot(seed["epoch"], 100 * seed["value"], color=BLUE, linewidth=0.6, alpha=0.5)
+            axes.set_visible(not here.is_empty())
+            ends = []
             for name, (text, color, dashes) in LINES.items():
                 middle = here.filter(set=name).group_by("epoch").agg(pl.col("value").median()).sort("epoch")
                 axes.plot(middle["epoch"], 100 * middle["value"], color=color, linestyle=dashes, linewidth=1.8)
                 if axes is row[-1]:
-                    at = (middle["epoch"][-1], 100 * middle["value"][-1])
-                    axes.annotate(text, at, (5, 0), textcoords="offset points", color=color, va="center", fontsize=8)
+                    ends.append((100 * middle["value"][-1], middle["epoch"][-1], text, color))
+            below = float("inf")
+            for height, epoch, text, color in sorted(ends, reverse=True):
+                below = min(height, below - 8)  # labels of curves that end together stand one below the other
+                place = {"xytext": (5, 0), "textcoords": "offset points", "va": "center", "fontsize": 8}
+                axes.annotate(text, (epoch, below), color=color, **place)
             axes.set_title(f"{family}, {recipe}" if len(recipes) > 1 else family, fontsize=9)
             axes.set_ylim(-2, 102)
     figure.supxlabel("epochs of finetuning", fontsize=9)
