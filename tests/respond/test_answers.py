@@ -265,7 +265,7 @@ def test_responses_keep_the_order_and_name_the_step(tiny_model, tokenizer, templ
 
 
 def prompt_ids(tokenizer, text):
-    return tokenizer(f"<user> {text} <assistant>", add_special_tokens=False)["input_ids"]
+    return tokenizer(f"<user> {text} <assistant> answer", add_special_tokens=False)["input_ids"]
 
 
 @pytest.mark.parametrize("family", FAMILIES)
