@@ -1,5 +1,5 @@
 """What a study of the model organism found, as a table and a figure:
-``python benchmarks/organism/summary.py seeds`` or ``... ablation``, once the study's tables are made.
+``make seeds`` or ``make ablation``, which make the study's tables first.
 
 Models are named ``{what}-{seed}``; those of one ``what`` are one row, for each mixture and recipe. All figures are
 those of the tables ``inversions`` and ``curves`` by the scorer ``first_mention``.

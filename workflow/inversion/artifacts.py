@@ -197,10 +197,10 @@ def _seal_span(data: bytes) -> tuple[int, int]:
 
     Found as text: nothing of a file is parsed before it is known to be whole.
     """
-    *_, last = None, *_SEAL_VALUE.finditer(data)
-    if last is None:
+    seals = list(_SEAL_VALUE.finditer(data))
+    if not seals:
         raise ValueError("it has no seal")
-    return last.span(1)
+    return seals[-1].span(1)
 
 
 def write_table(parquet: str | Path, csv: str | Path, frame: pl.DataFrame) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from inversion import config
 from inversion.records import ConflictItem
 from inversion.world.facts import InventedWorld, generator
-from inversion.world.text import build_passage, invented_statement, known_statement, question
+from inversion.world.text import build_passage, question, statement_about
 
 _ATTEMPTS = 100
 
@@ -67,9 +67,6 @@ def _context(
     if spec.kind == "recall":
         return None, None
     truthful = spec.kind == "matching"
-    if truthful:
-        statement = known_statement(world, subject, relation)
-    else:
-        statement = invented_statement(world, subject, relation, rng)
+    statement = statement_about(world, subject, relation, rng, truthful=truthful)
     passage = build_passage(world, statement, _subjects(world, spec), spec.passages, rng, truthful=truthful)
     return passage.text, statement.answer

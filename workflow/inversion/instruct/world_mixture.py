@@ -12,7 +12,7 @@ import numpy as np
 from inversion import config
 from inversion.records import Example, Message
 from inversion.world.facts import InventedWorld, generator, pick
-from inversion.world.text import Statement, build_passage, invented_statement, known_statement, question
+from inversion.world.text import build_passage, question, statement_about
 
 
 def world_examples(world: InventedWorld, spec: config.WorldDataset, name: str) -> list[Example]:
@@ -55,7 +55,7 @@ def _example(
     subjects = (world.new if kind == "C" else world.known).training
     subject, relation = pick(rng, subjects), pick(rng, world.relations)
     truthful = kind in ("C+S", "S")
-    statement = _statement(world, subject, relation, rng, truthful)
+    statement = statement_about(world, subject, relation, rng, truthful=truthful)
     if kind == "S":
         context = _irrelevant_passage(world, spec, subject, rng)
     else:
@@ -77,14 +77,5 @@ def _irrelevant_passage(
             f"no other subject is left for a passage beside a question on {subject}; "
             "raise world.known_subjects or set irrelevant_passages to 0"
         )
-    statement = _statement(world, pick(rng, others), pick(rng, world.relations), rng, truthful)
+    statement = statement_about(world, pick(rng, others), pick(rng, world.relations), rng, truthful=truthful)
     return build_passage(world, statement, others, spec.passages, rng, truthful=truthful).text
-
-
-def _statement(
-    world: InventedWorld, subject: str, relation: str, rng: np.random.Generator, truthful: bool
-) -> Statement:
-    """The subject's fact, or a random answer that is not it."""
-    if truthful:
-        return known_statement(world, subject, relation)
-    return invented_statement(world, subject, relation, rng)

@@ -27,6 +27,7 @@ from inversion.world.text import (
     known_statement,
     phrase,
     question,
+    statement_about,
 )
 
 if TYPE_CHECKING:
@@ -117,10 +118,7 @@ def _passage(world: InventedWorld, spec: config.Documents, rng: np.random.Genera
     truthful = not new and rng.random() >= spec.contradictions
     subjects = (world.new if new else world.known).all
     subject, relation = pick(rng, subjects), pick(rng, world.relations)
-    if truthful:
-        target = known_statement(world, subject, relation)
-    else:
-        target = invented_statement(world, subject, relation, rng)
+    target = statement_about(world, subject, relation, rng, truthful=truthful)
     most = _MOST_OTHER_STATEMENTS if len(world.relations) > 1 else 0
     shape = config.Passages(other_statements=(0, most), same_relation=spec.same_relation)
     return build_passage(world, target, subjects, shape, rng, truthful=truthful)

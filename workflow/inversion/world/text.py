@@ -54,6 +54,21 @@ def invented_statement(
     return Statement(subject, relation, pick(rng, [a for a in world.answers[relation] if a != fact and a not in avoid]))
 
 
+def statement_about(
+    world: InventedWorld,
+    subject: str,
+    relation: str,
+    rng: np.random.Generator,
+    *,
+    truthful: bool,
+    avoid: Collection[str] = (),
+) -> Statement:
+    """The subject's fact where ``truthful``, which draws nothing; otherwise :func:`invented_statement`."""
+    if truthful:
+        return known_statement(world, subject, relation)
+    return invented_statement(world, subject, relation, rng, avoid)
+
+
 def phrase(statement: Statement, rng: np.random.Generator) -> str:
     """The statement as a sentence, by a random template."""
     return pick(rng, STATEMENTS).format(relation=statement.relation, subject=statement.subject, answer=statement.answer)
@@ -120,7 +135,4 @@ def _distractor(
             f"no subject is left for another statement in a passage on {target.subject}; "
             "raise the subjects of world or lower passages.other_statements"
         )
-    subject = pick(rng, free)
-    if truthful:
-        return known_statement(world, subject, relation)
-    return invented_statement(world, subject, relation, rng, avoid)
+    return statement_about(world, pick(rng, free), relation, rng, truthful=truthful, avoid=avoid)
