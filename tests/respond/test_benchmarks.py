@@ -10,8 +10,9 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from inversion.artifacts import folder_digest, seal_folder
-from inversion.config import Benchmark
+from inversion.config import Benchmark, LoraTuning
 from inversion.manifests import Step, read_benchmarks
+from inversion.models import load_for_tuning
 from inversion.respond import benchmarks as room
 from inversion.respond.benchmarks import OURS, load_tasks, run_benchmarks
 from inversion.respond.tasks.squad import process_results
@@ -48,10 +49,23 @@ def base(tmp_path):
     return folder
 
 
-@pytest.fixture
-def chunk(tmp_path):
+def save_adapter(base, folder):
+    """A LoRA checkpoint with random weights, large enough to change answers."""
+    tuned = load_for_tuning(base, "base", LoraTuning(method="lora", rank=2, alpha=4.0))
+    for name, parameter in tuned.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(parameter)
+    tuned.save_pretrained(folder, save_embedding_layers=False)
+
+
+@pytest.fixture(params=["full", "lora"])
+def chunk(request, base, tmp_path):
+    """The base and a checkpoint of it, whole weights or an adapter."""
     folder = tmp_path / "checkpoints" / "step-000010"
-    tiny(10).save_pretrained(folder)
+    if request.param == "lora":
+        save_adapter(base, folder)
+    else:
+        tiny(10).save_pretrained(folder)
     seal_folder(folder)
     name = folder.relative_to(tmp_path).as_posix()
     return [
@@ -92,7 +106,11 @@ def by_hand(folder, tmp_path, monkeypatch):
             f"include: {OURS / name}.yaml\ntask: hand_{name}\ndataset_path: json\n"
             f"dataset_kwargs: {{data_files: {{{split}: {tmp_path / file}}}}}\n"
         )
-    lm = HFLM(pretrained=str(folder), tokenizer=str(tmp_path / "base"), device="cpu", dtype="float32", batch_size=2)
+    base = str(tmp_path / "base")
+    weights = {"pretrained": str(folder)}
+    if (folder / "adapter_config.json").exists():
+        weights = {"pretrained": base, "peft": str(folder)}
+    lm = HFLM(**weights, tokenizer=base, device="cpu", dtype="float32", batch_size=2)
     manager = TaskManager(include_path=str(tmp_path / "tasks"), include_defaults=False)
 
     def result(task, limit):
@@ -109,6 +127,7 @@ def test_figures_are_those_of_lm_eval_by_hand(base, chunk, files, tmp_path, monk
         scores = table.filter(benchmark=name, metric=metric, step=10)["score"]
         assert len(scores) == n
         assert scores.mean() == pytest.approx(expected[name][metric], abs=1e-9)
+    assert scores.to_list() != table.filter(benchmark="mmlu", metric="acc,none", step=0)["score"].to_list()
 
     def fail(*_):
         raise AssertionError("asked again")

@@ -23,6 +23,8 @@ from inversion.config.schema import (
     WorldSet,
 )
 
+_LORA = LoraTuning(method="lora", rank=16, alpha=32)
+
 
 def default() -> Config:
     """The study that ``config/config.yaml`` spells out."""
@@ -48,7 +50,7 @@ def default() -> Config:
             max_steps=300,
             learning_rate=2e-3,
             warmup_steps=10,
-            tuning=LoraTuning(method="lora", rank=16, alpha=32),
+            tuning=_LORA,
             checkpoints=(
                 ScheduleSegment(every=5, until=40),
                 ScheduleSegment(every=10, until=100),
@@ -63,7 +65,7 @@ def default() -> Config:
             "random-drop": Recipe(select=(RandomSelection(by="random", drop=0.3),)),
             "counterfactual": Recipe(augment=CounterfactualAugmentation(share=0.1)),
             "qk-only": Recipe(
-                training=TrainingOverride(tuning=LoraTuning(method="lora", weights="query_key", rank=16, alpha=32)),
+                training=TrainingOverride(tuning=_LORA.model_copy(update={"weights": "query_key"})),
             ),
         },
         sets={
