@@ -5,8 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from inversion.config import AttentionProbe, GradientProbe, Probes, read_config
-from inversion.plan import FLOPS, Known, PlannedJob, assumptions, checkpoints, parameters, plan, table
+from inversion.config import (
+    AttentionProbe,
+    ContextAwareDecoding,
+    Evaluation,
+    GradientProbe,
+    Probes,
+    Prompt,
+    read_config,
+)
+from inversion.plan import FLOPS, LOADING_HOURS, Known, PlannedJob, assumptions, checkpoints, parameters, plan, table
 
 STUDY = read_config(Path(__file__).parents[1] / "config/paper.yaml")
 RUN = {"model": "llama-2-7b", "dataset": "alpaca", "recipe": "standard", "seed": "0"}
@@ -55,6 +63,19 @@ def test_benchmarks_are_counted_at_the_checkpoints_that_take_them():
     tokens = 1319 * 900 + 14_042 * 150 + 1172 * 300 + 10_570 * 200
     assert asked.gpu_hours > 5 * tokens * 2 * 7e9 / FLOPS / 3600
     assert "run_benchmarks" not in stages([job("label_responses")], known)
+
+
+def test_answers_decoded_by_contrast_cost_twice():
+    def hours(**prompts):
+        study = STUDY.model_copy(update={"evaluation": Evaluation(prompts=prompts)})
+        known = Known(examples={"alpaca": 52_002})
+        (stage,) = plan(study, RULES, [job("generate_responses", chunk="0")], known)
+        return stage.gpu_hours - 12 * LOADING_HOURS
+
+    plain, contrasted = Prompt(), Prompt(decoding=ContextAwareDecoding(method="context_aware", alpha=1.0))
+    one = hours(plain=plain)
+    assert hours(contrasted=contrasted) == pytest.approx(hours(plain=plain, also=plain), rel=1e-3)
+    assert hours(plain=plain, contrasted=contrasted) == pytest.approx(3 * one, rel=1e-2)
 
 
 def test_hours_of_finetuning_are_its_operations():

@@ -191,13 +191,13 @@ def _steps(study: Config, run: Run, known: Known) -> int:
 
 
 def _items(study: Config) -> int:
-    """Questions to a checkpoint."""
+    """Questions to a checkpoint; one whose answer is decoded by contrast is asked twice."""
     sets = sum(
         (getattr(spec, "items", None) or getattr(spec, "limit", None) or ITEMS)
         * (1 + len(getattr(spec, "controls", ())))
         for spec in study.sets.values()
     )
-    return sets * len(study.evaluation.prompts)
+    return sets * sum(1 if prompt.decoding is None else 2 for prompt in study.evaluation.prompts.values())
 
 
 def _gpus(study: Config, job: PlannedJob, known: Known) -> int:
