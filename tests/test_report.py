@@ -11,7 +11,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from inversion.analyse import verdict
+from inversion.analyse.inversions import verdict
 from inversion.artifacts import write_text
 from inversion.manifests import BaseManifest
 from inversion.records import (

@@ -61,14 +61,14 @@ def test_permissions_of_results_follow_the_umask(finished):
 def test_a_comment_or_docstring_reruns_nothing(rerun):
     rerun.edit("workflow/inversion/score.py", '"""', '"""Reworded. ')
     rerun.edit("workflow/inversion/train/run.py", '"""', '"""Reworded. ')
-    rerun.edit("workflow/inversion/plot.py", "from __future__", "# a comment\nfrom __future__")
+    rerun.edit("workflow/inversion/plot/curves.py", "from __future__", "# a comment\nfrom __future__")
     rerun.edit("workflow/scripts/finetune.py", "with logged", "# a comment\nwith logged")
     rerun.edit("workflow/scripts/label_responses.py", '"""', '"""Reworded. ')
     assert rerun.plan() == set()
 
 
 def test_a_colour_reruns_figures_and_report(rerun):
-    rerun.edit("workflow/inversion/plot.py", "#0072b2", "#0072b3")
+    rerun.edit("workflow/inversion/plot/curves.py", "#0072b2", "#0072b3")
     assert rules(rerun.plan()) == FIGURES
 
 

@@ -2,6 +2,6 @@
 
 Rooms, ground floor first: ``config``, ``artifacts``, ``records``, ``names``, ``manifests``, ``stats``, ``world``,
 ``instruct``, ``conflict``, ``models``, ``train``, ``respond``, ``score``, ``theory``, ``analyse``, ``plot``,
-``plot_theory``, ``report``.
+``report``.
 A room imports only rooms that stand before it in this list; ``job`` is what every script does first.
 """

@@ -15,8 +15,8 @@ from docutils.utils import SystemMessage  # type: ignore[import-untyped]
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
-from inversion.analyse import ALL, KNOWN
-from inversion.analyse_benchmarks import LM_EVAL
+from inversion.analyse.benchmarks import LM_EVAL
+from inversion.analyse.panels import ALL, KNOWN
 from inversion.artifacts import write_text
 from inversion.manifests import BaseManifest
 from inversion.records import (
@@ -81,7 +81,7 @@ class VerdictWords(NamedTuple):
     words: str
     meaning: str
     rule: str
-    """The rule of :func:`inversion.analyse.verdict`, in words."""
+    """The rule of :func:`inversion.analyse.inversions.verdict`, in words."""
 
 
 VERDICTS = {

@@ -4,18 +4,21 @@ from pathlib import Path
 
 import polars as pl
 
-from inversion import plot
-from inversion.analyse_benchmarks import LM_EVAL
+from inversion.analyse.benchmarks import LM_EVAL
 from inversion.config import Run
 from inversion.job import logged
+from inversion.plot.curves import accuracy, grid, recipes
+from inversion.plot.factors import factors
+from inversion.plot.style import save_figure
+from inversion.plot.tradeoffs import tradeoffs
 from inversion.records import CurvePoint, FactorRate, Tradeoff, read_frame
 
 DRAWINGS = {
-    "accuracy": (plot.accuracy, CurvePoint),
-    "grid": (plot.grid, CurvePoint),
-    "recipes": (plot.recipes, CurvePoint),
-    "factors": (plot.factors, FactorRate),
-    "tradeoffs": (plot.tradeoffs, Tradeoff),
+    "accuracy": (accuracy, CurvePoint),
+    "grid": (grid, CurvePoint),
+    "recipes": (recipes, CurvePoint),
+    "factors": (factors, FactorRate),
+    "tradeoffs": (tradeoffs, Tradeoff),
 }
 
 with logged(snakemake.log[0]):
@@ -23,4 +26,4 @@ with logged(snakemake.log[0]):
     draw, record = DRAWINGS[snakemake.wildcards.figure]
     table = read_frame(snakemake.input.table, record).filter(pl.col("prompt").is_in([*params.prompts, LM_EVAL]))
     figure = draw(table, [Run(*run) for run in params.runs])
-    plot.save_figure(figure, Path(snakemake.output[0]).with_suffix(""))
+    save_figure(figure, Path(snakemake.output[0]).with_suffix(""))

@@ -4,18 +4,18 @@ from pathlib import Path
 
 import polars as pl
 
-from inversion import plot_probes
 from inversion.config import Run
 from inversion.job import logged
-from inversion.plot import save_figure
+from inversion.plot import probes
+from inversion.plot.style import save_figure
 from inversion.records import AttentionPoint, CurvePoint, GradientPoint, read_frame
 
 with logged(snakemake.log[0]):
     files, params = snakemake.input, snakemake.params
     runs = [Run(*run) for run in params.runs]
     if snakemake.wildcards.probe == "attention":
-        figure = plot_probes.attention(read_frame(files.table, AttentionPoint), runs)
+        figure = probes.attention(read_frame(files.table, AttentionPoint), runs)
     else:
         curves = read_frame(files.curves, CurvePoint).filter(pl.col("prompt") == params.prompt)
-        figure = plot_probes.gradients(read_frame(files.table, GradientPoint), curves, runs)
+        figure = probes.gradients(read_frame(files.table, GradientPoint), curves, runs)
     save_figure(figure, Path(snakemake.output[0]).with_suffix(""))

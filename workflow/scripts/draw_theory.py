@@ -2,17 +2,17 @@
 
 from pathlib import Path
 
-from inversion import plot_theory
 from inversion.job import logged
-from inversion.plot import save_figure
+from inversion.plot import theory
+from inversion.plot.style import save_figure
 from inversion.records import TheoryPhase, TheoryStep, read_frame
 
 with logged(snakemake.log[0]):
     match snakemake.wildcards.drawing:
         case "attention":
-            figure = plot_theory.attention(read_frame(snakemake.input.steps, TheoryStep))
+            figure = theory.attention(read_frame(snakemake.input.steps, TheoryStep))
         case "gradients":
-            figure = plot_theory.gradients(read_frame(snakemake.input.steps, TheoryStep))
+            figure = theory.gradients(read_frame(snakemake.input.steps, TheoryStep))
         case "phases":
-            figure = plot_theory.phases(read_frame(snakemake.input.phases, TheoryPhase), snakemake.params.k_a)
+            figure = theory.phases(read_frame(snakemake.input.phases, TheoryPhase), snakemake.params.k_a)
     save_figure(figure, Path(snakemake.output[0]).with_suffix(""))

@@ -1,6 +1,6 @@
 """The table ``agreement``, from all items."""
 
-from inversion.analyse import agreement
+from inversion.analyse.agreement import agreement
 from inversion.artifacts import write_table
 from inversion.job import logged
 from inversion.records import Item, read_frame

@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from inversion.analyse_probes import attention
+from inversion.analyse.probes import attention
 from inversion.artifacts import write_table
 from inversion.config import Run
 from inversion.job import logged

@@ -1,7 +1,7 @@
 """The table ``curves``, from all items and, where the study has some, all benchmark scores."""
 
-from inversion.analyse import curves
-from inversion.analyse_benchmarks import with_benchmarks
+from inversion.analyse.benchmarks import with_benchmarks
+from inversion.analyse.curves import curves
 from inversion.artifacts import write_table
 from inversion.config import Run
 from inversion.job import logged

@@ -1,6 +1,6 @@
 """The table ``factors``, from all items."""
 
-from inversion.analyse import factors
+from inversion.analyse.factors import factors
 from inversion.artifacts import write_table
 from inversion.job import logged
 from inversion.records import Item, read_frame

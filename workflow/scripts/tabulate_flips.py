@@ -1,6 +1,6 @@
 """The tables ``flips`` and ``flip_overlap``, from all items."""
 
-from inversion.analyse import flip_overlap, flips
+from inversion.analyse.flips import flip_overlap, flips
 from inversion.artifacts import write_table
 from inversion.job import logged
 from inversion.records import Item, read_frame

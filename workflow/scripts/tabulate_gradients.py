@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from inversion.analyse_probes import gradients
+from inversion.analyse.probes import gradients
 from inversion.artifacts import write_table
 from inversion.config import Run
 from inversion.job import logged

@@ -1,6 +1,6 @@
 """The table ``inversions``, from all items."""
 
-from inversion.analyse import inversions
+from inversion.analyse.inversions import inversions
 from inversion.artifacts import write_table
 from inversion.job import logged
 from inversion.records import Item, read_frame

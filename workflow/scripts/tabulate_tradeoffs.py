@@ -1,6 +1,6 @@
 """The table ``tradeoffs``, from all items and, where the study has some, all benchmark scores."""
 
-from inversion.analyse_tradeoffs import Comparison, Reference, judge_benchmarks, judge_items, tradeoffs
+from inversion.analyse.tradeoffs import Comparison, Reference, judge_benchmarks, judge_items, tradeoffs
 from inversion.artifacts import write_table
 from inversion.config import Run
 from inversion.job import logged

@@ -1,6 +1,6 @@
 """Remove the weights of one run that the study does not keep, now that its answers are judged."""
 
-from inversion.analyse import steps_to_keep
+from inversion.analyse.inversions import steps_to_keep
 from inversion.job import logged
 from inversion.manifests import TrainManifest
 from inversion.records import Item, read_frame

@@ -1,6 +1,6 @@
 import pytest
 
-from inversion.analyse_benchmarks import ID_ACCURACY, with_benchmarks
+from inversion.analyse.benchmarks import ID_ACCURACY, with_benchmarks
 from inversion.config import Benchmark, Config, Run
 from inversion.manifests import CheckpointList, Step
 from inversion.records import BenchmarkScore, CurvePoint, to_frame

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import polars as pl
 
-from inversion.analyse import generator
+from inversion.analyse.panels import generator
 from inversion.config import Run
 from inversion.records import (
     ATTENTION_PARTS,

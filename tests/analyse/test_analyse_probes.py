@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inversion.analyse_probes import attention, gradients, overtakes
+from inversion.analyse.probes import attention, gradients, overtakes
 from inversion.config import Run
 from inversion.records import AttentionMass, AttentionPoint, GradientNorm, GradientPoint, from_frame, to_frame
 

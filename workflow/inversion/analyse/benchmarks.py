@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import polars as pl
 
-from inversion.analyse import ALL, CURVE_ORDER, generator
+from inversion.analyse.curves import CURVE_ORDER
+from inversion.analyse.panels import ALL, generator
 from inversion.config import Run
 from inversion.records import BenchmarkScore, CurvePoint, require_schema, to_frame
 from inversion.stats import Floats, cluster_bootstrap, interval

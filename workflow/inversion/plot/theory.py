@@ -15,23 +15,14 @@ from matplotlib.transforms import Transform
 from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
 
-from inversion.plot import (
-    _GREY,
-    _SMALL,
-    _STYLE,
-    _draw,
-    _label_ends,
-    _Look,
-    _Series,
-    _signed_sqrt,
-    _signed_square,
-    step_ticks,
-)
+from inversion.plot.panels import draw_series, label_ends, light_grid, step_axis
+from inversion.plot.series import Series
+from inversion.plot.style import GREY, SMALL, STYLE, Look
 
-_C = _Look("#0072b2", "-", "o")
-_CS = _Look("#d55e00", (0, (4, 1.4)), "s")
-_CONFLICT = _Look("#000000", (0, (1, 1.2)), "^")
-_TRAINED = _Look("#cc79a7", (0, (5, 1.2, 1, 1.2)), "D")
+_C = Look("#0072b2", "-", "o")
+_CS = Look("#d55e00", (0, (4, 1.4)), "s")
+_CONFLICT = Look("#000000", (0, (1, 1.2)), "^")
+_TRAINED = Look("#cc79a7", (0, (5, 1.2, 1, 1.2)), "D")
 _WIDTH, _HEIGHT = 2.05, 1.35
 _RESOLUTION = 1e-12
 """Falls of M_C below this are rounding."""
@@ -45,7 +36,7 @@ class _Line(NamedTuple):
 
     label: str
     column: str
-    look: _Look
+    look: Look
     trained: bool = False
 
 
@@ -69,7 +60,7 @@ def attention(steps: pl.DataFrame) -> Figure:
     Rows: attention on the context of each kind of point, theta' W_KQ phi(r), and M_C with W_V frozen and trained.
     ``steps`` is a table of :class:`~inversion.records.TheoryStep`.
     """
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         shares, figure, panels = _canvas(steps, rows=len(_ATTENTION))
         for axes in panels[[0, 2]].flat:
             axes.set_ylim(-0.03, 1.03)
@@ -80,9 +71,9 @@ def attention(steps: pl.DataFrame) -> Figure:
             for share, axes in zip(shares, row, strict=True):
                 ends = [(line.label, _series(steps, share, line), line.look) for line in lines]
                 for _, series, look in ends:
-                    _draw(axes, series, look)
+                    draw_series(axes, series, look)
                 _mark_peak(axes, steps, share, trained=False, named=top)
-            _label_ends(row[-1], ends, _HEIGHT)
+            label_ends(row[-1], ends, _HEIGHT)
     return figure
 
 
@@ -91,7 +82,7 @@ def gradients(steps: pl.DataFrame) -> Figure:
 
     A column a share of C points; rows: W_V frozen, W_V trained too. ``steps`` as for :func:`attention`.
     """
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         shares, figure, panels = _canvas(steps, rows=2)
         # logarithms, not a logarithmic axis: labels at the ends are spread on a linear one
         low, high = (float(np.log10(norm)) for norm in _extremes(steps, "norm_c", "norm_cs"))
@@ -111,9 +102,9 @@ def gradients(steps: pl.DataFrame) -> Figure:
                     for y in [np.log10(series.mean)]
                 ]
                 for _, series, look in ends:
-                    _draw(axes, series, look)
+                    draw_series(axes, series, look)
                 _mark_peak(axes, steps, share, trained, named=True)
-            _label_ends(row[-1], ends, _HEIGHT)
+            label_ends(row[-1], ends, _HEIGHT)
     return figure
 
 
@@ -124,8 +115,7 @@ def phases(table: pl.DataFrame, k_a: int) -> Figure:
     Solid line: around where the two steps of Theorem 1 show it. Dashed lines: where the assumptions end.
     """
     shares, deltas = (table.filter(pl.col("diagram") == name) for name in ("shares", "deltas"))
-    shares, deltas = (table.filter(pl.col("diagram") == name) for name in ("shares", "deltas"))
-    with matplotlib.rc_context(_STYLE | {"axes.spines.left": True, "ytick.major.size": 3, "hatch.linewidth": 0.5}):
+    with matplotlib.rc_context(STYLE | {"axes.spines.left": True, "ytick.major.size": 3, "hatch.linewidth": 0.5}):
         figure = Figure(figsize=(7.2, 3.3), layout="constrained")
         left, right = figure.subplots(1, 2)
 
@@ -156,28 +146,23 @@ def phases(table: pl.DataFrame, k_a: int) -> Figure:
 def _canvas(steps: pl.DataFrame, rows: int) -> tuple[list[tuple[int, int]], Figure, NDArray[Any]]:
     """The shares (|D_C|, |D_C+S|), and a figure with a column for each."""
     shares = steps.select("context_critical", "context_and_memory").unique(maintain_order=True).rows()
-    last = int(steps["step"].max())  # type: ignore[arg-type]
     figure = Figure(figsize=(len(shares) * (_WIDTH + 0.25) + 1.3, rows * (_HEIGHT + 0.2) + 0.6), layout="constrained")
     panels = figure.subplots(rows, len(shares), sharex=True, sharey="row", squeeze=False)
-    panels[0, 0].set_xscale("function", functions=(_signed_sqrt, _signed_square))
-    panels[0, 0].set_xlim(_signed_square(-0.03 * np.sqrt(last)), _signed_square(1.02 * np.sqrt(last)))
-    panels[0, 0].set_xticks(step_ticks(last, at_most=5))
-    panels[0, 0].xaxis.set_major_formatter("{x:.0f}")
+    step_axis(panels[0, 0], int(steps["step"].max()))  # type: ignore[arg-type]
     for axes in panels.flat:
         axes.minorticks_off()
-        axes.grid(axis="y", color="#e4e4e4", linewidth=0.6)
-        axes.set_axisbelow(True)
+        light_grid(axes, "y")
     for (n_c, n_cs), top, bottom in zip(shares, panels[0], panels[-1], strict=True):
         top.set_title(f"{n_c} C points, {n_cs} C+S points", loc="left", pad=11)
         bottom.set_xlabel("step")
     return shares, figure, panels
 
 
-def _series(steps: pl.DataFrame, share: tuple[int, int], line: _Line) -> _Series:
+def _series(steps: pl.DataFrame, share: tuple[int, int], line: _Line) -> Series:
     """One line of the course at one share."""
     rows = _course(steps, share, line.trained)
     values = rows[line.column].to_numpy()
-    return _Series(rows["step"].to_numpy().astype(float), values, values, values, [], None)
+    return Series(rows["step"].to_numpy().astype(float), values, values, values, [], None)
 
 
 def _extremes(steps: pl.DataFrame, *columns: str) -> tuple[float, float]:
@@ -198,7 +183,7 @@ def _mark_peak(axes: Axes, steps: pl.DataFrame, share: tuple[int, int], trained:
     peak = int(np.argmax(ratios))
     last = len(ratios) - 1
     if peak < last:
-        axes.axvline(peak, color=_GREY, linewidth=0.7, zorder=0.5)
+        axes.axvline(peak, color=GREY, linewidth=0.7, zorder=0.5)
     if named:
         axes.annotate(
             f"$M_C$ peaks at step {peak}" if peak < last else "$M_C$ still rises",
@@ -208,8 +193,8 @@ def _mark_peak(axes: Axes, steps: pl.DataFrame, share: tuple[int, int], trained:
             textcoords="offset points",
             ha="center" if peak < 0.6 * last else "right",
             va="bottom",
-            fontsize=_SMALL,
-            color=_GREY,
+            fontsize=SMALL,
+            color=GREY,
         )
 
 
@@ -270,7 +255,7 @@ def _name_region(axes: Axes, region: NDArray[Any], edges: tuple[NDArray[Any], ND
         ((across[column] + across[column + 1]) / 2, middle_up),
         ha="center",
         va="center",
-        fontsize=_SMALL,
+        fontsize=SMALL,
         bbox={"facecolor": "white", "alpha": 0.8, "linewidth": 0, "pad": 1},
     )
 
@@ -290,6 +275,6 @@ def _boundary(
         ha="left",
         va="top" if y1 > y0 else "bottom",
         rotation=90 if x0 == x1 else 0,
-        fontsize=_SMALL,
+        fontsize=SMALL,
         color=_BOUNDARY,
     )

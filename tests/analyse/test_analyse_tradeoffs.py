@@ -3,11 +3,12 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 import pytest
-from test_analyse import RISE_AND_FALL, RISE_AND_STAY, STEPS, exact, table
+from made_items import RISE_AND_FALL, RISE_AND_STAY, STEPS, exact, table
 
-from inversion.analyse import CONTROL_MEAN, curves, inversions
-from inversion.analyse_benchmarks import ID_ACCURACY, LM_EVAL
-from inversion.analyse_tradeoffs import Comparison, Question, Reference, judge_benchmarks, judge_items, tradeoffs
+from inversion.analyse.benchmarks import ID_ACCURACY, LM_EVAL
+from inversion.analyse.curves import CONTROL_MEAN, curves
+from inversion.analyse.inversions import inversions
+from inversion.analyse.tradeoffs import Comparison, Question, Reference, judge_benchmarks, judge_items, tradeoffs
 from inversion.config import Run
 from inversion.records import BenchmarkScore, Tradeoff, require_schema, to_frame
 from inversion.stats import holm, mcnemar

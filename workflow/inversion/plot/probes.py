@@ -18,43 +18,36 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from inversion.analyse_probes import overtakes
+from inversion.analyse.probes import overtakes
 from inversion.config import Run
-from inversion.plot import (
-    _GREY,
-    _SMALL,
-    _STYLE,
-    _Cell,
-    _draw,
-    _label_ends,
-    _Look,
-    _percent,
-    _rows,
-    _say_empty,
-    _Series,
-    _series,
-    _signed_sqrt,
-    _signed_square,
-    _titles,
-    _unique,
-    step_ticks,
+from inversion.plot.panels import (
+    draw_series,
+    label_ends,
+    light_grid,
+    panel_titles,
+    say_empty,
+    signed_sqrt,
+    signed_square,
+    step_axis,
 )
+from inversion.plot.series import Cell, Series, of_runs, rows_of, series_of, unique
+from inversion.plot.style import GREY, SMALL, STYLE, Look, percent
 from inversion.records import ATTENTION_PARTS, AttentionPoint, GradientPoint, require_schema
 
 _PARTS = {
-    "rest": _Look(_GREY, (0, (1, 1.2)), "^"),
-    "subject": _Look("#d55e00", (0, (4, 1.4)), "s"),
-    "context": _Look("#0072b2", "-", "o"),
+    "rest": Look(GREY, (0, (1, 1.2)), "^"),
+    "subject": Look("#d55e00", (0, (4, 1.4)), "s"),
+    "context": Look("#0072b2", "-", "o"),
 }
 """Parts of the prompt; later ones are drawn on top."""
 _KINDS = {
-    "counterfactual": _Look("#cc79a7", (0, (2.5, 1)), "v"),
-    "S": _Look(_GREY, (0, (1, 1.2)), "^"),
-    "C+S": _Look("#d55e00", (0, (4, 1.4)), "s"),
-    "C": _Look("#0072b2", "-", "o"),
+    "counterfactual": Look("#cc79a7", (0, (2.5, 1)), "v"),
+    "S": Look(GREY, (0, (1, 1.2)), "^"),
+    "C+S": Look("#d55e00", (0, (4, 1.4)), "s"),
+    "C": Look("#0072b2", "-", "o"),
 }
 """Kinds of examples, C and C+S as in the figures of the theory."""
-_CONTEXT = _Look("#000000", "-", "o")
+_CONTEXT = Look("#000000", "-", "o")
 _NORMS = (
     ("example", "all", "gradient norm\nof an example"),
     ("example", "query_key", "of an example,\nqueries and keys"),
@@ -74,46 +67,47 @@ def attention(table: pl.DataFrame, runs: Sequence[Run], query: str = "answer") -
     ``attention``; raises :class:`ValueError` where it lacks a column or has no row for the runs.
     """
     require_schema(table, AttentionPoint, "attention")
-    shown = _of_runs(table, runs).filter(pl.col("query") == query).rename({"part": "metric"})
+    shown = of_runs(table, runs).filter(pl.col("query") == query).rename({"part": "metric"})
     if shown.is_empty():
         raise ValueError(f"attention: no row from {query!r} for the {len(runs)} runs; rebuild the table")
     cells = [
-        _Cell(model, dataset, recipe, name)
-        for model, dataset, recipe in _unique((r.model, r.dataset, r.recipe) for r in runs)
+        Cell(model, dataset, recipe, name)
+        for model, dataset, recipe in unique((r.model, r.dataset, r.recipe) for r in runs)
         for name in sorted(shown["set"].unique())
     ]
     last = int(shown["step"].max())  # type: ignore[arg-type]
     layers = shown.filter(pl.col("layer").is_not_null(), pl.col("metric") != "rest")
     highest = float(layers["value"].max())  # type: ignore[arg-type]
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(3 * _WIDTH + 1.9, len(cells) * (_HEIGHT + 0.55) + 0.5), layout="constrained")
         panels = figure.subplots(len(cells), 3, squeeze=False, width_ratios=(1, 0.8, 0.8))
-        for row, cell, title in zip(panels, cells, _titles(cells, figure), strict=True):
+        for row, cell, title in zip(panels, cells, panel_titles(cells, figure), strict=True):
             for axes, name in zip(row, (title, "on the context, by layer", "on the subject, by layer"), strict=True):
                 axes.set_title(name, loc="left")
-                _step_axis(axes, last)
+                step_axis(axes, last)
+                light_grid(axes, "y")
             row[0].set_ylim(-0.02, 1.02)
             row[0].set_yticks([0, 0.25, 0.5, 0.75, 1])
-            row[0].yaxis.set_major_formatter(lambda value, _: _percent(value))
+            row[0].yaxis.set_major_formatter(lambda value, _: percent(value))
             row[0].set_ylabel("attention, mean over layers")
             lines = shown.filter(pl.col("layer").is_null())
-            found = [(part, _series(lines, cell, part), look) for part, look in _PARTS.items()]
+            found = [(part, series_of(lines, cell, part), look) for part, look in _PARTS.items()]
             ends = [(part, series, look) for part, series, look in found if series is not None]
             for _, series, look in ends:
-                _draw(row[0], series, look)
-            _label_ends(row[0], ends, _HEIGHT)
+                draw_series(row[0], series, look)
+            label_ends(row[0], ends, _HEIGHT)
             meshes = [
                 _draw_layers(axes, layers, cell, part, highest)
                 for axes, part in zip(row[1:], ATTENTION_PARTS, strict=False)
             ]
             for axes, drawn in zip(row, [ends, *meshes], strict=True):
                 if not drawn:
-                    _say_empty(axes)
+                    say_empty(axes)
         for axes in panels[-1]:
             axes.set_xlabel("step")
         colors = matplotlib.cm.ScalarMappable(matplotlib.colors.Normalize(0, highest), _COLORS)
         bar = figure.colorbar(colors, ax=panels[:, 1:], shrink=0.95)
-        bar.ax.yaxis.set_major_formatter(lambda value, _: _percent(value))
+        bar.ax.yaxis.set_major_formatter(lambda value, _: percent(value))
     return figure
 
 
@@ -126,80 +120,63 @@ def gradients(table: pl.DataFrame, curves: pl.DataFrame, runs: Sequence[Run], sc
     one lacks a column or has no row for the runs.
     """
     require_schema(table, GradientPoint, "gradients")
-    answers = _rows(curves, runs, scorer)
-    shown = _of_runs(table, runs)
+    answers = rows_of(curves, runs, scorer)
+    shown = of_runs(table, runs)
     if shown.is_empty():
         raise ValueError(f"gradients: no row for the {len(runs)} runs; rebuild the table")
     sets = sorted(answers.filter(pl.col("metric") == "context_rate")["set"].unique())
     cells = [
-        _Cell(model, dataset, recipe, name)
-        for model, dataset, recipe in _unique((r.model, r.dataset, r.recipe) for r in runs)
+        Cell(model, dataset, recipe, name)
+        for model, dataset, recipe in unique((r.model, r.dataset, r.recipe) for r in runs)
         for name in sets
     ]
     count = 1 + len(_NORMS)
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         figure = Figure(
             figsize=(len(cells) * (_WIDTH + 0.35) + 1.3, count * (_HEIGHT + 0.2) + 0.5), layout="constrained"
         )
         panels = figure.subplots(count, len(cells), sharex=True, sharey="row", squeeze=False)
-        _step_axis(panels[0, 0], int(answers["step"].max()))  # type: ignore[arg-type]
+        step_axis(panels[0, 0], int(answers["step"].max()))  # type: ignore[arg-type]
         panels[0, 0].set_ylim(-0.02, 1.02)
         panels[0, 0].set_yticks([0, 0.5, 1])
-        panels[0, 0].yaxis.set_major_formatter(lambda value, _: _percent(value))
+        panels[0, 0].yaxis.set_major_formatter(lambda value, _: percent(value))
         panels[0, 0].set_ylabel("context answers")
-        for cell, axes, title in zip(cells, panels[0], _titles(cells, figure), strict=True):
+        for cell, axes, title in zip(cells, panels[0], panel_titles(cells, figure), strict=True):
             axes.set_title(title, loc="left", pad=12)
-            series = _series(answers, cell, "context_rate")
+            series = series_of(answers, cell, "context_rate")
             if series is None:
-                _say_empty(axes)
+                say_empty(axes)
                 continue
-            _draw(axes, series, _CONTEXT)
+            draw_series(axes, series, _CONTEXT)
             peak = float(series.steps[int(np.argmax(series.mean))])
             for below in panels[:, cells.index(cell)]:
-                below.axvline(peak, color=_GREY, linewidth=0.9, zorder=0.5)
-            _note(axes, peak, f"peak at step {peak:.0f}", _GREY)
+                below.axvline(peak, color=GREY, linewidth=0.9, zorder=0.5)
+            _note(axes, peak, f"peak at step {peak:.0f}", GREY)
         for (measure, weights, name), row in zip(_NORMS, panels[1:], strict=True):
             row[0].set_ylabel(name)
             part = shown.filter(pl.col("measure") == measure, pl.col("weights") == weights)
             _log_axis(row[0], part["value"])
-            ends: list[tuple[str, _Series, _Look]] = []
+            ends: list[tuple[str, Series, Look]] = []
             for cell, axes in zip(cells, row, strict=True):
                 ends = _draw_kinds(axes, part, cell) or ends
-            _label_ends(row[-1], ends, _HEIGHT)
+            label_ends(row[-1], ends, _HEIGHT)
         for axes in panels[-1]:
             axes.set_xlabel("step")
         for axes in panels.flat:
-            axes.grid(axis="y", color="#e4e4e4", linewidth=0.6)
-            axes.set_axisbelow(True)
+            light_grid(axes, "y")
     return figure
 
 
 # --- panels -------------------------------------------------------------------------------------
 
 
-def _of_runs(table: pl.DataFrame, runs: Sequence[Run]) -> pl.DataFrame:
-    wanted = pl.DataFrame(list(runs), schema={name: table.schema[name] for name in Run._fields}, orient="row")
-    return table.join(wanted, on=Run._fields, how="semi", maintain_order="left")
-
-
-def _step_axis(axes: Axes, last: int) -> None:
-    last = max(1, last)
-    axes.set_xscale("function", functions=(_signed_sqrt, _signed_square))
-    axes.set_xlim(_signed_square(-0.025 * math.sqrt(last)), _signed_square(1.025 * math.sqrt(last)))
-    axes.set_xticks(step_ticks(last, at_most=5))
-    axes.xaxis.set_major_formatter("{x:.0f}")
-    axes.minorticks_off()
-    axes.grid(axis="y", color="#e4e4e4", linewidth=0.6)
-    axes.set_axisbelow(True)
-
-
-def _draw_layers(axes: Axes, table: pl.DataFrame, cell: _Cell, part: str, highest: float) -> bool:
+def _draw_layers(axes: Axes, table: pl.DataFrame, cell: Cell, part: str, highest: float) -> bool:
     """Draw the attention on a part as a mesh, layers up and steps across, and say whether there is any.
 
     A cell of the mesh reaches half way to its neighbours.
     """
     rows = (
-        table.filter(*(pl.col(name) == value for name, value in zip(_Cell._fields, cell, strict=True)))
+        table.filter(*(pl.col(name) == value for name, value in zip(Cell._fields, cell, strict=True)))
         .filter(pl.col("metric") == part)
         .group_by("layer", "step")
         .agg(pl.col("value").mean())
@@ -211,7 +188,7 @@ def _draw_layers(axes: Axes, table: pl.DataFrame, cell: _Cell, part: str, highes
     values = rows["value"].to_numpy().reshape(len(layers), len(steps))
     axes.grid(visible=False)
     axes.pcolormesh(
-        _signed_square(_between(np.sqrt(steps))),
+        signed_square(_between(np.sqrt(steps))),
         np.arange(len(layers) + 1) - 0.5,
         values,
         cmap=_COLORS,
@@ -233,23 +210,23 @@ def _between(places: NDArray[Any]) -> NDArray[Any]:
     return np.array([2 * places[0] - middle[0], *middle, 2 * places[-1] - middle[-1]])
 
 
-def _draw_kinds(axes: Axes, part: pl.DataFrame, cell: _Cell) -> list[tuple[str, _Series, _Look]]:
+def _draw_kinds(axes: Axes, part: pl.DataFrame, cell: Cell) -> list[tuple[str, Series, Look]]:
     """Draw the norms of one cell as logarithms, and mark where those of C and C+S examples cross."""
     # norms are of the training data, whatever set is asked
     rows = part.with_columns(pl.lit(cell.set).alias("set")).rename({"kind": "metric"})
     # the lower end of an interval may lie below 0: out of the panel
     rows = rows.with_columns(pl.col("value", "low", "high").clip(1e-30).log10())
-    found = [(kind, _series(rows, cell, kind), look) for kind, look in _KINDS.items()]
+    found = [(kind, series_of(rows, cell, kind), look) for kind, look in _KINDS.items()]
     ends = [(kind, series, look) for kind, series, look in found if series is not None]
     for _, series, look in ends:
-        _draw(axes, series, look)
+        draw_series(axes, series, look)
     by_kind = {kind: series for kind, series, _ in ends}
     if "C" in by_kind and "C+S" in by_kind:
         _mark_crossings(axes, by_kind["C"], by_kind["C+S"])
     return ends
 
 
-def _mark_crossings(axes: Axes, c: _Series, cs: _Series) -> None:
+def _mark_crossings(axes: Axes, c: Series, cs: Series) -> None:
     """Thin dashed lines where one kind overtakes the other, in its colour, and above the panel where that is."""
     lines = {"C+S": cs, "C": c}
     said = []
@@ -261,13 +238,13 @@ def _mark_crossings(axes: Axes, c: _Series, cs: _Series) -> None:
             listed = ", ".join(f"{step:.0f}" for step in places[:4]) + (", …" if len(places) > 4 else "")
             said.append(f"{above} overtakes {below} at {listed}")
     higher, lower = ("C", "C+S") if c.mean[0] > cs.mean[0] else ("C+S", "C")
-    _note(axes, c.steps[0], "; ".join(said) or f"{higher} above {lower} throughout", _GREY)
+    _note(axes, c.steps[0], "; ".join(said) or f"{higher} above {lower} throughout", GREY)
 
 
 def _note(axes: Axes, step: float, text: str, color: str) -> None:
     """A small text above the panel at ``step``."""
     low, high = axes.get_xlim()
-    across = (_signed_sqrt(step) - _signed_sqrt(low)) / (_signed_sqrt(high) - _signed_sqrt(low))
+    across = (signed_sqrt(step) - signed_sqrt(low)) / (signed_sqrt(high) - signed_sqrt(low))
     axes.annotate(
         text,
         (step, 1),
@@ -276,7 +253,7 @@ def _note(axes: Axes, step: float, text: str, color: str) -> None:
         textcoords="offset points",
         ha="left" if across < 0.25 else "right" if across > 0.75 else "center",
         va="bottom",
-        fontsize=_SMALL,
+        fontsize=SMALL,
         color=color,
         annotation_clip=False,
     )

@@ -10,20 +10,19 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
-from inversion.analyse import (
-    CONTROL_MEAN,
+from inversion.analyse.benchmarks import ID_ACCURACY, LM_EVAL, score_grid
+from inversion.analyse.curves import CONTROL_MEAN
+from inversion.analyse.inversions import closing_steps, peak_places
+from inversion.analyse.panels import (
     CONTROL_SCORERS,
     SCORERS,
     Panel,
     Strings,
-    closing_steps,
     cluster_codes,
     generator,
     panels,
-    peak_places,
     right,
 )
-from inversion.analyse_benchmarks import ID_ACCURACY, LM_EVAL, score_grid
 from inversion.config import Run
 from inversion.records import BenchmarkScore, Tradeoff, require_schema, to_frame
 from inversion.stats import Floats, Ints, cluster_bootstrap, cluster_sums, holm, interval, mcnemar
@@ -117,7 +116,7 @@ def judge_items(items: pl.DataFrame, seed: int = 0) -> dict[Run, Judged]:
     """Context answers of conflict sets and right answers of control sets, from the table ``items``.
 
     The set ``control mean`` is the mean over a run's control sets; ``seed`` splits the clusters, by which peaks are
-    picked. Raises as :func:`inversion.analyse.curves`.
+    picked. Raises as :func:`~inversion.analyse.panels.panels`.
     """
     judged: dict[Run, Judged] = defaultdict(dict)
     places: dict[tuple[Run, str, str, str], dict[str, int]] = {}
@@ -148,7 +147,7 @@ def judge_benchmarks(
 ) -> Judged:
     """Every benchmark of a run and, of ``id_benchmarks``, their mean ``ID accuracy``.
 
-    Arguments and errors are those of :func:`~inversion.analyse_benchmarks.with_benchmarks`.
+    Arguments and errors are those of :func:`~inversion.analyse.benchmarks.with_benchmarks`.
     """
     require_schema(scores, BenchmarkScore, "benchmarks")
     steps = np.array(sorted(scores["step"].unique()))

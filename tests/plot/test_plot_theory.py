@@ -5,9 +5,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from inversion import plot_theory
 from inversion.config import Theory
-from inversion.plot import save_figure
+from inversion.plot.style import save_figure
+from inversion.plot.theory import attention, gradients
+from inversion.plot.theory import phases as draw_phases
 from inversion.records import TheoryPhase, TheoryStep, to_frame
 from inversion.theory.descent import phases, trajectories
 
@@ -30,7 +31,7 @@ def texts(axes: matplotlib.axes.Axes) -> list[str]:
 
 
 def test_attention_shows_every_share_names_its_lines_and_marks_the_peak(steps: pl.DataFrame) -> None:
-    figure = plot_theory.attention(steps)
+    figure = attention(steps)
     panels = np.array(figure.axes).reshape(3, 2)
     assert [axes.get_title(loc="left") for axes in panels[0]] == [
         "6 C points, 10 C+S points",
@@ -46,7 +47,7 @@ def test_attention_shows_every_share_names_its_lines_and_marks_the_peak(steps: p
 
 
 def test_gradients_are_drawn_as_logarithms(steps: pl.DataFrame) -> None:
-    figure = plot_theory.gradients(steps)
+    figure = gradients(steps)
     panels = np.array(figure.axes).reshape(2, 2)
     frozen = steps.filter(pl.col("context_critical") == 6, pl.col("value_learning_rate") == 0)
     drawn = [line for line in panels[0, 0].lines if len(line.get_xdata()) == 41]
@@ -57,7 +58,7 @@ def test_gradients_are_drawn_as_logarithms(steps: pl.DataFrame) -> None:
 
 
 def test_phases_show_each_cell_once_and_name_what_happens(cells: pl.DataFrame) -> None:
-    figure = plot_theory.phases(cells, K_A)
+    figure = draw_phases(cells, K_A)
     left, right = figure.axes[:2]
     for axes, diagram in ((left, "shares"), (right, "deltas")):
         rows = cells.filter(pl.col("diagram") == diagram)
@@ -75,7 +76,7 @@ def test_phases_show_each_cell_once_and_name_what_happens(cells: pl.DataFrame) -
 def test_the_smallest_study_can_be_drawn_and_saved(tmp_path) -> None:
     theory = Theory(k_s=10, k_a=20, context_critical=1, context_and_memory=1, shares=(1,), grid=2, steps=2)
     steps = to_frame(trajectories(theory), TheoryStep)
-    plot_theory.attention(steps).draw_without_rendering()
-    plot_theory.gradients(steps).draw_without_rendering()
-    save_figure(plot_theory.phases(to_frame(phases(theory), TheoryPhase), theory.k_a), tmp_path / "phases")
+    attention(steps).draw_without_rendering()
+    gradients(steps).draw_without_rendering()
+    save_figure(draw_phases(to_frame(phases(theory), TheoryPhase), theory.k_a), tmp_path / "phases")
     assert all((tmp_path / f"phases.{kind}").stat().st_size > 1000 for kind in ("svg", "pdf", "png"))

@@ -1,0 +1,58 @@
+"""The table ``agreement``: how far the scorers agree."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import polars as pl
+
+from inversion.analyse.panels import SCORERS
+from inversion.records import Agreement, Item, require_schema, to_frame
+from inversion.stats import kappa
+
+
+def agreement(items: pl.DataFrame) -> pl.DataFrame:
+    """The table ``agreement`` (:class:`~inversion.records.Agreement`): how far each two scorers agree on a set.
+
+    Over all runs and steps. ``both``, which only containment says, is a label like the others.
+    """
+    require_schema(items, Item, "items")
+    rows = [
+        _agreement(name, prompt, first, second, counts)
+        for first, second in itertools.combinations(SCORERS, 2)
+        for (name, prompt), counts in items.lazy()
+        .filter(pl.col("role") == "conflict")
+        .group_by("set", "prompt", *dict.fromkeys((first, second, "containment")))
+        .len()
+        .collect()
+        .sort("set", "prompt", first, second)
+        .partition_by("set", "prompt", as_dict=True, maintain_order=True)
+        .items()
+    ]
+    return to_frame(rows, Agreement).sort("set", "prompt", maintain_order=True)
+
+
+def _agreement(name: str, prompt: str, first: str, second: str, counts: pl.DataFrame) -> Agreement:
+    """The row of two scorers, from how often each combination of labels occurs (column ``len``)."""
+    same = pl.col(first) == pl.col(second)
+    one_answer = pl.col("containment").is_in(["context", "parametric"])
+    n, agreeing, clear, clear_disagreeing = (
+        int(counts.filter(condition)["len"].sum())
+        for condition in (pl.lit(value=True), same, one_answer, one_answer & ~same)
+    )
+    labels = sorted({*counts[first], *counts[second]})
+    table = np.zeros((len(labels), len(labels)))
+    for a, b, count in counts.select(first, second, "len").iter_rows():
+        table[labels.index(a), labels.index(b)] += count
+    return Agreement(
+        set=name,
+        prompt=prompt,
+        first=first,
+        second=second,
+        n=n,
+        agreement=agreeing / n,
+        kappa=kappa(table),
+        one_answer=clear,
+        one_answer_disagree=clear_disagreeing,
+    )

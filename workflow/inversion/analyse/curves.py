@@ -1,0 +1,181 @@
+"""The table ``curves``: rates by step, set and scorer."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from scipy.special import expit
+
+from inversion.analyse.panels import (
+    ALL,
+    CONTROL_SCORERS,
+    SCORERS,
+    Panel,
+    cluster_codes,
+    generator,
+    panels,
+    right,
+)
+from inversion.config import Run
+from inversion.records import CurvePoint, to_frame
+from inversion.stats import Floats, cluster_bootstrap, interval
+
+CONTROL_MEAN = "control mean"
+"""The set that stands for all control sets of a run, in the place of the paper's ID accuracy."""
+CURVE_ORDER = ("model", "dataset", "recipe", "seed", "set", "stratum", "prompt", "scorer", "metric", "step")
+"""The columns that the table ``curves`` is sorted by."""
+
+
+def curves(items: pl.DataFrame, bootstrap: int, seed: int = 0) -> pl.DataFrame:
+    """The table ``curves`` (:class:`~inversion.records.CurvePoint`) from the table ``items``.
+
+    *Conflict sets*, by scorer: ``context_rate``, ``parametric_rate`` and ``other_rate``. By containment
+    an item with both answers counts for both rates, as in the paper, so the three can sum to more than
+    1. Scorer ``logprob`` has ``m_c`` too: the mean of p(c) / (p(c) + p(p)) of the first tokens in which the
+    two answers differ (section 5), over the items that have such tokens. A set ``x`` with the control
+    ``x+matching`` has ``pair_accuracy``: the share of items that are answered as the passage says both
+    where it contradicts memory and where it agrees, so that neither a model that always copies nor one
+    that never reads gains by it.
+    *Control sets*, by containment and first mention: ``accuracy``, the share with the right answer. The
+    set ``control mean`` is the mean over a run's control sets, each resampled by itself.
+
+    A set with several strata has a curve for each beside ``all``, and one for ``known``, the items whose fact
+    the base model knows, where there are any. Bounds are NaN with fewer than two
+    clusters. ``bootstrap`` is the number of resamples.
+
+    Raises :class:`ValueError` as :func:`~inversion.analyse.panels.panels`, and where a run's control sets have
+    different steps.
+    """
+    points: list[CurvePoint] = []
+    controls: dict[tuple[Run, str], list[_Curves]] = defaultdict(list)
+    for _, group in itertools.groupby(panels(items), key=lambda panel: panel.run):
+        asked = {(panel.set, panel.prompt): panel for panel in group}
+        for (name, prompt), panel in asked.items():
+            for stratum, measures, part in _parts(panel, asked.get((f"{name}+matching", prompt))):
+                estimate = _estimate(part, stratum, measures, bootstrap, generator(seed, panel.set))
+                points += estimate.points()
+                if panel.role == "control" and stratum == ALL:
+                    controls[panel.run, prompt].append(estimate)
+    for estimates in controls.values():
+        points += _control_mean(estimates).points()
+    return to_frame(points, CurvePoint).sort(CURVE_ORDER)
+
+
+@dataclass(frozen=True, slots=True)
+class _Curves:
+    """The curves of one panel and stratum, one a measure (scorer and metric), with their resamples."""
+
+    panel: Panel
+    set: str
+    stratum: str
+    measures: list[tuple[str, str]]
+    values: Floats
+    """(steps, measures)."""
+    samples: Floats
+    """(resamples, steps, measures)."""
+    n: int
+
+    def points(self) -> list[CurvePoint]:
+        """A row a step and measure."""
+        low, high = interval(self.samples)
+        return [
+            CurvePoint(
+                **self.panel.run._asdict(),
+                step=int(self.panel.steps[i]),
+                epoch=float(self.panel.epochs[i]),
+                set=self.set,
+                stratum=self.stratum,
+                prompt=self.panel.prompt,
+                scorer=scorer,
+                metric=metric,
+                value=float(self.values[i, j]),
+                low=float(low[i, j]),
+                high=float(high[i, j]),
+                n=self.n,
+            )
+            for i in range(len(self.panel.steps))
+            for j, (scorer, metric) in enumerate(self.measures)
+        ]
+
+
+_Measures = dict[tuple[str, str], Floats]
+"""By scorer and metric, what is averaged over items: (items, steps)."""
+
+
+def _parts(panel: Panel, matching: Panel | None) -> Iterator[tuple[str, _Measures, Panel]]:
+    """What is estimated of a panel: strata, measures and the items that have them.
+
+    ``matching`` is the panel of its matching control, where there is one.
+    """
+    for stratum, part in panel.in_strata():
+        yield stratum, _measures(part), part
+        if panel.role == "control":
+            continue
+        compared = part.take(np.asarray(~np.isnan(part.margin).any(axis=1)))
+        if len(compared.items):
+            yield stratum, {("logprob", "m_c"): np.asarray(expit(compared.margin), dtype=np.float64)}, compared
+        if matching is not None:
+            paired = part.take(np.isin(part.items.astype(str), matching.items.astype(str)))
+            if len(paired.items):
+                yield stratum, _pair_measures(paired, matching), paired
+
+
+def _estimate(panel: Panel, stratum: str, measures: _Measures, bootstrap: int, rng: np.random.Generator) -> _Curves:
+    """The curves of one stratum, whose items ``panel`` holds."""
+    values = np.stack(list(measures.values()), axis=-1)
+    samples = cluster_bootstrap(values, cluster_codes(panel.clusters), bootstrap, rng)
+    return _Curves(panel, panel.set, stratum, list(measures), values.mean(axis=0), samples, len(values))
+
+
+def _measures(panel: Panel) -> _Measures:
+    """Accuracies of a control set, rates of a conflict set."""
+    if panel.role == "control":
+        return {(scorer, "accuracy"): right(panel, scorer).astype(np.float64) for scorer in CONTROL_SCORERS}
+    measures: _Measures = {}
+    for scorer in SCORERS:
+        measures[scorer, "context_rate"] = panel.gives(scorer, "context").astype(np.float64)
+        measures[scorer, "parametric_rate"] = panel.gives(scorer, "parametric").astype(np.float64)
+        measures[scorer, "other_rate"] = (panel.labels[scorer] == "other").astype(np.float64)
+    return measures
+
+
+def _pair_measures(panel: Panel, matching: Panel) -> _Measures:
+    """Whether items are right under both the conflicting and the matching passage, at the steps of both.
+
+    All items of ``panel`` are in ``matching``.
+    """
+    if not np.array_equal(panel.steps, matching.steps):
+        raise ValueError(
+            f"{panel.run.path}: the sets {panel.set!r} and {matching.set!r} have different steps; delete the run's "
+            "labels and rerun"
+        )
+    place = {item: i for i, item in enumerate(matching.items)}
+    rows = [place[item] for item in panel.items]
+    return {
+        (scorer, "pair_accuracy"): (panel.gives(scorer, "context") & right(matching, scorer)[rows]).astype(np.float64)
+        for scorer in CONTROL_SCORERS
+    }
+
+
+def _control_mean(estimates: list[_Curves]) -> _Curves:
+    """The mean of the curves of a run's control sets."""
+    first = estimates[0]
+    for other in estimates[1:]:
+        if not np.array_equal(first.panel.steps, other.panel.steps):
+            raise ValueError(
+                f"{first.panel.run.path}: the control sets {first.set!r} and {other.set!r} have different steps; "
+                "delete the run's labels and rerun"
+            )
+    return dataclasses.replace(
+        first,
+        set=CONTROL_MEAN,
+        values=np.mean([estimate.values for estimate in estimates], axis=0),
+        samples=np.mean([estimate.samples for estimate in estimates], axis=0),
+        n=sum(estimate.n for estimate in estimates),
+    )

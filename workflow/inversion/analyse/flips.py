@@ -1,0 +1,102 @@
+"""The tables ``flips`` and ``flip_overlap``: which items change between peak and end."""
+
+from __future__ import annotations
+
+import itertools
+from collections import defaultdict
+
+import numpy as np
+import polars as pl
+
+from inversion.analyse.inversions import closing_steps, count, majority, peak_places
+from inversion.analyse.panels import SCORERS, Bools, Panel, Strings, cluster_codes, panels
+from inversion.config import Run
+from inversion.records import Flip, FlipOverlap, to_frame
+from inversion.stats import fisher
+
+
+def flips(items: pl.DataFrame, seed: int = 0) -> pl.DataFrame:
+    """The table ``flips`` (:class:`~inversion.records.Flip`): which items change, and which way.
+
+    A row a run, conflict set, prompt, scorer and item whose label at the end is not that at the peak; both are read as
+    in :func:`~inversion.analyse.inversions.inversions`, so ``context`` to ``parametric`` counts up to its
+    ``to_parametric``.
+    """
+    rows = [
+        Flip(
+            **panel.run._asdict(),
+            set=panel.set,
+            prompt=panel.prompt,
+            scorer=scorer,
+            item_id=panel.items[i],
+            known=panel.known[i],
+            peak=peak[i],
+            end=end[i],
+        )
+        for panel in panels(items)
+        if panel.role == "conflict"
+        for scorer in SCORERS
+        for peak, end in [_ends(panel, scorer, seed)]
+        for i in np.flatnonzero(peak != end)
+    ]
+    return to_frame(rows, Flip)
+
+
+def flip_overlap(items: pl.DataFrame, seed: int = 0) -> pl.DataFrame:
+    """The table ``flip_overlap`` (:class:`~inversion.records.FlipOverlap`): do two runs lose the same items?
+
+    A row a pair of runs that were asked the same conflict set and prompt, by scorer, over the items that both
+    were asked: those that flip from the context answer at the peak to the parametric answer at the end.
+    """
+    lost: dict[tuple[str, str, str], list[tuple[Run, Strings, Bools]]] = defaultdict(list)
+    for panel in panels(items):
+        if panel.role == "conflict":
+            for scorer in SCORERS:
+                peak, end = _ends(panel, scorer, seed)
+                flipped = np.asarray((peak == "context") & (end == "parametric"))
+                lost[panel.set, panel.prompt, scorer].append((panel.run, panel.items, flipped))
+    rows = [
+        _overlap(key, first, second)
+        for key, runs in sorted(lost.items())
+        for first, second in itertools.combinations(runs, 2)
+    ]
+    return to_frame(rows, FlipOverlap)
+
+
+def _ends(panel: Panel, scorer: str, seed: int) -> tuple[Strings, Strings]:
+    """Every item's label at the peak and at the end, as :func:`~inversion.analyse.inversions.inversions` reads them."""
+    context, parametric = panel.gives(scorer, "context"), panel.gives(scorer, "parametric")
+    codes, closing = cluster_codes(panel.clusters), closing_steps(panel.steps)
+    at_peak = peak_places(panel, scorer, seed)
+    peak = panel.labels[scorer][np.arange(len(codes)), at_peak]
+    words = np.array([["other", "parametric"], ["context", "both"]], dtype=object)
+    end = words[majority(context[:, -closing:]).astype(int), majority(parametric[:, -closing:]).astype(int)]
+    return peak, end
+
+
+def _overlap(
+    key: tuple[str, str, str], first: tuple[Run, Strings, Bools], second: tuple[Run, Strings, Bools]
+) -> FlipOverlap:
+    """The row of two runs: each with its items and whether they flip."""
+    (run, items, flips_here), (other, other_items, flips_there) = first, second
+    if not np.array_equal(items, other_items):
+        _, here, there = np.intersect1d(items.astype(str), other_items.astype(str), return_indices=True)
+        flips_here, flips_there = flips_here[here], flips_there[there]
+    both = count(flips_here, flips_there)
+    only_first, only_second = int(flips_here.sum()) - both, int(flips_there.sum()) - both
+    neither = len(flips_here) - both - only_first - only_second
+    odds_ratio, p_value = fisher(both, only_first, only_second, neither)
+    name, prompt, scorer = key
+    return FlipOverlap(
+        set=name,
+        prompt=prompt,
+        scorer=scorer,
+        first=run.path,
+        second=other.path,
+        both=both,
+        only_first=only_first,
+        only_second=only_second,
+        neither=neither,
+        odds_ratio=odds_ratio,
+        p_value=p_value,
+    )

@@ -1,0 +1,171 @@
+"""The answers of one run to one set as arrays, items by steps: what every table of this room is computed from."""
+
+from __future__ import annotations
+
+import dataclasses
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from inversion.config import Run
+from inversion.records import Item, require_schema
+from inversion.stats import Floats, Ints
+
+SCORERS = ("containment", "first_mention", "logprob")
+CONTROL_SCORERS = ("containment", "first_mention")
+ALL = "all"
+"""The stratum that is the whole set."""
+KNOWN = "known"
+"""The stratum that is the items whose fact the base model knows."""
+Bools = npt.NDArray[np.bool_]
+Strings = npt.NDArray[np.object_]
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """All answers of one run to one set under one prompt: items x steps."""
+
+    run: Run
+    set: str
+    prompt: str
+    role: str
+    steps: Ints
+    epochs: Floats
+    items: Strings
+    clusters: Strings
+    strata: Strings
+    known: Strings
+    """True, False, or None where the base model cannot be asked."""
+    factors: list[list[str]]
+    labels: Mapping[str, Strings]
+    """By scorer: (items, steps)."""
+    margin: Floats
+    """Log-probability of the context answer less that of the parametric answer at the first token in which they
+    differ, in nats, NaN where there is none: (items, steps)."""
+
+    def take(self, chosen: Bools) -> Panel:
+        """The panel of some of its items."""
+        return dataclasses.replace(
+            self,
+            items=self.items[chosen],
+            clusters=self.clusters[chosen],
+            strata=self.strata[chosen],
+            known=self.known[chosen],
+            factors=[self.factors[i] for i in np.flatnonzero(chosen)],
+            labels={scorer: labels[chosen] for scorer, labels in self.labels.items()},
+            margin=self.margin[chosen],
+        )
+
+    def in_strata(self) -> Iterator[tuple[str, Panel]]:
+        """``all``, each stratum where there are several, and ``known`` where items are."""
+        yield ALL, self
+        names = sorted(set(self.strata))
+        for name in names if len(names) > 1 else []:
+            yield name, self.take(np.asarray(self.strata == name))
+        yield from list(whole_and_known(self))[1:]
+
+    def gives(self, scorer: str, side: Literal["context", "parametric"]) -> Bools:
+        """Whether an answer gives a side's answer, alone or with the other: (items, steps)."""
+        labels = self.labels[scorer]
+        return np.asarray((labels == side) | (labels == "both"))
+
+
+def panels(items: pl.DataFrame) -> Iterator[Panel]:
+    """The panels of the table ``items``, sorted.
+
+    Raises :class:`ValueError` where a column is missing, an item lacks a step or stands there twice, or a conflict
+    item lacks a log-probability.
+    """
+    require_schema(items, Item, "items")
+    keys = [*Run._fields, "set", "prompt"]
+    # texts are most of the table, and are judged already
+    for frame in (
+        items.drop("text", "context_answers", "parametric_answers")
+        .sort(*keys, "item_id", "step")
+        .partition_by(keys, maintain_order=True)
+    ):
+        yield _panel(frame)
+
+
+def _panel(frame: pl.DataFrame) -> Panel:
+    """The panel of the rows of one run, set and prompt, which are sorted by item and step."""
+    first = frame.row(0, named=True)
+    run = Run(**{name: first[name] for name in Run._fields})
+    where = f"{run.path}, set {first['set']!r}, prompt {first['prompt']!r}"
+    _require_grid(frame, where)
+    _require_logprobs(frame, where)
+    shape = frame["item_id"].n_unique(), frame["step"].n_unique()
+
+    def grid(column: str) -> Strings:
+        return frame[column].to_numpy().astype(object).reshape(shape)
+
+    return Panel(
+        run=run,
+        set=first["set"],
+        prompt=first["prompt"],
+        role=first["role"],
+        steps=frame["step"].to_numpy()[: shape[1]],
+        epochs=frame["epoch"].to_numpy()[: shape[1]],
+        items=grid("item_id")[:, 0],
+        clusters=grid("cluster")[:, 0],
+        strata=grid("stratum")[:, 0],
+        known=grid("known")[:, 0],
+        factors=frame["factors"].gather_every(shape[1]).to_list(),
+        labels={scorer: grid(scorer) for scorer in SCORERS},
+        margin=(frame["context_first_logprob"] - frame["parametric_first_logprob"])
+        .fill_null(float("nan"))
+        .to_numpy()
+        .reshape(shape),
+    )
+
+
+def _require_grid(frame: pl.DataFrame, where: str) -> None:
+    """Raises :class:`ValueError` unless every item stands at every step once."""
+    steps = frame["step"].n_unique()
+    counts = frame.group_by("item_id", maintain_order=True).agg(n=pl.len(), distinct=pl.col("step").n_unique())
+    bad = counts.filter((pl.col("n") != steps) | (pl.col("distinct") != steps))
+    if not bad.is_empty():
+        item, n, distinct = bad.row(0)
+        raise ValueError(
+            f"{where}: item {item!r} has {n} rows at {distinct} of {steps} steps; delete the run's labels and rerun"
+        )
+
+
+def _require_logprobs(frame: pl.DataFrame, where: str) -> None:
+    """Raises :class:`ValueError` unless both answers of every conflict item were scored."""
+    lacking = frame.filter(
+        pl.col("role") == "conflict", pl.any_horizontal(pl.col("context_logprob", "parametric_logprob").is_null())
+    )
+    if not lacking.is_empty():
+        raise ValueError(
+            f"{where}: conflict item {lacking['item_id'][0]!r} lacks the log-probability of an answer; give it both "
+            "answers or make it a control item"
+        )
+
+
+def whole_and_known(panel: Panel) -> Iterator[tuple[str, Panel]]:
+    """The panel as ``all`` and, where there are any, its ``known`` items."""
+    yield ALL, panel
+    known = np.array([fact is True for fact in panel.known], dtype=bool)
+    if known.any():
+        yield KNOWN, panel.take(known)
+
+
+def right(control: Panel, scorer: str) -> Bools:
+    """Whether the items of a control set are answered right: (items, steps)."""
+    return np.asarray(control.labels[scorer] != "other")
+
+
+def generator(seed: int, set_name: str) -> np.random.Generator:
+    """The random stream of a set."""
+    return np.random.default_rng([seed, zlib.crc32(set_name.encode())])
+
+
+def cluster_codes(names: Strings) -> Ints:
+    """Names as numbers from 0 on, in the order of the names."""
+    return np.unique(names, return_inverse=True)[1].astype(np.int64)

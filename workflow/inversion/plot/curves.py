@@ -1,0 +1,225 @@
+"""The figures ``accuracy``, ``grid`` and ``recipes``, from the table ``curves``."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import matplotlib
+import numpy as np
+import polars as pl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from inversion.analyse.benchmarks import ID_ACCURACY
+from inversion.analyse.curves import CONTROL_MEAN
+from inversion.config import Run
+from inversion.plot.panels import (
+    Size,
+    curve_canvas,
+    draw_series,
+    label_axes,
+    label_ends,
+    panel_titles,
+    say_empty,
+)
+from inversion.plot.series import Cell, Series, conflict_sets, rows_of, series_of, unique
+from inversion.plot.style import GREY, SMALL, STYLE, Look, distinct_looks, ink, percent
+
+_CURVES = (
+    ("accuracy", ID_ACCURACY, ID_ACCURACY, Look("#009e73", (0, (5, 1.2, 1, 1.2)), "D")),
+    ("accuracy", CONTROL_MEAN, CONTROL_MEAN, Look(GREY, (0, (1, 1.2)), "^")),
+    ("parametric_rate", None, "parametric answer", Look("#d55e00", (0, (4, 1.4)), "s")),
+    ("context_rate", None, "context answer", Look("#0072b2", "-", "o")),
+)
+"""Metric, set (None for the panel's own), label and look; later ones are drawn on top."""
+
+
+def accuracy(curves: pl.DataFrame, runs: Sequence[Run], scorer: str = "first_mention") -> Figure:
+    """Context and parametric answers beside the control mean and, where there are benchmarks, the ID
+    accuracy, by step (paper, figs. 1a and 2).
+
+    One panel a conflict set and combination of model, dataset and recipe in ``runs``; epoch ends
+    are marked, and the peak of the context answers is named. Rates are shares of all items.
+    Raises :class:`ValueError` where ``curves`` lacks a column, has no row for the runs, or mixes
+    prompts.
+    """
+    table = rows_of(curves, runs, scorer)
+    sets = conflict_sets(table)
+    combinations = unique((r.model, r.dataset, r.recipe) for r in runs)
+    cells = [Cell(model, dataset, recipe, name) for model, dataset, recipe in combinations for name in sets]
+    size = Size(4.0, 2.5) if len(cells) == 1 else Size(2.35, 1.75)
+    return _curve_panels(table, cells, columns=len(sets), size=size, detail=True)
+
+
+def grid(curves: pl.DataFrame, runs: Sequence[Run], scorer: str = "first_mention") -> Figure:
+    """The curves of :func:`accuracy` in small panels: models down, datasets across (figs. 6 to 11).
+
+    Several recipes add rows and several conflict sets add columns; a combination without rows says
+    "no data". Raises as :func:`accuracy`.
+    """
+    table = rows_of(curves, runs, scorer)
+    columns = [(dataset, name) for dataset in unique(r.dataset for r in runs) for name in conflict_sets(table)]
+    rows = unique((r.model, r.recipe) for r in runs)
+    cells = [Cell(model, dataset, recipe, name) for model, recipe in rows for dataset, name in columns]
+    return _curve_panels(table, cells, columns=len(columns), size=Size(1.9, 1.25), detail=False)
+
+
+def recipes(curves: pl.DataFrame, runs: Sequence[Run], scorer: str = "first_mention") -> Figure:
+    """Context answers by step, a line a recipe, and beside them the control mean (figs. 4b and 5).
+
+    One row a combination of model and dataset in ``runs``; one column a conflict set and one for
+    the control mean. Raises as :func:`accuracy`.
+    """
+    table = rows_of(curves, runs, scorer)
+    sets, names = conflict_sets(table), unique(r.recipe for r in runs)
+    pairs = unique((r.model, r.dataset) for r in runs)
+    columns = [(name, "context_rate") for name in sets] + [(CONTROL_MEAN, "accuracy")]
+    size = Size(2.3, max(1.9, 0.17 * len(names)), beside=1.2)
+    with matplotlib.rc_context(STYLE):
+        figure, panels = curve_canvas(len(pairs), len(columns), size, table)
+        titles = panel_titles([(model, dataset) for model, dataset in pairs], figure)
+        for (model, dataset), row, title in zip(pairs, panels, titles, strict=True):
+            for (name, metric), axes in zip(columns, row, strict=True):
+                ends = []
+                for recipe, look in zip(names, distinct_looks(len(names)), strict=True):
+                    series = series_of(table, Cell(model, dataset, recipe, name), metric)
+                    if series is not None:
+                        draw_series(axes, series, look)
+                        ends.append((recipe, series, look))
+                what = "control mean" if metric == "accuracy" else "context answer"
+                of_set = [name] if metric != "accuracy" and len(sets) > 1 else []
+                axes.set_title(" · ".join(filter(None, [title, *of_set, what])), loc="left")
+                if not ends:
+                    say_empty(axes)
+                label_ends(axes, ends, size.height)
+        label_axes(panels)
+    return figure
+
+
+def _curve_panels(table: pl.DataFrame, cells: list[Cell], columns: int, size: Size, detail: bool) -> Figure:
+    """One panel a cell, row by row, with the curves of ``_CURVES``; a lone column is laid across.
+
+    With ``detail`` peaks and epoch ends are labelled, without it they are only marked. Lines are
+    named right of every full row.
+    """
+    if columns == 1:
+        columns = math.ceil(len(cells) / math.ceil(len(cells) / 3))
+    with matplotlib.rc_context(STYLE):
+        figure, panels = curve_canvas(math.ceil(len(cells) / columns), columns, size, table)
+        for axes in panels.flat[len(cells) :]:
+            axes.set_visible(False)
+        shown = []
+        for axes, cell, title in zip(panels.flat, cells, panel_titles(cells, figure), strict=False):
+            axes.set_title(title, loc="left", pad=12 if detail else None)
+            ends = _draw_curves(axes, table, cell, size, detail)
+            shown.append((axes, ends))
+        for start in range(0, len(cells) - columns + 1, columns):
+            axes, ends = next((pair for pair in reversed(shown[start : start + columns]) if pair[1]), shown[start])
+            label_ends(axes, ends, size.height)
+        label_axes(panels)
+    return figure
+
+
+def _draw_curves(
+    axes: Axes, table: pl.DataFrame, cell: Cell, size: Size, detail: bool
+) -> list[tuple[str, Series, Look]]:
+    """Draw the curves of one cell; returns what there is, as :func:`label_ends` takes it."""
+    ends = []
+    for metric, name, label, look in _CURVES:
+        series = series_of(table, cell._replace(set=name or cell.set), metric)
+        if series is not None:
+            draw_series(axes, series, look)
+            ends.append((label, series, look))
+    if not ends:
+        say_empty(axes)
+    else:
+        _, last, look = ends[-1]  # the context answers, where there are any
+        _mark_epochs(axes, last, detail)
+        if look is _CURVES[-1][-1]:
+            _mark_peak(axes, last, look, [series for _, series, _ in ends], size if detail else None)
+    return ends
+
+
+def _mark_epochs(axes: Axes, series: Series, detail: bool) -> None:
+    """Thin vertical lines where epochs end; at most four of them are labelled."""
+    if series.steps_per_epoch is None:
+        return
+    count = int(series.steps[-1] / series.steps_per_epoch + 1e-6)
+    for epoch in range(1, count + 1):
+        step = epoch * series.steps_per_epoch
+        axes.axvline(step, color="#b0b0b0", linewidth=0.6, zorder=0.5)
+        if detail and epoch % math.ceil(count / 4) == 0:
+            axes.annotate(
+                f"epoch {epoch}",
+                (step, axes.get_ylim()[1]),
+                xytext=(0, 1.5),
+                textcoords="offset points",
+                ha="center",
+                va="bottom",
+                fontsize=SMALL - 0.5,
+                color=GREY,
+            )
+
+
+def _mark_peak(axes: Axes, series: Series, look: Look, around: Sequence[Series], size: Size | None) -> None:
+    """A ring around the highest point and, where the panel's ``size`` is given, its value and step.
+
+    The text stands where it covers least of the curves ``around`` it.
+    """
+    peak = int(np.argmax(series.mean))
+    step, value = series.steps[peak], series.mean[peak]
+    ring: dict[str, Any] = {"marker": "o", "markersize": 6.5, "markerfacecolor": "none", "markeredgecolor": look.color}
+    axes.plot([step], [value], clip_on=False, **ring)
+    if size is None:
+        return
+    text = f"{percent(value)} at step {step:.0f}"
+    places = [(right, points) for points in (5, -5, 18, -18, 32, -32) for right in (1, -1)]
+    right, points = min(places, key=lambda place: _covered(axes, text, (step, value), place, around, size))
+    axes.annotate(
+        text,
+        (step, value),
+        xytext=(5 * right, points),
+        textcoords="offset points",
+        ha="left" if right > 0 else "right",
+        va="bottom" if points > 0 else "top",
+        fontsize=SMALL,
+        color=ink(look.color),
+        bbox={"facecolor": "white", "alpha": 0.6, "linewidth": 0, "pad": 0.5},
+        arrowprops={
+            "arrowstyle": "-",
+            "color": look.color,
+            "linewidth": 0.5,
+            "shrinkB": 3.5,
+            "relpos": (0 if right > 0 else 1, 0 if points > 0 else 1),
+        }
+        if abs(points) > 5
+        else None,
+    )
+
+
+def _covered(
+    axes: Axes,
+    text: str,
+    point: tuple[float, float],
+    place: tuple[int, int],
+    around: Sequence[Series],
+    size: Size,
+) -> int:
+    """How many of 16 samples of each curve a small ``text`` hides when put (right or left, points up) of ``point``."""
+    to_axes = (axes.transScale + axes.transLimits).transform
+    x, y = to_axes(point)
+    right, points = place
+    width, height = 0.5 * SMALL * len(text) / 72 / size.width, 1.3 * SMALL / 72 / size.height
+    left = x + 5 * right / 72 / size.width - (width if right < 0 else 0)
+    bottom = y + points / 72 / size.height - (height if points < 0 else 0)
+    if left < 0 or left + width > 1 or bottom < 0 or bottom + height > 1:
+        return 1000
+    columns = np.linspace(left, left + width, 16)
+    hidden = 0
+    for series in around:
+        curve = to_axes(np.column_stack([series.steps, series.mean]))
+        heights = np.interp(columns, curve[:, 0], curve[:, 1], left=-1, right=-1)
+        hidden += int(((heights > bottom - 0.02) & (heights < bottom + height + 0.02)).sum())
+    return hidden

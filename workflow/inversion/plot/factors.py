@@ -1,0 +1,111 @@
+"""The figure ``factors``, from the table of that name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import matplotlib
+import polars as pl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from inversion.config import Run
+from inversion.plot.panels import light_grid, panel_sheet, panel_titles, spread
+from inversion.plot.series import Cell, of_runs
+from inversion.plot.style import GREY, SMALL, STYLE, Look, ink, percent
+from inversion.records import FactorRate, require_schema
+
+_MOMENTS = {
+    "start": Look(GREY, "-", "o"),
+    "peak": Look("#0072b2", "-", "D"),
+    "end": Look("#d55e00", "-", "s"),
+}
+"""How the moments of a run are drawn: also told apart by shape, fill and place."""
+
+
+def factors(table: pl.DataFrame, runs: Sequence[Run], scorer: str = "first_mention") -> Figure:
+    """Context answers at start, peak and end by each level of each crossed factor, from the table ``factors``.
+
+    One panel a combination of model, dataset and recipe in ``runs`` and crossed set, of one prompt. Of a single
+    seed bars are the table's 95 % intervals; several seeds give their mean and range. Where no set crosses factors
+    the figure says so. Raises :class:`ValueError` where a column is missing.
+    """
+    require_schema(table, FactorRate, "factors")
+    shown = of_runs(table, runs).filter(pl.col("scorer") == scorer)
+    panel = list(Cell._fields)
+    single = shown["seed"].n_unique() < 2
+    means = (
+        shown.group_by(*panel, "factor", "level", "moment")
+        .agg(
+            pl.col("context_rate").mean().alias("mean"),
+            (pl.col("low").first() if single else pl.col("context_rate").min()).alias("low"),
+            (pl.col("high").first() if single else pl.col("context_rate").max()).alias("high"),
+        )
+        .sort(*panel, "factor", "level")
+    )
+    frames = means.partition_by(panel, as_dict=True, maintain_order=True)
+    with matplotlib.rc_context(STYLE):
+        lines = max((frame.select("factor", "level").n_unique() for frame in frames.values()), default=3)
+        figure, panels = panel_sheet(len(frames), (3.6, 0.36 * lines + 1.1), (0.6, 0.0))
+        keys = [tuple(map(str, key)) for key in frames]
+        for axes, frame, title in zip(panels, frames.values(), panel_titles(keys, figure), strict=True):
+            axes.set_title(title, loc="left", pad=14)
+            _draw_levels(axes, frame)
+    return figure
+
+
+def _draw_levels(axes: Axes, frame: pl.DataFrame) -> None:
+    """A line a level, grouped by factor, with a dot and interval for each moment; the topmost dots are named."""
+    levels = frame.select("factor", "level").unique(maintain_order=True).rows()
+    # a gap between factors, which holds the next one's name
+    places, place = {}, 0.0
+    for index, (factor, level) in enumerate(levels):
+        if index == 0 or factor != levels[index - 1][0]:
+            place += 0.9
+            axes.annotate(
+                factor.replace("_", " "),
+                (0, place - 0.75),
+                xycoords=("axes fraction", "data"),
+                xytext=(-4, 0),
+                textcoords="offset points",
+                ha="right",
+                va="center",
+                fontweight="bold",
+                fontsize=SMALL + 0.5,
+                annotation_clip=False,
+            )
+        places[factor, level] = place
+        place += 1.0
+    top, named = min(places.values()), []
+    for offset, (moment, look) in zip((-0.22, 0.0, 0.22), _MOMENTS.items(), strict=True):
+        for row in frame.filter(pl.col("moment") == moment).iter_rows(named=True):
+            height = places[row["factor"], row["level"]] + offset
+            axes.plot([row["low"], row["high"]], [height, height], color=look.color, linewidth=1.3, clip_on=False)
+            face = "white" if moment == "start" else look.color
+            dot: dict[str, Any] = {"markerfacecolor": face, "markeredgecolor": look.color, "markersize": 4.5}
+            axes.plot([row["mean"]], [height], linestyle="none", marker=look.marker, clip_on=False, zorder=3, **dot)
+            if height == top + offset:
+                named.append((moment, row["mean"], height, look))
+    axes.set_xlim(-0.02, 1.02)
+    axes.set_xticks([0, 0.25, 0.5, 0.75, 1])
+    axes.xaxis.set_major_formatter(lambda value, _: percent(value))
+    axes.set_ylim(place - 0.3, -0.3)
+    axes.set_yticks(list(places.values()), [level for _, level in places])
+    light_grid(axes, "x")
+    axes.set_xlabel("answered with the context")
+    for (moment, mean, height, look), x in zip(
+        named, spread([mean for _, mean, *_ in named], 0.16, 0.0, 1.0), strict=True
+    ):
+        axes.annotate(
+            moment,
+            (mean, height),
+            xytext=(x, 1.01),
+            textcoords="axes fraction",
+            ha="center",
+            va="bottom",
+            fontsize=SMALL + 0.5,
+            color=ink(look.color),
+            annotation_clip=False,
+            arrowprops={"arrowstyle": "-", "color": look.color, "linewidth": 0.5, "shrinkA": 0, "shrinkB": 3},
+        )

@@ -1,0 +1,108 @@
+"""From the table ``curves`` to the lines of a figure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+import polars as pl
+
+from inversion.analyse.benchmarks import ID_ACCURACY
+from inversion.analyse.curves import CONTROL_MEAN
+from inversion.analyse.panels import ALL
+from inversion.config import Run
+from inversion.records import CurvePoint, require_schema
+from inversion.stats import Floats
+
+
+class Series(NamedTuple):
+    """One curve: ``mean``, ``low`` and ``high`` by step, and ``(steps, values)`` of each of several seeds."""
+
+    steps: Floats
+    mean: Floats
+    low: Floats
+    high: Floats
+    seeds: list[tuple[Floats, Floats]]
+    steps_per_epoch: float | None
+
+
+class Cell(NamedTuple):
+    """What one panel shows."""
+
+    model: str
+    dataset: str
+    recipe: str
+    set: str
+
+
+def run_keys(table: pl.DataFrame, runs: Sequence[Run]) -> pl.DataFrame:
+    """``runs`` as a table that joins ``table``, one row each."""
+    return pl.DataFrame(list(runs), schema={name: table.schema[name] for name in Run._fields}, orient="row")
+
+
+def of_runs(table: pl.DataFrame, runs: Sequence[Run]) -> pl.DataFrame:
+    """The rows of ``table`` that belong to ``runs``."""
+    return table.join(run_keys(table, runs), on=Run._fields, how="semi", maintain_order="left")
+
+
+def rows_of(curves: pl.DataFrame, runs: Sequence[Run], scorer: str) -> pl.DataFrame:
+    """The rows of ``curves`` that the figures of ``runs`` show."""
+    require_schema(curves, CurvePoint, "curves")
+    whole = of_runs(curves, runs).filter(pl.col("stratum") == ALL, pl.col("value").is_finite())
+    benchmarks = whole.filter(pl.col("set") == ID_ACCURACY)
+    table = whole.filter(
+        pl.col("scorer") == scorer,
+        pl.col("metric").is_in(["context_rate", "parametric_rate"])
+        | ((pl.col("metric") == "accuracy") & (pl.col("set") == CONTROL_MEAN)),
+    )
+    if not conflict_sets(table):
+        scorers = ", ".join(sorted(whole["scorer"].unique())) or "none"
+        raise ValueError(
+            f"curves: no context_rate of scorer {scorer!r} for the {len(runs)} runs from "
+            f"{runs[0].path if runs else 'an empty list'} on (their scorers: {scorers}); rebuild the table"
+        )
+    prompts = sorted(table["prompt"].unique())
+    if len(prompts) > 1:
+        raise ValueError(f"curves: a figure shows one prompt, found {', '.join(prompts)}; filter the table first")
+    return pl.concat([table, benchmarks])
+
+
+def conflict_sets(table: pl.DataFrame) -> list[str]:
+    """The sets with a context rate, by name."""
+    return sorted(table.filter(pl.col("metric") == "context_rate")["set"].unique())
+
+
+def series_of(table: pl.DataFrame, cell: Cell, metric: str) -> Series | None:
+    """One curve over the seeds that have it, at the steps that all of them have; None without rows."""
+    found = table.filter(
+        *(pl.col(name) == value for name, value in zip(Cell._fields, cell, strict=True)), pl.col("metric") == metric
+    ).sort("seed", "step")
+    count = found["seed"].n_unique()
+    by_step = (
+        found.group_by("step", maintain_order=True)
+        .agg(
+            pl.col("value").mean(),
+            pl.col("low").first() if count == 1 else pl.col("value").min().alias("low"),
+            pl.col("high").first() if count == 1 else pl.col("value").max().alias("high"),
+            pl.col("epoch").first(),
+            pl.col("seed").n_unique(),
+        )
+        .filter(pl.col("seed") == count)
+        .sort("step")
+    )
+    if by_step.is_empty():
+        return None
+    steps, mean, low, high = (by_step[name].to_numpy().astype(float) for name in ("step", "value", "low", "high"))
+    seeds = [
+        (rows["step"].to_numpy().astype(float), rows["value"].to_numpy())
+        for rows in found.partition_by("seed", maintain_order=True)
+    ]
+    last_epoch = by_step["epoch"][-1]
+    return Series(
+        steps, mean, low, high, seeds if count > 1 else [], float(steps[-1]) / last_epoch if last_epoch > 0 else None
+    )
+
+
+def unique(values: Iterable[Any]) -> list[Any]:
+    """Each value once, in order."""
+    return list(dict.fromkeys(values))
