@@ -8,6 +8,7 @@ those of the tables ``inversions`` and ``curves`` by the scorer ``first_mention`
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -19,7 +20,6 @@ from inversion.artifacts import write_text
 from inversion.records import CurvePoint, Inversion, read_frame
 
 ROOT = Path(__file__).parents[2]
-ROW = ("what", "dataset", "recipe")
 RUN = ("model", "dataset", "recipe", "seed")
 VERDICTS = ("inversion", "no_drop", "no_rise", "inconclusive")
 CONTROLS = {"new-facts": "new facts", "recall": "recall", "matching": "matching"}
@@ -56,16 +56,19 @@ def at_turns(found: pl.DataFrame, points: pl.DataFrame) -> pl.DataFrame:
     return found.join(epochs, on=[*RUN, "peak_step"], how="left")
 
 
-def as_table(found: pl.DataFrame) -> str:
-    """One row a model, mixture and recipe: verdicts, medians with the range over seeds, controls."""
-    head = ["model", "mixture", "recipe", "runs", *VERDICTS, "start", "peak", "end", "rise", "fall", "epoch of peak"]
-    head += [f"{label}, peak to end" for label in CONTROLS.values()]
+def as_table(found: pl.DataFrame, by: Mapping[str, str]) -> str:
+    """One row a group of runs: verdicts, medians with the range over seeds, controls.
+
+    ``by`` are the columns that make a group, and their names.
+    """
+    head = [*by.values(), "runs", *VERDICTS, "start", "peak", "end", "rise", "fall", "epoch of peak"]
+    head += [f"{control}, peak to end" for control in CONTROLS.values()]
     lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
-    for (what, dataset, recipe), rows in found.group_by(ROW, maintain_order=True):
+    for key, rows in found.group_by(*by, maintain_order=True):
         counts = [str(rows.filter(verdict=verdict).height) for verdict in VERDICTS]
         spans = [_span(rows[key], 100) for key in ("start", "peak", "end", "rise", "drop")]
         controls = [f"{_median(rows[f'{name} peak'])} to {_median(rows[f'{name} end'])}" for name in CONTROLS]
-        cells = [str(what), str(dataset), str(recipe), str(rows.height), *counts, *spans]
+        cells = [*map(str, key), str(rows.height), *counts, *spans]
         lines.append("| " + " | ".join([*cells, _span(rows["epoch"], 1, 2), *controls]) + " |")
     return "\n".join(lines) + "\n"
 
@@ -114,7 +117,7 @@ def draw_seeds(points: pl.DataFrame) -> Figure:
 
 def draw_ablation(found: pl.DataFrame) -> Figure:
     """A line a variant: where context answers start, peak and end, the median over seeds and each seed."""
-    groups = list(found.group_by(ROW, maintain_order=True))
+    groups = list(found.group_by("variant", maintain_order=True))
     figure, axes = plt.subplots(figsize=(6.4, 0.27 * len(groups) + 0.9), layout="constrained")
     marks = {"start": (GREY, "|"), "peak": (BLUE, "o"), "end": (ORANGE, "s")}
     for place, (_, rows) in enumerate(groups):
@@ -125,7 +128,7 @@ def draw_ablation(found: pl.DataFrame) -> Figure:
             height = place + (0.12 if key == "end" else -0.12)
             axes.plot(100 * rows[key], [height] * rows.height, marker, color=color, markersize=3, alpha=0.4)
             axes.plot(middle[key], height, marker, color=color, markersize=6)
-    axes.set_yticks(range(len(groups)), [label(*key) for key, _ in groups], fontsize=8)
+    axes.set_yticks(range(len(groups)), [str(variant) for (variant,), _ in groups], fontsize=8)
     axes.invert_yaxis()
     axes.set(xlim=(-3, 103), xlabel="context answers under conflict, % of items")
     handles = [plt.Line2D([], [], color=color, marker=marker, linestyle="") for color, marker in marks.values()]
@@ -134,10 +137,16 @@ def draw_ablation(found: pl.DataFrame) -> Figure:
     return figure
 
 
-def label(what: str, dataset: str, recipe: str) -> str:
-    """What differs from the default, in a name."""
-    parts = [part for part, usual in ((what, "neox"), (dataset, "tulu-like"), (recipe, "standard")) if part != usual]
-    return ", ".join(parts) or "default"
+def with_variant(found: pl.DataFrame) -> pl.DataFrame:
+    """The runs with what differs from the default: ``part``, and its name as ``variant``. The default comes first."""
+    parts = {"pretraining": ("what", "neox"), "mixture": ("dataset", "tulu-like"), "tuning": ("recipe", "standard")}
+    default = pl.lit("default")
+    part, variant = default, default
+    for name, (column, usual) in parts.items():
+        part = pl.when(pl.col(column) != usual).then(pl.lit(name)).otherwise(part)
+        variant = pl.when(pl.col(column) != usual).then(pl.col(column)).otherwise(variant)
+    order = pl.Enum(["default", *parts])
+    return found.with_columns(part=part.cast(order), variant=variant).sort("part", maintain_order=True)
 
 
 def main() -> None:
@@ -151,9 +160,14 @@ def main() -> None:
     tables = options.results / "tables"
     points = rates(read_frame(tables / "curves.parquet", CurvePoint))
     found = at_turns(verdicts(read_frame(tables / "inversions.parquet", Inversion)), points)
-    figure = draw_seeds(points) if options.study == "seeds" else draw_ablation(found)
+    if options.study == "seeds":
+        figure = draw_seeds(points)
+        table = as_table(found, {"what": "model", "recipe": "recipe"})
+    else:
+        found = with_variant(found)
+        figure = draw_ablation(found)
+        table = as_table(found, {"part": "changed", "variant": "variant"})
     figure.savefig(options.output / f"organism-{options.study}.png", dpi=150)
-    table = as_table(found)
     write_text(ROOT / f"benchmarks/results/organism-{options.study}.md", table)
     print(table)
 
