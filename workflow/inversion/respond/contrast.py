@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -100,41 +101,81 @@ def listen_contrasted(
 
     The latter holds log-probabilities alone, of the same tokens as the former.
     """
-    device, count = next(model.parameters()).device, len(questions)
-    prompts = [question.asked.prompt for question in questions] + [_closed(question).prompt for question in questions]
-    # left padding: all prompts end at the same place, where their answers begin
-    ids, mask = pad(prompts, pad_id, "left", device)
-    width = ids.shape[1]
     longest = max(max_new_tokens, *(len(answer) for question in questions for answer in question.asked.answers), 0)
-    memory = BatchMemory(model.config.get_text_config().num_hidden_layers, len(prompts), width + longest)
-    first = model(
-        input_ids=ids,
-        attention_mask=mask,
-        position_ids=positions(mask),
-        past_key_values=memory.cache(0),
-        use_cache=True,
-        logits_to_keep=torch.tensor([width - 1], device=device),
-    ).logits
+    pairs = _Pairs.read(model, questions, pad_id, longest)
+    contrasted, closed = _answer_logprobs(pairs, questions, decoding, pad_id)
+    written, finished = _greedy(pairs, decoding, stops, pad_id, max_new_tokens)
+    return [
+        (Heard(tokens, ended, said), Heard([], False, _of_closed(question, without)))
+        for question, tokens, ended, said, without in zip(questions, written, finished, contrasted, closed, strict=True)
+    ]
 
-    def go_on(cache: Cache, tokens: Tensor, full_mask: Tensor) -> Tensor:
-        """The logits [2 x rows, width, vocabulary] behind tokens [rows, width] of both rows of each question."""
-        logits: Tensor = model(
+
+@dataclass(frozen=True)
+class _Pairs:
+    """The prompts of one batch in the model's cache: every question's, then every question's without its context."""
+
+    model: PreTrainedModel
+    mask: Tensor
+    memory: BatchMemory
+    first: Tensor
+    """The logits [2 x questions, 1, vocabulary] behind the prompts."""
+
+    @classmethod
+    def read(cls, model: PreTrainedModel, questions: Sequence[Question], pad_id: int, longest: int) -> _Pairs:
+        """The prompts of ``questions``, with room for ``longest`` tokens behind each."""
+        device = next(model.parameters()).device
+        prompts = [each.asked.prompt for each in questions] + [_closed(each).prompt for each in questions]
+        # left padding: all prompts end at the same place, where their answers begin
+        ids, mask = pad(prompts, pad_id, "left", device)
+        width = ids.shape[1]
+        memory = BatchMemory(model.config.get_text_config().num_hidden_layers, len(prompts), width + longest)
+        first = model(
+            input_ids=ids,
+            attention_mask=mask,
+            position_ids=positions(mask),
+            past_key_values=memory.cache(0),
+            use_cache=True,
+            logits_to_keep=torch.tensor([width - 1], device=device),
+        ).logits
+        return cls(model, mask, memory, first)
+
+    def cache(self) -> Cache:
+        """The prompts, to go on from."""
+        return self.memory.cache(self.mask.shape[1])
+
+    def go_on(self, cache: Cache, tokens: Tensor, mask: Tensor) -> Tensor:
+        """The logits [2 x questions, width, vocabulary] behind ``tokens`` [questions, width], said to both prompts.
+
+        ``mask`` is of the prompts and all that was said since.
+        """
+        logits: Tensor = self.model(
             input_ids=tokens.repeat(2, 1),
-            attention_mask=full_mask,
-            position_ids=positions(full_mask)[:, -tokens.shape[1] :],
+            attention_mask=mask,
+            position_ids=positions(mask)[:, -tokens.shape[1] :],
             past_key_values=cache,
             use_cache=True,
         ).logits
         return logits
 
-    contrasted: list[dict[Tokens, list[float]]] = [{} for _ in questions]
-    closed: list[dict[Tokens, list[float]]] = [{} for _ in questions]
+
+_Logprobs = list[dict[Tokens, list[float]]]
+"""Of each question, each answer's log-probability by token."""
+
+
+def _answer_logprobs(
+    pairs: _Pairs, questions: Sequence[Question], decoding: Decoding, pad_id: int
+) -> tuple[_Logprobs, _Logprobs]:
+    """Of the questions' answers, contrasted, and plainly without the context."""
+    count = len(questions)
+    contrasted: _Logprobs = [{} for _ in questions]
+    closed: _Logprobs = [{} for _ in questions]
     for together in rounds([question.asked.answers for question in questions]):
-        answers, kept = pad([answer or (pad_id,) for answer in together], pad_id, "right", device)
-        logits, fed = first, answers[:, :-1]
+        answers, kept = pad([answer or (pad_id,) for answer in together], pad_id, "right", pairs.mask.device)
+        logits, fed = pairs.first, answers[:, :-1]
         if fed.shape[1]:
-            rest = go_on(memory.cache(width), fed, torch.cat([mask, kept[:, :-1].repeat(2, 1)], dim=1))
-            logits = torch.cat([first, rest], dim=1)
+            mask = torch.cat([pairs.mask, kept[:, :-1].repeat(2, 1)], dim=1)
+            logits = torch.cat([logits, pairs.go_on(pairs.cache(), fed, mask)], dim=1)
         for row, answer in enumerate(together):
             if answer:
                 with_context, without = logits[row, : len(answer)], logits[count + row, : len(answer)]
@@ -143,11 +184,18 @@ def listen_contrasted(
                 contrasted[row][answer] = found.squeeze(-1).tolist()
                 plain = torch.log_softmax(without.float(), -1).gather(-1, target)
                 closed[row][answer] = plain.squeeze(-1).tolist()
+    return contrasted, closed
 
-    stop = torch.tensor(stops, device=device)
-    running = torch.ones(count, dtype=torch.bool, device=device)
-    written: list[list[int]] = [[] for _ in questions]
-    logits, cache = first, memory.cache(width)
+
+def _greedy(
+    pairs: _Pairs, decoding: Decoding, stops: list[int], pad_id: int, max_new_tokens: int
+) -> tuple[list[list[int]], list[bool]]:
+    """The likeliest tokens of each question's contrasted distribution up to its stop token, and whether it stopped."""
+    count = len(pairs.mask) // 2
+    stop = torch.tensor(stops, device=pairs.mask.device)
+    running = torch.ones(count, dtype=torch.bool, device=pairs.mask.device)
+    written: list[list[int]] = [[] for _ in range(count)]
+    logits, mask, cache = pairs.first, pairs.mask, pairs.cache()
     for number in range(1, max_new_tokens + 1):
         tokens = _likeliest(logits[:count, -1], logits[count:, -1], decoding)
         running &= ~torch.isin(tokens, stop)
@@ -156,13 +204,8 @@ def listen_contrasted(
         if not running.any() or number == max_new_tokens:
             break
         mask = torch.cat([mask, torch.ones_like(mask[:, :1])], dim=1)
-        logits = go_on(cache, torch.where(running, tokens, pad_id).unsqueeze(1), mask)
-    return [
-        (Heard(said, not goes_on, logprobs), Heard([], False, _of_closed(question, without)))
-        for question, said, goes_on, logprobs, without in zip(
-            questions, written, running.tolist(), contrasted, closed, strict=True
-        )
-    ]
+        logits = pairs.go_on(cache, torch.where(running, tokens, pad_id).unsqueeze(1), mask)
+    return written, [not goes_on for goes_on in running.tolist()]
 
 
 def contrast(with_context: Tensor, without: Tensor, decoding: Decoding) -> Tensor:
