@@ -116,11 +116,19 @@ def draw_seeds(points: pl.DataFrame) -> Figure:
 
 
 def draw_ablation(found: pl.DataFrame) -> Figure:
-    """A line a variant: where context answers start, peak and end, the median over seeds and each seed."""
-    groups = list(found.group_by("variant", maintain_order=True))
-    figure, axes = plt.subplots(figsize=(6.4, 0.27 * len(groups) + 0.9), layout="constrained")
+    """A line a variant: where context answers start, peak and end, the median over seeds and each seed.
+
+    Variants stand below what they change; faint lines are the medians of the default.
+    """
+    groups = list(found.group_by("part", "variant", maintain_order=True))
+    figure, axes = plt.subplots(figsize=(6.4, 0.25 * len(groups) + 1.3), layout="constrained")
     marks = {"start": (GREY, "|"), "peak": (BLUE, "o"), "end": (ORANGE, "s")}
-    for place, (_, rows) in enumerate(groups):
+    places, place, above = {}, 0.0, "default"
+    for (part, variant), rows in groups:
+        if part != above:
+            place, above = place + 0.9, part
+            heading = {"ha": "right", "va": "center", "fontsize": 8, "fontweight": "bold", "annotation_clip": False}
+            axes.annotate(part, (0, place - 0.75), (-6, 0), ("axes fraction", "data"), "offset points", **heading)
         middle = {key: 100 * rows[key].median() for key in marks}
         axes.plot([middle["start"], middle["peak"]], [place - 0.12] * 2, color=BLUE, linewidth=1.2, alpha=0.6)
         axes.plot([middle["peak"], middle["end"]], [place + 0.12] * 2, color=ORANGE, linewidth=1.2, alpha=0.6)
@@ -128,11 +136,14 @@ def draw_ablation(found: pl.DataFrame) -> Figure:
             height = place + (0.12 if key == "end" else -0.12)
             axes.plot(100 * rows[key], [height] * rows.height, marker, color=color, markersize=3, alpha=0.4)
             axes.plot(middle[key], height, marker, color=color, markersize=6)
-    axes.set_yticks(range(len(groups)), [str(variant) for (variant,), _ in groups], fontsize=8)
-    axes.invert_yaxis()
-    axes.set(xlim=(-3, 103), xlabel="context answers under conflict, % of items")
+            if variant == "default":
+                axes.axvline(middle[key], color=color, linewidth=0.6, alpha=0.35, zorder=0)
+        places[variant] = place
+        place += 1
+    axes.set_yticks(list(places.values()), list(places), fontsize=8)
+    axes.set(xlim=(-3, 103), ylim=(place - 0.4, -0.6), xlabel="context answers under conflict, % of items")
     handles = [plt.Line2D([], [], color=color, marker=marker, linestyle="") for color, marker in marks.values()]
-    axes.legend(handles, marks, loc="upper center", bbox_to_anchor=(0.5, 1.09), ncols=3, frameon=False, fontsize=8)
+    figure.legend(handles, marks, loc="outside upper center", ncols=3, frameon=False, fontsize=8)
     sns.despine(figure)
     return figure
 
