@@ -114,5 +114,6 @@ def test_probes_cost_their_passes_at_every_checkpoint():
     known = Known(examples={"alpaca": 52_002}, parameters={"llama-2-7b": 7_000_000_000})
     rows = {row.rule: row for row in plan(probed, PROBES, [job(rule) for rule in PROBES], known)}
     token = 2 * 7e9 / FLOPS / 3600
-    for rule, tokens in (("probe_attention", 1000 * len(STUDY.sets) * 150), ("probe_gradients", 18 * 1000 * 400)):
+    gradients = 18 * 1000 * 400 + 3 * 64 * len(STUDY.sets) * 150
+    for rule, tokens in (("probe_attention", 1000 * len(STUDY.sets) * 150), ("probe_gradients", gradients)):
         assert rows[rule].gpu_hours == pytest.approx(18 * (tokens * token + 0.02))

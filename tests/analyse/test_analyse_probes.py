@@ -83,10 +83,12 @@ def test_a_missing_step_is_named_with_the_mend(masses) -> None:
 
 def norm(step: int, example: int, kind: str, value: float, along: float, weights: str = "all") -> GradientNorm:
     share = {"C": 0.4, "C+S": 0.6}[kind]
-    return GradientNorm(step, step / 10, f"e{example}", f"f{example}", kind, share, weights, 2 * value, value, along)
+    return GradientNorm(
+        step, step / 10, f"e{example}", f"f{example}", kind, share, weights, 2 * value, value, along, -along
+    )
 
 
-def test_gradients_have_four_measures_by_kind_and_weights() -> None:
+def test_gradients_have_five_measures_by_kind_and_weights() -> None:
     rows = [
         norm(step, example, kind, size * (1 + 0.1 * example), size * 0.5, weights)
         for step in (0, 10)
@@ -96,10 +98,11 @@ def test_gradients_have_four_measures_by_kind_and_weights() -> None:
     ]
     points = from_frame(gradients(RUN, to_frame(rows, GradientNorm), 200), GradientPoint)
     found = {(p.step, p.kind, p.weights, p.measure): p for p in points}
-    assert len(found) == len(points) == 2 * 2 * 2 * 4
+    assert len(found) == len(points) == 2 * 2 * 2 * 5
     for (step, kind, _, measure), point in found.items():
         size, share = (1.0 + step, 0.4) if kind == "C" else (2.0, 0.6)
-        expected = {"example": size * 1.2, "mean": size / 2, "batch": share * size / 2, "loss": 2 * size * 1.2}
+        part = share * size / 2
+        expected = {"example": size * 1.2, "mean": size / 2, "batch": part, "pull": -part, "loss": 2 * size * 1.2}
         assert point.value == pytest.approx(expected[measure])
         assert point.low <= point.value + 1e-9
         assert point.high >= point.value - 1e-9

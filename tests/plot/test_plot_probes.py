@@ -72,7 +72,7 @@ def curves(runs: list[Run]) -> pl.DataFrame:
 
 
 def gradients(runs: list[Run], kinds: tuple[str, ...] = ("C", "C+S", "S")) -> pl.DataFrame:
-    """C falls from 4, C+S stays at 1: they cross where C is 1."""
+    """C falls from 4, C+S stays at 1: they cross where C is 1. C pulls to the context, the others to memory."""
     rows = [
         GradientPoint(
             **run._asdict(),
@@ -88,10 +88,11 @@ def gradients(runs: list[Run], kinds: tuple[str, ...] = ("C", "C+S", "S")) -> pl
         )
         for run in runs
         for weights in ("all", "query_key")
-        for measure in ("example", "mean", "batch", "loss")
+        for measure in ("example", "mean", "batch", "pull", "loss")
         for kind in kinds
         for step in STEPS
-        for value in [{"C": 4 * math.exp(-step / 10), "C+S": 1.0, "S": 0.2}[kind]]
+        for size in [{"C": 4 * math.exp(-step / 10), "C+S": 1.0, "S": 0.2}[kind]]
+        for value in [-size if measure == "pull" and kind != "C" else size]
     ]
     return to_frame(rows, GradientPoint)
 
@@ -139,8 +140,9 @@ def test_runs_without_rows_are_refused_or_said_to_be_empty() -> None:
 
 def test_gradients_mark_the_peak_in_every_row_and_where_the_kinds_cross() -> None:
     figure = probes.gradients(gradients(study()), curves(study()), study())
-    top, *rest = figure.axes
+    top, *rest, last = figure.axes
     assert texts(top) == ["peak at step 20"]
+    assert texts(last) == ["S", "C+S", "C", "all"]
     for axes in figure.axes:
         assert any(list(line.get_xdata()) == [20, 20] for line in axes.lines)
     for axes in rest:
@@ -154,10 +156,21 @@ def test_gradients_mark_the_peak_in_every_row_and_where_the_kinds_cross() -> Non
         assert all(low < value < high for line in drawn.values() for value in line.get_ydata())
 
 
+def test_pulls_are_drawn_with_their_sign_and_their_sum() -> None:
+    axes = probes.gradients(gradients(study()), curves(study()), study()).axes[-1]
+    drawn = [np.asarray(line.get_ydata()) for line in axes.lines if len(line.get_xdata()) == len(STEPS)]
+    falling = 4 * np.exp(-np.array(STEPS) / 10)
+    ones = np.ones(len(STEPS))
+    expected = [-0.2 * ones, -ones, falling, falling - 1.2]
+    for line, values in zip(drawn, expected, strict=True):
+        np.testing.assert_allclose(np.sign(line) * line**2, values)
+    assert any(list(line.get_ydata()) == [0, 0] for line in axes.lines)
+
+
 def test_where_nothing_crosses_the_panel_says_so() -> None:
     table = gradients(study()).with_columns(pl.col("value") * pl.when(pl.col("kind") == "C").then(1e6).otherwise(1))
     figure = probes.gradients(table, curves(study()), study())
-    assert all("C above C+S throughout" in texts(axes) for axes in figure.axes[1:])
+    assert all("C above C+S throughout" in texts(axes) for axes in figure.axes[1:-1])
 
 
 def test_no_crossing_is_marked_where_a_kind_is_missing() -> None:

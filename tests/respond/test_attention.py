@@ -12,7 +12,6 @@ from inversion.records import ATTENTION_PARTS, AttentionMass, from_frame
 from inversion.respond.attention import (
     QUERIES,
     attention_masses,
-    conflict_sample,
     probe_attention,
 )
 
@@ -101,17 +100,6 @@ def test_a_model_without_numbered_attention_is_refused(build, prompts):
     del model.model.layers[1].self_attn.layer_idx
     with pytest.raises(ModelError, match=r"2 layers and 1 attention modules .* leave `probes.attention` out"):
         attention_masses(model, prompts, 0, 4)
-
-
-def test_the_sample_is_of_conflicts_with_a_context_from_every_set(world, items):
-    others = world_items(world, WorldSet(source="world", kind="conflict", items=3), "other")
-    controls = world_items(world, WorldSet(source="world", kind="matching", items=3), "matching")
-    chosen = conflict_sample([*items, *controls, *others], AttentionProbe(items=4))
-    assert [item.set for item in chosen] == ["conflict"] * 4 + ["other"] * 3
-    larger = conflict_sample(list(reversed(items)), AttentionProbe(items=6))
-    assert {item.item_id for item in chosen if item.set == "conflict"} < {item.item_id for item in larger}
-    reseeded = conflict_sample(items, AttentionProbe(items=4, seed=1))
-    assert {item.item_id for item in reseeded} != {item.item_id for item in chosen if item.set == "conflict"}
 
 
 def test_every_checkpoint_is_probed_once(base_folder, tmp_path, tiny_model, items, template, caplog):

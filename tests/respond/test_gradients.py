@@ -4,12 +4,22 @@ import pytest
 import torch
 
 from inversion.artifacts import folder_digest, seal_folder
-from inversion.config import FullTuning, GradientProbe, LoraTuning, Training
+from inversion.config import FullTuning, GradientProbe, LoraTuning, Prompt, Training, WorldSet
+from inversion.conflict.world_sets import world_items
 from inversion.instruct.templates import encode_example
 from inversion.manifests import Step
 from inversion.models import load_for_tuning
 from inversion.records import GradientNorm, from_frame
-from inversion.respond.gradients import WEIGHTS, gradient_pulls, kind_sample, probe_gradients
+from inversion.respond.answers import encode_questions
+from inversion.respond.gradients import (
+    WEIGHTS,
+    Contest,
+    contests,
+    gradient_pulls,
+    kind_sample,
+    margin_gradient,
+    probe_gradients,
+)
 
 FULL = FullTuning()
 QUERY_KEY = FullTuning(weights="query_key")
@@ -36,12 +46,34 @@ def rows(examples, tokenizer, template):
     return [encode_example(tokenizer, template, example) for example in examples if example.kind == "C"][:5]
 
 
-def autograd(model, row):
-    """The gradient of one example by autograd, one flat vector, and which of its entries are queries' and keys'."""
+@pytest.fixture(scope="module")
+def items(world):
+    return world_items(world, WorldSet(source="world", kind="conflict", items=4), "conflict")
+
+
+@pytest.fixture(scope="module")
+def conflicts(items, tokenizer, template):
+    return contests(encode_questions(items, tokenizer, template, {"plain": Prompt()}))
+
+
+def loss_of(model, row):
     ids = torch.tensor([row.input_ids])
     logits = model(ids).logits[0, :-1].double()
     picked = [i for i, flag in enumerate(row.label_mask[1:]) if flag]
-    loss = -torch.log_softmax(logits, -1)[picked, ids[0, 1:][picked]].mean()
+    return -torch.log_softmax(logits, -1)[picked, ids[0, 1:][picked]].mean()
+
+
+def margin_of(model, conflicts):
+    """log p(context answer) - log p(parametric answer), mean over the conflicts."""
+    margins = []
+    for contest in conflicts:
+        logprobs = torch.log_softmax(model(torch.tensor([contest.read])).logits[0, -1].double(), -1)
+        margins.append(logprobs[contest.context] - logprobs[contest.parametric])
+    return torch.stack(margins).mean()
+
+
+def autograd(model, loss):
+    """The gradient of ``loss`` by autograd, one flat vector, and which of its entries are queries' and keys'."""
     named = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
     gradients = torch.autograd.grad(loss, [p for _, p in named], allow_unused=True)
     vectors, marks = [], []
@@ -58,15 +90,16 @@ def autograd(model, row):
 
 @pytest.mark.parametrize("family", ["llama", "mistral", "gpt_neox"])
 @pytest.mark.parametrize("tuning", [FULL, QUERY_KEY, LORA], ids=["full", "query_key", "lora"])
-def test_norms_are_autograds_one_example_at_a_time(folder, rows, family, tuning):
+def test_gradients_are_autograds_one_example_at_a_time(folder, rows, conflicts, family, tuning):
     torch.manual_seed(0)
     model = load_for_tuning(folder(family), "digest", tuning).eval()
     if tuning is LORA:
         for name, parameter in model.named_parameters():
             if "lora_B" in name:
                 torch.nn.init.normal_(parameter, std=0.1)
-    pulls = gradient_pulls(model, rows)
-    expected = [autograd(model, row) for row in rows]
+    pulls = gradient_pulls(model, rows, margin_gradient(model, conflicts))
+    expected = [autograd(model, loss_of(model, row)) for row in rows]
+    _, margin, _ = autograd(model, margin_of(model, conflicts))
     vectors, marks = torch.stack([vector for _, vector, _ in expected]), expected[0][2]
     if tuning is QUERY_KEY:
         vectors *= marks  # the values of a fused projection do not train
@@ -77,9 +110,38 @@ def test_norms_are_autograds_one_example_at_a_time(folder, rows, family, tuning)
             assert pull[weights].loss == pytest.approx(loss, rel=1e-4)
             assert pull[weights].norm == pytest.approx(vector.norm().item(), rel=1e-4)
             assert pull[weights].along == pytest.approx((vector @ mean / mean.norm()).item(), rel=1e-3, abs=1e-5)
+            assert pull[weights].towards == pytest.approx(-(vector @ margin).item(), rel=1e-3, abs=1e-5)
         assert sum(pull[weights].along for pull in pulls) / len(pulls) == pytest.approx(mean.norm().item(), rel=1e-4)
     assert 0 < pulls[0]["query_key"].norm <= pulls[0]["all"].norm
     assert all(parameter.grad is None for parameter in model.parameters())
+
+
+def test_a_small_step_moves_the_margin_as_its_pull_says(folder, rows, conflicts):
+    model = load_for_tuning(folder("llama"), "digest", FULL).double().eval()
+    pulls = gradient_pulls(model, rows, margin_gradient(model, conflicts))
+    before = margin_of(model, conflicts).item()
+    rate = 1e-3
+    (sum(loss_of(model, row) for row in rows) / len(rows)).backward()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter -= rate * parameter.grad
+    expected = rate * sum(pull["all"].towards for pull in pulls) / len(pulls)
+    assert margin_of(model, conflicts).item() - before == pytest.approx(expected, rel=0.02)
+
+
+def test_answers_are_contested_where_they_part(items, tokenizer, template):
+    item = items[0]
+    (question,) = encode_questions([item], tokenizer, template, {"plain": Prompt()})
+    (contest,) = contests([question])
+    context, parametric = (
+        tokenizer.convert_tokens_to_ids(x[0]) for x in (item.context_answers, item.parametric_answers)
+    )
+    assert contest == Contest(list(question.asked.prompt), context, parametric)
+    shared = dataclasses.replace(question.asked, context_answers=((7, 8, 9),), parametric_answers=((7, 5),))
+    assert contests([dataclasses.replace(question, asked=shared)]) == [Contest([*question.asked.prompt, 7], 8, 5)]
+    nested = dataclasses.replace(question.asked, context_answers=((7, 8),), parametric_answers=((7,),))
+    with pytest.raises(ValueError, match="two answers, by which the pull of gradients is measured; leave"):
+        contests([dataclasses.replace(question, asked=nested)])
 
 
 def test_kinds_are_sampled_apart_and_know_their_share(examples):
@@ -93,11 +155,14 @@ def test_kinds_are_sampled_apart_and_know_their_share(examples):
 
 
 @pytest.mark.parametrize("tuning", [FULL, LORA], ids=["full", "lora"])
-def test_every_checkpoint_is_measured_with_its_own_weights(folder, tmp_path, examples, template, tuning, caplog):
+def test_every_checkpoint_is_measured_with_its_own_weights(
+    folder, tmp_path, examples, items, conflicts, template, tuning
+):
     base = folder("llama")
     torch.manual_seed(3)
     model = load_for_tuning(base, "digest", tuning)
-    first = gradient_pulls(model.eval(), _encoded(examples, base, template))
+    encoded = _encoded(examples, base, template)
+    first = gradient_pulls(model.eval(), encoded, margin_gradient(model, conflicts))
     with torch.no_grad():
         for parameter in model.parameters():
             if parameter.requires_grad:
@@ -105,15 +170,17 @@ def test_every_checkpoint_is_measured_with_its_own_weights(folder, tmp_path, exa
     checkpoint = tmp_path / "checkpoints" / "step-000010"
     model.save_pretrained(checkpoint)
     seal_folder(checkpoint)
-    second = gradient_pulls(model, _encoded(examples, base, template))
+    second = gradient_pulls(model, encoded, margin_gradient(model, conflicts))
     steps = [
         Step(step=0, epoch=0.0, folder="", digest="digest"),
         Step(step=10, epoch=0.5, folder="checkpoints/step-000010", digest=folder_digest(checkpoint)),
     ]
 
     def probe(steps):
-        probe = GradientProbe(examples=1000)
-        frame = probe_gradients(base, "digest", tmp_path, steps, examples, template, Training(tuning=tuning), 3, probe)
+        probe, training = GradientProbe(examples=1000), Training(tuning=tuning)
+        frame = probe_gradients(
+            base, "digest", tmp_path, steps, examples, items, template, Prompt(), training, 3, probe
+        )
         return from_frame(frame, GradientNorm)
 
     rows = probe(steps)
@@ -126,6 +193,7 @@ def test_every_checkpoint_is_measured_with_its_own_weights(folder, tmp_path, exa
             row = by_step[step][example.example_id]
             assert row.kind == example.kind
             assert row.norm == pytest.approx(pull["all"].norm, rel=1e-4)
+            assert row.towards == pytest.approx(pull["all"].towards, rel=1e-3, abs=1e-6)
     (base / "model.safetensors").unlink()
     assert probe(steps) == rows, "what is measured needs no model"
 
@@ -136,12 +204,11 @@ def _encoded(examples, base, template):
     return [encode_example(load_tokenizer(base), template, example) for example in examples]
 
 
-def test_examples_that_are_too_long_to_be_trained_on_are_left_out(folder, tmp_path, examples, template):
+def test_examples_that_are_too_long_to_be_trained_on_are_left_out(folder, tmp_path, examples, items, template):
     base = folder("llama")
     lengths = [len(row.input_ids) for row in _encoded(examples, base, template)]
     limit = sorted(lengths)[len(lengths) // 2]
     steps = [Step(step=0, epoch=0.0, folder="", digest="digest")]
-    frame = probe_gradients(
-        base, "digest", tmp_path, steps, examples, template, Training(max_length=limit), 0, GradientProbe(examples=1000)
-    )
+    probe, training = GradientProbe(examples=1000), Training(max_length=limit)
+    frame = probe_gradients(base, "digest", tmp_path, steps, examples, items, template, Prompt(), training, 0, probe)
     assert frame["example_id"].n_unique() == sum(length <= limit for length in lengths)

@@ -5,8 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inversion.artifacts import ArtifactError, folder_digest, seal_folder, write_json
+from inversion.config import WorldSet
+from inversion.conflict.world_sets import world_items
 from inversion.manifests import REMOVED_FILE, Step
-from inversion.respond.probes import probe_checkpoints, sample
+from inversion.respond.probes import conflict_sample, probe_checkpoints, sample
 
 
 @dataclass(frozen=True)
@@ -76,3 +78,15 @@ def test_weights_that_are_gone_are_named_before_anything_is_loaded(probe, steps,
     assert probe(steps[:2]) == [], "what is measured needs them no more"
     with pytest.raises(ArtifactError, match=r"step-000020 was removed by `keep_checkpoints`"):
         probe_checkpoints(tmp_path, "thing", steps, {}, pytest.fail, Fact)
+
+
+def test_conflicts_with_a_context_are_sampled_from_every_set(world):
+    items = world_items(world, WorldSet(source="world", kind="conflict", items=10), "conflict")
+    others = world_items(world, WorldSet(source="world", kind="conflict", items=3), "other")
+    controls = world_items(world, WorldSet(source="world", kind="matching", items=3), "matching")
+    chosen = conflict_sample([*items, *controls, *others], count=4, seed=0)
+    assert [item.set for item in chosen] == ["conflict"] * 4 + ["other"] * 3
+    larger = conflict_sample(list(reversed(items)), count=6, seed=0)
+    assert {item.item_id for item in chosen if item.set == "conflict"} < {item.item_id for item in larger}
+    reseeded = conflict_sample(items, count=4, seed=1)
+    assert {item.item_id for item in reseeded} != {item.item_id for item in chosen if item.set == "conflict"}

@@ -233,8 +233,9 @@ def _hours(study: Config, job: PlannedJob, known: Known) -> float:
             tokens = study.probes.attention.items * len(study.sets) * TOKENS_A_QUESTION
             return (1 + checkpoints(study, _run(job), known)) * (tokens * forward + LOADING_HOURS)
         case "probe_gradients" if study.probes.gradients:
-            # three kinds, two passes, and backward costs two forward
+            # three kinds, two passes, and conflict items once; backward costs two forward
             tokens = 18 * study.probes.gradients.examples * TOKENS_AN_EXAMPLE
+            tokens += 3 * study.probes.gradients.items * len(study.sets) * TOKENS_A_QUESTION
             return (1 + checkpoints(study, _run(job), known)) * (tokens * forward + LOADING_HOURS)
     return _answering_hours(study, count)
 

@@ -489,6 +489,10 @@ class GradientNorm:
     along: float
     """The gradient's component along the mean gradient of the sampled examples of its kind, so that the mean of
     ``along`` over them is the norm of that mean gradient."""
+    towards: float
+    """Less the inner product of the gradient with that of the mean margin of the sampled conflict items, log p(context
+    answer) - log p(parametric answer) in nats: how fast the margin grows, a unit of learning rate, as plain gradient
+    descent takes the example; below 0 it shrinks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -532,7 +536,9 @@ class GradientPoint:
     """``all`` or ``query_key``, as in :class:`GradientNorm`."""
     measure: str
     """``example``: mean norm of the gradient of one example; ``mean``: norm of the mean gradient of the kind;
-    ``batch``: that times the kind's share of the training set, its part of a step's gradient; ``loss``."""
+    ``batch``: that times the kind's share of the training set, its part of a step's gradient; ``pull``: how fast that
+    part widens the margin of the context answers under conflict (nats a unit of learning rate; the mean of
+    :attr:`GradientNorm.towards` times the share); ``loss``."""
     value: float
     low: float
     high: float

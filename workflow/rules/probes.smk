@@ -1,5 +1,8 @@
 # What is measured inside every checkpoint, where the study asks for it.
 
+# as in figures, the first one; how it is decoded makes no difference here
+PROBE_PROMPT = next(iter(STUDY.evaluation.prompts.values())).model_dump_json(include={"instruction", "order"})
+
 
 rule probe_attention:
     input:
@@ -21,8 +24,7 @@ rule probe_attention:
         gpu=one_gpu,
     params:
         template=lambda w: as_json(STUDY.template_of(w.dataset)),
-        # as in figures, the first one; how it is decoded makes no difference here
-        prompt=next(iter(STUDY.evaluation.prompts.values())).model_dump_json(include={"instruction", "order"}),
+        prompt=PROBE_PROMPT,
         probe=as_json(STUDY.probes.attention),
         batch_size=STUDY.evaluation.batch_size,
         version=respond.ATTENTION_VERSION,
@@ -35,6 +37,7 @@ rule probe_gradients:
         base="results/models/{model}/base.json",
         checkpoints="results/runs/{model}/{dataset}/{recipe}/seed{seed}/checkpoints.json",
         train_set="results/runs/{model}/{dataset}/{recipe}/seed{seed}/train_set.parquet",
+        sets=set_files(PROBED),
     output:
         norms="results/runs/{model}/{dataset}/{recipe}/seed{seed}/probes/gradients.parquet",
     log:
@@ -45,12 +48,13 @@ rule probe_gradients:
         "../../envs/inversion.yaml"
     threads: 1
     resources:
-        # weights and two gradients
-        mem_mb=lambda w, input, attempt: memory_mb(16 if trains_all(w.recipe) else 6)(w, input, attempt),
+        # weights and three gradients
+        mem_mb=lambda w, input, attempt: memory_mb(20 if trains_all(w.recipe) else 6)(w, input, attempt),
         runtime=minutes(small=60, large=480),
         gpu=one_gpu,
     params:
         template=lambda w: as_json(STUDY.template_of(w.dataset)),
+        prompt=PROBE_PROMPT,
         training=lambda w: as_json(STUDY.training_of(w.recipe)),
         seed=lambda w: int(w.seed),
         probe=as_json(STUDY.probes.gradients),

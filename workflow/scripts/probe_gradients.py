@@ -1,12 +1,12 @@
-"""Gradient norms of a run's training examples by kind; each checkpoint's part stays in an undeclared folder."""
+"""Gradients of a run's training examples by kind; each checkpoint's part stays in an undeclared folder."""
 
 from pathlib import Path
 
 from inversion.artifacts import write_parquet
-from inversion.config import GradientProbe, Template, Training, revive
+from inversion.config import GradientProbe, Prompt, Template, Training, revive
 from inversion.job import logged
 from inversion.manifests import BaseManifest, CheckpointList
-from inversion.records import Example, read_records
+from inversion.records import ConflictItem, Example, read_records
 from inversion.respond.gradients import probe_gradients
 
 with logged(snakemake.log[0]):
@@ -18,7 +18,9 @@ with logged(snakemake.log[0]):
         run_folder=Path(files.checkpoints).parent,
         steps=CheckpointList.read(files.checkpoints).steps,
         examples=read_records(files.train_set, Example),
+        items=[item for path in files.sets for item in read_records(path, ConflictItem)],
         template=revive(Template, params.template),
+        prompt=revive(Prompt, params.prompt),
         training=revive(Training, params.training),
         seed=params.seed,
         probe=revive(GradientProbe, params.probe),

@@ -80,6 +80,7 @@ def gradients(run: Run, norms: pl.DataFrame, bootstrap: int, seed: int = 0) -> p
             ("example", "norm", 1.0),
             ("mean", "along", 1.0),
             ("batch", "along", share),
+            ("pull", "towards", share),
             ("loss", "loss", 1.0),
         ):
             values, clusters, steps = _grid(frame, column, "example_id", ("step",), run)

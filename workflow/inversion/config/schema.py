@@ -825,11 +825,14 @@ class AttentionProbe(Strict):
 
 
 class GradientProbe(Strict):
-    """The gradient norms of training examples by kind (C, C+S, S) at every checkpoint, on the weights that train: the
-    theory of section 5 against the run itself. Only mixtures of the invented world know kinds."""
+    """The gradients of training examples by kind (C, C+S, S) at every checkpoint, on the weights that train, how hard
+    they pull and which way: the theory of section 5 against the run itself. Only mixtures of the invented world know
+    kinds."""
 
     examples: PositiveInt = 64
     """Training examples of each kind, or all where there are fewer, drawn by the seed."""
+    items: PositiveInt = 64
+    """Conflict items of each set, or all where there are fewer: examples pull towards their context or away."""
     seed: NonNegativeInt = 0
 
 

@@ -16,6 +16,7 @@ import polars as pl
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from inversion.analyse.probes import overtakes
@@ -53,7 +54,8 @@ _NORMS = (
     ("example", "query_key", "of an example,\nqueries and keys"),
     ("batch", "query_key", "part of the step,\nqueries and keys"),
 )
-"""Measure and weights of each row of gradients, and its name."""
+"""Measure and weights of each row of gradient norms, and its name."""
+_ALL = Look("#000000", (0, (1, 1)), "")
 _WIDTH, _HEIGHT = 2.9, 1.45
 _COLORS = sns.color_palette("mako_r", as_cmap=True)
 """From light to dark."""
@@ -115,9 +117,10 @@ def gradients(table: pl.DataFrame, curves: pl.DataFrame, runs: Sequence[Run], sc
     """Gradient norms by kind of example under the context answers, by step: section 5's explanation, measured.
 
     A column a conflict set and combination of model, dataset and recipe in ``runs``. Rows: context answers with their
-    peak; norms on logarithmic scales, and where those of C and C+S examples cross. ``table`` and
-    ``curves`` are the tables ``gradients`` and ``curves``, the latter of one prompt. Raises :class:`ValueError` where
-    one lacks a column or has no row for the runs.
+    peak; norms on logarithmic scales, and where those of C and C+S examples cross; last which way each kind pulls
+    conflicts, up to their contexts and down to memory, on a scale of signed roots, with the sum of all kinds.
+    ``table`` and ``curves`` are the tables ``gradients`` and ``curves``, the latter of one prompt. Raises
+    :class:`ValueError` where one lacks a column or has no row for the runs.
     """
     require_schema(table, GradientPoint, "gradients")
     answers = rows_of(curves, runs, scorer)
@@ -130,7 +133,7 @@ def gradients(table: pl.DataFrame, curves: pl.DataFrame, runs: Sequence[Run], sc
         for model, dataset, recipe in unique((r.model, r.dataset, r.recipe) for r in runs)
         for name in sets
     ]
-    count = 1 + len(_NORMS)
+    count = 2 + len(_NORMS)
     with matplotlib.rc_context(STYLE):
         figure = Figure(
             figsize=(len(cells) * (_WIDTH + 0.35) + 1.3, count * (_HEIGHT + 0.2) + 0.5), layout="constrained"
@@ -152,7 +155,7 @@ def gradients(table: pl.DataFrame, curves: pl.DataFrame, runs: Sequence[Run], sc
             for below in panels[:, cells.index(cell)]:
                 below.axvline(peak, color=GREY, linewidth=0.9, zorder=0.5)
             _note(axes, peak, f"peak at step {peak:.0f}", GREY)
-        for (measure, weights, name), row in zip(_NORMS, panels[1:], strict=True):
+        for (measure, weights, name), row in zip(_NORMS, panels[1:-1], strict=True):
             row[0].set_ylabel(name)
             part = shown.filter(pl.col("measure") == measure, pl.col("weights") == weights)
             _log_axis(row[0], part["value"])
@@ -160,6 +163,7 @@ def gradients(table: pl.DataFrame, curves: pl.DataFrame, runs: Sequence[Run], sc
             for cell, axes in zip(cells, row, strict=True):
                 ends = _draw_kinds(axes, part, cell) or ends
             label_ends(row[-1], ends, _HEIGHT)
+        _draw_pulls(panels[-1], shown, cells)
         for axes in panels[-1]:
             axes.set_xlabel("step")
         for axes in panels.flat:
@@ -224,6 +228,31 @@ def _draw_kinds(axes: Axes, part: pl.DataFrame, cell: Cell) -> list[tuple[str, S
     if "C" in by_kind and "C+S" in by_kind:
         _mark_crossings(axes, by_kind["C"], by_kind["C+S"])
     return ends
+
+
+def _draw_pulls(row: NDArray[Any], table: pl.DataFrame, cells: Sequence[Cell]) -> None:
+    """Draw which way each kind of example, and all of them together, pull conflicts, as signed roots."""
+    pulls = table.filter(pl.col("measure") == "pull", pl.col("weights") == "all")
+    summed = pulls.group_by(*Run._fields, "step", "epoch").agg(pl.col("value").sum())
+    summed = summed.with_columns(kind=pl.lit("all"), low=pl.col("value"), high=pl.col("value"))
+    columns = [*Run._fields, "step", "epoch", "kind", "value", "low", "high"]
+    rows = pl.concat([pulls.select(columns), summed.select(columns)]).rename({"kind": "metric"})
+    roots = pl.col("value", "low", "high")
+    rows = rows.with_columns(roots.sign() * roots.abs().sqrt())
+    highest = max(rows.select(roots.abs().max()).row(0), default=0) or 1.0
+    row[0].set_ylim(-1.1 * highest, 1.1 * highest)
+    row[0].set_ylabel("pull on conflicts\n(up: to the context)")
+    row[0].yaxis.set_major_locator(MaxNLocator(5, symmetric=True))
+    row[0].yaxis.set_major_formatter(lambda value, _: f"{signed_square(value):.2g}")
+    ends: list[tuple[str, Series, Look]] = []
+    for cell, axes in zip(cells, row, strict=True):
+        axes.axhline(0, color=GREY, linewidth=0.7, zorder=0.5)
+        of_cell = rows.with_columns(pl.lit(cell.set).alias("set"))
+        found = [(kind, series_of(of_cell, cell, kind), look) for kind, look in {**_KINDS, "all": _ALL}.items()]
+        ends = [(kind, series, look) for kind, series, look in found if series is not None] or ends
+        for _, series, look in ends:
+            draw_series(axes, series, look)
+    label_ends(row[-1], ends, _HEIGHT)
 
 
 def _mark_crossings(axes: Axes, c: Series, cs: Series) -> None:

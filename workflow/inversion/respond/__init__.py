@@ -18,5 +18,5 @@ KNOWLEDGE_VERSION = 2
 ATTENTION_VERSION = 1
 """Raise it when a change of :mod:`inversion.respond.attention` changes masses: all checkpoints are then probed anew."""
 
-GRADIENTS_VERSION = 1
-"""Raise it when a change of :mod:`inversion.respond.gradients` changes norms: all checkpoints are then probed anew."""
+GRADIENTS_VERSION = 2
+"""Raise it when a change of :mod:`inversion.respond.gradients` changes facts: all checkpoints are then probed anew."""

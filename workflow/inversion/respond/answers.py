@@ -41,6 +41,13 @@ class Encoded:
         """All aliases of both answers."""
         return self.context_answers + self.parametric_answers
 
+    def parting(self) -> int | None:
+        """The place at which the preferred forms of both answers first differ; None where one has no token there."""
+        if not (self.context_answers and self.parametric_answers):
+            return None
+        pairs = zip(self.context_answers[0], self.parametric_answers[0], strict=False)
+        return next((place for place, (one, other) in enumerate(pairs) if one != other), None)
+
 
 @dataclass(frozen=True)
 class Question:
@@ -173,13 +180,10 @@ def _likeliest(said: Heard, answers: Sequence[Tokens]) -> int | None:
 
 def _first_difference(said: Heard, asked: Encoded) -> tuple[float, float] | tuple[None, None]:
     """The log-probabilities of the preferred answers' tokens where they first differ, if both have one there."""
-    if not (asked.context_answers and asked.parametric_answers):
-        return None, None
-    context, parametric = asked.context_answers[0], asked.parametric_answers[0]
-    pairs = enumerate(zip(context, parametric, strict=False))
-    place = next((index for index, (one, other) in pairs if one != other), None)
+    place = asked.parting()
     if place is None:
         return None, None
+    context, parametric = asked.context_answers[0], asked.parametric_answers[0]
     return said.logprobs[context][place], said.logprobs[parametric][place]
 
 

@@ -24,7 +24,7 @@ from inversion.models import Checkpoints, ModelError
 from inversion.records import ATTENTION_PARTS, AttentionMass, ConflictItem
 from inversion.respond import ATTENTION_VERSION
 from inversion.respond.batches import by_length, pad, positions
-from inversion.respond.probes import probe_checkpoints, sample
+from inversion.respond.probes import conflict_sample, probe_checkpoints
 from inversion.respond.resumable import Measure, weights_of
 
 QUERIES = ("answer", "after_context")
@@ -50,7 +50,7 @@ def probe_attention(
     From every set those of its conflict items that have a context. Resumable, and raises, as
     :func:`~inversion.respond.probes.probe_checkpoints`.
     """
-    chosen = conflict_sample(items, probe)
+    chosen = conflict_sample(items, probe.items, probe.seed)
     spec = {
         "version": ATTENTION_VERSION,
         "items": [json.dumps(asdict(item), sort_keys=True) for item in chosen],
@@ -74,15 +74,6 @@ def probe_attention(
         return measure
 
     return probe_checkpoints(run_folder, "attention", steps, spec, prepare, AttentionMass)
-
-
-def conflict_sample(items: Sequence[ConflictItem], probe: AttentionProbe) -> list[ConflictItem]:
-    """Of each set up to ``probe.items`` conflict items with a context, in the order of ``items``."""
-    sets: dict[str, list[ConflictItem]] = {}
-    for item in items:
-        if item.role == "conflict" and item.context is not None:
-            sets.setdefault(item.set, []).append(item)
-    return [item for rows in sets.values() for item in sample(rows, lambda row: row.item_id, probe.items, probe.seed)]
 
 
 @torch.inference_mode()

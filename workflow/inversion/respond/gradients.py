@@ -1,6 +1,7 @@
-"""How hard each kind of training example pulls at the weights, at every checkpoint (the theory of section 5, measured).
+"""How hard each kind of training example pulls at the weights, and which way, at every checkpoint (the theory of
+section 5, measured).
 
-One example at a time: the norm of its own gradient is wanted, and memory holds two gradients however many examples
+One example at a time: the norm of its own gradient is wanted, and memory holds three gradients however many examples
 there are.
 """
 
@@ -16,13 +17,14 @@ import polars as pl
 import torch
 from torch import Tensor, nn
 
-from inversion.config import GradientProbe, Template, Training
+from inversion.config import GradientProbe, Prompt, Template, Training
 from inversion.instruct.templates import Encoded, encode_example
 from inversion.manifests import Step
 from inversion.models import context_window, load_for_tuning, load_tokenizer, query_key_mask, restore_checkpoint
-from inversion.records import Example, GradientNorm
+from inversion.records import ConflictItem, Example, GradientNorm
 from inversion.respond import GRADIENTS_VERSION
-from inversion.respond.probes import probe_checkpoints, sample
+from inversion.respond.answers import Question, encode_questions
+from inversion.respond.probes import conflict_sample, probe_checkpoints, sample
 from inversion.respond.resumable import Measure
 
 WEIGHTS = ("all", "query_key")
@@ -36,6 +38,16 @@ class Pull(NamedTuple):
     norm: float
     along: float
     """Its component along the mean gradient."""
+    towards: float
+    """How fast a step against it widens the margin of the context answers under conflict."""
+
+
+class Contest(NamedTuple):
+    """What a model has read where the two answers of a conflict part, and the token of each that comes next."""
+
+    read: list[int]
+    context: int
+    parametric: int
 
 
 def probe_gradients(
@@ -44,7 +56,9 @@ def probe_gradients(
     run_folder: str | Path,
     steps: Sequence[Step],
     examples: Sequence[Example],
+    items: Sequence[ConflictItem],
     template: Template,
+    prompt: Prompt,
     training: Training,
     seed: int,
     probe: GradientProbe,
@@ -53,14 +67,18 @@ def probe_gradients(
 
     ``examples`` are the run's training set, ``training`` and ``seed`` its own: gradients are those of the weights that
     it trains, from the adapters that it drew at first. Dropout is off. Examples that are too long to be trained on are
-    left out. Resumable, and raises, as :func:`~inversion.respond.probes.probe_checkpoints`.
+    left out. Which way they pull is held against a sample of each set's conflict ``items``, asked with ``prompt``.
+    Resumable, and raises, as :func:`~inversion.respond.probes.probe_checkpoints`.
     """
     chosen, shares = kind_sample(examples, probe)
+    asked = conflict_sample(items, probe.items, probe.seed)
     spec = {
         "version": GRADIENTS_VERSION,
         "examples": [json.dumps(asdict(example), sort_keys=True) for example in chosen],
         "shares": shares,
+        "items": [json.dumps(asdict(item), sort_keys=True) for item in asked],
         "template": template.model_dump(mode="json"),
+        "prompt": prompt.model_dump(mode="json"),
         "tuning": training.tuning.model_dump(mode="json"),
         "max_length": training.max_length,
         "seed": seed,
@@ -78,6 +96,7 @@ def probe_gradients(
             ]
             for kind in shares
         }
+        conflicts = contests(encode_questions(asked, tokenizer, template, {"": prompt}))
         torch.manual_seed(seed)  # as in training: adapters are drawn at random
         model = load_for_tuning(base, base_digest, training.tuning).eval()
 
@@ -87,8 +106,9 @@ def probe_gradients(
                 restore_checkpoint(model, Path(run_folder) / entry.folder)
             elif training.tuning.method == "full":
                 restore_checkpoint(model, base)
+            margin = margin_gradient(model, conflicts)
             for kind, rows in by_kind.items():
-                pulls = gradient_pulls(model, [encoded[row.example_id] for row in rows])
+                pulls = gradient_pulls(model, [encoded[row.example_id] for row in rows], margin)
                 for row, by_weights in zip(rows, pulls, strict=True):
                     for weights, pull in by_weights.items():
                         yield GradientNorm(
@@ -129,13 +149,54 @@ def kind_sample(examples: Sequence[Example], probe: GradientProbe) -> tuple[list
     return chosen, {kind: len(kinds[kind]) / len(examples) for kind in sorted(kinds)}
 
 
-def gradient_pulls(model: nn.Module, rows: Sequence[Encoded]) -> list[dict[str, Pull]]:
-    """By :data:`WEIGHTS`, the gradient of each row's loss on the weights that train, against the mean over all rows.
+def contests(questions: Sequence[Question]) -> list[Contest]:
+    """Where the answers of each question part, of those whose answers do.
+
+    Raises :class:`ValueError` where there is none.
+    """
+    found = [
+        Contest(
+            [*asked.prompt, *asked.context_answers[0][:place]],
+            asked.context_answers[0][place],
+            asked.parametric_answers[0][place],
+        )
+        for asked in (question.asked for question in questions)
+        for place in [asked.parting()]
+        if place is not None
+    ]
+    if not found:
+        raise ValueError(
+            "no conflict set has a context and two answers, by which the pull of gradients is measured; leave "
+            "`probes.gradients` out"
+        )
+    return found
+
+
+def margin_gradient(model: nn.Module, conflicts: Sequence[Contest]) -> dict[str, Tensor]:
+    """The gradient of the mean margin over ``conflicts`` on each weight that trains; gradients are None afterwards.
+
+    The margin is log p(context answer) - log p(parametric answer), in nats, of the first token in which they differ:
+    the logit of the paper's M_C (section 5).
+    """
+    model.zero_grad(set_to_none=True)
+    device = next(model.parameters()).device
+    for contest in conflicts:
+        logits = model(input_ids=torch.tensor([contest.read], device=device), use_cache=False, logits_to_keep=1).logits
+        margin = logits[0, -1, contest.context].float() - logits[0, -1, contest.parametric].float()
+        (margin / len(conflicts)).backward()
+    found = {name: _gradient(parameter).clone() for name, parameter in _trained(model).items()}
+    model.zero_grad(set_to_none=True)
+    return found
+
+
+def gradient_pulls(model: nn.Module, rows: Sequence[Encoded], margin: Mapping[str, Tensor]) -> list[dict[str, Pull]]:
+    """By :data:`WEIGHTS`, the gradient of each row's loss on the weights that train, against the mean over all rows and
+    against ``margin``, which :func:`margin_gradient` gives.
 
     Two passes: the first adds up the mean gradient, the second holds each gradient against it. Gradients of ``model``
     are None afterwards.
     """
-    parameters = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
+    parameters = _trained(model)
     masks: dict[str, Mapping[str, Tensor]] = {
         "all": {name: torch.ones(()) for name in parameters},
         "query_key": {
@@ -159,6 +220,7 @@ def gradient_pulls(model: nn.Module, rows: Sequence[Encoded]) -> list[dict[str, 
                     loss=loss.item(),
                     norm=_dot(gradient, gradient, mask) ** 0.5,
                     along=_dot(gradient, mean, mask) / lengths[weights] if lengths[weights] else 0.0,
+                    towards=-_dot(gradient, margin, mask),
                 )
                 for weights, mask in masks.items()
             }
@@ -174,6 +236,11 @@ def _loss(model: Any, row: Encoded) -> Tensor:
     labelled = torch.tensor([index for index, flag in enumerate(row.label_mask) if flag and index], device=device)
     logits = model(input_ids=ids, use_cache=False, logits_to_keep=labelled - 1).logits[0]
     return nn.functional.cross_entropy(logits.float(), ids[0, labelled])
+
+
+def _trained(model: nn.Module) -> dict[str, nn.Parameter]:
+    """The weights that train, by name."""
+    return {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
 
 
 def _gradient(parameter: nn.Parameter) -> Tensor:

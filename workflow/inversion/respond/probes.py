@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import polars as pl
 
 from inversion.manifests import Step
-from inversion.records import read_frame
+from inversion.records import ConflictItem, read_frame
 from inversion.respond.resumable import Kept, Measure, measure_checkpoints
 
 R = TypeVar("R")
@@ -25,6 +25,15 @@ def sample(rows: Sequence[R], key: Callable[[R], str], count: int, seed: int) ->
     """
     ranked = sorted(range(len(rows)), key=lambda index: sha256(f"{seed}:{key(rows[index])}".encode()).digest())
     return [rows[index] for index in sorted(ranked[:count])]
+
+
+def conflict_sample(items: Sequence[ConflictItem], count: int, seed: int) -> list[ConflictItem]:
+    """Of each set up to ``count`` conflict items with a context, in the order of ``items``."""
+    sets: dict[str, list[ConflictItem]] = {}
+    for item in items:
+        if item.role == "conflict" and item.context is not None:
+            sets.setdefault(item.set, []).append(item)
+    return [item for rows in sets.values() for item in sample(rows, lambda row: row.item_id, count, seed)]
 
 
 def probe_checkpoints(
