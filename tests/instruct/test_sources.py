@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inversion.config import FileDataset, HubDataset, World, WorldDataset
-from inversion.config.schema import RowFormat
+from inversion.config import FileDataset, HubDataset, RowFormat, World, WorldDataset
 from inversion.instruct.rows import DataError
 from inversion.instruct.sources import PARSERS, load_examples
 from inversion.records import Example, Message

@@ -12,7 +12,8 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
-from inversion.config.schema import Config, nearest
+from inversion.config.base import nearest
+from inversion.config.study import Config
 
 
 class ConfigError(ValueError):

@@ -2,26 +2,14 @@
 
 from __future__ import annotations
 
-from inversion.config.schema import (
-    Architecture,
-    Config,
-    ContextCriticalSelection,
-    CounterfactualAugmentation,
-    Evaluation,
-    Experiment,
-    Family,
-    LoraTuning,
-    Passages,
-    RandomSelection,
-    Recipe,
-    ScheduleSegment,
-    Training,
-    TrainingOverride,
-    World,
-    WorldDataset,
-    WorldModel,
-    WorldSet,
-)
+from inversion.config.datasets import Passages, WorldDataset
+from inversion.config.evaluation import Evaluation
+from inversion.config.models import Architecture, Family, WorldModel
+from inversion.config.recipes import ContextCriticalSelection, CounterfactualAugmentation, RandomSelection, Recipe
+from inversion.config.sets import WorldSet
+from inversion.config.study import Config, Experiment
+from inversion.config.training import LoraTuning, ScheduleSegment, Training, TrainingOverride
+from inversion.config.world import World
 
 _LORA = LoraTuning(method="lora", rank=16, alpha=32)
 

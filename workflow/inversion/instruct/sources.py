@@ -10,8 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from inversion.config import Dataset, FileDataset, HubDataset, WorldDataset
-from inversion.config.schema import RowFormat, nearest
+from inversion.config import Dataset, FileDataset, HubDataset, RowFormat, WorldDataset, nearest
 from inversion.instruct.contexts import split_context
 from inversion.instruct.rows import DataError, Row, checked_text, read_questions, read_rows, text_field
 from inversion.instruct.world_mixture import world_examples

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from tokenizers.pre_tokenizers import Whitespace
 
 from inversion import config
-from inversion.config.schema import nearest
+from inversion.config import nearest
 from inversion.world.facts import InventedWorld, build_world
 from inversion.world.text import ANSWER, QUESTION, STATEMENTS
 

@@ -1,0 +1,90 @@
+"""What all sections of a study are made of."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
+"""A share between 0 and 1, both included."""
+ProperFraction = Annotated[float, Field(ge=0.0, lt=1.0)]
+"""A share that leaves something."""
+PositiveInt = Annotated[int, Field(gt=0)]
+NonNegativeInt = Annotated[int, Field(ge=0)]
+PositiveFloat = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]*$")]
+"""A name becomes a folder under ``results/``: letters, digits, ``. _ + -`` and no path separator."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """``"; did you mean 'x'?"`` for the most similar known name, else the list of what there is."""
+    names = list(known)
+    match = difflib.get_close_matches(name, names, n=1)
+    if match:
+        return f"; did you mean {match[0]!r}?"
+    return f"; there are: {', '.join(names)}" if names else "; there are none"
+
+
+def commit(revision: str) -> str:
+    """``revision``, if it is a commit of the hub; raises :class:`ValueError` for a branch or tag, which moves."""
+    if not re.fullmatch(r"[0-9a-f]{40}", revision):
+        raise ValueError(
+            f"{revision!r} is no commit; give all its 40 hexadecimal digits, since branches and tags move (the hub "
+            'shows them under "Files", "History", and `git ls-remote https://huggingface.co/owner/name` lists them)'
+        )
+    return revision
+
+
+def hub_id(name: str) -> str:
+    """``name``, if it is one of the hub's; raises :class:`ValueError` where it is not."""
+    if not re.fullmatch(r"[\w.-]+/[\w.-]+", name):
+        raise ValueError(f"{name!r} is no identifier of the hub; write owner/name")
+    return name
+
+
+def is_address(path: str) -> bool:
+    """Whether a path is fetched, and does not lie on this machine."""
+    return path.startswith("https://")
+
+
+class Strict(BaseModel):
+    """Base of all configuration models: unknown keys are errors and values never change."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
+
+
+def require_shares(model: Strict, *keys: str) -> None:
+    """Raises :class:`ValueError` where shares of one whole sum to more than 1."""
+    total = sum(getattr(model, key) for key in keys)
+    if total > 1.0 + 1e-9:
+        raise ValueError(f"{' + '.join(keys)} is {total:g}; lower one so that they sum to at most 1")
+
+
+class FileSource(Strict):
+    """What comes from one file, on this machine or behind an address."""
+
+    source: Literal["file"]
+    path: str
+    """The file; relative paths start where snakemake runs. An ``https://`` address is fetched once."""
+    sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None = None
+    """The checksum of a file behind an address, which is nothing else than it was when the study was written."""
+
+    @model_validator(mode="after")
+    def _checksum(self) -> Self:
+        if is_address(self.path) and self.sha256 is None:
+            raise ValueError(f"{self.path} needs `sha256`, its checksum (`sha256sum` of the file prints it)")
+        if is_address(self.path) and self.path.rsplit("/", 1)[1] in {"", ".", ".."}:
+            raise ValueError(f"{self.path} names no file; write the address of one")
+        if self.sha256 is not None and not is_address(self.path):
+            raise ValueError(f"`sha256` belongs to https addresses, and {self.path!r} is none; remove one of the two")
+        return self
+
+    def local_path(self, folder: str) -> str:
+        """Where the file lies on this machine: below ``folder`` if it is fetched."""
+        return f"{folder}/{self.sha256}/{self.path.rsplit('/', 1)[1]}" if self.sha256 else self.path

@@ -1,0 +1,149 @@
+"""Instruction data and their templates."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, model_validator
+
+from inversion.config.base import (
+    FileSource,
+    Fraction,
+    NonNegativeInt,
+    PositiveInt,
+    Strict,
+    commit,
+    hub_id,
+    require_shares,
+)
+
+
+class Passages(Strict):
+    """Shape of the passages that stand before a question."""
+
+    other_statements: tuple[NonNegativeInt, NonNegativeInt] = (0, 2)
+    """Fewest and most statements of other relations beside the one that answers."""
+    same_relation: Fraction = 0.3
+    """Share of passages that also state the asked relation of another subject (ambiguous)."""
+
+    @model_validator(mode="after")
+    def _order(self) -> Passages:
+        fewest, most = self.other_statements
+        if fewest > most:
+            raise ValueError(f"other_statements is [{fewest}, {most}]; write the fewest first, then the most")
+        return self
+
+
+class WorldDataset(Strict):
+    """An instruction mixture made from the invented world."""
+
+    source: Literal["world"]
+    examples: PositiveInt = 4800
+    seed: NonNegativeInt = 0
+    context_critical: Fraction = 0.70
+    """Share of C examples: new subject, the answer stands only in the passage."""
+    context_and_memory: Fraction = 0.15
+    """Share of C+S examples: known subject, the passage agrees with what the model knows.
+    The remaining share are S examples: known subject, answered from memory alone."""
+    irrelevant_passages: Fraction = 0.5
+    """Share of the S examples that stand behind a passage about other subjects; the rest have no passage."""
+    passages: Passages = Passages(same_relation=0.6)
+
+    @model_validator(mode="after")
+    def _shares(self) -> WorldDataset:
+        require_shares(self, "context_critical", "context_and_memory")
+        return self
+
+
+class AlpacaTemplate(Strict):
+    """The prompt of Stanford Alpaca: the question is its instruction, the context its input."""
+
+    style: Literal["alpaca"] = "alpaca"
+
+
+class TuluTemplate(Strict):
+    """The chat format of TULU (open-instruct): a line with the role, then the text; the context stands before
+    the question as "Background: ..."."""
+
+    style: Literal["tulu"] = "tulu"
+
+
+class ZephyrTemplate(Strict):
+    """The chat format of Zephyr, finetuned on UltraChat: as TULU's, with an end of sequence after every turn."""
+
+    style: Literal["zephyr"] = "zephyr"
+
+
+class ChatTemplate(Strict):
+    """The model's own chat template, in which a question and its context are one user's turn."""
+
+    style: Literal["chat"] = "chat"
+    with_context: str = "Background: {context}\n\n{question}"
+    """The user's turn where there is a context."""
+    without_context: str = "{question}"
+    """The user's turn where there is none."""
+
+    @model_validator(mode="after")
+    def _fields(self) -> ChatTemplate:
+        if "{context}" not in self.with_context or "{question}" not in self.with_context:
+            raise ValueError("with_context must name both {context} and {question}")
+        if "{question}" not in self.without_context:
+            raise ValueError("without_context must name {question}")
+        return self
+
+    def question_first(self) -> str:
+        """``with_context`` with the question before the context: what ends at the first white space behind the
+        context changes places with the rest.
+
+        Raises :class:`ValueError` where no white space stands between them.
+        """
+        if self.with_context.index("{question}") < self.with_context.index("{context}"):
+            return self.with_context
+        halves = re.fullmatch(r"(.*?\{context\}\S*?)(\s+)(.*\{question\}.*)", self.with_context, re.DOTALL)
+        if halves is None:
+            raise ValueError("with_context needs white space between {context} and {question} to exchange them")
+        return halves[3] + halves[2] + halves[1]
+
+
+Template = Annotated[AlpacaTemplate | TuluTemplate | ZephyrTemplate | ChatTemplate, Field(discriminator="style")]
+"""How conversations become tokens, in training and in evaluation alike."""
+WORLD_TEMPLATE = ChatTemplate(with_context="context : {context} {question}")
+"""How questions are put in the invented world, whose words are few."""
+RowFormat = Literal["alpaca", "messages", "squad", "prompt_completion"]
+
+
+class FileDataset(FileSource):
+    """Instruction data in a JSON, JSON Lines or Parquet file."""
+
+    format: RowFormat
+    """What the rows hold; see docs/data.md. ``alpaca``: instruction, input, output. ``messages``: a list of role
+    and content. ``squad``: context, question, answers. ``prompt_completion``: prompt, completion."""
+    max_bad_rows: Fraction = 0.01
+    """Share of malformed rows above which the run stops."""
+    template: Template | None = None
+    """How examples and questions are written; where unset, ``alpaca`` for the formats alpaca and squad, ``tulu``
+    for the others."""
+
+
+class HubDataset(Strict):
+    """Instruction data on the Hugging Face hub, fetched once by a rule with network."""
+
+    source: Literal["hub"]
+    id: Annotated[str, AfterValidator(hub_id)]
+    """The repository, as in ``tatsu-lab/alpaca``."""
+    revision: Annotated[str, AfterValidator(commit)]
+    """The commit, all 40 hexadecimal digits (on the hub under "Files", "History"): branches and tags move."""
+    name: str | None = None
+    """The configuration within the repository, where it has several."""
+    split: str = "train"
+    """The split, slices allowed, as in ``train[:1000]``."""
+    format: RowFormat
+    """What the rows hold, as for files."""
+    max_bad_rows: Fraction = 0.01
+    """Share of malformed rows above which the run stops."""
+    template: Template | None = None
+    """How examples and questions are written, as for files."""
+
+
+Dataset = Annotated[WorldDataset | FileDataset | HubDataset, Field(discriminator="source")]

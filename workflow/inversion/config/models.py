@@ -1,0 +1,91 @@
+"""Base models."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
+
+from inversion.config.base import PositiveFloat, PositiveInt, Strict, commit, hub_id
+from inversion.config.world import Pretraining
+
+Family = Literal["gpt_neox", "llama", "mistral"]
+
+
+class Architecture(Strict):
+    """Sizes of a world model."""
+
+    family: Family
+    """The model class: that of Pythia, Llama or Mistral."""
+    layers: PositiveInt = 2
+    hidden_size: PositiveInt = 128
+    heads: PositiveInt = 4
+    key_value_heads: PositiveInt | None = None
+    """Heads of keys and values, fewer than ``heads`` for grouped-query attention (as in Mistral-7B); as many
+    where unset. GPT-NeoX has no such thing."""
+    intermediate_size: PositiveInt = 256
+    max_positions: PositiveInt = 256
+    """The context window, in tokens."""
+    initializer_range: PositiveFloat = 0.1
+    """The libraries' usual 0.02 learns nothing in the time that a tiny model has."""
+
+    @model_validator(mode="after")
+    def _head_size(self) -> Architecture:
+        if self.hidden_size % (2 * self.heads):
+            raise ValueError(
+                f"hidden_size {self.hidden_size} is no multiple of 2 x heads = {2 * self.heads}; "
+                "every head needs an even size for its rotary positions"
+            )
+        if self.key_value_heads is not None:
+            if self.family == "gpt_neox":
+                raise ValueError("key_value_heads is set, but gpt_neox has as many as heads; remove the key")
+            if self.heads % self.key_value_heads:
+                raise ValueError(f"heads {self.heads} is no multiple of key_value_heads {self.key_value_heads}")
+        return self
+
+
+class WorldModel(Strict):
+    """A base model that the pipeline pretrains itself on the invented world."""
+
+    source: Literal["world"]
+    architecture: Architecture
+    pretraining: Pretraining = Pretraining()
+
+
+class FolderModel(Strict):
+    """A base model in a local folder, as ``save_pretrained`` writes it (weights, config, tokenizer)."""
+
+    source: Literal["folder"]
+    path: str
+    """The folder; relative paths start where snakemake runs."""
+
+
+class HubModel(Strict):
+    """A base model on the Hugging Face hub, fetched into its usual cache. For gated models put a token
+    into the environment variable HF_TOKEN."""
+
+    source: Literal["hub"]
+    id: Annotated[str, AfterValidator(hub_id)]
+    """The repository, as in ``EleutherAI/pythia-6.9b``."""
+    revision: Annotated[str, AfterValidator(commit)]
+    """The commit, all 40 hexadecimal digits: branches and tags move."""
+
+
+class GgufModel(Strict):
+    """A base model in a GGUF file; its weights are dequantised once, to float32."""
+
+    source: Literal["gguf"]
+    path: str | None = None
+    """The file; relative paths start where snakemake runs."""
+    provider: Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")] | None = None
+    """Instead of ``path``: ``module:function`` of an installed package whose function, called without
+    arguments, returns the file's path."""
+
+    @model_validator(mode="after")
+    def _one_place(self) -> GgufModel:
+        if (self.path is None) == (self.provider is None):
+            raise ValueError("a GGUF model needs either `path` or `provider`; set one of them")
+        return self
+
+
+Model = Annotated[WorldModel | FolderModel | HubModel | GgufModel, Field(discriminator="source")]

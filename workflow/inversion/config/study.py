@@ -1,0 +1,295 @@
+"""A whole study, and what its sections must agree on."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Literal, NamedTuple
+
+from pydantic import Field, ValidationError, model_validator
+
+from inversion.config.base import Name, NonNegativeInt, Strict, nearest
+from inversion.config.datasets import (
+    WORLD_TEMPLATE,
+    AlpacaTemplate,
+    ChatTemplate,
+    Dataset,
+    Template,
+    TuluTemplate,
+    WorldDataset,
+)
+from inversion.config.evaluation import Benchmark, Evaluation
+from inversion.config.models import Model
+from inversion.config.probes import Probes
+from inversion.config.recipes import (
+    ContextOnlySelection,
+    KindSelection,
+    NoFactOverlapSelection,
+    RandomSelection,
+    Recipe,
+    Selection,
+)
+from inversion.config.sets import ConflictSet, FileSet, SubstitutionSet
+from inversion.config.theory import Theory
+from inversion.config.training import Training
+from inversion.config.world import World
+
+Figure = Literal["accuracy", "grid", "recipes", "factors", "tradeoffs", "attention", "gradients"]
+
+
+class Experiment(Strict):
+    """A set of runs (every combination of its lists) and the figures that show them."""
+
+    models: tuple[Name, ...] = Field(min_length=1)
+    datasets: tuple[Name, ...] = Field(min_length=1)
+    recipes: tuple[Name, ...] = Field(min_length=1)
+    seeds: tuple[NonNegativeInt, ...] = Field(min_length=1)
+    prompts: tuple[Name, ...] = ()
+    """Prompts that its trade-offs compare; all where none is listed."""
+    figures: tuple[Figure, ...] = Field(min_length=1)
+    """``accuracy``: context and parametric answers beside the controls, a panel a set (fig. 2);
+    ``grid``: models x datasets (figs. 6 to 11); ``recipes``: recipes compared (figs. 4b and 5);
+    ``factors``: context answers by each level of what a set crosses; ``tradeoffs``: context answers at the end against
+    ID accuracy, a mark a recipe and prompt; ``attention``: attention on the context by step and layer (fig. 3b);
+    ``gradients``: gradient norms by kind of example under the context answers. The last two need their probe."""
+
+
+class Run(NamedTuple):
+    """One finetuning run; the fields are the folders of ``results/runs/``."""
+
+    model: str
+    dataset: str
+    recipe: str
+    seed: int
+
+    @property
+    def path(self) -> str:
+        """``{model}/{dataset}/{recipe}/seed{seed}``."""
+        return f"{self.model}/{self.dataset}/{self.recipe}/seed{self.seed}"
+
+
+class Config(Strict):
+    """A whole study."""
+
+    world: World | None = None
+    """The invented world; needed where a model, dataset or set has ``source: world``."""
+    models: dict[Name, Model] = Field(min_length=1)
+    """Base models by name."""
+    datasets: dict[Name, Dataset] = Field(min_length=1)
+    """Instruction data by name."""
+    training: Training = Training()
+    """Hyperparameters of all runs, where a recipe does not change them."""
+    recipes: dict[Name, Recipe] = Field(min_length=1)
+    """Ways of finetuning by name."""
+    sets: dict[Name, ConflictSet] = Field(min_length=1)
+    """Conflict sets and their controls by name; every checkpoint answers all of them."""
+    benchmarks: dict[Name, Benchmark] = Field(default={})
+    """Benchmarks by name; their mean is the paper's ID accuracy. Prompts are lm-eval's, without the template."""
+    evaluation: Evaluation = Evaluation()
+    probes: Probes = Probes()
+    """What is measured inside checkpoints: attention, gradients."""
+    mirror: str | None = None
+    """A folder with copies of files that the study names by address: those whose checksum agrees are taken from
+    there, under whatever name, and not fetched."""
+    experiments: dict[Name, Experiment] = Field(min_length=1)
+    """What to run and show. A run that two experiments share is made once."""
+    theory: Theory = Theory()
+    """The one-layer transformer behind the target ``theory``; nothing else depends on it."""
+
+    @model_validator(mode="after")
+    def _references(self) -> Config:
+        for name, e in self.experiments.items():
+            where = f"experiments.{name}"
+            for key, listed, known in (
+                ("models", e.models, self.models),
+                ("datasets", e.datasets, self.datasets),
+                ("recipes", e.recipes, self.recipes),
+                ("prompts", e.prompts, self.evaluation.prompts),
+            ):
+                for item in listed:
+                    if item not in known:
+                        raise ValueError(f"{where}.{key}: no {key[:-1]} is named {item!r}{nearest(item, known)}")
+            twice = [run.path for run, n in Counter(self.experiment_runs(name)).items() if n > 1]
+            if twice:
+                raise ValueError(f"{where} lists the run {twice[0]} twice; remove the repeated name or seed")
+            for recipe in e.recipes:
+                for dataset in e.datasets:
+                    self._check_recipe_on(where, recipe, dataset)
+            self._check_figures(where, e)
+        for name, recipe_spec in self.recipes.items():
+            self._check_recipe(name, recipe_spec)
+        for name, conflict_set in self.sets.items():
+            if "+" in name:
+                raise ValueError(
+                    f"sets.{name}: '+' in a set's name stands before the kind of its controls; write a '-' instead"
+                )
+            if isinstance(conflict_set, FileSet):
+                for other in conflict_set.exclude:
+                    others = [
+                        known
+                        for known, other_set in self.sets.items()
+                        if known != name and other_set.source != "substitution"
+                    ]
+                    if other not in others:
+                        raise ValueError(
+                            f"sets.{name}.exclude: no other set is named {other!r}{nearest(other, others)}"
+                        )
+            if isinstance(conflict_set, SubstitutionSet) and conflict_set.dataset not in self.datasets:
+                raise ValueError(
+                    f"sets.{name}.dataset: no dataset is named {conflict_set.dataset!r}"
+                    f"{nearest(conflict_set.dataset, self.datasets)}"
+                )
+        if self.world is None:
+            for key in ("models", "datasets", "sets"):
+                for name, value in getattr(self, key).items():
+                    if value.source == "world":
+                        raise ValueError(f"{key}.{name} has `source: world`, but the key `world` is missing; add it")
+        for probe in Probes.model_fields:
+            if getattr(self.probes, probe) is not None and not self.probed_runs(probe):
+                raise ValueError(
+                    f"probes.{probe} is set, but no experiment lists the figure {probe!r}, which says in which "
+                    "runs; add it to the figures of one, or remove the probe"
+                )
+        self._check_orders()
+        for name in self.recipes:
+            try:
+                self.training_of(name)
+            except ValidationError as error:
+                fault = error.errors(include_url=False)[0]
+                raise ValueError(f"recipes.{name}.training: {fault['msg'].removeprefix('Value error, ')}") from None
+        return self
+
+    def _check_figures(self, where: str, experiment: Experiment) -> None:
+        """Raises :class:`ValueError` where a figure lacks the probe that it shows."""
+        for figure in Probes.model_fields:
+            if figure in experiment.figures and getattr(self.probes, figure) is None:
+                raise ValueError(
+                    f"{where}.figures lists {figure!r}, which shows a probe that the study does not make; add "
+                    f"`probes: {{{figure}: {{}}}}` or remove the figure"
+                )
+        for dataset in experiment.datasets if "gradients" in experiment.figures else ():
+            if self.datasets[dataset].source != "world":
+                raise ValueError(
+                    f"{where}.figures lists 'gradients', but examples of {dataset!r} know no kinds; only datasets with "
+                    "`source: world` do"
+                )
+
+    def _check_orders(self) -> None:
+        """Raises :class:`ValueError` where a prompt changes an order that a dataset's template does not let change."""
+        if all(prompt.order == "context_first" for prompt in self.evaluation.prompts.values()):
+            return
+        for name in self.datasets:
+            template = self.template_of(name)
+            if isinstance(template, ChatTemplate):
+                try:
+                    template.question_first()
+                except ValueError as error:
+                    raise ValueError(f"datasets.{name}.template: {error}") from None
+
+    def _check_recipe(self, name: str, recipe: Recipe) -> None:
+        """Raises :class:`ValueError` where a recipe names a set, recipe or dataset that is not there."""
+        where = f"recipes.{name}"
+        for number, selection in enumerate(recipe.select):
+            if isinstance(selection, NoFactOverlapSelection):
+                for conflict_set in selection.sets:
+                    if conflict_set not in self.sets:
+                        raise ValueError(
+                            f"{where}.select.{number}.sets: no set is named {conflict_set!r}"
+                            f"{nearest(conflict_set, self.sets)}"
+                        )
+            if isinstance(selection, RandomSelection) and selection.like is not None:
+                others = [known for known, other in self.recipes.items() if known != name and other.fixes_its_size]
+                if selection.like not in others:
+                    raise ValueError(
+                        f"{where}.select.{number}.like: no other recipe that selects by itself is named "
+                        f"{selection.like!r}{nearest(selection.like, others)}"
+                    )
+        asked = {prompt.instruction for prompt in self.evaluation.prompts.values()}
+        if recipe.indicator is not None and recipe.indicator.text not in asked:
+            raise ValueError(
+                f"{where}.indicator.text: no prompt under evaluation.prompts has the instruction "
+                f"{recipe.indicator.text!r}, so that nothing would be asked with the marker; add one"
+            )
+        source = recipe.augment.dataset if recipe.augment else None
+        if source is not None and (source not in self.datasets or self.datasets[source].source == "world"):
+            others = [known for known, dataset in self.datasets.items() if dataset.source != "world"]
+            raise ValueError(
+                f"{where}.augment.dataset: no dataset beside those of the world is named {source!r}"
+                f"{nearest(source, others)}"
+            )
+
+    def _check_recipe_on(self, where: str, name: str, dataset: str) -> None:
+        """Raises :class:`ValueError` where the recipe ``name`` asks for what ``dataset`` cannot have."""
+        recipe, spec = self.recipes[name], self.datasets[dataset]
+        if spec.source != "world":
+            if recipe.augment and recipe.augment.dataset is None:
+                raise ValueError(
+                    f"{where}: recipe {name!r} adds counterfactual examples of the world, and {dataset!r} is not made "
+                    "from it; name under augment.dataset the data to make them from, or use separate experiments"
+                )
+            if any(isinstance(selection, KindSelection) for selection in recipe.select):
+                raise ValueError(
+                    f"{where}: recipe {name!r} selects by kind, which datasets with `source: world` have, and "
+                    f"{dataset!r} is none; list them in separate experiments"
+                )
+        elif spec.context_critical + spec.context_and_memory == 0 and any(
+            isinstance(selection, ContextOnlySelection) for selection in recipe.select
+        ):
+            raise ValueError(f"{where}: recipe {name!r} keeps examples with a context, and {dataset!r} has none")
+
+    def matched_recipes(self, name: str) -> dict[str, Recipe]:
+        """The recipes, by name, whose size a random selection of the recipe ``name`` copies."""
+        likes = [selection.like for selection in self.recipes[name].select if isinstance(selection, RandomSelection)]
+        return {like: self.recipes[like] for like in likes if like is not None}
+
+    def selections_of(self, name: str) -> tuple[Selection, ...]:
+        """The selections that decide what the recipe ``name`` keeps: its own and those whose size it copies."""
+        recipes = [self.recipes[name], *self.matched_recipes(name).values()]
+        return tuple(selection for recipe in recipes for selection in recipe.select)
+
+    def runs(self) -> list[Run]:
+        """All runs of all experiments, each once, in the order of the configuration."""
+        return list(dict.fromkeys(run for name in self.experiments for run in self.experiment_runs(name)))
+
+    def experiment_runs(self, name: str) -> list[Run]:
+        """The runs of the experiment ``name``: the product of its lists, in their order."""
+        e = self.experiments[name]
+        return [
+            Run(model, dataset, recipe, seed)
+            for model in e.models
+            for dataset in e.datasets
+            for recipe in e.recipes
+            for seed in e.seeds
+        ]
+
+    def probed_runs(self, probe: str) -> list[Run]:
+        """The runs of the experiments that list the figure of a probe, each once."""
+        names = [name for name, experiment in self.experiments.items() if probe in experiment.figures]
+        return list(dict.fromkeys(run for name in names for run in self.experiment_runs(name)))
+
+    def template_of(self, dataset: str) -> Template:
+        """How the dataset's examples, and questions to models trained on it, are written."""
+        spec = self.datasets[dataset]
+        if isinstance(spec, WorldDataset):
+            return WORLD_TEMPLATE
+        return spec.template or (AlpacaTemplate() if spec.format in ("alpaca", "squad") else TuluTemplate())
+
+    def compared_prompts(self, name: str) -> list[str]:
+        """The prompts that the trade-offs of the experiment ``name`` compare."""
+        return list(self.experiments[name].prompts or self.evaluation.prompts)
+
+    def reference_recipe(self) -> str | None:
+        """The first recipe that changes nothing, which others are compared with; None where each changes something."""
+        return next((name for name, recipe in self.recipes.items() if recipe == Recipe()), None)
+
+    def id_benchmarks(self, dataset: str) -> list[str]:
+        """The benchmarks whose mean is the ID accuracy of runs on a dataset: all, but GSM8k where its format is
+        ``alpaca``, as in the paper."""
+        alpaca = getattr(self.datasets[dataset], "format", None) == "alpaca"
+        return [name for name, spec in self.benchmarks.items() if not (alpaca and spec.task == "gsm8k")]
+
+    def training_of(self, recipe: str) -> Training:
+        """``training`` with what the recipe changes of it."""
+        override = self.recipes[recipe].training
+        changed = {key: getattr(override, key) for key in override.model_fields_set}
+        kept = self.training.model_dump()
+        return Training.model_validate(kept | {key: value for key, value in changed.items() if value is not None})

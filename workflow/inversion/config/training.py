@@ -1,0 +1,126 @@
+"""How a run trains."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from inversion.config.base import Fraction, NonNegativeInt, PositiveFloat, PositiveInt, Strict
+
+
+class FullTuning(Strict):
+    """Train every weight, or those of the query and key projections alone."""
+
+    method: Literal["full"] = "full"
+    weights: Literal["all", "query_key"] = "all"
+
+
+class AdapterTuning(Strict):
+    """What the ways of training low-rank adapters have in common."""
+
+    weights: Literal["all", "query_key"] = "all"
+    rank: PositiveInt = 128
+    alpha: PositiveFloat = 256.0
+    dropout: Fraction = 0.0
+
+
+class LoraTuning(AdapterTuning):
+    """Train low-rank adapters on the linear layers."""
+
+    method: Literal["lora"]
+
+
+class QloraTuning(AdapterTuning):
+    """Train low-rank adapters on a base whose linear layers are quantised to 4 bits (nf4) while training.
+    Checkpoints are questioned on the base as it is, so that step 0 is the same as for ``lora``."""
+
+    method: Literal["qlora"]
+    double_quantization: bool = True
+    """Quantise the scales of the quantised blocks as well, as the QLoRA paper does."""
+
+
+Tuning = Annotated[FullTuning | LoraTuning | QloraTuning, Field(discriminator="method")]
+
+
+class ScheduleSegment(Strict):
+    """Keep a checkpoint every so many steps, up to a step."""
+
+    every: PositiveInt
+    until: PositiveInt | None = None
+    """Last step of the segment; the end of training where unset."""
+
+
+class Training(Strict):
+    """Hyperparameters of finetuning."""
+
+    epochs: PositiveFloat = 2.0
+    max_steps: PositiveInt | None = None
+    """Optimizer steps; where set, it overrides ``epochs``."""
+    batch_size: PositiveInt = 32
+    """Examples an optimizer step."""
+    micro_batch_tokens: PositiveInt = 2048
+    """Most tokens a forward pass (gradients add up to a step); an example that is longer passes alone."""
+    activation_checkpointing: bool = False
+    """Compute activations anew in the backward pass instead of keeping them: less memory, a third more time."""
+    gpus: NonNegativeInt = 0
+    """GPUs that a run asks for (its Snakemake resource ``gpu``, which a profile may set instead). Several share
+    each step, and full finetuning spreads the model over them. With 0 a GPU that is there is used too."""
+    learning_rate: PositiveFloat = 5e-4
+    scheduler: Literal["cosine", "linear", "constant"] = "cosine"
+    warmup_steps: NonNegativeInt = 0
+    weight_decay: Annotated[float, Field(ge=0.0)] = 0.0
+    max_grad_norm: PositiveFloat = 1.0
+    max_length: PositiveInt = 2048
+    """Longest example, in tokens; one that is longer, or than the model's context window, is left out and counted."""
+    checkpoints: tuple[ScheduleSegment, ...] = (
+        ScheduleSegment(every=10, until=60),
+        ScheduleSegment(every=50),
+    )
+    """Steps that are kept and evaluated: dense early, where the action is, then sparse. Step 0 (the base
+    model) and the last step always belong."""
+    tuning: Tuning = FullTuning()
+
+    @model_validator(mode="after")
+    def _shares(self) -> Training:
+        if self.gpus and self.batch_size % self.gpus:
+            raise ValueError(f"batch_size {self.batch_size} is no multiple of gpus {self.gpus}")
+        return self
+
+    @model_validator(mode="after")
+    def _segments(self) -> Training:
+        ends = [segment.until for segment in self.checkpoints]
+        if not ends or ends[-1] is not None or None in ends[:-1]:
+            raise ValueError("every segment of checkpoints but the last needs `until`, and the last has none")
+        bounded = [end for end in ends if end is not None]
+        if bounded != sorted(set(bounded)):
+            raise ValueError(f"the `until` steps of checkpoints must grow, got {bounded}")
+        return self
+
+    def checkpoint_steps(self, total: int) -> list[int]:
+        """The steps to keep of a run of ``total`` steps: ascending, with 0 and ``total``."""
+        steps, start = {0, total}, 0
+        for segment in self.checkpoints:
+            stop = total if segment.until is None else min(segment.until, total)
+            steps.update(range(start + segment.every, stop + 1, segment.every))
+            start = max(start, stop)
+        return sorted(steps)
+
+
+class TrainingOverride(Strict):
+    """What a recipe changes of ``training``; a key left out keeps the study's value."""
+
+    epochs: PositiveFloat | None = None
+    max_steps: PositiveInt | None = None
+    batch_size: PositiveInt | None = None
+    micro_batch_tokens: PositiveInt | None = None
+    activation_checkpointing: bool | None = None
+    gpus: NonNegativeInt | None = None
+    learning_rate: PositiveFloat | None = None
+    scheduler: Literal["cosine", "linear", "constant"] | None = None
+    warmup_steps: NonNegativeInt | None = None
+    weight_decay: Annotated[float, Field(ge=0.0)] | None = None
+    max_grad_norm: PositiveFloat | None = None
+    max_length: PositiveInt | None = None
+    checkpoints: tuple[ScheduleSegment, ...] | None = None
+    tuning: Tuning | None = None
