@@ -162,8 +162,9 @@ def test_pulls_are_drawn_with_their_sign_and_their_sum() -> None:
     falling = 4 * np.exp(-np.array(STEPS) / 10)
     ones = np.ones(len(STEPS))
     expected = [-0.2 * ones, -ones, falling, falling - 1.2]
+    unit = 1.0  # the power of ten below the median size
     for line, values in zip(drawn, expected, strict=True):
-        np.testing.assert_allclose(np.sign(line) * line**2, values)
+        np.testing.assert_allclose(np.sign(line) * unit * (10 ** np.abs(line) - 1), values)
     assert any(list(line.get_ydata()) == [0, 0] for line in axes.lines)
 
 

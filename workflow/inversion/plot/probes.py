@@ -16,7 +16,6 @@ import polars as pl
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from inversion.analyse.probes import overtakes
@@ -118,7 +117,7 @@ def gradients(table: pl.DataFrame, curves: pl.DataFrame, runs: Sequence[Run], sc
 
     A column a conflict set and combination of model, dataset and recipe in ``runs``. Rows: context answers with their
     peak; norms on logarithmic scales, and where those of C and C+S examples cross; last which way each kind pulls
-    conflicts, up to their contexts and down to memory, on a scale of signed roots, with the sum of all kinds.
+    conflicts, up to their contexts and down to memory, logarithmically both ways, with the sum of all kinds.
     ``table`` and ``curves`` are the tables ``gradients`` and ``curves``, the latter of one prompt. Raises
     :class:`ValueError` where one lacks a column or has no row for the runs.
     """
@@ -231,19 +230,15 @@ def _draw_kinds(axes: Axes, part: pl.DataFrame, cell: Cell) -> list[tuple[str, S
 
 
 def _draw_pulls(row: NDArray[Any], table: pl.DataFrame, cells: Sequence[Cell]) -> None:
-    """Draw which way each kind of example, and all of them together, pull conflicts, as signed roots."""
+    """Draw which way each kind of example, and all of them together, pull conflicts, as signed logarithms."""
     pulls = table.filter(pl.col("measure") == "pull", pl.col("weights") == "all")
     summed = pulls.group_by(*Run._fields, "step", "epoch").agg(pl.col("value").sum())
     summed = summed.with_columns(kind=pl.lit("all"), low=pl.col("value"), high=pl.col("value"))
     columns = [*Run._fields, "step", "epoch", "kind", "value", "low", "high"]
     rows = pl.concat([pulls.select(columns), summed.select(columns)]).rename({"kind": "metric"})
-    roots = pl.col("value", "low", "high")
-    rows = rows.with_columns(roots.sign() * roots.abs().sqrt())
-    highest = max(rows.select(roots.abs().max()).row(0), default=0) or 1.0
-    row[0].set_ylim(-1.1 * highest, 1.1 * highest)
-    row[0].set_ylabel("pull on conflicts\n(up: to the context)")
-    row[0].yaxis.set_major_locator(MaxNLocator(5, symmetric=True))
-    row[0].yaxis.set_major_formatter(lambda value, _: f"{signed_square(value):.2g}")
+    unit = _pull_axis(row[0], rows["value"])
+    logs = pl.col("value", "low", "high")
+    rows = rows.with_columns(logs.sign() * (1 + logs.abs() / unit).log10())
     ends: list[tuple[str, Series, Look]] = []
     for cell, axes in zip(cells, row, strict=True):
         axes.axhline(0, color=GREY, linewidth=0.7, zorder=0.5)
@@ -252,7 +247,23 @@ def _draw_pulls(row: NDArray[Any], table: pl.DataFrame, cells: Sequence[Cell]) -
         ends = [(kind, series, look) for kind, series, look in found if series is not None] or ends
         for _, series, look in ends:
             draw_series(axes, series, look)
+    row[0].set_ylabel("pull on conflicts\n(up: to the context)")
     label_ends(row[-1], ends, _HEIGHT)
+
+
+def _pull_axis(axes: Axes, values: pl.Series) -> float:
+    """A linear axis for signed logarithms of ``values``; returns the power of ten below which these are linear."""
+    sizes = np.abs(values.to_numpy())
+    sizes = sizes[sizes > 0] if sizes.any() else np.ones(1)
+    unit = 10.0 ** math.floor(math.log10(np.median(sizes)))
+    tens = max(1, math.ceil(math.log10(sizes.max() / unit)))
+    highest = math.log10(1 + 10.0**tens)
+    axes.set_ylim(-1.05 * highest, 1.05 * highest)
+    ticks = {0.0: "0"}
+    for power in range(tens, 0, -2):
+        ticks |= {sign * math.log10(1 + 10.0**power): f"{sign * unit * 10.0**power:g}" for sign in (-1, 1)}
+    axes.set_yticks(list(ticks), list(ticks.values()))
+    return unit
 
 
 def _mark_crossings(axes: Axes, c: Series, cs: Series) -> None:
