@@ -56,9 +56,10 @@ def _provided(provider: str) -> Path:
     module, function = provider.split(":")
     try:
         return Path(getattr(import_module(module), function)())
-    except ImportError:
+    except ImportError as error:
         raise ModelError(
-            f"the package that provides {provider} is not installed; install it, or set the model's `path`"
+            f"the package that provides {provider} is not installed ({first_line(error)}); install it, or set the "
+            "model's `path`"
         ) from None
     except AttributeError:
         raise ModelError(f"the module {module} has no function {function}; mend the model's provider") from None
