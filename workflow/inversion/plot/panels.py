@@ -39,7 +39,6 @@ def curve_canvas(rows: int, columns: int, size: Size, table: pl.DataFrame) -> tu
     axes.set_yticks([0, 0.25, 0.5, 0.75, 1] if size.height > 1.5 else [0, 0.5, 1])
     axes.yaxis.set_major_formatter(lambda value, _: percent(value))
     for each in panels.flat:
-        each.minorticks_off()
         light_grid(each, "y")
     return figure, panels
 

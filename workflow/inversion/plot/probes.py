@@ -7,7 +7,7 @@ seed or reaches from the lowest of several seeds to the highest.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import matplotlib
@@ -30,7 +30,7 @@ from inversion.plot.panels import (
     signed_square,
     step_axis,
 )
-from inversion.plot.series import Cell, Series, of_runs, rows_of, series_of, unique
+from inversion.plot.series import Cell, Series, conflict_sets, of_runs, rows_of, series_of, unique
 from inversion.plot.style import GREY, SMALL, STYLE, Look, percent
 from inversion.records import ATTENTION_PARTS, AttentionPoint, GradientPoint, require_schema
 
@@ -92,10 +92,7 @@ def attention(table: pl.DataFrame, runs: Sequence[Run], query: str = "answer") -
             row[0].yaxis.set_major_formatter(lambda value, _: percent(value))
             row[0].set_ylabel("attention, mean over layers")
             lines = shown.filter(pl.col("layer").is_null())
-            found = [(part, series_of(lines, cell, part), look) for part, look in _PARTS.items()]
-            ends = [(part, series, look) for part, series, look in found if series is not None]
-            for _, series, look in ends:
-                draw_series(row[0], series, look)
+            ends = _draw_lines(row[0], lines, cell, _PARTS)
             label_ends(row[0], ends, _HEIGHT)
             meshes = [
                 _draw_layers(axes, layers, cell, part, highest)
@@ -126,11 +123,10 @@ def gradients(table: pl.DataFrame, curves: pl.DataFrame, runs: Sequence[Run], sc
     shown = of_runs(table, runs)
     if shown.is_empty():
         raise ValueError(f"gradients: no row for the {len(runs)} runs; rebuild the table")
-    sets = sorted(answers.filter(pl.col("metric") == "context_rate")["set"].unique())
     cells = [
         Cell(model, dataset, recipe, name)
         for model, dataset, recipe in unique((r.model, r.dataset, r.recipe) for r in runs)
-        for name in sets
+        for name in conflict_sets(answers)
     ]
     count = 2 + len(_NORMS)
     with matplotlib.rc_context(STYLE):
@@ -171,6 +167,17 @@ def gradients(table: pl.DataFrame, curves: pl.DataFrame, runs: Sequence[Run], sc
 
 
 # --- panels -------------------------------------------------------------------------------------
+
+
+def _draw_lines(
+    axes: Axes, table: pl.DataFrame, cell: Cell, looks: Mapping[str, Look]
+) -> list[tuple[str, Series, Look]]:
+    """Draw a line a metric of ``looks``; returns those that there are, as :func:`label_ends` takes them."""
+    found = [(metric, series_of(table, cell, metric), look) for metric, look in looks.items()]
+    ends = [(metric, series, look) for metric, series, look in found if series is not None]
+    for _, series, look in ends:
+        draw_series(axes, series, look)
+    return ends
 
 
 def _draw_layers(axes: Axes, table: pl.DataFrame, cell: Cell, part: str, highest: float) -> bool:
@@ -219,10 +226,7 @@ def _draw_kinds(axes: Axes, part: pl.DataFrame, cell: Cell) -> list[tuple[str, S
     rows = part.with_columns(pl.lit(cell.set).alias("set")).rename({"kind": "metric"})
     # the lower end of an interval may lie below 0: out of the panel
     rows = rows.with_columns(pl.col("value", "low", "high").clip(1e-30).log10())
-    found = [(kind, series_of(rows, cell, kind), look) for kind, look in _KINDS.items()]
-    ends = [(kind, series, look) for kind, series, look in found if series is not None]
-    for _, series, look in ends:
-        draw_series(axes, series, look)
+    ends = _draw_lines(axes, rows, cell, _KINDS)
     by_kind = {kind: series for kind, series, _ in ends}
     if "C" in by_kind and "C+S" in by_kind:
         _mark_crossings(axes, by_kind["C"], by_kind["C+S"])
@@ -232,7 +236,7 @@ def _draw_kinds(axes: Axes, part: pl.DataFrame, cell: Cell) -> list[tuple[str, S
 def _draw_pulls(row: NDArray[Any], table: pl.DataFrame, cells: Sequence[Cell]) -> None:
     """Draw which way each kind of example, and all of them together, pull conflicts, as signed logarithms."""
     pulls = table.filter(pl.col("measure") == "pull", pl.col("weights") == "all")
-    summed = pulls.group_by(*Run._fields, "step", "epoch").agg(pl.col("value").sum())
+    summed = pulls.group_by(*Run._fields, "step", "epoch", maintain_order=True).agg(pl.col("value").sum())
     summed = summed.with_columns(kind=pl.lit("all"), low=pl.col("value"), high=pl.col("value"))
     columns = [*Run._fields, "step", "epoch", "kind", "value", "low", "high"]
     rows = pl.concat([pulls.select(columns), summed.select(columns)]).rename({"kind": "metric"})
@@ -243,10 +247,7 @@ def _draw_pulls(row: NDArray[Any], table: pl.DataFrame, cells: Sequence[Cell]) -
     for cell, axes in zip(cells, row, strict=True):
         axes.axhline(0, color=GREY, linewidth=0.7, zorder=0.5)
         of_cell = rows.with_columns(pl.lit(cell.set).alias("set"))
-        found = [(kind, series_of(of_cell, cell, kind), look) for kind, look in {**_KINDS, "all": _ALL}.items()]
-        ends = [(kind, series, look) for kind, series, look in found if series is not None] or ends
-        for _, series, look in ends:
-            draw_series(axes, series, look)
+        ends = _draw_lines(axes, of_cell, cell, _KINDS | {"all": _ALL}) or ends
     row[0].set_ylabel("pull on conflicts\n(up: to the context)")
     label_ends(row[-1], ends, _HEIGHT)
 

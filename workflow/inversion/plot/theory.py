@@ -150,7 +150,6 @@ def _canvas(steps: pl.DataFrame, rows: int) -> tuple[list[tuple[int, int]], Figu
     panels = figure.subplots(rows, len(shares), sharex=True, sharey="row", squeeze=False)
     step_axis(panels[0, 0], int(steps["step"].max()))  # type: ignore[arg-type]
     for axes in panels.flat:
-        axes.minorticks_off()
         light_grid(axes, "y")
     for (n_c, n_cs), top, bottom in zip(shares, panels[0], panels[-1], strict=True):
         top.set_title(f"{n_c} C points, {n_cs} C+S points", loc="left", pad=11)

@@ -184,7 +184,7 @@ def margin_gradient(model: nn.Module, conflicts: Sequence[Contest]) -> dict[str,
         logits = model(input_ids=torch.tensor([contest.read], device=device), use_cache=False, logits_to_keep=1).logits
         margin = logits[0, -1, contest.context].float() - logits[0, -1, contest.parametric].float()
         (margin / len(conflicts)).backward()
-    found = {name: _gradient(parameter).clone() for name, parameter in _trained(model).items()}
+    found = {name: gradient.clone() for name, gradient in _gradients(_trained(model)).items()}
     model.zero_grad(set_to_none=True)
     return found
 
@@ -206,14 +206,14 @@ def gradient_pulls(model: nn.Module, rows: Sequence[Encoded], margin: Mapping[st
     model.zero_grad(set_to_none=True)
     for row in rows:
         (_loss(model, row) / len(rows)).backward()  # type: ignore[no-untyped-call]
-    mean = {name: _gradient(parameter).clone() for name, parameter in parameters.items()}
+    mean = {name: gradient.clone() for name, gradient in _gradients(parameters).items()}
     lengths = {weights: _dot(mean, mean, mask) ** 0.5 for weights, mask in masks.items()}
     pulls = []
     for row in rows:
         model.zero_grad(set_to_none=True)
         loss = _loss(model, row)
         loss.backward()  # type: ignore[no-untyped-call]
-        gradient = {name: _gradient(parameter) for name, parameter in parameters.items()}
+        gradient = _gradients(parameters)
         pulls.append(
             {
                 weights: Pull(
@@ -243,9 +243,9 @@ def _trained(model: nn.Module) -> dict[str, nn.Parameter]:
     return {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
 
 
-def _gradient(parameter: nn.Parameter) -> Tensor:
-    """The gradient of a weight; zero where the loss does not depend on it."""
-    return torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
+def _gradients(parameters: Mapping[str, nn.Parameter]) -> dict[str, Tensor]:
+    """The gradient of each weight; zero where the loss does not depend on it."""
+    return {name: torch.zeros_like(each) if each.grad is None else each.grad for name, each in parameters.items()}
 
 
 def _dot(one: Mapping[str, Tensor], other: Mapping[str, Tensor], masks: Mapping[str, Tensor]) -> float:
