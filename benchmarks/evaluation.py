@@ -30,11 +30,14 @@ from tokenizers import ByteLevelBPETokenizer, Tokenizer
 from transformers import AutoModelForCausalLM, LlamaConfig, PreTrainedTokenizerFast
 
 from inversion.artifacts import folder_digest, seal_folder, write_text
-from inversion.config import AlpacaTemplate, Prompt
+from inversion.config.datasets import AlpacaTemplate
+from inversion.config.evaluation import Prompt
 from inversion.instruct.templates import encode_answer, encode_prompt, stop_strings
 from inversion.manifests import RESPONSES_FILE, Step
 from inversion.models import load_model, load_tokenizer
-from inversion.records import ConflictItem, Response, read_records
+from inversion.records.answers import Response
+from inversion.records.data import ConflictItem
+from inversion.records.frames import read_records
 from inversion.respond.run import respond
 
 VOCABULARY = 32_000

@@ -13,10 +13,10 @@ import time
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from inversion.config import NoFactOverlapSelection
+from inversion.config.recipes import NoFactOverlapSelection
 from inversion.instruct.selections import Evidence, select
 from inversion.instruct.templates import Encoded
-from inversion.records import ConflictItem, Example, Message
+from inversion.records.data import ConflictItem, Example, Message
 from inversion.respond import need
 from inversion.respond.batches import pad
 

@@ -28,7 +28,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from inversion.artifacts import write_bytes, write_text
-from inversion.config import read_config
+from inversion.config.load import read_config
 from inversion.manifests import BaseManifest, CheckpointList, Step, TrainManifest
 
 ROOT = Path(__file__).parents[1]

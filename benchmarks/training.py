@@ -28,7 +28,8 @@ from transformers import (
 )
 
 from inversion.artifacts import write_text
-from inversion.config import AlpacaTemplate, FileDataset, FullTuning, LoraTuning
+from inversion.config.datasets import AlpacaTemplate, FileDataset
+from inversion.config.training import FullTuning, LoraTuning
 from inversion.instruct.sources import load_examples
 from inversion.instruct.templates import encode_example
 from inversion.models import prepare_tuning

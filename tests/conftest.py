@@ -6,7 +6,9 @@ import hypothesis
 import pytest
 import torch
 
-from inversion.config import WORLD_TEMPLATE, Architecture, World, WorldDataset
+from inversion.config.datasets import WORLD_TEMPLATE, WorldDataset
+from inversion.config.models import Architecture
+from inversion.config.world import World
 from inversion.instruct.world_mixture import world_examples
 from inversion.models import new_model
 from inversion.world.facts import build_world

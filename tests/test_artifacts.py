@@ -97,7 +97,7 @@ PACKAGE = {
     "analyse.py": """
         \"\"\"Curves.\"\"\"
         from inversion import stats
-        from inversion.config import Config
+        from inversion.config.study import Config
 
         LEVEL = 0.95
 
@@ -204,7 +204,7 @@ def test_the_place_of_the_checkout_does_not_count(code: Path, tmp_path_factory: 
 
 def test_the_real_library_can_be_followed() -> None:
     package = Path(artifacts.__file__).parent
-    assert code_fingerprint(package / "records.py", package) != code_fingerprint(package / "artifacts.py", package)
+    assert code_fingerprint(package / "score.py", package) != code_fingerprint(package / "artifacts.py", package)
 
 
 # --- atomic files -------------------------------------------------------------------------------

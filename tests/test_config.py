@@ -14,23 +14,13 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inversion.config import (
-    WORLD_TEMPLATE,
-    AlpacaTemplate,
-    ChatTemplate,
-    Config,
-    ConfigError,
-    FileDataset,
-    FileSet,
-    ScheduleSegment,
-    Training,
-    TuluTemplate,
-    WorldModel,
-    organism,
-    parse_config,
-    read_config,
-    render,
-)
+from inversion.config import organism, render
+from inversion.config.datasets import WORLD_TEMPLATE, AlpacaTemplate, ChatTemplate, FileDataset, TuluTemplate
+from inversion.config.load import ConfigError, parse_config, read_config
+from inversion.config.models import WorldModel
+from inversion.config.sets import FileSet
+from inversion.config.study import Config
+from inversion.config.training import ScheduleSegment, Training
 
 ROOT = Path(__file__).parents[1]
 

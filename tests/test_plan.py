@@ -5,15 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from inversion.config import (
-    AttentionProbe,
-    ContextAwareDecoding,
-    Evaluation,
-    GradientProbe,
-    Probes,
-    Prompt,
-    read_config,
-)
+from inversion.config.evaluation import ContextAwareDecoding, Evaluation, Prompt
+from inversion.config.load import read_config
+from inversion.config.probes import AttentionProbe, GradientProbe, Probes
 from inversion.plan import FLOPS, LOADING_HOURS, Known, PlannedJob, assumptions, checkpoints, parameters, plan, table
 
 STUDY = read_config(Path(__file__).parents[1] / "config/paper.yaml")

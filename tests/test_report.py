@@ -14,17 +14,10 @@ import pytest
 from inversion.analyse.inversions import verdict
 from inversion.artifacts import write_text
 from inversion.manifests import BaseManifest
-from inversion.records import (
-    Agreement,
-    AuditFinding,
-    FactorRate,
-    FlipOverlap,
-    Inversion,
-    Knowledge,
-    SelectionCount,
-    Tradeoff,
-    to_frame,
-)
+from inversion.records.answers import Knowledge
+from inversion.records.data import AuditFinding, SelectionCount
+from inversion.records.frames import to_frame
+from inversion.records.tables import Agreement, FactorRate, FlipOverlap, Inversion, Tradeoff
 from inversion.report import (
     VERDICTS,
     CaptionedFigure,

@@ -10,8 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inversion.config import Run
-from inversion.records import ConflictItem, Item, KnowledgeProbe, Response, from_frame, to_frame
+from inversion.config.run import Run
+from inversion.records.answers import Item, KnowledgeProbe, Response
+from inversion.records.data import ConflictItem
+from inversion.records.frames import from_frame, to_frame
 from inversion.score import by_logprob, containment, first_mention, judge_knowledge, judge_probes, label_run
 
 HERAT, KABUL = ["Herat"], ["Kabul"]

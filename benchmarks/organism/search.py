@@ -20,7 +20,12 @@ import torch
 import yaml
 from transformers import TrainerCallback
 
-from inversion.config import WORLD_TEMPLATE, Training, World, WorldDataset, WorldModel, WorldSet, organism
+from inversion.config import organism
+from inversion.config.datasets import WORLD_TEMPLATE, WorldDataset
+from inversion.config.models import WorldModel
+from inversion.config.sets import WorldSet
+from inversion.config.training import Training
+from inversion.config.world import World
 from inversion.conflict.world_sets import world_items
 from inversion.instruct.templates import encode_example, encode_prompt
 from inversion.instruct.world_mixture import world_examples

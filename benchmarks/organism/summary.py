@@ -17,7 +17,8 @@ import seaborn as sns
 from matplotlib.figure import Figure
 
 from inversion.artifacts import write_text
-from inversion.records import CurvePoint, Inversion, read_frame
+from inversion.records.frames import read_frame
+from inversion.records.tables import CurvePoint, Inversion
 
 ROOT = Path(__file__).parents[2]
 RUN = ("model", "dataset", "recipe", "seed")

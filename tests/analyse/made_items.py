@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from inversion.records import Item, schema_of
+from inversion.records.answers import Item
+from inversion.records.frames import schema_of
 
 STEPS = (0, 10, 20, 30, 40, 50, 60, 80, 90, 100)
 Labels = npt.NDArray[np.object_]

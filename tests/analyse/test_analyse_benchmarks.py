@@ -1,9 +1,13 @@
 import pytest
 
 from inversion.analyse.benchmarks import ID_ACCURACY, with_benchmarks
-from inversion.config import Benchmark, Config, Run
+from inversion.config.evaluation import Benchmark
+from inversion.config.run import Run
+from inversion.config.study import Config
 from inversion.manifests import CheckpointList, Step
-from inversion.records import BenchmarkScore, CurvePoint, to_frame
+from inversion.records.answers import BenchmarkScore
+from inversion.records.frames import to_frame
+from inversion.records.tables import CurvePoint
 
 RUN = Run("m", "d", "r", 0)
 METRICS = {"squad": "f1,none", "gsm": "exact_match,strict-match"}

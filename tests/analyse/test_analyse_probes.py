@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inversion.analyse.probes import attention, gradients, overtakes
-from inversion.config import Run
-from inversion.records import AttentionMass, AttentionPoint, GradientNorm, GradientPoint, from_frame, to_frame
+from inversion.config.run import Run
+from inversion.records.frames import from_frame, to_frame
+from inversion.records.probes import AttentionMass, AttentionPoint, GradientNorm, GradientPoint
 
 RUN = Run("m", "d", "r", 3)
 

@@ -9,8 +9,10 @@ from inversion.analyse.benchmarks import ID_ACCURACY, LM_EVAL
 from inversion.analyse.curves import CONTROL_MEAN, curves
 from inversion.analyse.inversions import inversions
 from inversion.analyse.tradeoffs import Comparison, Question, Reference, judge_benchmarks, judge_items, tradeoffs
-from inversion.config import Run
-from inversion.records import BenchmarkScore, Tradeoff, require_schema, to_frame
+from inversion.config.run import Run
+from inversion.records.answers import BenchmarkScore
+from inversion.records.frames import require_schema, to_frame
+from inversion.records.tables import Tradeoff
 from inversion.stats import holm, mcnemar
 
 STANDARD = Run("llama", "tulu", "standard", 0)

@@ -7,7 +7,8 @@ from made_items import FLAT, exact, table
 
 from inversion.analyse.curves import curves
 from inversion.analyse.inversions import inversions
-from inversion.records import CurvePoint, require_schema
+from inversion.records.frames import require_schema
+from inversion.records.tables import CurvePoint
 
 
 def value(found: pl.DataFrame, **where: object) -> float:

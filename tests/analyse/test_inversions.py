@@ -7,7 +7,8 @@ from made_items import FLAT, RISE_AND_FALL, RISE_AND_STAY, SHORT_OF_ITEMS, STEPS
 
 from inversion.analyse.curves import curves
 from inversion.analyse.inversions import _cross_fit, _first_half, inversions, steps_to_keep, verdict
-from inversion.records import Inversion, schema_of
+from inversion.records.frames import schema_of
+from inversion.records.tables import Inversion
 from inversion.stats import mcnemar
 
 

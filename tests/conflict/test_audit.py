@@ -2,10 +2,12 @@ from pathlib import Path
 
 import pytest
 
-from inversion.config import FileSet, World, WorldSet
+from inversion.config.sets import FileSet, WorldSet
+from inversion.config.world import World
 from inversion.conflict.audit import audit_set
 from inversion.conflict.files import source_items
-from inversion.records import AuditFinding, ConflictItem, from_frame, to_frame
+from inversion.records.data import AuditFinding, ConflictItem
+from inversion.records.frames import from_frame, to_frame
 from inversion.world.facts import build_world
 
 REAL = Path(__file__).parents[3] / "shared" / "data" / "conflict" / "paper"

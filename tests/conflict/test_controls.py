@@ -3,11 +3,12 @@ from pathlib import Path
 
 import pytest
 
-from inversion.config import FactSet, FileSet, World, WorldSet
+from inversion.config.sets import FactSet, FileSet, WorldSet
+from inversion.config.world import World
 from inversion.conflict.controls import control_items, matching_item
 from inversion.conflict.files import load_items
 from inversion.names import fold
-from inversion.records import ConflictItem
+from inversion.records.data import ConflictItem
 from inversion.world.facts import build_world
 
 REAL = Path(__file__).parents[3] / "shared" / "data" / "conflict"

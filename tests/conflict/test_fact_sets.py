@@ -3,7 +3,7 @@ from collections import Counter
 
 import pytest
 
-from inversion.config import FactSet
+from inversion.config.sets import FactSet
 from inversion.conflict.fact_sets import CELLS, SENTENCES, fact_items
 from inversion.conflict.fact_tables import read_facts
 from inversion.conflict.files import load_items

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inversion.config import FileSet, World, WorldSet
+from inversion.config.sets import FileSet, WorldSet
+from inversion.config.world import World
 from inversion.conflict.files import (
     answer_forms,
     distinct_items,
@@ -17,7 +18,7 @@ from inversion.conflict.files import (
 )
 from inversion.instruct.rows import DataError
 from inversion.names import normalise
-from inversion.records import ConflictItem
+from inversion.records.data import ConflictItem
 from inversion.world.facts import build_world
 
 REAL = Path(__file__).parents[3] / "shared" / "data" / "conflict" / "paper"

@@ -3,12 +3,12 @@ from pathlib import Path
 
 import pytest
 
-from inversion.config import FileSet
+from inversion.config.sets import FileSet
 from inversion.conflict.audit import audit_set
 from inversion.conflict.files import load_items, source_items
 from inversion.conflict.memo_trap import endings_not_apart
 from inversion.instruct.rows import DataError
-from inversion.records import ConflictItem
+from inversion.records.data import ConflictItem
 
 REAL = Path(__file__).parents[3] / "shared" / "data" / "conflict" / "memo_trap" / "proverb_ending.csv"
 

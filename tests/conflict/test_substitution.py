@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from inversion.config import SubstitutionSet
+from inversion.config.sets import SubstitutionSet
 from inversion.conflict.substitution import substitution_items
 from inversion.instruct.rows import DataError
 from inversion.instruct.substitution import (
@@ -15,7 +15,7 @@ from inversion.instruct.substitution import (
     without_names,
 )
 from inversion.names import fold
-from inversion.records import Example, Message
+from inversion.records.data import Example, Message
 
 SQUAD = Path(__file__).parents[3] / "shared" / "data" / "sft" / "squad_format_xquad_en.json"
 

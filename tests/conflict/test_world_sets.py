@@ -6,13 +6,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inversion import config
+from inversion.config.datasets import Passages, WorldDataset
+from inversion.config.sets import WorldSet
+from inversion.config.world import World
 from inversion.conflict.world_sets import world_items
 from inversion.instruct.world_mixture import counterfactual_examples, world_examples
 from inversion.world.facts import build_world
 from inversion.world.tokenizer import build_tokenizer
 
-WORLD = build_world(config.World(held_out=0.25))
+WORLD = build_world(World(held_out=0.25))
 KINDS = ("conflict", "new_facts", "matching", "recall")
 GOLDEN_ITEM = (
     "c-000000",
@@ -24,7 +26,7 @@ GOLDEN_ITEM = (
 
 
 def conflict_set(kind, **changes):
-    return config.WorldSet(source="world", kind=kind, **{"items": 100, **changes})
+    return WorldSet(source="world", kind=kind, **{"items": 100, **changes})
 
 
 def words(item):
@@ -46,7 +48,7 @@ def test_a_set_does_not_drift():
 @settings(max_examples=25, deadline=None)
 @given(st.integers(0, 1000), st.sampled_from([0.0, 0.4, 1.0]), st.sampled_from([(0, 0), (0, 2), (2, 3)]))
 def test_conflict_items(seed, same, others):
-    shape = config.Passages(other_statements=others, same_relation=same)
+    shape = Passages(other_statements=others, same_relation=same)
     for item in world_items(WORLD, conflict_set("conflict", items=60, seed=seed, passages=shape), "c"):
         subject, relation = target(item)
         (answer,), (fact,) = item.context_answers, item.parametric_answers
@@ -111,7 +113,7 @@ def test_all_kinds_ask_held_out_subjects_in_turn(kind):
 
 
 def test_no_subject_is_both_trained_and_evaluated():
-    spec = config.WorldDataset(source="world", examples=2000)
+    spec = WorldDataset(source="world", examples=2000)
     examples = world_examples(WORLD, spec, "mix") + counterfactual_examples(WORLD, spec, 500, 0)
     trained = {word for e in examples for word in f"{e.context or ''} {e.question}".split() if "_" in word}
     items = [item for kind in KINDS for item in world_items(WORLD, conflict_set(kind), kind)]
@@ -138,8 +140,8 @@ def test_more_items_than_there_are():
 
 
 def test_smallest_answer_sets_still_give_ambiguous_conflicts():
-    world = build_world(config.World(known_subjects=12, new_subjects=12, answers=4, held_out=0.25))
-    shape = config.Passages(other_statements=(0, 1), same_relation=1.0)
+    world = build_world(World(known_subjects=12, new_subjects=12, answers=4, held_out=0.25))
+    shape = Passages(other_statements=(0, 1), same_relation=1.0)
     for item in world_items(world, conflict_set("conflict", items=50, passages=shape), "c"):
         assert item.parametric_answers[0] not in item.context.split()
 

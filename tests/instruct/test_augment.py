@@ -4,20 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inversion.config import (
-    ContextCriticalSelection,
-    CounterfactualAugmentation,
-    FileDataset,
-    RandomSelection,
-    Recipe,
-    Run,
-    World,
-    WorldDataset,
-)
+from inversion.config.datasets import FileDataset, WorldDataset
+from inversion.config.recipes import ContextCriticalSelection, CounterfactualAugmentation, RandomSelection, Recipe
+from inversion.config.run import Run
+from inversion.config.world import World
 from inversion.instruct.augment import Materials, added_count, build_training_set, selection_counts
 from inversion.instruct.rows import DataError
 from inversion.instruct.sources import load_examples
-from inversion.records import ConflictItem, ContextNeed, Example, Message, SelectionCount
+from inversion.records.data import ConflictItem, ContextNeed, Example, Message, SelectionCount
 from inversion.world.facts import build_world
 
 RUN = Run("m", "d", "r", 0)

@@ -4,26 +4,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inversion.config import (
-    Config,
-    ContextOnlySelection,
-    CounterfactualAugmentation,
-    Indicator,
-    Prompt,
-    Recipe,
-    Run,
-    WorldDataset,
-    WorldSet,
-    parse_config,
-)
+from inversion.config.datasets import WorldDataset
+from inversion.config.evaluation import Prompt
+from inversion.config.load import parse_config
 from inversion.config.organism import default
+from inversion.config.recipes import ContextOnlySelection, CounterfactualAugmentation, Indicator, Recipe
+from inversion.config.run import Run
+from inversion.config.sets import WorldSet
+from inversion.config.study import Config
 from inversion.conflict.world_sets import world_items
 from inversion.instruct.augment import Materials, build_training_set
 from inversion.instruct.indicator import choose_marked, marked
 from inversion.instruct.rows import DataError
 from inversion.instruct.sources import load_examples
 from inversion.instruct.templates import encode_example, encode_prompt
-from inversion.records import ContextNeed, Example, Message
+from inversion.records.data import ContextNeed, Example, Message
 
 MARK = Indicator(text="now :", share=0.5)
 DATASET = WorldDataset(source="world", examples=60, context_critical=0.4, context_and_memory=0.4)

@@ -5,18 +5,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from inversion.config import (
+from inversion.config.recipes import (
     ContextCriticalSelection,
     ContextOnlySelection,
     KindSelection,
     NoFactOverlapSelection,
     RandomSelection,
-    Run,
 )
+from inversion.config.run import Run
 from inversion.instruct.rows import DataError
 from inversion.instruct.selection_page import SHOWN, selection_page
 from inversion.instruct.selections import Evidence, drop_count, kept_examples, select
-from inversion.records import ConflictItem, ContextNeed, Example, Message
+from inversion.records.data import ConflictItem, ContextNeed, Example, Message
 
 
 def example(number, text="q", context=None, kind=None):

@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inversion.config import FileDataset, HubDataset, RowFormat, World, WorldDataset
+from inversion.config.datasets import FileDataset, HubDataset, RowFormat, WorldDataset
+from inversion.config.world import World
 from inversion.instruct.rows import DataError
 from inversion.instruct.sources import PARSERS, load_examples
-from inversion.records import Example, Message
+from inversion.records.data import Example, Message
 from inversion.world.facts import build_world
 
 REAL = Path(__file__).parents[3] / "shared" / "data" / "sft"

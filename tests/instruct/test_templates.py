@@ -8,15 +8,9 @@ from tiny_tokenizers import TEXTS, llama, neox
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
-from inversion.config import (
-    WORLD_TEMPLATE,
-    AlpacaTemplate,
-    ChatTemplate,
-    Prompt,
-    TuluTemplate,
-    World,
-    ZephyrTemplate,
-)
+from inversion.config.datasets import WORLD_TEMPLATE, AlpacaTemplate, ChatTemplate, TuluTemplate, ZephyrTemplate
+from inversion.config.evaluation import Prompt
+from inversion.config.world import World
 from inversion.instruct.templates import (
     ChatStyle,
     TemplateError,
@@ -28,7 +22,7 @@ from inversion.instruct.templates import (
     locate_in_prompt,
     stop_strings,
 )
-from inversion.records import ConflictItem, Example, Message
+from inversion.records.data import ConflictItem, Example, Message
 from inversion.world.facts import build_world
 from inversion.world.tokenizer import build_tokenizer
 

@@ -6,12 +6,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inversion import config
+from inversion.config.datasets import Passages, WorldDataset
+from inversion.config.world import World
 from inversion.instruct.world_mixture import counterfactual_examples, kind_counts, world_examples
 from inversion.world.facts import build_world
 from inversion.world.tokenizer import build_tokenizer
 
-WORLD = build_world(config.World())
+WORLD = build_world(World())
 GOLDEN_MIXTURE = [
     (
         "mix-000000",
@@ -39,7 +40,7 @@ GOLDEN_MIXTURE = [
 
 
 def dataset(**changes):
-    return config.WorldDataset(source="world", **{"examples": 400, **changes})
+    return WorldDataset(source="world", **{"examples": 400, **changes})
 
 
 def words(example):
@@ -123,8 +124,8 @@ def test_a_share_of_the_s_examples_has_an_irrelevant_passage(share):
 
 
 def test_a_world_without_another_subject_for_a_passage():
-    world = build_world(config.World(known_subjects=2, new_subjects=2, answers=4, held_out=0.5))
-    alone = config.Passages(other_statements=(0, 0), same_relation=0.0)
+    world = build_world(World(known_subjects=2, new_subjects=2, answers=4, held_out=0.5))
+    alone = Passages(other_statements=(0, 0), same_relation=0.0)
     with pytest.raises(ValueError, match=r"no other subject is left .* known_0; raise world.known_subjects or set"):
         world_examples(world, dataset(passages=alone), "mix")
 
@@ -165,7 +166,7 @@ def test_seeds():
 @settings(max_examples=20, deadline=None)
 @given(st.integers(0, 1000), st.integers(0, 3), st.integers(0, 2))
 def test_passages_have_the_asked_length(seed, fewest, more):
-    shape = config.Passages(other_statements=(fewest, fewest + more), same_relation=0.0)
+    shape = Passages(other_statements=(fewest, fewest + more), same_relation=0.0)
     spec = dataset(examples=20, seed=seed, context_critical=0.5, context_and_memory=0.5, passages=shape)
     for example in world_examples(WORLD, spec, "mix") + counterfactual_examples(WORLD, spec, 5, seed):
         assert fewest + 1 <= example.context.count(" .") <= fewest + more + 1

@@ -3,7 +3,7 @@ import json
 import pytest
 import torch
 
-from inversion.config import LoraTuning, QloraTuning
+from inversion.config.training import LoraTuning, QloraTuning
 from inversion.models import Checkpoints, ModelError, load_for_tuning
 
 FAMILIES = ("gpt_neox", "llama", "mistral")

@@ -9,7 +9,7 @@ import pytest
 import torch
 from transformers import Qwen2Config, Qwen2ForCausalLM
 
-from inversion.config import GgufModel
+from inversion.config.models import GgufModel
 from inversion.models import ModelError, convert_gguf, load_model, load_tokenizer, locate_gguf
 
 TOKENS = ["<unk>", "<end>", *map(chr, range(ord("a"), ord("z") + 1)), "Ġ", "th", "the"]

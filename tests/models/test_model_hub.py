@@ -8,7 +8,7 @@ import pytest
 from huggingface_hub import constants, errors
 
 from inversion.artifacts import ArtifactError
-from inversion.config import HubModel
+from inversion.config.models import HubModel
 from inversion.manifests import BaseManifest, HubSnapshot
 from inversion.models import ModelError, hub, load_model, prefetch
 

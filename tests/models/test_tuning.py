@@ -3,7 +3,7 @@ import json
 import pytest
 import torch
 
-from inversion.config import FullTuning, LoraTuning, QloraTuning
+from inversion.config.training import FullTuning, LoraTuning, QloraTuning
 from inversion.models import ModelError, load_for_tuning, load_model, prepare_tuning, value_rows
 
 FAMILIES = ("gpt_neox", "llama", "mistral")

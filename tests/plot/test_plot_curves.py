@@ -10,10 +10,11 @@ import pytest
 from made_curves import CONTEXT, STEPS, curves_of, point, points, study, table, texts, visible
 
 from inversion.analyse.curves import CONTROL_MEAN
-from inversion.config import Run
+from inversion.config.run import Run
 from inversion.plot.curves import accuracy, grid, recipes
 from inversion.plot.style import save_figure
-from inversion.records import CurvePoint, to_frame
+from inversion.records.frames import to_frame
+from inversion.records.tables import CurvePoint
 
 
 def test_accuracy_shows_the_three_curves_with_names_peak_and_epochs() -> None:

@@ -4,9 +4,10 @@ import polars as pl
 import pytest
 from made_curves import study, texts, visible
 
-from inversion.config import Run
+from inversion.config.run import Run
 from inversion.plot.factors import factors
-from inversion.records import FactorRate, to_frame
+from inversion.records.frames import to_frame
+from inversion.records.tables import FactorRate
 
 
 def crossed(runs: list[Run]) -> pl.DataFrame:

@@ -7,10 +7,12 @@ import numpy as np
 import polars as pl
 import pytest
 
-from inversion.config import Run
+from inversion.config.run import Run
 from inversion.plot import probes
 from inversion.plot.style import save_figure
-from inversion.records import AttentionPoint, CurvePoint, GradientPoint, to_frame
+from inversion.records.frames import to_frame
+from inversion.records.probes import AttentionPoint, GradientPoint
+from inversion.records.tables import CurvePoint
 
 STEPS = (0, 5, 10, 20, 60, 100)
 CONTEXT = (0.05, 0.2, 0.5, 0.6, 0.4, 0.3)

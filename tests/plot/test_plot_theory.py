@@ -5,11 +5,12 @@ import numpy as np
 import polars as pl
 import pytest
 
-from inversion.config import Theory
+from inversion.config.theory import Theory
 from inversion.plot.style import save_figure
 from inversion.plot.theory import attention, gradients
 from inversion.plot.theory import phases as draw_phases
-from inversion.records import TheoryPhase, TheoryStep, to_frame
+from inversion.records.frames import to_frame
+from inversion.records.theory import TheoryPhase, TheoryStep
 from inversion.theory.descent import phases, trajectories
 
 THEORY = Theory(steps=40, shares=(6, 12), grid=8)

@@ -6,10 +6,12 @@ import torch
 from tiny_tokenizers import llama, neox
 from transformers import AutoModelForCausalLM, LlamaConfig
 
-from inversion.config import AlpacaTemplate, Prompt, TuluTemplate, WorldSet, ZephyrTemplate
+from inversion.config.datasets import AlpacaTemplate, TuluTemplate, ZephyrTemplate
+from inversion.config.evaluation import Prompt
+from inversion.config.sets import WorldSet
 from inversion.conflict.world_sets import world_items
 from inversion.instruct.templates import encode_last_turn, style_of
-from inversion.records import ConflictItem, Example, Message
+from inversion.records.data import ConflictItem, Example, Message
 from inversion.respond.answers import answer_questions, encode_questions, listen
 from inversion.respond.need import context_need
 

@@ -3,12 +3,16 @@ import torch
 from transformers import AutoModelForCausalLM, Gemma3TextConfig, MistralConfig
 
 from inversion.artifacts import folder_digest, seal_folder
-from inversion.config import AttentionProbe, LoraTuning, Prompt, WorldSet
+from inversion.config.evaluation import Prompt
+from inversion.config.probes import AttentionProbe
+from inversion.config.sets import WorldSet
+from inversion.config.training import LoraTuning
 from inversion.conflict.world_sets import world_items
 from inversion.instruct.templates import locate_in_prompt
 from inversion.manifests import Step
 from inversion.models import ModelError, prepare_tuning
-from inversion.records import ATTENTION_PARTS, AttentionMass, from_frame
+from inversion.records.frames import from_frame
+from inversion.records.probes import ATTENTION_PARTS, AttentionMass
 from inversion.respond.attention import (
     QUERIES,
     attention_masses,

@@ -10,7 +10,8 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from inversion.artifacts import folder_digest, seal_folder
-from inversion.config import Benchmark, LoraTuning
+from inversion.config.evaluation import Benchmark
+from inversion.config.training import LoraTuning
 from inversion.manifests import Step, read_benchmarks
 from inversion.models import load_for_tuning
 from inversion.respond import benchmarks as room

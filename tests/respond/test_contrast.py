@@ -5,11 +5,12 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inversion.config import AdaptiveDecoding, ContextAwareDecoding, Evaluation, Prompt, WorldSet
+from inversion.config.evaluation import AdaptiveDecoding, ContextAwareDecoding, Evaluation, Prompt
+from inversion.config.sets import WorldSet
 from inversion.conflict.world_sets import world_items
 from inversion.instruct.templates import end_token_ids
 from inversion.models import stop_token_ids
-from inversion.records import ConflictItem
+from inversion.records.data import ConflictItem
 from inversion.respond.answers import answer_questions, encode_questions
 from inversion.respond.contrast import answer_contrasted, answer_decoded, contrast, jensen_shannon
 

@@ -4,12 +4,16 @@ import pytest
 import torch
 
 from inversion.artifacts import folder_digest, seal_folder
-from inversion.config import FullTuning, GradientProbe, LoraTuning, Prompt, Training, WorldSet
+from inversion.config.evaluation import Prompt
+from inversion.config.probes import GradientProbe
+from inversion.config.sets import WorldSet
+from inversion.config.training import FullTuning, LoraTuning, Training
 from inversion.conflict.world_sets import world_items
 from inversion.instruct.templates import encode_example
 from inversion.manifests import Step
 from inversion.models import load_for_tuning
-from inversion.records import GradientNorm, from_frame
+from inversion.records.frames import from_frame
+from inversion.records.probes import GradientNorm
 from inversion.respond.answers import encode_questions
 from inversion.respond.gradients import (
     WEIGHTS,

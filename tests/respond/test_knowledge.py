@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from inversion.config import WorldSet
+from inversion.config.sets import WorldSet
 from inversion.conflict.world_sets import world_items
 from inversion.respond.knowledge import DISTRACTORS, WORLD, can_be_asked, distractors, probe_knowledge
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inversion.artifacts import ArtifactError, folder_digest, seal_folder, write_json
-from inversion.config import WorldSet
+from inversion.config.sets import WorldSet
 from inversion.conflict.world_sets import world_items
 from inversion.manifests import REMOVED_FILE, Step
 from inversion.respond.probes import conflict_sample, probe_checkpoints, sample

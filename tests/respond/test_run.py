@@ -4,7 +4,8 @@ import shutil
 import pytest
 
 from inversion.artifacts import ArtifactError, folder_digest, seal_folder, write_json
-from inversion.config import Prompt, WorldSet
+from inversion.config.evaluation import Prompt
+from inversion.config.sets import WorldSet
 from inversion.conflict.world_sets import world_items
 from inversion.manifests import REMOVED_FILE, Step, read_responses
 from inversion.respond import run as room

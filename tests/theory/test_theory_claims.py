@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
-from inversion.config import Theory
-from inversion.records import TheoryClaim, TheoryPhase, TheoryStep, from_frame, to_frame
+from inversion.config.theory import Theory
+from inversion.records.frames import from_frame, to_frame
+from inversion.records.theory import TheoryClaim, TheoryPhase, TheoryStep
 from inversion.theory.claims import check_claims, intervals, proposition_1, proposition_2, proposition_3, theorem_1
 from inversion.theory.descent import descend, first_phase, phases, second_phase, step, trajectories, trajectory
 from inversion.theory.model import build, m_c

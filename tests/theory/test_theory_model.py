@@ -12,7 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import softmax
 
-from inversion.config import ConfigError, Theory, organism, parse_config
+from inversion.config import organism
+from inversion.config.load import ConfigError, parse_config
+from inversion.config.theory import Theory
 from inversion.theory.claims import autograd
 from inversion.theory.descent import descend
 from inversion.theory.model import (

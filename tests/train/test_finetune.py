@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import pytest
 import torch
 
-from inversion.config import FullTuning, LoraTuning, ScheduleSegment, Training
+from inversion.config.training import FullTuning, LoraTuning, ScheduleSegment, Training
 from inversion.models import load_model
 from inversion.train.checkpoints import CheckpointStore, NoProgressError, open_store
 from inversion.train.finetune import TrainingDataError, finetune, total_steps

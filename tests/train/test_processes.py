@@ -10,7 +10,7 @@ from accelerate.state import AcceleratorState
 from safetensors.torch import load_file
 
 from inversion.artifacts import MARKER
-from inversion.config import FullTuning, LoraTuning, ScheduleSegment, Training
+from inversion.config.training import FullTuning, LoraTuning, ScheduleSegment, Training
 from inversion.models import load_model
 from inversion.train import processes
 from inversion.train.finetune import TrainingDataError, finetune, run_job

@@ -4,7 +4,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from inversion.config import FullTuning, LoraTuning, QloraTuning, ScheduleSegment, Training
+from inversion.config.training import FullTuning, LoraTuning, QloraTuning, ScheduleSegment, Training
 from inversion.models import Checkpoints, load_model, value_rows
 from inversion.train.finetune import finetune
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from inversion.config import organism, read_config
+from inversion.config import organism
+from inversion.config.load import read_config
 
 ROOT = Path(__file__).parents[2]
 

@@ -4,15 +4,16 @@ import itertools
 
 import pytest
 
-from inversion import config
-from inversion.records import Message
+from inversion.config.datasets import WORLD_TEMPLATE, ChatTemplate
+from inversion.config.world import Documents, World
+from inversion.records.data import Message
 from inversion.world.documents import encoded_documents, pretraining_documents, render
 from inversion.world.facts import build_world
 from inversion.world.tokenizer import build_tokenizer
 
 LENGTH = 64
-WORLD = build_world(config.World())
-TEMPLATE = config.WORLD_TEMPLATE
+WORLD = build_world(World())
+TEMPLATE = WORLD_TEMPLATE
 
 
 @pytest.fixture(scope="module")
@@ -21,9 +22,7 @@ def tokenizer():
 
 
 def documents(count, seed=0, world=WORLD, **shares):
-    return list(
-        itertools.islice(pretraining_documents(world, config.Documents(**shares), TEMPLATE, seed, LENGTH), count)
-    )
+    return list(itertools.islice(pretraining_documents(world, Documents(**shares), TEMPLATE, seed, LENGTH), count))
 
 
 def questions(document):
@@ -184,7 +183,7 @@ def test_passages_stand_at_the_beginning_of_dialogues_only():
 
 
 def test_a_world_without_a_subject_to_ask_about_beside_a_passage():
-    world = build_world(config.World(known_subjects=4, new_subjects=4, answers=8, held_out=0.25))
+    world = build_world(World(known_subjects=4, new_subjects=4, answers=8, held_out=0.25))
     shares = {"dialogues": 1.0, "ignored_passages": 0.0, "irrelevant_passages": 1.0}
     shares |= {"new_subjects": 0.0, "same_relation": 1.0}
     with pytest.raises(ValueError, match=r"no known subject is left .*; raise world.known_subjects or set"):
@@ -193,12 +192,12 @@ def test_a_world_without_a_subject_to_ask_about_beside_a_passage():
 
 def test_shares_of_passages_in_dialogues_sum_to_one_at_most():
     with pytest.raises(ValueError, match=r"ignored_passages \+ irrelevant_passages \+ new_passages is 1.1; lower"):
-        config.Documents(ignored_passages=0.2, irrelevant_passages=0.4, new_passages=0.5)
+        Documents(ignored_passages=0.2, irrelevant_passages=0.4, new_passages=0.5)
 
 
 def test_dialogues_follow_the_template(tokenizer):
-    template = config.ChatTemplate(without_context="report : {question}")
-    (document,) = itertools.islice(pretraining_documents(WORLD, config.Documents(dialogues=1.0), template, 0, 4), 1)
+    template = ChatTemplate(without_context="report : {question}")
+    (document,) = itertools.islice(pretraining_documents(WORLD, Documents(dialogues=1.0), template, 0, 4), 1)
     assert document[0].content.startswith("report : question : what is the ")
     assert render((Message("user", "report"),), tokenizer) == "<user> report"
 
@@ -217,7 +216,7 @@ def test_stream_is_a_function_of_the_seed():
 
 
 def test_encoded_documents_fill_sequences_and_know_every_word(tokenizer):
-    spec = config.Documents(dialogues=0.2)
+    spec = Documents(dialogues=0.2)
     encoded = list(itertools.islice(encoded_documents(WORLD, spec, TEMPLATE, tokenizer, 0, LENGTH), 600))
     assert {len(ids) for ids in encoded} == {LENGTH}
     assert not any(tokenizer.unk_token_id in ids or tokenizer.pad_token_id in ids for ids in encoded)
@@ -229,12 +228,12 @@ def test_encoded_documents_fill_sequences_and_know_every_word(tokenizer):
 
 def test_encoding_leaves_no_trace_in_the_tokenizer(tokenizer):
     before = tokenizer.backend_tokenizer.to_str()
-    next(encoded_documents(WORLD, config.Documents(), TEMPLATE, tokenizer, 0, 8))
+    next(encoded_documents(WORLD, Documents(), TEMPLATE, tokenizer, 0, 8))
     assert tokenizer.backend_tokenizer.to_str() == before
 
 
 def test_a_world_of_one_relation_has_passages():
-    world = build_world(config.World(relations=1))
+    world = build_world(World(relations=1))
     shares = {"dialogues": 0.0, "facts": 0.0, "same_relation": 1.0}
     for document in documents(20, world=world, **shares, repeated_questions=False):
         assert all(len(questions(part)) == 2 for part in parts(document))

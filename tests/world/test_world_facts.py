@@ -2,14 +2,14 @@
 
 import pytest
 
-from inversion import config
+from inversion.config.world import World
 from inversion.world.facts import RELATIONS, Subjects, build_world, generator
 
 GOLDEN_FACTS = ["capital_40", "language_55", "language_35"]
 
 
 def test_world_has_the_asked_sizes():
-    world = build_world(config.World(known_subjects=8, new_subjects=6, relations=3, answers=5, held_out=0.25))
+    world = build_world(World(known_subjects=8, new_subjects=6, relations=3, answers=5, held_out=0.25))
     assert world.relations == ("capital", "language", "currency")
     assert world.known == Subjects(
         training=("known_0", "known_1", "known_2", "known_3", "known_4", "known_5"),
@@ -22,7 +22,7 @@ def test_world_has_the_asked_sizes():
 
 
 def test_names_are_distinct_words():
-    world = build_world(config.World(relations=len(RELATIONS)))
+    world = build_world(World(relations=len(RELATIONS)))
     names = [
         *world.relations,
         *world.known.all,
@@ -34,19 +34,19 @@ def test_names_are_distinct_words():
 
 
 def test_seed_decides_the_facts():
-    assert build_world(config.World(seed=1)) == build_world(config.World(seed=1))
-    assert build_world(config.World(seed=1)).facts != build_world(config.World(seed=2)).facts
+    assert build_world(World(seed=1)) == build_world(World(seed=1))
+    assert build_world(World(seed=1)).facts != build_world(World(seed=2)).facts
 
 
 def test_facts_use_all_answers():
-    world = build_world(config.World())
+    world = build_world(World())
     for relation in world.relations:
         used = {answer for (_, asked), answer in world.facts.items() if asked == relation}
         assert len(used) > 50
 
 
 def test_facts_do_not_drift():
-    facts = build_world(config.World()).facts
+    facts = build_world(World()).facts
     assert [facts["known_0", "capital"], facts["known_0", "language"], facts["known_199", "language"]] == GOLDEN_FACTS
 
 
@@ -67,4 +67,4 @@ def test_generators_of_different_purposes_differ():
 )
 def test_impossible_worlds_are_refused(changes, message):
     with pytest.raises(ValueError, match=message):
-        build_world(config.World(**changes))
+        build_world(World(**changes))

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inversion import config
+from inversion.config.datasets import Passages
+from inversion.config.world import World
 from inversion.world.facts import build_world, generator
 from inversion.world.text import (
     STATEMENTS,
@@ -17,7 +18,7 @@ from inversion.world.text import (
     question,
 )
 
-WORLD = build_world(config.World(known_subjects=16, new_subjects=16, relations=3, answers=4))
+WORLD = build_world(World(known_subjects=16, new_subjects=16, relations=3, answers=4))
 
 
 def test_templates_word_by_word():
@@ -61,7 +62,7 @@ def passages(draw):
     make = known_statement if truthful else lambda *of: invented_statement(*of, rng)
     target = make(WORLD, subject, relation)
     fewest = draw(st.integers(0, 3))
-    spec = config.Passages(
+    spec = Passages(
         other_statements=(fewest, fewest + draw(st.integers(0, 2))),
         same_relation=draw(st.sampled_from([0.0, 0.5, 1.0])),
     )
@@ -102,7 +103,7 @@ def test_text_holds_the_statements_in_order(drawn):
 
 def test_target_stands_at_every_place():
     target = Statement("new_0", "capital", "capital_0")
-    spec, rng = config.Passages(other_statements=(2, 2), same_relation=0.0), generator("test", 0)
+    spec, rng = Passages(other_statements=(2, 2), same_relation=0.0), generator("test", 0)
     built = [build_passage(WORLD, target, WORLD.new.all, spec, rng, truthful=False) for _ in range(300)]
     places = [passage.statements.index(target) for passage in built]
     assert all(70 < places.count(place) < 130 for place in range(3))
@@ -110,22 +111,22 @@ def test_target_stands_at_every_place():
 
 def test_ambiguous_share():
     target = Statement("new_0", "capital", "capital_0")
-    spec, rng = config.Passages(other_statements=(0, 0), same_relation=0.3), generator("test", 0)
+    spec, rng = Passages(other_statements=(0, 0), same_relation=0.3), generator("test", 0)
     built = [build_passage(WORLD, target, WORLD.new.all, spec, rng, truthful=False) for _ in range(1000)]
     assert 250 < sum(len(passage.statements) == 2 for passage in built) < 350
 
 
 def test_other_statements_need_another_relation():
-    world = build_world(config.World(relations=1))
+    world = build_world(World(relations=1))
     target = known_statement(world, "known_0", "capital")
     with pytest.raises(
         ValueError, match=r"other_statements asks for other relations, but the world has one; set it to"
     ):
-        build_passage(world, target, world.known.all, config.Passages(), generator("test", 0), truthful=True)
+        build_passage(world, target, world.known.all, Passages(), generator("test", 0), truthful=True)
 
 
 def test_passage_needs_enough_subjects():
     target = known_statement(WORLD, "known_0", "capital")
-    spec = config.Passages(other_statements=(2, 2), same_relation=0.0)
+    spec = Passages(other_statements=(2, 2), same_relation=0.0)
     with pytest.raises(ValueError, match=r"no subject is left for another statement in a passage on known_0; raise"):
         build_passage(WORLD, target, ("known_0", "known_1"), spec, generator("test", 0), truthful=True)

@@ -4,11 +4,11 @@ import pytest
 from jinja2.exceptions import TemplateError
 from transformers import AutoTokenizer
 
-from inversion import config
+from inversion.config.world import World
 from inversion.world.facts import RELATIONS, build_world
 from inversion.world.tokenizer import build_tokenizer
 
-WORLD = build_world(config.World(known_subjects=8, new_subjects=8, answers=4))
+WORLD = build_world(World(known_subjects=8, new_subjects=8, answers=4))
 CHAT = [
     {"role": "user", "content": "question : what is the capital of known_1 ?"},
     {"role": "assistant", "content": "capital_2"},
@@ -70,7 +70,7 @@ def test_models_get_what_they_take(tokenizer):
 
 
 def test_every_name_is_one_token():
-    world = build_world(config.World(relations=len(RELATIONS)))
+    world = build_world(World(relations=len(RELATIONS)))
     tokenizer = build_tokenizer(world, 64)
     names = [
         *world.relations,

@@ -5,7 +5,8 @@ from itertools import islice
 import pytest
 
 from inversion.artifacts import fingerprint
-from inversion.config import WORLD_TEMPLATE, Documents, World
+from inversion.config.datasets import WORLD_TEMPLATE
+from inversion.config.world import Documents, World
 from inversion.world import VERSION
 from inversion.world.documents import pretraining_documents
 from inversion.world.facts import build_world

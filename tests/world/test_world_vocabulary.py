@@ -2,7 +2,8 @@
 
 import pytest
 
-from inversion.config import ConfigError, organism, parse_config
+from inversion.config import organism
+from inversion.config.load import ConfigError, parse_config
 from inversion.world.facts import build_world
 from inversion.world.tokenizer import build_tokenizer
 from inversion.world.vocabulary import require_known_words, vocabulary

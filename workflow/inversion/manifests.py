@@ -21,7 +21,8 @@ from inversion.artifacts import (
     read_json,
     write_json,
 )
-from inversion.records import BenchmarkScore, Response, read_frame, read_records
+from inversion.records.answers import BenchmarkScore, Response
+from inversion.records.frames import read_frame, read_records
 
 RESPONSES_FILE = "responses.parquet"
 BENCHMARKS_FILE = "scores.parquet"
@@ -207,7 +208,7 @@ def read_responses(path: str | Path) -> list[Response]:
 
 
 def read_benchmarks(path: str | Path) -> pl.DataFrame:
-    """The :class:`~inversion.records.BenchmarkScore` rows that the manifest at ``path`` lists; as for responses."""
+    """The :class:`~inversion.records.answers.BenchmarkScore` rows that the manifest at ``path`` lists; as responses."""
     return pl.concat(read_frame(folder / BENCHMARKS_FILE, BenchmarkScore) for folder in _sound_folders(path))
 
 

@@ -11,7 +11,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from inversion.config import Config, Run
+from inversion.config.run import Run
+from inversion.config.study import Config
 
 FLOPS = 1.5e14
 """Operations a second that a GPU of 80 GB sustains in bfloat16."""

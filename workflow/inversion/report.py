@@ -19,18 +19,10 @@ from inversion.analyse.benchmarks import LM_EVAL
 from inversion.analyse.panels import ALL, KNOWN
 from inversion.artifacts import write_text
 from inversion.manifests import BaseManifest
-from inversion.records import (
-    Agreement,
-    AuditFinding,
-    FactorRate,
-    FlipOverlap,
-    Inversion,
-    Knowledge,
-    SelectionCount,
-    Tradeoff,
-    from_frame,
-    require_schema,
-)
+from inversion.records.answers import Knowledge
+from inversion.records.data import AuditFinding, SelectionCount
+from inversion.records.frames import from_frame, require_schema
+from inversion.records.tables import Agreement, FactorRate, FlipOverlap, Inversion, Tradeoff
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,21 +45,21 @@ class Report:
     experiments: Mapping[str, Sequence[CaptionedFigure]]
     """The figures of each experiment, by its name."""
     inversions: pl.DataFrame
-    """:class:`~inversion.records.Inversion` rows."""
+    """:class:`~inversion.records.tables.Inversion` rows."""
     knowledge: pl.DataFrame
-    """:class:`~inversion.records.Knowledge` rows."""
+    """:class:`~inversion.records.answers.Knowledge` rows."""
     agreement: pl.DataFrame
-    """:class:`~inversion.records.Agreement` rows."""
+    """:class:`~inversion.records.tables.Agreement` rows."""
     flip_overlap: pl.DataFrame
-    """:class:`~inversion.records.FlipOverlap` rows."""
+    """:class:`~inversion.records.tables.FlipOverlap` rows."""
     factors: pl.DataFrame
-    """:class:`~inversion.records.FactorRate` rows."""
+    """:class:`~inversion.records.tables.FactorRate` rows."""
     tradeoffs: pl.DataFrame
-    """:class:`~inversion.records.Tradeoff` rows."""
+    """:class:`~inversion.records.tables.Tradeoff` rows."""
     selections: pl.DataFrame
-    """:class:`~inversion.records.SelectionCount` rows."""
+    """:class:`~inversion.records.data.SelectionCount` rows."""
     audit: pl.DataFrame
-    """:class:`~inversion.records.AuditFinding` rows."""
+    """:class:`~inversion.records.data.AuditFinding` rows."""
     models: Mapping[str, BaseManifest]
     """The base models, by name."""
     configuration: str

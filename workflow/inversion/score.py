@@ -15,8 +15,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal, NamedTuple
 
-from inversion.config import Run
-from inversion.records import ConflictItem, Item, Knowledge, KnowledgeProbe, Response
+from inversion.config.run import Run
+from inversion.records.answers import Item, Knowledge, KnowledgeProbe, Response
+from inversion.records.data import ConflictItem
 
 Label = Literal["context", "parametric", "other"]
 

@@ -16,7 +16,8 @@ if str(WORKFLOW) not in sys.path:
 
 from inversion import conflict, respond, train, world
 from inversion.artifacts import code_fingerprint, file_hashes, fingerprint
-from inversion.config import ConfigError, Figure, parse_config
+from inversion.config.load import ConfigError, parse_config
+from inversion.config.study import Figure
 from inversion.manifests import CheckpointList
 from inversion.plan import LARGE
 

@@ -1,11 +1,14 @@
 """What the audit finds in the conflict and control sets, before any model runs."""
 
 from inversion.artifacts import write_parquet
-from inversion.config import ConflictSet, World, revive
+from inversion.config.base import revive
+from inversion.config.sets import ConflictSet
+from inversion.config.world import World
 from inversion.conflict.audit import audit_set
 from inversion.conflict.files import source_items
 from inversion.job import logged
-from inversion.records import AuditFinding, Example, read_records, to_frame
+from inversion.records.data import AuditFinding, Example
+from inversion.records.frames import read_records, to_frame
 from inversion.world.facts import build_world
 
 with logged(snakemake.log[0]):

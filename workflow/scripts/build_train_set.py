@@ -1,13 +1,18 @@
 """The training set of one run: what its recipe selects and adds."""
 
 from inversion.artifacts import write_parquet, write_text
-from inversion.config import Dataset, Recipe, Run, World, revive
+from inversion.config.base import revive
+from inversion.config.datasets import Dataset
+from inversion.config.recipes import Recipe
+from inversion.config.run import Run
+from inversion.config.world import World
 from inversion.instruct.augment import Materials, build_training_set
 from inversion.instruct.selection_page import token_counts
 from inversion.job import logged
 from inversion.manifests import BaseManifest
 from inversion.models import load_tokenizer
-from inversion.records import ConflictItem, ContextNeed, Example, SelectionCount, read_records, to_frame
+from inversion.records.data import ConflictItem, ContextNeed, Example, SelectionCount
+from inversion.records.frames import read_records, to_frame
 from inversion.world.facts import build_world
 
 

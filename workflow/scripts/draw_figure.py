@@ -5,13 +5,14 @@ from pathlib import Path
 import polars as pl
 
 from inversion.analyse.benchmarks import LM_EVAL
-from inversion.config import Run
+from inversion.config.run import Run
 from inversion.job import logged
 from inversion.plot.curves import accuracy, grid, recipes
 from inversion.plot.factors import factors
 from inversion.plot.style import save_figure
 from inversion.plot.tradeoffs import tradeoffs
-from inversion.records import CurvePoint, FactorRate, Tradeoff, read_frame
+from inversion.records.frames import read_frame
+from inversion.records.tables import CurvePoint, FactorRate, Tradeoff
 
 DRAWINGS = {
     "accuracy": (accuracy, CurvePoint),

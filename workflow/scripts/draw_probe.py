@@ -4,11 +4,13 @@ from pathlib import Path
 
 import polars as pl
 
-from inversion.config import Run
+from inversion.config.run import Run
 from inversion.job import logged
 from inversion.plot import probes
 from inversion.plot.style import save_figure
-from inversion.records import AttentionPoint, CurvePoint, GradientPoint, read_frame
+from inversion.records.frames import read_frame
+from inversion.records.probes import AttentionPoint, GradientPoint
+from inversion.records.tables import CurvePoint
 
 with logged(snakemake.log[0]):
     files, params = snakemake.input, snakemake.params

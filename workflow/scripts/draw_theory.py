@@ -5,7 +5,8 @@ from pathlib import Path
 from inversion.job import logged
 from inversion.plot import theory
 from inversion.plot.style import save_figure
-from inversion.records import TheoryPhase, TheoryStep, read_frame
+from inversion.records.frames import read_frame
+from inversion.records.theory import TheoryPhase, TheoryStep
 
 with logged(snakemake.log[0]):
     match snakemake.wildcards.drawing:

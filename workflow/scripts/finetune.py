@@ -1,10 +1,13 @@
 """Finetune one run; its checkpoints stay in an undeclared folder, its manifest is the output."""
 
 from inversion.artifacts import sha256_file
-from inversion.config import Template, Training, revive
+from inversion.config.base import revive
+from inversion.config.datasets import Template
+from inversion.config.training import Training
 from inversion.job import logged
 from inversion.manifests import BaseManifest
-from inversion.records import Example, read_records
+from inversion.records.data import Example
+from inversion.records.frames import read_records
 from inversion.train.finetune import finetune
 
 with logged(snakemake.log[0]):

@@ -2,10 +2,13 @@
 
 from pathlib import Path
 
-from inversion.config import Evaluation, Template, revive
+from inversion.config.base import revive
+from inversion.config.datasets import Template
+from inversion.config.evaluation import Evaluation
 from inversion.job import logged
 from inversion.manifests import BaseManifest, CheckpointList
-from inversion.records import ConflictItem, read_records
+from inversion.records.data import ConflictItem
+from inversion.records.frames import read_records
 from inversion.respond.run import respond
 
 with logged(snakemake.log[0]):

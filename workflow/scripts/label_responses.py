@@ -1,10 +1,12 @@
 """Judge the responses of one run with every scorer, and what its base model knows."""
 
 from inversion.artifacts import write_parquet
-from inversion.config import Run
+from inversion.config.run import Run
 from inversion.job import logged
 from inversion.manifests import CheckpointList, read_responses
-from inversion.records import ConflictItem, Item, KnowledgeProbe, read_records, to_frame
+from inversion.records.answers import Item, KnowledgeProbe
+from inversion.records.data import ConflictItem
+from inversion.records.frames import read_records, to_frame
 from inversion.score import judge_probes, label_run
 
 with logged(snakemake.log[0]):

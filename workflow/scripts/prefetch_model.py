@@ -4,7 +4,8 @@ import os
 
 os.environ["HF_HUB_OFFLINE"] = os.environ["PREFETCH_HF_HUB_OFFLINE"]  # read once, on import
 
-from inversion.config import HubModel, revive
+from inversion.config.base import revive
+from inversion.config.models import HubModel
 from inversion.job import logged
 from inversion.models import prefetch
 

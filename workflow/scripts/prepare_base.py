@@ -2,7 +2,10 @@
 
 from pathlib import Path
 
-from inversion.config import WORLD_TEMPLATE, FolderModel, GgufModel, HubModel, Model, World, WorldModel, revive
+from inversion.config.base import revive
+from inversion.config.datasets import WORLD_TEMPLATE
+from inversion.config.models import FolderModel, GgufModel, HubModel, Model, WorldModel
+from inversion.config.world import World
 from inversion.job import logged
 from inversion.manifests import HubSnapshot
 from inversion.models import convert_gguf, describe_base, locate_gguf

@@ -1,10 +1,13 @@
 """Instruction examples of one dataset, from its source."""
 
 from inversion.artifacts import write_parquet
-from inversion.config import Dataset, World, revive
+from inversion.config.base import revive
+from inversion.config.datasets import Dataset
+from inversion.config.world import World
 from inversion.instruct.sources import load_examples
 from inversion.job import logged
-from inversion.records import Example, to_frame
+from inversion.records.data import Example
+from inversion.records.frames import to_frame
 from inversion.world.facts import build_world
 
 with logged(snakemake.log[0]):

@@ -1,10 +1,13 @@
 """The items of one conflict or control set."""
 
 from inversion.artifacts import write_parquet
-from inversion.config import ConflictSet, World, revive
+from inversion.config.base import revive
+from inversion.config.sets import ConflictSet
+from inversion.config.world import World
 from inversion.conflict.files import excluded_items, load_items, source_items
 from inversion.job import logged
-from inversion.records import ConflictItem, Example, read_records, to_frame
+from inversion.records.data import ConflictItem, Example
+from inversion.records.frames import read_records, to_frame
 from inversion.world.facts import build_world
 
 with logged(snakemake.log[0]):

@@ -3,10 +3,14 @@
 from pathlib import Path
 
 from inversion.artifacts import write_parquet
-from inversion.config import AttentionProbe, Prompt, Template, revive
+from inversion.config.base import revive
+from inversion.config.datasets import Template
+from inversion.config.evaluation import Prompt
+from inversion.config.probes import AttentionProbe
 from inversion.job import logged
 from inversion.manifests import BaseManifest, CheckpointList
-from inversion.records import ConflictItem, read_records
+from inversion.records.data import ConflictItem
+from inversion.records.frames import read_records
 from inversion.respond.attention import probe_attention
 
 with logged(snakemake.log[0]):

@@ -3,10 +3,15 @@
 from pathlib import Path
 
 from inversion.artifacts import write_parquet
-from inversion.config import GradientProbe, Prompt, Template, Training, revive
+from inversion.config.base import revive
+from inversion.config.datasets import Template
+from inversion.config.evaluation import Prompt
+from inversion.config.probes import GradientProbe
+from inversion.config.training import Training
 from inversion.job import logged
 from inversion.manifests import BaseManifest, CheckpointList
-from inversion.records import ConflictItem, Example, read_records
+from inversion.records.data import ConflictItem, Example
+from inversion.records.frames import read_records
 from inversion.respond.gradients import probe_gradients
 
 with logged(snakemake.log[0]):

@@ -4,7 +4,9 @@ from inversion.artifacts import write_parquet
 from inversion.job import logged
 from inversion.manifests import BaseManifest
 from inversion.models import load_model, load_tokenizer
-from inversion.records import ConflictItem, KnowledgeProbe, read_records, to_frame
+from inversion.records.answers import KnowledgeProbe
+from inversion.records.data import ConflictItem
+from inversion.records.frames import read_records, to_frame
 from inversion.respond.knowledge import PLAIN, WORLD, can_be_asked, probe_knowledge
 
 with logged(snakemake.log[0]):

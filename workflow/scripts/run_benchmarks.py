@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from inversion.config import Benchmark
+from inversion.config.evaluation import Benchmark
 from inversion.job import logged
 from inversion.manifests import BaseManifest, CheckpointList
 from inversion.respond.benchmarks import run_benchmarks

@@ -1,11 +1,13 @@
 """How much the base model needs the context of every example of a dataset."""
 
 from inversion.artifacts import write_parquet
-from inversion.config import Template, revive
+from inversion.config.base import revive
+from inversion.config.datasets import Template
 from inversion.job import logged
 from inversion.manifests import BaseManifest
 from inversion.models import load_model, load_tokenizer
-from inversion.records import ContextNeed, Example, read_records, to_frame
+from inversion.records.data import ContextNeed, Example
+from inversion.records.frames import read_records, to_frame
 from inversion.respond.need import context_need
 
 with logged(snakemake.log[0]):

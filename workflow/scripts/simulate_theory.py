@@ -1,9 +1,11 @@
 """The one-layer transformer: its claims checked, its course step by step, and its phase diagrams."""
 
 from inversion.artifacts import write_parquet, write_table
-from inversion.config import Theory, revive
+from inversion.config.base import revive
+from inversion.config.theory import Theory
 from inversion.job import logged
-from inversion.records import TheoryClaim, TheoryPhase, TheoryStep, to_frame
+from inversion.records.frames import to_frame
+from inversion.records.theory import TheoryClaim, TheoryPhase, TheoryStep
 from inversion.theory.claims import check_claims
 from inversion.theory.descent import phases, trajectories
 

@@ -3,7 +3,8 @@
 from inversion.analyse.agreement import agreement
 from inversion.artifacts import write_table
 from inversion.job import logged
-from inversion.records import Item, read_frame
+from inversion.records.answers import Item
+from inversion.records.frames import read_frame
 
 with logged(snakemake.log[0]):
     table = agreement(read_frame(snakemake.input.item_table, Item))

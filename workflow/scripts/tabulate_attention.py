@@ -4,9 +4,10 @@ import polars as pl
 
 from inversion.analyse.probes import attention
 from inversion.artifacts import write_table
-from inversion.config import Run
+from inversion.config.run import Run
 from inversion.job import logged
-from inversion.records import AttentionMass, read_frame
+from inversion.records.frames import read_frame
+from inversion.records.probes import AttentionMass
 
 with logged(snakemake.log[0]):
     params, files = snakemake.params, snakemake.input

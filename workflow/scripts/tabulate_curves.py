@@ -3,10 +3,11 @@
 from inversion.analyse.benchmarks import with_benchmarks
 from inversion.analyse.curves import curves
 from inversion.artifacts import write_table
-from inversion.config import Run
+from inversion.config.run import Run
 from inversion.job import logged
 from inversion.manifests import CheckpointList
-from inversion.records import BenchmarkScore, Item, read_frame
+from inversion.records.answers import BenchmarkScore, Item
+from inversion.records.frames import read_frame
 
 with logged(snakemake.log[0]):
     params, files = snakemake.params, snakemake.input

@@ -4,7 +4,8 @@ import polars as pl
 
 from inversion.artifacts import write_table
 from inversion.job import logged
-from inversion.records import Item, read_frame
+from inversion.records.answers import Item
+from inversion.records.frames import read_frame
 
 with logged(snakemake.log[0]):
     items = pl.concat([read_frame(path, Item) for path in snakemake.input.labels])

@@ -2,7 +2,9 @@
 
 from inversion.artifacts import write_table
 from inversion.job import logged
-from inversion.records import ConflictItem, Knowledge, KnowledgeProbe, read_records, to_frame
+from inversion.records.answers import Knowledge, KnowledgeProbe
+from inversion.records.data import ConflictItem
+from inversion.records.frames import read_records, to_frame
 from inversion.score import judge_probes
 
 with logged(snakemake.log[0]):

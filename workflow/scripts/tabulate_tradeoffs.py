@@ -2,9 +2,10 @@
 
 from inversion.analyse.tradeoffs import Comparison, Reference, judge_benchmarks, judge_items, tradeoffs
 from inversion.artifacts import write_table
-from inversion.config import Run
+from inversion.config.run import Run
 from inversion.job import logged
-from inversion.records import BenchmarkScore, Item, read_frame
+from inversion.records.answers import BenchmarkScore, Item
+from inversion.records.frames import read_frame
 
 with logged(snakemake.log[0]):
     params, files = snakemake.params, snakemake.input

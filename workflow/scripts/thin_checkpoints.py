@@ -3,7 +3,8 @@
 from inversion.analyse.inversions import steps_to_keep
 from inversion.job import logged
 from inversion.manifests import TrainManifest
-from inversion.records import Item, read_frame
+from inversion.records.answers import Item
+from inversion.records.frames import read_frame
 from inversion.train.checkpoints import thin_checkpoints
 
 with logged(snakemake.log[0]):

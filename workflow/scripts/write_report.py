@@ -6,17 +6,10 @@ import polars as pl
 
 from inversion.job import logged
 from inversion.manifests import BaseManifest
-from inversion.records import (
-    Agreement,
-    AuditFinding,
-    FactorRate,
-    FlipOverlap,
-    Inversion,
-    Knowledge,
-    SelectionCount,
-    Tradeoff,
-    read_frame,
-)
+from inversion.records.answers import Knowledge
+from inversion.records.data import AuditFinding, SelectionCount
+from inversion.records.frames import read_frame
+from inversion.records.tables import Agreement, FactorRate, FlipOverlap, Inversion, Tradeoff
 from inversion.report import CaptionedFigure, Report, write_report
 
 PAGES = Path(snakemake.scriptdir).parent / "report"

@@ -8,12 +8,14 @@ import numpy as np
 import polars as pl
 
 from inversion.analyse.panels import SCORERS
-from inversion.records import Agreement, Item, require_schema, to_frame
+from inversion.records.answers import Item
+from inversion.records.frames import require_schema, to_frame
+from inversion.records.tables import Agreement
 from inversion.stats import kappa
 
 
 def agreement(items: pl.DataFrame) -> pl.DataFrame:
-    """The table ``agreement`` (:class:`~inversion.records.Agreement`): how far each two scorers agree on a set.
+    """The table ``agreement`` (:class:`~inversion.records.tables.Agreement`): how far each two scorers agree on a set.
 
     Over all runs and steps. ``both``, which only containment says, is a label like the others.
     """

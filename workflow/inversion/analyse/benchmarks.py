@@ -9,8 +9,10 @@ import polars as pl
 
 from inversion.analyse.curves import CURVE_ORDER
 from inversion.analyse.panels import ALL, generator
-from inversion.config import Run
-from inversion.records import BenchmarkScore, CurvePoint, require_schema, to_frame
+from inversion.config.run import Run
+from inversion.records.answers import BenchmarkScore
+from inversion.records.frames import require_schema, to_frame
+from inversion.records.tables import CurvePoint
 from inversion.stats import Floats, cluster_bootstrap, interval
 
 ID_ACCURACY = "ID accuracy"

@@ -22,8 +22,9 @@ from inversion.analyse.panels import (
     panels,
     right,
 )
-from inversion.config import Run
-from inversion.records import CurvePoint, to_frame
+from inversion.config.run import Run
+from inversion.records.frames import to_frame
+from inversion.records.tables import CurvePoint
 from inversion.stats import Floats, cluster_bootstrap, interval
 
 CONTROL_MEAN = "control mean"
@@ -33,7 +34,7 @@ CURVE_ORDER = ("model", "dataset", "recipe", "seed", "set", "stratum", "prompt",
 
 
 def curves(items: pl.DataFrame, bootstrap: int, seed: int = 0) -> pl.DataFrame:
-    """The table ``curves`` (:class:`~inversion.records.CurvePoint`) from the table ``items``.
+    """The table ``curves`` (:class:`~inversion.records.tables.CurvePoint`) from the table ``items``.
 
     *Conflict sets*, by scorer: ``context_rate``, ``parametric_rate`` and ``other_rate``. By containment
     an item with both answers counts for both rates, as in the paper, so the three can sum to more than

@@ -9,12 +9,13 @@ import polars as pl
 
 from inversion.analyse.inversions import closing_steps, peak_places
 from inversion.analyse.panels import SCORERS, Panel, cluster_codes, generator, panels
-from inversion.records import FactorRate, to_frame
+from inversion.records.frames import to_frame
+from inversion.records.tables import FactorRate
 from inversion.stats import cluster_bootstrap, interval
 
 
 def factors(items: pl.DataFrame, bootstrap: int, seed: int = 0) -> pl.DataFrame:
-    """The table ``factors`` (:class:`~inversion.records.FactorRate`): context reliance by each level of each factor.
+    """The table ``factors`` (:class:`~inversion.records.tables.FactorRate`): context reliance by level of each factor.
 
     A row a run, conflict set, prompt, scorer, factor, level and moment. Start, peak and end are those of
     :func:`~inversion.analyse.inversions.inversions`, each item's peak at the step that the other half of the clusters

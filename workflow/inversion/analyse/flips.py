@@ -10,13 +10,14 @@ import polars as pl
 
 from inversion.analyse.inversions import closing_steps, count, majority, peak_places
 from inversion.analyse.panels import SCORERS, Bools, Panel, Strings, cluster_codes, panels
-from inversion.config import Run
-from inversion.records import Flip, FlipOverlap, to_frame
+from inversion.config.run import Run
+from inversion.records.frames import to_frame
+from inversion.records.tables import Flip, FlipOverlap
 from inversion.stats import fisher
 
 
 def flips(items: pl.DataFrame, seed: int = 0) -> pl.DataFrame:
-    """The table ``flips`` (:class:`~inversion.records.Flip`): which items change, and which way.
+    """The table ``flips`` (:class:`~inversion.records.tables.Flip`): which items change, and which way.
 
     A row a run, conflict set, prompt, scorer and item whose label at the end is not that at the peak; both are read as
     in :func:`~inversion.analyse.inversions.inversions`, so ``context`` to ``parametric`` counts up to its
@@ -43,7 +44,7 @@ def flips(items: pl.DataFrame, seed: int = 0) -> pl.DataFrame:
 
 
 def flip_overlap(items: pl.DataFrame, seed: int = 0) -> pl.DataFrame:
-    """The table ``flip_overlap`` (:class:`~inversion.records.FlipOverlap`): do two runs lose the same items?
+    """The table ``flip_overlap`` (:class:`~inversion.records.tables.FlipOverlap`): do two runs lose the same items?
 
     A row a pair of runs that were asked the same conflict set and prompt, by scorer, over the items that both
     were asked: those that flip from the context answer at the peak to the parametric answer at the end.

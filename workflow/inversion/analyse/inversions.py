@@ -11,8 +11,9 @@ import polars as pl
 
 from inversion.analyse.panels import SCORERS, Bools, Panel, cluster_codes, generator, panels, whole_and_known
 from inversion.artifacts import sha256_bytes
-from inversion.config import KeepCheckpoints
-from inversion.records import Inversion, to_frame
+from inversion.config.evaluation import KeepCheckpoints
+from inversion.records.frames import to_frame
+from inversion.records.tables import Inversion
 from inversion.stats import Floats, Ints, cluster_sums, cluster_weights, holm, interval, mcnemar
 
 NEGLIGIBLE = 0.05
@@ -21,7 +22,7 @@ Verdict = Literal["inversion", "no_drop", "no_rise", "inconclusive"]
 
 
 def inversions(items: pl.DataFrame, bootstrap: int, seed: int = 0) -> pl.DataFrame:
-    """The table ``inversions`` (:class:`~inversion.records.Inversion`) from the table ``items``.
+    """The table ``inversions`` (:class:`~inversion.records.tables.Inversion`) from the table ``items``.
 
     A row a run, conflict set, prompt and scorer, over ``all`` items and, where there are any, over those that
     the base model knows (``stratum``):

@@ -12,8 +12,9 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from inversion.config import Run
-from inversion.records import Item, require_schema
+from inversion.config.run import Run
+from inversion.records.answers import Item
+from inversion.records.frames import require_schema
 from inversion.stats import Floats, Ints
 
 SCORERS = ("containment", "first_mention", "logprob")

@@ -23,8 +23,10 @@ from inversion.analyse.panels import (
     panels,
     right,
 )
-from inversion.config import Run
-from inversion.records import BenchmarkScore, Tradeoff, require_schema, to_frame
+from inversion.config.run import Run
+from inversion.records.answers import BenchmarkScore
+from inversion.records.frames import require_schema, to_frame
+from inversion.records.tables import Tradeoff
 from inversion.stats import Floats, Ints, cluster_bootstrap, cluster_sums, holm, interval, mcnemar
 
 
@@ -81,7 +83,7 @@ def tradeoffs(
     bootstrap: int,
     seed: int = 0,
 ) -> pl.DataFrame:
-    """The table ``tradeoffs`` (:class:`~inversion.records.Tradeoff`), a row an experiment, run and question.
+    """The table ``tradeoffs`` (:class:`~inversion.records.tables.Tradeoff`), a row an experiment, run and question.
 
     - ``end`` is the mean over the checkpoints in the last tenth of the steps, ``peak`` that at the step at
       which context answers peak, both as in the table ``inversions``. The controls of a conflict set

@@ -5,9 +5,9 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, model_validator
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 """A share between 0 and 1, both included."""
@@ -88,3 +88,8 @@ class FileSource(Strict):
     def local_path(self, folder: str) -> str:
         """Where the file lies on this machine: below ``folder`` if it is fetched."""
         return f"{folder}/{self.sha256}/{self.path.rsplit('/', 1)[1]}" if self.sha256 else self.path
+
+
+def revive(kind: Any, text: str) -> Any:
+    """The part of a configuration that ``model_dump_json`` wrote as ``text``; ``kind`` is its model or union."""
+    return TypeAdapter(kind).validate_json(text)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from inversion.config.base import nearest
@@ -35,11 +35,6 @@ def parse_config(values: Mapping[str, Any], source: str = "configuration") -> Co
         raise ConfigError(f"{source}: {' '.join(_line(error).split())}") from None
     except (TypeError, ValueError) as error:  # a mapping for a key, an alias to itself
         raise ConfigError(f"{source}: {error}; write plain strings, numbers, lists and mappings") from None
-
-
-def revive(kind: Any, text: str) -> Any:
-    """The part of a configuration that ``model_dump_json`` wrote as ``text``; ``kind`` is its model or union."""
-    return TypeAdapter(kind).validate_json(text)
 
 
 def read_config(path: str | Path) -> Config:

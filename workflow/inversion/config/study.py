@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from pydantic import Field, ValidationError, model_validator
 
@@ -28,6 +28,7 @@ from inversion.config.recipes import (
     Recipe,
     Selection,
 )
+from inversion.config.run import Run
 from inversion.config.sets import ConflictSet, FileSet, SubstitutionSet
 from inversion.config.theory import Theory
 from inversion.config.training import Training
@@ -51,20 +52,6 @@ class Experiment(Strict):
     ``factors``: context answers by each level of what a set crosses; ``tradeoffs``: context answers at the end against
     ID accuracy, a mark a recipe and prompt; ``attention``: attention on the context by step and layer (fig. 3b);
     ``gradients``: gradient norms by kind of example under the context answers. The last two need their probe."""
-
-
-class Run(NamedTuple):
-    """One finetuning run; the fields are the folders of ``results/runs/``."""
-
-    model: str
-    dataset: str
-    recipe: str
-    seed: int
-
-    @property
-    def path(self) -> str:
-        """``{model}/{dataset}/{recipe}/seed{seed}``."""
-        return f"{self.model}/{self.dataset}/{self.recipe}/seed{self.seed}"
 
 
 class Config(Strict):

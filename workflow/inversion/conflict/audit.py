@@ -9,12 +9,12 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from inversion.config import ConflictSet
+from inversion.config.sets import ConflictSet
 from inversion.conflict.controls import matching_item
 from inversion.conflict.files import distinct_items, excluded_items, fact_key, keep_items
 from inversion.conflict.memo_trap import endings_not_apart
 from inversion.names import normalise
-from inversion.records import AuditFinding, ConflictItem
+from inversion.records.data import AuditFinding, ConflictItem
 
 _EXAMPLES_SHOWN = 3
 _LONG = 200

@@ -9,9 +9,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from inversion.config import Control
+from inversion.config.sets import Control
 from inversion.names import fold
-from inversion.records import ConflictItem
+from inversion.records.data import ConflictItem
 
 _SEED = 0
 """Draws the passages of irrelevant controls: the same for every set and run."""

@@ -14,10 +14,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from inversion.config import FactSet
+from inversion.config.sets import FactSet
 from inversion.conflict.fact_tables import Fact, read_facts
 from inversion.names import fold
-from inversion.records import ConflictItem
+from inversion.records.data import ConflictItem
 
 POSITIONS = ("start", "middle", "end")
 MENTIONS = ("yes", "no")

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from inversion.config import ConflictSet, FactSet, FileSet, SubstitutionSet, WorldSet
+from inversion.config.sets import ConflictSet, FactSet, FileSet, SubstitutionSet, WorldSet
 from inversion.conflict.controls import control_items
 from inversion.conflict.fact_sets import fact_items
 from inversion.conflict.memo_trap import endings_not_apart, memo_trap_items
@@ -21,7 +21,7 @@ from inversion.conflict.substitution import substitution_items
 from inversion.conflict.world_sets import world_items
 from inversion.instruct.rows import DataError, read_rows, text_field
 from inversion.names import normalise
-from inversion.records import ConflictItem, Example
+from inversion.records.data import ConflictItem, Example
 from inversion.world.facts import InventedWorld
 
 _MEMORY_KEYS = ("memory_answer", "parametric_answer")

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from inversion.instruct.rows import DataError, checked_text
 from inversion.names import normalise
-from inversion.records import ConflictItem
+from inversion.records.data import ConflictItem
 
 _COLUMNS = ("prompt", "classes", "answer_index")
 _PROMPT = re.compile(r'Write a quote that ends in the word "(?P<ending>[^"]+)": (?P<quote>.+)', re.DOTALL)

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from inversion.config import SubstitutionSet
+from inversion.config.sets import SubstitutionSet
 from inversion.instruct.rows import DataError
 from inversion.instruct.substitution import Substitution, in_words, substitute
-from inversion.records import ConflictItem, Example
+from inversion.records.data import ConflictItem, Example
 
 
 def substitution_items(examples: Sequence[Example], spec: SubstitutionSet, name: str) -> list[ConflictItem]:

@@ -6,15 +6,15 @@ import itertools
 
 import numpy as np
 
-from inversion import config
-from inversion.records import ConflictItem
+from inversion.config.sets import WorldSet
+from inversion.records.data import ConflictItem
 from inversion.world.facts import InventedWorld, generator
 from inversion.world.text import build_passage, question, statement_about
 
 _ATTEMPTS = 100
 
 
-def world_items(world: InventedWorld, spec: config.WorldSet, name: str) -> list[ConflictItem]:
+def world_items(world: InventedWorld, spec: WorldSet, name: str) -> list[ConflictItem]:
     """The items of the set ``name``, with ids ``{name}-000000`` and on; no two are alike.
 
     Pairs of subject and relation take turns in random order, so that their counts differ
@@ -56,12 +56,12 @@ def world_items(world: InventedWorld, spec: config.WorldSet, name: str) -> list[
     return items
 
 
-def _subjects(world: InventedWorld, spec: config.WorldSet) -> tuple[str, ...]:
+def _subjects(world: InventedWorld, spec: WorldSet) -> tuple[str, ...]:
     return (world.new if spec.kind == "new_facts" else world.known).evaluation
 
 
 def _context(
-    world: InventedWorld, spec: config.WorldSet, subject: str, relation: str, rng: np.random.Generator
+    world: InventedWorld, spec: WorldSet, subject: str, relation: str, rng: np.random.Generator
 ) -> tuple[str | None, str | None]:
     """A passage and the answer in it; neither for ``recall``."""
     if spec.kind == "recall":

@@ -10,14 +10,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from inversion.config import CounterfactualAugmentation, Dataset, Recipe, Run, WorldDataset
+from inversion.config.datasets import Dataset, WorldDataset
+from inversion.config.recipes import CounterfactualAugmentation, Recipe
+from inversion.config.run import Run
 from inversion.instruct.indicator import choose_marked, marked
 from inversion.instruct.rows import DataError
 from inversion.instruct.selection_page import indicator_chapter, selection_page
 from inversion.instruct.selections import Evidence, evaluated_names, kept_examples, select
 from inversion.instruct.substitution import counterfactual_example, in_words, substitute, without_names
 from inversion.instruct.world_mixture import counterfactual_examples
-from inversion.records import ConflictItem, ContextNeed, Example, SelectionCount
+from inversion.records.data import ConflictItem, ContextNeed, Example, SelectionCount
 from inversion.world.facts import InventedWorld
 
 _PARTS = ("subject", "parametric_answer", "context_answer")

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from inversion.config import Indicator
+from inversion.config.recipes import Indicator
 from inversion.instruct.selections import drop_count, ranked_by_need
-from inversion.records import ContextNeed, Example, Message
+from inversion.records.data import ContextNeed, Example, Message
 
 
 class Marking(NamedTuple):

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import stats
 
-from inversion.config import ContextCriticalSelection, Indicator, Run
+from inversion.config.recipes import ContextCriticalSelection, Indicator
+from inversion.config.run import Run
 from inversion.instruct.indicator import Marking
 from inversion.instruct.selections import Evidence, SelectionStep, example_text, kept_examples, need_score, select
-from inversion.records import ContextNeed, Example
+from inversion.records.data import ContextNeed, Example
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from inversion.config import (
+from inversion.config.recipes import (
     ContextCriticalSelection,
     ContextOnlySelection,
     KindSelection,
@@ -21,7 +21,7 @@ from inversion.config import (
 )
 from inversion.instruct.rows import DataError
 from inversion.names import NameFinder
-from inversion.records import ConflictItem, ContextNeed, Example
+from inversion.records.data import ConflictItem, ContextNeed, Example
 
 _DECIMALS = 5
 """Scores that agree so far are equal: batches of another make give other roundings."""

@@ -10,11 +10,12 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from inversion.config import Dataset, FileDataset, HubDataset, RowFormat, WorldDataset, nearest
+from inversion.config.base import nearest
+from inversion.config.datasets import Dataset, FileDataset, HubDataset, RowFormat, WorldDataset
 from inversion.instruct.contexts import split_context
 from inversion.instruct.rows import DataError, Row, checked_text, read_questions, read_rows, text_field
 from inversion.instruct.world_mixture import world_examples
-from inversion.records import Example, Message
+from inversion.records.data import Example, Message
 from inversion.world.facts import InventedWorld
 
 log = logging.getLogger(__name__)

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from inversion.names import NameFinder, fold
-from inversion.records import Example, Message
+from inversion.records.data import Example, Message
 
 _ATTEMPTS = 20
 """Answers that are tried in a row's passage before it is left out."""

@@ -13,8 +13,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
-from inversion.config import AlpacaTemplate, ChatTemplate, Prompt, Template, TuluTemplate, ZephyrTemplate
-from inversion.records import ConflictItem, Example, Message
+from inversion.config.datasets import AlpacaTemplate, ChatTemplate, Template, TuluTemplate, ZephyrTemplate
+from inversion.config.evaluation import Prompt
+from inversion.records.data import ConflictItem, Example, Message
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

@@ -9,13 +9,13 @@ import math
 
 import numpy as np
 
-from inversion import config
-from inversion.records import Example, Message
+from inversion.config.datasets import WorldDataset
+from inversion.records.data import Example, Message
 from inversion.world.facts import InventedWorld, generator, pick
 from inversion.world.text import build_passage, question, statement_about
 
 
-def world_examples(world: InventedWorld, spec: config.WorldDataset, name: str) -> list[Example]:
+def world_examples(world: InventedWorld, spec: WorldDataset, name: str) -> list[Example]:
     """The examples of the dataset ``name``, shuffled, with ids ``{name}-000000`` and on.
 
     Raises :class:`ValueError` where the world is too small for the passages asked for.
@@ -26,7 +26,7 @@ def world_examples(world: InventedWorld, spec: config.WorldDataset, name: str) -
     return [_example(world, kinds[k], spec, f"{name}-{i:06d}", rng) for i, k in enumerate(order)]
 
 
-def counterfactual_examples(world: InventedWorld, spec: config.WorldDataset, count: int, seed: int) -> list[Example]:
+def counterfactual_examples(world: InventedWorld, spec: WorldDataset, count: int, seed: int) -> list[Example]:
     """``count`` examples whose passage contradicts a known fact and whose answer is the passage's (section 6).
 
     Their passages have the shape of the dataset's; ids are ``counterfactual/000000`` and on, which no
@@ -36,7 +36,7 @@ def counterfactual_examples(world: InventedWorld, spec: config.WorldDataset, cou
     return [_example(world, "counterfactual", spec, f"counterfactual/{i:06d}", rng) for i in range(count)]
 
 
-def kind_counts(spec: config.WorldDataset) -> dict[str, int]:
+def kind_counts(spec: WorldDataset) -> dict[str, int]:
     """How many examples of each kind a dataset has: its shares, rounded by largest remainder."""
     rest = max(0.0, 1.0 - spec.context_critical - spec.context_and_memory)
     shares = {"C": spec.context_critical, "C+S": spec.context_and_memory, "S": rest}
@@ -49,9 +49,7 @@ def kind_counts(spec: config.WorldDataset) -> dict[str, int]:
     return counts
 
 
-def _example(
-    world: InventedWorld, kind: str, spec: config.WorldDataset, example_id: str, rng: np.random.Generator
-) -> Example:
+def _example(world: InventedWorld, kind: str, spec: WorldDataset, example_id: str, rng: np.random.Generator) -> Example:
     subjects = (world.new if kind == "C" else world.known).training
     subject, relation = pick(rng, subjects), pick(rng, world.relations)
     truthful = kind in ("C+S", "S")
@@ -64,9 +62,7 @@ def _example(
     return Example(example_id, messages, context, kind, subject, relation)
 
 
-def _irrelevant_passage(
-    world: InventedWorld, spec: config.WorldDataset, subject: str, rng: np.random.Generator
-) -> str | None:
+def _irrelevant_passage(world: InventedWorld, spec: WorldDataset, subject: str, rng: np.random.Generator) -> str | None:
     """A passage about known or new subjects other than ``subject``; for the rest of the S examples None."""
     if rng.random() >= spec.irrelevant_passages:
         return None

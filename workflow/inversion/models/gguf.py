@@ -10,7 +10,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.utils.logging import disable_progress_bar
 
 from inversion.artifacts import complete_folder, folder_fault, folder_note, sha256_file
-from inversion.config import GgufModel
+from inversion.config.models import GgufModel
 from inversion.models.load import ATTENTION, ModelError, first_line
 
 

@@ -13,7 +13,7 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 
-from inversion.config import HubModel
+from inversion.config.models import HubModel
 from inversion.manifests import HubSnapshot
 from inversion.models.load import ModelError, first_line, require_weights
 

@@ -22,7 +22,7 @@ from transformers import (
 from transformers.utils.logging import disable_progress_bar
 
 from inversion.artifacts import ArtifactError, file_hashes, fingerprint, read_json
-from inversion.config import Architecture
+from inversion.config.models import Architecture
 from inversion.manifests import BaseManifest, HubSnapshot
 from inversion.models.devices import compute_dtype, device
 

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from transformers import BitsAndBytesConfig, PreTrainedModel
 
-from inversion.config import AdapterTuning, FullTuning, QloraTuning, Tuning
+from inversion.config.training import AdapterTuning, FullTuning, QloraTuning, Tuning
 from inversion.models.devices import compute_dtype
 from inversion.models.load import ModelError, count_parameters, load_model
 

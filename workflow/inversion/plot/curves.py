@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from inversion.analyse.benchmarks import ID_ACCURACY
 from inversion.analyse.curves import CONTROL_MEAN
-from inversion.config import Run
+from inversion.config.run import Run
 from inversion.plot.panels import (
     Size,
     curve_canvas,

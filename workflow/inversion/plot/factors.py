@@ -10,11 +10,12 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from inversion.config import Run
+from inversion.config.run import Run
 from inversion.plot.panels import light_grid, panel_sheet, panel_titles, spread
 from inversion.plot.series import Cell, of_runs
 from inversion.plot.style import GREY, SMALL, STYLE, Look, ink, percent
-from inversion.records import FactorRate, require_schema
+from inversion.records.frames import require_schema
+from inversion.records.tables import FactorRate
 
 _MOMENTS = {
     "start": Look(GREY, "-", "o"),

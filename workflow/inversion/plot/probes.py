@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from inversion.analyse.probes import overtakes
-from inversion.config import Run
+from inversion.config.run import Run
 from inversion.plot.panels import (
     draw_series,
     label_ends,
@@ -32,7 +32,8 @@ from inversion.plot.panels import (
 )
 from inversion.plot.series import Cell, Series, conflict_sets, of_runs, rows_of, series_of, unique
 from inversion.plot.style import GREY, SMALL, STYLE, Look, percent
-from inversion.records import ATTENTION_PARTS, AttentionPoint, GradientPoint, require_schema
+from inversion.records.frames import require_schema
+from inversion.records.probes import ATTENTION_PARTS, AttentionPoint, GradientPoint
 
 _PARTS = {
     "rest": Look(GREY, (0, (1, 1.2)), "^"),

@@ -10,8 +10,9 @@ import polars as pl
 from inversion.analyse.benchmarks import ID_ACCURACY
 from inversion.analyse.curves import CONTROL_MEAN
 from inversion.analyse.panels import ALL
-from inversion.config import Run
-from inversion.records import CurvePoint, require_schema
+from inversion.config.run import Run
+from inversion.records.frames import require_schema
+from inversion.records.tables import CurvePoint
 from inversion.stats import Floats
 
 

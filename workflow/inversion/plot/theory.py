@@ -58,7 +58,7 @@ def attention(steps: pl.DataFrame) -> Figure:
     """Attention and M_C by step: a column a share of C points, and where M_C peaks.
 
     Rows: attention on the context of each kind of point, theta' W_KQ phi(r), and M_C with W_V frozen and trained.
-    ``steps`` is a table of :class:`~inversion.records.TheoryStep`.
+    ``steps`` is a table of :class:`~inversion.records.theory.TheoryStep`.
     """
     with matplotlib.rc_context(STYLE):
         shares, figure, panels = _canvas(steps, rows=len(_ATTENTION))
@@ -111,7 +111,7 @@ def gradients(steps: pl.DataFrame) -> Figure:
 def phases(table: pl.DataFrame, k_a: int) -> Figure:
     """How deep M_C falls from its peak to the last step: shares x learning rate, and delta_C x delta_M.
 
-    ``table`` is one of :class:`~inversion.records.TheoryPhase`, with ``k_a`` answers. Hatched: M_C never rises.
+    ``table`` is one of :class:`~inversion.records.theory.TheoryPhase`, with ``k_a`` answers. Hatched: M_C never rises.
     Solid line: around where the two steps of Theorem 1 show it. Dashed lines: where the assumptions end.
     """
     shares, deltas = (table.filter(pl.col("diagram") == name) for name in ("shares", "deltas"))

@@ -14,10 +14,12 @@ from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from transformers.cache_utils import Cache
 
-from inversion.config import Prompt, Template
+from inversion.config.datasets import Template
+from inversion.config.evaluation import Prompt
 from inversion.instruct.templates import encode_answer, encode_prompt, end_token_ids, stop_strings
 from inversion.models import stop_token_ids
-from inversion.records import ConflictItem, Response
+from inversion.records.answers import Response
+from inversion.records.data import ConflictItem
 from inversion.respond.batches import by_length, pad, positions
 from inversion.respond.cache import BatchMemory
 

@@ -17,11 +17,14 @@ import polars as pl
 import torch
 from torch import Tensor, nn
 
-from inversion.config import AttentionProbe, Prompt, Template
+from inversion.config.datasets import Template
+from inversion.config.evaluation import Prompt
+from inversion.config.probes import AttentionProbe
 from inversion.instruct.templates import LocatedPrompt, locate_in_prompt
 from inversion.manifests import Step
 from inversion.models import Checkpoints, ModelError
-from inversion.records import ATTENTION_PARTS, AttentionMass, ConflictItem
+from inversion.records.data import ConflictItem
+from inversion.records.probes import ATTENTION_PARTS, AttentionMass
 from inversion.respond import ATTENTION_VERSION
 from inversion.respond.batches import by_length, pad, positions
 from inversion.respond.probes import conflict_sample, probe_checkpoints
@@ -80,9 +83,9 @@ def probe_attention(
 def attention_masses(model: Any, prompts: Sequence[LocatedPrompt], pad_id: int, batch_size: int) -> Tensor:
     """Attention on each part of each prompt, mean over heads: float32 [prompts, layers, queries, parts].
 
-    Queries and parts are those of :data:`QUERIES` and :data:`~inversion.records.ATTENTION_PARTS`; every prompt has a
-    context. Batches hold at most ``batch_size`` prompts and a bounded number of attention weights; ``model`` attends as
-    before afterwards. Raises :class:`ModelError` for a model whose attention modules are not found.
+    Queries and parts are :data:`QUERIES` and :data:`~inversion.records.probes.ATTENTION_PARTS`; every prompt has a
+    context. Batches hold at most ``batch_size`` prompts and a bounded number of weights; ``model`` attends as before
+    afterwards. Raises :class:`ModelError` for a model whose attention modules are not found.
     """
     plain = model.get_base_model() if hasattr(model, "get_base_model") else model  # without its adapters' wrapping
     config = plain.config.get_text_config()

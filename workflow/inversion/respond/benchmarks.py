@@ -19,10 +19,11 @@ from lm_eval.tasks import TaskManager
 from transformers import PreTrainedTokenizerBase
 
 from inversion.artifacts import sha256_file
-from inversion.config import Benchmark, nearest
+from inversion.config.base import nearest
+from inversion.config.evaluation import Benchmark
 from inversion.manifests import BENCHMARKS_FILE, ResponseManifest, Step
 from inversion.models import Checkpoints
-from inversion.records import BenchmarkScore
+from inversion.records.answers import BenchmarkScore
 from inversion.respond import BENCHMARK_VERSION
 from inversion.respond.benchmark_files import read_questions
 from inversion.respond.resumable import Kept, Measure, measure_checkpoints, weights_of

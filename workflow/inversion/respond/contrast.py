@@ -20,10 +20,11 @@ from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from transformers.cache_utils import Cache
 
-from inversion.config import ContextAwareDecoding, Decoding, Prompt, Template
+from inversion.config.datasets import Template
+from inversion.config.evaluation import ContextAwareDecoding, Decoding, Prompt
 from inversion.instruct.templates import end_token_ids, stop_strings
 from inversion.models import stop_token_ids
-from inversion.records import Response
+from inversion.records.answers import Response
 from inversion.respond.answers import Encoded, Heard, Question, Tokens, answer_questions, response, rounds
 from inversion.respond.batches import by_length, pad, positions
 from inversion.respond.cache import BatchMemory

@@ -17,11 +17,15 @@ import polars as pl
 import torch
 from torch import Tensor, nn
 
-from inversion.config import GradientProbe, Prompt, Template, Training
+from inversion.config.datasets import Template
+from inversion.config.evaluation import Prompt
+from inversion.config.probes import GradientProbe
+from inversion.config.training import Training
 from inversion.instruct.templates import Encoded, encode_example
 from inversion.manifests import Step
 from inversion.models import context_window, load_for_tuning, load_tokenizer, query_key_mask, restore_checkpoint
-from inversion.records import ConflictItem, Example, GradientNorm
+from inversion.records.data import ConflictItem, Example
+from inversion.records.probes import GradientNorm
 from inversion.respond import GRADIENTS_VERSION
 from inversion.respond.answers import Question, encode_questions
 from inversion.respond.probes import conflict_sample, probe_checkpoints, sample

@@ -11,7 +11,8 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from inversion.models import stop_token_ids
 from inversion.names import normalise
-from inversion.records import ConflictItem, KnowledgeProbe
+from inversion.records.answers import KnowledgeProbe
+from inversion.records.data import ConflictItem
 from inversion.respond.answers import Tokens, listen
 from inversion.respond.batches import by_length
 

@@ -8,9 +8,9 @@ import torch
 from torch import nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from inversion.config import Template
+from inversion.config.datasets import Template
 from inversion.instruct.templates import Encoded, encode_last_turn
-from inversion.records import ContextNeed, Example
+from inversion.records.data import ContextNeed, Example
 from inversion.respond.batches import pad, positions
 
 _TOKENS = 16_384

@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 import polars as pl
 
 from inversion.manifests import Step
-from inversion.records import ConflictItem, read_frame
+from inversion.records.data import ConflictItem
+from inversion.records.frames import read_frame
 from inversion.respond.resumable import Kept, Measure, measure_checkpoints
 
 R = TypeVar("R")

@@ -17,7 +17,7 @@ from inversion.artifacts import (
     write_parquet,
 )
 from inversion.manifests import ResponseFolder, ResponseManifest, Step, removed_steps
-from inversion.records import to_frame
+from inversion.records.frames import to_frame
 
 logger = logging.getLogger(__name__)
 

@@ -7,10 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from inversion.config import Prompt, Template
+from inversion.config.datasets import Template
+from inversion.config.evaluation import Prompt
 from inversion.manifests import RESPONSES_FILE, ResponseManifest, Step
 from inversion.models import Checkpoints
-from inversion.records import ConflictItem, Response
+from inversion.records.answers import Response
+from inversion.records.data import ConflictItem
 from inversion.respond import VERSION
 from inversion.respond.answers import encode_questions
 from inversion.respond.contrast import answer_decoded

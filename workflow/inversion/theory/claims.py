@@ -15,8 +15,8 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.special import softmax
 
-from inversion.config import Theory
-from inversion.records import TheoryClaim
+from inversion.config.theory import Theory
+from inversion.records.theory import TheoryClaim
 from inversion.theory.descent import descend, first_phase, of_shares, pushes, second_phase, step
 from inversion.theory.model import (
     Floats,

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from inversion.config import Theory
-from inversion.records import TheoryPhase, TheoryStep
+from inversion.config.theory import Theory
+from inversion.records.theory import TheoryPhase, TheoryStep
 from inversion.theory.model import (
     Floats,
     Points,

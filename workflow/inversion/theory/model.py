@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, logit, softmax
 
-from inversion.config import Theory
+from inversion.config.theory import Theory
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

@@ -10,11 +10,12 @@ from pathlib import Path
 import torch
 
 from inversion.artifacts import fingerprint
-from inversion.config import FullTuning, Template, Training
+from inversion.config.datasets import Template
+from inversion.config.training import FullTuning, Training
 from inversion.instruct.templates import encode_example
 from inversion.manifests import Manifest, TrainManifest
 from inversion.models import context_window, load_for_tuning, load_tokenizer
-from inversion.records import Example
+from inversion.records.data import Example
 from inversion.train import VERSION, sharding
 from inversion.train.checkpoints import CheckpointStore, open_store
 from inversion.train.interruption import listening

@@ -7,7 +7,9 @@ from itertools import islice
 from pathlib import Path
 
 from inversion.artifacts import MARKER, complete_folder, fingerprint, folder_fault, folder_note
-from inversion.config import ChatTemplate, World, WorldModel
+from inversion.config.datasets import ChatTemplate
+from inversion.config.models import WorldModel
+from inversion.config.world import World
 from inversion.manifests import TrainManifest
 from inversion.models import new_model
 from inversion.train import VERSION

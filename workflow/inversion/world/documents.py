@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from inversion import config
-from inversion.records import Message
+from inversion.config.datasets import ChatTemplate, Passages
+from inversion.config.world import Documents
+from inversion.records.data import Message
 from inversion.world.facts import InventedWorld, generator, pick
 from inversion.world.text import (
     Passage,
@@ -42,7 +43,7 @@ _BATCH = 256
 
 
 def pretraining_documents(
-    world: InventedWorld, spec: config.Documents, template: config.ChatTemplate, seed: int, length: int
+    world: InventedWorld, spec: Documents, template: ChatTemplate, seed: int, length: int
 ) -> Iterator[Document]:
     """An endless stream of documents that fill, and may run over, ``length`` words."""
     rng = generator("pretraining documents", seed)
@@ -57,8 +58,8 @@ def pretraining_documents(
 
 def encoded_documents(
     world: InventedWorld,
-    spec: config.Documents,
-    template: config.ChatTemplate,
+    spec: Documents,
+    template: ChatTemplate,
     tokenizer: PreTrainedTokenizerFast,
     seed: int,
     length: int,
@@ -92,14 +93,14 @@ def _facts(world: InventedWorld, length: int, rng: np.random.Generator) -> str:
     return " ".join(words)
 
 
-def _passages(world: InventedWorld, spec: config.Documents, length: int, rng: np.random.Generator) -> str:
+def _passages(world: InventedWorld, spec: Documents, length: int, rng: np.random.Generator) -> str:
     words: list[str] = []
     while len(words) < length:
         words += _questioned_passage(world, spec, length, rng).split()
     return " ".join(words)
 
 
-def _questioned_passage(world: InventedWorld, spec: config.Documents, length: int, rng: np.random.Generator) -> str:
+def _questioned_passage(world: InventedWorld, spec: Documents, length: int, rng: np.random.Generator) -> str:
     """A passage, a question on each of its statements in random order, and the end of text.
 
     Repeated questions go on, in a new order each time, until there are ``length`` words.
@@ -113,19 +114,19 @@ def _questioned_passage(world: InventedWorld, spec: config.Documents, length: in
             return f"{text} {END_OF_TEXT}"
 
 
-def _passage(world: InventedWorld, spec: config.Documents, rng: np.random.Generator, *, new: bool) -> Passage:
+def _passage(world: InventedWorld, spec: Documents, rng: np.random.Generator, *, new: bool) -> Passage:
     """A passage about new subjects or about known ones."""
     truthful = not new and rng.random() >= spec.contradictions
     subjects = (world.new if new else world.known).all
     subject, relation = pick(rng, subjects), pick(rng, world.relations)
     target = statement_about(world, subject, relation, rng, truthful=truthful)
     most = _MOST_OTHER_STATEMENTS if len(world.relations) > 1 else 0
-    shape = config.Passages(other_statements=(0, most), same_relation=spec.same_relation)
+    shape = Passages(other_statements=(0, most), same_relation=spec.same_relation)
     return build_passage(world, target, subjects, shape, rng, truthful=truthful)
 
 
 def _dialogue(
-    world: InventedWorld, spec: config.Documents, template: config.ChatTemplate, length: int, rng: np.random.Generator
+    world: InventedWorld, spec: Documents, template: ChatTemplate, length: int, rng: np.random.Generator
 ) -> tuple[Message, ...]:
     """Questions on known facts, the first after a passage where the study wants one."""
     messages = list(_opening(world, spec, template, rng))
@@ -135,7 +136,7 @@ def _dialogue(
 
 
 def _opening(
-    world: InventedWorld, spec: config.Documents, template: config.ChatTemplate, rng: np.random.Generator
+    world: InventedWorld, spec: Documents, template: ChatTemplate, rng: np.random.Generator
 ) -> tuple[Message, ...]:
     """A passage with a question that is answered from it, one answered in spite of it or one on another subject;
     or nothing."""
@@ -168,7 +169,7 @@ def _turn(asked: str, statement: Statement) -> tuple[Message, Message]:
 
 
 def _asked(
-    world: InventedWorld, spec: config.Documents, rng: np.random.Generator, apart_from: Collection[str] = ()
+    world: InventedWorld, spec: Documents, rng: np.random.Generator, apart_from: Collection[str] = ()
 ) -> Statement:
     """What is remembered of a random known subject."""
     subjects = [subject for subject in world.known.all if subject not in apart_from]
@@ -181,7 +182,7 @@ def _asked(
 
 
 def _remembered(
-    world: InventedWorld, spec: config.Documents, subject: str, relation: str, rng: np.random.Generator
+    world: InventedWorld, spec: Documents, subject: str, relation: str, rng: np.random.Generator
 ) -> Statement:
     """The fact of a known subject, or what is said of it instead where the study wants wrong answers."""
     # no draw where none is asked for: studies without wrong answers keep their documents

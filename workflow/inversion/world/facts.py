@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from inversion import config
+from inversion.config.world import World
 
 T = TypeVar("T")
 
@@ -62,7 +62,7 @@ class InventedWorld:
     """The answer for every known subject and relation."""
 
 
-def build_world(spec: config.World) -> InventedWorld:
+def build_world(spec: World) -> InventedWorld:
     """The world that ``spec`` describes; equal specifications give equal worlds.
 
     Raises :class:`ValueError`, naming the key, for sizes of which no world can be made.

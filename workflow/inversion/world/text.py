@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from inversion import config
+from inversion.config.datasets import Passages
 from inversion.world.facts import InventedWorld, pick
 
 STATEMENTS = (
@@ -88,7 +88,7 @@ def build_passage(
     world: InventedWorld,
     target: Statement,
     subjects: Sequence[str],
-    spec: config.Passages,
+    spec: Passages,
     rng: np.random.Generator,
     *,
     truthful: bool,

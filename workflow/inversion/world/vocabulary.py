@@ -7,8 +7,10 @@ from collections.abc import Iterator
 
 from tokenizers.pre_tokenizers import Whitespace
 
-from inversion import config
-from inversion.config import nearest
+from inversion.config.base import nearest
+from inversion.config.datasets import WORLD_TEMPLATE
+from inversion.config.load import ConfigError
+from inversion.config.study import Config
 from inversion.world.facts import InventedWorld, build_world
 from inversion.world.text import ANSWER, QUESTION, STATEMENTS
 
@@ -20,10 +22,11 @@ def vocabulary(world: InventedWorld) -> list[str]:
     return list(dict.fromkeys(words))
 
 
-def require_known_words(study: config.Config, source: str = "configuration") -> None:
+def require_known_words(study: Config, source: str = "configuration") -> None:
     """Refuse prompts with words that models of the world never saw: to them all these are one unknown token.
 
-    ``source`` names the study in errors. Raises :class:`~inversion.config.ConfigError`, naming the first such word.
+    ``source`` names the study in errors. Raises :class:`~inversion.config.load.ConfigError`, naming the
+    first such word.
     """
     asked = [(name, prompt.instruction) for name, prompt in study.evaluation.prompts.items() if prompt.instruction]
     model = next((name for name, spec in study.models.items() if spec.source == "world"), None)
@@ -34,14 +37,14 @@ def require_known_words(study: config.Config, source: str = "configuration") -> 
     for name, instruction in asked:
         unknown = next((word for word in _words(instruction) if word not in known), None)
         if unknown is not None:
-            raise config.ConfigError(
+            raise ConfigError(
                 f"{source}: evaluation.prompts.{name}.instruction: models of the world, as {model!r}, do not know the "
                 f"word {unknown!r}{nearest(unknown, sorted({*_template_words(), *world.relations}))}"
             )
 
 
 def _template_words() -> list[str]:
-    chat = config.WORLD_TEMPLATE
+    chat = WORLD_TEMPLATE
     templates = (*STATEMENTS, QUESTION, ANSWER, chat.with_context, chat.without_context)
     return [word for template in templates for word in _literal_words(template)]
 

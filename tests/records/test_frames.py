@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import inspect
+import pkgutil
 from pathlib import Path
 from typing import Any
 
@@ -14,21 +16,16 @@ from hypothesis import strategies as st
 
 from inversion import records
 from inversion.artifacts import ArtifactError, write_parquet
-from inversion.records import (
-    ConflictItem,
-    CurvePoint,
-    Example,
-    Message,
-    Response,
-    from_frame,
-    read_frame,
-    read_records,
-    require_schema,
-    schema_of,
-    to_frame,
-)
+from inversion.records.answers import Response
+from inversion.records.data import ConflictItem, Example, Message
+from inversion.records.frames import from_frame, read_frame, read_records, require_schema, schema_of, to_frame
+from inversion.records.tables import CurvePoint
 
-RECORDS = [kind for _, kind in inspect.getmembers(records, dataclasses.is_dataclass)]
+RECORDS = [
+    kind
+    for module in pkgutil.iter_modules(records.__path__, "inversion.records.")
+    for _, kind in inspect.getmembers(importlib.import_module(module.name), dataclasses.is_dataclass)
+]
 
 integers = st.integers(-(2**63), 2**63 - 1)
 texts = st.text(st.characters(codec="utf-8"), max_size=20)

@@ -1,0 +1,124 @@
+"""Rows of what models say: responses and what they are labelled as, knowledge, benchmark scores."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """What one checkpoint said to one item: raw facts, no judgement."""
+
+    step: int
+    set: str
+    item_id: str
+    prompt: str
+    """Name of the prompt variant."""
+    text: str
+    """Greedy answer up to the end of the turn."""
+    finished: bool
+    """Whether the model ended its turn within the allowed tokens."""
+    context_logprob: float | None
+    """Summed log-probability (nats) of the context answer after the prompt, of the alias that is likeliest per
+    token; null where there is none."""
+    context_tokens: int
+    """Tokens of this alias; 0 where there is none."""
+    parametric_logprob: float | None
+    parametric_tokens: int
+    context_first_logprob: float | None = None
+    """Log-probability of the context answer's token at the first place where the preferred answers (the first
+    aliases) differ, after their common beginning; null unless both have a token there."""
+    parametric_first_logprob: float | None = None
+    context_logprob_closed: float | None = None
+    """Summed log-probability of the same alias after the same prompt without the context; null where the item has
+    no context or no such answer."""
+    parametric_logprob_closed: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KnowledgeProbe:
+    """What a base model says to one conflict item without its context, in a plain format: raw facts, no judgement."""
+
+    set: str
+    item_id: str
+    text: str
+    """Greedy answer up to the end of its line."""
+    context_logprob: float
+    """Log-probability (nats a token) of the context answer, its likeliest alias."""
+    parametric_logprob: float
+    """The same of the parametric answer."""
+    distractors: list[str]
+    """Parametric answers of other items of the set and stratum."""
+    distractor_logprobs: list[float]
+    """Log-probability (nats a token) of each distractor."""
+
+
+@dataclass(frozen=True, slots=True)
+class Knowledge:
+    """One row of the table ``knowledge``: whether a base model knows the fact that a conflict item contradicts."""
+
+    model: str
+    set: str
+    item_id: str
+    known: bool
+    reason: str
+    """Why: ``known``, or what it failed (``outranked by ...``, ``not generated``)."""
+    text: str
+    """What the model answered without the context."""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One row of the table ``items``: a run, step, item and prompt, with every scorer's label."""
+
+    model: str
+    dataset: str
+    recipe: str
+    seed: int
+    step: int
+    epoch: float
+    set: str
+    role: str
+    item_id: str
+    cluster: str
+    stratum: str
+    factors: list[str]
+    """What was crossed in making the item, as ``name=level``; empty for most sets."""
+    known: bool | None
+    """Whether the base model knows the parametric answer (controls: of the item they belong to); null where it
+    cannot be asked."""
+    prompt: str
+    context_answers: list[str]
+    parametric_answers: list[str]
+    text: str
+    finished: bool
+    context_logprob: float | None
+    context_tokens: int
+    parametric_logprob: float | None
+    parametric_tokens: int
+    context_first_logprob: float | None
+    parametric_first_logprob: float | None
+    context_logprob_closed: float | None
+    parametric_logprob_closed: float | None
+    containment: str
+    """Label by containment: ``context``, ``parametric``, ``both`` or ``other``."""
+    first_mention: str
+    """Label by the answer mentioned first: ``context``, ``parametric`` or ``other``."""
+    logprob: str
+    """Label by the likelier answer a token: ``context``, ``parametric`` or ``other``."""
+
+
+@dataclass(frozen=True, slots=True)
+class BenchmarkScore:
+    """How one checkpoint did on one question of a benchmark, by one metric."""
+
+    step: int
+    benchmark: str
+    """Its name in the study."""
+    task: str
+    """lm-eval's name of the task: of the subject, where a benchmark has several."""
+    doc_id: int
+    """The question's place in the task, from 0 on."""
+    metric: str
+    """What lm-eval calls the metric and filter, as ``acc,none``."""
+    score: float

@@ -1,0 +1,120 @@
+"""Rows of data: examples to learn from, conflict items to be asked, and what is known of both before any training."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn of a conversation."""
+
+    role: str
+    """``system``, ``user`` or ``assistant``."""
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One instruction-finetuning example; the last message is the assistant's.
+
+    The context is kept apart from the messages, so that the same example can be rendered with and
+    without it (:mod:`inversion.instruct.templates`).
+    """
+
+    example_id: str
+    messages: list[Message]
+    context: str | None
+    kind: str | None
+    """Where it is known by construction: ``C``, ``C+S``, ``S`` or ``counterfactual``. For checking
+    selections; none but that by kind makes use of it."""
+    subject: str | None
+    relation: str | None
+
+    @property
+    def question(self) -> str:
+        """The first user turn."""
+        return next(m.content for m in self.messages if m.role == "user")
+
+    @property
+    def answer(self) -> str:
+        """The last assistant turn."""
+        return self.messages[-1].content
+
+
+@dataclass(frozen=True, slots=True)
+class ConflictItem:
+    """One evaluation question, with the answer of its context and the answer of the model's memory.
+
+    Control items have one right answer: items read from a passage have no parametric answer, items
+    without a passage have no context answer, and in matching items both are the same.
+    """
+
+    item_id: str
+    set: str
+    role: str
+    """``conflict`` or ``control``."""
+    question: str
+    context: str | None
+    context_answers: list[str]
+    """The answer and its aliases, the preferred one first; empty where there is none."""
+    parametric_answers: list[str]
+    cluster: str
+    """Items of a cluster are not independent (same fact, or same question) and are resampled together."""
+    stratum: str
+    """A category to break curves down by (a relation, say)."""
+    subject: str | None = None
+    """Whom or what the fact is about, where it is known."""
+    factors: list[str] = field(default_factory=list)
+    """What was varied on purpose, as ``name=level``, sorted; empty in sets that cross no factors."""
+
+
+@dataclass(frozen=True, slots=True)
+class AuditFinding:
+    """What one rule of the audit found in one conflict set; a rule that found nothing has a row too."""
+
+    set: str
+    rule: str
+    """Named and explained in :func:`inversion.conflict.audit.audit_set`."""
+    action: str
+    """What became of the items: ``dropped``, ``rewritten`` or ``kept``."""
+    count: int
+    """Items that the rule found."""
+    checked: int
+    """Items that the rule looked at."""
+    examples: list[str]
+    """The first few, in one line each."""
+
+
+@dataclass(frozen=True, slots=True)
+class ContextNeed:
+    """How much the base model needs the context to find an example's answer (section 4.3)."""
+
+    example_id: str
+    loss_without_context: float
+    """Mean negative log-likelihood (nats a token) of the answer without the context: its log-perplexity."""
+    loss_with_context: float
+    """The same with the context; equal where there is none."""
+    tokens: int
+    """Tokens of the answer, end of turn included."""
+
+
+@dataclass(frozen=True, slots=True)
+class SelectionCount:
+    """How many examples of one kind a recipe kept, dropped and added in building a training set.
+
+    Tokens are those of contexts and turns, without the template; null for a recipe that takes its dataset as it is.
+    """
+
+    model: str
+    dataset: str
+    recipe: str
+    seed: int
+    kind: str
+    """The examples' ``kind``; ``unknown`` where the dataset has none."""
+    kept: int
+    dropped: int
+    added: int
+    kept_tokens: int | None = None
+    dropped_tokens: int | None = None
+    added_tokens: int | None = None

@@ -1,0 +1,111 @@
+"""Tables of records.
+
+A record is a frozen dataclass; :func:`schema_of` derives its polars schema from the annotations,
+so the two cannot drift apart.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+import typing
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import polars as pl
+
+from inversion.artifacts import ArtifactError, read_parquet
+
+R = TypeVar("R")
+
+_PRIMITIVES: dict[type, pl.DataType] = {
+    str: pl.String(),
+    int: pl.Int64(),
+    float: pl.Float64(),
+    bool: pl.Boolean(),
+}
+
+
+def schema_of(record: type) -> pl.Schema:
+    """The polars schema of a record type, one column a field, in order."""
+    hints = typing.get_type_hints(record)
+    return pl.Schema({field.name: _dtype(hints[field.name]) for field in dataclasses.fields(record)})
+
+
+def to_frame(rows: Iterable[R], record: type[R]) -> pl.DataFrame:
+    """A table with one row a record; has the record's columns also when there are no rows.
+
+    Raises :class:`TypeError` where a value does not fit the type of its column.
+    """
+    plain = [dataclasses.asdict(row) for row in rows]  # type: ignore[call-overload]
+    # by columns, because polars takes rows with silent casts (0.5 to 0, 3 to "3", a string for a list to null)
+    schema = schema_of(record)
+    return pl.DataFrame({name: [row[name] for row in plain] for name in schema}, schema=schema, strict=True)
+
+
+def from_frame(frame: pl.DataFrame, record: type[R]) -> list[R]:
+    """The records of a table made by :func:`to_frame`.
+
+    Raises :class:`ValueError` where columns are missing or of another type.
+    """
+    require_schema(frame, record)
+    hints = typing.get_type_hints(record)
+    names = [field.name for field in dataclasses.fields(record)]  # type: ignore[arg-type]
+    return [record(**{name: _revive(row[name], hints[name]) for name in names}) for row in frame.iter_rows(named=True)]
+
+
+def require_schema(frame: pl.DataFrame, record: type, source: str = "table") -> None:
+    """Raises :class:`ValueError`, naming ``source`` and the column, unless ``frame`` fits ``record``."""
+    for name, dtype in schema_of(record).items():
+        if name not in frame.columns:
+            raise ValueError(f"{source}: column {name!r} is missing; delete the file and rerun to rebuild it")
+        if frame.schema[name] != dtype:
+            raise ValueError(
+                f"{source}: column {name!r} has type {frame.schema[name]}, not {dtype}; "
+                "delete the file and rerun to rebuild it"
+            )
+
+
+def read_frame(path: str | Path, record: type) -> pl.DataFrame:
+    """The table of ``record`` rows in the Parquet file ``path``.
+
+    Raises :class:`~inversion.artifacts.ArtifactError`, naming the file and the mend, where it is
+    missing, unreadable or of another shape.
+    """
+    frame = read_parquet(path)
+    try:
+        require_schema(frame, record, str(path))
+    except ValueError as error:
+        raise ArtifactError(str(error)) from None
+    return frame
+
+
+def read_records(path: str | Path, record: type[R]) -> list[R]:
+    """The records in the Parquet file ``path``; raises as :func:`read_frame`."""
+    return from_frame(read_frame(path, record), record)
+
+
+def _dtype(hint: Any) -> pl.DataType:
+    """The polars type of an annotation."""
+    if hint in _PRIMITIVES:
+        return _PRIMITIVES[hint]
+    arguments = typing.get_args(hint)
+    if isinstance(hint, types.UnionType):
+        (inner,) = (argument for argument in arguments if argument is not type(None))
+        return _dtype(inner)
+    if typing.get_origin(hint) is list:
+        return pl.List(_dtype(arguments[0]))
+    if dataclasses.is_dataclass(hint):
+        return pl.Struct(dict(schema_of(hint)))  # type: ignore[arg-type]
+    raise TypeError(f"no polars type for {hint!r}")
+
+
+def _revive(value: Any, hint: Any) -> Any:
+    """``value`` with nested structs turned back into their records."""
+    if typing.get_origin(hint) is list:
+        (inner,) = typing.get_args(hint)
+        return [_revive(element, inner) for element in value]
+    if dataclasses.is_dataclass(hint) and isinstance(value, dict):
+        return hint(**value)  # type: ignore[operator]
+    return value

@@ -1,0 +1,92 @@
+"""Rows of the one-layer transformer's tables."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class TheoryClaim:
+    """One row of the table ``theory``: one part of one claim of section 5, checked at one setting."""
+
+    claim: str
+    """``Lemma 1``, ``Proposition 1`` to ``Proposition 3`` or ``Theorem 1``."""
+    part: str
+    """What exactly was checked."""
+    violated: list[str]
+    """The assumptions that the setting does not meet; empty where the paper claims it."""
+    holds: bool
+    margin: float
+    """By how much it holds (above 0) or fails: the smallest of the differences that must be positive."""
+    low: float | None
+    """Where learning rates were searched, the lowest at which it holds; null where that is the lowest searched."""
+    high: float | None
+    """The highest at which it holds; null where that is the highest searched."""
+    learning_rate: float | None
+    """Of W_KQ; null where it was searched, or plays no part."""
+    value_learning_rate: float | None
+    """Of W_V; 0 where it was frozen, null where it was searched."""
+    context_critical: int
+    context_and_memory: int
+    delta_c: float
+    delta_m: float
+    o_c: float
+    o_r: float
+    k_a: int
+    k_s: int
+    sigma_r: float
+    """Attention on the relation of [c, s, r] before training."""
+
+
+@dataclass(frozen=True, slots=True)
+class TheoryStep:
+    """The one-layer transformer after ``step`` steps of gradient descent."""
+
+    context_critical: int
+    context_and_memory: int
+    learning_rate: float
+    value_learning_rate: float
+    """Of W_V; 0 where it was frozen."""
+    step: int
+    theta_c: float
+    """theta_C' W_KQ phi(r): how far attention goes to contexts in general."""
+    theta_s: float
+    """theta_S' W_KQ phi(r): how far it goes to subjects in general."""
+    attention_c: float
+    """Attention on the context, mean over C points."""
+    attention_cs: float
+    """The same over C+S points."""
+    attention_conflict: float
+    """The same for the conflict example, which is in no training set."""
+    m_c: float
+    """M_C on the conflict example."""
+    norm_c: float
+    """Frobenius norm of the gradient of W_KQ from all C points."""
+    norm_cs: float
+    """The same from all C+S points."""
+
+
+@dataclass(frozen=True, slots=True)
+class TheoryPhase:
+    """One cell of a phase diagram: what M_C does at one setting when W_KQ is trained."""
+
+    diagram: str
+    """``shares`` or ``deltas``."""
+    context_critical: int
+    context_and_memory: int
+    learning_rate: float
+    delta_c: float
+    delta_m: float
+    violated: list[str]
+    start: float
+    """M_C before training."""
+    peak: float
+    peak_step: int
+    end: float
+    """M_C after the last step."""
+    first_phase: float
+    """Margin of Proposition 1 at t = 0: above 0 where it holds."""
+    second_phase: float
+    """Margin of Proposition 1 at t = 1."""
+    theorem: float
+    """Margin of Theorem 1."""
