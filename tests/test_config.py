@@ -465,6 +465,22 @@ def test_a_recipe_changes_only_what_it_names() -> None:
     assert (changed.learning_rate, changed.batch_size, changed.tuning.method) == (0.1, 8, "full")
 
 
+@pytest.mark.parametrize(
+    ("override", "expected"),
+    [
+        ({"epochs": 0.5}, (0.5, None)),
+        ({"max_steps": None}, (2.0, None)),
+        ({"epochs": 0.5, "max_steps": 7}, (0.5, 7)),
+        ({"learning_rate": 0.1}, (2.0, 300)),
+    ],
+)
+def test_a_recipes_epochs_lift_the_limit_on_steps(override: dict[str, Any], expected: tuple[float, int | None]) -> None:
+    study = with_value("recipes.half.training", override)
+    study["training"] |= {"max_steps": 300}
+    training = parse_config(study).training_of("half")
+    assert (training.epochs, training.max_steps) == expected
+
+
 @st.composite
 def schedules(draw: st.DrawFn) -> Training:
     ends: list[int | None] = sorted(draw(st.sets(st.integers(1, 200), max_size=3)))  # type: ignore[assignment]

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inversion.names import NameFinder, fold
+from inversion.names import NameFinder, fold, listed_names, normalise
 
 WORDS = st.text("aAéb c'.-", min_size=1, max_size=8)
 
@@ -35,3 +35,34 @@ def test_the_automaton_finds_what_a_plain_search_finds(names, text):
 def test_names_in_texts(text, found):
     finder = NameFinder(["Côte d'Ivoire", "the Gambia", "Oman", "France", "York", "New York", "...", ""])
     assert sorted(finder.find(text)) == sorted(found)
+
+
+@pytest.mark.parametrize(
+    ("answer", "forms"),
+    [
+        ("Rome", ["Rome"]),
+        ("Washington, D.C.", ["Washington, D.C."]),
+        ("Truth or Dare", ["Truth or Dare"]),
+        ("Nay Pyi Taw (Naypyidaw)", ["Nay Pyi Taw", "Naypyidaw"]),
+        ("La Paz (administrative); Sucre [judicial]", ["La Paz", "Sucre"]),
+        (
+            "Rangoon (Yangon); Naypyidaw or Nay Pyi Taw (administrative)",
+            ["Rangoon", "Yangon", "Naypyidaw", "Nay Pyi Taw"],
+        ),
+        ("Gitega (changed from Bujumbura; or so)", ["Gitega"]),
+        ("Amsterdam; The Hague (seat of government)", ["Amsterdam", "The Hague"]),
+        ("Oslo (Christiania", ["Oslo", "Christiania"]),
+        ("(unknown)", []),
+    ],
+)
+def test_remarks_become_names_of_their_own(answer, forms):
+    whole = [] if forms == [answer] else [answer]
+    assert listed_names(f" {answer} ") == forms + whole
+
+
+@given(answer=st.text(st.sampled_from("aB ;()[]or "), max_size=20).filter(normalise))
+def test_listed_names_are_names_and_keep_the_text(answer):
+    forms = listed_names(answer)
+    assert forms[-1] == answer.strip()
+    assert len(set(forms)) == len(forms)
+    assert all(normalise(form) for form in forms)

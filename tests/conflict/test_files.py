@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 from inversion.config.sets import FileSet, WorldSet
 from inversion.config.world import World
 from inversion.conflict.files import (
-    answer_forms,
     distinct_items,
     excluded_items,
     fact_key,
@@ -146,37 +145,6 @@ def test_a_bad_line_stops_with_its_number(tmp_path, line, reason):
     path.write_bytes(json.dumps(ROWS[0]).encode() + b"\n" + line + b"\n")
     with pytest.raises(DataError, match=rf"c\.jsonl: row 2: {reason}"):
         load_items(FileSet(source="file", path=str(path)), "c")
-
-
-@pytest.mark.parametrize(
-    ("answer", "forms"),
-    [
-        ("Rome", ["Rome"]),
-        ("Washington, D.C.", ["Washington, D.C."]),
-        ("Truth or Dare", ["Truth or Dare"]),
-        ("Nay Pyi Taw (Naypyidaw)", ["Nay Pyi Taw", "Naypyidaw"]),
-        ("La Paz (administrative); Sucre [judicial]", ["La Paz", "Sucre"]),
-        (
-            "Rangoon (Yangon); Naypyidaw or Nay Pyi Taw (administrative)",
-            ["Rangoon", "Yangon", "Naypyidaw", "Nay Pyi Taw"],
-        ),
-        ("Gitega (changed from Bujumbura; or so)", ["Gitega"]),
-        ("Amsterdam; The Hague (seat of government)", ["Amsterdam", "The Hague"]),
-        ("Oslo (Christiania", ["Oslo", "Christiania"]),
-        ("(unknown)", []),
-    ],
-)
-def test_remarks_become_aliases(answer, forms):
-    whole = [] if forms == [answer] else [answer]
-    assert answer_forms(f" {answer} ") == forms + whole
-
-
-@given(answer=st.text(st.sampled_from("aB ;()[]or "), max_size=20).filter(normalise))
-def test_forms_are_names_and_keep_the_answer(answer):
-    forms = answer_forms(answer)
-    assert forms[-1] == answer.strip()
-    assert len(set(forms)) == len(forms)
-    assert all(normalise(form) for form in forms)
 
 
 @pytest.mark.parametrize(

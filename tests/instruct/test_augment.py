@@ -5,7 +5,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inversion.config.datasets import FileDataset, WorldDataset
-from inversion.config.recipes import ContextCriticalSelection, CounterfactualAugmentation, RandomSelection, Recipe
+from inversion.config.recipes import (
+    ContextCriticalSelection,
+    CounterfactualAugmentation,
+    NoFactOverlapSelection,
+    RandomSelection,
+    Recipe,
+)
 from inversion.config.run import Run
 from inversion.config.world import World
 from inversion.instruct.augment import Materials, added_count, build_training_set, selection_counts
@@ -112,6 +118,25 @@ def test_nothing_under_evaluation_is_added(examples):
     texts = [f"{e.question} {e.context}" for e in built.examples if e.kind == "counterfactual"]
     assert len(texts) == 10
     assert not any(name in text for text in texts for name in ("Ada Bm", "Ada Bom", "hing 2?"))
+
+
+def test_answers_that_are_no_facts_bar_nothing(examples):
+    """memo-trap's items have no context, and end in words such as "did" and "many"."""
+    proverb = replace(evaluated()["s"][0], context=None, context_answers=["made"], parametric_answers=["thing"])
+    assert build(examples, recipe(share=0.1, source="qa"), questions=people(10), sets={"s": [proverb]})
+
+
+def test_facts_that_a_selection_removes_do_not_come_back_in_passages(examples):
+    questions = [
+        replace(row, context=f"{row.context} It stands in Burma.") if n < 4 else row for n, row in enumerate(people(18))
+    ]
+    item = replace(evaluated()["s"][0], subject="Myanmar (Burma)")
+    selects = NoFactOverlapSelection(by="no_fact_overlap", sets=("s",))
+    for select, named in (((), True), ((selects,), False)):
+        built = build(examples, recipe(*select, share=0.1, source="qa"), questions=questions, sets={"s": [item]})
+        added = [example for example in built.examples if example.kind == "counterfactual"]
+        assert len(added) == 10
+        assert any("Burma" in example.context for example in added) is named
 
 
 def test_too_few_free_substitutions_stop(examples):

@@ -151,6 +151,12 @@ def test_what_of_a_fact_counts_can_be_chosen():
     assert kept(given, no_overlap("capitals", names=("context_answer",)), evidence=evidence) == ["e0", "e1", "e3"]
 
 
+@pytest.mark.parametrize("text", ["On Myanmar.", "On Burma.", "On Myanmar (Burma)."])
+def test_a_subject_with_another_name_in_brackets_is_named_by_either(text):
+    evidence = Evidence(sets={"capitals": [item(subject="Myanmar (Burma)")]})
+    assert kept([example(0, text), example(1)], no_overlap("capitals"), evidence=evidence) == ["e1"]
+
+
 def test_a_set_without_such_names_stops():
     with pytest.raises(DataError, match="finds no subject in set 'capitals'; name other parts"):
         select(

@@ -6,13 +6,15 @@ from contextlib import contextmanager
 
 import pytest
 import torch
+from transformers import TrainingArguments
 
 from inversion.config.training import FullTuning, LoraTuning, ScheduleSegment, Training
 from inversion.models import load_model
 from inversion.train.checkpoints import CheckpointStore, NoProgressError, open_store
 from inversion.train.finetune import TrainingDataError, finetune, total_steps
 from inversion.train.interruption import SIGNALS, Interrupted
-from inversion.train.run import NonFiniteLossError, _Checkpoints, _Trainer
+from inversion.train.packing import PackedData
+from inversion.train.run import NonFiniteLossError, Optimization, _arguments, _Checkpoints, _Trainer
 
 FULL = FullTuning()
 QUERY_KEY = FullTuning(weights="query_key")
@@ -269,3 +271,31 @@ def test_the_number_of_gpus_is_no_part_of_the_specification(base_folder, example
 )
 def test_total_steps(examples, batch, epochs, max_steps, expected):
     assert total_steps(examples, batch, epochs, max_steps) == expected
+
+
+def rates(base_folder, examples, template, store, **changes):
+    training = PLAIN.model_copy(update={"max_steps": 4, **changes})
+    manifest = run(base_folder, examples, template, store, training)
+    return [point.learning_rate for point in manifest.loss]
+
+
+def test_a_constant_rate_warms_up(base_folder, examples, template, tmp_path):
+    warmed = rates(base_folder, examples, template, tmp_path / "a", scheduler="constant", warmup_steps=2)
+    assert warmed[0] < warmed[-1] == pytest.approx(1e-3)
+    assert set(rates(base_folder, examples, template, tmp_path / "b", scheduler="constant")) == {1e-3}
+
+
+def test_one_process_trains_on_one_of_several_gpus(base_folder, tmp_path, monkeypatch):
+    """transformers counts GPUs, and its Trainer would spread each packed row over them."""
+    monkeypatch.setattr(TrainingArguments, "_setup_devices", property(lambda self: setattr(self, "_n_gpu", 2)))
+    data = PackedData.of([[1, 2, 3]], [[True] * 3], torch.tensor([[0]], dtype=torch.int32))
+    optimization = Optimization(1e-3, "cosine", {}, 0, 0.0, 1.0, 0, 64)
+    assert _arguments(optimization, data, tmp_path, torch.float32).n_gpu == 1
+
+
+@pytest.mark.parametrize("change", [{"micro_batch_tokens": 64}, {"activation_checkpointing": True}])
+def test_how_a_step_is_shared_out_begins_no_training_anew(base_folder, examples, template, tmp_path, change):
+    run(base_folder, examples, template, tmp_path / "store")
+    before = weights(tmp_path / "store")
+    run(base_folder, examples, template, tmp_path / "store", PLAIN.model_copy(update=change))
+    assert weights(tmp_path / "store") == before

@@ -8,9 +8,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn.functional import scaled_dot_product_attention
 from torch.nn.utils.rnn import pad_sequence
-from transformers import AutoModelForCausalLM, Gemma2Config, Gemma3TextConfig, MistralConfig
+from transformers import (
+    AutoModelForCausalLM,
+    FalconConfig,
+    Gemma2Config,
+    Gemma3TextConfig,
+    Lfm2Config,
+    MistralConfig,
+    OPTConfig,
+    PhiConfig,
+    Qwen3Config,
+)
 
-from inversion.train.attention import _on_cuda, packed_attention, use_packed_attention
+from inversion.models import ModelError
+from inversion.train.attention import _on_cuda, packed_attention, require_sequences_apart, use_packed_attention
 from inversion.train.packing import IGNORED, PackedData, micro_batches, training_order
 
 SMALL = {
@@ -162,3 +173,51 @@ def test_the_kernel_for_gpus_is_asked_for_the_same(window, monkeypatch):
     assert _on_cuda(*on_meta, 9, *asked.values()).shape == expected.shape  # torch's own checks of the arguments
     monkeypatch.setattr("torch.nn.attention.varlen.varlen_attn", attention_in_sequences)
     torch.testing.assert_close(_on_cuda(query, key, value, ends, 9, *asked.values()), expected)
+
+
+# --- families that read along the whole row -----------------------------------------------------
+
+APART = {
+    "phi": PhiConfig(hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=64, vocab_size=96),
+    "opt": OPTConfig(hidden_size=32, num_hidden_layers=2, num_attention_heads=2, ffn_dim=64, vocab_size=96),
+    "qwen3": Qwen3Config(
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=64,
+        vocab_size=96,
+        head_dim=16,
+        num_key_value_heads=2,
+    ),
+}
+TOGETHER = {
+    "falcon": FalconConfig(hidden_size=32, num_hidden_layers=2, num_attention_heads=2, vocab_size=96),
+    "lfm2": Lfm2Config(
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        num_key_value_heads=2,
+        intermediate_size=64,
+        vocab_size=96,
+        layer_types=["conv", "full_attention"],
+    ),
+}
+
+
+def made(config):
+    torch.manual_seed(0)
+    model = AutoModelForCausalLM.from_config(config, attn_implementation="sdpa")
+    use_packed_attention(model)
+    return model
+
+
+@pytest.mark.parametrize("family", APART)
+@pytest.mark.parametrize("training", [True, False])
+def test_families_that_keep_packed_sequences_apart_pass(family, training):
+    require_sequences_apart(made(APART[family]).train(training))
+
+
+@pytest.mark.parametrize("family", TOGETHER)
+def test_families_that_read_along_the_row_are_refused(family):
+    with pytest.raises(ModelError, match=f"type {family} read what stands before"):
+        require_sequences_apart(made(TOGETHER[family]))

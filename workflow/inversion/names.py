@@ -30,6 +30,24 @@ def fold(text: str) -> str:
     return f" {words} "
 
 
+def listed_names(text: str) -> list[str]:
+    """The names that an answer (or subject) with remarks lists, the first one preferred, and last the whole text.
+
+    Parts stand between semicolons or "or". What stands in brackets is another name if it begins with
+    a capital ("Nay Pyi Taw (Naypyidaw)" gives both), otherwise a remark ("La Paz (administrative)")
+    and no name. A text with neither brackets nor semicolons is a single name.
+    """
+    whole = text.strip()
+    if not re.search(r"[;(\[]", whole):
+        return [whole]
+    forms = []
+    for part in re.split(r"(?:;|\bor\b)(?![^(\[]*[)\]])", whole):
+        remarks = re.findall(r"[(\[]\s*(.*?)\s*(?:[)\]]|$)", part)
+        forms += [re.sub(r"[(\[].*?([)\]]|$)", " ", part), *(name for name in remarks if name[:1].isupper())]
+    names = [" ".join(form.split()) for form in forms if normalise(form)]
+    return list(dict.fromkeys([*names, whole]))
+
+
 class NameFinder:
     """Finds which of many names a text mentions, in one pass over the text however many names there are.
 

@@ -275,8 +275,10 @@ class Config(Strict):
         return [name for name, spec in self.benchmarks.items() if not (alpaca and spec.task == "gsm8k")]
 
     def training_of(self, recipe: str) -> Training:
-        """``training`` with what the recipe changes of it."""
+        """``training`` with what the recipe changes of it; its own ``epochs`` go before the study's ``max_steps``."""
         override = self.recipes[recipe].training
-        changed = {key: getattr(override, key) for key in override.model_fields_set}
+        changed = {key: value for key in override.model_fields_set if (value := getattr(override, key)) is not None}
         kept = self.training.model_dump()
-        return Training.model_validate(kept | {key: value for key, value in changed.items() if value is not None})
+        if "max_steps" in override.model_fields_set or "epochs" in changed:
+            kept["max_steps"] = None
+        return Training.model_validate(kept | changed)

@@ -108,7 +108,8 @@ class Training(Strict):
 
 
 class TrainingOverride(Strict):
-    """What a recipe changes of ``training``; a key left out keeps the study's value."""
+    """What a recipe changes of ``training``; a key left out keeps the study's value, but ``epochs`` lift its
+    ``max_steps``."""
 
     epochs: PositiveFloat | None = None
     max_steps: PositiveInt | None = None

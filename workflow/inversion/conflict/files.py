@@ -20,7 +20,7 @@ from inversion.conflict.memo_trap import endings_not_apart, memo_trap_items
 from inversion.conflict.substitution import substitution_items
 from inversion.conflict.world_sets import world_items
 from inversion.instruct.rows import DataError, read_rows, text_field
-from inversion.names import normalise
+from inversion.names import listed_names, normalise
 from inversion.records.data import ConflictItem, Example
 from inversion.world.facts import InventedWorld
 
@@ -118,32 +118,14 @@ def fact_key(item: ConflictItem) -> tuple[str, frozenset[str], frozenset[str]]:
     )
 
 
-def answer_forms(answer: str) -> list[str]:
-    """The names that an answer with remarks lists, the first one preferred, and last the answer as it stands.
-
-    Parts stand between semicolons or "or". What stands in brackets is another name if it begins with
-    a capital ("Nay Pyi Taw (Naypyidaw)" gives both), otherwise a remark ("La Paz (administrative)")
-    and no name. An answer with neither brackets nor semicolons is a single name.
-    """
-    whole = answer.strip()
-    if not re.search(r"[;(\[]", whole):
-        return [whole]
-    forms = []
-    for part in re.split(r"(?:;|\bor\b)(?![^(\[]*[)\]])", whole):
-        remarks = re.findall(r"[(\[]\s*(.*?)\s*(?:[)\]]|$)", part)
-        forms += [re.sub(r"[(\[].*?([)\]]|$)", " ", part), *(name for name in remarks if name[:1].isupper())]
-    names = [" ".join(form.split()) for form in forms if normalise(form)]
-    return list(dict.fromkeys([*names, whole]))
-
-
 def _item(row: Mapping[str, Any], name: str, number: int) -> ConflictItem:
     """The item of one row; raises :class:`ValueError` with what is wrong with it."""
     keys = [key for key in _MEMORY_KEYS if row.get(key) is not None]
     if len(keys) != 1:
         raise ValueError(f"it must have one of the keys {' and '.join(map(repr, _MEMORY_KEYS))}, it has {len(keys)}")
     question = _text(row, "question").strip()
-    context_answers = answer_forms(_answer(row, "answer"))
-    parametric_answers = answer_forms(_answer(row, keys[0]))
+    context_answers = listed_names(_answer(row, "answer"))
+    parametric_answers = listed_names(_answer(row, keys[0]))
     shared = set(map(normalise, context_answers)) & set(map(normalise, parametric_answers))
     if shared:
         raise ValueError(f"'answer' and {keys[0]!r} are both {min(shared)!r}, which is no conflict")

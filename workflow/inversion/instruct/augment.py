@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fractions
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -16,9 +16,17 @@ from inversion.config.run import Run
 from inversion.instruct.indicator import choose_marked, marked
 from inversion.instruct.rows import DataError
 from inversion.instruct.selection_page import indicator_chapter, selection_page
-from inversion.instruct.selections import Evidence, evaluated_names, kept_examples, select
+from inversion.instruct.selections import (
+    Evidence,
+    barred_names,
+    evaluated_names,
+    example_text,
+    kept_examples,
+    select,
+)
 from inversion.instruct.substitution import counterfactual_example, in_words, substitute, without_names
 from inversion.instruct.world_mixture import counterfactual_examples
+from inversion.names import NameFinder
 from inversion.records.data import ConflictItem, ContextNeed, Example, SelectionCount
 from inversion.world.facts import InventedWorld
 
@@ -78,7 +86,11 @@ def build_training_set(
     matched = {name: other.select for name, other in materials.matched.items()}
     steps = select(examples, recipe.select, run.seed, Evidence(need, materials.sets, matched))
     kept = kept_examples(examples, steps)
-    added, note = counterfactuals(recipe.augment, len(kept), materials, run.seed) if recipe.augment else Added([], "")
+    added, note = (
+        counterfactuals(recipe.augment, len(kept), materials, run.seed, barred_names(recipe.select, materials.sets))
+        if recipe.augment
+        else Added([], "")
+    )
     everything = [*examples, *added]
     _require_unique(everything)
     tokens = None
@@ -102,16 +114,19 @@ def added_count(spec: CounterfactualAugmentation, examples: int) -> int:
     return max(1, round(examples * share / (1 - share)))
 
 
-def counterfactuals(spec: CounterfactualAugmentation, examples: int, materials: Materials, seed: int) -> Added:
+def counterfactuals(
+    spec: CounterfactualAugmentation, examples: int, materials: Materials, seed: int, barred: Collection[str] = ()
+) -> Added:
     """What to add to so many examples: from the data that ``spec`` names, or else from the invented world.
 
-    Substitutions whose question or answers name a subject or answer under evaluation are left out; the world's
-    examples are about subjects that evaluation never asks for. Raises :class:`~inversion.instruct.rows.DataError`
+    Substitutions whose question or answers name a subject or answer under evaluation are left out, and those that hold
+    one of the ``barred`` names anywhere, be it in the passage. The world's examples are about subjects that evaluation
+    never asks for. Raises :class:`~inversion.instruct.rows.DataError`
     where there is no world to draw from, or too few substitutions are left.
     """
     count = added_count(spec, examples)
     if spec.dataset is not None:
-        return _substitutions(spec.dataset, count, materials, seed)
+        return _substitutions(spec.dataset, count, materials, seed, barred)
     if materials.world is None or not isinstance(materials.dataset, WorldDataset):
         raise DataError(
             "counterfactual examples without `augment.dataset` exist for datasets with `source: world` only"
@@ -125,10 +140,18 @@ def spread(examples: Sequence[Example], added: Sequence[Example], seed: int) -> 
     return [combined[i] for i in np.random.default_rng(seed).permutation(len(combined))] if added else combined
 
 
-def _substitutions(source: str, count: int, materials: Materials, seed: int) -> Added:
+def _substitutions(source: str, count: int, materials: Materials, seed: int, barred: Collection[str]) -> Added:
     rows, left_out = substitute(materials.questions, seed)
-    items = [item for of_set in materials.sets.values() for item in of_set if item.role == "conflict"]
+    # memo-trap's items have no context, and their answers are everyday words ("did", "many") and no facts
+    items = [
+        item
+        for of_set in materials.sets.values()
+        for item in of_set
+        if item.role == "conflict" and item.context is not None
+    ]
     free = without_names(rows, evaluated_names(items, _PARTS))
+    finder = NameFinder(barred)
+    free = [row for row in free if not finder.find(example_text(counterfactual_example(row)))]
     found = (
         f"Of the {len(materials.questions)} rows of {source}, {len(rows)} have an answer that can be exchanged "
         f"(left out: {in_words(left_out)}); {len(rows) - len(free)} of these name a subject or answer under evaluation"

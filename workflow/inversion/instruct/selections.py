@@ -20,7 +20,7 @@ from inversion.config.recipes import (
     Selection,
 )
 from inversion.instruct.rows import DataError
-from inversion.names import NameFinder
+from inversion.names import NameFinder, listed_names
 from inversion.records.data import ConflictItem, ContextNeed, Example
 
 _DECIMALS = 5
@@ -123,11 +123,14 @@ def example_text(example: Example) -> str:
 
 
 def evaluated_names(items: Iterable[ConflictItem], parts: Collection[str]) -> list[str]:
-    """The names of the items' facts, sorted: of each the ``parts`` subject, parametric_answer, context_answer."""
+    """The names of the items' facts, sorted: of each the ``parts`` subject, parametric_answer, context_answer.
+
+    A subject with another name in brackets ("Myanmar (Burma)") is named by either.
+    """
     names: set[str] = set()
     for item in items:
         if "subject" in parts and item.subject:
-            names.add(item.subject)
+            names.update(listed_names(item.subject))
         if "parametric_answer" in parts:
             names.update(item.parametric_answers)
         if "context_answer" in parts:
@@ -180,9 +183,15 @@ def _score(example: Example, score: NeedScore, scores: Mapping[str, ContextNeed]
     return found
 
 
-def _by_names(
-    examples: Sequence[Example], selection: NoFactOverlapSelection, sets: Mapping[str, Sequence[ConflictItem]]
-) -> _Choice:
+def barred_names(selections: Iterable[Selection], sets: Mapping[str, Sequence[ConflictItem]]) -> list[str]:
+    """The names that selections by ``no_fact_overlap`` want in no example.
+
+    Raises :class:`~inversion.instruct.rows.DataError` where a set has none of what they name.
+    """
+    return [name for each in selections if isinstance(each, NoFactOverlapSelection) for name in _names_of(each, sets)]
+
+
+def _names_of(selection: NoFactOverlapSelection, sets: Mapping[str, Sequence[ConflictItem]]) -> list[str]:
     names: list[str] = []
     for name in selection.sets:
         of_set = evaluated_names(sets[name], selection.names)
@@ -192,7 +201,13 @@ def _by_names(
                 "name other parts of a fact under `names`"
             )
         names += of_set
-    finder = NameFinder(names)
+    return names
+
+
+def _by_names(
+    examples: Sequence[Example], selection: NoFactOverlapSelection, sets: Mapping[str, Sequence[ConflictItem]]
+) -> _Choice:
+    finder = NameFinder(_names_of(selection, sets))
     found = [finder.find(example_text(example)) for example in examples]
     reasons = {
         example.example_id: "names " + ", ".join(hits) for example, hits in zip(examples, found, strict=True) if hits

@@ -15,6 +15,9 @@ from inversion.models.load import ModelError, count_parameters, load_model
 
 SEPARATE_QUERY_KEY = ("q_proj", "k_proj")
 FUSED_QUERY_KEY_VALUE = "query_key_value"
+FUSED_BY_HEAD = ("gpt_neox", "bloom")
+"""Types of models whose fused projection is laid out per head as [q | k | v]; others (Falcon) have layouts of their own
+under the same name."""
 
 
 def load_for_tuning(folder: str | Path, digest: str, tuning: Tuning) -> Any:
@@ -51,7 +54,7 @@ def prepare_tuning(model: PreTrainedModel, digest: str, tuning: Tuning) -> Any:
     Query-key tuning trains ``q_proj`` and ``k_proj``; where query, key and value are one fused
     projection (GPT-NeoX), gradients of the value rows are zeroed, so that these rows stay as they were.
     An adapter's saved configuration names its base by ``digest``, never by a path of this machine.
-    Raises :class:`ModelError` for a model with neither.
+    Raises :class:`ModelError` for a model with neither, or fused in another layout.
     """
     targets = _query_key_modules(model) if tuning.weights == "query_key" else None
     match tuning:
@@ -78,9 +81,8 @@ def prepare_tuning(model: PreTrainedModel, digest: str, tuning: Tuning) -> Any:
                 parameter.requires_grad_(targets is None or any(f".{target}." in name for target in targets))
             trained = [p for p in model.parameters() if p.requires_grad]
     if targets == [FUSED_QUERY_KEY_VALUE]:
-        head_size = model.config.hidden_size // model.config.num_attention_heads
         for parameter in trained:
-            _freeze_value_rows(parameter, head_size)
+            _freeze_value_rows(parameter, _head_size(model))
     return tuned
 
 
@@ -93,7 +95,8 @@ def query_key_mask(model: nn.Module, name: str, parameter: nn.Parameter) -> torc
     """Which entries of the parameter ``name`` belong to query and key projections: a mask that broadcasts to its shape.
 
     None where none do. Of a fused projection (GPT-NeoX) all but the value rows; the first half of an adapter on it,
-    from which query, key and value alike are made, counts whole.
+    from which query, key and value alike are made, counts whole. Raises :class:`ModelError` for a fused projection of
+    another layout.
     """
     if any(f".{target}." in name for target in SEPARATE_QUERY_KEY):
         return torch.ones((), dtype=torch.bool)
@@ -101,8 +104,7 @@ def query_key_mask(model: nn.Module, name: str, parameter: nn.Parameter) -> torc
         return None
     if "lora_A" in name:
         return torch.ones((), dtype=torch.bool)
-    config: Any = model.config
-    return _without_value_rows(parameter, config.hidden_size // config.num_attention_heads)
+    return _without_value_rows(parameter, _head_size(model))
 
 
 def value_rows(rows: int, head_size: int) -> torch.Tensor:
@@ -110,9 +112,21 @@ def value_rows(rows: int, head_size: int) -> torch.Tensor:
     return torch.arange(rows) % (3 * head_size) >= 2 * head_size
 
 
+def _head_size(model: Any) -> int:
+    """Rows of a query, key or value in a fused projection; raises :class:`ModelError` unless it is laid out by head."""
+    config = model.config
+    if config.model_type not in FUSED_BY_HEAD:
+        raise ModelError(
+            f"which rows of {FUSED_QUERY_KEY_VALUE} are queries and keys is known for {' and '.join(FUSED_BY_HEAD)} "
+            f"only, and not for {config.model_type}; choose `weights: all`, or leave `probes.gradients` out"
+        )
+    return int(config.hidden_size // config.num_attention_heads)
+
+
 def _query_key_modules(model: PreTrainedModel) -> list[str]:
     names = {name.rsplit(".", 1)[-1] for name, module in model.named_modules() if isinstance(module, nn.Linear)}
     if FUSED_QUERY_KEY_VALUE in names:
+        _head_size(model)
         return [FUSED_QUERY_KEY_VALUE]
     if names.issuperset(SEPARATE_QUERY_KEY):
         return list(SEPARATE_QUERY_KEY)

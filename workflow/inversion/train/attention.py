@@ -9,22 +9,53 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from peft import PeftModel
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface, PreTrainedModel
 
+from inversion.models import ModelError
+from inversion.train.packing import PackedData
+
 NAME = "packed"
 
 
-def use_packed_attention(model: PreTrainedModel) -> None:
+def use_packed_attention(model: PreTrainedModel | PeftModel) -> None:
     """Let a model on SDPA attend within each sequence of a packed row.
 
     Models that have another implementation keep it: FlashAttention reads the same boundaries, and for the
     others the library masks by ``position_ids`` that begin anew.
     """
-    if model.config._attn_implementation == "sdpa":
+    plain = model.get_base_model() if isinstance(model, PeftModel) else model
+    if plain.config._attn_implementation == "sdpa":
         AttentionInterface.register(NAME, packed_attention)
-        model.set_attn_implementation(NAME)
+        plain.set_attn_implementation(NAME)
+
+
+def require_sequences_apart(model: Any) -> None:
+    """Raise :class:`ModelError` for a model that reads one sequence of a packed row into the next.
+
+    Some models attend in a way of their own (Falcon), or have layers without attention that run along the whole row
+    (convolutions, state spaces). ``model`` has the attention that it trains with.
+    """
+    device = next(model.parameters()).device
+    words = min(model.get_input_embeddings().num_embeddings, 64)
+    rows = [[(start + place) % words for place in range(8)] for start in (0, 8, 16)]
+    seen = []
+    for first in rows[:2]:
+        data = PackedData.of([first, rows[2]], [[True] * 8] * 2, torch.tensor([[0, 1]], dtype=torch.int32))
+        ((batch,), _) = data.step(0, most_tokens=16)
+        on_device = {key: value.to(device) if isinstance(value, Tensor) else value for key, value in batch.items()}
+        with torch.no_grad(), torch.random.fork_rng():  # dropout draws alike for both
+            torch.manual_seed(0)
+            seen.append(model(**on_device).logits[..., -7:, :].float())
+    change = float((seen[0] - seen[1]).abs().max() / seen[0].std())
+    if not change <= torch.finfo(model.dtype).eps ** 0.5:  # above all rounding, below what a single layer lets through
+        kind = model.config.model_type
+        raise ModelError(
+            f"models of type {kind} read what stands before an example in its row, and cannot be trained on packed "
+            "rows; choose a base model whose layers all attend through the library's attention interface"
+        )
 
 
 def packed_attention(

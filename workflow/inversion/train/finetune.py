@@ -17,6 +17,7 @@ from inversion.manifests import Manifest, TrainManifest
 from inversion.models import context_window, load_for_tuning, load_tokenizer
 from inversion.records.data import Example
 from inversion.train import VERSION, sharding
+from inversion.train.attention import require_sequences_apart, use_packed_attention
 from inversion.train.checkpoints import CheckpointStore, open_store
 from inversion.train.interruption import listening
 from inversion.train.packing import PackedData, training_order
@@ -24,6 +25,10 @@ from inversion.train.processes import launch
 from inversion.train.run import Optimization, train
 
 logger = logging.getLogger(__name__)
+
+BY_ROUNDING = ("gpus", "micro_batch_tokens", "activation_checkpointing")
+"""What of the hyperparameters changes weights by rounding only: how a step is shared out, not what it is. A run whose
+memory ran out goes on where it was with other values."""
 
 
 class TrainingDataError(ValueError):
@@ -58,14 +63,14 @@ def finetune(
     """Finetune the base model in the folder ``base`` and keep its checkpoints in the folder ``store``.
 
     ``base_digest`` and ``data_digest`` are the hashes of base model and training set; with the
-    hyperparameters they are the specification under which checkpoints are found again, and a training
-    that has ended under it is not repeated. Loss is on the assistant's tokens only. ``processes``, one a
-    GPU, share each step; their number changes the weights by rounding only and is no part of the
-    specification. SIGUSR1 and SIGTERM make it save and raise :class:`~inversion.train.interruption.Interrupted`;
-    called again it goes on from there. ``attempt`` counts the caller's: from the second on,
-    :class:`~inversion.train.checkpoints.NoProgressError` is raised where the last two began at the same step
-    as this one would. Raises :class:`TrainingDataError` where no example fits ``max_length`` and the model's
-    context window.
+    hyperparameters but :data:`BY_ROUNDING` they are the specification under which checkpoints are found
+    again, and a training that has ended under it is not repeated. Loss is on the assistant's tokens only.
+    ``processes``, one a GPU, share each step. SIGUSR1 and SIGTERM make it save and raise
+    :class:`~inversion.train.interruption.Interrupted`; called again it goes on from there. ``attempt`` counts
+    the caller's: from the second on, :class:`~inversion.train.checkpoints.NoProgressError` is raised where the
+    last two began at the same step as this one would. Raises :class:`TrainingDataError` where no example fits
+    ``max_length`` and the model's context window, and :class:`~inversion.models.ModelError` where the model
+    cannot train on packed rows.
     """
     spec = fingerprint(
         {
@@ -73,7 +78,7 @@ def finetune(
             "base": base_digest,
             "data": data_digest,
             "template": template.model_dump(mode="json"),
-            "training": training.model_dump(mode="json", exclude={"gpus"}),
+            "training": training.model_dump(mode="json", exclude=set(BY_ROUNDING)),
             "seed": seed,
         }
     )
@@ -115,6 +120,8 @@ def run_job(job: Job) -> None:
         data, left_out = store.read_data()
         torch.manual_seed(job.seed)  # adapters are drawn at random
         model = load_for_tuning(job.base, job.base_digest, training.tuning)
+        use_packed_attention(model)
+        require_sequences_apart(model)
         if torch.distributed.is_initialized() and training.tuning == FullTuning():
             # what trains few weights fits on each GPU, and the hooks of query-key tuning need whole weights
             sharding.shard(model)

@@ -27,6 +27,10 @@ logger = logging.getLogger(__name__)
 FAILURE = "failure.txt"
 INTERRUPTED = "interrupted.txt"
 
+SHUTDOWN_S = 3600
+"""How long processes may take to end their step and save once they are told to end; the launcher's own limit is 30
+seconds, and what ends a job that takes too long is the scheduler."""
+
 
 class ProcessesError(RuntimeError):
     """A run in several processes that could not start, or one of them failed; the message says why."""
@@ -91,7 +95,7 @@ def _handing_on(running: subprocess.Popen[str]) -> Iterator[None]:
 
 def _command(folder: Path, processes: int) -> list[str]:
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
-    return [*launcher, "-m", "inversion.train.processes", str(folder)]
+    return [*launcher, "--shutdown-timeout", str(SHUTDOWN_S), "-m", "inversion.train.processes", str(folder)]
 
 
 def work(folder: Path) -> None:

@@ -150,7 +150,7 @@ def make_trainer(
 ) -> Trainer:
     """The Trainer that takes the steps of ``data``, with ``saving`` for what it saves on the way."""
     set_seed(optimization.seed)
-    use_packed_attention(model.get_base_model() if isinstance(model, PeftModel) else model)
+    use_packed_attention(model)
     trainer = _Trainer(
         data=data,
         optimization=optimization,
@@ -171,12 +171,14 @@ def software_versions() -> dict[str, str]:
 def _arguments(
     optimization: Optimization, data: PackedData, saving: str | Path, dtype: torch.dtype
 ) -> TrainingArguments:
-    return TrainingArguments(
+    # to the library "constant" knows no warm-up
+    warms_up = optimization.scheduler == "constant" and optimization.warmup_steps > 0
+    arguments = TrainingArguments(
         output_dir=str(saving),
         max_steps=data.steps,
         per_device_train_batch_size=data.batch_size,
         learning_rate=optimization.learning_rate,
-        lr_scheduler_type=optimization.scheduler,
+        lr_scheduler_type="constant_with_warmup" if warms_up else optimization.scheduler,
         lr_scheduler_kwargs=dict(optimization.scheduler_options),
         warmup_steps=optimization.warmup_steps,
         weight_decay=optimization.weight_decay,
@@ -196,6 +198,9 @@ def _arguments(
         report_to="none",
         disable_tqdm=True,
     )
+    # else the Trainer of a single process deals each row out to all GPUs that it sees (nn.DataParallel)
+    arguments._n_gpu = min(1, arguments.n_gpu)
+    return arguments
 
 
 class _Trainer(Trainer):
