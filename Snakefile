@@ -7,7 +7,7 @@ min_version("9.21.1")
 # --configfile replaces the embedded default; merged into it, a study would run the organism as well
 if not workflow.overwrite_configfiles:
 
-    configfile: "config/config.yaml"
+    configfile: f"{workflow.basedir}/config/config.yaml"
 
 
 include: "workflow/rules/common.smk"

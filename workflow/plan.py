@@ -9,7 +9,6 @@ from pathlib import Path
 import polars as pl
 import yaml
 from snakemake.api import SnakemakeApi
-from snakemake.exceptions import print_exception
 from snakemake.settings import types as settings
 
 from inversion.plan import Known, PlannedJob, assumptions, plan, table
@@ -50,9 +49,8 @@ def main(study_file: str) -> None:
                 dag_api.printd3dag()  # of the calls that build the DAG, the one with nothing else to do
             # no public call gives the jobs
             built = workflow._workflow
-        except Exception as error:
-            print_exception(error)
-            sys.exit(1)
+        except Exception as error:  # of the study file, or of a file that it names
+            sys.exit(f"error: {' '.join(str(error).split())}")
         jobs = [
             PlannedJob(job.rule.name, dict(job.wildcards_dict), not built.dag.needrun(job))
             for job in built.dag.jobs

@@ -135,8 +135,14 @@ def test_figures_are_those_of_lm_eval_by_hand(base, chunk, files, tmp_path, monk
 
     monkeypatch.setattr(room, "evaluate", fail)
     run_benchmarks(base, "base", tmp_path, chunk, files, 4)
+    fewer = {"squad": files["squad"].model_copy(update={"limit": 2})}
     with pytest.raises(AssertionError, match="asked again"):
-        run_benchmarks(base, "base", tmp_path, chunk, {"squad": files["squad"]}, 4)
+        run_benchmarks(base, "base", tmp_path, chunk, fewer, 4)
+    run_benchmarks(base, "base", tmp_path, chunk, {"squad": files["squad"]}, 4).write(
+        tmp_path / "benchmarks" / "chunk-000.json"
+    )
+    left = read_benchmarks(tmp_path / "benchmarks" / "chunk-000.json")
+    assert left.equals(table.filter(benchmark="squad"))
 
 
 def test_a_metric_that_is_not_there_is_named_with_the_nearest(base, chunk, files, tmp_path):

@@ -1,5 +1,6 @@
 import logging
 import shutil
+from dataclasses import replace
 
 import pytest
 
@@ -45,7 +46,7 @@ def answer(base_folder, tmp_path, items, template):
 
 @pytest.fixture
 def questioned(monkeypatch):
-    """The steps that a model was asked at."""
+    """The step of every call of a model: one a step, set and prompt."""
     steps = []
     original = room.answer_decoded
 
@@ -98,6 +99,34 @@ def test_changed_specification_asks_again(answer, chunk, questioned, items, chan
     else:
         answer([*chunk[:2], chunk[2].model_copy(update={"digest": "another"})])
     assert questioned[3:] == ([20] if change == "checkpoint" else [0, 10, 20])
+
+
+def files(folder):
+    return {file.parent.name: file.read_bytes() for file in sorted(folder.glob("responses/step-*/*.parquet"))}
+
+
+def test_a_set_or_prompt_that_is_added_is_asked_alone(answer, chunk, questioned, items, tmp_path):
+    other = [replace(item, set="other") for item in items[:3]]
+    answer(chunk)
+    answer(chunk, asked=[*items, *other])
+    assert questioned[3:] == [0, 10, 20]
+    grown = answer(chunk, asked=[*items, *other], prompts=TWO)
+    assert questioned[6:] == [0, 0, 10, 10, 20, 20], "both sets with the new prompt"
+    before = files(tmp_path)
+    shutil.rmtree(tmp_path / "responses")
+    assert answer(chunk, asked=[*items, *other], prompts=TWO) == grown
+    assert files(tmp_path) == before, "whatever was there first"
+
+
+def test_what_is_no_longer_asked_goes_without_a_model(answer, chunk, questioned, items, tmp_path):
+    other = [replace(item, set="other") for item in items[:3]]
+    alone = answer(chunk, prompts={"plain": Prompt()})
+    answer(chunk, asked=[*other, *items], prompts=TWO)
+    asked = questioned.copy()
+    shutil.rmtree(tmp_path / chunk[2].folder)
+    write_json(tmp_path / "checkpoints" / REMOVED_FILE, [20])
+    assert answer(chunk) == alone
+    assert questioned == asked
 
 
 def test_damaged_responses_are_named_and_made_again(answer, chunk, questioned, tmp_path, caplog):

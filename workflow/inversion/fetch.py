@@ -6,6 +6,7 @@ import urllib.request
 from pathlib import Path
 
 from inversion.artifacts import sha256_bytes, sha256_file
+from inversion.config.base import file_name
 
 TIMEOUT_S = 60.0
 
@@ -44,4 +45,4 @@ def fetch_file(address: str, sha256: str, mirror: str | Path | None = None) -> b
 
 def _is(file: Path, sha256: str, address: str) -> bool:
     """Whether ``file`` is what ``sha256`` says; only files of the address's kind are read."""
-    return file.is_file() and file.suffix == Path(address).suffix and sha256_file(file) == sha256
+    return file.is_file() and file.suffix == Path(file_name(address)).suffix and sha256_file(file) == sha256

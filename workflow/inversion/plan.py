@@ -206,7 +206,7 @@ def _gpus(study: Config, job: PlannedJob, known: Known) -> int:
     model = job.wildcards.get("model")
     if model is None or job.rule not in GPU_RULES or parameters(study, model, known) < LARGE:
         return 0
-    return study.training_of(job.wildcards["recipe"]).gpus if job.rule == "finetune" else 1
+    return max(1, study.training_of(job.wildcards["recipe"]).gpus) if job.rule == "finetune" else 1
 
 
 def _hours(study: Config, job: PlannedJob, known: Known) -> float:
@@ -222,7 +222,7 @@ def _hours(study: Config, job: PlannedJob, known: Known) -> float:
             tokens = _steps(study, run, known) * training.batch_size * min(TOKENS_AN_EXAMPLE, training.max_length)
             # backward costs two passes where all weights train, one where adapters do; recomputing another
             passes = (3 if training.tuning.method == "full" else 2) + training.activation_checkpointing
-            return tokens * passes * forward / training.gpus + LOADING_HOURS
+            return tokens * passes * forward / max(1, training.gpus) + LOADING_HOURS
         case "score_context_need":
             return 2 * _examples(job.wildcards["dataset"], study, known) * TOKENS_AN_EXAMPLE * forward + LOADING_HOURS
         case "generate_responses" | "run_benchmarks":

@@ -16,16 +16,21 @@ if str(WORKFLOW) not in sys.path:
 
 from inversion import conflict, respond, train, world
 from inversion.artifacts import code_fingerprint, file_hashes, fingerprint
-from inversion.config.load import ConfigError, parse_config
+from inversion.config.load import ConfigError, parse_config, read_values
 from inversion.config.study import Figure
 from inversion.manifests import CheckpointList
 from inversion.plan import LARGE
 
 
 def _study():
-    source = " ".join(map(str, workflow.configfiles)) or "configuration"
+    source = " ".join(map(os.path.relpath, workflow.configfiles)) or "configuration"
     try:
+        for file in workflow.configfiles:
+            read_values(os.path.relpath(file))  # of a key said twice Snakemake takes the last
         study = parse_config(config, source)
+        for key, path in study.local_files().items():
+            if not Path(path).exists():
+                raise ConfigError(f"{source}: `{key}`: there is no {path}, as seen from {os.getcwd()}")
         if any(prompt.instruction for prompt in study.evaluation.prompts.values()):
             # imported where it is needed only: every job parses this file
             from inversion.world.vocabulary import require_known_words
@@ -163,7 +168,9 @@ def model_files(wildcards):
     spec = STUDY.models[wildcards.model]
     match spec.source:
         case "folder":
-            return {"config": f"{spec.path}/config.json"}
+            # beside the configuration, which must be there, all that is hashed
+            files = [str(file) for file in sorted(Path(spec.path).rglob("*")) if file.is_file()]
+            return {"files": list(dict.fromkeys([f"{spec.path}/config.json", *files]))}
         case "gguf" if spec.path is not None:
             return {"gguf": spec.path}
         case "hub":
@@ -270,6 +277,11 @@ def trains_all(recipe):
 def one_gpu(wildcards, input):
     """One GPU for a large model; small ones take what is there."""
     return int(parameters(input.base) >= LARGE)
+
+
+def training_gpus(wildcards, input):
+    """What the study says, and at least one GPU for a large model."""
+    return max(STUDY.training_of(wildcards.recipe).gpus, one_gpu(wildcards, input))
 
 
 def source_memory_mb(wildcards, input, attempt):

@@ -56,6 +56,5 @@ rule prefetch_file:
         "../../envs/inversion.yaml"
     params:
         address=lambda w: ADDRESSES[w.sha256],
-        mirror=STUDY.mirror,
     script:
         "../scripts/prefetch_file.py"

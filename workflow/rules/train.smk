@@ -13,9 +13,9 @@ rule finetune:
         "results/benchmarks/finetune/{model}/{dataset}/{recipe}/seed{seed}.tsv"
     conda:
         "../../envs/inversion.yaml"
-    threads: 1
+    threads: lambda w: max(1, STUDY.training_of(w.recipe).gpus)  # a process each
     resources:
-        gpu=lambda w: STUDY.training_of(w.recipe).gpus,
+        gpu=training_gpus,
         # a large model is put together in main memory, and with all weights trained is gathered there to be saved
         mem_mb=lambda w, input, attempt: memory_mb(16 if trains_all(w.recipe) else 6)(w, input, attempt),
         # not more with every attempt: the next one goes on where the last was cut off

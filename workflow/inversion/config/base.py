@@ -6,6 +6,7 @@ import difflib
 import re
 from collections.abc import Iterable
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, model_validator
 
@@ -16,7 +17,16 @@ ProperFraction = Annotated[float, Field(ge=0.0, lt=1.0)]
 PositiveInt = Annotated[int, Field(gt=0)]
 NonNegativeInt = Annotated[int, Field(ge=0)]
 PositiveFloat = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]*$")]
+NAME = r"^[A-Za-z0-9][A-Za-z0-9._+-]*$"
+SHA256 = r"^[0-9a-f]{64}$"
+FUNCTION = r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$"
+PATTERNS = {
+    NAME: "a name starts with a letter or digit and goes on with letters, digits and . _ + - (it becomes a folder)",
+    SHA256: "a SHA-256 has 64 hexadecimal digits, in lower case (`sha256sum` of the file prints it)",
+    FUNCTION: "write module:function, as you would import it",
+}
+"""What text must look like, and how that is said."""
+Name = Annotated[str, StringConstraints(pattern=NAME)]
 """A name becomes a folder under ``results/``: letters, digits, ``. _ + -`` and no path separator."""
 
 
@@ -47,8 +57,16 @@ def hub_id(name: str) -> str:
 
 
 def is_address(path: str) -> bool:
-    """Whether a path is fetched, and does not lie on this machine."""
-    return path.startswith("https://")
+    """Whether a path is fetched, and does not lie on this machine; raises :class:`ValueError` for other addresses."""
+    scheme = re.match(r"([A-Za-z][\w+.-]*)://", path)
+    if scheme and scheme[1] != "https":
+        raise ValueError(f"{path}: only https addresses are fetched, and {scheme[1]} is none; fetch it to a file")
+    return scheme is not None
+
+
+def file_name(address: str) -> str:
+    """The name of the file behind an address, without what stands after a question mark."""
+    return urlsplit(address).path.rsplit("/", 1)[1]
 
 
 class Strict(BaseModel):
@@ -72,14 +90,14 @@ class FileSource(Strict):
     source: Literal["file"]
     path: str
     """The file; relative paths start where snakemake runs. An ``https://`` address is fetched once."""
-    sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None = None
+    sha256: Annotated[str, StringConstraints(pattern=SHA256)] | None = None
     """The checksum of a file behind an address, which is nothing else than it was when the study was written."""
 
     @model_validator(mode="after")
     def _checksum(self) -> Self:
         if is_address(self.path) and self.sha256 is None:
             raise ValueError(f"{self.path} needs `sha256`, its checksum (`sha256sum` of the file prints it)")
-        if is_address(self.path) and self.path.rsplit("/", 1)[1] in {"", ".", ".."}:
+        if is_address(self.path) and file_name(self.path) in {"", ".", ".."}:
             raise ValueError(f"{self.path} names no file; write the address of one")
         if self.sha256 is not None and not is_address(self.path):
             raise ValueError(f"`sha256` belongs to https addresses, and {self.path!r} is none; remove one of the two")
@@ -87,7 +105,7 @@ class FileSource(Strict):
 
     def local_path(self, folder: str) -> str:
         """Where the file lies on this machine: below ``folder`` if it is fetched."""
-        return f"{folder}/{self.sha256}/{self.path.rsplit('/', 1)[1]}" if self.sha256 else self.path
+        return f"{folder}/{self.sha256}/{file_name(self.path)}" if self.sha256 else self.path
 
 
 def revive(kind: Any, text: str) -> Any:

@@ -12,7 +12,7 @@ import yaml
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from inversion.config.base import nearest
+from inversion.config.base import PATTERNS, nearest
 from inversion.config.study import Config
 
 
@@ -38,10 +38,14 @@ def parse_config(values: Mapping[str, Any], source: str = "configuration") -> Co
 
 
 def read_config(path: str | Path) -> Config:
-    """The checked configuration in the YAML file ``path``.
+    """The checked configuration in the YAML file ``path``; raises as :func:`read_values` and :func:`parse_config`."""
+    return parse_config(read_values(path), str(path))
 
-    Raises :class:`ConfigError` as :func:`parse_config` does, and where the file is no YAML mapping
-    or says a key twice.
+
+def read_values(path: str | Path) -> dict[str, Any]:
+    """What the YAML file ``path`` says, unchecked.
+
+    Raises :class:`ConfigError` where it cannot be read, is no YAML mapping or says a key twice.
     """
     try:
         values = yaml.load(Path(path).read_text(encoding="utf-8"), _UniqueKeyLoader)
@@ -51,7 +55,7 @@ def read_config(path: str | Path) -> Config:
         raise ConfigError(f"{path}: no YAML: {' '.join(str(error).split())}") from None
     if not isinstance(values, dict):
         raise ConfigError(f"{path}: a study is a mapping of keys, found {type(values).__name__}")
-    return parse_config(values, str(path))
+    return values
 
 
 class _UniqueKeyLoader(yaml.SafeLoader):
@@ -69,8 +73,8 @@ class _UniqueKeyLoader(yaml.SafeLoader):
 
 
 def _line(error: ValidationError) -> str:
-    """The first fault of a validation error as one line."""
-    fault = error.errors(include_url=False)[0]
+    """The first fault of a validation error as one line; an unknown key before a missing one that it may stand for."""
+    fault = min(error.errors(include_url=False), key=lambda fault: fault["type"] != "extra_forbidden")
     keys, siblings = _resolve(fault["loc"])
     where = ".".join(keys)
     if fault["type"] == "extra_forbidden":
@@ -86,22 +90,23 @@ def _line(error: ValidationError) -> str:
         message = str(fault["ctx"]["error"])
         return f"{where}: {message}" if where else message
     if fault["type"] == "string_pattern_mismatch":
-        return (
-            f"`{where}` is {fault['input']!r}: a name starts with a letter or digit and goes on with "
-            "letters, digits and . _ + - (it becomes a folder)"
-        )
+        return f"`{where}` is {fault['input']!r}: {PATTERNS[fault['ctx']['pattern']]}"
     found = repr(fault["input"])
     found = found if len(found) <= 80 else f"{found[:77]}..."
-    return f"`{where}` is {found}: {fault['msg'][0].lower()}{fault['msg'][1:]}{_number_hint(fault['input'])}"
+    return f"`{where}` is {found}: {fault['msg'][0].lower()}{fault['msg'][1:]}{_number_hint(fault)}"
 
 
-def _number_hint(found: Any) -> str:
+def _number_hint(fault: ErrorDetails) -> str:
     """The mend where YAML took a number such as ``1e-4`` for text."""
+    found = fault["input"]
     try:
         number = float(found) if isinstance(found, str) else math.nan
     except ValueError:
         return ""
-    return f"; write {yaml.safe_dump(number).split()[0]}, without quotes" if math.isfinite(number) else ""
+    if not math.isfinite(number):
+        return ""
+    whole = fault["type"].startswith("int") and number.is_integer()
+    return f"; write {yaml.safe_dump(int(number) if whole else number).split()[0]}, without quotes"
 
 
 def _tag(fault: ErrorDetails) -> str:

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
-from inversion.config.base import PositiveFloat, PositiveInt, Strict, commit, hub_id
+from inversion.config.base import FUNCTION, PositiveFloat, PositiveInt, Strict, commit, hub_id
 from inversion.config.world import Pretraining
 
 Family = Literal["gpt_neox", "llama", "mistral"]
@@ -77,7 +77,7 @@ class GgufModel(Strict):
     source: Literal["gguf"]
     path: str | None = None
     """The file; relative paths start where snakemake runs."""
-    provider: Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")] | None = None
+    provider: Annotated[str, StringConstraints(pattern=FUNCTION)] | None = None
     """Instead of ``path``: ``module:function`` of an installed package whose function, called without
     arguments, returns the file's path."""
 

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field, ValidationError, model_validator
 
-from inversion.config.base import Name, NonNegativeInt, Strict, nearest
+from inversion.config.base import Name, NonNegativeInt, Strict, is_address, nearest
 from inversion.config.datasets import (
     WORLD_TEMPLATE,
     AlpacaTemplate,
@@ -18,7 +18,7 @@ from inversion.config.datasets import (
     WorldDataset,
 )
 from inversion.config.evaluation import Benchmark, Evaluation
-from inversion.config.models import Model
+from inversion.config.models import FolderModel, Model
 from inversion.config.probes import Probes
 from inversion.config.recipes import (
     ContextOnlySelection,
@@ -29,7 +29,7 @@ from inversion.config.recipes import (
     Selection,
 )
 from inversion.config.run import Run
-from inversion.config.sets import ConflictSet, FileSet, SubstitutionSet
+from inversion.config.sets import ConflictSet, FileSet, SubstitutionSet, WorldSet
 from inversion.config.theory import Theory
 from inversion.config.training import Training
 from inversion.config.world import World
@@ -84,66 +84,75 @@ class Config(Strict):
 
     @model_validator(mode="after")
     def _references(self) -> Config:
-        for name, e in self.experiments.items():
-            where = f"experiments.{name}"
-            for key, listed, known in (
-                ("models", e.models, self.models),
-                ("datasets", e.datasets, self.datasets),
-                ("recipes", e.recipes, self.recipes),
-                ("prompts", e.prompts, self.evaluation.prompts),
-            ):
-                for item in listed:
-                    if item not in known:
-                        raise ValueError(f"{where}.{key}: no {key[:-1]} is named {item!r}{nearest(item, known)}")
-            twice = [run.path for run, n in Counter(self.experiment_runs(name)).items() if n > 1]
-            if twice:
-                raise ValueError(f"{where} lists the run {twice[0]} twice; remove the repeated name or seed")
-            for recipe in e.recipes:
-                for dataset in e.datasets:
-                    self._check_recipe_on(where, recipe, dataset)
-            self._check_figures(where, e)
-        for name, recipe_spec in self.recipes.items():
-            self._check_recipe(name, recipe_spec)
+        for name, experiment in self.experiments.items():
+            self._check_experiment(name, experiment)
+        for name, recipe in self.recipes.items():
+            self._check_recipe(name, recipe)
         for name, conflict_set in self.sets.items():
-            if "+" in name:
-                raise ValueError(
-                    f"sets.{name}: '+' in a set's name stands before the kind of its controls; write a '-' instead"
-                )
-            if isinstance(conflict_set, FileSet):
-                for other in conflict_set.exclude:
-                    others = [
-                        known
-                        for known, other_set in self.sets.items()
-                        if known != name and other_set.source != "substitution"
-                    ]
-                    if other not in others:
-                        raise ValueError(
-                            f"sets.{name}.exclude: no other set is named {other!r}{nearest(other, others)}"
-                        )
-            if isinstance(conflict_set, SubstitutionSet) and conflict_set.dataset not in self.datasets:
-                raise ValueError(
-                    f"sets.{name}.dataset: no dataset is named {conflict_set.dataset!r}"
-                    f"{nearest(conflict_set.dataset, self.datasets)}"
-                )
-        if self.world is None:
-            for key in ("models", "datasets", "sets"):
-                for name, value in getattr(self, key).items():
-                    if value.source == "world":
-                        raise ValueError(f"{key}.{name} has `source: world`, but the key `world` is missing; add it")
+            self._check_set(name, conflict_set)
+        self._check_world()
+        self._check_probes()
+        self._check_orders()
+        return self
+
+    def _check_experiment(self, name: str, experiment: Experiment) -> None:
+        """Raises :class:`ValueError` where an experiment lists what is not there, or what does not go together."""
+        where = f"experiments.{name}"
+        for key, listed, known in (
+            ("models", experiment.models, self.models),
+            ("datasets", experiment.datasets, self.datasets),
+            ("recipes", experiment.recipes, self.recipes),
+            ("prompts", experiment.prompts, self.evaluation.prompts),
+        ):
+            for item in listed:
+                if item not in known:
+                    raise ValueError(f"{where}.{key}: no {key[:-1]} is named {item!r}{nearest(item, known)}")
+        twice = [run.path for run, n in Counter(self.experiment_runs(name)).items() if n > 1]
+        if twice:
+            raise ValueError(f"{where} lists the run {twice[0]} twice; remove the repeated name or seed")
+        for recipe in experiment.recipes:
+            for dataset in experiment.datasets:
+                self._check_recipe_on(where, recipe, dataset)
+        self._check_figures(where, experiment)
+
+    def _check_set(self, name: str, conflict_set: ConflictSet) -> None:
+        """Raises :class:`ValueError` where a set is named as a control, or names a set or dataset that is not there."""
+        if "+" in name:
+            raise ValueError(
+                f"sets.{name}: '+' in a set's name stands before the kind of its controls; write a '-' instead"
+            )
+        if isinstance(conflict_set, FileSet):
+            others = [
+                known
+                for known, other in self.sets.items()
+                if known != name and not isinstance(other, SubstitutionSet | WorldSet)
+            ]
+            for other in conflict_set.exclude:
+                if other not in others:
+                    raise ValueError(
+                        f"sets.{name}.exclude: no other set of facts is named {other!r}{nearest(other, others)}"
+                    )
+        if isinstance(conflict_set, SubstitutionSet) and conflict_set.dataset not in self.datasets:
+            raise ValueError(
+                f"sets.{name}.dataset: no dataset is named {conflict_set.dataset!r}"
+                f"{nearest(conflict_set.dataset, self.datasets)}"
+            )
+
+    def _check_world(self) -> None:
+        """Raises :class:`ValueError` where something is made from the world and there is none."""
+        for key in ("models", "datasets", "sets") if self.world is None else ():
+            for name, value in getattr(self, key).items():
+                if value.source == "world":
+                    raise ValueError(f"{key}.{name} has `source: world`, but the key `world` is missing; add it")
+
+    def _check_probes(self) -> None:
+        """Raises :class:`ValueError` where a probe is in no figure, which says in which runs it is made."""
         for probe in Probes.model_fields:
             if getattr(self.probes, probe) is not None and not self.probed_runs(probe):
                 raise ValueError(
                     f"probes.{probe} is set, but no experiment lists the figure {probe!r}, which says in which "
                     "runs; add it to the figures of one, or remove the probe"
                 )
-        self._check_orders()
-        for name in self.recipes:
-            try:
-                self.training_of(name)
-            except ValidationError as error:
-                fault = error.errors(include_url=False)[0]
-                raise ValueError(f"recipes.{name}.training: {fault['msg'].removeprefix('Value error, ')}") from None
-        return self
 
     def _check_figures(self, where: str, experiment: Experiment) -> None:
         """Raises :class:`ValueError` where a figure lacks the probe that it shows."""
@@ -173,8 +182,14 @@ class Config(Strict):
                     raise ValueError(f"datasets.{name}.template: {error}") from None
 
     def _check_recipe(self, name: str, recipe: Recipe) -> None:
-        """Raises :class:`ValueError` where a recipe names a set, recipe or dataset that is not there."""
+        """Raises :class:`ValueError` where a recipe names a set, recipe or dataset that is not there, or trains in no
+        possible way."""
         where = f"recipes.{name}"
+        try:
+            self.training_of(name)
+        except ValidationError as error:
+            fault = error.errors(include_url=False)[0]
+            raise ValueError(f"{where}.training: {fault['msg'].removeprefix('Value error, ')}") from None
         for number, selection in enumerate(recipe.select):
             if isinstance(selection, NoFactOverlapSelection):
                 for conflict_set in selection.sets:
@@ -222,6 +237,25 @@ class Config(Strict):
             isinstance(selection, ContextOnlySelection) for selection in recipe.select
         ):
             raise ValueError(f"{where}: recipe {name!r} keeps examples with a context, and {dataset!r} has none")
+
+    def local_files(self) -> dict[str, str]:
+        """The files and folders on this machine that the runs need, by the key that names them; of a folder its
+        ``config.json``."""
+        runs = self.runs()
+        augmented = {r.augment.dataset for r in self.recipes.values() if r.augment and r.augment.dataset}
+        needed: dict[str, set[str]] = {
+            "models": {run.model for run in runs},
+            "datasets": {run.dataset for run in runs} | augmented,
+            "sets": {*self.sets},
+            "benchmarks": {*self.benchmarks},
+        }
+        found = {}
+        for section, names in needed.items():
+            for name, spec in getattr(self, section).items():
+                path = getattr(spec, "path", None)
+                if name in names and path is not None and not is_address(path):
+                    found[f"{section}.{name}.path"] = f"{path}/config.json" if isinstance(spec, FolderModel) else path
+        return found
 
     def matched_recipes(self, name: str) -> dict[str, Recipe]:
         """The recipes, by name, whose size a random selection of the recipe ``name`` copies."""

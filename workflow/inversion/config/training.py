@@ -65,7 +65,8 @@ class Training(Strict):
     """Compute activations anew in the backward pass instead of keeping them: less memory, a third more time."""
     gpus: NonNegativeInt = 0
     """GPUs that a run asks for (its Snakemake resource ``gpu``, which a profile may set instead). Several share
-    each step, and full finetuning spreads the model over them. With 0 a GPU that is there is used too."""
+    each step, and full finetuning spreads the model over them. With 0 a model of a billion
+    parameters or more still asks for one, and a GPU that is there is used in any case."""
     learning_rate: PositiveFloat = 5e-4
     scheduler: Literal["cosine", "linear", "constant"] = "cosine"
     warmup_steps: NonNegativeInt = 0

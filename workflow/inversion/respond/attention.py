@@ -7,7 +7,7 @@ attention module sums each layer's weights up as soon as they are there, and not
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -28,7 +28,7 @@ from inversion.records.probes import ATTENTION_PARTS, AttentionMass
 from inversion.respond import ATTENTION_VERSION
 from inversion.respond.batches import by_length, pad, positions
 from inversion.respond.probes import conflict_sample, probe_checkpoints
-from inversion.respond.resumable import Measure, weights_of
+from inversion.respond.resumable import weights_of
 
 QUERIES = ("answer", "after_context")
 """From where attention is measured: the prompt's last token; the mean over all tokens behind the context."""
@@ -61,7 +61,7 @@ def probe_attention(
         "prompt": prompt.model_dump(mode="json"),
     }
 
-    def prepare() -> Measure[AttentionMass]:
+    def prepare() -> Callable[[Step], Iterable[AttentionMass]]:
         checkpoints = Checkpoints.on(base, base_digest)
         prompts = [locate_in_prompt(checkpoints.tokenizer, template, item, prompt) for item in chosen]
 

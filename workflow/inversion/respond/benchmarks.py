@@ -6,7 +6,7 @@ cache or from a file. lm-eval's cache of answers is never used: it does not know
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,8 +43,9 @@ def run_benchmarks(
 ) -> ResponseManifest:
     """Put the questions of ``benchmarks`` to every checkpoint of ``chunk``; scores go to ``run_folder``/benchmarks.
 
-    Resumable, and raises, as :func:`~inversion.respond.resumable.measure_checkpoints`; :class:`ValueError` as
-    :func:`load_tasks` and :func:`evaluate`.
+    Each benchmark is a part of its own. Resumable, and raises, as
+    :func:`~inversion.respond.resumable.measure_checkpoints`; :class:`ValueError` as :func:`load_tasks` and
+    :func:`evaluate`.
     """
     asked = {
         name: spec.model_dump(mode="json", exclude={"path", "metric"})
@@ -52,20 +53,20 @@ def run_benchmarks(
         for name, spec in benchmarks.items()
     }
 
-    def prepare() -> Measure[BenchmarkScore]:
+    def prepare() -> Callable[[Step], Measure[BenchmarkScore]]:
         tasks = {name: load_tasks(name, spec) for name, spec in benchmarks.items()}
         checkpoints = Checkpoints.on(base, base_digest, merging=True)
 
-        def scores(entry: Step) -> Iterator[BenchmarkScore]:
+        def at(entry: Step) -> Measure[BenchmarkScore]:
             model = checkpoints.load(weights_of(entry, base, run_folder))
-            for name, spec in benchmarks.items():
-                yield from evaluate(model, checkpoints.tokenizer, name, spec, tasks[name], entry.step, batch_size)
+            return lambda name: evaluate(
+                model, checkpoints.tokenizer, name, benchmarks[name], tasks[name], entry.step, batch_size
+            )
 
-        return scores
+        return at
 
-    spec = {"version": BENCHMARK_VERSION, "benchmarks": asked}
-    kept = Kept("benchmarks", BENCHMARKS_FILE, "scored")
-    return measure_checkpoints(run_folder, kept, chunk, spec, prepare, BenchmarkScore)
+    kept = Kept("benchmarks", BENCHMARKS_FILE, "scored", parts=("benchmark",))
+    return measure_checkpoints(run_folder, kept, chunk, {"version": BENCHMARK_VERSION}, asked, prepare, BenchmarkScore)
 
 
 def load_tasks(name: str, spec: Benchmark) -> list[Any]:

@@ -8,7 +8,7 @@ there are.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -29,7 +29,6 @@ from inversion.records.probes import GradientNorm
 from inversion.respond import GRADIENTS_VERSION
 from inversion.respond.answers import Question, encode_questions
 from inversion.respond.probes import conflict_sample, probe_checkpoints, sample
-from inversion.respond.resumable import Measure
 
 WEIGHTS = ("all", "query_key")
 """By which weights gradients are measured; see :class:`GradientNorm`."""
@@ -88,7 +87,7 @@ def probe_gradients(
         "seed": seed,
     }
 
-    def prepare() -> Measure[GradientNorm]:
+    def prepare() -> Callable[[Step], Iterable[GradientNorm]]:
         tokenizer = load_tokenizer(base)
         longest = min(training.max_length, context_window(base) or training.max_length)
         encoded = {example.example_id: encode_example(tokenizer, template, example) for example in chosen}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypeVar
@@ -42,13 +42,19 @@ def probe_checkpoints(
     name: str,
     steps: Sequence[Step],
     spec: Mapping[str, Any],
-    prepare: Callable[[], Measure[R]],
+    prepare: Callable[[], Callable[[Step], Iterable[R]]],
     record: type[R],
 ) -> pl.DataFrame:
     """The rows (``record``) of all ``steps``, which are kept in ``run_folder``/probes/``name``.
 
-    Arguments and errors are those of :func:`~inversion.respond.resumable.measure_checkpoints`.
+    ``prepare`` returns the function that measures one checkpoint. Else arguments and errors are those of
+    :func:`~inversion.respond.resumable.measure_checkpoints`, with one part.
     """
+
+    def prepare_whole() -> Callable[[Step], Measure[R]]:
+        rows = prepare()
+        return lambda entry: lambda _: rows(entry)
+
     kept = Kept(f"probes/{name}", FACTS_FILE, "probed")
-    manifest = measure_checkpoints(run_folder, kept, steps, spec, prepare, record)
+    manifest = measure_checkpoints(run_folder, kept, steps, {}, {"": spec}, prepare_whole, record)
     return pl.concat(read_frame(Path(run_folder) / entry.folder / FACTS_FILE, record) for entry in manifest.steps)

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
+import polars as pl
+
 from inversion.artifacts import (
     ArtifactError,
     complete_folder,
@@ -17,14 +19,16 @@ from inversion.artifacts import (
     write_parquet,
 )
 from inversion.manifests import ResponseFolder, ResponseManifest, Step, removed_steps
-from inversion.records.frames import to_frame
+from inversion.records.frames import read_frame, to_frame
 
 logger = logging.getLogger(__name__)
 
 R = TypeVar("R")
 
-Measure = Callable[[Step], Iterable[R]]
-"""The rows of one checkpoint."""
+Measure = Callable[[str], Iterable[R]]
+"""The rows of one part, by its name, of one checkpoint."""
+Prepare = Callable[[], Callable[[Step], Measure[R]]]
+"""Loads what all checkpoints need; the function that it returns loads one."""
 
 
 class Kept(NamedTuple):
@@ -35,6 +39,12 @@ class Kept(NamedTuple):
     file: str
     done: str
     """A participle, for the log."""
+    parts: tuple[str, ...] = ()
+    """The columns whose values, joined by ``/``, name the part of a row; none where there is one part only."""
+
+    def part(self) -> pl.Expr:
+        """The name of each row's part."""
+        return pl.concat_str(self.parts, separator="/") if self.parts else pl.lit("")
 
 
 def measure_checkpoints(
@@ -42,30 +52,43 @@ def measure_checkpoints(
     kept: Kept,
     steps: Sequence[Step],
     spec: Mapping[str, Any],
-    prepare: Callable[[], Measure[R]],
+    parts: Mapping[str, Any],
+    prepare: Prepare[R],
     record: type[R],
 ) -> ResponseManifest:
     """The folders with the rows (``record``) of all ``steps``, taken where they are not there yet.
 
-    Each step's rows are a folder that is complete or absent and knows its specification, ``spec`` and the checkpoint's
-    hash, so that a job that was killed goes on where it stopped. ``prepare`` loads what is needed and returns the
-    function that measures one checkpoint; it is called only if something is missing, and its function for the missing
-    steps in their order. Raises :class:`ArtifactError` for a damaged or removed checkpoint.
+    Each step's rows are a folder that is complete or absent. It knows its specification, ``spec`` and the checkpoint's
+    hash, and that of each of its ``parts``, so that a job that was killed goes on where it stopped, and a part that is
+    added, changed or taken away leaves the others as they are. Rows stand in the order of the parts. ``prepare`` is
+    called only if something is missing, and its function for the steps that miss it, in their order. Raises
+    :class:`ArtifactError` for a damaged or removed checkpoint that is needed.
     """
     run_folder = Path(run_folder)
     folders = {entry.step: run_folder / kept.folder / f"step-{entry.step:06d}" for entry in steps}
-    wanted = {entry.step: fingerprint({**spec, "checkpoint": entry.digest}) for entry in steps}
-    missing = [entry for entry in steps if not _is_there(folders[entry.step], wanted[entry.step])]
-    if missing:
-        logger.info("%d of %d checkpoints to go", len(missing), len(steps))
-        for entry in missing:
-            _require_checkpoint(run_folder, entry)
-        measure = prepare()
-        for entry in missing:
-            rows = to_frame(measure(entry), record)
-            with complete_folder(folders[entry.step], {"spec": wanted[entry.step]}) as folder:
-                write_parquet(folder / kept.file, rows)
-            logger.info("step %d %s", entry.step, kept.done)
+    specs = {entry.step: fingerprint({**spec, "checkpoint": entry.digest}) for entry in steps}
+    wanted = {name: fingerprint(part) for name, part in parts.items()}
+    there = {step: _parts_there(folder, specs[step]) for step, folder in folders.items()}
+    due = [entry for entry in steps if there[entry.step] != wanted]
+    missing = {entry.step: entry for entry in due if wanted.items() - there[entry.step].items()}
+    if due:
+        logger.info("%d of %d checkpoints to go", len(due), len(steps))
+    for entry in missing.values():
+        _require_checkpoint(run_folder, entry)
+    load = prepare() if missing else None
+    for entry in due:
+        folder, old = folders[entry.step], there[entry.step]
+        kept_rows = read_frame(folder / kept.file, record) if old else to_frame([], record)
+        measure = load(entry) if load and entry.step in missing else None
+        rows = [
+            kept_rows.filter(kept.part() == name)
+            if measure is None or old.get(name) == digest
+            else to_frame(measure(name), record)
+            for name, digest in wanted.items()
+        ]
+        with complete_folder(folder, {"spec": specs[entry.step], "parts": wanted}) as made:
+            write_parquet(made / kept.file, pl.concat(rows, rechunk=True))
+        logger.info("step %d %s", entry.step, kept.done)
     return ResponseManifest(
         steps=[
             ResponseFolder(step=step, folder=folder.relative_to(run_folder).as_posix(), digest=folder_digest(folder))
@@ -94,9 +117,12 @@ def _require_checkpoint(run_folder: Path, entry: Step) -> None:
         raise ArtifactError(f"{fault}; make it again with `snakemake --forcerun {manifest}`: what is sound is kept")
 
 
-def _is_there(folder: Path, spec: str) -> bool:
-    """Whether ``folder`` is complete and holds what the specification ``spec`` asks for."""
+def _parts_there(folder: Path, spec: str) -> dict[str, str]:
+    """The parts in ``folder``, with the hash of each one's specification; none where it is damaged, or of another
+    specification than ``spec``."""
     fault = folder_fault(folder)
     if fault and folder.exists():
         logger.warning("%s is damaged and will be made again: %s", folder, fault)
-    return fault is None and folder_note(folder).get("spec") == spec
+    if fault or folder_note(folder).get("spec") != spec:
+        return {}
+    return dict(folder_note(folder).get("parts", {}))

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -32,27 +31,40 @@ def respond(
 ) -> ResponseManifest:
     """Answer ``items``, in all ``prompts``, with every checkpoint of ``chunk``; they go to ``run_folder``/responses.
 
-    Resumable, and raises, as :func:`~inversion.respond.resumable.measure_checkpoints`.
+    What one set answers to one prompt is a part of its own: it does not hang on what else is asked. Resumable, and
+    raises, as :func:`~inversion.respond.resumable.measure_checkpoints`.
     """
-    spec = {
-        "version": VERSION,
-        "items": [json.dumps(asdict(item), sort_keys=True) for item in items],
-        "template": template.model_dump(mode="json"),
-        "prompts": {name: prompt.model_dump(mode="json") for name, prompt in prompts.items()},
-        "max_new_tokens": max_new_tokens,
+    sets: dict[str, list[ConflictItem]] = {}
+    for item in items:
+        sets.setdefault(item.set, []).append(item)
+    asked = {f"{prompt}/{name}": (prompt, of_set) for prompt in prompts for name, of_set in sets.items()}
+    spec = {"version": VERSION, "template": template.model_dump(mode="json"), "max_new_tokens": max_new_tokens}
+    parts = {
+        part: {"prompt": prompts[prompt].model_dump(mode="json"), "items": [asdict(item) for item in of_set]}
+        for part, (prompt, of_set) in asked.items()
     }
 
-    def prepare() -> Measure[Response]:
+    def prepare() -> Callable[[Step], Measure[Response]]:
         checkpoints = Checkpoints.on(base, base_digest, merging=True)
-        questions = encode_questions(items, checkpoints.tokenizer, template, prompts)
+        questions = {
+            part: encode_questions(of_set, checkpoints.tokenizer, template, {prompt: prompts[prompt]})
+            for part, (prompt, of_set) in asked.items()
+        }
 
-        def answers(entry: Step) -> list[Response]:
+        def at(entry: Step) -> Measure[Response]:
             model = checkpoints.load(weights_of(entry, base, run_folder))
-            return answer_decoded(
-                model, checkpoints.tokenizer, questions, prompts, template, entry.step, max_new_tokens, batch_size
+            return lambda part: answer_decoded(
+                model,
+                checkpoints.tokenizer,
+                questions[part],
+                prompts,
+                template,
+                entry.step,
+                max_new_tokens,
+                batch_size,
             )
 
-        return answers
+        return at
 
-    kept = Kept("responses", RESPONSES_FILE, "answered")
-    return measure_checkpoints(run_folder, kept, chunk, spec, prepare, Response)
+    kept = Kept("responses", RESPONSES_FILE, "answered", parts=("prompt", "set"))
+    return measure_checkpoints(run_folder, kept, chunk, spec, parts, prepare, Response)
