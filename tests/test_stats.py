@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from statsmodels.stats.proportion import proportion_confint
 
 from inversion.stats import (
+    agreeing,
     cluster_bootstrap,
     cluster_sums,
     cluster_weights,
@@ -174,3 +176,10 @@ def test_the_front_does_not_depend_on_the_order(found: list[tuple[int, int]], or
     order = [i for i in order if i < len(found)]
     values = np.array(found, dtype=np.float64)
     assert pareto_front(values[order]).tolist() == pareto_front(values)[order].tolist()
+
+
+def test_bounds_of_agreeing_clusters_are_wilsons() -> None:
+    nothing = (np.float64(0.0), np.float64(0.0))
+    assert agreeing(nothing, 40)[1] == pytest.approx(proportion_confint(0, 40, method="wilson")[1])
+    assert agreeing((np.float64(0.1), np.float64(0.2)), 40) == (0.1, 0.2)
+    assert all(np.isnan(agreeing((np.float64("nan"), np.float64("nan")), 40)))

@@ -69,7 +69,7 @@ def test_the_end_is_that_of_the_tables_curves_and_inversions() -> None:
 
 def test_controls_of_a_set_are_read_at_its_peak_and_others_have_none() -> None:
     labels = exact(RISE_AND_FALL, 60)
-    early = np.where(np.arange(len(STEPS)) == int(np.argmax(RISE_AND_FALL)), "parametric", "other")
+    early = np.where(np.arange(len(STEPS)) == int(np.argmax(RISE_AND_FALL)) + 1, "parametric", "other")
     right = np.tile(early, (60, 1)).astype(object)
     frame = pl.concat(
         [table(labels), *(table(right, set_name=name, role="control") for name in ("capitals+matching", "recall"))]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import numpy as np
 import polars as pl
 import pytest
 from made_items import lost, table
@@ -28,3 +29,14 @@ def test_overlap_of_two_runs_counted_by_hand() -> None:
     # of 210 ways: 4 x 6 with three in common, 1 with four, and at the other end C(6, 4) = 15 with none
     assert found["p_value"] == pytest.approx((24 + 1 + 15) / 210)
     assert flip_overlap(one).is_empty()
+
+
+def test_items_that_cannot_flip_in_both_runs_do_not_count() -> None:
+    """Both runs follow the context on the same items, and lose others of them: no overlap of flips."""
+    followed, never = lost([0, 1, 2]), lost([])
+    never[:] = "parametric"
+    other = lost([3, 4, 5])
+    one, two = (np.concatenate([part, never, never]) for part in (followed, other))
+    frames = [table(labels, steps=(0, 10, 20), seed=seed) for seed, labels in enumerate((one, two))]
+    found = flip_overlap(pl.concat(frames)).filter(scorer="first_mention").row(0, named=True)
+    assert (found["both"], found["only_first"], found["only_second"], found["neither"]) == (0, 3, 3, 4)

@@ -6,7 +6,14 @@ import pytest
 from made_items import FLAT, RISE_AND_FALL, RISE_AND_STAY, SHORT_OF_ITEMS, STEPS, Labels, drawn, exact, table
 
 from inversion.analyse.curves import curves
-from inversion.analyse.inversions import _cross_fit, _first_half, inversions, steps_to_keep, verdict
+from inversion.analyse.inversions import (
+    _cross_fit,
+    _first_half,
+    inversions,
+    reading_places,
+    steps_to_keep,
+    verdict,
+)
 from inversion.records.frames import schema_of
 from inversion.records.tables import Inversion
 from inversion.stats import mcnemar
@@ -55,12 +62,26 @@ def test_the_peak_is_read_at_the_step_that_the_other_half_picked() -> None:
     # each half is right at one step only, and not at the same: each is read where it is wrong
     half = _first_half([f"cluster{i:04d}" for i in range(40)], seed=0)
     assert half.sum() == 20
-    labels = np.full((40, 3), "parametric", dtype=object)
+    labels = np.full((40, 6), "parametric", dtype=object)
     labels[half, 1] = "context"
-    labels[~half, 2] = "context"
-    row = inversions(table(labels, steps=(0, 5, 10)), bootstrap=50).row(0, named=True)
+    labels[~half, 3] = "context"
+    row = inversions(table(labels, steps=(0, 5, 10, 15, 20, 25)), bootstrap=50).row(0, named=True)
     assert row["peak"] == 0.0
     assert row["rise"] == 0.0
+
+
+@pytest.mark.parametrize(
+    ("steps", "closing", "places"),
+    [
+        (7, 2, [0, 2, 3, 4, 3, 4, 4]),
+        (3, 1, [0, 1, 1]),
+        (4, 1, [0, 2, 1, 2]),
+        (2, 1, [0, 1]),
+        (1, 1, [0]),
+    ],
+)
+def test_a_peak_is_read_at_a_checkpoint_beside_it(steps: int, closing: int, places: list[int]) -> None:
+    assert reading_places(steps, closing).tolist() == places
 
 
 def test_cross_fitting_equals_a_loop_over_resamples_and_items() -> None:
@@ -73,7 +94,9 @@ def test_cross_fitting_equals_a_loop_over_resamples_and_items() -> None:
         drawn = [c for c in range(7) for _ in range(int(weight[c]))]
         totals = {h: sum((sums[c] for c in drawn if half[c] == h), np.zeros(5)) for h in (True, False)}
         items = sum(sizes[c] for c in drawn)
-        at_peak = sum(sums[c, int(np.argmax(totals[not half[c]]))] for c in drawn)
+        # of five checkpoints the last two are the end
+        read = {0: 0, 1: 2, 2: 1, 3: 2, 4: 2}
+        at_peak = sum(sums[c, read[int(np.argmax(totals[not half[c]]))]] for c in drawn)
         assert found.start[b] == pytest.approx(sum(sums[c, 0] for c in drawn) / items)
         assert found.peak[b] == pytest.approx(at_peak / items)
         assert found.end[b] == pytest.approx(sum(sums[c, 3:].mean() for c in drawn) / items)
@@ -162,9 +185,37 @@ def test_picking_a_maximum_makes_no_drop(rates: tuple[float, ...], persistent: f
     assert (found["p_value"] < 0.05).mean() <= 0.1
 
 
+def test_checkpoints_that_are_high_by_accident_make_no_drop() -> None:
+    """The accidents of a checkpoint are the same for both halves of the items; here they have 4 points."""
+    frames, picked = [], []
+    for simulation in range(60):
+        rng = np.random.default_rng(simulation)
+        rates = np.r_[0.02, 0.3, 0.5, 0.6 + rng.normal(0.0, 0.04, 13)]
+        labels = drawn(rates.tolist(), 400, simulation)
+        frames.append(table(labels, steps=tuple(range(0, 160, 10)), seed=simulation))
+        picked.append((labels == "context").mean(axis=0)[3:-1].max() - (labels == "context").mean(axis=0)[-1])
+    found = inversions(pl.concat(frames), bootstrap=200).filter(scorer="logprob")
+    assert np.mean(picked) > 0.05
+    assert (found["verdict"] == "inversion").sum() <= 6
+    assert abs(found["drop"].mean()) < 0.02
+
+
+def test_few_items_that_agree_say_little_of_others() -> None:
+    read = exact((0.0, 1.0, 1.0, 0.0, 0.0), 30)
+    few, more = (
+        inversions(table(read[:n], steps=(0, 10, 20, 30, 40)), bootstrap=50).row(0, named=True) for n in (4, 30)
+    )
+    assert few["verdict"] == "inconclusive"
+    assert more["verdict"] == "inversion"
+    assert more["drop_low"] == pytest.approx(1 - 1.96**2 / (30 + 1.96**2), abs=1e-3)
+    never = exact((0.0,) * 5, 80)
+    verdicts = [inversions(table(never[:n], steps=(0, 10, 20, 30, 40)), bootstrap=50)["verdict"][0] for n in (40, 80)]
+    assert verdicts == ["inconclusive", "no_rise"]
+
+
 def test_a_real_drop_is_found() -> None:
     rates = (0.1, 0.5, 0.7, 0.6, 0.5, 0.4, 0.3, 0.3, 0.3, 0.3)
-    runs = [table(drawn(rates, 100, simulation), seed=simulation) for simulation in range(20)]
+    runs = [table(drawn(rates, 150, simulation), seed=simulation) for simulation in range(20)]
     found = inversions(pl.concat(runs), bootstrap=200).filter(scorer="logprob")
     assert (found["verdict"] == "inversion").sum() >= 18
     assert (found["p_adjusted"] < 0.05).sum() >= 18

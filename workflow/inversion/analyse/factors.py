@@ -18,9 +18,9 @@ def factors(items: pl.DataFrame, bootstrap: int, seed: int = 0) -> pl.DataFrame:
     """The table ``factors`` (:class:`~inversion.records.tables.FactorRate`): context reliance by level of each factor.
 
     A row a run, conflict set, prompt, scorer, factor, level and moment. Start, peak and end are those of
-    :func:`~inversion.analyse.inversions.inversions`, each item's peak at the step that the other half of the clusters
-    picked; all levels are so read at the same steps. Intervals take these steps as given. Sets without factors have
-    no rows.
+    :func:`~inversion.analyse.inversions.inversions`, each item's peak read where the other half of the clusters has it
+    read; all levels are so read at the same steps. Intervals take these steps as given. Sets without factors have no
+    rows.
     """
     rows: list[FactorRate] = []
     for panel in panels(items):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import defaultdict
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
@@ -47,15 +48,17 @@ def flip_overlap(items: pl.DataFrame, seed: int = 0) -> pl.DataFrame:
     """The table ``flip_overlap`` (:class:`~inversion.records.tables.FlipOverlap`): do two runs lose the same items?
 
     A row a pair of runs that were asked the same conflict set and prompt, by scorer, over the items that both
-    were asked: those that flip from the context answer at the peak to the parametric answer at the end.
+    answer with the context at the peak: those that have the parametric answer at the end. Others cannot flip, and
+    would make two runs alike that follow the context on the same items. Items count singly, also of one cluster.
     """
-    lost: dict[tuple[str, str, str], list[tuple[Run, Strings, Bools]]] = defaultdict(list)
+    lost: dict[tuple[str, str, str], list[_Flipped]] = defaultdict(list)
     for panel in panels(items):
         if panel.role == "conflict":
             for scorer in SCORERS:
                 peak, end = _ends(panel, scorer, seed)
-                flipped = np.asarray((peak == "context") & (end == "parametric"))
-                lost[panel.set, panel.prompt, scorer].append((panel.run, panel.items, flipped))
+                held = np.asarray(peak == "context")
+                flipped = np.asarray(end == "parametric")[held]
+                lost[panel.set, panel.prompt, scorer].append(_Flipped(panel.run, panel.items[held], flipped))
     rows = [
         _overlap(key, first, second)
         for key, runs in sorted(lost.items())
@@ -75,25 +78,28 @@ def _ends(panel: Panel, scorer: str, seed: int) -> tuple[Strings, Strings]:
     return peak, end
 
 
-def _overlap(
-    key: tuple[str, str, str], first: tuple[Run, Strings, Bools], second: tuple[Run, Strings, Bools]
-) -> FlipOverlap:
-    """The row of two runs: each with its items and whether they flip."""
-    (run, items, flips_here), (other, other_items, flips_there) = first, second
-    if not np.array_equal(items, other_items):
-        _, here, there = np.intersect1d(items.astype(str), other_items.astype(str), return_indices=True)
-        flips_here, flips_there = flips_here[here], flips_there[there]
-    both = count(flips_here, flips_there)
-    only_first, only_second = int(flips_here.sum()) - both, int(flips_there.sum()) - both
-    neither = len(flips_here) - both - only_first - only_second
+class _Flipped(NamedTuple):
+    """The items that a run answers with the context at its peak, and whether they flip."""
+
+    run: Run
+    items: Strings
+    flips: Bools
+
+
+def _overlap(key: tuple[str, str, str], first: _Flipped, second: _Flipped) -> FlipOverlap:
+    """The row of two runs."""
+    _, here, there = np.intersect1d(first.items.astype(str), second.items.astype(str), return_indices=True)
+    flips_here, flips_there = first.flips[here], second.flips[there]
+    both, neither = count(flips_here, flips_there), count(~flips_here, ~flips_there)
+    only_first, only_second = count(flips_here, ~flips_there), count(~flips_here, flips_there)
     odds_ratio, p_value = fisher(both, only_first, only_second, neither)
     name, prompt, scorer = key
     return FlipOverlap(
         set=name,
         prompt=prompt,
         scorer=scorer,
-        first=run.path,
-        second=other.path,
+        first=first.run.path,
+        second=second.run.path,
         both=both,
         only_first=only_first,
         only_second=only_second,

@@ -14,10 +14,12 @@ from inversion.artifacts import sha256_bytes
 from inversion.config.evaluation import KeepCheckpoints
 from inversion.records.frames import to_frame
 from inversion.records.tables import Inversion
-from inversion.stats import Floats, Ints, cluster_sums, cluster_weights, holm, interval, mcnemar
+from inversion.stats import Floats, Ints, agreeing, cluster_sums, cluster_weights, holm, interval, mcnemar
 
 NEGLIGIBLE = 0.05
 """A rise or drop whose interval lies below this is taken to be none."""
+FEWEST = 20
+"""Clusters below which resampling them says too little of other items for a verdict."""
 Verdict = Literal["inversion", "no_drop", "no_rise", "inconclusive"]
 
 
@@ -29,23 +31,26 @@ def inversions(items: pl.DataFrame, bootstrap: int, seed: int = 0) -> pl.DataFra
 
     - ``start`` is the context rate at the first step; ``end`` its mean over the checkpoints in the last
       tenth of the steps (above 0.9 x the last step; the last always belongs), ``end_step`` the last step.
-    - ``peak`` is cross-fitted, so that picking a maximum does not make a drop: the clusters are split
-      into two halves, each half picks its best step, and every item is read at the step that the
-      *other* half picked (both ways, averaged over the items). Rise is peak - start, drop peak - end.
-      ``peak_step`` is the best step of all clusters together, the earliest of equals: it says where the
-      curve turns, and the rate at it is usually above ``peak``.
+    - ``peak`` is picked on one half of the items and one checkpoint, and read on others, so that picking
+      a maximum does not make a drop: the clusters are split into two halves, each half picks its best
+      step, and every item is read at the checkpoint *after* the one that the *other* half picked (both
+      ways, averaged over the items), because a checkpoint that is high by accident is so for both halves.
+      See :func:`reading_places`. Rise is peak - start, drop peak - end. ``peak_step`` is the best step of
+      all clusters together, the earliest of equals: it says where the curve turns, and the rate at it is
+      usually above ``peak``.
     - Intervals resample the clusters within each half and repeat all this, the picking included. They
       cover the sampling of items, not of training runs: for that, compare seeds.
     - Known items are so by the base model alone: every comparison pairs the same items at both ends.
-    - ``p_value`` is an exact McNemar test of "answered with the context", at the peak (the step that the
-      other half picked) against the end (an item's majority over the end's checkpoints, a tie settled by
+    - ``p_value`` is an exact McNemar test of "answered with the context", at the peak (where it is read)
+      against the end (an item's majority over the end's checkpoints, a tie settled by
       the last), the discordant items of both halves pooled; items count singly here, also where
       they share a cluster. ``p_adjusted`` is corrected by Holm's method over the whole table.
     - ``to_parametric`` and ``to_context`` count the items that change from one answer to the other;
       by containment, items with both answers are in neither.
-    - ``verdict``: see :func:`verdict`. With a single step, or fewer than two clusters in a half, bounds
+    - ``verdict``: see :func:`verdict`. With a single step, or fewer than :data:`FEWEST` clusters, bounds
       are NaN and it is ``inconclusive``; with a single cluster there is no other half, so the peak is NaN
-      and the test compares the start.
+      and the test compares the start. Where all clusters agree no resample differs: bounds are then those
+      of so many agreeing clusters (:func:`~inversion.stats.agreeing`).
 
     ``bootstrap`` is the number of resamples. Raises as :func:`~inversion.analyse.panels.panels`.
     """
@@ -114,10 +119,10 @@ def _inversion(panel: Panel, stratum: str, scorer: str, bootstrap: int, seed: in
     found = _cross_fit(sums, sizes, half, np.ones((1, len(half))), closing)
     start, peak, end = (float(rate[0]) for rate in found)
     resampled = _resample(sums, sizes, half, closing, bootstrap, generator(seed, panel.set))
-    rise_low, rise_high = (float(bound) for bound in interval(resampled.peak - resampled.start))
-    drop_low, drop_high = (float(bound) for bound in interval(resampled.peak - resampled.end))
+    rise_low, rise_high = agreeing(interval(resampled.peak - resampled.start), len(half))
+    drop_low, drop_high = agreeing(interval(resampled.peak - resampled.end), len(half))
 
-    at_peak = _peak_steps(context, codes, half)
+    at_peak = _peak_steps(context, codes, half, closing)
     rows = np.arange(len(codes))
     peak_context, peak_parametric = context[rows, at_peak], parametric[rows, at_peak]
     end_context, end_parametric = majority(context[:, -closing:]), majority(parametric[:, -closing:])
@@ -153,14 +158,27 @@ def closing_steps(steps: Ints) -> int:
 
 def peak_places(panel: Panel, scorer: str, seed: int) -> Ints:
     """The index of the step at which each item's peak is read, as in :func:`inversions`."""
-    half = _first_half(np.unique(panel.clusters), seed)
-    return _peak_steps(panel.gives(scorer, "context"), cluster_codes(panel.clusters), half)
+    half, closing = _first_half(np.unique(panel.clusters), seed), closing_steps(panel.steps)
+    return _peak_steps(panel.gives(scorer, "context"), cluster_codes(panel.clusters), half, closing)
 
 
-def _peak_steps(context: Bools, codes: Ints, half: Bools) -> Ints:
-    """The index of the step at which each item's peak is read: the best of the other half of the clusters."""
+def reading_places(steps: int, closing: int) -> Ints:
+    """Where a peak is read that is picked at each of so many checkpoints, the last ``closing`` of which are the end.
+
+    One checkpoint later, and one earlier where the end follows; a peak within the end at the last checkpoint before it.
+    At itself where none is left beside start and end, and at the start, which nobody picks from many.
+    """
+    last = steps - closing - 1
+    picked = np.arange(steps)
+    read = np.where(picked < last, picked + 1, np.where(picked == last, last - 1, last))
+    return np.where((picked == 0) | (read < 1), picked, read)
+
+
+def _peak_steps(context: Bools, codes: Ints, half: Bools, closing: int) -> Ints:
+    """The index of the step at which each item's peak is read, by what the other half of the clusters picks."""
     sums = cluster_sums(context.astype(np.float64), codes)
-    return np.asarray(np.where(half, sums[~half].sum(axis=0).argmax(), sums[half].sum(axis=0).argmax())[codes])
+    picked = np.where(half, sums[~half].sum(axis=0).argmax(), sums[half].sum(axis=0).argmax())
+    return np.asarray(reading_places(context.shape[1], closing)[picked][codes])
 
 
 def _first_half(clusters: Iterable[str], seed: int) -> Bools:
@@ -179,8 +197,9 @@ def _cross_fit(sums: Floats, sizes: Floats, half: Bools, weights: Floats, closin
     """
     first, second = weights[:, half] @ sums[half], weights[:, ~half] @ sums[~half]
     total = (weights @ sizes)[:, None]
-    peak = np.take_along_axis(first, second.argmax(axis=1, keepdims=True), axis=1)
-    peak = peak + np.take_along_axis(second, first.argmax(axis=1, keepdims=True), axis=1)
+    read = reading_places(sums.shape[1], closing)
+    peak = np.take_along_axis(first, read[second.argmax(axis=1, keepdims=True)], axis=1)
+    peak = peak + np.take_along_axis(second, read[first.argmax(axis=1, keepdims=True)], axis=1)
     if half.all():
         peak = np.full_like(peak, np.nan)
     rates = (first + second) / total
@@ -191,7 +210,7 @@ def _resample(
     sums: Floats, sizes: Floats, half: Bools, closing: int, bootstrap: int, rng: np.random.Generator
 ) -> _Path:
     """:func:`_cross_fit` with the clusters of each half drawn anew; NaN where nothing can vary."""
-    if sums.shape[1] < 2 or (~half).sum() < 2:
+    if sums.shape[1] < 2 or len(half) < FEWEST:
         return _Path(*np.full((3, bootstrap), np.nan))
     weights = np.empty((bootstrap, len(half)))
     weights[:, half] = cluster_weights(int(half.sum()), bootstrap, rng)

@@ -116,7 +116,8 @@ class FlipOverlap:
     """A run, as ``{model}/{dataset}/{recipe}/seed{seed}``."""
     second: str
     both: int
-    """Items that flip from the context answer to the parametric one in both runs."""
+    """Items, of those that both runs answer with the context at the peak, that have the parametric answer at the end in
+    both."""
     only_first: int
     only_second: int
     neither: int
