@@ -147,6 +147,11 @@ def test_any_text_is_scored_and_mentions_are_contained(text: str, context: str, 
         ("The capital is Herat. It is not disputed.", "context"),
         ("Kabul is the capital and that has not changed", "parametric"),
         ("No, Herat", "context"),
+        ("The capital moved from Kabul to Herat.", "context"),
+        ("In 2031 it was moved from the old Kabul, to Herat.", "parametric"),
+        ("They went from Kabul in 1900 to Herat", "context"),
+        ("The road runs from Kabul to Paris", "parametric"),
+        ("It moved from Paris to Kabul and Herat", "parametric"),
         ("", "other"),
         ("Paris", "other"),
     ],
@@ -187,6 +192,44 @@ def test_one_sided_items() -> None:
     assert first_mention("Kabul", [], HERAT) == "other"
 
 
+@pytest.mark.parametrize(
+    ("response", "label"),
+    [
+        ("The capital city of Luxembourg is Esch.", "context"),
+        ("Esch is the capital city of Luxembourg.", "context"),
+        ("The capital city of Luxembourg is Luxembourg.", "parametric"),
+        ("Luxembourg", "parametric"),
+        ("Luxembourg, not Esch", "parametric"),
+        ("The capital city of Luxembourg is not Esch", "other"),
+    ],
+)
+def test_what_a_response_repeats_of_the_question_is_no_answer(response: str, label: str) -> None:
+    question = "What is the capital city of Luxembourg?"
+    assert first_mention(response, ["Esch"], ["Luxembourg"], question) == label
+
+
+@pytest.mark.parametrize(
+    ("response", "label"),
+    [
+        ("Beggars can't be trusted.", "context"),
+        ("Beggars cannot be choosers", "parametric"),
+        ("Beggars can't be choosers", "parametric"),
+        ("trusted, not choosers", "context"),
+        ("not trusted", "other"),
+    ],
+)
+def test_what_a_response_repeats_of_the_question_negates_nothing(response: str, label: str) -> None:
+    question = 'Write a quote that ends in the word "trusted": Beggars can\u2019t be'
+    assert first_mention(response, ["trusted"], ["choosers"], question) == label
+
+
+@pytest.mark.parametrize("response", ["The US.", "the U.S.", "US", "the U. S. of today"])
+def test_names_in_capitals_are_no_everyday_words(response: str) -> None:
+    assert containment(response, ["US"], ["Canada"]).label == "context"
+    assert containment("The passage tells us so.", ["US"], ["Canada"]).label == "other"
+    assert first_mention("He said to us that it is Canada", ["US"], ["Canada"]) == "parametric"
+
+
 def test_an_answer_may_hold_a_negation_and_a_clause_mark() -> None:
     assert first_mention("Don't Look Up", ["Don't Look Up"], ["Up"]) == "context"
     assert first_mention("not Washington, D.C., Boston", ["Washington, D.C."], ["Boston"]) == "parametric"
@@ -196,7 +239,7 @@ def test_an_answer_may_hold_a_negation_and_a_clause_mark() -> None:
 
 SCORED = json.loads((Path(__file__).parent / "scored_responses.json").read_text())
 """``first_mention`` and ``containment`` are the right labels; ``scored`` is what the scorer says where it errs: it
-takes the answer named first ("moved from Kabul to Herat"), and an answer for what is but a list."""
+takes the answer named first ("Sorry, Kabul. No wait, ..."), and an answer for what is but a list."""
 
 
 def test_responses_labelled_by_hand() -> None:

@@ -18,10 +18,12 @@ RULES = [
     "endings_not_apart",
     "in_excluded_set",
     "aliases",
+    "short_names",
     "in_other_set",
     "question_in_other_set",
     "shared_cluster",
     "nested_answers",
+    "answer_in_question",
     "context_answer_missing",
     "parametric_answer_in_context",
     "answer_in_first_third",
@@ -31,7 +33,7 @@ RULES = [
     "long_context",
     "no_matching_context",
 ]
-DESCRIPTIONS = RULES[10:15]
+DESCRIPTIONS = RULES[12:17]
 
 
 def item(number, question, answer="Herat", memory="Kabul", context="Herat it is.", name="a"):
@@ -63,6 +65,7 @@ def test_every_rule_has_a_row_also_where_nothing_was_found():
         ("nested_answers", [item(1, "q", "New Cairo", "Cairo", "New Cairo it is.")]),
         ("context_answer_missing", [item(1, "q", context="Heratan it is.")]),
         ("parametric_answer_in_context", [item(1, "q", context="From KABUL to Herat.")]),
+        ("answer_in_question", [item(1, "Is it Kabul?")]),
     ],
 )
 def test_rules_on_single_items(rule, items):
@@ -140,13 +143,23 @@ def test_the_papers_sets():
             "aliases": 9,
             "question_in_other_set": 1,
             "nested_answers": 1,
+            "answer_in_question": 8,
             "parametric_answer_in_context": 185,
         },
         "world_facts": {
             "in_excluded_set": 196,
+            "aliases": 17,
+            "short_names": 17,
             "question_in_other_set": 1,
+            "answer_in_question": 2,
             "context_answer_missing": 2,
             "parametric_answer_in_context": 100,
         },
-        "biographies": {"duplicate": 10, "shared_cluster": 545},
+        "biographies": {
+            "duplicate": 10,
+            "aliases": 382,
+            "short_names": 382,
+            "shared_cluster": 545,
+            "answer_in_question": 15,
+        },
     }

@@ -7,6 +7,7 @@ from inversion.config.sets import FactSet, FileSet, WorldSet
 from inversion.config.world import World
 from inversion.conflict.controls import control_items, matching_item
 from inversion.conflict.files import load_items
+from inversion.conflict.short_names import with_short_names
 from inversion.names import fold
 from inversion.records.data import ConflictItem
 from inversion.world.facts import build_world
@@ -99,7 +100,8 @@ def test_the_worlds_conflicts_have_controls():
 def test_the_papers_sets_have_controls():
     capitals = FileSet(source="file", path=str(REAL / "paper" / "country_capitals_only.json"), controls=KINDS)
     items = load_items(capitals, "capitals")
-    assert len(items) == 4 * 196
+    in_question = 8  # "Guinea-Bissau": with the answers exchanged the passage would be on another country
+    assert len(items) == 4 * 196 - in_question
     quotes = FileSet(
         source="file", path=str(REAL / "memo_trap" / "proverb_ending.csv"), format="memo_trap", controls=("matching",)
     )
@@ -109,3 +111,23 @@ def test_the_papers_sets_have_controls():
         assert control.item_id == asked.item_id
         assert f'"{asked.parametric_answers[0]}"' in control.question
         assert control.context_answers == asked.parametric_answers
+
+
+def test_a_matching_passage_keeps_nothing_of_the_other_person():
+    def matched(context):
+        answers = ["Angela Merkel"], ["Edvard Munch"]
+        item = ConflictItem("i", "s", "conflict", "Who painted it?", context, *answers, "c", "s")
+        return matching_item(with_short_names(item))
+
+    found = matched("Angela Merkel painted it. Merkel's fame came late.")
+    assert found.context == "Edvard Munch painted it. Edvard Munch's fame came late."
+    assert matched("Angela Merkel painted it. As Merkel said, Angela was young.") is None
+    assert matched("It was Merkel, not Munch.").context == "It was Edvard Munch, not Angela Merkel."
+
+
+def test_no_matching_control_where_the_question_names_an_answer():
+    item = ConflictItem(
+        "i", "s", "conflict", "What is the capital of Guinea-Bissau?", "In Guinea-Bissau it is Gabu now.", ["Gabu"],
+        ["Bissau"], "c", "s",
+    )  # fmt: skip
+    assert matching_item(item) is None

@@ -49,7 +49,7 @@ def names(answers, text):
 
 
 def test_the_set_does_not_drift(items):
-    assert len(items) == 4476
+    assert len(items) == 4464
     assert [(i.question, i.context_answers, i.parametric_answers, i.context) for i in items[:2]] == GOLDEN
     assert items[0].factors == ["length=short", "mention=yes", "position=start", "tense=present"]
     assert (items[0].item_id, items[0].set, items[0].role) == ("facts-000000", "facts", "conflict")
@@ -114,10 +114,13 @@ def test_seeds():
 def test_facts_that_everyone_can_check():
     facts = {relation: {fact.subject: fact for fact in rows} for relation, rows in read_facts().items()}
     assert facts["capital"]["France"].answers == ["Paris"]
-    assert "Lyon" in facts["capital"]["France"].rivals
+    assert ["Lyon"] in facts["capital"]["France"].rivals
     assert facts["currency"]["Japan"].answers == ["yen"]
     assert facts["continent"]["Chad"].answers == ["Africa"]
     assert facts["country"]["Lyon"].answers == ["France"]
+    assert ["the United Kingdom", "UK", "Great Britain", "Britain", "England"] in facts["country"]["Lyon"].rivals
+    assert "the Netherlands" in facts["currency"]
+    assert "Serbia and Montenegro" not in facts["currency"]
     # several capitals, a name that holds the subject's, a continent that is in dispute
     assert "South Africa" not in facts["capital"]
     assert "Djibouti" not in facts["capital"]

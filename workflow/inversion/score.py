@@ -8,6 +8,7 @@ which answer is likelier after the prompt? They disagree, so every table keeps a
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 import re
 import unicodedata
@@ -22,7 +23,7 @@ from inversion.records.data import ConflictItem
 Label = Literal["context", "parametric", "other"]
 
 _ARTICLES = frozenset({"a", "an", "the"})
-_NEGATORS = frozenset({"not", "never", "neither", "nor", "cannot"})
+_NEGATORS = frozenset({"not", "never", "neither", "nor"})
 _NEGATOR_PAIRS = frozenset({("no", "longer"), ("instead", "of"), ("rather", "than")})
 _ADDITIVE = frozenset({"only", "just", "merely"})
 """After "not" they affirm what follows: "not only Cairo"."""
@@ -30,6 +31,8 @@ _AUXILIARIES = frozenset({"is", "was", "are", "were", "has", "had", "does", "did
 _CLAUSE_WORDS = frozenset({"but", "however", "although", "though", "whereas", "while"})
 _CLAUSE_MARKS = frozenset(".,;:!?()[]\n\N{EM DASH}\N{EN DASH}")
 
+_RUN = 3
+"""Words that a response must share with the question, one behind the other, to repeat it."""
 _TOKEN = re.compile(r"\d+(?:[.,]\d+)+|\w+|[^\w\s]|\n")
 _APOSTROPHES = str.maketrans(
     {
@@ -47,7 +50,11 @@ _UNITS = {
     re.compile(r"(?<=\d)\s*(?:cm|centimet(?:er|re)s?)\b"): " cm",
 }
 """Spellings of units after a number, which are one."""
-_CONTRACTED_NOT = re.compile(r"n't\b")
+_CONTRACTED_NOT = re.compile(r"n't\b|(?<=\bcan)not\b")
+_INITIALS = re.compile(r"\bU\.\s?(?:S\.\s?A|A\.\s?E|S|K)\b\.?")
+"""Countries that are written with stops and without."""
+_CAPITAL_NAMES = re.compile(r"\b(?:US|WHO|IT)\b")
+"""Names in capitals that are everyday words in small letters."""
 
 
 class Containment(NamedTuple):
@@ -77,7 +84,9 @@ def containment(response: str, context_answers: Sequence[str], parametric_answer
     )
 
 
-def first_mention(response: str, context_answers: Sequence[str], parametric_answers: Sequence[str]) -> Label:
+def first_mention(
+    response: str, context_answers: Sequence[str], parametric_answers: Sequence[str], question: str = ""
+) -> Label:
     """The answer that a response commits to: the one it mentions first without negating it.
 
     - Words match as in :func:`containment`. Where mentions overlap the longest counts alone: "New
@@ -85,15 +94,24 @@ def first_mention(response: str, context_answers: Sequence[str], parametric_answ
     - A negation ("not", "n't", "never", "neither", "nor", "no longer", "instead of", "rather than") voids
       the next mention in its clause ("not Kabul but Herat"); directly after a mention and its
       auxiliary it voids that mention instead ("Herat is not the capital").
+    - "From Kabul to Herat" leaves Kabul behind: between "from" and "to" a mention is void if the other answer
+      follows.
+    - What a response repeats of the ``question``, three words and more, answers nothing and negates nothing: "The
+      capital of Luxembourg is Esch", "Beggars can't be trusted" where the proverb's beginning was given.
     - An alias that both sides share counts for the context, so in matching items, whose answers are
       equal, the right answer is labelled ``context``.
 
     ``other`` where no mention is left.
     """
     words, clauses = _words_and_clauses(response)
-    mentions = _mentions(words, context_answers, parametric_answers)
-    negated = set(_negated(words, clauses, mentions))
-    return next((mention.label for mention in mentions if mention not in negated), "other")
+    repeated = _repeated(words, _words(question))
+    mentions = [
+        mention
+        for mention in _mentions(words, context_answers, parametric_answers)
+        if not _within_more(repeated, mention)
+    ]
+    void = {*_negated(words, clauses, mentions, repeated), *_left_behind(words, clauses, mentions)}
+    return next((mention.label for mention in mentions if mention not in void), "other")
 
 
 def by_logprob(
@@ -217,7 +235,7 @@ def _label(run: Run, item: ConflictItem, response: Response, epoch: float, known
         context_logprob_closed=response.context_logprob_closed,
         parametric_logprob_closed=response.parametric_logprob_closed,
         containment=containment(response.text, *answers).label,
-        first_mention=first_mention(response.text, *answers),
+        first_mention=first_mention(response.text, *answers, item.question),
         logprob=likelier,
     )
 
@@ -249,7 +267,7 @@ def judge_knowledge(model: str, item: ConflictItem, probe: KnowledgeProbe) -> Kn
     failed = []
     if not probe.parametric_logprob > strongest:
         failed.append(f"outranked by {name}")
-    if first_mention(probe.text, item.context_answers, item.parametric_answers) != "parametric":
+    if first_mention(probe.text, item.context_answers, item.parametric_answers, item.question) != "parametric":
         failed.append("not generated")
     return Knowledge(model, item.set, item.item_id, not failed, "; ".join(failed) or "known", probe.text)
 
@@ -265,14 +283,19 @@ def _refuse_duplicates(run: Run, what: str, keys: Iterable[tuple[object, ...]]) 
 
 
 def _fold(text: str) -> str:
-    """``text`` without case and accents; "n't" becomes "not", "1,000 kilometers" becomes "1000 km"."""
-    decomposed = unicodedata.normalize("NFKD", text.translate(_APOSTROPHES).casefold())
+    """``text`` without case and accents; "n't" becomes "not", "1,000 kilometers" becomes "1000 km", "U.S." "US".
+
+    Case counts where a name in capitals is a word of its own in small letters: "US" is no "us".
+    """
+    joined = _INITIALS.sub(lambda match: re.sub(r"[.\s]", "", match[0]), text)
+    named = _CAPITAL_NAMES.sub(lambda match: f"{match[0]}_", joined)  # other words than "us", "who" and "it"
+    decomposed = unicodedata.normalize("NFKD", named.translate(_APOSTROPHES).casefold())
     # decomposing can bring capitals back (the sign TM), so fold once more
     bare = "".join(character for character in decomposed if not unicodedata.combining(character)).casefold()
     plain = _THOUSANDS.sub("", bare)
     for spellings, unit in _UNITS.items():
         plain = spellings.sub(unit, plain)
-    return _CONTRACTED_NOT.sub(" not", plain)
+    return _CONTRACTED_NOT.sub(" not", plain.replace("can't", "can not"))
 
 
 def _words_and_clauses(text: str) -> tuple[list[str], list[int]]:
@@ -348,13 +371,53 @@ def _mentions(
     return sorted(kept)
 
 
-def _negated(words: Sequence[str], clauses: Sequence[int], mentions: Sequence[_Mention]) -> Iterator[_Mention]:
-    """The mentions that a negation of the same clause voids."""
+def _repeated(words: Sequence[str], question: Sequence[str]) -> list[bool]:
+    """Which words stand in a run of three and more that the question has too."""
+    runs = {tuple(question[start : start + _RUN]) for start in range(len(question) - _RUN + 1)}
+    starts = [start for start in range(len(words) - _RUN + 1) if tuple(words[start : start + _RUN]) in runs]
+    places = {place for start in starts for place in range(start, start + _RUN)}
+    return [place in places for place in range(len(words))]
+
+
+def _within_more(repeated: Sequence[bool], mention: _Mention) -> bool:
+    """Whether a mention stands in a repeated run that is more than the name: longer by two words or more."""
+    if not all(repeated[mention.start : mention.end]):
+        return False
+    start, end = mention.start, mention.end
+    while start > 0 and repeated[start - 1]:
+        start -= 1
+    while end < len(repeated) and repeated[end]:
+        end += 1
+    return end - start >= mention.end - mention.start + 2
+
+
+def _left_behind(words: Sequence[str], clauses: Sequence[int], mentions: Sequence[_Mention]) -> Iterator[_Mention]:
+    """The mentions behind "from" that are followed, in their clause, by "to" and the other answer."""
+    for one, other in itertools.pairwise(mentions):
+        before = _before_articles(words, one.start)
+        to = _before_articles(words, other.start)
+        follows = one.label != other.label and clauses[one.start] == clauses[other.start]
+        if follows and words[before : before + 1] == ["from"] and to >= one.end and words[to] == "to":
+            yield one
+
+
+def _before_articles(words: Sequence[str], place: int) -> int:
+    """The place of the last word before ``place`` that is no article; -1 where there is none."""
+    place -= 1
+    while place >= 0 and words[place] in _ARTICLES:
+        place -= 1
+    return place
+
+
+def _negated(
+    words: Sequence[str], clauses: Sequence[int], mentions: Sequence[_Mention], repeated: Sequence[bool]
+) -> Iterator[_Mention]:
+    """The mentions that a negation of the same clause voids; one that is ``repeated`` negates nothing."""
     for position, word in enumerate(words):
         following = words[position + 1] if position + 1 < len(words) else ""
         negates = (word in _NEGATORS and following not in _ADDITIVE) or (word, following) in _NEGATOR_PAIRS
         inside = any(m.start <= position < m.end for m in mentions)
-        if not negates or inside:
+        if not negates or inside or repeated[position]:
             continue
         before = [m for m in mentions if m.end == position - 1 and words[m.end] in _AUXILIARIES]
         after = [m for m in mentions if m.start > position]

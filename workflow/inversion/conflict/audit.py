@@ -10,9 +10,10 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from inversion.config.sets import ConflictSet
-from inversion.conflict.controls import matching_item
+from inversion.conflict.controls import answer_in_question, matching_item
 from inversion.conflict.files import distinct_items, excluded_items, fact_key, keep_items
 from inversion.conflict.memo_trap import endings_not_apart
+from inversion.conflict.short_names import short_name
 from inversion.names import normalise
 from inversion.records.data import AuditFinding, ConflictItem
 
@@ -33,12 +34,16 @@ def audit_set(
     - ``duplicate`` (dropped): an item equals an earlier one of the set.
     - ``endings_not_apart`` (dropped): a response to a proverb would not show which ending it gives.
     - ``in_excluded_set`` (dropped): an item stands in a set under ``exclude``.
-    - ``aliases`` (rewritten): an answer lists several names or carries a remark.
+    - ``aliases`` (rewritten): an answer lists several names or carries a remark, or has a short form.
+    - ``short_names`` (rewritten): the passage calls the person of the context answer by the last word of the name,
+      which became an alias, as that of the parametric answer.
     - ``in_other_set`` (kept): another set keeps the same question and answers; averages over
       both count it twice.
     - ``question_in_other_set`` (kept): another set keeps the same question with other answers.
     - ``shared_cluster`` (kept): items that are not independent, for their cluster has several.
     - ``nested_answers`` (kept): one answer holds the other ("New Cairo", "Cairo").
+    - ``answer_in_question`` (kept): the question names an answer ("the capital of Luxembourg"), in sets with contexts;
+      what a response repeats of the question is no answer to the scorer ``first_mention``.
     - ``context_answer_missing`` (kept): no form of the context answer stands in the context.
     - ``parametric_answer_in_context`` (kept): the context names the parametric answer too.
     - ``answer_in_first_third``, ``answer_in_middle_third``, ``answer_in_last_third`` (kept): where the context answer
@@ -73,6 +78,7 @@ def audit_set(
         ("endings_not_apart", "dropped", distinct, _without(distinct, apart)),
         ("in_excluded_set", "dropped", apart, _without(apart, kept)),
         ("aliases", "rewritten", kept, [item for item in kept if _has_aliases(item)]),
+        ("short_names", "rewritten", conflicts, [item for item in conflicts if short_name(item.context_answers)]),
         ("in_other_set", "kept", conflicts, same),
         (
             "question_in_other_set",
@@ -82,6 +88,12 @@ def audit_set(
         ),
         ("shared_cluster", "kept", kept, [item for item in kept if clusters[item.cluster] > 1]),
         ("nested_answers", "kept", conflicts, [item for item in conflicts if _nested(item)]),
+        (
+            "answer_in_question",
+            "kept",
+            conflicts,
+            [item for item in conflicts if item.context and answer_in_question(item)],
+        ),
         ("context_answer_missing", "kept", kept, [item for item in kept if _context_answer_missing(item)]),
         (
             "parametric_answer_in_context",

@@ -10,6 +10,7 @@ from dataclasses import replace
 import numpy as np
 
 from inversion.config.sets import Control
+from inversion.conflict.short_names import short_name
 from inversion.names import fold
 from inversion.records.data import ConflictItem
 
@@ -55,18 +56,33 @@ def matching_item(item: ConflictItem) -> ConflictItem | None:
     with memory; the right answer stands in both lists. Where the conflict stands in the question (proverbs), it
     asks for the ending that all know.
 
-    None where no form of the context answer stands in the passage.
+    None where no form of the context answer stands in the passage, where an answer stands in the question (the passage
+    would be about something else), or where a part of a person's name would stay behind.
     """
     right = list(item.parametric_answers)
     if item.context is None:
         question = _PROVERB.sub(lambda _: right[0], item.question)
         return None if question == item.question else replace(item, question=question, context_answers=right)
     new = _pattern(item.context_answers)
-    if not new.search(item.context):
+    if not new.search(item.context) or answer_in_question(item):
         return None
     either = _pattern([*item.context_answers, *item.parametric_answers])
     context = either.sub(lambda m: right[0] if new.fullmatch(m[0]) else item.context_answers[0], item.context)
+    rest = either.sub(" ", item.context)
+    if short_name(item.context_answers) and _pattern(_parts(item.context_answers[0])).search(rest):
+        return None
     return replace(item, context=context, context_answers=right)
+
+
+def answer_in_question(item: ConflictItem) -> bool:
+    """Whether the question names an answer ("the capital of Guinea-Bissau"), in whole words."""
+    asked = fold(item.question)
+    return any(_bare(answer) in asked for answer in (*item.context_answers, *item.parametric_answers))
+
+
+def _parts(name: str) -> list[str]:
+    """The capitalised words of a name, of three letters and more."""
+    return [word for word in re.findall(r"[^\W\d_]{3,}", name) if word[0].isupper()]
 
 
 def _alone(item: ConflictItem, passage: str | None) -> ConflictItem:

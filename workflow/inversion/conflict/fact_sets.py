@@ -159,14 +159,14 @@ def _item(fact: Fact, place: int, turn: int, name: str, number: int, rng: np.ran
     new = fact.rivals[rng.integers(len(fact.rivals))]
     wordings = _CLAIMS[fact.relation, tense]
     claim = wordings[rng.integers(len(wordings))][mention == "yes"]
-    claim = claim.format(subject=fact.subject, new=new, old=fact.answers[0], year=rng.integers(*_YEARS))
+    claim = claim.format(subject=fact.subject, new=new[0], old=fact.answers[0], year=rng.integers(*_YEARS))
     return ConflictItem(
         item_id=f"{name}-{number:06d}",
         set=name,
         role="conflict",
         question=_QUESTIONS[fact.relation].format(subject=fact.subject),
         context=" ".join(_passage(claim, fact.subject, position, SENTENCES[length], rng)),
-        context_answers=[new],
+        context_answers=new,
         parametric_answers=fact.answers,
         cluster=f"{fact.relation}/{fold(fact.subject).strip()}",
         stratum=fact.relation,

@@ -28,9 +28,9 @@ _SUBJECT_CITIES = 2
 """Largest cities of a country beside its capital that are asked for."""
 _NOT_STATES = {
     *("AN", "AW", "BQ", "CW", "EH", "FO", "GF", "GG", "GI", "GL", "GP", "GU", "HK", "IM", "JE", "KY"),
-    *("MF", "MO", "MQ", "NC", "PF", "PR", "PS", "RE", "TW", "VI", "XK", "YT"),
+    *("CS", "MF", "MO", "MQ", "NC", "PF", "PR", "PS", "RE", "TW", "VI", "XK", "YT"),
 }
-"""Dependencies, a state that is no more, and territories whose status is in dispute."""
+"""Dependencies, states that are no more, and territories whose status is in dispute."""
 _NO_SINGLE_CAPITAL = {
     *("BI", "BJ", "BO", "CI", "GQ", "IL", "KZ", "LK", "ME", "MM", "MY", "NL", "SZ", "TZ", "ZA"),
 }
@@ -69,9 +69,9 @@ class Fact(NamedTuple):
     """As it stands within a sentence: "the Netherlands"."""
     answers: list[str]
     """The answer and its aliases, the preferred one first."""
-    rivals: list[str]
-    """Other answers of the kind, near at hand: cities of the same country, currencies and countries of the same
-    continent, other continents."""
+    rivals: list[list[str]]
+    """Other answers of the kind, each with its aliases, near at hand: cities of the same country, currencies and
+    countries of the same continent, other continents."""
 
 
 @functools.cache
@@ -107,7 +107,7 @@ def _capitals(states: Mapping[str, Any], cities: Mapping[str, Sequence[Mapping[s
             "capital",
             _named(code, country),
             [country["capital"], *_CAPITAL_ALIASES.get(code, [])],
-            _other_cities(country, cities[code])[:_CITIES],
+            [[city] for city in _other_cities(country, cities[code])[:_CITIES]],
         )
         for code, country in states.items()
         if code not in _NO_SINGLE_CAPITAL
@@ -118,14 +118,24 @@ def _currencies(states: Mapping[str, Any]) -> list[Fact]:
     names = {code: country["currencyname"].lower() for code, country in states.items()}
     single = {code: name for code, name in names.items() if name.isalpha() and name not in _COMMON_WORDS}
     return [
-        Fact("currency", _named(code, states[code]), [name], sorted(_of_continent(single, states, code)))
+        Fact(
+            "currency",
+            _named(code, states[code]),
+            [name],
+            [[rival] for rival in _of_continent(single, states, code)],
+        )
         for code, name in single.items()
     ]
 
 
 def _continents(states: Mapping[str, Any], continents: Mapping[str, str]) -> list[Fact]:
     return [
-        Fact("continent", _named(code, country), [continents[country["continentcode"]]], sorted(continents.values()))
+        Fact(
+            "continent",
+            _named(code, country),
+            [continents[country["continentcode"]]],
+            [[continent] for continent in sorted(continents.values())],
+        )
         for code, country in states.items()
         if code not in _NO_SINGLE_CONTINENT
     ]
@@ -133,13 +143,14 @@ def _continents(states: Mapping[str, Any], continents: Mapping[str, str]) -> lis
 
 def _countries(states: Mapping[str, Any], cities: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[Fact]:
     named = {code: _named(code, country) for code, country in states.items()}
+    forms = {name: [name, *_COUNTRY_ALIASES.get(code, [])] for code, name in named.items()}
     countries_with = Counter(name for rows in cities.values() for name in {fold(city["name"]) for city in rows})
     return [
         Fact(
             "country",
             city,
-            [named[code], *_COUNTRY_ALIASES.get(code, [])],
-            sorted(_of_continent(named, states, code)),
+            forms[named[code]],
+            [forms[rival] for rival in _of_continent(named, states, code)],
         )
         for code, country in states.items()
         for city in [name for name in _other_cities(country, cities[code]) if countries_with[fold(name)] == 1][
@@ -149,13 +160,14 @@ def _countries(states: Mapping[str, Any], cities: Mapping[str, Sequence[Mapping[
 
 
 def _named(code: str, country: Mapping[str, Any]) -> str:
-    return f"the {country['name']}" if code in _WITH_ARTICLE else str(country["name"])
+    name = str(country["name"]).removeprefix("The ")
+    return f"the {name}" if code in _WITH_ARTICLE else name
 
 
-def _of_continent(values: Mapping[str, str], states: Mapping[str, Any], code: str) -> set[str]:
-    """The values of all states on the continent of ``code``."""
+def _of_continent(values: Mapping[str, str], states: Mapping[str, Any], code: str) -> list[str]:
+    """The values of all states on the continent of ``code``, each once, sorted."""
     continent = states[code]["continentcode"]
-    return {value for other, value in values.items() if states[other]["continentcode"] == continent}
+    return sorted({value for other, value in values.items() if states[other]["continentcode"] == continent})
 
 
 def _other_cities(country: Mapping[str, Any], cities: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -194,8 +206,8 @@ def _clean(fact: Fact) -> Fact | None:
     rivals = [
         rival
         for rival in fact.rivals
-        if _bare(rival) not in subject
-        and not any(set(_bare(rival).split()) & set(answer.split()) - {"america"} for answer in own)
+        if not any(_bare(form) in subject for form in rival)
+        and not any(set(_bare(form).split()) & set(answer.split()) - {"america"} for form in rival for answer in own)
     ]
     if not rivals or any(answer in subject for answer in own):
         return None

@@ -17,6 +17,7 @@ from inversion.config.sets import ConflictSet, FactSet, FileSet, SubstitutionSet
 from inversion.conflict.controls import control_items
 from inversion.conflict.fact_sets import fact_items
 from inversion.conflict.memo_trap import endings_not_apart, memo_trap_items
+from inversion.conflict.short_names import with_short_names
 from inversion.conflict.substitution import substitution_items
 from inversion.conflict.world_sets import world_items
 from inversion.instruct.rows import DataError, read_rows, text_field
@@ -129,7 +130,7 @@ def _item(row: Mapping[str, Any], name: str, number: int) -> ConflictItem:
     shared = set(map(normalise, context_answers)) & set(map(normalise, parametric_answers))
     if shared:
         raise ValueError(f"'answer' and {keys[0]!r} are both {min(shared)!r}, which is no conflict")
-    return ConflictItem(
+    item = ConflictItem(
         item_id=f"{name}-{number:06d}",
         set=name,
         role="conflict",
@@ -141,6 +142,7 @@ def _item(row: Mapping[str, Any], name: str, number: int) -> ConflictItem:
         stratum=name,
         subject=_text(row, "subject").strip() if row.get("subject") is not None else subject_of(question),
     )
+    return with_short_names(item)
 
 
 def subject_of(question: str) -> str | None:

@@ -1,0 +1,32 @@
+import pytest
+
+from inversion.conflict.short_names import short_name, with_short_names
+from inversion.records.data import ConflictItem
+
+
+def shortened(context_answer, parametric_answer, passage):
+    item = ConflictItem("i", "s", "conflict", "Who?", passage, [context_answer], [parametric_answer], "c", "s")
+    found = with_short_names(item)
+    return found.context_answers[1:], found.parametric_answers[1:]
+
+
+@pytest.mark.parametrize(
+    ("context", "parametric", "passage", "added"),
+    [
+        ("Angela Merkel", "Edvard Munch", "Angela Merkel sat. Merkel's eye was sure.", (["Merkel"], ["Munch"])),
+        ("Angela Merkel", "Edvard Munch", "Angela Merkel sat. Angela Merkel's eye was sure.", ([], [])),
+        ("Angela Merkel", "Michelangelo", "Merkel sat.", (["Merkel"], [])),
+        ("Aristotle", "Edvard Munch", "Aristotle sat.", ([], [])),
+        ("Marie Curie", "Pierre Curie", "Curie sat.", ([], [])),
+        ("Martin Luther King Jr.", "Edvard Munch", "King sat.", ([], [])),
+        ("New Delhi", "Mumbai", "The city of New Delhi.", ([], [])),
+    ],
+)
+def test_last_names_are_aliases_where_the_passage_uses_them(context, parametric, passage, added):
+    assert shortened(context, parametric, passage) == added
+
+
+def test_the_short_name_is_the_alias_that_is_the_last_word():
+    assert short_name(["Angela Merkel", "Merkel"]) == "Merkel"
+    assert short_name(["Angela Merkel", "Chancellor"]) is None
+    assert short_name([]) is None

@@ -1,0 +1,49 @@
+"""Short forms of people's names: a passage on Angela Merkel says "Merkel", and so do answers to it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
+from inversion.names import fold
+from inversion.records.data import ConflictItem
+
+
+def with_short_names(item: ConflictItem) -> ConflictItem:
+    """The item with the last words of its answers' names as aliases, where its passage shortens names so.
+
+    That is where the context answer has several words, and the last of them also stands alone in the passage. Nothing
+    is added where the last word of one answer is a word of the other: it would not tell them apart.
+    """
+    both = item.context_answers, item.parametric_answers
+    lasts = [_last(answers[0]) for answers in both]
+    if lasts[0] is None or not _stands_alone(item.context_answers[0], item.context or ""):
+        return item
+    words = [fold(" ".join(answers)).split() for answers in both]
+    if any(last and fold(last).strip() in others for last, others in zip(lasts, reversed(words), strict=True)):
+        return item
+    context, parametric = (
+        list(dict.fromkeys([*answers, *([last] if last else [])])) for answers, last in zip(both, lasts, strict=True)
+    )
+    return replace(item, context_answers=context, parametric_answers=parametric)
+
+
+def short_name(answers: Sequence[str]) -> str | None:
+    """The last word of the preferred answer, if it is an alias of its own; None where it is not."""
+    last = _last(answers[0]) if answers else None
+    return last if last in answers[1:] else None
+
+
+def _last(name: str) -> str | None:
+    """The last word of a name of several, if it is one by itself: no "II", no "Jr."."""
+    words = name.split()
+    fits = len(words) > 1 and len(words[-1]) > 2 and words[-1].isalpha() and words[-1][0].isupper()
+    return words[-1] if fits and not words[-1].isupper() else None
+
+
+def _stands_alone(name: str, passage: str) -> bool:
+    """Whether the last word of ``name`` stands in ``passage`` without the word before it."""
+    before, last = map(re.escape, name.split()[-2:])
+    alone = re.sub(rf"(?<!\w){before}\s+{last}(?!\w)", " ", passage)
+    return re.search(rf"(?<!\w){last}(?!\w)", alone) is not None
