@@ -202,6 +202,49 @@ def test_a_name_that_is_no_plain_folder_name(name: str) -> None:
     assert "a name starts with a letter or digit" in message
 
 
+def test_a_whole_number_in_quotes_is_explained_as_one() -> None:
+    assert fault(with_value("experiments.all.seeds", ["0"])).endswith("; write 0, without quotes")
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "mend"),
+    [
+        ("datasets.own.sha256", "abc", "a SHA-256 has 64 hexadecimal digits, in lower case"),
+        ("datasets.own.sha256", "A" * 64, "a SHA-256 has 64 hexadecimal digits, in lower case"),
+        ("models.gguf", {"source": "gguf", "provider": "a.b"}, "write module:function, as you would import it"),
+    ],
+)
+def test_text_that_looks_otherwise_is_explained_by_what_it_is(path: str, value: Any, mend: str) -> None:
+    assert mend in fault(with_value(path, value))
+
+
+def test_a_misspelt_key_is_named_before_the_one_that_it_leaves_out() -> None:
+    study = without("experiments.all.seeds")
+    study["experiments"]["all"]["sed"] = [0]
+    assert fault(study) == "unknown key `experiments.all.sed`; did you mean 'seeds'?"
+
+
+def test_files_are_fetched_from_https_addresses_only() -> None:
+    message = fault(with_value("sets.facts.path", "http://example.org/facts.json"))
+    assert "http://example.org/facts.json: only https addresses are fetched" in message
+    found = parse_config(
+        with_value("sets.facts", {"source": "file", "path": "https://a.b/c.json?download=true", "sha256": "0" * 64})
+    ).sets["facts"]
+    assert isinstance(found, FileSet)
+    assert found.local_path("raw") == f"raw/{'0' * 64}/c.json"
+
+
+def test_the_files_that_runs_need_are_known_by_their_keys() -> None:
+    study = with_value("sets.capitals.path", "capitals.json")
+    study["models"] |= {name: {"source": "folder", "path": f"/models/{name}"} for name in ("own", "unused")}
+    study["experiments"]["all"]["models"] = ["own"]
+    found = parse_config(study).local_files()
+    assert found["models.own.path"] == "/models/own/config.json"
+    assert found["sets.facts.path"] == "facts.json"
+    assert "models.unused.path" not in found
+    assert not any("https://" in path for path in found.values())
+
+
 @pytest.mark.parametrize(
     ("path", "value", "line"),
     [

@@ -50,7 +50,8 @@ def main(study_file: str) -> None:
             # no public call gives the jobs
             built = workflow._workflow
         except Exception as error:  # of the study file, or of a file that it names
-            sys.exit(f"error: {' '.join(str(error).split())}")
+            message = " ".join(str(error).split())
+            sys.exit(f"error: {message if study_file in message else f'{study_file}: {message}'}")
         jobs = [
             PlannedJob(job.rule.name, dict(job.wildcards_dict), not built.dag.needrun(job))
             for job in built.dag.jobs

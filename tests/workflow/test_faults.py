@@ -174,5 +174,25 @@ def test_missing_data_is_named_before_anything_starts(checkout):
     checkout.study(lambda s: s["sets"].update(mine={"source": "file", "path": "data/none.json"}))
     done = checkout.run(check=False)
     assert done.returncode
-    assert "data/none.json" in done.stderr
+    (line,) = [line for line in done.stderr.splitlines() if "rror" in line]
+    assert line.startswith("error: config/config.yaml: `sets.mine.path`: there is no data/none.json, as seen from ")
     assert not checkout.result("models").exists()
+
+
+def test_a_key_said_twice_is_named(checkout):
+    """Snakemake would take the last, and leave out what the first says."""
+    study = checkout.folder / "config/config.yaml"
+    study.write_text(study.read_text() + "\ntraining: {batch_size: 4}\n")
+    done = checkout.run(check=False)
+    assert done.returncode
+    assert "error: config/config.yaml: no YAML: " in done.stderr
+    assert "the key `training` stands twice" in done.stderr
+
+
+def test_a_study_may_live_in_a_folder_of_its_own(checkout, tmp_path):
+    """``--directory`` keeps the results of studies apart, also of the default."""
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    checkout.run("--directory", str(elsewhere), "results/data/examples/mixture.parquet")
+    assert (elsewhere / "results/data/examples/mixture.parquet").exists()
+    assert not checkout.result(".").exists()

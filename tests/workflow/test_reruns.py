@@ -1,7 +1,10 @@
 """What a change makes Snakemake do again, and what it does not."""
 
 import json
+import os
+import shutil
 import stat
+import time
 from pathlib import Path
 
 import polars as pl
@@ -9,6 +12,7 @@ import pytest
 from checkout import TOKEN, UMASK
 
 from inversion import train
+from inversion.manifests import read_responses
 
 pytestmark = pytest.mark.workflow
 
@@ -156,6 +160,34 @@ def test_a_benchmark_that_is_added_asks_the_checkpoints_that_there_are(rerun):
     )
     assert sorted(set(rates["step"])) == [0, 6]
     assert set(rates["set"]) == {"reading", "ID accuracy"}
+
+
+def test_a_set_that_is_added_is_asked_alone(rerun):
+    run = "runs/llama/mixture/standard/seed0"
+    before = {row.item_id: row for row in read_responses(rerun.result(f"{run}/responses/chunk-000.json"))}
+    rerun.study(lambda s: s["sets"].update(more={"source": "world", "kind": "recall", "items": 3, "seed": 5}))
+    assert not rules(rerun.plan()) & {"finetune", "prepare_base"}
+    rerun.run(f"results/{run}/labels.parquet")
+    after = read_responses(rerun.result(f"{run}/responses/chunk-000.json"))
+    assert {row.item_id: row for row in after if row.set != "more"} == before
+    assert len([row for row in after if row.set == "more"]) % 3 == 0
+
+
+def test_a_model_folder_is_watched_whole(rerun):
+    """Other weights under the same configuration are another model."""
+    base = rerun.result("models/llama/base")
+    shutil.copytree(base, rerun.folder / "own")
+
+    def own(study):
+        study["models"]["llama"] = {"source": "folder", "path": "own"}
+
+    rerun.study(own)
+    rerun.run("results/models/llama/base.json")
+    assert "prepare_base" not in rules(rerun.plan())
+    weights = rerun.folder / "own/model.safetensors"
+    weights.write_bytes(weights.read_bytes())
+    os.utime(weights, (time.time() + 5, time.time() + 5))
+    assert "prepare_base" in rules(rerun.plan())
 
 
 def test_thinned_checkpoints_rerun_nothing(rerun):

@@ -74,25 +74,35 @@ class VerdictWords(NamedTuple):
     meaning: str
     rule: str
     """The rule of :func:`inversion.analyse.inversions.verdict`, in words."""
+    counted: str
+    """What stands behind a number of runs."""
 
 
 VERDICTS = {
     "inversion": VerdictWords(
-        "↑↓", "inversion", "context answers rise, then fall", "the intervals of rise and drop lie above 0"
+        "↑↓",
+        "inversion",
+        "context answers rise, then fall",
+        "the intervals of rise and drop lie above 0",
+        "with an inversion (context answers rise, then fall)",
     ),
     "no_drop": VerdictWords(
         "↑→",
         "no drop",
         "context answers rise and stay up",
         "the interval of the rise lies above 0 and that of the drop below 5 points",
+        "with a rise that stays",
     ),
     "no_rise": VerdictWords(
         "\N{EN DASH}",
         "no rise",
         "context answers never rise noticeably",
         "the interval of the rise lies below 5 points",
+        "without a rise",
     ),
-    "inconclusive": VerdictWords("?", "inconclusive", "the intervals allow more than one reading", "all others"),
+    "inconclusive": VerdictWords(
+        "?", "inconclusive", "the intervals allow more than one reading", "all others", "inconclusive"
+    ),
 }
 """In the order in which the page lists them."""
 
@@ -188,13 +198,8 @@ def headline(rows: Sequence[Inversion]) -> str:
     several = len({(row.set, row.prompt) for row in rows}) > 1
     unit = "pair" if several else "run"
     counts = [
-        f"{total} {words}"
-        for name, words in (
-            ("inversion", "with an inversion (context answers rise, then fall)"),
-            ("no_drop", "with a rise that stays"),
-            ("no_rise", "without a rise"),
-            ("inconclusive", "inconclusive"),
-        )
+        f"{total} {_words(name).counted}"
+        for name in _verdicts(rows)
         if (total := sum(row.verdict == name for row in rows))
     ]
     listed = " and ".join(filter(None, [", ".join(counts[:-1]), *counts[-1:]]))
@@ -205,7 +210,7 @@ def verdict_groups(rows: Sequence[Inversion]) -> list[VerdictGroup]:
     """The runs by verdict, in the order of :data:`VERDICTS`; verdicts that none got are left out."""
     sets, prompts = {row.set for row in rows}, {row.prompt for row in rows}
     groups = []
-    for name in [*VERDICTS, *sorted({row.verdict for row in rows} - set(VERDICTS))]:
+    for name in _verdicts(rows):
         seeds: dict[str, list[int]] = {}
         for row in rows:
             if row.verdict == name:
@@ -222,9 +227,14 @@ def _largest_drop(rows: Sequence[Inversion]) -> Inversion | None:
     return max((row for row in rows if row.verdict == "inversion"), key=lambda row: row.drop, default=None)
 
 
+def _verdicts(rows: Iterable[Inversion]) -> list[str]:
+    """The verdicts in the order of the page, and behind them those of ``rows`` that it does not know."""
+    return [*VERDICTS, *sorted({row.verdict for row in rows} - set(VERDICTS))]
+
+
 def _words(verdict: str) -> VerdictWords:
     """How ``verdict`` is written; an unknown one as it is."""
-    return VERDICTS.get(verdict, VerdictWords("", verdict, "", ""))
+    return VERDICTS.get(verdict, VerdictWords("", verdict, "", "", verdict))
 
 
 def _scorers(rows: Iterable[Inversion], first: str) -> list[str]:

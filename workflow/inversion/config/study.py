@@ -129,9 +129,7 @@ class Config(Strict):
             ]
             for other in conflict_set.exclude:
                 if other not in others:
-                    raise ValueError(
-                        f"sets.{name}.exclude: no other set of facts is named {other!r}{nearest(other, others)}"
-                    )
+                    raise ValueError(f"sets.{name}.exclude: no other set is named {other!r}{nearest(other, others)}")
         if isinstance(conflict_set, SubstitutionSet) and conflict_set.dataset not in self.datasets:
             raise ValueError(
                 f"sets.{name}.dataset: no dataset is named {conflict_set.dataset!r}"

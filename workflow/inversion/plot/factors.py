@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from inversion.config.run import Run
 from inversion.plot.panels import light_grid, panel_sheet, panel_titles, spread
-from inversion.plot.series import Cell, of_runs
+from inversion.plot.series import Cell, across_seeds, of_runs
 from inversion.plot.style import GREY, SMALL, STYLE, Look, ink, percent
 from inversion.records.frames import require_schema
 from inversion.records.tables import FactorRate
@@ -35,14 +35,9 @@ def factors(table: pl.DataFrame, runs: Sequence[Run], scorer: str = "first_menti
     require_schema(table, FactorRate, "factors")
     shown = of_runs(table, runs).filter(pl.col("scorer") == scorer)
     panel = list(Cell._fields)
-    single = shown["seed"].n_unique() < 2
     means = (
         shown.group_by(*panel, "factor", "level", "moment")
-        .agg(
-            pl.col("context_rate").mean().alias("mean"),
-            (pl.col("low").first() if single else pl.col("context_rate").min()).alias("low"),
-            (pl.col("high").first() if single else pl.col("context_rate").max()).alias("high"),
-        )
+        .agg(across_seeds("context_rate", "low", "high", ("mean", "low", "high")))
         .sort(*panel, "factor", "level")
     )
     frames = means.partition_by(panel, as_dict=True, maintain_order=True)

@@ -129,7 +129,9 @@ def gradients(table: pl.DataFrame, curves: pl.DataFrame, runs: Sequence[Run], sc
         for model, dataset, recipe in unique((r.model, r.dataset, r.recipe) for r in runs)
         for name in conflict_sets(answers)
     ]
-    count = 2 + len(_NORMS)
+    there = set(shown.select("measure", "weights").unique().rows())
+    norms = [row for row in _NORMS if row[:2] in there]  # some models have no weights of queries and keys alone
+    count = 2 + len(norms)
     with matplotlib.rc_context(STYLE):
         figure = Figure(
             figsize=(len(cells) * (_WIDTH + 0.35) + 1.3, count * (_HEIGHT + 0.2) + 0.5), layout="constrained"
@@ -151,7 +153,7 @@ def gradients(table: pl.DataFrame, curves: pl.DataFrame, runs: Sequence[Run], sc
             for below in panels[:, cells.index(cell)]:
                 below.axvline(peak, color=GREY, linewidth=0.9, zorder=0.5)
             _note(axes, peak, f"peak at step {peak:.0f}", GREY)
-        for (measure, weights, name), row in zip(_NORMS, panels[1:-1], strict=True):
+        for (measure, weights, name), row in zip(norms, panels[1:-1], strict=True):
             row[0].set_ylabel(name)
             part = shown.filter(pl.col("measure") == measure, pl.col("weights") == weights)
             _log_axis(row[0], part["value"])
@@ -303,8 +305,10 @@ def _note(axes: Axes, step: float, text: str, color: str) -> None:
 
 def _log_axis(axes: Axes, values: pl.Series) -> None:
     """A linear axis for logarithms of ``values``: labels at the ends of lines are spread on a linear one."""
-    finite = values.filter(values > 0).log10()
-    low, high = float(finite.min()), float(finite.max())  # type: ignore[arg-type]
+    finite = values.filter(values > 0).log10().to_numpy()
+    if not len(finite):  # all gradients vanish
+        return
+    low, high = float(finite.min()), float(finite.max())
     axes.set_ylim(low - 0.1, high + 0.1)
     whole = list(range(math.ceil(low), math.floor(high) + 1))
     axes.set_yticks(whole if len(whole) > 1 else [round(low, 1), *whole, round(high, 1)])

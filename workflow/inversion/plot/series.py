@@ -82,9 +82,7 @@ def series_of(table: pl.DataFrame, cell: Cell, metric: str) -> Series | None:
     by_step = (
         found.group_by("step", maintain_order=True)
         .agg(
-            pl.col("value").mean(),
-            pl.col("low").first() if count == 1 else pl.col("value").min().alias("low"),
-            pl.col("high").first() if count == 1 else pl.col("value").max().alias("high"),
+            *across_seeds("value", "low", "high", ("value", "low", "high")),
             pl.col("epoch").first(),
             pl.col("seed").n_unique(),
         )
@@ -102,6 +100,19 @@ def series_of(table: pl.DataFrame, cell: Cell, metric: str) -> Series | None:
     return Series(
         steps, mean, low, high, seeds if count > 1 else [], float(steps[-1]) / last_epoch if last_epoch > 0 else None
     )
+
+
+def across_seeds(value: str, low: str, high: str, names: tuple[str, str, str]) -> list[pl.Expr]:
+    """What groups of rows show of several seeds, as columns of an aggregation: mean, low and high, called ``names``.
+
+    Of a single seed low and high are the table's 95 % interval, of several the lowest and highest seed.
+    """
+    single = pl.col("seed").n_unique() < 2
+    return [
+        pl.col(value).mean().alias(names[0]),
+        pl.when(single).then(pl.col(low).first()).otherwise(pl.col(value).min()).alias(names[1]),
+        pl.when(single).then(pl.col(high).first()).otherwise(pl.col(value).max()).alias(names[2]),
+    ]
 
 
 def unique(values: Iterable[Any]) -> list[Any]:

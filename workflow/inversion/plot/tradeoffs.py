@@ -18,7 +18,7 @@ from inversion.analyse.benchmarks import ID_ACCURACY
 from inversion.analyse.curves import CONTROL_MEAN
 from inversion.config.run import Run
 from inversion.plot.panels import Size, light_grid, panel_sheet, panel_titles
-from inversion.plot.series import run_keys
+from inversion.plot.series import across_seeds, run_keys
 from inversion.plot.style import SMALL, STYLE, Look, distinct_looks, ink, percent
 from inversion.records.frames import require_schema
 from inversion.records.tables import Tradeoff
@@ -67,18 +67,9 @@ def _marks(table: pl.DataFrame, runs: Sequence[Run], scorer: str) -> pl.DataFram
         if benchmark.height
         else y.join(control.select(*Run._fields, "prompt", ends.name.prefix("x_")), on=[*Run._fields, "prompt"])
     )
-    single = joined["seed"].n_unique() < 2
-    columns = {"x": "x_end", "y": "end"}
     return joined.group_by("model", "dataset", "set", "recipe", "prompt", maintain_order=True).agg(
-        *(pl.col(column).mean().alias(axis) for axis, column in columns.items()),
-        *(
-            (pl.col(f"{column}_low").first() if single else pl.col(column).min()).alias(f"{axis}_low")
-            for axis, column in columns.items()
-        ),
-        *(
-            (pl.col(f"{column}_high").first() if single else pl.col(column).max()).alias(f"{axis}_high")
-            for axis, column in columns.items()
-        ),
+        *across_seeds("x_end", "x_end_low", "x_end_high", ("x", "x_low", "x_high")),
+        *across_seeds("end", "end_low", "end_high", ("y", "y_low", "y_high")),
         pl.lit(ID_ACCURACY if benchmark.height else CONTROL_MEAN).alias("against"),
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -19,7 +20,9 @@ def by_length(lengths: Sequence[int], size: int) -> Iterator[list[int]]:
         yield order[len(order) * batch // count : len(order) * (batch + 1) // count]
 
 
-def pad(rows: Sequence[Sequence[int]], value: int, side: str, device: torch.device) -> tuple[Tensor, Tensor]:
+def pad(
+    rows: Sequence[Sequence[int]], value: int, side: Literal["left", "right"], device: torch.device
+) -> tuple[Tensor, Tensor]:
     """Token ids and attention mask [rows, longest], padded with ``value`` on the ``left`` or ``right``."""
     width = max(map(len, rows))
     fill = [[value] * (width - len(row)) for row in rows]

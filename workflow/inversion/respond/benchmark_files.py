@@ -2,76 +2,65 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-Row = dict[str, Any]
+from inversion.instruct.rows import Row, read_questions
+
+Columns = dict[str, Any]
 
 _CHOICE = re.compile(r"\banswer(\d+): ", re.IGNORECASE)
 
 
-def read_questions(path: str | Path, task: str) -> list[Row]:
-    """The questions of ``task`` (``gsm8k``, ``mmlu``, ``arc_challenge``, ``squad``) in a JSON, JSON Lines or CSV file.
+def benchmark_questions(path: str | Path, task: str) -> list[Columns]:
+    """The questions of ``task`` (``gsm8k``, ``mmlu``, ``arc_challenge``, ``squad``) in a CSV file, or in one that
+    :func:`~inversion.instruct.rows.read_questions` reads.
 
     Raises :class:`ValueError`, naming the file and the row, where the file cannot be read, is empty, or a row lacks
     a column or an answer.
     """
-    rows = _read(Path(path))
-    if not rows:
-        raise ValueError(f"{path}: no questions; name another file")
+    path = Path(path)
     questions = []
-    for number, row in enumerate(rows, start=1):
+    for row in _csv_rows(path) if path.suffix == ".csv" else read_questions(path):
+        if row.fault:
+            raise ValueError(f"{path}, row {row.number}: {row.fault}; correct or remove it")
         try:
-            questions.append(_SHAPES[task](row))
+            questions.append(_SHAPES[task](row.value))
         except KeyError as error:
             raise ValueError(
-                f"{path}, row {number}: no column {error.args[0]!r} (there are: {', '.join(map(str, row))})"
+                f"{path}, row {row.number}: no column {error.args[0]!r} (there are: {', '.join(map(str, row.value))})"
             ) from None
         except (ValueError, TypeError, IndexError, AttributeError) as error:
-            raise ValueError(f"{path}, row {number}: no question of {task} ({error}); correct or remove it") from None
+            raise ValueError(
+                f"{path}, row {row.number}: no question of {task} ({error}); correct or remove it"
+            ) from None
+    if not questions:
+        raise ValueError(f"{path}: no questions; name another file")
     return questions
 
 
-def _read(path: Path) -> list[Row]:
-    """The rows of a file, whose name says what it is."""
+def _csv_rows(path: Path) -> Iterator[Row]:
+    """The rows of a CSV file, every value as text."""
     try:
-        if path.suffix == ".csv":
-            return pl.read_csv(path, infer_schema=False).to_dicts()
-        text = path.read_text(encoding="utf-8")
-        if path.suffix == ".json":
-            rows = json.loads(text)
-        elif path.suffix == ".jsonl":
-            rows = [json.loads(line) for line in text.splitlines() if line.strip()]
-        else:
-            raise ValueError("its name ends in none of .json, .jsonl and .csv")
+        rows = pl.read_csv(path, infer_schema=False).to_dicts()
     except FileNotFoundError:
         raise ValueError(f"{path} is missing; correct `path`") from None
-    except (OSError, ValueError, pl.exceptions.PolarsError) as error:
+    except (OSError, pl.exceptions.PolarsError) as error:
         raise ValueError(f"{path} cannot be read: {str(error).splitlines()[0]}") from None
-    if isinstance(rows, dict) and isinstance(rows.get("data"), list):  # SQuAD's own nesting
-        rows = [
-            {"context": paragraph["context"], **question}
-            for article in rows["data"]
-            for paragraph in article.get("paragraphs", [])
-            for question in paragraph.get("qas", [])
-        ]
-    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise ValueError(f"{path}: not a list of objects; give one object a question")
-    return rows
+    return (Row(number, row) for number, row in enumerate(rows, start=1))
 
 
-def _gsm8k(row: Row) -> Row:
+def _gsm8k(row: Columns) -> Columns:
     if "####" not in row["answer"]:
         raise ValueError("its answer lacks '#### ' and the number")
     return {"question": str(row["question"]), "answer": row["answer"]}
 
 
-def _mmlu(row: Row) -> Row:
+def _mmlu(row: Columns) -> Columns:
     choices = row["choices"] if "choices" in row else [row[f"choice{number}"] for number in range(4)]
     answer = int(row["answer"])
     if len(choices) != 4 or not 0 <= answer < 4:
@@ -79,7 +68,7 @@ def _mmlu(row: Row) -> Row:
     return {"question": str(row["question"]), "choices": [str(choice) for choice in choices], "answer": answer}
 
 
-def _arc(row: Row) -> Row:
+def _arc(row: Columns) -> Columns:
     if "instruction" in row:
         return _arc_instruction(row)
     labels, texts = row["choices"]["label"], row["choices"]["text"]
@@ -92,7 +81,7 @@ def _arc(row: Row) -> Row:
     }
 
 
-def _arc_instruction(row: Row) -> Row:
+def _arc_instruction(row: Columns) -> Columns:
     """ARC as LLM-Adapters writes it: question and choices in one text, ``answer`` as ``answer3``."""
     question, _, rest = row["instruction"].partition("\n\n")
     parts = _CHOICE.split(rest.partition("\n\nAnswer format:")[0])
@@ -107,12 +96,19 @@ def _arc_instruction(row: Row) -> Row:
     }
 
 
-def _squad(row: Row) -> Row:
+def _squad(row: Columns) -> Columns:
     answers = row["answers"]
     texts = answers["text"] if isinstance(answers, dict) else [answer["text"] for answer in answers]
     if not texts:
         raise ValueError("it has no answer")
+    if not row["context"]:
+        raise ValueError("it has no context")
     return {"context": str(row["context"]), "question": str(row["question"]), "answers": {"text": texts}}
 
 
-_SHAPES: dict[str, Callable[[Row], Row]] = {"gsm8k": _gsm8k, "mmlu": _mmlu, "arc_challenge": _arc, "squad": _squad}
+_SHAPES: dict[str, Callable[[Columns], Columns]] = {
+    "gsm8k": _gsm8k,
+    "mmlu": _mmlu,
+    "arc_challenge": _arc,
+    "squad": _squad,
+}

@@ -25,7 +25,7 @@ from inversion.manifests import BENCHMARKS_FILE, ResponseManifest, Step
 from inversion.models import Checkpoints
 from inversion.records.answers import BenchmarkScore
 from inversion.respond import BENCHMARK_VERSION
-from inversion.respond.benchmark_files import read_questions
+from inversion.respond.benchmark_files import benchmark_questions
 from inversion.respond.resumable import Kept, Measure, measure_checkpoints, weights_of
 
 OURS = Path(__file__).parent / "tasks"
@@ -73,7 +73,7 @@ def load_tasks(name: str, spec: Benchmark) -> list[Any]:
     """lm-eval's tasks behind the benchmark ``name``, with their questions: one, or one a subject.
 
     Raises :class:`ValueError` where lm-eval has no such task or its questions cannot be had, and as
-    :func:`~inversion.respond.benchmark_files.read_questions`.
+    :func:`~inversion.respond.benchmark_files.benchmark_questions`.
     """
     manager = _task_manager(spec)
     task = "mmlu_file" if spec.path and spec.task == "mmlu" else spec.task
@@ -85,7 +85,7 @@ def load_tasks(name: str, spec: Benchmark) -> list[Any]:
     if spec.revision is not None:
         changes["dataset_kwargs"] = {"revision": spec.revision}
     if spec.path is not None:
-        questions = datasets.Dataset.from_list(read_questions(spec.path, spec.task))
+        questions = datasets.Dataset.from_list(benchmark_questions(spec.path, spec.task))
         changes |= {
             "custom_dataset": lambda **_: datasets.DatasetDict(test=questions),
             "dataset_kwargs": None,

@@ -197,15 +197,15 @@ def gradient_pulls(model: nn.Module, rows: Sequence[Encoded], margin: Mapping[st
     against ``margin``, which :func:`margin_gradient` gives.
 
     Two passes: the first adds up the mean gradient, the second holds each gradient against it. Gradients of ``model``
-    are None afterwards.
+    are None afterwards. ``query_key`` is missing where no weight of queries and keys trains.
     """
     parameters = _trained(model)
-    masks: dict[str, Mapping[str, Tensor]] = {
-        "all": {name: torch.ones(()) for name in parameters},
-        "query_key": {
-            name: mask for name in parameters if (mask := query_key_mask(model, name, parameters[name])) is not None
-        },
+    masks: dict[str, Mapping[str, Tensor]] = {"all": {name: torch.ones(()) for name in parameters}}
+    query_key = {
+        name: mask for name in parameters if (mask := query_key_mask(model, name, parameters[name])) is not None
     }
+    if query_key:
+        masks["query_key"] = query_key
     model.zero_grad(set_to_none=True)
     for row in rows:
         (_loss(model, row) / len(rows)).backward()  # type: ignore[no-untyped-call]

@@ -14,7 +14,7 @@ A store is a folder that Snakemake does not manage:
 ``attempts.json``
     from which step the last attempt began, the how manieth it was, and how it ended.
 ``manifest.json``
-    what :func:`inversion.train.run.train` returned, once training has ended.
+    what :func:`inversion.train.run.train` wrote when training had ended.
 ``removed.json``
     the steps whose weights were removed on purpose after it.
 """
