@@ -33,7 +33,7 @@ from inversion.artifacts import folder_digest, seal_folder, write_text
 from inversion.config.datasets import AlpacaTemplate
 from inversion.config.evaluation import Prompt
 from inversion.instruct.templates import encode_answer, encode_prompt, stop_strings
-from inversion.manifests import RESPONSES_FILE, Step
+from inversion.manifests import RESPONSES_FILE, CheckpointEntry
 from inversion.models import load_model, load_tokenizer
 from inversion.records.answers import Response
 from inversion.records.data import ConflictItem
@@ -82,7 +82,7 @@ def invented_items(count: int) -> list[ConflictItem]:
     return items
 
 
-def make_run(folder: Path, items: Sequence[ConflictItem], checkpoints: int, rank: int) -> list[Step]:
+def make_run(folder: Path, items: Sequence[ConflictItem], checkpoints: int, rank: int) -> list[CheckpointEntry]:
     """A base model and adapters with random weights, saved as finetuning saves them."""
     bpe = ByteLevelBPETokenizer()
     texts = [text for item in items for text in (item.question, item.context or "", *ALPACA_TEXTS)]
@@ -121,7 +121,7 @@ def make_run(folder: Path, items: Sequence[ConflictItem], checkpoints: int, rank
         model.save_pretrained(saved)
         seal_folder(saved)
         relative = saved.relative_to(folder).as_posix()
-        steps.append(Step(step=step, epoch=float(step), folder=relative, digest=folder_digest(saved)))
+        steps.append(CheckpointEntry(step=step, epoch=float(step), folder=relative, digest=folder_digest(saved)))
     return steps
 
 
@@ -134,7 +134,7 @@ ALPACA_TEXTS = (
 # --- the three ways, each in a process of its own -----------------------------------------------
 
 
-def ours(folder: Path, steps: Sequence[Step], items: Sequence[ConflictItem], batch_size: int) -> Measured:
+def ours(folder: Path, steps: Sequence[CheckpointEntry], items: Sequence[ConflictItem], batch_size: int) -> Measured:
     with tempfile.TemporaryDirectory(dir=folder) as place:
         (Path(place) / "checkpoints").symlink_to(folder / "checkpoints")
         begin = time.perf_counter()
@@ -158,7 +158,7 @@ def ours(folder: Path, steps: Sequence[Step], items: Sequence[ConflictItem], bat
     return Measured(seconds, 0.0, peak_mb(), facts)
 
 
-def harness(folder: Path, steps: Sequence[Step], items: Sequence[ConflictItem], batch_size: int) -> Measured:
+def harness(folder: Path, steps: Sequence[CheckpointEntry], items: Sequence[ConflictItem], batch_size: int) -> Measured:
     """lm-eval's HFLM, made for each checkpoint."""
     from lm_eval.api.instance import Instance
     from lm_eval.models.huggingface import HFLM
@@ -203,7 +203,9 @@ def harness(folder: Path, steps: Sequence[Step], items: Sequence[ConflictItem], 
 
 
 @torch.inference_mode()
-def one_by_one(folder: Path, steps: Sequence[Step], items: Sequence[ConflictItem], batch_size: int) -> Measured:
+def one_by_one(
+    folder: Path, steps: Sequence[CheckpointEntry], items: Sequence[ConflictItem], batch_size: int
+) -> Measured:
     """Base and adapter loaded for each checkpoint, then a forward pass an answer and a generation an item."""
     facts: Facts = {}
     begin = time.perf_counter()

@@ -15,7 +15,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from inversion.config.recipes import NoFactOverlapSelection
 from inversion.instruct.selections import Evidence, select
-from inversion.instruct.templates import Encoded
+from inversion.instruct.templates import EncodedConversation
 from inversion.records.data import ConflictItem, Example, Message
 from inversion.respond import need
 from inversion.respond.batches import pad
@@ -56,7 +56,7 @@ def scoring(rows=48, batch_size=16):
     for _ in range(rows):
         prompt, answer = rng.randint(20, 60), rng.randint(5, 100)
         ids = [rng.randrange(3, 32_000) for _ in range(prompt + answer)]
-        encoded.append(Encoded(ids, [False] * prompt + [True] * answer))
+        encoded.append(EncodedConversation(ids, [False] * prompt + [True] * answer))
     lengths = [len(row.input_ids) for row in encoded]
     tails = [sum(row.label_mask) + 1 for row in encoded]
 

@@ -29,7 +29,7 @@ import yaml
 
 from inversion.artifacts import write_bytes, write_text
 from inversion.config.load import read_config
-from inversion.manifests import BaseManifest, CheckpointList, Step, TrainManifest
+from inversion.manifests import BaseManifest, CheckpointEntry, CheckpointList, TrainManifest
 
 ROOT = Path(__file__).parents[1]
 CHECKPOINTS = 100
@@ -94,7 +94,7 @@ def write_stub(path: Path, rule: str, checkpoints: int, per_job: int) -> None:
         source="world", folder="base", digest="0" * 64, architecture="llama", parameters=10_000, pretraining_loss=1.0
     )
     steps = [
-        Step(step=n, epoch=n / checkpoints, folder=f"checkpoints/step-{n:06d}", digest=f"{n:064x}")
+        CheckpointEntry(step=n, epoch=n / checkpoints, folder=f"checkpoints/step-{n:06d}", digest=f"{n:064x}")
         for n in range(1, checkpoints + 1)
     ]
     training = TrainManifest(

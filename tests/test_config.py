@@ -524,6 +524,14 @@ def test_a_recipes_epochs_lift_the_limit_on_steps(override: dict[str, Any], expe
     assert (training.epochs, training.max_steps) == expected
 
 
+@pytest.mark.parametrize(
+    ("examples", "batch", "epochs", "max_steps", "expected"),
+    [(48, 8, 2.0, None, 12), (49, 8, 1.0, None, 7), (49, 8, 2.0, None, 13), (48, 8, 2.0, 5, 5)],
+)
+def test_total_steps(examples: int, batch: int, epochs: float, max_steps: int | None, expected: int) -> None:
+    assert Training(batch_size=batch, epochs=epochs, max_steps=max_steps).total_steps(examples) == expected
+
+
 @st.composite
 def schedules(draw: st.DrawFn) -> Training:
     ends: list[int | None] = sorted(draw(st.sets(st.integers(1, 200), max_size=3)))  # type: ignore[assignment]

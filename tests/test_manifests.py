@@ -3,10 +3,10 @@ import json
 import pytest
 
 from inversion.artifacts import ArtifactError
-from inversion.manifests import BaseManifest, CheckpointList, Step, TrainManifest
+from inversion.manifests import BaseManifest, CheckpointEntry, CheckpointList, TrainManifest
 
 BASE = BaseManifest(source="world", folder="base", digest="d", architecture="A", parameters=1, pretraining_loss=0.5)
-STEPS = [Step(step=s, epoch=s / 10, folder=f"checkpoints/step-{s:06d}", digest=str(s)) for s in (10, 20, 30)]
+STEPS = [CheckpointEntry(step=s, epoch=s / 10, folder=f"checkpoints/step-{s:06d}", digest=str(s)) for s in (10, 20, 30)]
 
 
 def manifest(**changes):
@@ -50,7 +50,7 @@ def test_broken_manifests_are_named_with_the_mend(tmp_path):
 def test_checkpoints_are_listed_in_chunks_with_the_base_first(per_job, expected):
     listed = CheckpointList.of(manifest(), BASE, per_job)
     assert [[entry.step for entry in chunk] for chunk in listed.chunks] == expected
-    assert listed.chunks[0][0] == Step(step=0, epoch=0.0, folder="", digest="d")
+    assert listed.chunks[0][0] == CheckpointEntry(step=0, epoch=0.0, folder="", digest="d")
 
 
 def test_models_made_here_lie_beside_their_manifest(tmp_path):

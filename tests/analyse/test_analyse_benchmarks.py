@@ -4,7 +4,7 @@ from inversion.analyse.benchmarks import ID_ACCURACY, with_benchmarks
 from inversion.config.evaluation import Benchmark
 from inversion.config.run import Run
 from inversion.config.study import Config
-from inversion.manifests import CheckpointList, Step
+from inversion.manifests import CheckpointEntry, CheckpointList
 from inversion.records.answers import BenchmarkScore
 from inversion.records.frames import to_frame
 from inversion.records.tables import CurvePoint
@@ -71,7 +71,7 @@ def test_gsm8k_is_no_part_of_id_accuracy_for_alpaca():
 def test_the_base_and_the_last_checkpoint_always_take_the_benchmarks(every, steps):
     listed = CheckpointList(
         steps_per_epoch=5.0,
-        chunks=[[Step(step=i, epoch=i / 5, folder="", digest="") for i in range(a, a + 3)] for a in (0, 3)],
+        chunks=[[CheckpointEntry(step=i, epoch=i / 5, folder="", digest="") for i in range(a, a + 3)] for a in (0, 3)],
     )
     chunks = listed.benchmark_chunks(every, 2)
     assert [step.step for chunk in chunks for step in chunk] == steps

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from inversion.analyse.probes import attention, gradients, overtakes
 from inversion.config.run import Run
 from inversion.records.frames import from_frame, to_frame
-from inversion.records.probes import AttentionMass, AttentionPoint, GradientNorm, GradientPoint
+from inversion.records.probes import AttentionMass, AttentionPoint, ExampleGradient, GradientPoint
 
 RUN = Run("m", "d", "r", 3)
 
@@ -82,9 +82,9 @@ def test_a_missing_step_is_named_with_the_mend(masses) -> None:
         attention(RUN, to_frame(masses, AttentionMass).drop("rest"), 50)
 
 
-def norm(step: int, example: int, kind: str, value: float, along: float, weights: str = "all") -> GradientNorm:
+def norm(step: int, example: int, kind: str, value: float, along: float, weights: str = "all") -> ExampleGradient:
     share = {"C": 0.4, "C+S": 0.6}[kind]
-    return GradientNorm(
+    return ExampleGradient(
         step, step / 10, f"e{example}", f"f{example}", kind, share, weights, 2 * value, value, along, -along
     )
 
@@ -97,7 +97,7 @@ def test_gradients_have_five_measures_by_kind_and_weights() -> None:
         for weights in ("all", "query_key")
         for example in range(5)
     ]
-    points = from_frame(gradients(RUN, to_frame(rows, GradientNorm), 200), GradientPoint)
+    points = from_frame(gradients(RUN, to_frame(rows, ExampleGradient), 200), GradientPoint)
     found = {(p.step, p.kind, p.weights, p.measure): p for p in points}
     assert len(found) == len(points) == 2 * 2 * 2 * 5
     for (step, kind, _, measure), point in found.items():
@@ -109,7 +109,7 @@ def test_gradients_have_five_measures_by_kind_and_weights() -> None:
         assert point.high >= point.value - 1e-9
         assert point.n == 5
     with pytest.raises(ValueError, match="m/d/r/seed3"):
-        gradients(RUN, to_frame(rows[:-1], GradientNorm), 50)
+        gradients(RUN, to_frame(rows[:-1], ExampleGradient), 50)
 
 
 def test_one_overtakes_the_other_where_their_lines_cross_upwards() -> None:
@@ -130,4 +130,4 @@ def test_it_overtakes_once_more_often_than_it_is_overtaken_at_most(pairs) -> Non
 
 def test_of_no_runs_there_are_no_points() -> None:
     assert attention(RUN, to_frame([], AttentionMass), 10).is_empty()
-    assert isinstance(gradients(RUN, to_frame([], GradientNorm), 10), pl.DataFrame)
+    assert isinstance(gradients(RUN, to_frame([], ExampleGradient), 10), pl.DataFrame)

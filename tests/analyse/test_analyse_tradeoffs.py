@@ -8,7 +8,7 @@ from made_items import RISE_AND_FALL, RISE_AND_STAY, STEPS, exact, table
 from inversion.analyse.benchmarks import ID_ACCURACY, LM_EVAL
 from inversion.analyse.curves import CONTROL_MEAN, curves
 from inversion.analyse.inversions import inversions
-from inversion.analyse.tradeoffs import Comparison, Question, Reference, judge_benchmarks, judge_items, tradeoffs
+from inversion.analyse.tradeoffs import Comparison, MetricKey, Reference, judge_benchmarks, judge_items, tradeoffs
 from inversion.config.run import Run
 from inversion.records.answers import BenchmarkScore
 from inversion.records.frames import require_schema, to_frame
@@ -19,7 +19,7 @@ STANDARD = Run("llama", "tulu", "standard", 0)
 OTHER = STANDARD._replace(recipe="other")
 REFERENCE = Reference("standard", "plain")
 BOTH = Comparison([STANDARD, OTHER], ["plain", "strict"])
-CONFLICT = Question("plain", "capitals", "containment", "context_rate")
+CONFLICT = MetricKey("plain", "capitals", "containment", "context_rate")
 
 
 def of(run: Run, frame: pl.DataFrame) -> pl.DataFrame:

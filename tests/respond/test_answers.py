@@ -12,7 +12,7 @@ from inversion.config.sets import WorldSet
 from inversion.conflict.world_sets import world_items
 from inversion.instruct.templates import encode_last_turn, style_of
 from inversion.records.data import ConflictItem, Example, Message
-from inversion.respond.answers import answer_questions, encode_questions, listen
+from inversion.respond.answers import answer_questions, continue_prompts, encode_questions
 from inversion.respond.need import context_need
 
 FAMILIES = ("gpt_neox", "llama", "mistral")
@@ -230,7 +230,7 @@ def test_rows_that_have_ended_leave_the_others_as_they_are(tiny_model, tokenizer
     model = tiny_model(family)
     prompts = [question.asked.prompt for question in encode_questions(items, tokenizer, template, {"plain": Prompt()})]
     stops = list(range(0, len(tokenizer), 6))
-    heard = listen(model, prompts, [[] for _ in prompts], stops, tokenizer.pad_token_id, max_new_tokens=12)
+    heard = continue_prompts(model, prompts, [[] for _ in prompts], stops, tokenizer.pad_token_id, max_new_tokens=12)
     for ids, one in zip(prompts, heard, strict=True):
         prompt = torch.tensor([ids])
         generated = model.generate(

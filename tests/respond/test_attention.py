@@ -9,7 +9,7 @@ from inversion.config.sets import WorldSet
 from inversion.config.training import LoraTuning
 from inversion.conflict.world_sets import world_items
 from inversion.instruct.templates import locate_in_prompt
-from inversion.manifests import Step
+from inversion.manifests import CheckpointEntry
 from inversion.models import ModelError, prepare_tuning
 from inversion.records.frames import from_frame
 from inversion.records.probes import ATTENTION_PARTS, AttentionMass
@@ -111,8 +111,8 @@ def test_every_checkpoint_is_probed_once(base_folder, tmp_path, tiny_model, item
     tiny_model(seed=10).save_pretrained(folder)
     seal_folder(folder)
     steps = [
-        Step(step=0, epoch=0.0, folder="", digest="base"),
-        Step(step=10, epoch=0.5, folder="checkpoints/step-000010", digest=folder_digest(folder)),
+        CheckpointEntry(step=0, epoch=0.0, folder="", digest="base"),
+        CheckpointEntry(step=10, epoch=0.5, folder="checkpoints/step-000010", digest=folder_digest(folder)),
     ]
 
     def probe(steps, **changed):

@@ -12,7 +12,7 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 from inversion.artifacts import folder_digest, seal_folder
 from inversion.config.evaluation import Benchmark
 from inversion.config.training import LoraTuning
-from inversion.manifests import Step, read_benchmarks
+from inversion.manifests import CheckpointEntry, read_benchmarks
 from inversion.models import load_for_tuning
 from inversion.respond import benchmarks as room
 from inversion.respond.benchmarks import OURS, load_tasks, run_benchmarks
@@ -70,8 +70,8 @@ def chunk(request, base, tmp_path):
     seal_folder(folder)
     name = folder.relative_to(tmp_path).as_posix()
     return [
-        Step(step=0, epoch=0.0, folder="", digest="base"),
-        Step(step=10, epoch=1.0, folder=name, digest=folder_digest(folder)),
+        CheckpointEntry(step=0, epoch=0.0, folder="", digest="base"),
+        CheckpointEntry(step=10, epoch=1.0, folder=name, digest=folder_digest(folder)),
     ]
 
 

@@ -10,15 +10,15 @@ from inversion.config.sets import WorldSet
 from inversion.config.training import FullTuning, LoraTuning, Training
 from inversion.conflict.world_sets import world_items
 from inversion.instruct.templates import encode_example
-from inversion.manifests import Step
+from inversion.manifests import CheckpointEntry
 from inversion.models import load_for_tuning
 from inversion.records.frames import from_frame
-from inversion.records.probes import GradientNorm
+from inversion.records.probes import ExampleGradient
 from inversion.respond.answers import encode_questions
 from inversion.respond.gradients import (
     WEIGHTS,
-    Contest,
-    contests,
+    Divergence,
+    divergences,
     gradient_pulls,
     kind_sample,
     margin_gradient,
@@ -57,7 +57,7 @@ def items(world):
 
 @pytest.fixture(scope="module")
 def conflicts(items, tokenizer, template):
-    return contests(encode_questions(items, tokenizer, template, {"plain": Prompt()}))
+    return divergences(encode_questions(items, tokenizer, template, {"plain": Prompt()}))
 
 
 def loss_of(model, row):
@@ -70,9 +70,9 @@ def loss_of(model, row):
 def margin_of(model, conflicts):
     """log p(context answer) - log p(parametric answer), mean over the conflicts."""
     margins = []
-    for contest in conflicts:
-        logprobs = torch.log_softmax(model(torch.tensor([contest.read])).logits[0, -1].double(), -1)
-        margins.append(logprobs[contest.context] - logprobs[contest.parametric])
+    for divergence in conflicts:
+        logprobs = torch.log_softmax(model(torch.tensor([divergence.read])).logits[0, -1].double(), -1)
+        margins.append(logprobs[divergence.context] - logprobs[divergence.parametric])
     return torch.stack(margins).mean()
 
 
@@ -136,16 +136,16 @@ def test_a_small_step_moves_the_margin_as_its_pull_says(folder, rows, conflicts)
 def test_answers_are_contested_where_they_part(items, tokenizer, template):
     item = items[0]
     (question,) = encode_questions([item], tokenizer, template, {"plain": Prompt()})
-    (contest,) = contests([question])
+    (divergence,) = divergences([question])
     context, parametric = (
         tokenizer.convert_tokens_to_ids(x[0]) for x in (item.context_answers, item.parametric_answers)
     )
-    assert contest == Contest(list(question.asked.prompt), context, parametric)
+    assert divergence == Divergence(list(question.asked.prompt), context, parametric)
     shared = dataclasses.replace(question.asked, context_answers=((7, 8, 9),), parametric_answers=((7, 5),))
-    assert contests([dataclasses.replace(question, asked=shared)]) == [Contest([*question.asked.prompt, 7], 8, 5)]
+    assert divergences([dataclasses.replace(question, asked=shared)]) == [Divergence([*question.asked.prompt, 7], 8, 5)]
     nested = dataclasses.replace(question.asked, context_answers=((7, 8),), parametric_answers=((7,),))
     with pytest.raises(ValueError, match="two answers, by which the pull of gradients is measured; leave"):
-        contests([dataclasses.replace(question, asked=nested)])
+        divergences([dataclasses.replace(question, asked=nested)])
 
 
 def test_kinds_are_sampled_apart_and_know_their_share(examples):
@@ -176,8 +176,8 @@ def test_every_checkpoint_is_measured_with_its_own_weights(
     seal_folder(checkpoint)
     second = gradient_pulls(model, encoded, margin_gradient(model, conflicts))
     steps = [
-        Step(step=0, epoch=0.0, folder="", digest="digest"),
-        Step(step=10, epoch=0.5, folder="checkpoints/step-000010", digest=folder_digest(checkpoint)),
+        CheckpointEntry(step=0, epoch=0.0, folder="", digest="digest"),
+        CheckpointEntry(step=10, epoch=0.5, folder="checkpoints/step-000010", digest=folder_digest(checkpoint)),
     ]
 
     def probe(steps):
@@ -185,7 +185,7 @@ def test_every_checkpoint_is_measured_with_its_own_weights(
         frame = probe_gradients(
             base, "digest", tmp_path, steps, examples, items, template, Prompt(), training, 3, probe
         )
-        return from_frame(frame, GradientNorm)
+        return from_frame(frame, ExampleGradient)
 
     rows = probe(steps)
     by_step = {
@@ -212,7 +212,7 @@ def test_examples_that_are_too_long_to_be_trained_on_are_left_out(folder, tmp_pa
     base = folder("llama")
     lengths = [len(row.input_ids) for row in _encoded(examples, base, template)]
     limit = sorted(lengths)[len(lengths) // 2]
-    steps = [Step(step=0, epoch=0.0, folder="", digest="digest")]
+    steps = [CheckpointEntry(step=0, epoch=0.0, folder="", digest="digest")]
     probe, training = GradientProbe(examples=1000), Training(max_length=limit)
     frame = probe_gradients(base, "digest", tmp_path, steps, examples, items, template, Prompt(), training, 0, probe)
     assert frame["example_id"].n_unique() == sum(length <= limit for length in lengths)

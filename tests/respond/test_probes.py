@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from inversion.artifacts import ArtifactError, folder_digest, seal_folder, write_json
 from inversion.config.sets import WorldSet
 from inversion.conflict.world_sets import world_items
-from inversion.manifests import REMOVED_FILE, Step
+from inversion.manifests import REMOVED_FILE, CheckpointEntry
 from inversion.respond.probes import conflict_sample, probe_checkpoints, sample
 
 
@@ -20,14 +20,14 @@ class Fact:
 @pytest.fixture
 def steps(tmp_path):
     """The base model and two checkpoints."""
-    listed = [Step(step=0, epoch=0.0, folder="", digest="base")]
+    listed = [CheckpointEntry(step=0, epoch=0.0, folder="", digest="base")]
     for step in (10, 20):
         folder = tmp_path / "checkpoints" / f"step-{step:06d}"
         folder.mkdir(parents=True)
         (folder / "model.safetensors").write_bytes(bytes([step]))
         seal_folder(folder)
         relative = folder.relative_to(tmp_path).as_posix()
-        listed.append(Step(step=step, epoch=step / 10, folder=relative, digest=folder_digest(folder)))
+        listed.append(CheckpointEntry(step=step, epoch=step / 10, folder=relative, digest=folder_digest(folder)))
     return listed
 
 

@@ -8,7 +8,7 @@ from inversion.artifacts import ArtifactError, folder_digest, seal_folder, write
 from inversion.config.evaluation import Prompt
 from inversion.config.sets import WorldSet
 from inversion.conflict.world_sets import world_items
-from inversion.manifests import REMOVED_FILE, Step, read_responses
+from inversion.manifests import REMOVED_FILE, CheckpointEntry, read_responses
 from inversion.respond import run as room
 from inversion.respond.run import respond
 
@@ -24,13 +24,13 @@ def items(world):
 @pytest.fixture
 def chunk(tmp_path, tiny_model):
     """Step 0 and two checkpoints."""
-    steps = [Step(step=0, epoch=0.0, folder="", digest="base")]
+    steps = [CheckpointEntry(step=0, epoch=0.0, folder="", digest="base")]
     for step in (10, 20):
         folder = tmp_path / "checkpoints" / f"step-{step:06d}"
         tiny_model(seed=step).save_pretrained(folder)
         seal_folder(folder)
         relative = folder.relative_to(tmp_path).as_posix()
-        steps.append(Step(step=step, epoch=step / 10, folder=relative, digest=folder_digest(folder)))
+        steps.append(CheckpointEntry(step=step, epoch=step / 10, folder=relative, digest=folder_digest(folder)))
     return steps
 
 

@@ -6,7 +6,7 @@ from contextlib import suppress
 import pytest
 
 from inversion.artifacts import MARKER, ArtifactError, folder_digest
-from inversion.manifests import KeptCheckpoints, Step, TrainManifest, removed_steps
+from inversion.manifests import CheckpointEntry, KeptCheckpoints, TrainManifest, removed_steps
 from inversion.train.checkpoints import STATES_KEPT, NoProgressError, RunLockedError, open_store, thin_checkpoints
 
 
@@ -197,7 +197,7 @@ def ended(root, steps):
     manifest = TrainManifest(
         spec="a",
         steps=[
-            Step(step=step, epoch=0.0, folder=f"x/{step}", digest=folder_digest(store.step_folder(step)))
+            CheckpointEntry(step=step, epoch=0.0, folder=f"x/{step}", digest=folder_digest(store.step_folder(step)))
             for step in steps
         ],
         steps_per_epoch=1.0,

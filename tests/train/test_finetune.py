@@ -11,7 +11,7 @@ from transformers import TrainingArguments
 from inversion.config.training import FullTuning, LoraTuning, ScheduleSegment, Training
 from inversion.models import load_model
 from inversion.train.checkpoints import CheckpointStore, NoProgressError, open_store
-from inversion.train.finetune import TrainingDataError, finetune, total_steps
+from inversion.train.finetune import TrainingDataError, finetune
 from inversion.train.interruption import SIGNALS, Interrupted
 from inversion.train.packing import PackedData
 from inversion.train.run import NonFiniteLossError, Optimization, _arguments, _Checkpoints, _Trainer
@@ -258,19 +258,14 @@ def test_examples_beyond_the_context_window_are_left_out(tiny_model, tokenizer, 
         run(tmp_path / "base2", examples, template, tmp_path / "none", two_steps)
 
 
-def test_the_number_of_gpus_is_no_part_of_the_specification(base_folder, examples, template, tmp_path, monkeypatch):
+@pytest.mark.parametrize("change", [{"gpus": 2}, {"micro_batch_tokens": 64}, {"activation_checkpointing": True}])
+def test_how_a_step_is_shared_out_is_no_part_of_the_specification(
+    base_folder, examples, template, tmp_path, monkeypatch, change
+):
     two_steps = PLAIN.model_copy(update={"max_steps": 2})
     first = run(base_folder, examples, template, tmp_path / "store", two_steps)
     monkeypatch.setattr("inversion.train.run._Trainer.train", lambda *a, **k: pytest.fail("trained again"))
-    assert run(base_folder, examples, template, tmp_path / "store", two_steps.model_copy(update={"gpus": 2})) == first
-
-
-@pytest.mark.parametrize(
-    ("examples", "batch", "epochs", "max_steps", "expected"),
-    [(48, 8, 2.0, None, 12), (49, 8, 1.0, None, 7), (49, 8, 2.0, None, 13), (48, 8, 2.0, 5, 5)],
-)
-def test_total_steps(examples, batch, epochs, max_steps, expected):
-    assert total_steps(examples, batch, epochs, max_steps) == expected
+    assert run(base_folder, examples, template, tmp_path / "store", two_steps.model_copy(update=change)) == first
 
 
 def rates(base_folder, examples, template, store, **changes):
@@ -291,11 +286,3 @@ def test_one_process_trains_on_one_of_several_gpus(base_folder, tmp_path, monkey
     data = PackedData.of([[1, 2, 3]], [[True] * 3], torch.tensor([[0]], dtype=torch.int32))
     optimization = Optimization(1e-3, "cosine", {}, 0, 0.0, 1.0, 0, 64)
     assert _arguments(optimization, data, tmp_path, torch.float32).n_gpu == 1
-
-
-@pytest.mark.parametrize("change", [{"micro_batch_tokens": 64}, {"activation_checkpointing": True}])
-def test_how_a_step_is_shared_out_begins_no_training_anew(base_folder, examples, template, tmp_path, change):
-    run(base_folder, examples, template, tmp_path / "store")
-    before = weights(tmp_path / "store")
-    run(base_folder, examples, template, tmp_path / "store", PLAIN.model_copy(update=change))
-    assert weights(tmp_path / "store") == before

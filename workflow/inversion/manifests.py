@@ -99,7 +99,7 @@ class BaseManifest(Manifest):
         return Path(self.folder) if self.source == "folder" else Path(manifest).parent / self.folder
 
 
-class Step(Manifest):
+class CheckpointEntry(Manifest):
     """One checkpoint of a run."""
 
     step: int
@@ -122,7 +122,7 @@ class TrainManifest(Manifest):
 
     spec: str
     """Hash of the training specification."""
-    steps: list[Step]
+    steps: list[CheckpointEntry]
     """Every kept checkpoint, without the base model."""
     steps_per_epoch: float
     examples: int
@@ -144,26 +144,26 @@ class CheckpointList(Manifest):
     """The checkpoints of a run, step 0 included, in chunks for one job each: ``checkpoints.json``."""
 
     steps_per_epoch: float
-    chunks: list[list[Step]]
+    chunks: list[list[CheckpointEntry]]
 
     @classmethod
     def of(cls, manifest: TrainManifest, base: BaseManifest, per_job: int) -> Self:
         """Step 0 and the steps of ``manifest``, ``per_job`` at a time."""
-        steps = [Step(step=0, epoch=0.0, folder="", digest=base.digest), *manifest.steps]
+        steps = [CheckpointEntry(step=0, epoch=0.0, folder="", digest=base.digest), *manifest.steps]
         return cls(steps_per_epoch=manifest.steps_per_epoch, chunks=_chunks(steps, per_job))
 
     @property
-    def steps(self) -> list[Step]:
+    def steps(self) -> list[CheckpointEntry]:
         """All of them, in their order."""
         return [step for chunk in self.chunks for step in chunk]
 
-    def benchmark_chunks(self, every: int, per_job: int) -> list[list[Step]]:
+    def benchmark_chunks(self, every: int, per_job: int) -> list[list[CheckpointEntry]]:
         """Every ``every``-th step, the first and the last, ``per_job`` at a time."""
         steps = self.steps
         return _chunks([step for i, step in enumerate(steps) if i % every == 0 or i == len(steps) - 1], per_job)
 
 
-def _chunks(steps: list[Step], size: int) -> list[list[Step]]:
+def _chunks(steps: list[CheckpointEntry], size: int) -> list[list[CheckpointEntry]]:
     return [steps[start : start + size] for start in range(0, len(steps), size)]
 
 
@@ -184,8 +184,8 @@ def removed_steps(store: str | Path) -> set[int]:
     return set(read_json(record)) if record.exists() else set()
 
 
-class ResponseFolder(Manifest):
-    """The responses of one checkpoint."""
+class MeasuredFolder(Manifest):
+    """What was measured at one checkpoint: responses, or scores of benchmarks, or what a probe found."""
 
     step: int
     folder: str
@@ -193,14 +193,14 @@ class ResponseFolder(Manifest):
     digest: str
 
 
-class ResponseManifest(Manifest):
-    """The responses of a chunk of checkpoints: ``responses/chunk-000.json``."""
+class MeasuredManifest(Manifest):
+    """What was measured at a chunk of checkpoints: ``responses/chunk-000.json``."""
 
-    steps: list[ResponseFolder]
+    steps: list[MeasuredFolder]
 
 
 def read_responses(path: str | Path) -> list[Response]:
-    """The responses that the :class:`ResponseManifest` at ``path`` lists.
+    """The responses that the :class:`MeasuredManifest` at ``path`` lists.
 
     Raises :class:`ArtifactError`, naming the file and the mend, where one is missing or damaged.
     """
@@ -213,9 +213,9 @@ def read_benchmarks(path: str | Path) -> pl.DataFrame:
 
 
 def _sound_folders(path: str | Path) -> Iterator[Path]:
-    """The folders that the :class:`ResponseManifest` at ``path`` lists, each checked when its turn comes."""
+    """The folders that the :class:`MeasuredManifest` at ``path`` lists, each checked when its turn comes."""
     run_folder = Path(path).parent.parent
-    for entry in ResponseManifest.read(path).steps:
+    for entry in MeasuredManifest.read(path).steps:
         folder = run_folder / entry.folder
         fault = folder_fault(folder)
         if fault is None and folder_digest(folder) != entry.digest:

@@ -186,9 +186,7 @@ def _examples(dataset: str, study: Config, known: Known) -> int:
 
 
 def _steps(study: Config, run: Run, known: Known) -> int:
-    training = study.training_of(run.recipe)
-    examples = _examples(run.dataset, study, known)
-    return training.max_steps or math.ceil(training.epochs * examples / training.batch_size)
+    return study.training_of(run.recipe).total_steps(_examples(run.dataset, study, known))
 
 
 def _items(study: Config) -> int:

@@ -18,7 +18,7 @@ from typing import Literal, NamedTuple
 
 from inversion.config.run import Run
 from inversion.records.answers import Item, Knowledge, KnowledgeProbe, Response
-from inversion.records.data import ConflictItem
+from inversion.records.data import ConflictItem, conflict_set_of
 
 Label = Literal["context", "parametric", "other"]
 
@@ -191,7 +191,7 @@ def label_run(
                         f"{run.path}: no response at step {step} to item {item.item_id!r} of set {item.set!r} "
                         f"(prompt {prompt!r}); delete the run's responses and rerun"
                     )
-                fact = known.get((item.set.partition("+")[0], item.item_id))
+                fact = known.get((conflict_set_of(item.set) or item.set, item.item_id))
                 rows.append(_label(run, item, answer, step / steps_per_epoch, fact))
     return rows
 

@@ -23,6 +23,7 @@ from inversion.analyse.panels import (
     right,
 )
 from inversion.config.run import Run
+from inversion.records.data import control_set
 from inversion.records.frames import to_frame
 from inversion.records.tables import CurvePoint
 from inversion.stats import Floats, cluster_bootstrap, interval
@@ -58,7 +59,7 @@ def curves(items: pl.DataFrame, bootstrap: int, seed: int = 0) -> pl.DataFrame:
     for _, group in itertools.groupby(panels(items), key=lambda panel: panel.run):
         asked = {(panel.set, panel.prompt): panel for panel in group}
         for (name, prompt), panel in asked.items():
-            for stratum, measures, part in _parts(panel, asked.get((f"{name}+matching", prompt))):
+            for stratum, measures, part in _parts(panel, asked.get((control_set(name, "matching"), prompt))):
                 estimate = _estimate(part, stratum, measures, bootstrap, generator(seed, panel.set))
                 points += estimate.points()
                 if panel.role == "control" and stratum == ALL:

@@ -13,7 +13,7 @@ import polars as pl
 from inversion.analyse.panels import generator
 from inversion.config.run import Run
 from inversion.records.frames import require_schema, to_frame
-from inversion.records.probes import ATTENTION_PARTS, AttentionMass, AttentionPoint, GradientNorm, GradientPoint
+from inversion.records.probes import ATTENTION_PARTS, AttentionMass, AttentionPoint, ExampleGradient, GradientPoint
 from inversion.stats import Floats, Ints, cluster_bootstrap, interval
 
 
@@ -65,7 +65,7 @@ def gradients(run: Run, norms: pl.DataFrame, bootstrap: int, seed: int = 0) -> p
     by their squared norms over their number under the root. Raises :class:`ValueError` where a column is missing or an
     example lacks a step.
     """
-    require_schema(norms, GradientNorm, "gradient norms")
+    require_schema(norms, ExampleGradient, "gradient norms")
     points: list[GradientPoint] = []
     for (kind, weights), frame in _groups(norms, "kind", "weights"):
         share = frame["share"][0]

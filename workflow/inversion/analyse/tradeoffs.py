@@ -25,12 +25,13 @@ from inversion.analyse.panels import (
 )
 from inversion.config.run import Run
 from inversion.records.answers import BenchmarkScore
+from inversion.records.data import conflict_set_of
 from inversion.records.frames import require_schema, to_frame
 from inversion.records.tables import Tradeoff
 from inversion.stats import Floats, Ints, cluster_bootstrap, cluster_sums, holm, interval, mcnemar
 
 
-class Question(NamedTuple):
+class MetricKey(NamedTuple):
     """What a run is judged on."""
 
     prompt: str
@@ -50,7 +51,7 @@ class Part(NamedTuple):
     """(items, 1 or 2)."""
 
 
-Judged = dict[Question, list[Part]]
+Judged = dict[MetricKey, list[Part]]
 """One run: what is averaged over the items of each part, and then over the parts."""
 
 
@@ -71,7 +72,7 @@ class Reference(NamedTuple):
         """The run that ``run`` is compared with."""
         return run._replace(recipe=self.recipe) if self.recipe is not None else None
 
-    def question(self, question: Question) -> Question:
+    def question(self, question: MetricKey) -> MetricKey:
         """The question that ``question`` is compared with: benchmarks have one prompt."""
         return question if question.prompt == LM_EVAL else question._replace(prompt=self.prompt)
 
@@ -131,15 +132,15 @@ def judge_items(items: pl.DataFrame, seed: int = 0) -> dict[Run, Judged]:
                 )
     for panel in found:
         conflict = panel.role == "conflict"
-        owner = panel.set if conflict else panel.set.rpartition("+")[0]
+        owner = panel.set if conflict else conflict_set_of(panel.set)
         for scorer in SCORERS if conflict else CONTROL_SCORERS:
-            peaks = places.get((panel.run, panel.prompt, owner, scorer))
+            peaks = places.get((panel.run, panel.prompt, owner, scorer)) if owner else None
             given = panel.gives(scorer, "context") if conflict else right(panel, scorer)
             part = _part(panel, given.astype(np.float64), peaks)
             metric = "context_rate" if conflict else "accuracy"
-            judged[panel.run][Question(panel.prompt, panel.set, scorer, metric)] = [part]
+            judged[panel.run][MetricKey(panel.prompt, panel.set, scorer, metric)] = [part]
             if not conflict:
-                mean = Question(panel.prompt, CONTROL_MEAN, scorer, metric)
+                mean = MetricKey(panel.prompt, CONTROL_MEAN, scorer, metric)
                 judged[panel.run].setdefault(mean, []).append(part._replace(scores=part.scores[:, :1]))
     return dict(judged)
 
@@ -158,9 +159,9 @@ def judge_benchmarks(
         grid = score_grid(scores, name, metric, len(steps), run)
         asked = np.array([f"{name}/{i}" for i in range(len(grid))], dtype=object)
         end = grid[:, -closing_steps(steps) :].mean(axis=1, keepdims=True)
-        judged[Question(LM_EVAL, name, metric, "accuracy")] = [Part(name, asked, asked, int(steps[-1]), end)]
+        judged[MetricKey(LM_EVAL, name, metric, "accuracy")] = [Part(name, asked, asked, int(steps[-1]), end)]
     if id_benchmarks:
-        judged[Question(LM_EVAL, ID_ACCURACY, LM_EVAL, "accuracy")] = [
+        judged[MetricKey(LM_EVAL, ID_ACCURACY, LM_EVAL, "accuracy")] = [
             part for question, parts in judged.items() if question.set in id_benchmarks for part in parts
         ]
     return judged
@@ -175,7 +176,7 @@ def _part(panel: Panel, given: Floats, peaks: Mapping[str, int] | None) -> Part:
 
 
 def _compared(
-    run: Run, question: Question, judged: Mapping[Run, Judged], runs: Sequence[Run], reference: Reference
+    run: Run, question: MetricKey, judged: Mapping[Run, Judged], runs: Sequence[Run], reference: Reference
 ) -> list[Part] | None:
     """What the reference scores on a question; None where there is none, or it is what is compared."""
     other, asked = reference.run(run), reference.question(question)
@@ -187,7 +188,7 @@ def _compared(
 def _row(
     experiment: str,
     run: Run,
-    question: Question,
+    question: MetricKey,
     parts: Sequence[Part],
     compared: Sequence[Part] | None,
     bootstrap: int,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -97,6 +98,10 @@ class Training(Strict):
         if bounded != sorted(set(bounded)):
             raise ValueError(f"the `until` steps of checkpoints must grow, got {bounded}")
         return self
+
+    def total_steps(self, examples: int) -> int:
+        """Optimizer steps on so many examples: ``max_steps`` where set, else ``epochs`` passes over them."""
+        return self.max_steps if self.max_steps is not None else math.ceil(self.epochs * examples / self.batch_size)
 
     def checkpoint_steps(self, total: int) -> list[int]:
         """The steps to keep of a run of ``total`` steps: ascending, with 0 and ``total``."""

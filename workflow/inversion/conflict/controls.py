@@ -12,7 +12,7 @@ import numpy as np
 from inversion.config.sets import Control
 from inversion.conflict.short_names import short_name
 from inversion.names import fold
-from inversion.records.data import ConflictItem
+from inversion.records.data import ConflictItem, control_set
 
 _SEED = 0
 """Draws the passages of irrelevant controls: the same for every set and run."""
@@ -47,7 +47,7 @@ def control_items(items: Sequence[ConflictItem], kinds: Iterable[Control]) -> li
             else:
                 control = _alone(item, None)
             if control is not None:
-                controls.append(replace(control, set=f"{item.set}+{kind}", role="control"))
+                controls.append(replace(control, set=control_set(item.set, kind), role="control"))
     return controls
 
 

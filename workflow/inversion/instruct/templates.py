@@ -29,7 +29,7 @@ class TemplateError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Encoded:
+class EncodedConversation:
     """A conversation as token ids; both lists have one entry a token."""
 
     input_ids: list[int]
@@ -89,7 +89,7 @@ _PLAIN = Prompt()
 
 def encode_example(
     tokenizer: PreTrainedTokenizerBase, template: Template, example: Example, with_context: bool = True
-) -> Encoded:
+) -> EncodedConversation:
     """The example's tokens, with the loss on every assistant turn. Nothing is truncated.
 
     The context, where wanted, stands in the first user turn. Raises :class:`TemplateError`, naming the
@@ -104,7 +104,7 @@ def encode_example(
 
 def encode_last_turn(
     tokenizer: PreTrainedTokenizerBase, template: Template, example: Example, with_context: bool = True
-) -> Encoded:
+) -> EncodedConversation:
     """As :func:`encode_example`, with the loss on the assistant's last turn alone (:attr:`Example.answer`)."""
     encoded = encode_example(tokenizer, template, example, with_context)
     last = len(encoded.label_mask)
@@ -113,7 +113,7 @@ def encode_last_turn(
     first = last
     while first and encoded.label_mask[first - 1]:
         first -= 1
-    return Encoded(encoded.input_ids, [first <= index < last for index in range(len(encoded.label_mask))])
+    return EncodedConversation(encoded.input_ids, [first <= index < last for index in range(len(encoded.label_mask))])
 
 
 def encode_prompt(
@@ -205,7 +205,9 @@ class Style(ABC):
     """What begins another turn in text."""
 
     @abstractmethod
-    def encode(self, tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message], context: str | None) -> Encoded:
+    def encode(
+        self, tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message], context: str | None
+    ) -> EncodedConversation:
         """A conversation that ends with the assistant, labelled on every turn of the assistant."""
 
     @abstractmethod
@@ -242,7 +244,9 @@ class TextStyle(Style):
     def lead(self, between: Between) -> str:
         """The text from the end of the last answer, or from the start, to the beginning of the next."""
 
-    def encode(self, tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message], context: str | None) -> Encoded:
+    def encode(
+        self, tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message], context: str | None
+    ) -> EncodedConversation:
         """As :meth:`Style.encode`; the end of sequence behind every answer is labelled too."""
         eos, eos_id = _end_of_sequence(tokenizer)
         ids: list[int] = []
@@ -253,7 +257,7 @@ class TextStyle(Style):
             said = [*_answer_tokens(tokenizer, answer), eos_id]
             ids += [*before, *said]
             mask += [False] * len(before) + [True] * len(said)
-        return Encoded(ids, mask)
+        return EncodedConversation(ids, mask)
 
     def encode_prompt(self, tokenizer: PreTrainedTokenizerBase, question: Question) -> list[int]:
         """As :meth:`Style.encode_prompt`."""
@@ -356,7 +360,9 @@ class ChatStyle(Style):
             for index, message in enumerate(messages)
         ]
 
-    def encode(self, tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message], context: str | None) -> Encoded:
+    def encode(
+        self, tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message], context: str | None
+    ) -> EncodedConversation:
         """As :meth:`Style.encode`.
 
         Raises :class:`TemplateError` unless the chat template marks each assistant turn with
@@ -380,7 +386,7 @@ class ChatStyle(Style):
                 "the tokenizer's chat template leaves the end of the assistant's turn unlabelled, so that a model "
                 "would not learn to stop: move it before {% endgeneration %}"
             )
-        return Encoded(ids, mask)
+        return EncodedConversation(ids, mask)
 
     def encode_prompt(self, tokenizer: PreTrainedTokenizerBase, question: Question) -> list[int]:
         """As :meth:`Style.encode_prompt`."""

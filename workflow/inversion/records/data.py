@@ -69,6 +69,17 @@ class ConflictItem:
     """What was varied on purpose, as ``name=level``, sorted; empty in sets that cross no factors."""
 
 
+def control_set(conflict_set: str, kind: str) -> str:
+    """The name of a conflict set's controls of one kind."""
+    return f"{conflict_set}+{kind}"
+
+
+def conflict_set_of(name: str) -> str | None:
+    """The conflict set whose controls the set ``name`` holds; None for sets of their own."""
+    owner, mark, _ = name.rpartition("+")
+    return owner if mark else None
+
+
 @dataclass(frozen=True, slots=True)
 class AuditFinding:
     """What one rule of the audit found in one conflict set; a rule that found nothing has a row too."""

@@ -35,7 +35,7 @@ class AttentionMass:
 
 
 @dataclass(frozen=True, slots=True)
-class GradientNorm:
+class ExampleGradient:
     """The gradient of the loss on one training example at one checkpoint: raw facts."""
 
     step: int
@@ -100,12 +100,12 @@ class GradientPoint:
     epoch: float
     kind: str
     weights: str
-    """``all`` or ``query_key``, as in :class:`GradientNorm`."""
+    """``all`` or ``query_key``, as in :class:`ExampleGradient`."""
     measure: str
     """``example``: mean norm of the gradient of one example; ``mean``: norm of the mean gradient of the kind;
     ``batch``: that times the kind's share of the training set, its part of a step's gradient; ``pull``: how fast that
     part widens the margin of the context answers under conflict (nats a unit of learning rate; the mean of
-    :attr:`GradientNorm.towards` times the share); ``loss``."""
+    :attr:`ExampleGradient.towards` times the share); ``loss``."""
     value: float
     low: float
     high: float

@@ -31,7 +31,7 @@ _TOKENS = 4096
 
 
 @dataclass(frozen=True)
-class Encoded:
+class PromptAndAnswers:
     """A prompt and the answers to it, each alias as the model would write it after the prompt."""
 
     prompt: Tokens
@@ -43,7 +43,7 @@ class Encoded:
         """All aliases of both answers."""
         return self.context_answers + self.parametric_answers
 
-    def parting(self) -> int | None:
+    def first_difference(self) -> int | None:
         """The place at which the preferred forms of both answers first differ; None where one has no token there."""
         if not (self.context_answers and self.parametric_answers):
             return None
@@ -52,19 +52,19 @@ class Encoded:
 
 
 @dataclass(frozen=True)
-class Question:
+class EncodedQuestion:
     """A conflict item as token ids."""
 
     item: ConflictItem
     prompt: str
     """Name of the prompt."""
-    asked: Encoded
-    closed: Encoded | None
+    asked: PromptAndAnswers
+    closed: PromptAndAnswers | None
     """The same without the context; None where the item has none."""
 
 
 @dataclass(frozen=True)
-class Heard:
+class Continuation:
     """What a model has to say after one prompt."""
 
     tokens: list[int]
@@ -79,18 +79,18 @@ def encode_questions(
     tokenizer: PreTrainedTokenizerBase,
     template: Template,
     prompts: Mapping[str, Prompt],
-) -> list[Question]:
+) -> list[EncodedQuestion]:
     """The items in the instruction template, with each of the named prompts; done once for all checkpoints of a run."""
 
-    def encoded(item: ConflictItem, prompt: Prompt) -> Encoded:
+    def encoded(item: ConflictItem, prompt: Prompt) -> PromptAndAnswers:
         context, parametric = (
             tuple(tuple(encode_answer(tokenizer, template, item, alias, prompt).answer_ids) for alias in aliases)
             for aliases in (item.context_answers, item.parametric_answers)
         )
-        return Encoded(tuple(encode_prompt(tokenizer, template, item, prompt)), context, parametric)
+        return PromptAndAnswers(tuple(encode_prompt(tokenizer, template, item, prompt)), context, parametric)
 
     return [
-        Question(
+        EncodedQuestion(
             item,
             name,
             encoded(item, prompt),
@@ -105,7 +105,7 @@ def encode_questions(
 def answer_questions(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
-    questions: Sequence[Question],
+    questions: Sequence[EncodedQuestion],
     template: Template,
     step: int,
     max_new_tokens: int,
@@ -122,38 +122,42 @@ def answer_questions(
         if question.closed:
             prompts = asked if question.closed.prompt in asked else closed
             prompts.setdefault(question.closed.prompt, {}).update(dict.fromkeys(question.closed.answers))
-    heard: dict[Tokens, Heard] = {}
+    continuations: dict[Tokens, Continuation] = {}
     for prompts, new_tokens in ((asked, max_new_tokens), (closed, 0)):
         listed = list(prompts)
         for batch in by_length(list(map(len, listed)), batch_size):
             chosen = [listed[index] for index in batch]
             answers = [list(prompts[prompt]) for prompt in chosen]
-            heard.update(
-                zip(chosen, listen(model, chosen, answers, stops, tokenizer.pad_token_id, new_tokens), strict=True)
+            continuations.update(
+                zip(
+                    chosen,
+                    continue_prompts(model, chosen, answers, stops, tokenizer.pad_token_id, new_tokens),
+                    strict=True,
+                )
             )
-    return [response(question, heard, tokenizer, stop_strings(template), step) for question in questions]
+    return [response(question, continuations, tokenizer, stop_strings(template), step) for question in questions]
 
 
-# --- from what was heard to a row ---------------------------------------------------------------
+# --- from continuations to rows -----------------------------------------------------------------
 
 
 def response(
-    question: Question,
-    heard: dict[Tokens, Heard],
+    question: EncodedQuestion,
+    continuations: dict[Tokens, Continuation],
     tokenizer: PreTrainedTokenizerBase,
     stops: Sequence[str],
     step: int,
 ) -> Response:
     """The row of one question."""
     asked, closed = question.asked, question.closed
-    said = heard[asked.prompt]
+    said = continuations[asked.prompt]
     text, finished = _within_turn(tokenizer.decode(said.tokens, skip_special_tokens=True).strip(), stops)
     context, parametric = (_likeliest(said, answers) for answers in (asked.context_answers, asked.parametric_answers))
 
-    def logprob(index: int | None, encoded: Encoded | None, answers: str) -> float | None:
+    def logprob(index: int | None, encoded: PromptAndAnswers | None, answers: str) -> float | None:
         if index is None or encoded is None:
             return None
-        return sum(heard[encoded.prompt].logprobs[getattr(encoded, answers)[index]])
+        return sum(continuations[encoded.prompt].logprobs[getattr(encoded, answers)[index]])
 
     context_first, parametric_first = _first_difference(said, asked)
     return Response(
@@ -174,15 +178,15 @@ def response(
     )
 
 
-def _likeliest(said: Heard, answers: Sequence[Tokens]) -> int | None:
+def _likeliest(said: Continuation, answers: Sequence[Tokens]) -> int | None:
     """The index of the likeliest answer per token, the first of equals; None where there is none."""
     means = [sum(said.logprobs[answer]) / len(answer) for answer in answers]
     return max(range(len(means)), key=means.__getitem__) if means else None
 
 
-def _first_difference(said: Heard, asked: Encoded) -> tuple[float, float] | tuple[None, None]:
+def _first_difference(said: Continuation, asked: PromptAndAnswers) -> tuple[float, float] | tuple[None, None]:
     """The log-probabilities of the preferred answers' tokens where they first differ, if both have one there."""
-    place = asked.parting()
+    place = asked.first_difference()
     if place is None:
         return None, None
     context, parametric = asked.context_answers[0], asked.parametric_answers[0]
@@ -198,14 +202,14 @@ def _within_turn(text: str, stops: Sequence[str]) -> tuple[str, bool]:
 # --- forward passes -----------------------------------------------------------------------------
 
 
-def listen(
+def continue_prompts(
     model: PreTrainedModel,
     prompts: Sequence[Tokens],
     answers: Sequence[Sequence[Tokens]],
     stops: list[int],
     pad_id: int,
     max_new_tokens: int,
-) -> list[Heard]:
+) -> list[Continuation]:
     """What the model says after each prompt of one batch, and of each of its answers.
 
     What all prompts begin with goes through the model once, the rest of them a few rows at a time.
@@ -243,7 +247,7 @@ def listen(
             if together[row]:
                 logprobs[row][together[row]] = found
     tokens, finished = _greedy(model, memory.cache(width), mask, logits, stops, pad_id, max_new_tokens)
-    return [Heard(*row) for row in zip(tokens, finished, logprobs, strict=True)]
+    return [Continuation(*row) for row in zip(tokens, finished, logprobs, strict=True)]
 
 
 def _shared_beginning(prompts: Sequence[Tokens], longest: int, model: PreTrainedModel) -> int:

@@ -21,7 +21,7 @@ from inversion.config.datasets import Template
 from inversion.config.evaluation import Prompt
 from inversion.config.probes import AttentionProbe
 from inversion.instruct.templates import LocatedPrompt, locate_in_prompt
-from inversion.manifests import Step
+from inversion.manifests import CheckpointEntry
 from inversion.models import Checkpoints, ModelError
 from inversion.records.data import ConflictItem
 from inversion.records.probes import ATTENTION_PARTS, AttentionMass
@@ -41,7 +41,7 @@ def probe_attention(
     base: str | Path,
     base_digest: str,
     run_folder: str | Path,
-    steps: Sequence[Step],
+    steps: Sequence[CheckpointEntry],
     items: Sequence[ConflictItem],
     template: Template,
     prompt: Prompt,
@@ -61,11 +61,11 @@ def probe_attention(
         "prompt": prompt.model_dump(mode="json"),
     }
 
-    def prepare() -> Callable[[Step], Iterable[AttentionMass]]:
+    def prepare() -> Callable[[CheckpointEntry], Iterable[AttentionMass]]:
         checkpoints = Checkpoints.on(base, base_digest)
         prompts = [locate_in_prompt(checkpoints.tokenizer, template, item, prompt) for item in chosen]
 
-        def measure(entry: Step) -> list[AttentionMass]:
+        def measure(entry: CheckpointEntry) -> list[AttentionMass]:
             model = checkpoints.load(weights_of(entry, base, run_folder))
             masses = attention_masses(model, prompts, checkpoints.tokenizer.pad_token_id, batch_size)
             return [
@@ -112,7 +112,7 @@ def attention_masses(model: Any, prompts: Sequence[LocatedPrompt], pad_id: int, 
                     attention_mask=mask,
                     position_ids=positions(mask),
                     use_cache=False,
-                    # as an index: see inversion.respond.answers.listen
+                    # as an index: see inversion.respond.answers.continue_prompts
                     logits_to_keep=torch.tensor([ids.shape[1] - 1], device=ids.device),
                 )
     return masses
@@ -133,7 +133,7 @@ def _grids(prompts: Sequence[LocatedPrompt], width: int) -> tuple[Tensor, Tensor
 
 
 def _rows(
-    entry: Step, item: ConflictItem, located: LocatedPrompt, mass: list[list[list[float]]]
+    entry: CheckpointEntry, item: ConflictItem, located: LocatedPrompt, mass: list[list[list[float]]]
 ) -> Iterator[AttentionMass]:
     """The rows of one item: ``mass`` is nested as layers, queries, parts."""
     for layer, by_query in enumerate(mass):

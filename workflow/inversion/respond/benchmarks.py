@@ -21,7 +21,7 @@ from transformers import PreTrainedTokenizerBase
 from inversion.artifacts import sha256_file
 from inversion.config.base import nearest
 from inversion.config.evaluation import Benchmark
-from inversion.manifests import BENCHMARKS_FILE, ResponseManifest, Step
+from inversion.manifests import BENCHMARKS_FILE, CheckpointEntry, MeasuredManifest
 from inversion.models import Checkpoints
 from inversion.records.answers import BenchmarkScore
 from inversion.respond import BENCHMARK_VERSION
@@ -37,10 +37,10 @@ def run_benchmarks(
     base: str | Path,
     base_digest: str,
     run_folder: str | Path,
-    chunk: Sequence[Step],
+    chunk: Sequence[CheckpointEntry],
     benchmarks: Mapping[str, Benchmark],
     batch_size: int,
-) -> ResponseManifest:
+) -> MeasuredManifest:
     """Put the questions of ``benchmarks`` to every checkpoint of ``chunk``; scores go to ``run_folder``/benchmarks.
 
     Each benchmark is a part of its own. Resumable, and raises, as
@@ -53,11 +53,11 @@ def run_benchmarks(
         for name, spec in benchmarks.items()
     }
 
-    def prepare() -> Callable[[Step], Measure[BenchmarkScore]]:
+    def prepare() -> Callable[[CheckpointEntry], Measure[BenchmarkScore]]:
         tasks = {name: load_tasks(name, spec) for name, spec in benchmarks.items()}
         checkpoints = Checkpoints.on(base, base_digest, merging=True)
 
-        def at(entry: Step) -> Measure[BenchmarkScore]:
+        def at(entry: CheckpointEntry) -> Measure[BenchmarkScore]:
             model = checkpoints.load(weights_of(entry, base, run_folder))
             return lambda name: evaluate(
                 model, checkpoints.tokenizer, name, benchmarks[name], tasks[name], entry.step, batch_size

@@ -25,7 +25,15 @@ from inversion.config.evaluation import ContextAwareDecoding, Decoding, Prompt
 from inversion.instruct.templates import end_token_ids, stop_strings
 from inversion.models import stop_token_ids
 from inversion.records.answers import Response
-from inversion.respond.answers import Encoded, Heard, Question, Tokens, answer_questions, response, rounds
+from inversion.respond.answers import (
+    Continuation,
+    EncodedQuestion,
+    PromptAndAnswers,
+    Tokens,
+    answer_questions,
+    response,
+    rounds,
+)
 from inversion.respond.batches import by_length, pad, positions
 from inversion.respond.cache import BatchMemory
 
@@ -36,7 +44,7 @@ _ROWS = 32
 def answer_decoded(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
-    questions: Sequence[Question],
+    questions: Sequence[EncodedQuestion],
     prompts: Mapping[str, Prompt],
     template: Template,
     step: int,
@@ -66,7 +74,7 @@ def answer_decoded(
 def answer_contrasted(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
-    questions: Sequence[Question],
+    questions: Sequence[EncodedQuestion],
     decoding: Decoding,
     template: Template,
     step: int,
@@ -83,21 +91,21 @@ def answer_contrasted(
     # two rows a question
     for batch in by_length([len(question.asked.prompt) for question in questions], max(1, batch_size // 2)):
         chosen = [questions[place] for place in batch]
-        heard = listen_contrasted(model, chosen, decoding, stops, tokenizer.pad_token_id, max_new_tokens)
-        for place, question, (said, closed) in zip(batch, chosen, heard, strict=True):
+        continuations = continue_contrasted(model, chosen, decoding, stops, tokenizer.pad_token_id, max_new_tokens)
+        for place, question, (said, closed) in zip(batch, chosen, continuations, strict=True):
             by_prompt = {question.asked.prompt: said, _closed(question).prompt: closed}
             answered[place] = response(question, by_prompt, tokenizer, stop_strings(template), step)
     return [answered[place] for place in range(len(questions))]
 
 
-def listen_contrasted(
+def continue_contrasted(
     model: PreTrainedModel,
-    questions: Sequence[Question],
+    questions: Sequence[EncodedQuestion],
     decoding: Decoding,
     stops: list[int],
     pad_id: int,
     max_new_tokens: int,
-) -> list[tuple[Heard, Heard]]:
+) -> list[tuple[Continuation, Continuation]]:
     """For each question of one batch what is said after its prompt, contrasted, and, plainly, without the context.
 
     The latter holds log-probabilities alone, of the same tokens as the former.
@@ -107,7 +115,7 @@ def listen_contrasted(
     contrasted, closed = _answer_logprobs(pairs, questions, decoding, pad_id)
     written, finished = _greedy(pairs, decoding, stops, pad_id, max_new_tokens)
     return [
-        (Heard(tokens, ended, said), Heard([], False, _of_closed(question, without)))
+        (Continuation(tokens, ended, said), Continuation([], False, _of_closed(question, without)))
         for question, tokens, ended, said, without in zip(questions, written, finished, contrasted, closed, strict=True)
     ]
 
@@ -123,7 +131,7 @@ class _Pairs:
     """The logits [2 x questions, 1, vocabulary] behind the prompts."""
 
     @classmethod
-    def read(cls, model: PreTrainedModel, questions: Sequence[Question], pad_id: int, longest: int) -> _Pairs:
+    def read(cls, model: PreTrainedModel, questions: Sequence[EncodedQuestion], pad_id: int, longest: int) -> _Pairs:
         """The prompts of ``questions``, with room for ``longest`` tokens behind each."""
         device = next(model.parameters()).device
         prompts = [each.asked.prompt for each in questions] + [_closed(each).prompt for each in questions]
@@ -165,7 +173,7 @@ _Logprobs = list[dict[Tokens, list[float]]]
 
 
 def _answer_logprobs(
-    pairs: _Pairs, questions: Sequence[Question], decoding: Decoding, pad_id: int
+    pairs: _Pairs, questions: Sequence[EncodedQuestion], decoding: Decoding, pad_id: int
 ) -> tuple[_Logprobs, _Logprobs]:
     """Of the questions' answers, contrasted, and plainly without the context."""
     count = len(questions)
@@ -233,14 +241,14 @@ def _likeliest(with_context: Tensor, without: Tensor, decoding: Decoding) -> Ten
     return torch.cat([contrast(said, memory, decoding).argmax(-1) for said, memory in pairs])
 
 
-def _closed(question: Question) -> Encoded:
+def _closed(question: EncodedQuestion) -> PromptAndAnswers:
     """The question without its context."""
     if question.closed is None:
         raise ValueError(f"item {question.item.item_id!r} has no context to contrast; decode it plainly")
     return question.closed
 
 
-def _of_closed(question: Question, logprobs: Mapping[Tokens, list[float]]) -> dict[Tokens, list[float]]:
+def _of_closed(question: EncodedQuestion, logprobs: Mapping[Tokens, list[float]]) -> dict[Tokens, list[float]]:
     """Log-probabilities by the answers as they are written without the context."""
     pairs = zip(question.asked.answers, _closed(question).answers, strict=True)
     return {closed: logprobs[asked] for asked, closed in pairs}

@@ -21,17 +21,17 @@ from inversion.config.datasets import Template
 from inversion.config.evaluation import Prompt
 from inversion.config.probes import GradientProbe
 from inversion.config.training import Training
-from inversion.instruct.templates import Encoded, encode_example
-from inversion.manifests import Step
+from inversion.instruct.templates import EncodedConversation, encode_example
+from inversion.manifests import CheckpointEntry
 from inversion.models import context_window, load_for_tuning, load_tokenizer, query_key_mask, restore_checkpoint
 from inversion.records.data import ConflictItem, Example
-from inversion.records.probes import GradientNorm
+from inversion.records.probes import ExampleGradient
 from inversion.respond import GRADIENTS_VERSION
-from inversion.respond.answers import Question, encode_questions
+from inversion.respond.answers import EncodedQuestion, encode_questions
 from inversion.respond.probes import conflict_sample, probe_checkpoints, sample
 
 WEIGHTS = ("all", "query_key")
-"""By which weights gradients are measured; see :class:`GradientNorm`."""
+"""By which weights gradients are measured; see :class:`ExampleGradient`."""
 
 
 class Pull(NamedTuple):
@@ -45,7 +45,7 @@ class Pull(NamedTuple):
     """How fast a step against it widens the margin of the context answers under conflict."""
 
 
-class Contest(NamedTuple):
+class Divergence(NamedTuple):
     """What a model has read where the two answers of a conflict part, and the token of each that comes next."""
 
     read: list[int]
@@ -57,7 +57,7 @@ def probe_gradients(
     base: str | Path,
     base_digest: str,
     run_folder: str | Path,
-    steps: Sequence[Step],
+    steps: Sequence[CheckpointEntry],
     examples: Sequence[Example],
     items: Sequence[ConflictItem],
     template: Template,
@@ -66,7 +66,7 @@ def probe_gradients(
     seed: int,
     probe: GradientProbe,
 ) -> pl.DataFrame:
-    """The :class:`GradientNorm` rows of all checkpoints in ``steps``, on a sample of each kind in the training set.
+    """The :class:`ExampleGradient` rows of all checkpoints in ``steps``, on a sample of each kind in the training set.
 
     ``examples`` are the run's training set, ``training`` and ``seed`` its own: gradients are those of the weights that
     it trains, from the adapters that it drew at first. Dropout is off. Examples that are too long to be trained on are
@@ -87,7 +87,7 @@ def probe_gradients(
         "seed": seed,
     }
 
-    def prepare() -> Callable[[Step], Iterable[GradientNorm]]:
+    def prepare() -> Callable[[CheckpointEntry], Iterable[ExampleGradient]]:
         tokenizer = load_tokenizer(base)
         longest = min(training.max_length, context_window(base) or training.max_length)
         encoded = {example.example_id: encode_example(tokenizer, template, example) for example in chosen}
@@ -99,11 +99,11 @@ def probe_gradients(
             ]
             for kind in shares
         }
-        conflicts = contests(encode_questions(asked, tokenizer, template, {"": prompt}))
+        conflicts = divergences(encode_questions(asked, tokenizer, template, {"": prompt}))
         torch.manual_seed(seed)  # as in training: adapters are drawn at random
         model = load_for_tuning(base, base_digest, training.tuning).eval()
 
-        def measure(entry: Step) -> Iterator[GradientNorm]:
+        def measure(entry: CheckpointEntry) -> Iterator[ExampleGradient]:
             # the missing steps come in their order, so that the first adapters are still there for step 0
             if entry.folder:
                 restore_checkpoint(model, Path(run_folder) / entry.folder)
@@ -114,7 +114,7 @@ def probe_gradients(
                 pulls = gradient_pulls(model, [encoded[row.example_id] for row in rows], margin)
                 for row, by_weights in zip(rows, pulls, strict=True):
                     for weights, pull in by_weights.items():
-                        yield GradientNorm(
+                        yield ExampleGradient(
                             step=entry.step,
                             epoch=entry.epoch,
                             example_id=row.example_id,
@@ -127,7 +127,7 @@ def probe_gradients(
 
         return measure
 
-    return probe_checkpoints(run_folder, "gradients", steps, spec, prepare, GradientNorm)
+    return probe_checkpoints(run_folder, "gradients", steps, spec, prepare, ExampleGradient)
 
 
 def kind_sample(examples: Sequence[Example], probe: GradientProbe) -> tuple[list[Example], dict[str, float]]:
@@ -152,19 +152,19 @@ def kind_sample(examples: Sequence[Example], probe: GradientProbe) -> tuple[list
     return chosen, {kind: len(kinds[kind]) / len(examples) for kind in sorted(kinds)}
 
 
-def contests(questions: Sequence[Question]) -> list[Contest]:
+def divergences(questions: Sequence[EncodedQuestion]) -> list[Divergence]:
     """Where the answers of each question part, of those whose answers do.
 
     Raises :class:`ValueError` where there is none.
     """
     found = [
-        Contest(
+        Divergence(
             [*asked.prompt, *asked.context_answers[0][:place]],
             asked.context_answers[0][place],
             asked.parametric_answers[0][place],
         )
         for asked in (question.asked for question in questions)
-        for place in [asked.parting()]
+        for place in [asked.first_difference()]
         if place is not None
     ]
     if not found:
@@ -175,7 +175,7 @@ def contests(questions: Sequence[Question]) -> list[Contest]:
     return found
 
 
-def margin_gradient(model: nn.Module, conflicts: Sequence[Contest]) -> dict[str, Tensor]:
+def margin_gradient(model: nn.Module, conflicts: Sequence[Divergence]) -> dict[str, Tensor]:
     """The gradient of the mean margin over ``conflicts`` on each weight that trains; gradients are None afterwards.
 
     The margin is log p(context answer) - log p(parametric answer), in nats, of the first token in which they differ:
@@ -183,16 +183,20 @@ def margin_gradient(model: nn.Module, conflicts: Sequence[Contest]) -> dict[str,
     """
     model.zero_grad(set_to_none=True)
     device = next(model.parameters()).device
-    for contest in conflicts:
-        logits = model(input_ids=torch.tensor([contest.read], device=device), use_cache=False, logits_to_keep=1).logits
-        margin = logits[0, -1, contest.context].float() - logits[0, -1, contest.parametric].float()
+    for divergence in conflicts:
+        logits = model(
+            input_ids=torch.tensor([divergence.read], device=device), use_cache=False, logits_to_keep=1
+        ).logits
+        margin = logits[0, -1, divergence.context].float() - logits[0, -1, divergence.parametric].float()
         (margin / len(conflicts)).backward()
     found = {name: gradient.clone() for name, gradient in _gradients(_trained(model)).items()}
     model.zero_grad(set_to_none=True)
     return found
 
 
-def gradient_pulls(model: nn.Module, rows: Sequence[Encoded], margin: Mapping[str, Tensor]) -> list[dict[str, Pull]]:
+def gradient_pulls(
+    model: nn.Module, rows: Sequence[EncodedConversation], margin: Mapping[str, Tensor]
+) -> list[dict[str, Pull]]:
     """By :data:`WEIGHTS`, the gradient of each row's loss on the weights that train, against the mean over all rows and
     against ``margin``, which :func:`margin_gradient` gives.
 
@@ -232,7 +236,7 @@ def gradient_pulls(model: nn.Module, rows: Sequence[Encoded], margin: Mapping[st
     return pulls
 
 
-def _loss(model: Any, row: Encoded) -> Tensor:
+def _loss(model: Any, row: EncodedConversation) -> Tensor:
     """The mean loss (nats) of a row's labelled tokens, as in training."""
     device = next(model.parameters()).device
     ids = torch.tensor([row.input_ids], device=device)

@@ -13,7 +13,7 @@ from inversion.models import stop_token_ids
 from inversion.names import normalise
 from inversion.records.answers import KnowledgeProbe
 from inversion.records.data import ConflictItem
-from inversion.respond.answers import Tokens, listen
+from inversion.respond.answers import Tokens, continue_prompts
 from inversion.respond.batches import by_length
 
 DISTRACTORS = 8
@@ -70,8 +70,10 @@ def probe_knowledge(
     for batch in by_length([len(ids) for _, ids in listed], batch_size):
         chosen = [listed[index] for index in batch]
         answers = [list(dict.fromkeys(asked[prompt].values())) for prompt, _ in chosen]
-        heard = listen(model, [ids for _, ids in chosen], answers, stops, tokenizer.pad_token_id, max_new_tokens)
-        for (prompt, _), one in zip(chosen, heard, strict=True):
+        continuations = continue_prompts(
+            model, [ids for _, ids in chosen], answers, stops, tokenizer.pad_token_id, max_new_tokens
+        )
+        for (prompt, _), one in zip(chosen, continuations, strict=True):
             said[prompt] = tokenizer.decode(one.tokens, skip_special_tokens=True).strip().split(style.end)[0].strip()
             for answer, tokens in asked[prompt].items():
                 logprobs[prompt, answer] = sum(one.logprobs[tokens]) / len(tokens)

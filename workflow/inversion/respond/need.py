@@ -9,7 +9,7 @@ from torch import nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from inversion.config.datasets import Template
-from inversion.instruct.templates import Encoded, encode_last_turn
+from inversion.instruct.templates import EncodedConversation, encode_last_turn
 from inversion.records.data import ContextNeed, Example
 from inversion.respond.batches import pad, positions
 
@@ -49,7 +49,9 @@ def context_need(
 
 
 @torch.inference_mode()
-def answer_losses(model: PreTrainedModel, rows: Sequence[Encoded], pad_id: int, batch_size: int) -> list[float]:
+def answer_losses(
+    model: PreTrainedModel, rows: Sequence[EncodedConversation], pad_id: int, batch_size: int
+) -> list[float]:
     """The mean loss (nats a token) of each row's labelled tokens, in the order of the rows.
 
     The labels of a row are the last part of it. Logits are computed for this part only; batches hold at most

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import polars as pl
 
-from inversion.manifests import Step
+from inversion.manifests import CheckpointEntry
 from inversion.records.data import ConflictItem
 from inversion.records.frames import read_frame
 from inversion.respond.resumable import Kept, Measure, measure_checkpoints
@@ -40,9 +40,9 @@ def conflict_sample(items: Sequence[ConflictItem], count: int, seed: int) -> lis
 def probe_checkpoints(
     run_folder: str | Path,
     name: str,
-    steps: Sequence[Step],
+    steps: Sequence[CheckpointEntry],
     spec: Mapping[str, Any],
-    prepare: Callable[[], Callable[[Step], Iterable[R]]],
+    prepare: Callable[[], Callable[[CheckpointEntry], Iterable[R]]],
     record: type[R],
 ) -> pl.DataFrame:
     """The rows (``record``) of all ``steps``, which are kept in ``run_folder``/probes/``name``.
@@ -51,7 +51,7 @@ def probe_checkpoints(
     :func:`~inversion.respond.resumable.measure_checkpoints`, with one part.
     """
 
-    def prepare_whole() -> Callable[[Step], Measure[R]]:
+    def prepare_whole() -> Callable[[CheckpointEntry], Measure[R]]:
         rows = prepare()
         return lambda entry: lambda _: rows(entry)
 

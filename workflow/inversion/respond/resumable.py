@@ -18,7 +18,7 @@ from inversion.artifacts import (
     folder_note,
     write_parquet,
 )
-from inversion.manifests import ResponseFolder, ResponseManifest, Step, removed_steps
+from inversion.manifests import CheckpointEntry, MeasuredFolder, MeasuredManifest, removed_steps
 from inversion.records.frames import read_frame, to_frame
 
 logger = logging.getLogger(__name__)
@@ -27,7 +27,7 @@ R = TypeVar("R")
 
 Measure = Callable[[str], Iterable[R]]
 """The rows of one part, by its name, of one checkpoint."""
-Prepare = Callable[[], Callable[[Step], Measure[R]]]
+Prepare = Callable[[], Callable[[CheckpointEntry], Measure[R]]]
 """Loads what all checkpoints need; the function that it returns loads one."""
 
 
@@ -50,12 +50,12 @@ class Kept(NamedTuple):
 def measure_checkpoints(
     run_folder: str | Path,
     kept: Kept,
-    steps: Sequence[Step],
+    steps: Sequence[CheckpointEntry],
     spec: Mapping[str, Any],
     parts: Mapping[str, Any],
     prepare: Prepare[R],
     record: type[R],
-) -> ResponseManifest:
+) -> MeasuredManifest:
     """The folders with the rows (``record``) of all ``steps``, taken where they are not there yet.
 
     Each step's rows are a folder that is complete or absent. It knows its specification, ``spec`` and the checkpoint's
@@ -89,20 +89,20 @@ def measure_checkpoints(
         with complete_folder(folder, {"spec": specs[entry.step], "parts": wanted}) as made:
             write_parquet(made / kept.file, pl.concat(rows, rechunk=True))
         logger.info("step %d %s", entry.step, kept.done)
-    return ResponseManifest(
+    return MeasuredManifest(
         steps=[
-            ResponseFolder(step=step, folder=folder.relative_to(run_folder).as_posix(), digest=folder_digest(folder))
+            MeasuredFolder(step=step, folder=folder.relative_to(run_folder).as_posix(), digest=folder_digest(folder))
             for step, folder in folders.items()
         ]
     )
 
 
-def weights_of(entry: Step, base: str | Path, run_folder: str | Path) -> Path:
+def weights_of(entry: CheckpointEntry, base: str | Path, run_folder: str | Path) -> Path:
     """Where the weights of a checkpoint lie; those of step 0 are the base model's."""
     return Path(run_folder) / entry.folder if entry.folder else Path(base)
 
 
-def _require_checkpoint(run_folder: Path, entry: Step) -> None:
+def _require_checkpoint(run_folder: Path, entry: CheckpointEntry) -> None:
     """Raises :class:`ArtifactError` unless the weights of ``entry`` can be loaded."""
     if not entry.folder:
         return

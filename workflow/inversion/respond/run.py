@@ -8,7 +8,7 @@ from pathlib import Path
 
 from inversion.config.datasets import Template
 from inversion.config.evaluation import Prompt
-from inversion.manifests import RESPONSES_FILE, ResponseManifest, Step
+from inversion.manifests import RESPONSES_FILE, CheckpointEntry, MeasuredManifest
 from inversion.models import Checkpoints
 from inversion.records.answers import Response
 from inversion.records.data import ConflictItem
@@ -22,13 +22,13 @@ def respond(
     base: str | Path,
     base_digest: str,
     run_folder: str | Path,
-    chunk: Sequence[Step],
+    chunk: Sequence[CheckpointEntry],
     items: Sequence[ConflictItem],
     template: Template,
     prompts: Mapping[str, Prompt],
     max_new_tokens: int,
     batch_size: int,
-) -> ResponseManifest:
+) -> MeasuredManifest:
     """Answer ``items``, in all ``prompts``, with every checkpoint of ``chunk``; they go to ``run_folder``/responses.
 
     What one set answers to one prompt is a part of its own: it does not hang on what else is asked. Resumable, and
@@ -44,14 +44,14 @@ def respond(
         for part, (prompt, of_set) in asked.items()
     }
 
-    def prepare() -> Callable[[Step], Measure[Response]]:
+    def prepare() -> Callable[[CheckpointEntry], Measure[Response]]:
         checkpoints = Checkpoints.on(base, base_digest, merging=True)
         questions = {
             part: encode_questions(of_set, checkpoints.tokenizer, template, {prompt: prompts[prompt]})
             for part, (prompt, of_set) in asked.items()
         }
 
-        def at(entry: Step) -> Measure[Response]:
+        def at(entry: CheckpointEntry) -> Measure[Response]:
             model = checkpoints.load(weights_of(entry, base, run_folder))
             return lambda part: answer_decoded(
                 model,

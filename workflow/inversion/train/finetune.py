@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -148,11 +147,6 @@ def run_job(job: Job) -> None:
         )
 
 
-def total_steps(examples: int, batch_size: int, epochs: float, max_steps: int | None) -> int:
-    """Optimizer steps of a run: ``max_steps`` where set, else ``epochs`` passes over the examples."""
-    return max_steps if max_steps is not None else math.ceil(epochs * examples / batch_size)
-
-
 def _pack(
     base: str | Path, examples: Sequence[Example], template: Template, training: Training, seed: int
 ) -> tuple[PackedData, int]:
@@ -170,6 +164,6 @@ def _pack(
     left_out = len(encoded) - len(rows)
     if left_out:
         logger.warning("%d of %d examples are longer than %d tokens and left out", left_out, len(encoded), longest)
-    steps = total_steps(len(rows), training.batch_size, training.epochs, training.max_steps)
+    steps = training.total_steps(len(rows))
     order = training_order(len(rows), training.batch_size, steps, seed)
     return PackedData.of([row.input_ids for row in rows], [row.label_mask for row in rows], order), left_out

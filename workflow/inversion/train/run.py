@@ -35,7 +35,7 @@ from transformers import (
 from transformers.utils.logging import disable_progress_bar
 
 from inversion.artifacts import folder_digest
-from inversion.manifests import LossPoint, Step, TrainManifest
+from inversion.manifests import CheckpointEntry, LossPoint, TrainManifest
 from inversion.models import compute_dtype, fused_parameter_names, load_model, restore_weights
 from inversion.train import sharding
 from inversion.train.attention import use_packed_attention
@@ -114,7 +114,7 @@ def train(
     manifest = TrainManifest(
         spec=spec,
         steps=[
-            Step(
+            CheckpointEntry(
                 step=step,
                 epoch=step / steps_per_epoch,
                 folder=f"{store.root.name}/{store.step_folder(step).name}",
