@@ -36,6 +36,7 @@ from inversion.artifacts import (
     write_bytes,
     write_json,
     write_parquet,
+    write_table,
     write_text,
 )
 
@@ -484,3 +485,10 @@ def test_sealing_anew_accepts_what_stands_there(checkpoint: Path) -> None:
     seal_folder(checkpoint)
     assert folder_fault(checkpoint) is None
     assert folder_note(checkpoint) == {}
+
+
+def test_a_table_stands_beside_itself_as_csv_with_its_lists_joined(tmp_path: Path) -> None:
+    frame = pl.DataFrame({"item": ["a", "b"], "answers": [["x", "y, z"], []], "rate": [0.5, None]})
+    write_table(tmp_path / "t.parquet", tmp_path / "t.csv", frame)
+    assert read_parquet(tmp_path / "t.parquet").equals(frame)
+    assert (tmp_path / "t.csv").read_text() == 'item,answers,rate\na,"x | y, z",0.5\nb,"",\n'

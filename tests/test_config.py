@@ -524,6 +524,18 @@ def test_a_recipes_epochs_lift_the_limit_on_steps(override: dict[str, Any], expe
     assert (training.epochs, training.max_steps) == expected
 
 
+def test_what_an_experiment_compares() -> None:
+    study = with_value("evaluation.prompts", {"plain": {}, "asked": {"instruction": "answer from the context"}})
+    config = parse_config(study)
+    assert config.compared_prompts("all") == ["plain", "asked"]
+    assert config.reference_recipe() == "standard"
+    study["experiments"]["all"]["prompts"] = ["asked"]
+    study["recipes"]["standard"] = {"training": {"epochs": 1.0}}
+    config = parse_config(study)
+    assert config.compared_prompts("all") == ["asked"]
+    assert config.reference_recipe() is None
+
+
 @pytest.mark.parametrize(
     ("examples", "batch", "epochs", "max_steps", "expected"),
     [(48, 8, 2.0, None, 12), (49, 8, 1.0, None, 7), (49, 8, 2.0, None, 13), (48, 8, 2.0, 5, 5)],
