@@ -8,6 +8,7 @@ from inversion.conflict.fact_sets import CELLS, SENTENCES, fact_items
 from inversion.conflict.fact_tables import read_facts
 from inversion.conflict.files import load_items
 from inversion.names import fold
+from inversion.score import first_mention
 
 SPEC = FactSet(source="facts")
 
@@ -125,3 +126,10 @@ def test_facts_that_everyone_can_check():
     assert "South Africa" not in facts["capital"]
     assert "Djibouti" not in facts["capital"]
     assert "Turkey" not in facts["continent"]
+
+
+def test_whoever_copies_the_claim_follows_the_passage_whatever_the_factors(items):
+    for item in items:
+        (claim,) = [sentence for sentence in sentences(item) if names(item.context_answers, sentence)]
+        said = first_mention(claim, item.context_answers, item.parametric_answers, item.question)
+        assert said == "context", claim
