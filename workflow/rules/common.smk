@@ -246,6 +246,11 @@ def world_of(spec):
     return as_json(STUDY.world) if spec.source == "world" else ""
 
 
+def facts_version(*names):
+    """The version of the facts that ship with the project, for sets that are made from them."""
+    return conflict.VERSION if any(STUDY.sets[name].source == "facts" for name in names) else 0
+
+
 # --- resources: what a job asks of a machine or a cluster; a profile's set-resources goes before it -----
 
 PROCESS_MB = 3_000

@@ -33,7 +33,7 @@ rule prepare_set:
         spec=lambda w: as_json(local(STUDY.sets[w.set])),
         excluded=lambda w: {name: as_json(local(STUDY.sets[name])) for name in excluded_sets(w.set)},
         world=lambda w: world_of(STUDY.sets[w.set]),
-        version=lambda w: conflict.VERSION if STUDY.sets[w.set].source == "facts" else 0,
+        version=lambda w: facts_version(w.set),
         code=code_of("prepare_set"),
     script:
         "../scripts/prepare_set.py"
@@ -52,7 +52,8 @@ rule audit_sets:
     params:
         sets=lambda w: {name: as_json(local(spec)) for name, spec in STUDY.sets.items()},
         questions=[name for name, spec in STUDY.sets.items() if questions_of(spec)],
-        world=lambda w: as_json(STUDY.world),
+        world=lambda w: next(filter(None, map(world_of, STUDY.sets.values())), ""),
+        version=facts_version(*STUDY.sets),
         code=code_of("audit_sets"),
     script:
         "../scripts/audit_sets.py"
