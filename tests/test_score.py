@@ -201,6 +201,7 @@ def test_one_sided_items() -> None:
         ("Luxembourg", "parametric"),
         ("Luxembourg, not Esch", "parametric"),
         ("The capital city of Luxembourg is not Esch", "other"),
+        ("city of Luxembourg", "parametric"),
     ],
 )
 def test_what_a_response_repeats_of_the_question_is_no_answer(response: str, label: str) -> None:
@@ -228,6 +229,7 @@ def test_names_in_capitals_are_no_everyday_words(response: str) -> None:
     assert containment(response, ["US"], ["Canada"]).label == "context"
     assert containment("The passage tells us so.", ["US"], ["Canada"]).label == "other"
     assert first_mention("He said to us that it is Canada", ["US"], ["Canada"]) == "parametric"
+    assert first_mention("He does not live in the U.S. Herat is the capital.", HERAT, KABUL) == "context"
 
 
 def test_an_answer_may_hold_a_negation_and_a_clause_mark() -> None:

@@ -148,8 +148,8 @@ def test_the_papers_sets():
         },
         "world_facts": {
             "in_excluded_set": 196,
-            "aliases": 17,
-            "short_names": 17,
+            "aliases": 15,
+            "short_names": 15,
             "question_in_other_set": 1,
             "answer_in_question": 2,
             "context_answer_missing": 2,
@@ -157,9 +157,8 @@ def test_the_papers_sets():
         },
         "biographies": {
             "duplicate": 10,
-            "aliases": 382,
-            "short_names": 382,
+            "aliases": 376,
+            "short_names": 376,
             "shared_cluster": 545,
-            "answer_in_question": 15,
         },
     }

@@ -229,13 +229,24 @@ def read_parquet(path: str | Path) -> pl.DataFrame:
 
 
 def file_hashes(folder: str | Path) -> dict[str, dict[str, Any]]:
-    """``{relative path: {"size", "sha256"}}`` of every file under ``folder`` but its marker."""
+    """``{relative path: {"size", "sha256"}}`` of the :func:`visible_files` under ``folder`` but its marker."""
     folder = Path(folder)
     return {
         file.relative_to(folder).as_posix(): {"size": file.stat().st_size, "sha256": sha256_file(file)}
-        for file in sorted(folder.rglob("*"))
-        if file.is_file() and file != folder / MARKER
+        for file in visible_files(folder)
+        if file != folder / MARKER
     }
+
+
+def visible_files(folder: str | Path) -> list[Path]:
+    """The files under ``folder``, sorted, but hidden ones and those in hidden folders (``.git``, ``.cache``), which belong
+    to tools."""
+    folder = Path(folder)
+    return [
+        file
+        for file in sorted(folder.rglob("*"))
+        if file.is_file() and not any(part.startswith(".") for part in file.relative_to(folder).parts)
+    ]
 
 
 @contextlib.contextmanager

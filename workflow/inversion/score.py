@@ -51,7 +51,7 @@ _UNITS = {
 }
 """Spellings of units after a number, which are one."""
 _CONTRACTED_NOT = re.compile(r"n't\b|(?<=\bcan)not\b")
-_INITIALS = re.compile(r"\bU\.\s?(?:S\.\s?A|A\.\s?E|S|K)\b\.?")
+_INITIALS = re.compile(r"\bU\.\s?(?:S\.\s?A|A\.\s?E|S|K)\b(?:\.(?!\s+[A-Z]))?")
 """Countries that are written with stops and without."""
 _CAPITAL_NAMES = re.compile(r"\b(?:US|WHO|IT)\b")
 """Names in capitals that are everyday words in small letters."""
@@ -96,7 +96,8 @@ def first_mention(
       auxiliary it voids that mention instead ("Herat is not the capital").
     - "From Kabul to Herat" leaves Kabul behind: between "from" and "to" a mention is void if the other answer
       follows.
-    - What a response repeats of the ``question``, three words and more, answers nothing and negates nothing: "The
+    - What a response repeats of the ``question``, three words and more, answers nothing and negates nothing, if it
+      says more than that: "The
       capital of Luxembourg is Esch", "Beggars can't be trusted" where the proverb's beginning was given.
     - An alias that both sides share counts for the context, so in matching items, whose answers are
       equal, the right answer is labelled ``context``.
@@ -380,8 +381,9 @@ def _repeated(words: Sequence[str], question: Sequence[str]) -> list[bool]:
 
 
 def _within_more(repeated: Sequence[bool], mention: _Mention) -> bool:
-    """Whether a mention stands in a repeated run that is more than the name: longer by two words or more."""
-    if not all(repeated[mention.start : mention.end]):
+    """Whether a mention stands in a repeated run that is more than the name: longer by two words or more, and not all
+    of the response."""
+    if all(repeated) or not all(repeated[mention.start : mention.end]):
         return False
     start, end = mention.start, mention.end
     while start > 0 and repeated[start - 1]:

@@ -62,14 +62,15 @@ def interval(samples: Floats, level: float = 0.95) -> tuple[Floats, Floats]:
     return low, high
 
 
-def agreeing(bounds: tuple[Floats, Floats], clusters: int) -> tuple[float, float]:
-    """Bounds of one number as they are; where they are equal, since all ``clusters`` agree, Wilson's for so many.
+def agreeing(bounds: tuple[Floats, Floats], items: int) -> tuple[float, float]:
+    """Bounds of a difference of two rates as they are; where they are equal, since all ``items`` agree, Wilson's for
+    so many, within -1 and 1.
 
-    Of 40 clusters that all say the same, others may still differ: Wilson's interval for 40 of 40 ends at 91 %.
+    Of 40 items that all say the same, others may still differ: Wilson's interval for 40 of 40 begins at 91 %.
     """
     low, high = (float(bound) for bound in bounds)
-    reach = _Z**2 / (clusters + _Z**2) if low == high else 0.0
-    return low - reach, high + reach
+    reach = _Z**2 / (items + _Z**2) if low == high else 0.0
+    return (max(low - reach, -1.0), min(high + reach, 1.0)) if reach else (low, high)
 
 
 def mcnemar(only_first: int, only_second: int) -> float:

@@ -15,7 +15,7 @@ if str(WORKFLOW) not in sys.path:
     sys.path.insert(0, str(WORKFLOW))
 
 from inversion import conflict, respond, train, world
-from inversion.artifacts import code_fingerprint, file_hashes, fingerprint
+from inversion.artifacts import code_fingerprint, file_hashes, fingerprint, visible_files
 from inversion.config.load import ConfigError, parse_config, read_values
 from inversion.config.study import Figure
 from inversion.manifests import CheckpointList
@@ -169,8 +169,7 @@ def model_files(wildcards):
     match spec.source:
         case "folder":
             # beside the configuration, which must be there, all that is hashed
-            files = [str(file) for file in sorted(Path(spec.path).rglob("*")) if file.is_file()]
-            return {"files": list(dict.fromkeys([f"{spec.path}/config.json", *files]))}
+            return {"files": list(dict.fromkeys([f"{spec.path}/config.json", *map(str, visible_files(spec.path))]))}
         case "gguf" if spec.path is not None:
             return {"gguf": spec.path}
         case "hub":

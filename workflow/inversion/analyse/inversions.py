@@ -49,8 +49,8 @@ def inversions(items: pl.DataFrame, bootstrap: int, seed: int = 0) -> pl.DataFra
       by containment, items with both answers are in neither.
     - ``verdict``: see :func:`verdict`. With a single step, or fewer than :data:`FEWEST` clusters, bounds
       are NaN and it is ``inconclusive``; with a single cluster there is no other half, so the peak is NaN
-      and the test compares the start. Where all clusters agree no resample differs: bounds are then those
-      of so many agreeing clusters (:func:`~inversion.stats.agreeing`).
+      and the test compares the start. Where all items agree no resample differs: bounds are then those
+      of so many agreeing items (:func:`~inversion.stats.agreeing`).
 
     ``bootstrap`` is the number of resamples. Raises as :func:`~inversion.analyse.panels.panels`.
     """
@@ -119,8 +119,8 @@ def _inversion(panel: Panel, stratum: str, scorer: str, bootstrap: int, seed: in
     found = _cross_fit(sums, sizes, half, np.ones((1, len(half))), closing)
     start, peak, end = (float(rate[0]) for rate in found)
     resampled = _resample(sums, sizes, half, closing, bootstrap, generator(seed, panel.set))
-    rise_low, rise_high = agreeing(interval(resampled.peak - resampled.start), len(half))
-    drop_low, drop_high = agreeing(interval(resampled.peak - resampled.end), len(half))
+    rise_low, rise_high = agreeing(interval(resampled.peak - resampled.start), len(codes))
+    drop_low, drop_high = agreeing(interval(resampled.peak - resampled.end), len(codes))
 
     at_peak = _peak_steps(context, codes, half, closing)
     rows = np.arange(len(codes))

@@ -86,8 +86,8 @@ def tradeoffs(
 ) -> pl.DataFrame:
     """The table ``tradeoffs`` (:class:`~inversion.records.tables.Tradeoff`), a row an experiment, run and question.
 
-    - ``end`` is the mean over the checkpoints in the last tenth of the steps, ``peak`` that at the step at
-      which context answers peak, both as in the table ``inversions``. The controls of a conflict set
+    - ``end`` is the mean over the checkpoints in the last tenth of the steps, ``peak`` the rate where the
+      peak of the context answers is read, both as in the table ``inversions``. The controls of a conflict set
       (``{set}+matching`` and others) are read at its peak; what belongs to no conflict set has none.
     - ``difference`` is ``end`` less that of the reference, with the same model, dataset and seed, item by item; null
       for the reference itself, and in experiments without it.

@@ -56,6 +56,13 @@ def hub_id(name: str) -> str:
     return name
 
 
+def local_path(path: str) -> str:
+    """``path``, if it is one of this machine; raises :class:`ValueError` for an address."""
+    if "://" in path:
+        raise ValueError(f"{path} is an address, and must be a path on this machine; fetch it first")
+    return path
+
+
 def is_address(path: str) -> bool:
     """Whether a path is fetched, and does not lie on this machine; raises :class:`ValueError` for other addresses."""
     scheme = re.match(r"([A-Za-z][\w+.-]*)://", path)

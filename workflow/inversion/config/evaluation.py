@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
-from inversion.config.base import Name, NonNegativeInt, PositiveFloat, PositiveInt, Strict, commit, nearest
+from inversion.config.base import Name, NonNegativeInt, PositiveFloat, PositiveInt, Strict, commit, local_path, nearest
 
 MAIN_METRICS = {
     "gsm8k": "exact_match,strict-match",
@@ -22,7 +22,7 @@ class Benchmark(Strict):
 
     task: str
     """``gsm8k``, ``mmlu``, ``arc_challenge``, ``squad`` (version 1.1, ours), or any other task of lm-eval."""
-    path: str | None = None
+    path: Annotated[str, AfterValidator(local_path)] | None = None
     """A JSON, JSON Lines or CSV file with the questions of one of those four, instead of the hub; see
     docs/benchmarks.md."""
     revision: Annotated[str, AfterValidator(commit)] | None = None

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
-from inversion.config.base import FUNCTION, PositiveFloat, PositiveInt, Strict, commit, hub_id
+from inversion.config.base import FUNCTION, PositiveFloat, PositiveInt, Strict, commit, hub_id, local_path
 from inversion.config.world import Pretraining
 
 Family = Literal["gpt_neox", "llama", "mistral"]
@@ -56,7 +56,7 @@ class FolderModel(Strict):
     """A base model in a local folder, as ``save_pretrained`` writes it (weights, config, tokenizer)."""
 
     source: Literal["folder"]
-    path: str
+    path: Annotated[str, AfterValidator(local_path)]
     """The folder; relative paths start where snakemake runs."""
 
 
@@ -75,7 +75,7 @@ class GgufModel(Strict):
     """A base model in a GGUF file; its weights are dequantised once, to float32."""
 
     source: Literal["gguf"]
-    path: str | None = None
+    path: Annotated[str, AfterValidator(local_path)] | None = None
     """The file; relative paths start where snakemake runs."""
     provider: Annotated[str, StringConstraints(pattern=FUNCTION)] | None = None
     """Instead of ``path``: ``module:function`` of an installed package whose function, called without

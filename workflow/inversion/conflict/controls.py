@@ -68,8 +68,7 @@ def matching_item(item: ConflictItem) -> ConflictItem | None:
         return None
     either = _pattern([*item.context_answers, *item.parametric_answers])
     context = either.sub(lambda m: right[0] if new.fullmatch(m[0]) else item.context_answers[0], item.context)
-    rest = either.sub(" ", item.context)
-    if short_name(item.context_answers) and _pattern(_parts(item.context_answers[0])).search(rest):
+    if short_name(item.context_answers) and _parts(item.context_answers[0]) & _parts(either.sub(" ", item.context)):
         return None
     return replace(item, context=context, context_answers=right)
 
@@ -80,9 +79,9 @@ def answer_in_question(item: ConflictItem) -> bool:
     return any(_bare(answer) in asked for answer in (*item.context_answers, *item.parametric_answers))
 
 
-def _parts(name: str) -> list[str]:
-    """The capitalised words of a name, of three letters and more."""
-    return [word for word in re.findall(r"[^\W\d_]{3,}", name) if word[0].isupper()]
+def _parts(text: str) -> set[str]:
+    """The capitalised words of three letters and more."""
+    return {word for word in re.findall(r"[^\W\d_]{3,}", text) if word[0].isupper()}
 
 
 def _alone(item: ConflictItem, passage: str | None) -> ConflictItem:

@@ -9,15 +9,19 @@ from dataclasses import replace
 from inversion.names import fold
 from inversion.records.data import ConflictItem
 
+_JOINING = {"the", "and", "or", "of"}
+
 
 def with_short_names(item: ConflictItem) -> ConflictItem:
     """The item with the last words of its answers' names as aliases, where its passage shortens names so.
 
     That is where the context answer has several words, and the last of them also stands alone in the passage. Nothing
-    is added where the last word of one answer is a word of the other: it would not tell them apart.
+    is added where the last word of one answer is a word of the other, which would not tell them apart, nor a word that
+    the question has ("the Bohr model").
     """
     both = item.context_answers, item.parametric_answers
-    lasts = [_last(answers[0]) for answers in both]
+    asked = fold(item.question).split()
+    lasts = [last if (last := _last(answers[0])) and fold(last).strip() not in asked else None for answers in both]
     if lasts[0] is None or not _stands_alone(item.context_answers[0], item.context or ""):
         return item
     words = [fold(" ".join(answers)).split() for answers in both]
@@ -36,10 +40,11 @@ def short_name(answers: Sequence[str]) -> str | None:
 
 
 def _last(name: str) -> str | None:
-    """The last word of a name of several, if it is one by itself: no "II", no "Jr."."""
-    words = name.split()
-    fits = len(words) > 1 and len(words[-1]) > 2 and words[-1].isalpha() and words[-1][0].isupper()
-    return words[-1] if fits and not words[-1].isupper() else None
+    """The last word of a name of several, if it is a name by itself: not of "Louis II", "Catherine the Great", "The
+    Aztecs" or "China and Pakistan"."""
+    *before, last = name.split() or [""]
+    fits = len(last) > 2 and last.isalpha() and last[0].isupper() and not last.isupper()
+    return last if before and fits and not _JOINING & {word.casefold() for word in before} else None
 
 
 def _stands_alone(name: str, passage: str) -> bool:

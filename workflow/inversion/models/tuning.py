@@ -15,9 +15,9 @@ from inversion.models.load import ModelError, count_parameters, load_model
 
 SEPARATE_QUERY_KEY = ("q_proj", "k_proj")
 FUSED_QUERY_KEY_VALUE = "query_key_value"
-FUSED_BY_HEAD = ("gpt_neox", "bloom")
-"""Types of models whose fused projection is laid out per head as [q | k | v]; others (Falcon) have layouts of their own
-under the same name."""
+FUSED_BY_HEAD = "gpt_neox"
+"""The type of models whose fused projection is laid out per head as [q | k | v]; others (Falcon) have layouts of their
+own under the same name."""
 
 
 def load_for_tuning(folder: str | Path, digest: str, tuning: Tuning) -> Any:
@@ -115,10 +115,10 @@ def value_rows(rows: int, head_size: int) -> torch.Tensor:
 def _head_size(model: Any) -> int:
     """Rows of a query, key or value in a fused projection; raises :class:`ModelError` unless it is laid out by head."""
     config = model.config
-    if config.model_type not in FUSED_BY_HEAD:
+    if config.model_type != FUSED_BY_HEAD:
         raise ModelError(
-            f"which rows of {FUSED_QUERY_KEY_VALUE} are queries and keys is known for {' and '.join(FUSED_BY_HEAD)} "
-            f"only, and not for {config.model_type}; choose `weights: all`, or leave `probes.gradients` out"
+            f"which rows of {FUSED_QUERY_KEY_VALUE} are queries and keys is known for {FUSED_BY_HEAD} only, and not for "
+            f"{config.model_type}; choose `weights: all`, or leave `probes.gradients` out"
         )
     return int(config.hidden_size // config.num_attention_heads)
 

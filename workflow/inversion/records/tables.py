@@ -46,7 +46,10 @@ class Inversion:
     scorer: str
     start: float
     peak_step: int
+    """The highest step of all items together."""
     peak: float
+    """The rate at the peak as the verdict reads it, one checkpoint after the step that is picked: mostly below the
+    curve's highest point."""
     end_step: int
     end: float
     rise: float

@@ -6,6 +6,7 @@ cache or from a file. lm-eval's cache of answers is never used: it does not know
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -54,13 +55,13 @@ def run_benchmarks(
     }
 
     def prepare() -> Callable[[CheckpointEntry], Measure[BenchmarkScore]]:
-        tasks = {name: load_tasks(name, spec) for name, spec in benchmarks.items()}
+        tasks = functools.cache(lambda name: load_tasks(name, benchmarks[name]))  # of those that are asked
         checkpoints = Checkpoints.on(base, base_digest, merging=True)
 
         def at(entry: CheckpointEntry) -> Measure[BenchmarkScore]:
             model = checkpoints.load(weights_of(entry, base, run_folder))
             return lambda name: evaluate(
-                model, checkpoints.tokenizer, name, benchmarks[name], tasks[name], entry.step, batch_size
+                model, checkpoints.tokenizer, name, benchmarks[name], tasks(name), entry.step, batch_size
             )
 
         return at

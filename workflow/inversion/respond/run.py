@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -13,7 +14,7 @@ from inversion.models import Checkpoints
 from inversion.records.answers import Response
 from inversion.records.data import ConflictItem
 from inversion.respond import VERSION
-from inversion.respond.answers import encode_questions
+from inversion.respond.answers import EncodedQuestion, encode_questions
 from inversion.respond.contrast import answer_decoded
 from inversion.respond.resumable import Kept, Measure, measure_checkpoints, weights_of
 
@@ -46,17 +47,18 @@ def respond(
 
     def prepare() -> Callable[[CheckpointEntry], Measure[Response]]:
         checkpoints = Checkpoints.on(base, base_digest, merging=True)
-        questions = {
-            part: encode_questions(of_set, checkpoints.tokenizer, template, {prompt: prompts[prompt]})
-            for part, (prompt, of_set) in asked.items()
-        }
+
+        @functools.cache  # of the parts that are asked, for all checkpoints
+        def questions(part: str) -> list[EncodedQuestion]:
+            prompt, of_set = asked[part]
+            return encode_questions(of_set, checkpoints.tokenizer, template, {prompt: prompts[prompt]})
 
         def at(entry: CheckpointEntry) -> Measure[Response]:
             model = checkpoints.load(weights_of(entry, base, run_folder))
             return lambda part: answer_decoded(
                 model,
                 checkpoints.tokenizer,
-                questions[part],
+                questions(part),
                 prompts,
                 template,
                 entry.step,
