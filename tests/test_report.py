@@ -213,7 +213,9 @@ def test_the_page_says_every_verdict_in_words_and_symbol() -> None:
         "4 runs: 1 with an inversion (context answers rise, then fall), 1 with a rise that stays, "
         "1 without a rise and 1 inconclusive." in text
     )
-    assert "3 % before finetuning, 61 % at the peak (step 30) and 35 % at the end: a drop of 26 points" in text
+    assert (
+        "3 % before finetuning, 61 % at the peak (read after step 30) and 35 % at the end: a drop of 26 points" in text
+    )
     assert "[+20, +31]" in text
     assert "< 0.001" in text
     assert "nan" not in text.lower()

@@ -239,8 +239,8 @@ def file_hashes(folder: str | Path) -> dict[str, dict[str, Any]]:
 
 
 def visible_files(folder: str | Path) -> list[Path]:
-    """The files under ``folder``, sorted, but hidden ones and those in hidden folders (``.git``, ``.cache``), which belong
-    to tools."""
+    """The files under ``folder``, sorted, but hidden ones and those in hidden folders (``.git``, ``.cache``), which
+    belong to tools."""
     folder = Path(folder)
     return [
         file

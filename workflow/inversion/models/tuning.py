@@ -117,8 +117,8 @@ def _head_size(model: Any) -> int:
     config = model.config
     if config.model_type != FUSED_BY_HEAD:
         raise ModelError(
-            f"which rows of {FUSED_QUERY_KEY_VALUE} are queries and keys is known for {FUSED_BY_HEAD} only, and not for "
-            f"{config.model_type}; choose `weights: all`, or leave `probes.gradients` out"
+            f"which rows of {FUSED_QUERY_KEY_VALUE} are queries and keys is known for {FUSED_BY_HEAD} only, and not "
+            f"for {config.model_type}; choose `weights: all`, or leave `probes.gradients` out"
         )
     return int(config.hidden_size // config.num_attention_heads)
 
