@@ -169,7 +169,11 @@ def model_files(wildcards):
     match spec.source:
         case "folder":
             # beside the configuration, which must be there, all that is hashed
-            return {"files": list(dict.fromkeys([f"{spec.path}/config.json", *map(str, visible_files(spec.path))]))}
+            return {
+                "files": list(
+                    dict.fromkeys([f"{spec.path}/config.json", *map(str, visible_files(spec.path))])
+                )
+            }
         case "gguf" if spec.path is not None:
             return {"gguf": spec.path}
         case "hub":
