@@ -178,29 +178,13 @@ def test_the_kernel_for_gpus_is_asked_for_the_same(window, monkeypatch):
 # --- families that read along the whole row -----------------------------------------------------
 
 APART = {
-    "phi": PhiConfig(hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=64, vocab_size=96),
-    "opt": OPTConfig(hidden_size=32, num_hidden_layers=2, num_attention_heads=2, ffn_dim=64, vocab_size=96),
-    "qwen3": Qwen3Config(
-        hidden_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=64,
-        vocab_size=96,
-        head_dim=16,
-        num_key_value_heads=2,
-    ),
+    "phi": PhiConfig(**SMALL),
+    "opt": OPTConfig(vocab_size=50, hidden_size=16, num_hidden_layers=2, num_attention_heads=4, ffn_dim=32),
+    "qwen3": Qwen3Config(**SMALL, head_dim=4),
 }
 TOGETHER = {
-    "falcon": FalconConfig(hidden_size=32, num_hidden_layers=2, num_attention_heads=2, vocab_size=96),
-    "lfm2": Lfm2Config(
-        hidden_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        num_key_value_heads=2,
-        intermediate_size=64,
-        vocab_size=96,
-        layer_types=["conv", "full_attention"],
-    ),
+    "falcon": FalconConfig(vocab_size=50, hidden_size=16, num_hidden_layers=2, num_attention_heads=4),
+    "lfm2": Lfm2Config(**SMALL, layer_types=["conv", "full_attention"]),
 }
 
 

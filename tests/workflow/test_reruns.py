@@ -5,6 +5,7 @@ import os
 import shutil
 import stat
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -12,7 +13,10 @@ import pytest
 from checkout import TOKEN, UMASK
 
 from inversion import train
-from inversion.manifests import read_responses
+from inversion.artifacts import complete_folder, folder_note, write_parquet
+from inversion.manifests import RESPONSES_FILE, read_responses
+from inversion.records.answers import Response
+from inversion.records.frames import read_records, to_frame
 
 pytestmark = pytest.mark.workflow
 
@@ -164,12 +168,15 @@ def test_a_benchmark_that_is_added_asks_the_checkpoints_that_there_are(rerun):
 
 def test_a_set_that_is_added_is_asked_alone(rerun):
     run = "runs/llama/mixture/standard/seed0"
-    before = {row.item_id: row for row in read_responses(rerun.result(f"{run}/responses/chunk-000.json"))}
+    folder = rerun.result(f"{run}/responses/step-000000")
+    first, *others = read_records(folder / RESPONSES_FILE, Response)
+    with complete_folder(folder, folder_note(folder)) as made:  # what no model says
+        write_parquet(made / RESPONSES_FILE, to_frame([replace(first, text="as it was"), *others], Response))
     rerun.study(lambda s: s["sets"].update(more={"source": "world", "kind": "recall", "items": 3, "seed": 5}))
     assert not rules(rerun.plan()) & {"finetune", "prepare_base"}
     rerun.run(f"results/{run}/labels.parquet")
     after = read_responses(rerun.result(f"{run}/responses/chunk-000.json"))
-    assert {row.item_id: row for row in after if row.set != "more"} == before
+    assert [row for row in after if row.step == 0 and row.set != "more"] == [replace(first, text="as it was"), *others]
     assert len([row for row in after if row.set == "more"]) == 3 * len({row.step for row in after}) > 0
 
 

@@ -48,6 +48,11 @@ def listed_names(text: str) -> list[str]:
     return list(dict.fromkeys([*names, whole]))
 
 
+def bare(name: str) -> str:
+    """A name as :func:`fold` has it, without its leading article."""
+    return re.sub(r"^ (?:the|a|an) (?=\S)", " ", fold(name))
+
+
 class NameFinder:
     """Finds which of many names a text mentions, in one pass over the text however many names there are.
 
@@ -60,7 +65,7 @@ class NameFinder:
     def __init__(self, names: Iterable[str]) -> None:
         self._names: dict[str, str] = {}
         for name in names:
-            words = re.sub(r"^ (?:the|a|an) (?=\S)", " ", fold(name))
+            words = bare(name)
             if words.strip():
                 self._names.setdefault(words, name)
         self._patterns = list(self._names)

