@@ -50,7 +50,7 @@ def require_sequences_apart(model: Any) -> None:
             torch.manual_seed(0)
             seen.append(model(**on_device).logits[..., -7:, :].float())
     change = float((seen[0] - seen[1]).abs().max() / seen[0].std())
-    # far above the rounding of sums in another order, far below what a layer lets through; most change by nothing at all
+    # far above the rounding of sums in another order, far below what a layer lets through; most change nothing
     if not change <= torch.finfo(model.dtype).eps ** (2 / 3):
         kind = model.config.model_type
         raise ModelError(
