@@ -7,7 +7,10 @@ from filelock import FileLock
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory, worker_id) -> Checkout:
-    """The smallest study, run to its end once for all test processes; copy it before changing anything."""
+    """The smallest study, run to its end once for all test processes; copy it before changing anything.
+
+    What Snakemake said meanwhile, debugging messages too, is in its ``verbose.log``.
+    """
     root = tmp_path_factory.getbasetemp()
     if worker_id != "master":
         root = root.parent
@@ -15,7 +18,8 @@ def finished(tmp_path_factory, worker_id) -> Checkout:
     with FileLock(f"{folder}.lock"):
         if not folder.exists():
             checkout = Checkout.new(root / "unfinished-study")
-            checkout.run()
+            done = checkout.run("--verbose")
+            (checkout.folder / "verbose.log").write_text(done.stdout + done.stderr)
             checkout.folder.rename(folder)
     return Checkout(folder)
 

@@ -1,4 +1,5 @@
-"""The stubs that benchmarks/scale.py measures with are taken for results."""
+"""What the workflow itself costs: the main process sleeps while jobs run; and the stubs that benchmarks/scale.py
+measures with are taken for results."""
 
 import pytest
 import scale
@@ -31,3 +32,15 @@ def test_the_study_has_as_many_runs_as_asked_for():
     assert lengths == [5, 1, 2, 20]
     with pytest.raises(ValueError, match="15 runs are no multiple of 10"):
         scale.study(15)
+
+
+def test_the_scheduler_wakes_for_jobs_and_not_by_the_clock(finished):
+    said = (finished.folder / "verbose.log").read_text()
+    ended, wakes = said.count("Finished jobid"), said.count("Ready jobs:")
+    assert ended > 20
+    assert wakes <= ended + 5
+
+
+def test_a_limit_of_the_users_own_is_kept(checkout):
+    done = checkout.run("--verbose", "--max-jobs-per-timespan", "1/3s", "examples")
+    assert "Job rate limit reached" in done.stdout + done.stderr

@@ -66,6 +66,15 @@ os.environ.update(HF_HUB_OFFLINE="1")
 if threading.current_thread() is threading.main_thread():
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)
 
+
+onstart:
+    # Snakemake's default limit of 100 jobs a second wakes its scheduler every second, once more for each job that has
+    # ended: after some hundred jobs that takes half a core. Another limit is the user's own.
+    limiter = workflow.scheduler.job_rate_limiter
+    if limiter is not None and (limiter.max_jobs, limiter.timespan) == (100, 1):
+        workflow.scheduler.job_rate_limiter = None
+
+
 STUDY = _study()
 _require_writable("results")
 
