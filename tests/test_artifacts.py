@@ -196,6 +196,22 @@ def test_a_module_that_the_script_does_not_reach_does_not_count(code: Path) -> N
     assert print_of(code) == before
 
 
+def test_a_module_that_the_script_resolves_by_name_counts_with_all_that_it_reaches(code: Path) -> None:
+    def named() -> str:
+        return code_fingerprint(code / "script.py", code / "inversion", ["inversion.plot", "json"])
+
+    before, alone = named(), print_of(code)
+    assert before != alone
+    replace(code / "inversion" / "plot.py", "red", "blue")
+    assert named() != before
+    assert print_of(code) == alone
+
+
+def test_a_reference_to_a_module_that_does_not_exist_is_refused(code: Path) -> None:
+    with pytest.raises(ArtifactError, match=r"inversion\.plots is not a module"):
+        code_fingerprint(code / "script.py", code / "inversion", ["inversion.plots"])
+
+
 def test_the_place_of_the_checkout_does_not_count(code: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     before = print_of(code)
     elsewhere = tmp_path_factory.mktemp("elsewhere") / "checkout"

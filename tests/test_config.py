@@ -13,12 +13,14 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from inversion.config import organism, render
+from inversion.config.base import revive
 from inversion.config.datasets import WORLD_TEMPLATE, AlpacaTemplate, ChatTemplate, FileDataset, TuluTemplate
 from inversion.config.load import ConfigError, parse_config, read_config
 from inversion.config.models import WorldModel
-from inversion.config.sets import FileSet
+from inversion.config.sets import ConflictSet, FileSet
 from inversion.config.study import Config
 from inversion.config.training import ScheduleSegment, Training
 
@@ -182,7 +184,7 @@ def test_a_file_behind_an_address_has_its_checksum() -> None:
     )
     found = parse_config(with_value("sets.capitals", spec | {"sha256": "0" * 64})).sets["capitals"]
     assert isinstance(found, FileSet)
-    assert found.local_path("raw") == f"raw/{'0' * 64}/capitals.json"
+    assert found.files("raw") == [f"raw/{'0' * 64}/capitals.json"]
 
 
 @pytest.mark.parametrize("written", ["1e-4", "5E-4", "1.0e-5", "3"])
@@ -231,7 +233,7 @@ def test_files_are_fetched_from_https_addresses_only() -> None:
         with_value("sets.facts", {"source": "file", "path": "https://a.b/c.json?download=true", "sha256": "0" * 64})
     ).sets["facts"]
     assert isinstance(found, FileSet)
-    assert found.local_path("raw") == f"raw/{'0' * 64}/c.json"
+    assert found.files("raw") == [f"raw/{'0' * 64}/c.json"]
 
 
 def test_the_files_that_runs_need_are_known_by_their_keys() -> None:
@@ -697,3 +699,31 @@ def test_figures_of_probes_need_their_probes_and_datasets_with_kinds():
         "experiments.all.figures lists 'gradients', but examples of 'own' know no kinds; only datasets with "
         "`source: world` do"
     )
+
+
+# --- what rules ask of sources ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("values", "asked_for_knowledge", "files"),
+    [
+        ({"source": "file", "path": "a.json"}, True, ["a.json"]),
+        ({"source": "file", "path": "https://x.org/a.json", "sha256": "0" * 64}, True, [f"in/{'0' * 64}/a.json"]),
+        ({"source": "file", "path": "p.csv", "format": "memo_trap"}, False, ["p.csv"]),
+        ({"source": "facts"}, True, []),
+        ({"source": "world", "kind": "conflict"}, True, []),
+        ({"source": "world", "kind": "new_facts"}, False, []),
+        ({"source": "substitution", "dataset": "squad"}, True, []),
+        ({"source": "substitution", "dataset": "squad", "kind": "matching"}, False, []),
+    ],
+)
+def test_a_set_says_whether_its_knowledge_is_asked_and_what_it_reads(values, asked_for_knowledge, files):
+    spec = revive(ConflictSet, json.dumps(values))
+    assert (spec.has_context and not spec.is_control) == asked_for_knowledge
+    assert spec.files("in") == files
+    assert spec.located("in").files("elsewhere") == files
+
+
+def test_an_unknown_format_is_refused_with_the_formats_that_there_are():
+    with pytest.raises(ValidationError, match="'release' or 'memo_trap'"):
+        FileSet(source="file", path="a.json", format="releases")

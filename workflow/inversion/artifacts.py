@@ -57,14 +57,21 @@ def fingerprint(value: Any) -> str:
     return sha256_bytes(json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False).encode())
 
 
-def code_fingerprint(script: str | Path, package: str | Path) -> str:
+def code_fingerprint(script: str | Path, package: str | Path, also: Iterable[str] = ()) -> str:
     """Hex SHA-256 of what a script and the modules of ``package`` that it reaches *do*.
 
     Comments, docstrings and layout do not count: sources are compared as syntax trees. Imports are
-    followed as text, transitively; nothing is imported or run.
+    followed as text, transitively; nothing is imported or run. ``also`` names modules that the script
+    imports by a name that is known only while it runs. Raises :class:`ArtifactError` where ``package``
+    has no such module; modules of other packages are passed over.
     """
     package = Path(package)
     pending, trees = [Path(script)], {}
+    for module in also:
+        files = _module_files([module], package)
+        if module.split(".")[0] == package.name and not any(_is_module(file, module, package) for file in files):
+            raise ArtifactError(f"{module} is not a module of {package}; correct the reference that names it")
+        pending += files
     seen: set[Path] = set()
     while pending:
         path = pending.pop()
@@ -112,6 +119,12 @@ def _module_files(modules: Iterable[str], package: Path) -> list[Path]:
             stem = package.parent.joinpath(*parts[:depth])
             files += [file for file in (stem / "__init__.py", stem.with_suffix(".py")) if file.is_file()]
     return files
+
+
+def _is_module(file: Path, module: str, package: Path) -> bool:
+    """Whether ``file`` holds the module of that dotted name."""
+    stem = package.parent.joinpath(*module.split("."))
+    return file in (stem.with_suffix(".py"), stem / "__init__.py")
 
 
 def _without_docstrings(tree: ast.AST) -> ast.AST:

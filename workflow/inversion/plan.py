@@ -112,7 +112,7 @@ def parameters(study: Config, model: str, known: Known) -> float:
     if model in known.parameters:
         return known.parameters[model]
     spec = study.models[model]
-    if spec.source == "world":
+    if spec.from_world:
         return 1e6
     named = re.search(r"(\d+(?:\.\d+)?)(b|m)(?![a-z])", f"{getattr(spec, 'id', '')} {model}".lower())
     return float(named[1]) * (1e9 if named[2] == "b" else 1e6) if named else MODEL_PARAMETERS
@@ -219,7 +219,7 @@ def _hours(study: Config, job: PlannedJob, known: Known) -> float:
             training = study.training_of(run.recipe)
             tokens = _steps(study, run, known) * training.batch_size * min(TOKENS_AN_EXAMPLE, training.max_length)
             # backward costs two passes where all weights train, one where adapters do; recomputing another
-            passes = (3 if training.tuning.method == "full" else 2) + training.activation_checkpointing
+            passes = (3 if training.tuning.trains_all else 2) + training.activation_checkpointing
             return tokens * passes * forward / max(1, training.gpus) + LOADING_HOURS
         case "score_context_need":
             return 2 * _examples(job.wildcards["dataset"], study, known) * TOKENS_AN_EXAMPLE * forward + LOADING_HOURS
@@ -283,9 +283,8 @@ def _unknown_chunks(study: Config, jobs: Iterable[PlannedJob], known: Known) -> 
 
 
 def _trained(study: Config, run: Run, known: Known) -> float:
-    """Parameters that a run trains: all, or those of the adapters (320e6 at rank 128 of 7e9)."""
-    count, tuning = parameters(study, run.model, known), study.training_of(run.recipe).tuning
-    return count if tuning.method == "full" else count * tuning.rank / 2800
+    """Parameters that a run trains."""
+    return study.training_of(run.recipe).tuning.trained_parameters(parameters(study, run.model, known))
 
 
 def _disk_gb(study: Config, jobs: Sequence[PlannedJob], known: Known) -> float:
@@ -294,8 +293,7 @@ def _disk_gb(study: Config, jobs: Sequence[PlannedJob], known: Known) -> float:
         return 0.0
     runs = [_run(job) for job in jobs]
     bytes_each = {
-        run: (2 if study.training_of(run.recipe).tuning.method == "full" else 4) * _trained(study, run, known)
-        for run in runs
+        run: (2 if study.training_of(run.recipe).tuning.trains_all else 4) * _trained(study, run, known) for run in runs
     }
     weights = sum(checkpoints(study, run, known) * bytes_each[run] for run in runs)
     return (weights + 2 * 8 * max(_trained(study, run, known) for run in runs)) / 1e9

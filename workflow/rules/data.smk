@@ -12,7 +12,7 @@ rule prepare_examples:
         "../../envs/inversion.yaml"
     params:
         # all but the template, which decides how examples are written, not what they are
-        dataset=lambda w: local(STUDY.datasets[w.dataset]).model_dump_json(exclude={"template"}),
+        dataset=lambda w: STUDY.datasets[w.dataset].located(FETCHED).model_dump_json(exclude={"template"}),
         world=lambda w: world_of(STUDY.datasets[w.dataset]),
         code=code_of("prepare_examples"),
     script:
@@ -21,8 +21,8 @@ rule prepare_examples:
 
 rule prepare_set:
     input:
-        lambda w: source_files(w.set, *excluded_sets(w.set)),
-        questions=lambda w: questions_of(STUDY.sets[w.set]),
+        lambda w: source_files(w.set, *STUDY.sets[w.set].excluded),
+        questions=lambda w: questions_of(STUDY.sets[w.set].question_data),
     output:
         conflict_set="results/data/sets/{set}.parquet",
     log:
@@ -30,11 +30,13 @@ rule prepare_set:
     conda:
         "../../envs/inversion.yaml"
     params:
-        spec=lambda w: as_json(local(STUDY.sets[w.set])),
-        excluded=lambda w: {name: as_json(local(STUDY.sets[name])) for name in excluded_sets(w.set)},
+        spec=lambda w: as_json(STUDY.sets[w.set].located(FETCHED)),
+        excluded=lambda w: {
+            name: as_json(STUDY.sets[name].located(FETCHED)) for name in STUDY.sets[w.set].excluded
+        },
         world=lambda w: world_of(STUDY.sets[w.set]),
-        version=lambda w: facts_version(w.set),
-        code=code_of("prepare_set"),
+        version=lambda w: items_version(w.set),
+        code=lambda w: code_of("prepare_set", *readers(w.set, *STUDY.sets[w.set].excluded)),
     script:
         "../scripts/prepare_set.py"
 
@@ -42,7 +44,7 @@ rule prepare_set:
 rule audit_sets:
     input:
         source_files(*STUDY.sets),
-        questions=[path for spec in STUDY.sets.values() for path in questions_of(spec)],
+        questions=[path for spec in STUDY.sets.values() for path in questions_of(spec.question_data)],
     output:
         findings="results/data/audit.parquet",
     log:
@@ -50,11 +52,11 @@ rule audit_sets:
     conda:
         "../../envs/inversion.yaml"
     params:
-        sets=lambda w: {name: as_json(local(spec)) for name, spec in STUDY.sets.items()},
-        questions=[name for name, spec in STUDY.sets.items() if questions_of(spec)],
+        sets=lambda w: {name: as_json(spec.located(FETCHED)) for name, spec in STUDY.sets.items()},
+        questions=[name for name, spec in STUDY.sets.items() if spec.question_data is not None],
         world=lambda w: next(filter(None, map(world_of, STUDY.sets.values())), ""),
-        version=facts_version(*STUDY.sets),
-        code=code_of("audit_sets"),
+        version=items_version(*STUDY.sets),
+        code=code_of("audit_sets", *readers(*STUDY.sets)),
     script:
         "../scripts/audit_sets.py"
 
@@ -67,7 +69,7 @@ rule build_train_set:
             "results/models/{model}/context_need/{dataset}.parquet" if needs_scores(w.recipe) else []
         ),
         sets=lambda w: set_files(compared_sets(w.recipe)),
-        questions=lambda w: questions_of(STUDY.recipes[w.recipe].augment),
+        questions=lambda w: questions_of(augmented_from(w.recipe)),
     output:
         train_set="results/runs/{model}/{dataset}/{recipe}/seed{seed}/train_set.parquet",
         selection="results/runs/{model}/{dataset}/{recipe}/seed{seed}/selection.parquet",

@@ -19,7 +19,7 @@ rule prepare_base:
     params:
         model=lambda w: as_json(STUDY.models[w.model]),
         world=lambda w: world_of(STUDY.models[w.model]),
-        version=lambda w: ([train.VERSION, world.VERSION] if STUDY.models[w.model].source == "world" else []),
+        version=lambda w: ([train.VERSION, world.VERSION] if STUDY.models[w.model].from_world else []),
     script:
         "../scripts/prepare_base.py"
 

@@ -49,7 +49,7 @@ rule probe_gradients:
     threads: 1
     resources:
         # weights and three gradients
-        mem_mb=lambda w, input, attempt: memory_mb(20 if trains_all(w.recipe) else 6)(w, input, attempt),
+        mem_mb=training_memory_mb(all_weights=20, adapters=6),
         runtime=minutes(small=60, large=480),
         gpu=one_gpu,
     params:

@@ -17,7 +17,7 @@ rule finetune:
     resources:
         gpu=training_gpus,
         # a large model is put together in main memory, and with all weights trained is gathered there to be saved
-        mem_mb=lambda w, input, attempt: memory_mb(16 if trains_all(w.recipe) else 6)(w, input, attempt),
+        mem_mb=training_memory_mb(all_weights=16, adapters=6),
         # not more with every attempt: the next one goes on where the last was cut off
         attempt=lambda w, attempt: attempt,
         runtime=lambda w, input: minutes(small=120, large=1440)(w, input, attempt=1),

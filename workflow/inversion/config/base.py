@@ -5,10 +5,12 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable
-from typing import Annotated, Any, Literal, Self
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, model_validator
+from pydantic_core import CoreSchema, core_schema
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 """A share between 0 and 1, both included."""
@@ -91,7 +93,43 @@ def require_shares(model: Strict, *keys: str) -> None:
         raise ValueError(f"{' + '.join(keys)} is {total:g}; lower one so that they sum to at most 1")
 
 
-class FileSource(Strict):
+@dataclass(frozen=True, slots=True)
+class OneOf:
+    """Marks a string of the configuration that must be a key of a table: ``Annotated[str, OneOf(TABLE)]``.
+
+    Checks, errors and the JSON schema are those of a ``Literal`` with the table's keys.
+    """
+
+    table: Iterable[str]
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> CoreSchema:
+        """The schema of a literal; pydantic calls this."""
+        return core_schema.literal_schema(list(self.table))
+
+
+class Source(Strict):
+    """Where a base model, a dataset or a conflict set comes from. Rules ask these questions and compare no names."""
+
+    from_world: ClassVar[bool] = False
+    """Whether it is made from the invented world."""
+    fetched: ClassVar[bool] = False
+    """Whether it is downloaded from the hub by a rule of its own before anything else reads it."""
+
+    @property
+    def implementations(self) -> tuple[str, ...]:
+        """References (``module:function``) of the functions that read it and that only its own settings choose."""
+        return ()
+
+    def files(self, folder: str) -> list[str]:
+        """The files on this machine that it is read from; those that have an address are downloaded to ``folder``."""
+        return []
+
+    def located(self, folder: str) -> Self:
+        """The same source, with the downloaded file in ``folder`` in place of an address."""
+        return self
+
+
+class FileSource(Source):
     """What comes from one file, on this machine or behind an address."""
 
     source: Literal["file"]
@@ -110,9 +148,13 @@ class FileSource(Strict):
             raise ValueError(f"`sha256` belongs to https addresses, and {self.path!r} is none; remove one of the two")
         return self
 
-    def local_path(self, folder: str) -> str:
-        """Where the file lies on this machine: below ``folder`` if it is fetched."""
-        return f"{folder}/{self.sha256}/{file_name(self.path)}" if self.sha256 else self.path
+    def files(self, folder: str) -> list[str]:
+        """The file on this machine: below ``folder`` if it has an address."""
+        return [f"{folder}/{self.sha256}/{file_name(self.path)}" if self.sha256 else self.path]
+
+    def located(self, folder: str) -> Self:
+        """The same source, with the downloaded file in ``folder`` in place of its address."""
+        return self.model_copy(update={"path": self.files(folder)[0], "sha256": None})
 
 
 def revive(kind: Any, text: str) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -12,6 +12,7 @@ from inversion.config.base import (
     Fraction,
     NonNegativeInt,
     PositiveInt,
+    Source,
     Strict,
     commit,
     hub_id,
@@ -35,9 +36,23 @@ class Passages(Strict):
         return self
 
 
-class WorldDataset(Strict):
+class DatasetSource(Source):
+    """Where instruction data come from, and what rules must know of them."""
+
+    has_kinds: ClassVar[bool] = False
+    """Whether every example knows its kind: C, C+S or S."""
+
+    @property
+    def may_have_contexts(self) -> bool:
+        """Whether examples may have a context; False only where none can."""
+        return True
+
+
+class WorldDataset(DatasetSource):
     """An instruction mixture made from the invented world."""
 
+    from_world: ClassVar[bool] = True
+    has_kinds: ClassVar[bool] = True
     source: Literal["world"]
     examples: PositiveInt = 4800
     seed: NonNegativeInt = 0
@@ -54,6 +69,11 @@ class WorldDataset(Strict):
     def _shares(self) -> WorldDataset:
         require_shares(self, "context_critical", "context_and_memory")
         return self
+
+    @property
+    def may_have_contexts(self) -> bool:
+        """Whether the mixture has C or C+S examples."""
+        return self.context_critical + self.context_and_memory > 0
 
 
 class AlpacaTemplate(Strict):
@@ -113,7 +133,7 @@ WORLD_TEMPLATE = ChatTemplate(with_context="context : {context} {question}")
 RowFormat = Literal["alpaca", "messages", "squad", "prompt_completion"]
 
 
-class FileDataset(FileSource):
+class FileDataset(FileSource, DatasetSource):
     """Instruction data in a JSON, JSON Lines or Parquet file."""
 
     format: RowFormat
@@ -126,9 +146,10 @@ class FileDataset(FileSource):
     for the others."""
 
 
-class HubDataset(Strict):
+class HubDataset(DatasetSource):
     """Instruction data on the Hugging Face hub, fetched once by a rule with network."""
 
+    fetched: ClassVar[bool] = True
     source: Literal["hub"]
     id: Annotated[str, AfterValidator(hub_id)]
     """The repository, as in ``tatsu-lab/alpaca``."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
-from inversion.config.base import FUNCTION, PositiveFloat, PositiveInt, Strict, commit, hub_id, local_path
+from inversion.config.base import FUNCTION, PositiveFloat, PositiveInt, Source, Strict, commit, hub_id, local_path
 from inversion.config.world import Pretraining
 
 Family = Literal["gpt_neox", "llama", "mistral"]
@@ -44,26 +44,42 @@ class Architecture(Strict):
         return self
 
 
-class WorldModel(Strict):
+class ModelSource(Source):
+    """Where a base model comes from, and what rules must know of it."""
+
+    @property
+    def folder(self) -> str | None:
+        """The user's folder with the model, all of which counts as its files."""
+        return None
+
+
+class WorldModel(ModelSource):
     """A base model that the pipeline pretrains itself on the invented world."""
 
+    from_world: ClassVar[bool] = True
     source: Literal["world"]
     architecture: Architecture
     pretraining: Pretraining = Pretraining()
 
 
-class FolderModel(Strict):
+class FolderModel(ModelSource):
     """A base model in a local folder, as ``save_pretrained`` writes it (weights, config, tokenizer)."""
 
     source: Literal["folder"]
     path: Annotated[str, AfterValidator(local_path)]
     """The folder; relative paths start where snakemake runs."""
 
+    @property
+    def folder(self) -> str | None:
+        """The folder under ``path``."""
+        return self.path
 
-class HubModel(Strict):
+
+class HubModel(ModelSource):
     """A base model on the Hugging Face hub, fetched into its usual cache. For gated models put a token
     into the environment variable HF_TOKEN."""
 
+    fetched: ClassVar[bool] = True
     source: Literal["hub"]
     id: Annotated[str, AfterValidator(hub_id)]
     """The repository, as in ``EleutherAI/pythia-6.9b``."""
@@ -71,7 +87,7 @@ class HubModel(Strict):
     """The commit, all 40 hexadecimal digits: branches and tags move."""
 
 
-class GgufModel(Strict):
+class GgufModel(ModelSource):
     """A base model in a GGUF file; its weights are dequantised once, to float32."""
 
     source: Literal["gguf"]
@@ -80,6 +96,10 @@ class GgufModel(Strict):
     provider: Annotated[str, StringConstraints(pattern=FUNCTION)] | None = None
     """Instead of ``path``: ``module:function`` of an installed package whose function, called without
     arguments, returns the file's path."""
+
+    def files(self, folder: str) -> list[str]:
+        """The file under ``path``; what a provider returns is known to its package only."""
+        return [self.path] if self.path else []
 
     @model_validator(mode="after")
     def _one_place(self) -> GgufModel:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, StringConstraints, model_validator
 
@@ -10,7 +10,19 @@ from inversion.config.base import Name, ProperFraction, Strict
 from inversion.config.training import TrainingOverride
 
 
-class ContextOnlySelection(Strict):
+class SelectionRule(Strict):
+    """What the workflow must know of a selection."""
+
+    needs_scores: ClassVar[bool] = False
+    """Whether the base model's scores of context need decide what is kept."""
+
+    @property
+    def compared_sets(self) -> tuple[Name, ...]:
+        """The conflict sets that decide what is kept."""
+        return ()
+
+
+class ContextOnlySelection(SelectionRule):
     """Keep the examples that have a context (section 4.2)."""
 
     by: Literal["context_only"]
@@ -20,10 +32,11 @@ NeedScore = Literal["without_context", "difference"]
 """How context need is scored."""
 
 
-class ContextCriticalSelection(Strict):
+class ContextCriticalSelection(SelectionRule):
     """Keep what needs its context: drop the examples whose answer the base model finds likeliest
     without the context (section 4.3)."""
 
+    needs_scores: ClassVar[bool] = True
     by: Literal["context_need"]
     drop: ProperFraction
     """Share of the examples to remove, lowest score first; of equal scores (to five decimals) the first by id."""
@@ -33,7 +46,7 @@ class ContextCriticalSelection(Strict):
     means a token, so that long answers weigh as much as short ones."""
 
 
-class NoFactOverlapSelection(Strict):
+class NoFactOverlapSelection(SelectionRule):
     """Drop the examples that name a fact of the evaluated conflict sets, in any turn or in the context
     (section 4.1). Names are found in whole words; case, accents and punctuation make no difference."""
 
@@ -46,15 +59,20 @@ class NoFactOverlapSelection(Strict):
     """What of a fact counts as naming it, each with its aliases: the country, its capital in truth,
     the city that a passage makes its capital. Items whose subject nobody knows have none."""
 
+    @property
+    def compared_sets(self) -> tuple[Name, ...]:
+        """The sets under ``sets``."""
+        return self.sets
 
-class KindSelection(Strict):
+
+class KindSelection(SelectionRule):
     """Keep some kinds of examples; only mixtures of the invented world know theirs."""
 
     by: Literal["kind"]
     keep: tuple[Literal["C", "C+S", "S"], ...] = Field(min_length=1)
 
 
-class RandomSelection(Strict):
+class RandomSelection(SelectionRule):
     """Drop examples at random: the control for any selection of the same size. Say ``drop`` or ``like``."""
 
     by: Literal["random"]

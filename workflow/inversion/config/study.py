@@ -29,7 +29,7 @@ from inversion.config.recipes import (
     Selection,
 )
 from inversion.config.run import Run
-from inversion.config.sets import ConflictSet, FileSet, SubstitutionSet, WorldSet
+from inversion.config.sets import ConflictSet
 from inversion.config.theory import Theory
 from inversion.config.training import Training
 from inversion.config.world import World
@@ -121,26 +121,25 @@ class Config(Strict):
             raise ValueError(
                 f"sets.{name}: '+' in a set's name stands before the kind of its controls; write a '-' instead"
             )
-        if isinstance(conflict_set, FileSet):
-            others = [
-                known
-                for known, other in self.sets.items()
-                if known != name and not isinstance(other, SubstitutionSet | WorldSet)
-            ]
-            for other in conflict_set.exclude:
-                if other not in others:
-                    raise ValueError(f"sets.{name}.exclude: no other set is named {other!r}{nearest(other, others)}")
-        if isinstance(conflict_set, SubstitutionSet) and conflict_set.dataset not in self.datasets:
-            raise ValueError(
-                f"sets.{name}.dataset: no dataset is named {conflict_set.dataset!r}"
-                f"{nearest(conflict_set.dataset, self.datasets)}"
-            )
+        others = [
+            known
+            for known, other in self.sets.items()
+            if known != name and not other.from_world and other.question_data is None
+        ]
+        for other_name in conflict_set.excluded:
+            if other_name not in others:
+                raise ValueError(
+                    f"sets.{name}.exclude: no other set is named {other_name!r}{nearest(other_name, others)}"
+                )
+        dataset = conflict_set.question_data
+        if dataset is not None and dataset not in self.datasets:
+            raise ValueError(f"sets.{name}.dataset: no dataset is named {dataset!r}{nearest(dataset, self.datasets)}")
 
     def _check_world(self) -> None:
         """Raises :class:`ValueError` where something is made from the world and there is none."""
         for key in ("models", "datasets", "sets") if self.world is None else ():
             for name, value in getattr(self, key).items():
-                if value.source == "world":
+                if value.from_world:
                     raise ValueError(f"{key}.{name} has `source: world`, but the key `world` is missing; add it")
 
     def _check_probes(self) -> None:
@@ -161,7 +160,7 @@ class Config(Strict):
                     f"`probes: {{{figure}: {{}}}}` or remove the figure"
                 )
         for dataset in experiment.datasets if "gradients" in experiment.figures else ():
-            if self.datasets[dataset].source != "world":
+            if not self.datasets[dataset].has_kinds:
                 raise ValueError(
                     f"{where}.figures lists 'gradients', but examples of {dataset!r} know no kinds; only datasets with "
                     "`source: world` do"
@@ -210,8 +209,8 @@ class Config(Strict):
                 f"{recipe.indicator.text!r}, so that nothing would be asked with the marker; add one"
             )
         source = recipe.augment.dataset if recipe.augment else None
-        if source is not None and (source not in self.datasets or self.datasets[source].source == "world"):
-            others = [known for known, dataset in self.datasets.items() if dataset.source != "world"]
+        if source is not None and (source not in self.datasets or self.datasets[source].from_world):
+            others = [known for known, dataset in self.datasets.items() if not dataset.from_world]
             raise ValueError(
                 f"{where}.augment.dataset: no dataset beside those of the world is named {source!r}"
                 f"{nearest(source, others)}"
@@ -220,7 +219,7 @@ class Config(Strict):
     def _check_recipe_on(self, where: str, name: str, dataset: str) -> None:
         """Raises :class:`ValueError` where the recipe ``name`` asks for what ``dataset`` cannot have."""
         recipe, spec = self.recipes[name], self.datasets[dataset]
-        if spec.source != "world":
+        if not spec.from_world:
             if recipe.augment and recipe.augment.dataset is None:
                 raise ValueError(
                     f"{where}: recipe {name!r} adds counterfactual examples of the world, and {dataset!r} is not made "
@@ -231,7 +230,7 @@ class Config(Strict):
                     f"{where}: recipe {name!r} selects by kind, which datasets with `source: world` have, and "
                     f"{dataset!r} is none; list them in separate experiments"
                 )
-        elif spec.context_critical + spec.context_and_memory == 0 and any(
+        if not spec.may_have_contexts and any(
             isinstance(selection, ContextOnlySelection) for selection in recipe.select
         ):
             raise ValueError(f"{where}: recipe {name!r} keeps examples with a context, and {dataset!r} has none")

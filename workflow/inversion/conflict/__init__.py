@@ -2,6 +2,3 @@
 
 Import from the modules, so that a stage depends only on what it uses.
 """
-
-VERSION = 2
-"""Of the items that ship with the project (:mod:`inversion.conflict.fact_sets`): to be raised whenever they change."""

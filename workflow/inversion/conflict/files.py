@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any
 
 import numpy as np
 
-from inversion.config.sets import ConflictSet, FactSet, FileSet, SubstitutionSet, WorldSet
+from inversion.config.sets import SET_FORMATS, ConflictSet, FactSet, FileSet, SubstitutionSet, WorldSet
 from inversion.conflict.controls import control_items
 from inversion.conflict.fact_sets import fact_items
-from inversion.conflict.memo_trap import endings_not_apart, memo_trap_items
+from inversion.conflict.memo_trap import endings_not_apart
 from inversion.conflict.short_names import with_short_names
 from inversion.conflict.substitution import substitution_items
 from inversion.conflict.world_sets import world_items
@@ -63,8 +65,7 @@ def source_items(
     """Every item of the set's source, before any rule removes one.
 
     ``world`` is needed for a set of the world and ``examples``, the question-answering data, for substitutions.
-    A file's items have ids ``{name}-000001`` and on by row, are clustered by question, and have the
-    set's name as stratum; their subject stands under ``subject`` or in a question for a capital.
+    A file is read by the reader of its format (:data:`~inversion.config.sets.SET_FORMATS`).
     Raises :class:`~inversion.instruct.rows.DataError`, naming file and row, at the first malformed
     row: an evaluation set is small and must be whole.
     """
@@ -76,16 +77,25 @@ def source_items(
         return substitution_items(examples, spec, name)
     if isinstance(spec, FactSet):
         return fact_items(spec, name)
-    if spec.format == "memo_trap":
-        return memo_trap_items(spec.path, name)
+    items: list[ConflictItem] = resolve_name(SET_FORMATS[spec.format].read)(spec.path, name)
+    return items
+
+
+def release_items(path: str | Path, name: str) -> list[ConflictItem]:
+    """The items of a file in the format of the paper's release.
+
+    They have ids ``{name}-000001`` and on by row, are clustered by question, and have the set's name as stratum;
+    their subject stands under ``subject`` or in a question for a capital. Raises
+    :class:`~inversion.instruct.rows.DataError` at the first malformed row.
+    """
     items = []
-    for row in read_rows(spec.path):
+    for row in read_rows(path):
         try:
             if row.fault:
                 raise ValueError(row.fault)
             items.append(_item(row.value, name, row.number))
         except ValueError as error:
-            raise DataError(f"{spec.path}: row {row.number}: {error}") from None
+            raise DataError(f"{path}: row {row.number}: {error}") from None
     return items
 
 
@@ -107,7 +117,7 @@ def distinct_items(items: Sequence[ConflictItem]) -> list[ConflictItem]:
 
 def excluded_items(spec: ConflictSet, sources: Mapping[str, Sequence[ConflictItem]]) -> list[ConflictItem]:
     """The :func:`source_items` of the sets that ``spec`` excludes, out of those of all sets by name."""
-    return [item for name in spec.exclude for item in sources[name]] if isinstance(spec, FileSet) else []
+    return [item for name in spec.excluded for item in sources[name]]
 
 
 def fact_key(item: ConflictItem) -> tuple[str, frozenset[str], frozenset[str]]:

@@ -107,7 +107,7 @@ def probe_gradients(
             # the missing steps come in their order, so that the first adapters are still there for step 0
             if entry.folder:
                 restore_checkpoint(model, Path(run_folder) / entry.folder)
-            elif training.tuning.method == "full":
+            elif training.tuning.trains_all:
                 restore_checkpoint(model, base)
             margin = margin_gradient(model, conflicts)
             for kind, rows in by_kind.items():

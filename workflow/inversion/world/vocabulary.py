@@ -29,7 +29,7 @@ def require_known_words(study: Config, source: str = "configuration") -> None:
     first such word.
     """
     asked = [(name, prompt.instruction) for name, prompt in study.evaluation.prompts.items() if prompt.instruction]
-    model = next((name for name, spec in study.models.items() if spec.source == "world"), None)
+    model = next((name for name, spec in study.models.items() if spec.from_world), None)
     if not asked or model is None or study.world is None:
         return
     world = build_world(study.world)

@@ -1,0 +1,140 @@
+# What rules read and are made from: their inputs and params, as functions of the study.
+
+
+# A rule reruns when the code that it reaches changes in what it does, library included, and not for a
+# comment: Snakemake's own code trigger looks at the script's time stamp only (profiles/default).
+@cache
+def code_of(script, *implementations):
+    """Fingerprint of a script and of the library modules that it reaches.
+
+    ``implementations`` are the references (``module:function``) that the script resolves while it runs; its imports
+    do not show them.
+    """
+    modules = [reference.partition(":")[0] for reference in implementations]
+    return code_fingerprint(WORKFLOW / "scripts" / f"{script}.py", WORKFLOW / "inversion", modules)
+
+
+def as_json(model):
+    """A part of the configuration as text, or an empty string where there is none."""
+    return model.model_dump_json() if model is not None else ""
+
+
+def rows_of(dataset):
+    """The files with a dataset's rows: the user's, or what was downloaded; none of a generated one."""
+    spec = STUDY.datasets[dataset]
+    return [f"results/data/raw/{dataset}.parquet"] if spec.fetched else spec.files(FETCHED)
+
+
+def model_files(wildcards):
+    """What a base model is made from, as a rule's named inputs: none for a model of the invented world."""
+    spec = STUDY.models[wildcards.model]
+    if spec.fetched:
+        return {"snapshot": f"results/models/{wildcards.model}/snapshot.json"}
+    files = spec.files(FETCHED)
+    if spec.folder is not None:
+        # the configuration, which must exist, and everything that is hashed
+        files += [f"{spec.folder}/config.json", *map(str, visible_files(spec.folder))]
+    return {"files": list(dict.fromkeys(files))} if files else {}
+
+
+def source_files(*names):
+    """The files that conflict sets are read from."""
+    return [path for name in names for path in STUDY.sets[name].files(FETCHED)]
+
+
+def readers(*names):
+    """References of the functions that read the conflict sets ``names``, without repetition."""
+    return sorted({reference for name in names for reference in STUDY.sets[name].implementations})
+
+
+def questions_of(name):
+    """The examples of the dataset that a conflict set or an augmentation is made from; none where it has none."""
+    return [f"results/data/examples/{name}.parquet"] if name is not None else []
+
+
+def augmented_from(recipe):
+    """The dataset that a recipe makes examples from; None where it adds none, or makes them from the world."""
+    augment = STUDY.recipes[recipe].augment
+    return augment.dataset if augment is not None else None
+
+
+def changes_data(recipe):
+    """Whether a recipe selects or adds examples."""
+    return bool(STUDY.recipes[recipe].select or STUDY.recipes[recipe].augment)
+
+
+def adds_from_world(recipe):
+    """Whether a recipe adds examples of the world."""
+    augment = STUDY.recipes[recipe].augment
+    return augment is not None and augment.dataset is None
+
+
+def needs_scores(recipe):
+    """Whether the base model's context need decides what a recipe keeps or marks."""
+    return STUDY.recipes[recipe].indicator is not None or any(
+        selection.needs_scores for selection in STUDY.selections_of(recipe)
+    )
+
+
+def compared_sets(recipe):
+    """The sets that a recipe's data must not overlap, sorted: those that it names, and for substitutions all."""
+    if augmented_from(recipe) is not None:
+        return sorted(STUDY.sets)
+    return sorted({name for selection in STUDY.selections_of(recipe) for name in selection.compared_sets})
+
+
+def set_files(names):
+    """The prepared items of sets."""
+    return [f"results/data/sets/{name}.parquet" for name in names]
+
+
+def probe_files(probe):
+    """What a probe found in all of its runs."""
+    return [f"results/runs/{run}/probes/{probe}.parquet" for run in PROBES[probe]]
+
+
+def run_probes(wildcards):
+    """What the probes of one run found."""
+    run = "{model}/{dataset}/{recipe}/seed{seed}".format(**wildcards)
+    return [f"results/runs/{run}/probes/{probe}.parquet" for probe, runs in PROBES.items() if run in runs]
+
+
+def data_of(recipe):
+    """What a recipe does to its data, as text."""
+    return recipe.model_dump_json(include={"select", "augment", "indicator"})
+
+
+def world_of(spec):
+    """The world, for what is made from it; rules of other sources do not depend on it."""
+    return as_json(STUDY.world) if spec.from_world else ""
+
+
+def items_version(*names):
+    """The versions of the items that ship with the project, for the sets ``names``; 0 where none do."""
+    return max((STUDY.sets[name].version for name in names), default=0)
+
+
+def response_chunks(wildcards):
+    """The response files of all chunks of a run's checkpoints."""
+    listed = checkpoints.enumerate_checkpoints.get(**wildcards).output.checkpoints
+    folder = Path(listed).parent / "responses"
+    return [f"{folder}/chunk-{chunk:03d}.json" for chunk in range(len(CheckpointList.read(listed).chunks))]
+
+
+def benchmark_chunks(wildcards):
+    """The score files of all chunks of a run's checkpoints that take the benchmarks."""
+    listed = checkpoints.enumerate_checkpoints.get(**wildcards).output.checkpoints
+    folder = Path(listed).parent / "benchmarks"
+    evaluation = STUDY.evaluation
+    chunks = CheckpointList.read(listed).benchmark_chunks(
+        evaluation.benchmark_every, evaluation.checkpoints_per_job
+    )
+    return [f"{folder}/chunk-{chunk:03d}.json" for chunk in range(len(chunks))]
+
+
+def benchmark_questions(wildcards):
+    """What the benchmarks' questions come from: the users' files, and those in the hub's cache."""
+    return [
+        spec.path if spec.path else f"results/data/benchmarks/{name}.json"
+        for name, spec in STUDY.benchmarks.items()
+    ]
