@@ -41,7 +41,7 @@ seeds ablation: env
 	$(BIN)/python benchmarks/organism/summary.py $@
 
 plan: env
-	@$(BIN)/python workflow/plan.py $(STUDY)
+	@$(BIN)/python workflow/print_plan.py $(STUDY)
 
 test: env
 	$(BIN)/pytest -n 2 --dist loadfile

@@ -41,7 +41,7 @@ def test_rooms_import_only_rooms_below_them(room: str) -> None:
         ("records/theory.py", {"simulate_theory", "draw_theory"}),
         ("config/theory.py", {"simulate_theory"}),
         ("config/load.py", set()),
-        ("records/probes.py", {"tabulate_attention", "tabulate_gradients", "draw_probe"}),
+        ("records/measurements.py", {"tabulate_attention", "tabulate_gradients", "draw_probe"}),
         ("theory/descent.py", {"simulate_theory"}),
     ],
 )

@@ -76,7 +76,7 @@ case "$*" in
   "-m venv .venv") mkdir -p .venv/bin && cp "$0" .venv/bin/python ;;
   "-m pip install"*) echo "$*" >> installed.txt; test ! -e offline ;;
   "--version") echo "Python 3.9.1" ;;
-  "workflow/plan.py"*) echo "${{PYTHONDONTWRITEBYTECODE-kept}}" > byte-code ;;
+  "workflow/print_plan.py"*) echo "${{PYTHONDONTWRITEBYTECODE-kept}}" > byte-code ;;
 esac
 """
 

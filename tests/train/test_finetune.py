@@ -10,11 +10,11 @@ from transformers import TrainingArguments
 
 from inversion.config.training import FullTuning, LoraTuning, ScheduleSegment, Training
 from inversion.models import load_model
-from inversion.train.checkpoints import CheckpointStore, NoProgressError, open_store
 from inversion.train.finetune import TrainingDataError, finetune
 from inversion.train.interruption import SIGNALS, Interrupted
 from inversion.train.packing import PackedData
-from inversion.train.run import NonFiniteLossError, Optimization, _arguments, _Checkpoints, _Trainer
+from inversion.train.run import NonFiniteLossError, Optimization, _arguments, _SaveCheckpoints, _Trainer
+from inversion.train.store import CheckpointStore, NoProgressError, open_store
 
 FULL = FullTuning()
 QUERY_KEY = FullTuning(weights="query_key")
@@ -42,7 +42,7 @@ class Killed(BaseException):
 @contextmanager
 def killed_after(step):
     """Training dies right after the checkpoint of a step, as by a kill."""
-    original = _Checkpoints.on_save
+    original = _SaveCheckpoints.on_save
 
     def on_save(self, args, state, control, **kwargs):
         original(self, args, state, control, **kwargs)
@@ -50,7 +50,7 @@ def killed_after(step):
             raise Killed
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_Checkpoints, "on_save", on_save)
+        patch.setattr(_SaveCheckpoints, "on_save", on_save)
         with pytest.raises(Killed):
             yield
 
@@ -197,7 +197,7 @@ def test_changed_hyperparameter_starts_anew(base_folder, examples, template, tmp
 
 
 def test_infinite_loss_stops_and_keeps_the_last_good_checkpoint(base_folder, examples, template, tmp_path, monkeypatch):
-    original = _Checkpoints.on_save
+    original = _SaveCheckpoints.on_save
 
     def poison(self, args, state, control, model=None, **kwargs):
         original(self, args, state, control, model=model, **kwargs)
@@ -205,7 +205,7 @@ def test_infinite_loss_stops_and_keeps_the_last_good_checkpoint(base_folder, exa
             with torch.no_grad():
                 next(model.parameters()).fill_(float("nan"))
 
-    monkeypatch.setattr(_Checkpoints, "on_save", poison)
+    monkeypatch.setattr(_SaveCheckpoints, "on_save", poison)
     with pytest.raises(NonFiniteLossError, match="after step 6; the checkpoints up to there are kept"):
         run(base_folder, examples, template, tmp_path / "store")
     assert CheckpointStore(tmp_path / "store").fault(6) is None
@@ -217,7 +217,7 @@ def test_weights_that_became_nan_are_not_saved(base_folder, tmp_path, tiny_model
     with torch.no_grad():
         next(model.parameters()).fill_(float("inf"))
     with open_store(tmp_path, "spec") as store, pytest.raises(NonFiniteLossError, match="weight"):
-        _Checkpoints({1}, store).on_save(None, _State(1), None, model=model)
+        _SaveCheckpoints({1}, store).on_save(None, _State(1), None, model=model)
 
 
 class _State:
@@ -226,14 +226,14 @@ class _State:
 
 
 def test_lora_checkpoints_are_adapters_that_load(base_folder, examples, template, tmp_path):
-    from inversion.models import Checkpoints
+    from inversion.models import CheckpointLoader
 
     run(base_folder, examples, template, tmp_path / "store", PLAIN.model_copy(update={"tuning": LORA}))
     folder = tmp_path / "store" / "step-000010"
     assert (folder / "adapter_model.safetensors").is_file()
     ids = torch.arange(5, 15).unsqueeze(0)
     with torch.no_grad():
-        tuned = Checkpoints.on(base_folder, "base").load(folder)(ids).logits
+        tuned = CheckpointLoader.on(base_folder, "base").load(folder)(ids).logits
         assert not torch.equal(tuned, load_model(base_folder)(ids).logits)
 
 

@@ -21,7 +21,7 @@ from transformers import (
 )
 
 from inversion.models import ModelError
-from inversion.train.attention import _on_cuda, packed_attention, require_sequences_apart, use_packed_attention
+from inversion.train.packed_attention import _on_cuda, packed_attention, require_sequences_apart, use_packed_attention
 from inversion.train.packing import IGNORED, PackedData, micro_batches, training_order
 
 SMALL = {

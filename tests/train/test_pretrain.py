@@ -7,7 +7,7 @@ from inversion.config.world import Pretraining, World
 from inversion.models import load_model, load_tokenizer
 from inversion.train import pretrain as room
 from inversion.train.pretrain import pretrain
-from inversion.train.run import _Checkpoints
+from inversion.train.run import _SaveCheckpoints
 
 WORLD = World(known_subjects=8, new_subjects=8, relations=2, answers=4)
 SPEC = WorldModel(
@@ -58,7 +58,7 @@ def test_what_is_pretrained_under_the_same_specification_stays(tmp_path, trained
 
 def test_a_killed_pretraining_goes_on_and_gives_the_same_bytes(tmp_path, trained, monkeypatch):
     run(tmp_path / "undisturbed")
-    original = _Checkpoints.on_save
+    original = _SaveCheckpoints.on_save
 
     def killed(self, args, state, control, **kwargs):
         original(self, args, state, control, **kwargs)
@@ -66,7 +66,7 @@ def test_a_killed_pretraining_goes_on_and_gives_the_same_bytes(tmp_path, trained
             raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr(_Checkpoints, "on_save", killed)
+        patch.setattr(_SaveCheckpoints, "on_save", killed)
         with pytest.raises(Killed):
             run(tmp_path / "killed")
     run(tmp_path / "killed")

@@ -5,7 +5,7 @@ import torch
 from safetensors.torch import load_file
 
 from inversion.config.training import FullTuning, LoraTuning, QloraTuning, ScheduleSegment, Training
-from inversion.models import Checkpoints, load_model, value_rows
+from inversion.models import CheckpointLoader, load_model, value_rows
 from inversion.train.finetune import finetune
 
 RANK = {"rank": 2, "alpha": 4.0}
@@ -69,7 +69,7 @@ def test_adapter_checkpoints_hold_what_was_trained_and_load(tuned, family, metho
             assert not weight[frozen].any()
             assert weight[~frozen].any()
     ids = torch.arange(5, 15).unsqueeze(0)
-    checkpoints = Checkpoints.on(base, "base")
+    checkpoints = CheckpointLoader.on(base, "base")
     with torch.no_grad():
         before = checkpoints.model(ids).logits.clone()
         assert not torch.equal(checkpoints.load(checkpoint)(ids).logits, before)
@@ -90,14 +90,14 @@ def test_qlora_goes_on_where_it_stopped(base_folder, examples, template, tmp_pat
 
     from inversion.train import run as room
 
-    original = room._Checkpoints.on_save
+    original = room._SaveCheckpoints.on_save
 
     def on_save(self, args, state, control, **kwargs):
         original(self, args, state, control, **kwargs)
         raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr(room._Checkpoints, "on_save", on_save)
+        patch.setattr(room._SaveCheckpoints, "on_save", on_save)
         with pytest.raises(Killed):
             run("parts")
     parts = run("parts")

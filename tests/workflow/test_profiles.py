@@ -80,7 +80,7 @@ def test_a_second_attempt_gets_more_memory_and_time(checkout):
 
 def plan(folder, study, environment, check=True):
     return subprocess.run(
-        [sys.executable, "-X", "importtime", "workflow/plan.py", study],
+        [sys.executable, "-X", "importtime", "workflow/print_plan.py", study],
         cwd=folder,
         env=environment | {"HF_ENDPOINT": "http://127.0.0.1:9"},
         capture_output=True,

@@ -11,7 +11,7 @@ from inversion.job import logged
 from inversion.manifests import BaseManifest, CheckpointList
 from inversion.records.data import ConflictItem
 from inversion.records.frames import read_records
-from inversion.respond.attention import probe_attention
+from inversion.respond.attention_probe import probe_attention
 
 with logged(snakemake.log[0]):
     params, files = snakemake.params, snakemake.input

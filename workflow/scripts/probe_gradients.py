@@ -12,7 +12,7 @@ from inversion.job import logged
 from inversion.manifests import BaseManifest, CheckpointList
 from inversion.records.data import ConflictItem, Example
 from inversion.records.frames import read_records
-from inversion.respond.gradients import probe_gradients
+from inversion.respond.gradient_probe import probe_gradients
 
 with logged(snakemake.log[0]):
     params, files = snakemake.params, snakemake.input

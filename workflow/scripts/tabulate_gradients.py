@@ -2,12 +2,12 @@
 
 import polars as pl
 
-from inversion.analyse.probes import gradients
+from inversion.analyse.probe_tables import gradients
 from inversion.artifacts import write_table
 from inversion.config.run import Run
 from inversion.job import logged
 from inversion.records.frames import read_frame
-from inversion.records.probes import ExampleGradient
+from inversion.records.measurements import ExampleGradient
 
 with logged(snakemake.log[0]):
     params, files = snakemake.params, snakemake.input

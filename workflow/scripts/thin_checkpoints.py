@@ -5,7 +5,7 @@ from inversion.job import logged
 from inversion.manifests import TrainManifest
 from inversion.records.answers import Item
 from inversion.records.frames import read_frame
-from inversion.train.checkpoints import thin_checkpoints
+from inversion.train.store import thin_checkpoints
 
 with logged(snakemake.log[0]):
     params, files = snakemake.params, snakemake.input

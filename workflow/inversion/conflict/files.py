@@ -20,7 +20,7 @@ from inversion.conflict.controls import control_items
 from inversion.conflict.fact_sets import fact_items
 from inversion.conflict.memo_trap import endings_not_apart
 from inversion.conflict.short_names import with_short_names
-from inversion.conflict.substitution import substitution_items
+from inversion.conflict.substitution_sets import substitution_items
 from inversion.conflict.world_sets import world_items
 from inversion.instruct.rows import DataError, read_rows, text_field
 from inversion.names import listed_names, normalise

@@ -5,7 +5,6 @@ Knows model classes and devices, nothing of data.
 
 import logging
 
-from inversion.models.checkpoints import Checkpoints, restore_checkpoint
 from inversion.models.devices import compute_dtype, device, has_native_bfloat16
 from inversion.models.gguf import convert_gguf, locate_gguf
 from inversion.models.hub import prefetch
@@ -20,6 +19,7 @@ from inversion.models.load import (
     restore_weights,
     stop_token_ids,
 )
+from inversion.models.loader import CheckpointLoader, restore_checkpoint
 from inversion.models.tuning import (
     fused_parameter_names,
     load_for_tuning,
@@ -32,7 +32,7 @@ from inversion.models.tuning import (
 logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
 
 __all__ = [
-    "Checkpoints",
+    "CheckpointLoader",
     "ModelError",
     "compute_dtype",
     "context_window",

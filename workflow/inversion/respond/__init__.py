@@ -16,7 +16,7 @@ KNOWLEDGE_VERSION = 2
 """Raise it when a change of :mod:`inversion.respond.knowledge` changes probes: all base models are then asked anew."""
 
 ATTENTION_VERSION = 1
-"""Raise it when a change of :mod:`inversion.respond.attention` changes masses: all checkpoints are then probed anew."""
+"""Raise it when a change of :mod:`inversion.respond.attention_probe` changes masses: checkpoints are probed again."""
 
 GRADIENTS_VERSION = 2
-"""Raise it when a change of :mod:`inversion.respond.gradients` changes facts: all checkpoints are then probed anew."""
+"""Raise it when a change of :mod:`inversion.respond.gradient_probe` changes facts: all checkpoints are probed again."""

@@ -23,7 +23,7 @@ from inversion.artifacts import sha256_file
 from inversion.config.base import nearest
 from inversion.config.evaluation import Benchmark
 from inversion.manifests import BENCHMARKS_FILE, CheckpointEntry, MeasuredManifest
-from inversion.models import Checkpoints
+from inversion.models import CheckpointLoader
 from inversion.records.answers import BenchmarkScore
 from inversion.respond import BENCHMARK_VERSION
 from inversion.respond.benchmark_files import benchmark_questions
@@ -56,7 +56,7 @@ def run_benchmarks(
 
     def prepare() -> Callable[[CheckpointEntry], Measure[BenchmarkScore]]:
         tasks = functools.cache(lambda name: load_tasks(name, benchmarks[name]))  # of those that are asked
-        checkpoints = Checkpoints.on(base, base_digest, merging=True)
+        checkpoints = CheckpointLoader.on(base, base_digest, merging=True)
 
         def at(entry: CheckpointEntry) -> Measure[BenchmarkScore]:
             model = checkpoints.load(weights_of(entry, base, run_folder))

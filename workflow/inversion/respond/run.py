@@ -10,7 +10,7 @@ from pathlib import Path
 from inversion.config.datasets import Template
 from inversion.config.evaluation import Prompt
 from inversion.manifests import RESPONSES_FILE, CheckpointEntry, MeasuredManifest
-from inversion.models import Checkpoints
+from inversion.models import CheckpointLoader
 from inversion.records.answers import Response
 from inversion.records.data import ConflictItem
 from inversion.respond import VERSION
@@ -46,7 +46,7 @@ def respond(
     }
 
     def prepare() -> Callable[[CheckpointEntry], Measure[Response]]:
-        checkpoints = Checkpoints.on(base, base_digest, merging=True)
+        checkpoints = CheckpointLoader.on(base, base_digest, merging=True)
 
         @functools.cache  # of the parts that are asked, for all checkpoints
         def questions(part: str) -> list[EncodedQuestion]:

@@ -16,12 +16,12 @@ from inversion.manifests import Manifest, TrainManifest
 from inversion.models import context_window, load_for_tuning, load_tokenizer
 from inversion.records.data import Example
 from inversion.train import VERSION, sharding
-from inversion.train.attention import require_sequences_apart, use_packed_attention
-from inversion.train.checkpoints import CheckpointStore, open_store
 from inversion.train.interruption import listening
+from inversion.train.packed_attention import require_sequences_apart, use_packed_attention
 from inversion.train.packing import PackedData, training_order
 from inversion.train.processes import launch
 from inversion.train.run import Optimization, train
+from inversion.train.store import CheckpointStore, open_store
 
 logger = logging.getLogger(__name__)
 
@@ -66,7 +66,7 @@ def finetune(
     again, and a training that has ended under it is not repeated. Loss is on the assistant's tokens only.
     ``processes``, one a GPU, share each step. SIGUSR1 and SIGTERM make it save and raise
     :class:`~inversion.train.interruption.Interrupted`; called again it goes on from there. ``attempt`` counts
-    the caller's: from the second on, :class:`~inversion.train.checkpoints.NoProgressError` is raised where the
+    the caller's: from the second on, :class:`~inversion.train.store.NoProgressError` is raised where the
     last two began at the same step as this one would. Raises :class:`TrainingDataError` where no example fits
     ``max_length`` and the model's context window, and :class:`~inversion.models.ModelError` where the model
     cannot train on packed rows.

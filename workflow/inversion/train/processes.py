@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 import torch
 
 import inversion
-from inversion.train.checkpoints import CheckpointStore
 from inversion.train.interruption import Interrupted
+from inversion.train.store import CheckpointStore
 
 if TYPE_CHECKING:
     from inversion.train.finetune import Job

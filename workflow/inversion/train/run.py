@@ -38,10 +38,10 @@ from inversion.artifacts import folder_digest
 from inversion.manifests import CheckpointEntry, LossPoint, TrainManifest
 from inversion.models import compute_dtype, fused_parameter_names, load_model, restore_weights
 from inversion.train import sharding
-from inversion.train.attention import use_packed_attention
-from inversion.train.checkpoints import CheckpointStore
 from inversion.train.interruption import Interrupted
+from inversion.train.packed_attention import use_packed_attention
 from inversion.train.packing import Batch, PackedData, Steps
+from inversion.train.store import CheckpointStore
 
 logger = logging.getLogger(__name__)
 
@@ -93,7 +93,7 @@ def train(
         data,
         optimization,
         store.saving_folder,
-        [_Checkpoints(set(schedule), store, asked_to_stop), _Progress()],
+        [_SaveCheckpoints(set(schedule), store, asked_to_stop), _Progress()],
     )
     begin = time.perf_counter()
     if start == data.steps:
@@ -191,7 +191,7 @@ def _arguments(
         use_cpu=not torch.cuda.is_available(),
         ddp_backend="gloo" if torch.distributed.is_initialized() and not torch.cuda.is_available() else None,
         ddp_find_unused_parameters=False,
-        save_strategy="no",  # _Checkpoints decides
+        save_strategy="no",  # _SaveCheckpoints decides
         logging_strategy="steps",
         logging_steps=max(1, data.steps // LOGS_A_RUN),
         logging_nan_inf_filter=False,
@@ -288,7 +288,7 @@ def _is_partly_frozen(model: nn.Module) -> bool:
     return any(p._backward_hooks for p in model.parameters() if p.requires_grad)
 
 
-class _Checkpoints(TrainerCallback):
+class _SaveCheckpoints(TrainerCallback):
     """Saves at the scheduled steps, and once when asked to stop, and hands each saved folder to the store."""
 
     def __init__(

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inversion.analyse.probes import attention, gradients, overtakes
+from inversion.analyse.probe_tables import attention, gradients, overtakes
 from inversion.config.run import Run
 from inversion.records.frames import from_frame, to_frame
-from inversion.records.probes import AttentionMass, AttentionPoint, ExampleGradient, GradientPoint
+from inversion.records.measurements import AttentionMass, AttentionPoint, ExampleGradient, GradientPoint
 
 RUN = Run("m", "d", "r", 3)
 

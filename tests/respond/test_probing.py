@@ -8,7 +8,7 @@ from inversion.artifacts import ArtifactError, folder_digest, seal_folder, write
 from inversion.config.sets import WorldSet
 from inversion.conflict.world_sets import world_items
 from inversion.manifests import REMOVED_FILE, CheckpointEntry
-from inversion.respond.probes import conflict_sample, probe_checkpoints, sample
+from inversion.respond.probing import conflict_sample, probe_checkpoints, sample
 
 
 @dataclass(frozen=True)

@@ -13,12 +13,18 @@ import polars as pl
 from inversion.analyse.panels import generator
 from inversion.config.run import Run
 from inversion.records.frames import require_schema, to_frame
-from inversion.records.probes import ATTENTION_PARTS, AttentionMass, AttentionPoint, ExampleGradient, GradientPoint
+from inversion.records.measurements import (
+    ATTENTION_PARTS,
+    AttentionMass,
+    AttentionPoint,
+    ExampleGradient,
+    GradientPoint,
+)
 from inversion.stats import Floats, Ints, cluster_bootstrap, interval
 
 
 def attention(run: Run, masses: pl.DataFrame, bootstrap: int, seed: int = 0) -> pl.DataFrame:
-    """The rows of the table ``attention`` (:class:`~inversion.records.probes.AttentionPoint`) of one run.
+    """The rows of the table ``attention`` (:class:`~inversion.records.measurements.AttentionPoint`) of one run.
 
     For every set, query, part and step the mean over items of each layer, and of all layers together (``layer`` null).
     Items without a subject count for the context and the rest only. Raises :class:`ValueError` where a column is
@@ -58,7 +64,7 @@ def attention(run: Run, masses: pl.DataFrame, bootstrap: int, seed: int = 0) -> 
 
 
 def gradients(run: Run, norms: pl.DataFrame, bootstrap: int, seed: int = 0) -> pl.DataFrame:
-    """The rows of the table ``gradients`` (:class:`~inversion.records.probes.GradientPoint`) of one run.
+    """The rows of the table ``gradients`` (:class:`~inversion.records.measurements.GradientPoint`) of one run.
 
     The norm of the mean gradient is the mean of the components along it; its interval resamples these, the direction
     as it is: to first order the same as resampling the mean gradient. Of few examples with much noise it is too large,

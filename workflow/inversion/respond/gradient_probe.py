@@ -25,10 +25,10 @@ from inversion.instruct.templates import EncodedConversation, encode_example
 from inversion.manifests import CheckpointEntry
 from inversion.models import context_window, load_for_tuning, load_tokenizer, query_key_mask, restore_checkpoint
 from inversion.records.data import ConflictItem, Example
-from inversion.records.probes import ExampleGradient
+from inversion.records.measurements import ExampleGradient
 from inversion.respond import GRADIENTS_VERSION
 from inversion.respond.answers import EncodedQuestion, encode_questions
-from inversion.respond.probes import conflict_sample, probe_checkpoints, sample
+from inversion.respond.probing import conflict_sample, probe_checkpoints, sample
 
 WEIGHTS = ("all", "query_key")
 """By which weights gradients are measured; see :class:`ExampleGradient`."""
@@ -71,7 +71,7 @@ def probe_gradients(
     ``examples`` are the run's training set, ``training`` and ``seed`` its own: gradients are those of the weights that
     it trains, from the adapters that it drew at first. Dropout is off. Examples that are too long to be trained on are
     left out. Which way they pull is held against a sample of each set's conflict ``items``, asked with ``prompt``.
-    Resumable, and raises, as :func:`~inversion.respond.probes.probe_checkpoints`.
+    Resumable, and raises, as :func:`~inversion.respond.probing.probe_checkpoints`.
     """
     chosen, shares = kind_sample(examples, probe)
     asked = conflict_sample(items, probe.items, probe.seed)

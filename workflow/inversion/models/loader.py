@@ -18,7 +18,7 @@ ADAPTER_CONFIG = "adapter_config.json"
 
 
 @dataclass
-class Checkpoints:
+class CheckpointLoader:
     """The checkpoints of one base model, one in memory at a time.
 
     Adapters are swapped in place on a base that is loaded once, in the type that it computes in: also
@@ -41,7 +41,7 @@ class Checkpoints:
     """Copies of these weights as they are in the base, by the name of their module."""
 
     @classmethod
-    def on(cls, base: str | Path, digest: str, merging: bool = False) -> Checkpoints:
+    def on(cls, base: str | Path, digest: str, merging: bool = False) -> CheckpointLoader:
         """Load the base model and tokenizer in the folder ``base``, whose ``base.json`` says ``digest``.
 
         With ``merging`` a forward pass costs what the base's costs, and adapters cannot be trained. It is done in

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from inversion.config.sets import SubstitutionSet
-from inversion.conflict.substitution import substitution_items
+from inversion.conflict.substitution_sets import substitution_items
 from inversion.instruct.rows import DataError
 from inversion.instruct.substitution import (
     answer_type,

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from inversion.config.training import LoraTuning, QloraTuning
-from inversion.models import Checkpoints, ModelError, load_for_tuning
+from inversion.models import CheckpointLoader, ModelError, load_for_tuning
 
 FAMILIES = ("gpt_neox", "llama", "mistral")
 LORA = LoraTuning(method="lora", rank=2, alpha=4.0)
@@ -28,7 +28,7 @@ def test_checkpoints_take_full_weights_and_go_back_to_the_base(tmp_path, tiny_mo
     for name, model in models.items():
         model.save_pretrained(tmp_path / name)
     tokenizer.save_pretrained(tmp_path / "base")
-    checkpoints = Checkpoints.on(tmp_path / "base", "base")
+    checkpoints = CheckpointLoader.on(tmp_path / "base", "base")
     ids = torch.arange(5, 15).unsqueeze(0)
     with torch.no_grad():
         for name in ("base", "tuned", "base"):
@@ -40,11 +40,11 @@ def test_checkpoints_take_full_weights_and_go_back_to_the_base(tmp_path, tiny_mo
 def test_checkpoints_swap_adapters_and_go_back_to_the_base(base_folder, tmp_path, tuning):
     folders = [save_adapter(base_folder, tmp_path / str(seed), tuning, seed) for seed in (1, 2)]
     ids = torch.arange(5, 15).unsqueeze(0)
-    checkpoints = Checkpoints.on(base_folder, "base")
+    checkpoints = CheckpointLoader.on(base_folder, "base")
     with torch.no_grad():
         base_logits = checkpoints.model(ids).logits.clone()
         for folder in (*folders, folders[0]):
-            fresh = Checkpoints.on(base_folder, "base").load(folder)
+            fresh = CheckpointLoader.on(base_folder, "base").load(folder)
             assert torch.equal(checkpoints.load(folder)(ids).logits, fresh(ids).logits)
             assert not torch.equal(fresh(ids).logits, base_logits)
         assert torch.equal(checkpoints.load(base_folder)(ids).logits, base_logits)
@@ -54,11 +54,11 @@ def test_checkpoints_swap_adapters_and_go_back_to_the_base(base_folder, tmp_path
 def test_merged_adapters_answer_as_adapters_beside_the_weights_do(base_folder, tmp_path, tuning):
     folders = [save_adapter(base_folder, tmp_path / str(seed), tuning, seed) for seed in (1, 2)]
     ids = torch.arange(5, 15).unsqueeze(0)
-    beside, merged = Checkpoints.on(base_folder, "base"), Checkpoints.on(base_folder, "base", merging=True)
+    beside, merged = CheckpointLoader.on(base_folder, "base"), CheckpointLoader.on(base_folder, "base", merging=True)
     with torch.no_grad():
         base_logits = merged.model(ids).logits.clone()
         for folder in (*folders, base_folder, folders[0]):
-            fresh = Checkpoints.on(base_folder, "base", merging=True).load(folder)(ids).logits
+            fresh = CheckpointLoader.on(base_folder, "base", merging=True).load(folder)(ids).logits
             logits = merged.load(folder)(ids).logits
             assert torch.equal(logits, fresh), "whatever was loaded before"
             assert torch.allclose(logits, beside.load(folder)(ids).logits, atol=1e-5)
@@ -68,7 +68,7 @@ def test_merged_adapters_answer_as_adapters_beside_the_weights_do(base_folder, t
 def test_adapters_are_not_merged_into_bfloat16(base_folder, tmp_path, monkeypatch):
     folder = save_adapter(base_folder, tmp_path / "adapter")
     monkeypatch.setattr("inversion.models.load.compute_dtype", lambda _: torch.bfloat16)
-    checkpoints = Checkpoints.on(base_folder, "base", merging=True)
+    checkpoints = CheckpointLoader.on(base_folder, "base", merging=True)
     ids = torch.arange(5, 15).unsqueeze(0)
     with torch.no_grad():
         base_logits = checkpoints.model(ids).logits.clone()
@@ -79,7 +79,7 @@ def test_adapters_are_not_merged_into_bfloat16(base_folder, tmp_path, monkeypatc
 def test_an_adapter_of_another_base_is_refused(base_folder, tmp_path):
     folder = save_adapter(base_folder, tmp_path / "adapter", digest="another")
     with pytest.raises(ModelError, match=f"the adapter in {folder} was trained on another base than {base_folder}"):
-        Checkpoints.on(base_folder, "base").load(folder)
+        CheckpointLoader.on(base_folder, "base").load(folder)
 
 
 @pytest.mark.parametrize("family", ["gpt_neox", "mistral"])
@@ -90,4 +90,4 @@ def test_an_adapter_that_does_not_fit_its_base_is_named(base_folder, tmp_path, t
         config = json.loads((folder / "adapter_config.json").read_text())
         (folder / "adapter_config.json").write_text(json.dumps(config | {"r": 3}))
     with pytest.raises(ModelError, match=f"the adapter in {folder} does not fit {base_folder}"):
-        Checkpoints.on(base_folder, "base").load(folder)
+        CheckpointLoader.on(base_folder, "base").load(folder)

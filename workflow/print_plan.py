@@ -1,4 +1,4 @@
-"""Print what a study will cost, job by job as Snakemake sees it: python workflow/plan.py config/my-study.yaml."""
+"""Print what a study will cost, job by job as Snakemake sees it: python workflow/print_plan.py config/my-study.yaml."""
 
 import io
 import json

@@ -7,7 +7,7 @@ import pytest
 
 from inversion.artifacts import MARKER, ArtifactError, folder_digest
 from inversion.manifests import CheckpointEntry, KeptCheckpoints, TrainManifest, removed_steps
-from inversion.train.checkpoints import STATES_KEPT, NoProgressError, RunLockedError, open_store, thin_checkpoints
+from inversion.train.store import STATES_KEPT, NoProgressError, RunLockedError, open_store, thin_checkpoints
 
 
 def saved_folder(root, step):

@@ -13,9 +13,9 @@ from inversion.instruct.templates import encode_example
 from inversion.manifests import CheckpointEntry
 from inversion.models import load_for_tuning
 from inversion.records.frames import from_frame
-from inversion.records.probes import ExampleGradient
+from inversion.records.measurements import ExampleGradient
 from inversion.respond.answers import encode_questions
-from inversion.respond.gradients import (
+from inversion.respond.gradient_probe import (
     WEIGHTS,
     Divergence,
     divergences,

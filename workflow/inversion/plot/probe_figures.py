@@ -18,7 +18,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from inversion.analyse.probes import overtakes
+from inversion.analyse.probe_tables import overtakes
 from inversion.config.run import Run
 from inversion.plot.panels import (
     draw_series,
@@ -33,7 +33,7 @@ from inversion.plot.panels import (
 from inversion.plot.series import Cell, Series, conflict_sets, of_runs, rows_of, series_of, unique
 from inversion.plot.style import GREY, SMALL, STYLE, Look, percent
 from inversion.records.frames import require_schema
-from inversion.records.probes import ATTENTION_PARTS, AttentionPoint, GradientPoint
+from inversion.records.measurements import ATTENTION_PARTS, AttentionPoint, GradientPoint
 
 _PARTS = {
     "rest": Look(GREY, (0, (1, 1.2)), "^"),

@@ -22,12 +22,12 @@ from inversion.config.evaluation import Prompt
 from inversion.config.probes import AttentionProbe
 from inversion.instruct.templates import LocatedPrompt, locate_in_prompt
 from inversion.manifests import CheckpointEntry
-from inversion.models import Checkpoints, ModelError
+from inversion.models import CheckpointLoader, ModelError
 from inversion.records.data import ConflictItem
-from inversion.records.probes import ATTENTION_PARTS, AttentionMass
+from inversion.records.measurements import ATTENTION_PARTS, AttentionMass
 from inversion.respond import ATTENTION_VERSION
 from inversion.respond.batches import by_length, pad, positions
-from inversion.respond.probes import conflict_sample, probe_checkpoints
+from inversion.respond.probing import conflict_sample, probe_checkpoints
 from inversion.respond.resumable import weights_of
 
 QUERIES = ("answer", "after_context")
@@ -51,7 +51,7 @@ def probe_attention(
     """The :class:`AttentionMass` rows of all checkpoints in ``steps``, on a sample of ``items``.
 
     From every set those of its conflict items that have a context. Resumable, and raises, as
-    :func:`~inversion.respond.probes.probe_checkpoints`.
+    :func:`~inversion.respond.probing.probe_checkpoints`.
     """
     chosen = conflict_sample(items, probe.items, probe.seed)
     spec = {
@@ -62,7 +62,7 @@ def probe_attention(
     }
 
     def prepare() -> Callable[[CheckpointEntry], Iterable[AttentionMass]]:
-        checkpoints = Checkpoints.on(base, base_digest)
+        checkpoints = CheckpointLoader.on(base, base_digest)
         prompts = [locate_in_prompt(checkpoints.tokenizer, template, item, prompt) for item in chosen]
 
         def measure(entry: CheckpointEntry) -> list[AttentionMass]:
@@ -83,7 +83,7 @@ def probe_attention(
 def attention_masses(model: Any, prompts: Sequence[LocatedPrompt], pad_id: int, batch_size: int) -> Tensor:
     """Attention on each part of each prompt, mean over heads: float32 [prompts, layers, queries, parts].
 
-    Queries and parts are :data:`QUERIES` and :data:`~inversion.records.probes.ATTENTION_PARTS`; every prompt has a
+    Queries and parts are :data:`QUERIES` and :data:`~inversion.records.measurements.ATTENTION_PARTS`; each prompt has a
     context. Batches hold at most ``batch_size`` prompts and a bounded number of weights; ``model`` attends as before
     afterwards. Raises :class:`ModelError` for a model whose attention modules are not found.
     """

@@ -12,8 +12,8 @@ from inversion.instruct.templates import locate_in_prompt
 from inversion.manifests import CheckpointEntry
 from inversion.models import ModelError, prepare_tuning
 from inversion.records.frames import from_frame
-from inversion.records.probes import ATTENTION_PARTS, AttentionMass
-from inversion.respond.attention import (
+from inversion.records.measurements import ATTENTION_PARTS, AttentionMass
+from inversion.respond.attention_probe import (
     QUERIES,
     attention_masses,
     probe_attention,

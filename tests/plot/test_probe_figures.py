@@ -8,10 +8,10 @@ import polars as pl
 import pytest
 
 from inversion.config.run import Run
-from inversion.plot import probes
+from inversion.plot import probe_figures
 from inversion.plot.style import save_figure
 from inversion.records.frames import to_frame
-from inversion.records.probes import AttentionPoint, GradientPoint
+from inversion.records.measurements import AttentionPoint, GradientPoint
 from inversion.records.tables import CurvePoint
 
 STEPS = (0, 5, 10, 20, 60, 100)
@@ -104,7 +104,7 @@ def texts(axes: matplotlib.axes.Axes) -> list[str]:
 
 
 def test_attention_names_its_parts_and_shows_every_layer() -> None:
-    figure = probes.attention(attention(study()), study())
+    figure = probe_figures.attention(attention(study()), study())
     left, right, subject, bar = figure.axes
     assert texts(left) == ["rest", "subject", "context"]
     drawn = [line for line in left.lines if len(line.get_xdata()) == len(STEPS)]
@@ -123,7 +123,7 @@ def test_attention_names_its_parts_and_shows_every_layer() -> None:
 
 def test_each_set_and_model_has_a_row_and_seeds_are_averaged() -> None:
     runs = study("ab", (0, 1))
-    figure = probes.attention(attention(runs, sets=("one", "two")), runs)
+    figure = probe_figures.attention(attention(runs, sets=("one", "two")), runs)
     titles = [axes.get_title(loc="left") for axes in figure.axes]
     assert titles[:12:3] == ["a · one", "a · two", "b · one", "b · two"]
     mesh = next(c for c in figure.axes[1].collections if isinstance(c, matplotlib.collections.QuadMesh))
@@ -133,15 +133,15 @@ def test_each_set_and_model_has_a_row_and_seeds_are_averaged() -> None:
 def test_runs_without_rows_are_refused_or_said_to_be_empty() -> None:
     table = attention(study("a"))
     with pytest.raises(ValueError, match="attention: no row from 'answer' for the 1 runs"):
-        probes.attention(table, study("b"))
-    figure = probes.attention(table, study("ab"))
+        probe_figures.attention(table, study("b"))
+    figure = probe_figures.attention(table, study("ab"))
     assert [texts(axes) for axes in figure.axes[3:6]] == [["no data"]] * 3
     with pytest.raises(ValueError, match="gradients: no row for the 1 runs"):
-        probes.gradients(gradients(study("a")), curves(study("b")), study("b"))
+        probe_figures.gradients(gradients(study("a")), curves(study("b")), study("b"))
 
 
 def test_gradients_mark_the_peak_in_every_row_and_where_the_kinds_cross() -> None:
-    figure = probes.gradients(gradients(study()), curves(study()), study())
+    figure = probe_figures.gradients(gradients(study()), curves(study()), study())
     top, *rest, last = figure.axes
     assert texts(top) == ["peak at step 20"]
     assert texts(last) == ["S", "C+S", "C", "all"]
@@ -159,7 +159,7 @@ def test_gradients_mark_the_peak_in_every_row_and_where_the_kinds_cross() -> Non
 
 
 def test_pulls_are_drawn_with_their_sign_and_their_sum() -> None:
-    axes = probes.gradients(gradients(study()), curves(study()), study()).axes[-1]
+    axes = probe_figures.gradients(gradients(study()), curves(study()), study()).axes[-1]
     drawn = [np.asarray(line.get_ydata()) for line in axes.lines if len(line.get_xdata()) == len(STEPS)]
     falling = 4 * np.exp(-np.array(STEPS) / 10)
     ones = np.ones(len(STEPS))
@@ -172,20 +172,20 @@ def test_pulls_are_drawn_with_their_sign_and_their_sum() -> None:
 
 def test_where_nothing_crosses_the_panel_says_so() -> None:
     table = gradients(study()).with_columns(pl.col("value") * pl.when(pl.col("kind") == "C").then(1e6).otherwise(1))
-    figure = probes.gradients(table, curves(study()), study())
+    figure = probe_figures.gradients(table, curves(study()), study())
     assert all("C above C+S throughout" in texts(axes) for axes in figure.axes[1:-1])
 
 
 def test_no_crossing_is_marked_where_a_kind_is_missing() -> None:
-    figure = probes.gradients(gradients(study(), ("C",)), curves(study()), study())
+    figure = probe_figures.gradients(gradients(study(), ("C",)), curves(study()), study())
     assert texts(figure.axes[1]) == ["C"]
 
 
 def test_figures_can_be_saved_and_equal_ones_are_equal_files(tmp_path) -> None:
     runs = study("ab", (0, 1))
     for name in ("one", "two"):
-        save_figure(probes.attention(attention(runs, layers=1), runs), tmp_path / f"attention-{name}")
-        save_figure(probes.gradients(gradients(runs), curves(runs), runs), tmp_path / f"gradients-{name}")
+        save_figure(probe_figures.attention(attention(runs, layers=1), runs), tmp_path / f"attention-{name}")
+        save_figure(probe_figures.gradients(gradients(runs), curves(runs), runs), tmp_path / f"gradients-{name}")
     for figure in ("attention", "gradients"):
         for kind in ("svg", "pdf", "png"):
             assert (tmp_path / f"{figure}-one.{kind}").read_bytes() == (tmp_path / f"{figure}-two.{kind}").read_bytes()
