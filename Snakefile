@@ -54,7 +54,7 @@ rule tables:
 
 rule figures:
     input:
-        FIGURES,
+        FIGURE_FILES,
 
 
 rule theory:

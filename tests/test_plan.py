@@ -7,12 +7,11 @@ import pytest
 
 from inversion.config.evaluation import ContextAwareDecoding, Evaluation, Prompt
 from inversion.config.load import read_config
-from inversion.config.probes import AttentionProbe, GradientProbe, Probes
+from inversion.config.probes import PROBES, AttentionProbe, GradientProbe, Probes
 from inversion.plan import FLOPS, LOADING_HOURS, Known, PlannedJob, assumptions, checkpoints, parameters, plan, table
 
 STUDY = read_config(Path(__file__).parents[1] / "config/paper.yaml")
 RUN = {"model": "llama-2-7b", "dataset": "alpaca", "recipe": "standard", "seed": "0"}
-PROBES = ["probe_attention", "probe_gradients"]
 RULES = ["prefetch_model", "finetune", "generate_responses", "run_benchmarks", "collect_benchmarks", "label_responses"]
 
 
@@ -106,7 +105,8 @@ def test_probes_cost_their_passes_at_every_checkpoint():
         update={"probes": Probes(attention=AttentionProbe(items=1000), gradients=GradientProbe(examples=1000))}
     )
     known = Known(examples={"alpaca": 52_002}, parameters={"llama-2-7b": 7_000_000_000})
-    rows = {row.rule: row for row in plan(probed, PROBES, [job(rule) for rule in PROBES], known)}
+    jobs = [job("probe_checkpoints", probe=probe) for probe in PROBES]
+    rows = {row.rule: row for row in plan(probed, ["probe_checkpoints"], jobs, known)}
     token = 2 * 7e9 / FLOPS / 3600
     gradients = 18 * 1000 * 400 + 3 * 64 * len(STUDY.sets) * 150
     for rule, tokens in (("probe_attention", 1000 * len(STUDY.sets) * 150), ("probe_gradients", gradients)):

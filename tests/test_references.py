@@ -1,14 +1,27 @@
-"""References of the configuration's tables (``module:function``) lead to functions that take what they are given."""
+"""References in the configuration's tables (``module:function``) lead to what they name."""
 
+import inspect
 from pkgutil import resolve_name
 
 import pytest
 
+from inversion.config.figures import FIGURES
+from inversion.config.probes import PROBES
 from inversion.config.sets import SET_FORMATS
 
-REFERENCES = {f"set format {name}": form.read for name, form in SET_FORMATS.items()}
+FUNCTIONS = (
+    {f"set format {name}": (form.read, 2) for name, form in SET_FORMATS.items()}
+    | {f"figure {name}": (figure.draw, len(figure.tables) + 1) for name, figure in FIGURES.items()}
+    | {f"probe {name} measures": (probe.measure, 2) for name, probe in PROBES.items()}
+    | {f"probe {name} tabulates": (probe.tabulate, 3) for name, probe in PROBES.items()}
+)
 
 
-@pytest.mark.parametrize("reference", REFERENCES.values(), ids=REFERENCES)
-def test_every_reference_leads_to_a_function(reference: str) -> None:
-    assert callable(resolve_name(reference))
+@pytest.mark.parametrize(("reference", "arguments"), FUNCTIONS.values(), ids=FUNCTIONS)
+def test_a_reference_leads_to_a_function_that_takes_what_it_is_given(reference: str, arguments: int) -> None:
+    inspect.signature(resolve_name(reference)).bind(*range(arguments))
+
+
+@pytest.mark.parametrize("name", PROBES)
+def test_the_facts_of_a_probe_are_a_record(name: str) -> None:
+    assert hasattr(resolve_name(PROBES[name].facts), "__dataclass_fields__")

@@ -9,6 +9,8 @@ import pytest
 
 import inversion
 from inversion.artifacts import code_fingerprint
+from inversion.config.figures import FIGURES
+from inversion.config.probes import PROBES
 
 ROOT = Path(__file__).parents[1]
 WORKFLOW = ROOT / "workflow"
@@ -41,13 +43,22 @@ def test_rooms_import_only_rooms_below_them(room: str) -> None:
         ("records/theory.py", {"simulate_theory", "draw_theory"}),
         ("config/theory.py", {"simulate_theory"}),
         ("config/load.py", set()),
-        ("records/measurements.py", {"tabulate_attention", "tabulate_gradients", "draw_probe"}),
+        (
+            "records/measurements.py",
+            {f"{stage} {probe}" for stage in ("tabulate_probe", "draw_figure") for probe in PROBES},
+        ),
+        ("plot/tradeoffs.py", {"draw_figure tradeoffs"}),
+        ("plot/curves.py", {"draw_figure accuracy", "draw_figure grid", "draw_figure recipes"}),
         ("theory/descent.py", {"simulate_theory"}),
     ],
 )
 def test_a_change_reaches_only_the_stages_that_use_it(changed: str, scripts: set[str], tmp_path: Path) -> None:
     rules = "".join(path.read_text(encoding="utf-8") for path in (WORKFLOW / "rules").glob("*.smk"))
-    fingerprinted = sorted(set(re.findall(r'code_of\("(\w+)"\)', rules)))
+    stages = {name: (name, ()) for name in re.findall(r'code_of\("(\w+)"\)', rules)}
+    stages |= {f"draw_figure {name}": ("draw_figure", (figure.draw,)) for name, figure in FIGURES.items()}
+    stages |= {
+        f"tabulate_probe {name}": ("tabulate_probe", (probe.tabulate, probe.facts)) for name, probe in PROBES.items()
+    }
     package = tmp_path / "inversion"
     for path in LIBRARY.rglob("*.py"):
         copy = package / path.relative_to(LIBRARY)
@@ -55,7 +66,12 @@ def test_a_change_reaches_only_the_stages_that_use_it(changed: str, scripts: set
         copy.write_bytes(path.read_bytes())
 
     def prints() -> dict[str, str]:
-        return {name: code_fingerprint(WORKFLOW / "scripts" / f"{name}.py", package) for name in fingerprinted}
+        return {
+            stage: code_fingerprint(
+                WORKFLOW / "scripts" / f"{script}.py", package, [each.partition(":")[0] for each in references]
+            )
+            for stage, (script, references) in stages.items()
+        }
 
     before = prints()
     with open(package / changed, "a", encoding="utf-8") as handle:

@@ -6,7 +6,7 @@ from inversion.artifacts import folder_digest, seal_folder
 from inversion.config.evaluation import Prompt
 from inversion.config.probes import AttentionProbe
 from inversion.config.sets import WorldSet
-from inversion.config.training import LoraTuning
+from inversion.config.training import LoraTuning, Training
 from inversion.conflict.world_sets import world_items
 from inversion.instruct.templates import locate_in_prompt
 from inversion.manifests import CheckpointEntry
@@ -18,6 +18,7 @@ from inversion.respond.attention_probe import (
     attention_masses,
     probe_attention,
 )
+from inversion.respond.probing import ProbedRun
 
 SIZES = {
     "hidden_size": 16,
@@ -117,9 +118,8 @@ def test_every_checkpoint_is_probed_once(base_folder, tmp_path, tiny_model, item
 
     def probe(steps, **changed):
         caplog.clear()
-        frame = probe_attention(
-            base_folder, "base", tmp_path, steps, items, template, Prompt(), AttentionProbe(items=4, **changed), 8
-        )
+        run = ProbedRun(base_folder, "base", tmp_path, steps, items, template, Prompt(), 8, Training(), 0)
+        frame = probe_attention(run, AttentionProbe(items=4, **changed))
         return from_frame(frame, AttentionMass), [r.getMessage() for r in caplog.records if "probed" in r.getMessage()]
 
     with caplog.at_level("INFO"):

@@ -24,6 +24,7 @@ from inversion.respond.gradient_probe import (
     margin_gradient,
     probe_gradients,
 )
+from inversion.respond.probing import ProbedRun
 
 FULL = FullTuning()
 QUERY_KEY = FullTuning(weights="query_key")
@@ -182,10 +183,8 @@ def test_every_checkpoint_is_measured_with_its_own_weights(
 
     def probe(steps):
         probe, training = GradientProbe(examples=1000), Training(tuning=tuning)
-        frame = probe_gradients(
-            base, "digest", tmp_path, steps, examples, items, template, Prompt(), training, 3, probe
-        )
-        return from_frame(frame, ExampleGradient)
+        run = ProbedRun(base, "digest", tmp_path, steps, items, template, Prompt(), 8, training, 3, examples)
+        return from_frame(probe_gradients(run, probe), ExampleGradient)
 
     rows = probe(steps)
     by_step = {
@@ -214,5 +213,6 @@ def test_examples_that_are_too_long_to_be_trained_on_are_left_out(folder, tmp_pa
     limit = sorted(lengths)[len(lengths) // 2]
     steps = [CheckpointEntry(step=0, epoch=0.0, folder="", digest="digest")]
     probe, training = GradientProbe(examples=1000), Training(max_length=limit)
-    frame = probe_gradients(base, "digest", tmp_path, steps, examples, items, template, Prompt(), training, 0, probe)
+    run = ProbedRun(base, "digest", tmp_path, steps, items, template, Prompt(), 8, training, 0, examples)
+    frame = probe_gradients(run, probe)
     assert frame["example_id"].n_unique() == sum(length <= limit for length in lengths)

@@ -16,8 +16,8 @@ def ask_for_probes(study):
 def test_probes_of_a_finished_study_train_and_ask_nothing_anew(rerun):
     rerun.study(ask_for_probes)
     planned = {job.rule for job in rerun.plan()}
-    assert {"probe_attention", "probe_gradients", "draw_probe"} < planned
-    assert not planned & {"prepare_base", "finetune", "generate_responses", "label_responses", "draw_figure"}
+    assert {"probe_checkpoints", "tabulate_probe", "draw_figure"} < planned
+    assert not planned & {"prepare_base", "finetune", "generate_responses", "label_responses"}
     rerun.run()
     for probe in ("attention", "gradients"):
         table = pl.read_parquet(rerun.result(f"tables/{probe}.parquet"))
@@ -28,10 +28,10 @@ def test_probes_of_a_finished_study_train_and_ask_nothing_anew(rerun):
     assert rerun.plan() == set()
     # weights that are removed are not missed: all that reads them has read them
     rerun.study(lambda study: study["evaluation"].update(keep_checkpoints="none"))
-    assert "tabulate_attention" not in {job.rule for job in rerun.plan()}
+    assert "tabulate_probe" not in {job.rule for job in rerun.plan()}
     rerun.run("responses")
     assert not (rerun.result(RUN) / "checkpoints" / "step-000002").exists()
-    assert not {job.rule for job in rerun.plan()} & {"finetune", "probe_attention", "probe_gradients"}
+    assert not {job.rule for job in rerun.plan()} & {"finetune", "probe_checkpoints"}
 
 
 def test_a_figure_without_its_probe_stops_with_one_line(checkout):

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from inversion.config.probes import Probe
 from inversion.config.run import Run
 from inversion.config.study import Config
 
@@ -47,8 +48,7 @@ GPU_RULES = (
     "finetune",
     "generate_responses",
     "run_benchmarks",
-    "probe_attention",
-    "probe_gradients",
+    "probe_checkpoints",
 )
 """The rules that ask for GPUs where the base model is large."""
 DATASET_GB = 1.0
@@ -62,6 +62,11 @@ class PlannedJob:
     rule: str
     wildcards: Mapping[str, str]
     done: bool
+
+    @property
+    def stage(self) -> str:
+        """The name of its row in the plan: its rule, but for each probe one row of its own."""
+        return f"probe_{self.wildcards['probe']}" if self.rule == "probe_checkpoints" else self.rule
 
 
 @dataclass(frozen=True)
@@ -78,7 +83,7 @@ class Known:
 
 @dataclass(frozen=True)
 class Stage:
-    """The jobs of one rule. Hours and gigabytes are of those to do."""
+    """The jobs of one rule, or of one probe. Hours and gigabytes are of those to do."""
 
     rule: str
     jobs: int
@@ -97,8 +102,8 @@ def plan(study: Config, rules: Sequence[str], jobs: Sequence[PlannedJob], known:
     they are not their number is computed here.
     """
     jobs = [*jobs, *_unknown_chunks(study, jobs, known)]
-    of_rule = {rule: [job for job in jobs if job.rule == rule] for rule in rules}
-    return [_stage(study, rule, found, known) for rule, found in of_rule.items() if found]
+    stages = {stage: None for rule in rules for stage in [job.stage for job in jobs if job.rule == rule]}
+    return [_stage(study, stage, [job for job in jobs if job.stage == stage], known) for stage in stages]
 
 
 def checkpoints(study: Config, run: Run, known: Known) -> int:
@@ -228,13 +233,10 @@ def _hours(study: Config, job: PlannedJob, known: Known) -> float:
             asked = _asked(study, job.rule, _run(job), known)
             each = _answering_hours if job.rule == "generate_responses" else _benchmarking_hours
             return min(chunk, asked - chunk * int(job.wildcards["chunk"])) * each(study, count)
-        case "probe_attention" if study.probes.attention:
-            tokens = study.probes.attention.items * len(study.sets) * TOKENS_A_QUESTION
-            return (1 + checkpoints(study, _run(job), known)) * (tokens * forward + LOADING_HOURS)
-        case "probe_gradients" if study.probes.gradients:
-            # three kinds, two passes, and conflict items once; backward costs two forward
-            tokens = 18 * study.probes.gradients.examples * TOKENS_AN_EXAMPLE
-            tokens += 3 * study.probes.gradients.items * len(study.sets) * TOKENS_A_QUESTION
+        case "probe_checkpoints":
+            probe: Probe = getattr(study.probes, job.wildcards["probe"])
+            tokens = probe.examples_read * TOKENS_AN_EXAMPLE
+            tokens += probe.questions_read * len(study.sets) * TOKENS_A_QUESTION
             return (1 + checkpoints(study, _run(job), known)) * (tokens * forward + LOADING_HOURS)
     return _answering_hours(study, count)
 

@@ -7,7 +7,6 @@ import sys
 import threading
 from functools import cache
 from pathlib import Path
-from typing import get_args
 
 import yaml
 
@@ -17,8 +16,9 @@ if str(WORKFLOW) not in sys.path:
 
 from inversion import respond, train, world
 from inversion.artifacts import code_fingerprint, file_hashes, fingerprint, visible_files
+from inversion.config.figures import FIGURES
 from inversion.config.load import ConfigError, parse_config, read_values
-from inversion.config.study import Figure
+from inversion.config.probes import PROBES
 from inversion.manifests import CheckpointList
 from inversion.plan import LARGE
 
@@ -110,10 +110,9 @@ BENCHMARKS = {name: spec.model_dump_json() for name, spec in STUDY.benchmarks.it
 # asked for only where the study has benchmarks
 BENCHMARKED = RUN_PATHS if BENCHMARKS else []
 # the runs of each probe
-PROBES = {probe: [run.path for run in STUDY.probed_runs(probe)] for probe in ("attention", "gradients")}
-TABLES += [probe for probe, runs in PROBES.items() if runs]
-FIGURE_KINDS = get_args(Figure)
-FIGURES = [
+PROBE_RUNS = {probe: [run.path for run in STUDY.probed_runs(probe)] for probe in PROBES}
+TABLES += [probe for probe, runs in PROBE_RUNS.items() if runs]
+FIGURE_FILES = [
     f"results/figures/{figure}-{name}.{suffix}"
     for name, experiment in STUDY.experiments.items()
     for figure in experiment.figures
@@ -131,6 +130,6 @@ wildcard_constraints:
     set=r"[^/]+",
     benchmark=r"[^/]+",
     chunk=r"\d+",
-    figure="|".join(kind for kind in FIGURE_KINDS if kind not in PROBES),
+    figure="|".join(FIGURES),
     probe="|".join(PROBES),
     experiment=r"[^/]+",

@@ -3,7 +3,7 @@
 
 rule draw_figure:
     input:
-        table=lambda w: f"results/tables/{w.figure if w.figure in ('factors', 'tradeoffs') else 'curves'}.parquet",
+        tables=lambda w: [f"results/tables/{table}.parquet" for table in FIGURES[w.figure].tables],
     output:
         [
             (
@@ -23,20 +23,21 @@ rule draw_figure:
     conda:
         "../../envs/inversion.yaml"
     params:
+        draw=lambda w: FIGURES[w.figure].draw,
         runs=lambda w: [tuple(run) for run in STUDY.experiment_runs(w.experiment)],
         prompts=lambda w: (
             STUDY.compared_prompts(w.experiment)
-            if w.figure == "tradeoffs"
+            if FIGURES[w.figure].prompts == "compared"
             else list(STUDY.evaluation.prompts)[:1]
         ),
-        code=code_of("draw_figure"),
+        code=lambda w: code_of("draw_figure", FIGURES[w.figure].draw),
     script:
         "../scripts/draw_figure.py"
 
 
 rule write_report:
     input:
-        figures=[path for path in FIGURES if path.endswith(".svg")],
+        figures=[path for path in FIGURE_FILES if path.endswith(".svg")],
         inversions="results/tables/inversions.parquet",
         knowledge="results/tables/knowledge.parquet",
         agreement="results/tables/agreement.parquet",
@@ -53,7 +54,10 @@ rule write_report:
     conda:
         "../../envs/inversion.yaml"
     params:
-        experiments={name: list(experiment.figures) for name, experiment in STUDY.experiments.items()},
+        experiments={
+            name: {figure: FIGURES[figure].shows for figure in experiment.figures}
+            for name, experiment in STUDY.experiments.items()
+        },
         models=MODELS,
         configuration=lambda w: yaml.safe_dump(STUDY.model_dump(mode="json"), sort_keys=False),
         pages=fingerprint(file_hashes(WORKFLOW / "report")),

@@ -88,15 +88,10 @@ def set_files(names):
     return [f"results/data/sets/{name}.parquet" for name in names]
 
 
-def probe_files(probe):
-    """What a probe found in all of its runs."""
-    return [f"results/runs/{run}/probes/{probe}.parquet" for run in PROBES[probe]]
-
-
 def run_probes(wildcards):
     """What the probes of one run found."""
     run = "{model}/{dataset}/{recipe}/seed{seed}".format(**wildcards)
-    return [f"results/runs/{run}/probes/{probe}.parquet" for probe, runs in PROBES.items() if run in runs]
+    return [f"results/runs/{run}/probes/{probe}.parquet" for probe, runs in PROBE_RUNS.items() if run in runs]
 
 
 def data_of(recipe):

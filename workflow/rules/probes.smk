@@ -1,129 +1,63 @@
-# What is measured inside every checkpoint, where the study asks for it.
-
-# as in figures, the first one; how it is decoded makes no difference here
-PROBE_PROMPT = next(iter(STUDY.evaluation.prompts.values())).model_dump_json(include={"instruction", "order"})
+# What is measured inside every checkpoint, where the study asks for it. Probes are declared in
+# inversion/config/probes.py; these rules serve all of them.
 
 
-rule probe_attention:
+rule probe_checkpoints:
     input:
         base="results/models/{model}/base.json",
         checkpoints="results/runs/{model}/{dataset}/{recipe}/seed{seed}/checkpoints.json",
+        train_set=lambda w: (
+            ["results/runs/{model}/{dataset}/{recipe}/seed{seed}/train_set.parquet"]
+            if PROBES[w.probe].takes_gradients
+            else []
+        ),
         sets=set_files(PROBED),
     output:
-        masses="results/runs/{model}/{dataset}/{recipe}/seed{seed}/probes/attention.parquet",
+        facts="results/runs/{model}/{dataset}/{recipe}/seed{seed}/probes/{probe}.parquet",
     log:
-        "results/logs/probe_attention/{model}/{dataset}/{recipe}/seed{seed}.log",
+        "results/logs/probe_checkpoints/{probe}/{model}/{dataset}/{recipe}/seed{seed}.log",
     benchmark:
-        "results/benchmarks/probe_attention/{model}/{dataset}/{recipe}/seed{seed}.tsv"
+        "results/benchmarks/probe_{probe}/{model}/{dataset}/{recipe}/seed{seed}.tsv"
     conda:
         "../../envs/inversion.yaml"
     threads: 1
     resources:
-        mem_mb=memory_mb(4),
+        mem_mb=lambda w, input, attempt: (
+            # weights and three gradients
+            training_memory_mb(all_weights=20, adapters=6)
+            if PROBES[w.probe].takes_gradients
+            else memory_mb(4)
+        )(w, input, attempt),
         runtime=minutes(small=60, large=480),
         gpu=one_gpu,
     params:
         template=lambda w: as_json(STUDY.template_of(w.dataset)),
-        prompt=PROBE_PROMPT,
-        probe=as_json(STUDY.probes.attention),
-        batch_size=STUDY.evaluation.batch_size,
-        version=respond.ATTENTION_VERSION,
-    script:
-        "../scripts/probe_attention.py"
-
-
-rule probe_gradients:
-    input:
-        base="results/models/{model}/base.json",
-        checkpoints="results/runs/{model}/{dataset}/{recipe}/seed{seed}/checkpoints.json",
-        train_set="results/runs/{model}/{dataset}/{recipe}/seed{seed}/train_set.parquet",
-        sets=set_files(PROBED),
-    output:
-        norms="results/runs/{model}/{dataset}/{recipe}/seed{seed}/probes/gradients.parquet",
-    log:
-        "results/logs/probe_gradients/{model}/{dataset}/{recipe}/seed{seed}.log",
-    benchmark:
-        "results/benchmarks/probe_gradients/{model}/{dataset}/{recipe}/seed{seed}.tsv"
-    conda:
-        "../../envs/inversion.yaml"
-    threads: 1
-    resources:
-        # weights and three gradients
-        mem_mb=training_memory_mb(all_weights=20, adapters=6),
-        runtime=minutes(small=60, large=480),
-        gpu=one_gpu,
-    params:
-        template=lambda w: as_json(STUDY.template_of(w.dataset)),
-        prompt=PROBE_PROMPT,
+        # as in figures, the first one; how it is decoded makes no difference here
+        prompt=next(iter(STUDY.evaluation.prompts.values())).model_dump_json(include={"instruction", "order"}),
         training=lambda w: as_json(STUDY.training_of(w.recipe)),
         seed=lambda w: int(w.seed),
-        probe=as_json(STUDY.probes.gradients),
-        version=respond.GRADIENTS_VERSION,
+        batch_size=STUDY.evaluation.batch_size,
+        probe=lambda w: as_json(getattr(STUDY.probes, w.probe)),
+        version=lambda w: PROBES[w.probe].version,
     script:
-        "../scripts/probe_gradients.py"
+        "../scripts/probe_checkpoints.py"
 
 
-rule tabulate_attention:
+rule tabulate_probe:
     input:
-        masses=probe_files("attention"),
+        facts=lambda w: [f"results/runs/{run}/probes/{w.probe}.parquet" for run in PROBE_RUNS[w.probe]],
     output:
-        parquet="results/tables/attention.parquet",
-        csv="results/tables/attention.csv",
+        parquet="results/tables/{probe}.parquet",
+        csv="results/tables/{probe}.csv",
     log:
-        "results/logs/tabulate_attention.log",
+        "results/logs/tabulate_probe/{probe}.log",
     conda:
         "../../envs/inversion.yaml"
     params:
-        runs=[tuple(RUNS[run]) for run in PROBES["attention"]],
+        tabulate=lambda w: PROBES[w.probe].tabulate,
+        record=lambda w: PROBES[w.probe].facts,
+        runs=lambda w: [tuple(RUNS[run]) for run in PROBE_RUNS[w.probe]],
         bootstrap=STUDY.evaluation.bootstrap,
-        code=code_of("tabulate_attention"),
+        code=lambda w: code_of("tabulate_probe", PROBES[w.probe].tabulate, PROBES[w.probe].facts),
     script:
-        "../scripts/tabulate_attention.py"
-
-
-rule tabulate_gradients:
-    input:
-        norms=probe_files("gradients"),
-    output:
-        parquet="results/tables/gradients.parquet",
-        csv="results/tables/gradients.csv",
-    log:
-        "results/logs/tabulate_gradients.log",
-    conda:
-        "../../envs/inversion.yaml"
-    params:
-        runs=[tuple(RUNS[run]) for run in PROBES["gradients"]],
-        bootstrap=STUDY.evaluation.bootstrap,
-        code=code_of("tabulate_gradients"),
-    script:
-        "../scripts/tabulate_gradients.py"
-
-
-rule draw_probe:
-    input:
-        table="results/tables/{probe}.parquet",
-        curves=lambda w: "results/tables/curves.parquet" if w.probe == "gradients" else [],
-    output:
-        [
-            (
-                report(
-                    f"results/figures/{{probe}}-{{experiment}}.{suffix}",
-                    caption="../report/{probe}.rst",
-                    category="{experiment}",
-                    labels={"figure": "{probe}"},
-                )
-                if suffix == "svg"
-                else f"results/figures/{{probe}}-{{experiment}}.{suffix}"
-            )
-            for suffix in SUFFIXES
-        ],
-    log:
-        "results/logs/draw_probe/{probe}-{experiment}.log",
-    conda:
-        "../../envs/inversion.yaml"
-    params:
-        runs=lambda w: [tuple(run) for run in STUDY.experiment_runs(w.experiment)],
-        prompt=next(iter(STUDY.evaluation.prompts)),
-        code=code_of("draw_probe"),
-    script:
-        "../scripts/draw_probe.py"
+        "../scripts/tabulate_probe.py"

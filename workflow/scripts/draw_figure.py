@@ -1,30 +1,25 @@
 """One figure of one experiment, in every format."""
 
 from pathlib import Path
+from pkgutil import resolve_name
 
 import polars as pl
 
 from inversion.analyse.benchmarks import LM_EVAL
+from inversion.artifacts import read_parquet
 from inversion.config.run import Run
 from inversion.job import logged
-from inversion.plot.curves import accuracy, grid, recipes
-from inversion.plot.factors import factors
 from inversion.plot.style import save_figure
-from inversion.plot.tradeoffs import tradeoffs
-from inversion.records.frames import read_frame
-from inversion.records.tables import CurvePoint, FactorRate, Tradeoff
 
-DRAWINGS = {
-    "accuracy": (accuracy, CurvePoint),
-    "grid": (grid, CurvePoint),
-    "recipes": (recipes, CurvePoint),
-    "factors": (factors, FactorRate),
-    "tradeoffs": (tradeoffs, Tradeoff),
-}
+
+def of_prompts(table):
+    """The rows of the figure's prompts; all rows of a table that knows no prompts."""
+    known = "prompt" in table.columns
+    return table.filter(pl.col("prompt").is_in([*snakemake.params.prompts, LM_EVAL])) if known else table
+
 
 with logged(snakemake.log[0]):
     params = snakemake.params
-    draw, record = DRAWINGS[snakemake.wildcards.figure]
-    table = read_frame(snakemake.input.table, record).filter(pl.col("prompt").is_in([*params.prompts, LM_EVAL]))
-    figure = draw(table, [Run(*run) for run in params.runs])
+    tables = [of_prompts(read_parquet(path)) for path in snakemake.input.tables]
+    figure = resolve_name(params.draw)(*tables, [Run(*run) for run in params.runs])
     save_figure(figure, Path(snakemake.output[0]).with_suffix(""))

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Literal
+from typing import Annotated
 
 from pydantic import Field, ValidationError, model_validator
 
-from inversion.config.base import Name, NonNegativeInt, Strict, is_address, nearest
+from inversion.config.base import Name, NonNegativeInt, OneOf, Strict, is_address, nearest
 from inversion.config.datasets import (
     WORLD_TEMPLATE,
     AlpacaTemplate,
@@ -18,8 +18,9 @@ from inversion.config.datasets import (
     WorldDataset,
 )
 from inversion.config.evaluation import Benchmark, Evaluation
+from inversion.config.figures import FIGURES, described
 from inversion.config.models import FolderModel, Model
-from inversion.config.probes import Probes
+from inversion.config.probes import PROBES, Probes
 from inversion.config.recipes import (
     ContextOnlySelection,
     KindSelection,
@@ -34,8 +35,6 @@ from inversion.config.theory import Theory
 from inversion.config.training import Training
 from inversion.config.world import World
 
-Figure = Literal["accuracy", "grid", "recipes", "factors", "tradeoffs", "attention", "gradients"]
-
 
 class Experiment(Strict):
     """A set of runs (every combination of its lists) and the figures that show them."""
@@ -46,12 +45,7 @@ class Experiment(Strict):
     seeds: tuple[NonNegativeInt, ...] = Field(min_length=1)
     prompts: tuple[Name, ...] = ()
     """Prompts that its trade-offs compare; all where none is listed."""
-    figures: tuple[Figure, ...] = Field(min_length=1)
-    """``accuracy``: context and parametric answers beside the controls, a panel a set (fig. 2);
-    ``grid``: models x datasets (figs. 6 to 11); ``recipes``: recipes compared (figs. 4b and 5);
-    ``factors``: context answers by each level of what a set crosses; ``tradeoffs``: context answers at the end against
-    ID accuracy, a mark a recipe and prompt; ``attention``: attention on the context by step and layer (fig. 3b);
-    ``gradients``: gradient norms by kind of example under the context answers. The last two need their probe."""
+    figures: tuple[Annotated[str, OneOf(FIGURES)], ...] = Field(min_length=1, description=described(FIGURES))
 
 
 class Config(Strict):
@@ -73,7 +67,7 @@ class Config(Strict):
     """Benchmarks by name; their mean is the paper's ID accuracy. Prompts are lm-eval's, without the template."""
     evaluation: Evaluation = Evaluation()
     probes: Probes = Probes()
-    """What is measured inside checkpoints: attention, gradients."""
+    """What is measured inside checkpoints."""
     mirror: str | None = None
     """A folder with copies of files that the study names by address: those whose checksum agrees are taken from
     there, under whatever name, and not fetched."""
@@ -144,7 +138,7 @@ class Config(Strict):
 
     def _check_probes(self) -> None:
         """Raises :class:`ValueError` where a probe is in no figure, which says in which runs it is made."""
-        for probe in Probes.model_fields:
+        for probe in PROBES:
             if getattr(self.probes, probe) is not None and not self.probed_runs(probe):
                 raise ValueError(
                     f"probes.{probe} is set, but no experiment lists the figure {probe!r}, which says in which "
@@ -153,18 +147,20 @@ class Config(Strict):
 
     def _check_figures(self, where: str, experiment: Experiment) -> None:
         """Raises :class:`ValueError` where a figure lacks the probe that it shows."""
-        for figure in Probes.model_fields:
-            if figure in experiment.figures and getattr(self.probes, figure) is None:
+        for figure, probe in PROBES.items():
+            if figure not in experiment.figures:
+                continue
+            if getattr(self.probes, figure) is None:
                 raise ValueError(
                     f"{where}.figures lists {figure!r}, which shows a probe that the study does not make; add "
                     f"`probes: {{{figure}: {{}}}}` or remove the figure"
                 )
-        for dataset in experiment.datasets if "gradients" in experiment.figures else ():
-            if not self.datasets[dataset].has_kinds:
-                raise ValueError(
-                    f"{where}.figures lists 'gradients', but examples of {dataset!r} know no kinds; only datasets with "
-                    "`source: world` do"
-                )
+            for dataset in experiment.datasets if probe.needs_kinds else ():
+                if not self.datasets[dataset].has_kinds:
+                    raise ValueError(
+                        f"{where}.figures lists {figure!r}, but examples of {dataset!r} know no kinds; only datasets "
+                        "with `source: world` do"
+                    )
 
     def _check_orders(self) -> None:
         """Raises :class:`ValueError` where a prompt changes an order that a dataset's template does not let change."""

@@ -14,9 +14,3 @@ BENCHMARK_VERSION = 2
 
 KNOWLEDGE_VERSION = 2
 """Raise it when a change of :mod:`inversion.respond.knowledge` changes probes: all base models are then asked anew."""
-
-ATTENTION_VERSION = 1
-"""Raise it when a change of :mod:`inversion.respond.attention_probe` changes masses: checkpoints are probed again."""
-
-GRADIENTS_VERSION = 2
-"""Raise it when a change of :mod:`inversion.respond.gradient_probe` changes facts: all checkpoints are probed again."""

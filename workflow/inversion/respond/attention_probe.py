@@ -10,24 +10,20 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import polars as pl
 import torch
 from torch import Tensor, nn
 
-from inversion.config.datasets import Template
-from inversion.config.evaluation import Prompt
 from inversion.config.probes import AttentionProbe
 from inversion.instruct.templates import LocatedPrompt, locate_in_prompt
 from inversion.manifests import CheckpointEntry
 from inversion.models import CheckpointLoader, ModelError
 from inversion.records.data import ConflictItem
 from inversion.records.measurements import ATTENTION_PARTS, AttentionMass
-from inversion.respond import ATTENTION_VERSION
 from inversion.respond.batches import by_length, pad, positions
-from inversion.respond.probing import conflict_sample, probe_checkpoints
+from inversion.respond.probing import ProbedRun, conflict_sample, probe_checkpoints
 from inversion.respond.resumable import weights_of
 
 QUERIES = ("answer", "after_context")
@@ -37,37 +33,27 @@ _WEIGHTS = 2**28
 """Attention weights of a layer in one batch: 1 GiB in float32."""
 
 
-def probe_attention(
-    base: str | Path,
-    base_digest: str,
-    run_folder: str | Path,
-    steps: Sequence[CheckpointEntry],
-    items: Sequence[ConflictItem],
-    template: Template,
-    prompt: Prompt,
-    probe: AttentionProbe,
-    batch_size: int,
-) -> pl.DataFrame:
-    """The :class:`AttentionMass` rows of all checkpoints in ``steps``, on a sample of ``items``.
+def probe_attention(run: ProbedRun, probe: AttentionProbe) -> pl.DataFrame:
+    """The :class:`AttentionMass` rows of all checkpoints of ``run``, on a sample of its items.
 
     From every set those of its conflict items that have a context. Resumable, and raises, as
     :func:`~inversion.respond.probing.probe_checkpoints`.
     """
-    chosen = conflict_sample(items, probe.items, probe.seed)
+    chosen = conflict_sample(run.items, probe.items, probe.seed)
     spec = {
-        "version": ATTENTION_VERSION,
+        "version": probe.version,
         "items": [json.dumps(asdict(item), sort_keys=True) for item in chosen],
-        "template": template.model_dump(mode="json"),
-        "prompt": prompt.model_dump(mode="json"),
+        "template": run.template.model_dump(mode="json"),
+        "prompt": run.prompt.model_dump(mode="json"),
     }
 
     def prepare() -> Callable[[CheckpointEntry], Iterable[AttentionMass]]:
-        checkpoints = CheckpointLoader.on(base, base_digest)
-        prompts = [locate_in_prompt(checkpoints.tokenizer, template, item, prompt) for item in chosen]
+        checkpoints = CheckpointLoader.on(run.base, run.base_digest)
+        prompts = [locate_in_prompt(checkpoints.tokenizer, run.template, item, run.prompt) for item in chosen]
 
         def measure(entry: CheckpointEntry) -> list[AttentionMass]:
-            model = checkpoints.load(weights_of(entry, base, run_folder))
-            masses = attention_masses(model, prompts, checkpoints.tokenizer.pad_token_id, batch_size)
+            model = checkpoints.load(weights_of(entry, run.base, run.folder))
+            masses = attention_masses(model, prompts, checkpoints.tokenizer.pad_token_id, run.batch_size)
             return [
                 row
                 for item, located, mass in zip(chosen, prompts, masses.tolist(), strict=True)
@@ -76,7 +62,7 @@ def probe_attention(
 
         return measure
 
-    return probe_checkpoints(run_folder, "attention", steps, spec, prepare, AttentionMass)
+    return probe_checkpoints(run.folder, "attention", run.steps, spec, prepare, AttentionMass)
 
 
 @torch.inference_mode()

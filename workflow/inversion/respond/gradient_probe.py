@@ -17,18 +17,14 @@ import polars as pl
 import torch
 from torch import Tensor, nn
 
-from inversion.config.datasets import Template
-from inversion.config.evaluation import Prompt
 from inversion.config.probes import GradientProbe
-from inversion.config.training import Training
 from inversion.instruct.templates import EncodedConversation, encode_example
 from inversion.manifests import CheckpointEntry
 from inversion.models import context_window, load_for_tuning, load_tokenizer, query_key_mask, restore_checkpoint
-from inversion.records.data import ConflictItem, Example
+from inversion.records.data import Example
 from inversion.records.measurements import ExampleGradient
-from inversion.respond import GRADIENTS_VERSION
 from inversion.respond.answers import EncodedQuestion, encode_questions
-from inversion.respond.probing import conflict_sample, probe_checkpoints, sample
+from inversion.respond.probing import ProbedRun, conflict_sample, probe_checkpoints, sample
 
 WEIGHTS = ("all", "query_key")
 """By which weights gradients are measured; see :class:`ExampleGradient`."""
@@ -53,44 +49,33 @@ class Divergence(NamedTuple):
     parametric: int
 
 
-def probe_gradients(
-    base: str | Path,
-    base_digest: str,
-    run_folder: str | Path,
-    steps: Sequence[CheckpointEntry],
-    examples: Sequence[Example],
-    items: Sequence[ConflictItem],
-    template: Template,
-    prompt: Prompt,
-    training: Training,
-    seed: int,
-    probe: GradientProbe,
-) -> pl.DataFrame:
-    """The :class:`ExampleGradient` rows of all checkpoints in ``steps``, on a sample of each kind in the training set.
+def probe_gradients(run: ProbedRun, probe: GradientProbe) -> pl.DataFrame:
+    """The :class:`ExampleGradient` rows of all checkpoints of ``run``, on a sample of each kind in its training set.
 
-    ``examples`` are the run's training set, ``training`` and ``seed`` its own: gradients are those of the weights that
-    it trains, from the adapters that it drew at first. Dropout is off. Examples that are too long to be trained on are
-    left out. Which way they pull is held against a sample of each set's conflict ``items``, asked with ``prompt``.
+    Gradients are those of the weights that the run trains, starting from the adapters that it drew at first. Dropout
+    is off. Examples that are too long to be trained on are omitted. Which way they pull is measured against a sample
+    of each set's conflict items.
     Resumable, and raises, as :func:`~inversion.respond.probing.probe_checkpoints`.
     """
-    chosen, shares = kind_sample(examples, probe)
-    asked = conflict_sample(items, probe.items, probe.seed)
+    training = run.training
+    chosen, shares = kind_sample(run.examples, probe)
+    asked = conflict_sample(run.items, probe.items, probe.seed)
     spec = {
-        "version": GRADIENTS_VERSION,
+        "version": probe.version,
         "examples": [json.dumps(asdict(example), sort_keys=True) for example in chosen],
         "shares": shares,
         "items": [json.dumps(asdict(item), sort_keys=True) for item in asked],
-        "template": template.model_dump(mode="json"),
-        "prompt": prompt.model_dump(mode="json"),
+        "template": run.template.model_dump(mode="json"),
+        "prompt": run.prompt.model_dump(mode="json"),
         "tuning": training.tuning.model_dump(mode="json"),
         "max_length": training.max_length,
-        "seed": seed,
+        "seed": run.seed,
     }
 
     def prepare() -> Callable[[CheckpointEntry], Iterable[ExampleGradient]]:
-        tokenizer = load_tokenizer(base)
-        longest = min(training.max_length, context_window(base) or training.max_length)
-        encoded = {example.example_id: encode_example(tokenizer, template, example) for example in chosen}
+        tokenizer = load_tokenizer(run.base)
+        longest = min(training.max_length, context_window(run.base) or training.max_length)
+        encoded = {example.example_id: encode_example(tokenizer, run.template, example) for example in chosen}
         by_kind = {
             kind: [
                 example
@@ -99,16 +84,16 @@ def probe_gradients(
             ]
             for kind in shares
         }
-        conflicts = divergences(encode_questions(asked, tokenizer, template, {"": prompt}))
-        torch.manual_seed(seed)  # as in training: adapters are drawn at random
-        model = load_for_tuning(base, base_digest, training.tuning).eval()
+        conflicts = divergences(encode_questions(asked, tokenizer, run.template, {"": run.prompt}))
+        torch.manual_seed(run.seed)  # as in training: adapters are drawn at random
+        model = load_for_tuning(run.base, run.base_digest, training.tuning).eval()
 
         def measure(entry: CheckpointEntry) -> Iterator[ExampleGradient]:
             # the missing steps come in their order, so that the first adapters are still there for step 0
             if entry.folder:
-                restore_checkpoint(model, Path(run_folder) / entry.folder)
+                restore_checkpoint(model, Path(run.folder) / entry.folder)
             elif training.tuning.trains_all:
-                restore_checkpoint(model, base)
+                restore_checkpoint(model, run.base)
             margin = margin_gradient(model, conflicts)
             for kind, rows in by_kind.items():
                 pulls = gradient_pulls(model, [encoded[row.example_id] for row in rows], margin)
@@ -127,7 +112,7 @@ def probe_gradients(
 
         return measure
 
-    return probe_checkpoints(run_folder, "gradients", steps, spec, prepare, ExampleGradient)
+    return probe_checkpoints(run.folder, "gradients", run.steps, spec, prepare, ExampleGradient)
 
 
 def kind_sample(examples: Sequence[Example], probe: GradientProbe) -> tuple[list[Example], dict[str, float]]:

@@ -3,19 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypeVar
 
 import polars as pl
 
+from inversion.config.datasets import Template
+from inversion.config.evaluation import Prompt
+from inversion.config.training import Training
 from inversion.manifests import CheckpointEntry
-from inversion.records.data import ConflictItem
+from inversion.records.data import ConflictItem, Example
 from inversion.records.frames import read_frame
 from inversion.respond.resumable import Kept, Measure, measure_checkpoints
 
 R = TypeVar("R")
 FACTS_FILE = "facts.parquet"
+
+
+@dataclass(frozen=True, slots=True)
+class ProbedRun:
+    """A finished run, as probes see it."""
+
+    base: str | Path
+    """The folder of its base model."""
+    base_digest: str
+    folder: str | Path
+    """The run's own folder; what is found at each checkpoint is kept below it."""
+    steps: Sequence[CheckpointEntry]
+    """Its checkpoints, the base model first."""
+    items: Sequence[ConflictItem]
+    """The items of all sets that have conflicts in a context."""
+    template: Template
+    prompt: Prompt
+    batch_size: int
+    """Prompts per forward pass."""
+    training: Training
+    seed: int
+    examples: Sequence[Example] = ()
+    """Its training set, for probes that take gradients."""
 
 
 def sample(rows: Sequence[R], key: Callable[[R], str], count: int, seed: int) -> list[R]:
@@ -45,9 +72,9 @@ def probe_checkpoints(
     prepare: Callable[[], Callable[[CheckpointEntry], Iterable[R]]],
     record: type[R],
 ) -> pl.DataFrame:
-    """The rows (``record``) of all ``steps``, which are kept in ``run_folder``/probes/``name``.
+    """The rows (``record``) of all ``steps``, which are kept in ``run_folder`` under ``probes/name``.
 
-    ``prepare`` returns the function that measures one checkpoint. Else arguments and errors are those of
+    ``prepare`` returns the function that measures one checkpoint. Other arguments and errors are those of
     :func:`~inversion.respond.resumable.measure_checkpoints`, with one part.
     """
 

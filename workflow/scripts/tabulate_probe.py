@@ -1,18 +1,19 @@
-"""The table ``attention``, from the attention masses of all runs."""
+"""The table of one probe, from what it found in all of its runs."""
+
+from pkgutil import resolve_name
 
 import polars as pl
 
-from inversion.analyse.probe_tables import attention
 from inversion.artifacts import write_table
 from inversion.config.run import Run
 from inversion.job import logged
 from inversion.records.frames import read_frame
-from inversion.records.measurements import AttentionMass
 
 with logged(snakemake.log[0]):
     params, files = snakemake.params, snakemake.input
+    tabulate, record = resolve_name(params.tabulate), resolve_name(params.record)
     table = pl.concat(
-        attention(Run(*run), read_frame(path, AttentionMass), params.bootstrap)
-        for run, path in zip(params.runs, files.masses, strict=True)
+        tabulate(Run(*run), read_frame(path, record), params.bootstrap)
+        for run, path in zip(params.runs, files.facts, strict=True)
     )
     write_table(snakemake.output.parquet, snakemake.output.csv, table)

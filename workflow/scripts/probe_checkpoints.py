@@ -1,30 +1,35 @@
-"""Where a run's checkpoints attend to in conflict prompts; each checkpoint's part stays in an undeclared folder."""
+"""One probe of a run's checkpoints; what it finds at each checkpoint stays in an undeclared folder."""
 
 from pathlib import Path
+from pkgutil import resolve_name
 
 from inversion.artifacts import write_parquet
 from inversion.config.base import revive
 from inversion.config.datasets import Template
 from inversion.config.evaluation import Prompt
-from inversion.config.probes import AttentionProbe
+from inversion.config.probes import PROBES
+from inversion.config.training import Training
 from inversion.job import logged
 from inversion.manifests import BaseManifest, CheckpointList
-from inversion.records.data import ConflictItem
+from inversion.records.data import ConflictItem, Example
 from inversion.records.frames import read_records
-from inversion.respond.attention_probe import probe_attention
+from inversion.respond.probing import ProbedRun
 
 with logged(snakemake.log[0]):
     params, files = snakemake.params, snakemake.input
+    probe = revive(PROBES[snakemake.wildcards.probe], params.probe)
     base = BaseManifest.read(files.base)
-    masses = probe_attention(
+    run = ProbedRun(
         base=base.location(files.base),
         base_digest=base.digest,
-        run_folder=Path(files.checkpoints).parent,
+        folder=Path(files.checkpoints).parent,
         steps=CheckpointList.read(files.checkpoints).steps,
         items=[item for path in files.sets for item in read_records(path, ConflictItem)],
         template=revive(Template, params.template),
         prompt=revive(Prompt, params.prompt),
-        probe=revive(AttentionProbe, params.probe),
         batch_size=params.batch_size,
+        training=revive(Training, params.training),
+        seed=params.seed,
+        examples=[example for path in files.train_set for example in read_records(path, Example)],
     )
-    write_parquet(snakemake.output.masses, masses)
+    write_parquet(snakemake.output.facts, resolve_name(probe.measure)(run, probe))

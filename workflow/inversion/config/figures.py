@@ -1,0 +1,52 @@
+"""The figures that an experiment can list: each names its tables and its drawing function."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from inversion.config.probes import PROBES
+
+
+@dataclass(frozen=True, slots=True)
+class FigureKind:
+    """A figure of an experiment."""
+
+    draw: str
+    """Reference (``module:function``) of the drawing function: called with the tables in their order and a list of
+    runs, it returns a matplotlib figure."""
+    shows: str
+    """What it shows, for the reference of the configuration and, where ``workflow/report/`` has no caption of its
+    own, for the report."""
+    tables: tuple[str, ...] = ("curves",)
+    """The tables that it is drawn from, by name."""
+    prompts: Literal["first", "compared"] = "first"
+    """Whose rows it gets: of the study's first prompt, or of those that the experiment compares."""
+
+
+FIGURES: dict[str, FigureKind] = {
+    "accuracy": FigureKind(
+        "inversion.plot.curves:accuracy",
+        "context and parametric answers with the controls, one panel per set (fig. 2)",
+    ),
+    "grid": FigureKind("inversion.plot.curves:grid", "models x datasets (figs. 6 to 11)"),
+    "recipes": FigureKind("inversion.plot.curves:recipes", "recipes compared (figs. 4b and 5)"),
+    "factors": FigureKind(
+        "inversion.plot.factors:factors", "context answers by each level of what a set crosses", tables=("factors",)
+    ),
+    "tradeoffs": FigureKind(
+        "inversion.plot.tradeoffs:tradeoffs",
+        "context answers at the end against ID accuracy, one mark per recipe and prompt",
+        tables=("tradeoffs",),
+        prompts="compared",
+    ),
+} | {
+    name: FigureKind(probe.draw, f"{probe.shows}; needs the probe of the same name", tables=(name, *probe.draws_with))
+    for name, probe in PROBES.items()
+}
+"""The figures by the name that experiments list."""
+
+
+def described(figures: dict[str, FigureKind]) -> str:
+    """What each figure shows, in one text."""
+    return "; ".join(f"``{name}``: {figure.shows}" for name, figure in figures.items()) + "."
