@@ -4,11 +4,6 @@ from snakemake.utils import min_version
 
 min_version("9.21.1")
 
-# --configfile replaces the embedded default; merged into it, a study would run the organism as well
-if not workflow.overwrite_configfiles:
-
-    configfile: f"{workflow.basedir}/config/config.yaml"
-
 
 include: "workflow/rules/common.smk"
 include: "workflow/rules/inputs.smk"

@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from inversion.config import organism, render
 from inversion.config.base import revive
 from inversion.config.datasets import WORLD_TEMPLATE, AlpacaTemplate, ChatTemplate, FileDataset, TuluTemplate
+from inversion.config.files import command_fault, read_values
 from inversion.config.load import ConfigError, parse_config, read_config
 from inversion.config.models import WorldModel
 from inversion.config.sets import ConflictSet, FileSet
@@ -465,12 +466,21 @@ def test_a_date_is_the_text_it_was_written_as() -> None:
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b"models: [", "no YAML: "),
-        (b"models: \xff\xfe", "no YAML: "),
-        (b"", "a study is a mapping of keys, found NoneType"),
-        (b"- 1\n", "a study is a mapping of keys, found list"),
-        (b"!!python/object:os.system {}", "no YAML: "),
-        (b"recipes:\n  a: {}\n  a: {}\n", "no YAML: the key `a` stands twice; rename or remove one"),
+        (b"models: [", "line 1, column 10: not valid YAML: "),
+        (b"world: {}\nmodels: \xff\xfe", "line 2: this is not UTF-8 text"),
+        (b"", "the file is empty"),
+        (b"# nothing\n", "the file is empty"),
+        (b"- 1\n", "a study is a mapping of keys, found a list"),
+        (b"only words\n", "a study is a mapping of keys, found a text"),
+        (b"models:\n\tllama: {}\n", "line 2, column 1: a tab cannot indent"),
+        (b"world: {}\n---\nmodels: {}\n", "line 2, column 1: a second document begins here"),
+        (b"models: &all\n  llama: *all\n", "line 1, column 9: this part contains itself through an alias"),
+        (b"sets: [&all [*all]]\n", "line 1, column 8: this part contains itself through an alias"),
+        (b"models: *all\n", "line 1, column 9: not valid YAML: found undefined alias 'all'"),
+        (b"models: 2026-13-45\n", "not valid YAML: month must be in 1..12"),
+        (b"!!python/object:os.system {}", "line 1, column 1: not valid YAML: "),
+        (b"recipes:\n  a: {}\n  a: {}\n", "line 3, column 3: the key `a` is given twice; rename or remove one"),
+        (b'recipes:\n  8: {}\n  "8": {}\n', "line 3, column 3: the key `8` is given twice; rename or remove one"),
         (b"models: 3\n", "`models` is 3: "),
     ],
 )
@@ -481,6 +491,70 @@ def test_a_bad_file_is_named(tmp_path: Path, content: bytes, reason: str) -> Non
         read_config(path)
     assert str(caught.value).startswith(f"{path}: {reason}")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("word", "kind"),
+    [
+        *[(word, "a boolean") for word in ("yes", "No", "on", "OFF", "True")],
+        *[(word, "an integer") for word in ("010", "1_000", "0x1F", "0b11", "1:30", "+5", "00")],
+        *[(word, "a number") for word in ("1_0.5", "1:30.5")],
+        *[(word, "nothing") for word in ("~", "Null")],
+        ("2001-12-14t21:59:43.10-05:00", "a date"),
+    ],
+)
+def test_a_name_that_yaml_reads_as_something_else_is_refused(tmp_path: Path, word: str, kind: str) -> None:
+    """YAML 1.1 makes one name of `yes` and `on`, and of `010` and `8`; one of two sets would be lost."""
+    path = tmp_path / "study.yaml"
+    for text, role, place in (
+        (f"sets:\n  {word}: {{}}\n", "key", "line 2, column 3"),
+        (f"models: [a, {word}]\n", "list entry", "line 1, column 13"),
+        (f"models:\n  - a\n  - {word}\n", "list entry", "line 3, column 5"),
+    ):
+        path.write_text(text)
+        with pytest.raises(ConfigError) as caught:
+            read_values(path)
+        assert str(caught.value).startswith(
+            f"{path}: {place}: the {role} `{word}` is read as {kind}; write it in quotes"
+        )
+    path.write_text(f"sets:\n  '{word}': {{}}\nmodels: [\"{word}\", !!str {word}]\n")
+    assert read_values(path) == {"sets": {word: {}}, "models": [word, word]}
+
+
+@pytest.mark.parametrize("word", ["010", "1:30", "-1:30.5", "00"])
+def test_a_number_to_the_base_8_or_60_is_refused_as_a_value_too(tmp_path: Path, word: str) -> None:
+    (tmp_path / "study.yaml").write_text(f"training: {{max_steps: {word}}}\n")
+    with pytest.raises(ConfigError, match=r"line 1, column 23: the value .* in plain decimal digits if it is a number"):
+        read_values(tmp_path / "study.yaml")
+
+
+def test_what_yaml_reads_as_it_is_written_is_accepted(tmp_path: Path) -> None:
+    (tmp_path / "study.yaml").write_text(
+        "8: {a: yes, b: 1_000, c: 0x1F}\nlist: [1, -2, 0, 0.50, 1.0e-3, .5, true, null, word]\n"
+    )
+    assert read_values(tmp_path / "study.yaml") == {
+        8: {"a": True, "b": 1000, "c": 31},
+        "list": [1, -2, 0, 0.5, 0.001, 0.5, True, None, "word"],
+    }
+
+
+@pytest.mark.parametrize("key", [True, None, 1.5])
+def test_keys_of_a_host_workflow_that_are_not_text_are_refused(key: object) -> None:
+    with pytest.raises(ConfigError, match=rf"configuration: the key {key} is not text but \w+; write it in quotes"):
+        parse_config(STUDY | {"sets": {key: {}}})
+
+
+def test_files_on_a_command_line_are_checked_before_snakemake_reads_them(tmp_path: Path) -> None:
+    good, bad = tmp_path / "good.yaml", tmp_path / "bad.yaml"
+    good.write_text("world: {}\n")
+    bad.write_text("")
+    assert command_fault(["snakemake", "--cores", "1", "all"]) is None
+    assert command_fault(["snakemake", "--configfile", str(good), "--cores", "1"]) is None
+    for option in ("--configfile", "--configfiles"):
+        assert command_fault(["snakemake", option, str(good), str(bad)]) == (
+            f"{bad}: the file is empty; a study is a mapping of keys (see docs/configuration.md)"
+        )
+    assert "write targets before it" in command_fault(["snakemake", "--configfile", str(good), "all"])
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:

@@ -4,9 +4,11 @@ import hashlib
 import os
 import re
 import subprocess
+import sys
 import time
 
 import pytest
+import yaml
 
 pytestmark = pytest.mark.workflow
 
@@ -130,24 +132,81 @@ BAD_STUDIES = {
 }
 
 
-@pytest.mark.parametrize("case", BAD_STUDIES, ids=str)
-def test_bad_studies_stop_with_one_line_before_anything_starts(checkout, case):
-    change, message = BAD_STUDIES[case]
-    checkout.study(change)
-    done = checkout.run(check=False)
-    assert done.returncode
-    errors = [line for line in (done.stdout + done.stderr).splitlines() if "rror" in line]
-    assert len(errors) == 1, done.stderr
-    assert message in errors[0]
-    assert errors[0].startswith("error: config/config.yaml: ")
+PARSE = """
+import sys
+from pathlib import Path
+from snakemake.api import SnakemakeApi
+from snakemake.exceptions import WorkflowError
+from snakemake.settings.types import ConfigSettings, ResourceSettings
+
+for study in sys.argv[1:]:
+    with SnakemakeApi() as api:
+        try:
+            config = ConfigSettings(configfiles=[Path(study)])
+            api.workflow(ResourceSettings(cores=1), config_settings=config, snakefile=Path("Snakefile")).list_rules()
+        except WorkflowError as error:
+            print(error)
+"""
+"""Reads the workflow under several studies in one process; printing what Snakemake's own command prints of errors."""
+
+
+def test_bad_studies_stop_with_one_line_before_anything_starts(checkout):
+    good = (checkout.folder / "config/config.yaml").read_text()
+    files = []
+    for number, (change, _) in enumerate(BAD_STUDIES.values()):
+        study = yaml.safe_load(good)
+        change(study)
+        files.append(f"config/bad-{number}.yaml")
+        (checkout.folder / files[-1]).write_text(yaml.safe_dump(study, sort_keys=False))
+    done = subprocess.run(
+        [sys.executable, "-c", PARSE, *files],
+        cwd=checkout.folder,
+        env=checkout.environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    errors = done.stdout.splitlines()
+    assert len(errors) == len(files)
+    for error, file, (_, message) in zip(errors, files, BAD_STUDIES.values(), strict=True):
+        assert error.startswith(f"error: {file}: ")
+        assert message in error
     assert not checkout.result(".").exists()
+
+
+def lines(done):
+    """What a command said, but for the profile that it used."""
+    assert done.returncode
+    assert "Traceback" not in done.stderr
+    return [line for line in done.stderr.splitlines() if not line.startswith("Using ")]
+
+
+def test_a_bad_study_on_the_command_line_is_one_line_under_snakemakes_heading(checkout):
+    checkout.study(lambda s: s.update(trainnig={}))
+    assert lines(checkout.run(check=False)) == [
+        "WorkflowError:",
+        "error: config/config.yaml: unknown key `trainnig`; did you mean 'training'?",
+    ]
+    assert not checkout.result(".").exists()
+
+
+def test_a_study_that_snakemake_itself_cannot_read_is_one_line(checkout):
+    """Snakemake reads --configfile before the workflow, and says neither which file nor where."""
+    (checkout.folder / "tab.yaml").write_text("models:\n\tllama: {}\n")
+    assert lines(checkout.run("--configfile", "tab.yaml", check=False)) == [
+        "error: tab.yaml: line 2, column 1: a tab cannot indent or begin a value in YAML; use spaces"
+    ]
+    (checkout.folder / "config/config.yaml").write_bytes(b"models: \xff\n")
+    assert lines(checkout.run(check=False)) == [
+        "WorkflowError:",
+        "error: config/config.yaml: line 1: this is not UTF-8 text; save the file as UTF-8",
+    ]
 
 
 def test_results_that_are_no_folder_stop_with_one_line(checkout):
     (checkout.folder / "results").write_text("a file")
-    done = checkout.run(check=False)
-    assert done.returncode
-    assert "error: results is no folder" in done.stderr
+    (_, line) = lines(checkout.run(check=False))
+    assert line.startswith("error: results is not a folder")
 
 
 @pytest.fixture
@@ -164,17 +223,14 @@ def unwritable(checkout):
 
 
 def test_unwritable_results_stop_with_one_line(checkout, unwritable):
-    done = checkout.run(check=False)
-    assert done.returncode
-    assert "error: results is not writable" in done.stderr
+    (_, line) = lines(checkout.run(check=False))
+    assert line.startswith("error: results is not writable")
     assert list(unwritable.iterdir()) == []
 
 
 def test_missing_data_is_named_before_anything_starts(checkout):
     checkout.study(lambda s: s["sets"].update(mine={"source": "file", "path": "data/none.json"}))
-    done = checkout.run(check=False)
-    assert done.returncode
-    (line,) = [line for line in done.stderr.splitlines() if "rror" in line]
+    (_, line) = lines(checkout.run(check=False))
     assert line.startswith("error: config/config.yaml: `sets.mine.path`: there is no data/none.json, as seen from ")
     assert not checkout.result("models").exists()
 
@@ -183,10 +239,8 @@ def test_a_key_said_twice_is_named(checkout):
     """Snakemake would take the last, and leave out what the first says."""
     study = checkout.folder / "config/config.yaml"
     study.write_text(study.read_text() + "\ntraining: {batch_size: 4}\n")
-    done = checkout.run(check=False)
-    assert done.returncode
-    assert "error: config/config.yaml: no YAML: " in done.stderr
-    assert "the key `training` stands twice" in done.stderr
+    (_, line) = lines(checkout.run(check=False))
+    assert re.fullmatch(r"error: config/config.yaml: line \d+, column 1: the key `training` is given twice; .*", line)
 
 
 def test_a_study_may_live_in_a_folder_of_its_own(checkout, tmp_path):

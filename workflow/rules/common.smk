@@ -8,59 +8,78 @@ import threading
 from functools import cache
 from pathlib import Path
 
+import snakemake.exceptions
 import yaml
 
-WORKFLOW = Path(workflow.basedir) / "workflow"
+# the folder of this workflow, also where another one imports it as a module
+WORKFLOW = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parent
+if not WORKFLOW.is_dir():
+    raise snakemake.exceptions.WorkflowError(
+        "this workflow comes with a library and has to be used from a local copy: clone it, or add it as a submodule, "
+        'and write `snakefile: "path/to/the/clone/workflow/Snakefile"`'
+    )
 if str(WORKFLOW) not in sys.path:
     sys.path.insert(0, str(WORKFLOW))
+IS_MODULE = not workflow.modifier.is_main_snakefile()
 
 from inversion import respond, train, world
 from inversion.artifacts import code_fingerprint, file_hashes, fingerprint, visible_files
 from inversion.config.figures import FIGURES
-from inversion.config.load import ConfigError, parse_config, read_values
+from inversion.config.files import ConfigError, read_values
+from inversion.config.load import parse_config
 from inversion.config.probes import PROBES
 from inversion.manifests import CheckpointList
 from inversion.plan import LARGE
+from main_process import FolderLockedError, WorkflowError, hold_folder, one_line
+
+# --configfile replaces the default study; merged into it, a study would run the organism as well
+DEFAULT_STUDY = os.path.relpath(WORKFLOW.parent / "config/config.yaml")
+if not IS_MODULE and not workflow.overwrite_configfiles:
+    with one_line(ConfigError):
+        read_values(DEFAULT_STUDY)
+
+    configfile: DEFAULT_STUDY
 
 
 def _study():
-    source = " ".join(map(os.path.relpath, workflow.configfiles)) or "configuration"
-    try:
+    if IS_MODULE:
+        values, source = config or read_values(DEFAULT_STUDY), f"module {workflow.modifier.namespace}: config"
+    else:
+        values, source = config, " ".join(map(os.path.relpath, workflow.configfiles)) or "configuration"
         for file in workflow.configfiles:
-            read_values(os.path.relpath(file))  # of a key said twice Snakemake takes the last
-        study = parse_config(config, source)
-        for key, path in study.local_files().items():
-            if not Path(path).exists():
-                raise ConfigError(f"{source}: `{key}`: there is no {path}, as seen from {os.getcwd()}")
-        if any(prompt.instruction for prompt in study.evaluation.prompts.values()):
-            # imported where it is needed only: every job parses this file
-            from inversion.world.vocabulary import require_known_words
+            read_values(
+                os.path.relpath(file)
+            )  # Snakemake keeps the last of two equal keys, and reads `yes` as True
+    study = parse_config(values, source)
+    for key, path in study.local_files().items():
+        if not Path(path).exists():
+            raise ConfigError(f"{source}: `{key}`: there is no {path}, as seen from {os.getcwd()}")
+    if any(prompt.instruction for prompt in study.evaluation.prompts.values()):
+        # imported only where it is needed: every job parses this file
+        from inversion.world.vocabulary import require_known_words
 
-            require_known_words(study, source)
-        return study
-    except ConfigError as error:
-        # one line for a person, not a traceback into this file
-        sys.exit(f"error: {error}")
+        require_known_words(study, source)
+    return study
 
 
 def _require_writable(folder):
     place = Path(folder).absolute()
     while not place.exists():
         place = place.parent
+    name = os.path.relpath(place)
     if not place.is_dir():
-        sys.exit(
-            f"error: {os.path.relpath(place)} is no folder, and all that is made belongs there; move it away"
-        )
+        raise WorkflowError(f"{name} is not a folder, and all results are written below it; move it away")
     if not os.access(place, os.W_OK | os.X_OK):
-        sys.exit(
-            f"error: {os.path.relpath(place)} is not writable, and all that is made belongs there; mend its permissions"
+        raise WorkflowError(
+            f"{name} is not writable, and all results are written below it; change its permissions"
         )
 
 
 # No job uses the network but those of prefetch_ rules, which get back what the user had. Set here, because
 # every job parses this file, also under Slurm, and hands its environment on to its script.
 os.environ.setdefault("PREFETCH_HF_HUB_OFFLINE", os.environ.get("HF_HUB_OFFLINE", "0"))
-os.environ.update(HF_HUB_OFFLINE="1")
+if not IS_MODULE:  # the jobs of a host workflow keep what they had
+    os.environ.update(HF_HUB_OFFLINE="1")
 
 # Slurm sends it to every process of a finetuning job before its time limit (profiles/slurm). It is meant for the
 # script, which listens; Snakemake, which would die of it, hands on that it is ignored to all that it starts.
@@ -68,7 +87,12 @@ if threading.current_thread() is threading.main_thread():
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)
 
 
+if not IS_MODULE:
+    snakemake.exceptions.LockException = FolderLockedError  # one line instead of five
+
+
 onstart:
+    hold_folder()
     # Snakemake's default limit of 100 jobs a second wakes its scheduler every second, once more for each job that has
     # ended: after some hundred jobs that takes half a core. Another limit is the user's own.
     limiter = workflow.scheduler.job_rate_limiter
@@ -76,8 +100,20 @@ onstart:
         workflow.scheduler.job_rate_limiter = None
 
 
-STUDY = _study()
-_require_writable("results")
+_modifier = workflow.modifier  # Snakemake knows it only while it reads this file
+
+
+def in_host(path):
+    """A path below results/ as jobs see it: with the prefix that a host workflow may have given to this module.
+
+    For what rules do not declare; Snakemake itself adds the prefix to inputs and outputs.
+    """
+    return str(_modifier.modify_path(path))
+
+
+with one_line(ConfigError):
+    STUDY = _study()
+_require_writable(in_host("results"))
 
 RUNS = {run.path: run for run in STUDY.runs()}
 RUN_PATHS = list(RUNS)

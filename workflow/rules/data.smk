@@ -12,7 +12,9 @@ rule prepare_examples:
         "../../envs/inversion.yaml"
     params:
         # all but the template, which decides how examples are written, not what they are
-        dataset=lambda w: STUDY.datasets[w.dataset].located(FETCHED).model_dump_json(exclude={"template"}),
+        dataset=lambda w: STUDY.datasets[w.dataset]
+        .located(in_host(FETCHED))
+        .model_dump_json(exclude={"template"}),
         world=lambda w: world_of(STUDY.datasets[w.dataset]),
         code=code_of("prepare_examples"),
     script:
@@ -30,9 +32,9 @@ rule prepare_set:
     conda:
         "../../envs/inversion.yaml"
     params:
-        spec=lambda w: as_json(STUDY.sets[w.set].located(FETCHED)),
+        spec=lambda w: as_json(STUDY.sets[w.set].located(in_host(FETCHED))),
         excluded=lambda w: {
-            name: as_json(STUDY.sets[name].located(FETCHED)) for name in STUDY.sets[w.set].excluded
+            name: as_json(STUDY.sets[name].located(in_host(FETCHED))) for name in STUDY.sets[w.set].excluded
         },
         world=lambda w: world_of(STUDY.sets[w.set]),
         version=lambda w: items_version(w.set),
@@ -52,7 +54,7 @@ rule audit_sets:
     conda:
         "../../envs/inversion.yaml"
     params:
-        sets=lambda w: {name: as_json(spec.located(FETCHED)) for name, spec in STUDY.sets.items()},
+        sets=lambda w: {name: as_json(spec.located(in_host(FETCHED))) for name, spec in STUDY.sets.items()},
         questions=[name for name, spec in STUDY.sets.items() if spec.question_data is not None],
         world=lambda w: next(filter(None, map(world_of, STUDY.sets.values())), ""),
         version=items_version(*STUDY.sets),

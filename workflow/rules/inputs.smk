@@ -19,10 +19,15 @@ def as_json(model):
     return model.model_dump_json() if model is not None else ""
 
 
+def files_of(source):
+    """The files that a dataset, set or model is read from; a host workflow's prefix does not apply to the user's own."""
+    return [path if path.startswith(FETCHED) else local(path) for path in source.files(FETCHED)]
+
+
 def rows_of(dataset):
     """The files with a dataset's rows: the user's, or what was downloaded; none of a generated one."""
     spec = STUDY.datasets[dataset]
-    return [f"results/data/raw/{dataset}.parquet"] if spec.fetched else spec.files(FETCHED)
+    return [f"results/data/raw/{dataset}.parquet"] if spec.fetched else files_of(spec)
 
 
 def model_files(wildcards):
@@ -30,16 +35,16 @@ def model_files(wildcards):
     spec = STUDY.models[wildcards.model]
     if spec.fetched:
         return {"snapshot": f"results/models/{wildcards.model}/snapshot.json"}
-    files = spec.files(FETCHED)
+    files = files_of(spec)
     if spec.folder is not None:
         # the configuration, which must exist, and everything that is hashed
-        files += [f"{spec.folder}/config.json", *map(str, visible_files(spec.folder))]
+        files += map(local, [f"{spec.folder}/config.json", *map(str, visible_files(spec.folder))])
     return {"files": list(dict.fromkeys(files))} if files else {}
 
 
 def source_files(*names):
     """The files that conflict sets are read from."""
-    return [path for name in names for path in STUDY.sets[name].files(FETCHED)]
+    return [path for name in names for path in files_of(STUDY.sets[name])]
 
 
 def readers(*names):
@@ -112,14 +117,14 @@ def items_version(*names):
 def response_chunks(wildcards):
     """The response files of all chunks of a run's checkpoints."""
     listed = checkpoints.enumerate_checkpoints.get(**wildcards).output.checkpoints
-    folder = Path(listed).parent / "responses"
+    folder = "results/runs/{model}/{dataset}/{recipe}/seed{seed}/responses".format(**wildcards)
     return [f"{folder}/chunk-{chunk:03d}.json" for chunk in range(len(CheckpointList.read(listed).chunks))]
 
 
 def benchmark_chunks(wildcards):
     """The score files of all chunks of a run's checkpoints that take the benchmarks."""
     listed = checkpoints.enumerate_checkpoints.get(**wildcards).output.checkpoints
-    folder = Path(listed).parent / "benchmarks"
+    folder = "results/runs/{model}/{dataset}/{recipe}/seed{seed}/benchmarks".format(**wildcards)
     evaluation = STUDY.evaluation
     chunks = CheckpointList.read(listed).benchmark_chunks(
         evaluation.benchmark_every, evaluation.checkpoints_per_job
@@ -130,6 +135,6 @@ def benchmark_chunks(wildcards):
 def benchmark_questions(wildcards):
     """What the benchmarks' questions come from: the users' files, and those in the hub's cache."""
     return [
-        spec.path if spec.path else f"results/data/benchmarks/{name}.json"
+        local(spec.path) if spec.path else f"results/data/benchmarks/{name}.json"
         for name, spec in STUDY.benchmarks.items()
     ]

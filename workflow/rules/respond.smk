@@ -108,7 +108,7 @@ rule thin_checkpoints:
     conda:
         "../../envs/inversion.yaml"
     params:
-        store="results/runs/{model}/{dataset}/{recipe}/seed{seed}/checkpoints",
+        store=in_host("results/runs/{model}/{dataset}/{recipe}/seed{seed}/checkpoints"),
         keep=KEEP,
         code=code_of("thin_checkpoints"),
     script:

@@ -23,7 +23,7 @@ rule finetune:
         runtime=lambda w, input: minutes(small=120, large=1440)(w, input, attempt=1),
     params:
         # an undeclared folder: Snakemake removes declared output before each attempt
-        store="results/runs/{model}/{dataset}/{recipe}/seed{seed}/checkpoints",
+        store=in_host("results/runs/{model}/{dataset}/{recipe}/seed{seed}/checkpoints"),
         template=lambda w: as_json(STUDY.template_of(w.dataset)),
         training=lambda w: as_json(STUDY.training_of(w.recipe)),
         seed=lambda w: int(w.seed),

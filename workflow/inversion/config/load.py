@@ -1,10 +1,11 @@
-"""From a plain mapping to a checked :class:`Config`, or to one line that says what to mend."""
+"""From a plain mapping to a checked :class:`Config`, or to one line that says how to fix it."""
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Hashable, Mapping
+from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,8 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from inversion.config.base import PATTERNS, nearest
+from inversion.config.files import ConfigError, read_values
 from inversion.config.study import Config
-
-
-class ConfigError(ValueError):
-    """A faulty configuration; the message is one line that names the key and the mend."""
 
 
 def parse_config(values: Mapping[str, Any], source: str = "configuration") -> Config:
@@ -30,7 +28,12 @@ def parse_config(values: Mapping[str, Any], source: str = "configuration") -> Co
     try:
         # JSON mode keeps strictness but takes lists for tuples, as YAML writes them. YAML also makes
         # dates of what looks like one; as text they are what was written.
-        return Config.model_validate_json(json.dumps(values, default=str))
+        text = json.dumps(values, default=str)
+        for key in _other_keys(values):
+            raise ConfigError(f"{source}: the key {key!r} is not text but {type(key).__name__}; write it in quotes")
+        return Config.model_validate_json(text)
+    except ConfigError:
+        raise
     except ValidationError as error:
         raise ConfigError(f"{source}: {' '.join(_line(error).split())}") from None
     except (TypeError, ValueError) as error:  # a mapping for a key, an alias to itself
@@ -42,34 +45,16 @@ def read_config(path: str | Path) -> Config:
     return parse_config(read_values(path), str(path))
 
 
-def read_values(path: str | Path) -> dict[str, Any]:
-    """What the YAML file ``path`` says, unchecked.
-
-    Raises :class:`ConfigError` where it cannot be read, is no YAML mapping or says a key twice.
-    """
-    try:
-        values = yaml.load(Path(path).read_text(encoding="utf-8"), _UniqueKeyLoader)
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
-    except (UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigError(f"{path}: no YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(values, dict):
-        raise ConfigError(f"{path}: a study is a mapping of keys, found {type(values).__name__}")
-    return values
-
-
-class _UniqueKeyLoader(yaml.SafeLoader):
-    """YAML in which a key said twice is an error; the library would silently take the last."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        seen = set()
-        for key_node, _ in node.value:
-            if key_node.tag != "tag:yaml.org,2002:merge" and isinstance(key_node, yaml.ScalarNode):
-                if key_node.value in seen:
-                    problem = f"the key `{key_node.value}` stands twice; rename or remove one"
-                    raise yaml.constructor.ConstructorError(None, None, problem, key_node.start_mark)
-                seen.add(key_node.value)
-        return super().construct_mapping(node, deep)
+def _other_keys(value: Any) -> Iterator[Any]:
+    """Keys below ``value`` that YAML makes of plain words such as ``yes``: neither text nor whole numbers."""
+    if isinstance(value, Mapping):
+        for key, entry in value.items():
+            if isinstance(key, bool) or not isinstance(key, str | int):
+                yield key
+            yield from _other_keys(entry)
+    elif isinstance(value, list | tuple):
+        for entry in value:
+            yield from _other_keys(entry)
 
 
 def _line(error: ValidationError) -> str:
@@ -118,7 +103,7 @@ def _tag(fault: ErrorDetails) -> str:
 def _resolve(loc: tuple[int | str, ...]) -> tuple[list[str], list[str]]:
     """The keys of an error's location without pydantic's union tags, and the names that may stand
     beside the last key."""
-    schema = Config.model_json_schema()
+    schema = _schema()
     node, keys, siblings = schema, [], []
     for part in map(str, loc):
         if part == "[key]":  # pydantic's mark for a fault in the key itself
@@ -133,6 +118,12 @@ def _resolve(loc: tuple[int | str, ...]) -> tuple[list[str], list[str]]:
         named = next(iter(node.get("patternProperties", {}).values()), None)
         node = node.get("properties", {}).get(part) or named or node.get("items") or {}
     return keys, siblings
+
+
+@cache
+def _schema() -> dict[str, Any]:
+    """The JSON schema of a configuration."""
+    return Config.model_json_schema()
 
 
 def _follow(node: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,122 @@
+"""Errors of one line, and one command per folder."""
+
+import os
+import subprocess
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from snakemake.exceptions import LockException, format_exception_to_string
+from snakemake.exceptions import WorkflowError as SnakemakeError
+
+import main_process
+from main_process import FolderLockedError, WorkflowError, hold_folder, one_line, remove_stale_lock, running_process
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch) -> Path:
+    """A working directory in which Snakemake has run."""
+    (tmp_path / ".snakemake/locks").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@contextmanager
+def another_command():
+    """Another process that holds the folder until the block ends."""
+    code = "import sys, main_process; main_process.hold_folder(); print('held', flush=True); sys.stdin.read()"
+    process = subprocess.Popen(
+        [sys.executable, "-c", code],
+        env=os.environ | {"PYTHONPATH": str(Path(main_process.__file__).parent)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    try:
+        assert process.stdout.readline() == b"held\n"
+        yield process
+    finally:
+        process.communicate()
+
+
+def lock_of_snakemake():
+    file = Path(".snakemake/locks/0.output.lock")
+    file.write_text("results/report.html\n")
+    return file
+
+
+def test_snakemake_prints_the_message_without_places_in_our_files():
+    def parse():
+        with one_line(ValueError):
+            raise ValueError("study.yaml: unknown key")
+
+    with pytest.raises(SnakemakeError) as caught:
+        parse()
+    printed = format_exception_to_string(caught.value, {__file__: dict.fromkeys(range(1000), 1)})
+    assert printed == "WorkflowError:\nerror: study.yaml: unknown key"
+
+
+def test_other_errors_keep_their_traceback():
+    with pytest.raises(KeyError), one_line(ValueError):
+        raise KeyError("a fault of ours")
+
+
+def test_a_second_command_is_refused_while_the_first_lives_and_not_after_it():
+    with another_command() as first:
+        with pytest.raises(FolderLockedError, match=rf"another command is running in .* \(process {first.pid} on .*\)"):
+            hold_folder()
+        assert running_process() == (f"process {first.pid} on {os.uname().nodename}", True)
+        lock = lock_of_snakemake()
+        assert not remove_stale_lock()
+        assert lock.exists()
+        first.kill()  # as a node failure does
+        first.wait()
+    assert "a command was killed in " in str(FolderLockedError())
+    assert f"`snakemake --unlock --directory {os.getcwd()}`" in str(FolderLockedError())
+    assert remove_stale_lock()
+    assert not lock.exists()
+    assert not remove_stale_lock()
+
+
+def test_the_folder_is_free_again_for_the_next_process():
+    with another_command():
+        pass
+    with another_command():
+        pass
+
+
+def test_another_folder_is_free(tmp_path, monkeypatch):
+    with another_command():
+        (tmp_path / "elsewhere/.snakemake").mkdir(parents=True)
+        monkeypatch.chdir(tmp_path / "elsewhere")
+        assert running_process() == (None, True)
+
+
+def test_without_flock_nothing_is_certain(monkeypatch):
+    """Some network file systems have none: Snakemake's own lock is all there is."""
+
+    def no_flock(*_):
+        raise OSError(95, "Operation not supported")
+
+    monkeypatch.setattr(main_process.fcntl, "flock", no_flock)
+    hold_folder()
+    lock = lock_of_snakemake()
+    assert not remove_stale_lock()
+    assert lock.exists()
+    assert "is running or was killed" in str(FolderLockedError())
+
+
+def test_the_message_takes_the_place_of_snakemakes():
+    """The name that persistence looks up when it raises."""
+    assert issubclass(LockException, SnakemakeError)
+    assert issubclass(FolderLockedError, WorkflowError)
+    assert "\n" not in str(FolderLockedError())
+
+
+def test_as_a_program_it_says_what_it_removed():
+    command = [sys.executable, main_process.__file__]
+    lock_of_snakemake()
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stderr == "removed the lock of a command that was killed\n"
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stderr == ""

@@ -1,0 +1,125 @@
+"""What Snakemake's main process needs for this workflow: errors of one line, and one command per folder.
+
+As a program, ``python workflow/main_process.py`` removes the lock that a killed command left in the current folder.
+It never removes the lock of a command that is running.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import socket
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import TextIO
+
+from snakemake_interface_common.exceptions import WorkflowError as SnakemakeError
+
+LOCK = Path(".snakemake/main-process.lock")
+"""Held with ``flock`` by the command that runs jobs in a folder; the kernel releases it however that process ends."""
+
+SNAKEMAKE_LOCKS = Path(".snakemake/locks")
+"""Snakemake's own lock: files with names, which stay behind when the process is killed."""
+
+
+class WorkflowError(SnakemakeError):
+    """A fault that the user can fix: Snakemake prints one line, without the places in the workflow that it passed."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(f"error: {message}")
+
+    @property
+    def __traceback__(self) -> TracebackType | None:  # type: ignore[override]
+        return None
+
+    @__traceback__.setter
+    def __traceback__(self, value: TracebackType | None) -> None:
+        pass
+
+
+@contextmanager
+def one_line(error: type[Exception]) -> Iterator[None]:
+    """Raise errors of the type ``error`` in the block again as :class:`WorkflowError`."""
+    try:
+        yield
+    except error as fault:
+        raise WorkflowError(str(fault)) from None
+
+
+class FolderLockedError(WorkflowError):
+    """Another command uses the folder, or one was killed in it; takes the place of Snakemake's ``LockException``."""
+
+    def __init__(self) -> None:
+        process, known = running_process()
+        if process:
+            message = f"another command is running in {os.getcwd()} ({process}); wait until it ends, or stop it"
+        else:
+            state = "a command was killed" if known else "a command is running or was killed"
+            message = (
+                f"{state} in {os.getcwd()} and its lock is still there; if none is running, remove the lock with "
+                f"`snakemake --unlock --directory {os.getcwd()}` and give your command again: it resumes"
+            )
+        super().__init__(message)
+
+
+FolderLockedError.__name__ = WorkflowError.__name__  # Snakemake prints the name
+
+
+def running_process() -> tuple[str | None, bool]:
+    """The command that runs jobs in this folder (None if there is none), and whether that is known for certain.
+
+    It is not known on a file system without ``flock``.
+    """
+    with open(LOCK, "a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return LOCK.read_text().strip() or "unknown process", True
+        except OSError:
+            return None, False
+    return None, True
+
+
+_held: TextIO | None = None
+
+
+def hold_folder() -> None:
+    """Keep this folder for the current process until it ends; raises :class:`FolderLockedError` if another has it.
+
+    Snakemake's own lock is not enough: two commands that start within the same second both take it, and the one that
+    ends first removes it for both.
+    """
+    global _held
+    lock = open(LOCK, "a+")  # noqa: SIM115 (open as long as the process)
+    for attempt in range(10):
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            break
+        except BlockingIOError:
+            if attempt == 9:
+                raise FolderLockedError from None
+            time.sleep(0.1)  # another command may only be looking
+        except OSError:  # a file system without flock: Snakemake's own lock has to do
+            return
+    lock.truncate(0)
+    lock.write(f"process {os.getpid()} on {socket.gethostname()}\n")
+    lock.flush()
+    _held = lock
+
+
+def remove_stale_lock() -> bool:
+    """Remove Snakemake's lock in this folder if no command runs here, for certain; returns whether there was one."""
+    if not SNAKEMAKE_LOCKS.is_dir() or not any(SNAKEMAKE_LOCKS.iterdir()) or running_process() != (None, True):
+        return False
+    shutil.rmtree(SNAKEMAKE_LOCKS)
+    return True
+
+
+if __name__ == "__main__":
+    if remove_stale_lock():
+        print("removed the lock of a command that was killed", file=sys.stderr)
