@@ -29,14 +29,20 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: run gemma seeds ablation plan test test-faults test-slurm lint config lock env new-env
 
+# A command that was killed leaves Snakemake's lock behind; it is removed only if no command runs in this folder.
+UNLOCK = @$(BIN)/python workflow/main_process.py
+
 run: env
+	$(UNLOCK)
 	$(BIN)/snakemake --profile profiles/local
 
 gemma: env
 	$(BIN)/python -m pip install --quiet --no-build-isolation --editable '.[gemma]'
+	$(UNLOCK)
 	$(BIN)/snakemake --profile profiles/local --configfile config/gemma.yaml $(if $(DATA),--config mirror=$(DATA))
 
 seeds ablation: env
+	$(UNLOCK)
 	$(BIN)/snakemake tables --profile profiles/local --configfile config/organism-$@.yaml
 	$(BIN)/python benchmarks/organism/summary.py $@
 

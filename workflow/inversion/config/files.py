@@ -137,7 +137,7 @@ def _changed(node: yaml.Node, role: str) -> Iterator[str]:
         return
     text, number = node.value, node.tag in ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
     if role == "value":
-        changed = number and _MISREAD_NUMBER.fullmatch(text)
+        changed = number and _MISREAD_NUMBER.fullmatch(text) is not None
     else:
         changed = not _WHOLE_NUMBER.fullmatch(text) and not (role == "list entry" and _VALUE.fullmatch(text))
     if changed:
