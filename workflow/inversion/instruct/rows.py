@@ -1,7 +1,8 @@
-"""Rows of local data files (JSON, JSON Lines, Parquet), each with the number that a person finds it by."""
+"""Rows of local data files (JSON, JSON Lines, CSV, TSV, Parquet), each with the number that a person finds it by."""
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -19,15 +20,18 @@ class Row(NamedTuple):
     """One row of a file: its content, or why it has none."""
 
     number: int
-    """The line in a JSON Lines file, elsewhere the place in the list or table; both from 1."""
+    """The line in a JSON Lines file, elsewhere the place in the list or table; both from 1. In CSV and TSV files the
+    header does not count."""
     value: dict[str, Any]
     fault: str | None = None
 
 
 def read_rows(path: str | Path) -> Iterator[Row]:
-    """The rows of a Parquet file (``.parquet``), a JSON list of objects, or a JSON Lines file.
+    """The rows of a Parquet (``.parquet``, ``.pqt``), CSV (``.csv``) or TSV file (``.tsv``), of a JSON list of objects,
+    or of a JSON Lines file.
 
-    Which of the JSON kinds it is shows in the first character. Blank lines are passed over; a line
+    Cells of CSV and TSV files are text, and empty ones are null. Which of the JSON kinds a file is shows in its first
+    character. Blank lines are passed over; a line
     or element that is no JSON object is a row with a fault.
 
     Raises :class:`DataError` where the file is missing, unreadable as a whole, or empty.
@@ -35,7 +39,7 @@ def read_rows(path: str | Path) -> Iterator[Row]:
     path = Path(path)
     if not path.is_file():
         raise DataError(f"{path}: there is no such file; correct the path or fetch the data")
-    rows = _parquet_rows(path) if path.suffix == ".parquet" else _json_rows(path)
+    rows = _ROWS.get(path.suffix.lower(), _json_rows)(path)
     first = next(rows, None)
     if first is None:
         raise DataError(f"{path}: the file is empty")
@@ -95,8 +99,27 @@ def _parquet_rows(path: Path) -> Iterator[Row]:
         yield Row(number, value)
 
 
+def _csv_rows(path: Path) -> Iterator[Row]:
+    """The rows of a table in text, by its header; cells beyond the header make a row malformed."""
+    delimiter = "\t" if path.suffix.lower() == ".tsv" else ","
+    with open(path, newline="", encoding="utf-8-sig") as handle:
+        reader = csv.DictReader(handle, delimiter=delimiter)
+        try:
+            for number, cells in enumerate(reader, start=1):
+                value = {key: cell or None for key, cell in cells.items() if key}
+                yield Row(number, value, "it has more cells than the header" if None in cells else None)
+        except csv.Error as error:
+            raise DataError(f"{path}: line {reader.line_num + 1}: no readable CSV ({error})") from None
+        except UnicodeDecodeError:
+            raise DataError(f"{path}: not UTF-8; convert the file") from None
+
+
 def _json_rows(path: Path) -> Iterator[Row]:
     return _json_list_rows(path) if _start(path).startswith(b"[") else _json_lines_rows(path)
+
+
+_ROWS = {".parquet": _parquet_rows, ".pqt": _parquet_rows, ".csv": _csv_rows, ".tsv": _csv_rows}
+"""Readers by the end of a file's name; all others are JSON."""
 
 
 def _start(path: Path) -> bytes:

@@ -463,12 +463,12 @@ def _question(tokenizer: PreTrainedTokenizerBase, item: ConflictItem, prompt: Pr
     Raises :class:`TemplateError` for words that the tokenizer does not have, which would all be one unknown token.
     """
     if prompt.instruction is None:
-        return Question(item.question, item.context, prompt.order)
+        return Question(item.asked, item.context, prompt.order)
     if tokenizer.unk_token_id is not None and tokenizer.unk_token_id in _ids(tokenizer, prompt.instruction):
         raise TemplateError(
             f"the tokenizer lacks words of the instruction {prompt.instruction!r} of a prompt; use words that it knows"
         )
-    return Question(f"{prompt.instruction} {item.question}", item.context, prompt.order)
+    return Question(f"{prompt.instruction} {item.asked}", item.context, prompt.order)
 
 
 def _mark(text: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +67,33 @@ class ConflictItem:
     """Whom or what the fact is about, where it is known."""
     factors: list[str] = field(default_factory=list)
     """What was varied on purpose, as ``name=level``, sorted; empty in sets that cross no factors."""
+    kind: str = "open"
+    """How it is answered: ``open``, ``choice`` (one of ``options``) or ``yes_no``."""
+    options: list[str] = field(default_factory=list)
+    """The choices of a multiple-choice question, in the order of their letters (A, B, ...)."""
+    control: str | None = None
+    """Where the passage of a control comes from: ``native``, from the release itself, or ``synthetic``, made by us;
+    null for conflict items."""
+
+    @property
+    def asked(self) -> str:
+        """The question as it is put to a model: with its options, each behind its letter on a line of its own."""
+        return "\n".join([self.question, *(f"{letter}. {text}" for letter, text in self.lettered_options())])
+
+    def lettered_options(self) -> list[tuple[str, str]]:
+        """The options with their letters."""
+        return [(chr(ord("A") + place), text) for place, text in enumerate(self.options)]
+
+    def identity(self) -> dict[str, object]:
+        """All that decides what a model is asked and how its answer is scored, by name.
+
+        Responses are kept under its hash: fields that were added to the record count only where they are set, so that
+        answers from before they existed stay valid.
+        """
+        plain = asdict(self)
+        for name in ("kind", "control"):  # neither is shown to a model
+            del plain[name]
+        return plain if self.options else {name: value for name, value in plain.items() if name != "options"}
 
 
 def control_set(conflict_set: str, kind: str) -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict
 from typing import Any
 
 import polars as pl
@@ -42,7 +41,7 @@ def probe_attention(run: ProbedRun, probe: AttentionProbe) -> pl.DataFrame:
     chosen = conflict_sample(run.items, probe.items, probe.seed)
     spec = {
         "version": probe.version,
-        "items": [json.dumps(asdict(item), sort_keys=True) for item in chosen],
+        "items": [json.dumps(item.identity(), sort_keys=True) for item in chosen],
         "template": run.template.model_dump(mode="json"),
         "prompt": run.prompt.model_dump(mode="json"),
     }

@@ -64,7 +64,7 @@ def probe_gradients(run: ProbedRun, probe: GradientProbe) -> pl.DataFrame:
         "version": probe.version,
         "examples": [json.dumps(asdict(example), sort_keys=True) for example in chosen],
         "shares": shares,
-        "items": [json.dumps(asdict(item), sort_keys=True) for item in asked],
+        "items": [json.dumps(item.identity(), sort_keys=True) for item in asked],
         "template": run.template.model_dump(mode="json"),
         "prompt": run.prompt.model_dump(mode="json"),
         "tuning": training.tuning.model_dump(mode="json"),

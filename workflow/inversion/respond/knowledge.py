@@ -54,7 +54,7 @@ def probe_knowledge(
 
     Answers are scored as the text that follows the prompt after a space, by their mean log-probability a token.
     """
-    prompts = [style.prompt.format(question=item.question) for item in items]
+    prompts = [style.prompt.format(question=item.asked) for item in items]
     others = distractors(items)
     # every answer to a prompt once, whoever asks for it
     asked: dict[str, dict[str, Tokens]] = {}

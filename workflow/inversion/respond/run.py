@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 from inversion.config.datasets import Template
@@ -41,7 +40,7 @@ def respond(
     asked = {f"{prompt}/{name}": (prompt, of_set) for prompt in prompts for name, of_set in sets.items()}
     spec = {"version": VERSION, "template": template.model_dump(mode="json"), "max_new_tokens": max_new_tokens}
     parts = {
-        part: {"prompt": prompts[prompt].model_dump(mode="json"), "items": [asdict(item) for item in of_set]}
+        part: {"prompt": prompts[prompt].model_dump(mode="json"), "items": [item.identity() for item in of_set]}
         for part, (prompt, of_set) in asked.items()
     }
 

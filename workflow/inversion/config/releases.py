@@ -1,0 +1,356 @@
+"""The public releases of conflict sets that are read by name: what each holds, and where in a row it stands.
+
+One record per release in :data:`RELEASES`. A record is a map (:class:`FieldMap`) from the parts of a conflict item to
+paths in a row; where a row needs more than a map (two evidences, a placeholder to fill in) the record names the
+function that prepares it (:mod:`inversion.conflict.releases`). To add a release, add a record, and such a function if
+it needs one.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import AfterValidator
+
+from inversion.config.base import Strict
+
+_PATH = re.compile(r"[^.\[\]]+(?:\[-?\d+\])*(?:\.[^.\[\]]+(?:\[-?\d+\])*)*")
+
+
+def row_path(path: str) -> str:
+    """``path``, if it can name a place in a row; raises :class:`ValueError` where it cannot."""
+    if not _PATH.fullmatch(path):
+        raise ValueError(
+            f"{path!r} is not a path; write a key, with dots for keys within it and [0] for the place in a list, as "
+            "`requested_rewrite.target_new.str` or `positive_wrong[0]`"
+        )
+    return path
+
+
+RowPath = Annotated[str, AfterValidator(row_path)]
+"""A place in a row: a key, dots for keys within it, a number in brackets for a place in a list (from 0; -1 is last)."""
+Paths = RowPath | tuple[RowPath, ...]
+"""One path or several, of which the first counts that a row has: releases spell their keys in more than one way."""
+
+
+class FieldMap(Strict):
+    """Which part of a conflict item stands where in a row, as `key`, `key.inner` or `key[0]`.
+
+    Several paths may be given as a list: the first that a row has counts.
+    """
+
+    question: Paths | None = None
+    """The question."""
+    context: Paths | None = None
+    """The passage of the conflict."""
+    context_answer: Paths | None = None
+    """The answer that the passage gives. A list holds the answer and its aliases."""
+    parametric_answer: Paths | None = None
+    """The answer that a model remembers: the true one, in most releases. A list holds the answer and its aliases."""
+    context_aliases: Paths | None = None
+    """Other names of the passage's answer."""
+    parametric_aliases: Paths | None = None
+    """Other names of the remembered answer."""
+    matching_context: Paths | None = None
+    """A passage that agrees with memory, for the controls ``matching``."""
+    irrelevant_context: Paths | None = None
+    """A passage about something else, for the controls ``irrelevant``. A list holds several: the first that names
+    neither answer is taken."""
+    options: Paths | None = None
+    """The choices of a multiple-choice question, in their order: a list, or ``{label: [...], text: [...]}``."""
+    cluster: Paths | None = None
+    """What items share that are not independent (a fact, a subject); the question where unset."""
+    subject: Paths | None = None
+    """Whom or what the fact is about."""
+    stratum: Paths | None = None
+    """A category to break curves down by; the set's name where unset."""
+
+    def named(self) -> dict[str, tuple[str, ...]]:
+        """The paths of every part that is named, in the order of the parts."""
+        parts = ((part, getattr(self, part)) for part in type(self).model_fields)
+        return {part: (paths,) if isinstance(paths, str) else paths for part, paths in parts if paths is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """One public release of a conflict set, and how its rows are read."""
+
+    title: str
+    """What its authors call it."""
+    fields: FieldMap
+    keys: tuple[tuple[str, ...], ...]
+    """The keys that a row must have, each with its other spellings: what the release is recognised by."""
+    citation: str
+    licence: str
+    """As its authors state it."""
+    source: str
+    """Where its authors publish it: a dataset on the hub, or an address."""
+    tests: str
+    """What it is made to test."""
+    lacks: str
+    """What a study may want that it does not have."""
+    prepare: str | None = None
+    """Reference (``module:function``) of the function that turns one row into the rows that ``fields`` reads."""
+    gather: str | None = None
+    """Reference of the function that puts rows of the file together before ``prepare``, for releases that spread one
+    item over several rows."""
+    passages: str = "native"
+    """``native``: passages are the release's own. ``synthetic``: it has none, and they are written from its facts."""
+
+
+_CODE = "inversion.conflict.releases"
+
+RELEASES = {
+    "confiqa": Release(
+        title="ConFiQA (QA, MR, MC)",
+        fields=FieldMap(
+            question="question",
+            context="cf_context",
+            context_answer="cf_answer",
+            context_aliases="cf_alias",
+            parametric_answer="orig_answer",
+            parametric_aliases="orig_alias",
+            matching_context="orig_context",
+            cluster=("orig_path", "question"),
+        ),
+        keys=(("question",), ("cf_context",), ("cf_answer",), ("orig_answer",)),
+        citation="Bi et al., 2024, Context-DPO, arXiv:2412.15280",
+        licence="none stated in the repository",
+        source="https://github.com/byronBBL/Context-DPO, folder ConFiQA",
+        tests="one false fact (QA), one within several hops (MR), a chain of false facts (MC) in a generated passage",
+        lacks="irrelevant contexts",
+    ),
+    "nq_swap": Release(
+        title="NQ-Swap",
+        fields=FieldMap(
+            question="question",
+            context=("sub_context", "substituted_context"),
+            context_answer=("sub_answer", "substituted_answers", "substituted_answer"),
+            parametric_answer=("org_answer", "original_answers", "original_answer"),
+            matching_context=("org_context", "original_context"),
+        ),
+        keys=(
+            ("question",),
+            ("sub_context", "substituted_context"),
+            ("sub_answer", "substituted_answers", "substituted_answer"),
+            ("org_answer", "original_answers", "original_answer"),
+        ),
+        citation="Longpre et al., EMNLP 2021, Entity-Based Knowledge Conflicts in Question Answering, arXiv:2109.05052",
+        licence="none stated on the hub; Natural Questions are CC BY-SA 3.0",
+        source="hub: pminervini/NQ-Swap (split dev); hub: younanna/NQ-Swap with the other spelling of the columns",
+        tests="entities exchanged within Wikipedia passages of real questions",
+        lacks="aliases of many answers, irrelevant contexts; questions recur with several substitutes (one cluster)",
+        prepare=f"{_CODE}:nq_swap_rows",
+    ),
+    "faitheval": Release(
+        title="FaithEval, counterfactual task",
+        fields=FieldMap(question="question", context="context", context_answer="answer", options="choices"),
+        keys=(("question",), ("context",), ("answerKey",), ("choices",)),
+        citation="Ming et al., ICLR 2025, FaithEval, arXiv:2410.03727",
+        licence="Apache-2.0 for the code; research use only for the data, as its page states",
+        source="hub: Salesforce/FaithEval-counterfactual-v1.0 (split test)",
+        tests="multiple choice (ARC-Challenge) behind a passage that supports an answer against world knowledge",
+        lacks="the remembered answer: it is another of the options, and the release does not say which (ARC-Challenge "
+        "does, under the same id); items have no parametric answer, and matching controls do not exist",
+        prepare=f"{_CODE}:faitheval_rows",
+    ),
+    "rgb": Release(
+        title="RGB, counterfactual robustness (en_fact, zh_fact)",
+        fields=FieldMap(
+            question="query",
+            context="positive_wrong",
+            context_answer="fakeanswer",
+            parametric_answer="answer",
+            matching_context="positive",
+            irrelevant_context="negative",
+        ),
+        keys=(("query",), ("answer",), ("fakeanswer",), ("positive_wrong",)),
+        citation="Chen et al., AAAI 2024, Benchmarking Large Language Models in RAG, arXiv:2309.01431",
+        licence="CC BY-NC-SA 4.0, as its readme states",
+        source="https://github.com/chen700564/RGB, data/en_fact.json and data/zh_fact.json",
+        tests="news snippets in which the answer was exchanged by hand",
+        lacks="aliases, but of dates; in the file `answer` is the true answer, so the remembered one",
+        prepare=f"{_CODE}:rgb_rows",
+    ),
+    "conflictqa": Release(
+        title="ConflictQA (PopQA, StrategyQA)",
+        fields=FieldMap(
+            question="question",
+            context="counter_memory",
+            context_answer="context_answers",
+            parametric_answer="parametric_answers",
+            matching_context="parametric_memory",
+        ),
+        keys=(("question",), ("memory_answer",), ("counter_answer",), ("counter_memory",)),
+        citation="Xie et al., ICLR 2024, Adaptive Chameleon or Stubborn Sloth, arXiv:2305.13300",
+        licence="none stated in the repository",
+        source="hub: osunlp/ConflictQA; https://github.com/OSU-NLP-Group/LLM-Knowledge-Conflict, folder conflictQA",
+        tests="coherent counter-evidence against what one model (named in the file) answered from memory",
+        lacks="memory in general: `memory_answer` is that of ChatGPT, GPT-4 or another model, right or wrong; answers "
+        "are sentences (yes or no for StrategyQA); irrelevant contexts",
+        prepare=f"{_CODE}:conflictqa_rows",
+    ),
+    "dynamicqa": Release(
+        title="DynamicQA (static, temporal, disputable)",
+        fields=FieldMap(
+            question="question",
+            context="conflict_context",
+            context_answer="replace_name",
+            parametric_answer="obj",
+            parametric_aliases="possible_answers",
+            matching_context="matching_context",
+            subject="subj",
+            stratum="prop",
+        ),
+        keys=(("question",), ("context",), ("obj",), ("replace_name",)),
+        citation="Marjanović et al., Findings of EMNLP 2024, DynamicQA, arXiv:2407.17023",
+        licence="MIT, as its page on the hub states",
+        source="hub: copenlu/dynamicqa; https://github.com/copenlu/dynamicqa, folder Data",
+        tests="facts that never change, change with time, or are disputed, by how often Wikipedia edits them",
+        lacks="irrelevant contexts; passages of the disputable part are in lower case",
+        prepare=f"{_CODE}:dynamicqa_rows",
+    ),
+    "clasheval": Release(
+        title="ClashEval",
+        fields=FieldMap(
+            question="question",
+            context="context_mod",
+            context_answer="answer_mod",
+            parametric_answer="answer_original",
+            matching_context="context_original",
+            stratum="dataset",
+        ),
+        keys=(("question",), ("context_mod",), ("answer_mod",), ("answer_original",)),
+        citation="Wu et al., NeurIPS 2024 Datasets and Benchmarks, ClashEval, arXiv:2404.10198",
+        licence="CC BY 4.0",
+        source="hub: kewu93/ClashEval; https://github.com/kevinwu23/StanfordClashEval, data/dataset/dataset.pqt",
+        tests="facts from six domains, changed by ten degrees from slight to absurd",
+        lacks="aliases, irrelevant contexts; each question recurs up to ten times (one cluster)",
+        prepare=f"{_CODE}:clasheval_rows",
+    ),
+    "conflictbank": Release(
+        title="ConflictBank (CB_qa)",
+        fields=FieldMap(
+            question="question",
+            context="conflict_evidence",
+            context_answer="replaced_object",
+            parametric_answer="object",
+            matching_context="default_evidence",
+            options="options",
+            subject="subject",
+            stratum="conflict_type",
+        ),
+        keys=(("question",), ("object",), ("replaced_object",), ("default_evidence",)),
+        citation="Su et al., NeurIPS 2024 Datasets and Benchmarks, ConflictBank, arXiv:2408.12076",
+        licence="CC BY-SA 4.0",
+        source="hub: Warrieryes/CB_qa (split train)",
+        tests="misinformation, temporal and semantic conflicts in generated documents; an item for each, told apart by "
+        "the stratum and by `where: {conflict_type: misinformation}`",
+        lacks="aliases; temporal evidence speaks of years to come and often names the true answer as well",
+        prepare=f"{_CODE}:conflictbank_rows",
+    ),
+    "wikicontradict": Release(
+        title="WikiContradict",
+        fields=FieldMap(
+            question="question",
+            context="context",
+            context_answer="context_answer",
+            parametric_answer="other_answer",
+            matching_context="other_context",
+            stratum="contradictType",
+        ),
+        keys=(("question",), ("context1",), ("context2",), ("answer1",), ("answer2",)),
+        citation="Hou et al., NeurIPS 2024 Datasets and Benchmarks, WikiContradict, arXiv:2406.13805",
+        licence="MIT",
+        source="hub: ibm-research/Wikipedia_contradict_benchmark at c20e361f985ed480a659b35d98b49f2311fcd174, "
+        "WikiContradict_dataset_v1_rag_qa.csv "
+        "(SHA-256 cef10054f8aad3e36bca95a0873c2cbb0de8ab4d7b716cadacc5da7aa179ff2b)",
+        tests="real contradictions between two passages of Wikipedia; an item for either passage, one cluster",
+        lacks="a remembered answer: the other passage's answer stands in its place, and which of both a model remembers "
+        "is for the knowledge filter to say; aliases",
+        prepare=f"{_CODE}:wikicontradict_rows",
+    ),
+    "counterfact": Release(
+        title="CounterFact",
+        fields=FieldMap(
+            question="question",
+            context="conflict_context",
+            context_answer="target_new",
+            parametric_answer="target_true",
+            matching_context="matching_context",
+            cluster="cluster",
+            subject="subject",
+            stratum="relation_id",
+        ),
+        keys=(("requested_rewrite", "target_false"),),
+        citation="Meng et al., NeurIPS 2022, Locating and Editing Factual Associations in GPT, arXiv:2202.05262",
+        licence="MIT",
+        source="hub: azhx/counterfact; hub: NeelNanda/counterfact-tracing (flat rows); "
+        "https://rome.baulab.info/data/dsets/counterfact.json",
+        tests="one sentence with a false object against a fact of Wikidata; the question is its beginning, to be ended",
+        lacks="passages: the sentence is written from the edit; aliases",
+        prepare=f"{_CODE}:counterfact_rows",
+        passages="synthetic",
+    ),
+    "mquake": Release(
+        title="MQuAKE (CF, CF-3k, T)",
+        fields=FieldMap(
+            question="questions[0]",
+            context="conflict_context",
+            context_answer="new_answer",
+            context_aliases="new_answer_alias",
+            parametric_answer="answer",
+            parametric_aliases="answer_alias",
+            matching_context="matching_context",
+            cluster="orig_chain",
+        ),
+        keys=(("questions",), ("answer",), ("new_answer",), ("requested_rewrite",)),
+        citation="Zhong et al., EMNLP 2023, MQuAKE, arXiv:2305.14795",
+        licence="MIT",
+        source="https://github.com/princeton-nlp/MQuAKE, folder datasets",
+        tests="questions of two to four hops after one or more facts were changed; the first of three wordings is asked",
+        lacks="passages: the facts of the changed chain are listed in sentences; in the file `answer` is the answer "
+        "before the edit, so the remembered one",
+        prepare=f"{_CODE}:mquake_rows",
+        passages="synthetic",
+    ),
+    "cub_counterfact": Release(
+        title="CUB, CounterFact part",
+        fields=FieldMap(
+            question="question",
+            context="conflict_context",
+            context_answer="target_new",
+            parametric_answer="target_true",
+            matching_context="matching_context",
+            irrelevant_context="irrelevant_context",
+            subject="subject",
+        ),
+        keys=(("context_type",), ("target_true",), ("target_new",), ("template",)),
+        citation="Hagström et al., 2025, CUB: Benchmarking Context Utilisation Techniques, arXiv:2505.16518",
+        licence="MIT",
+        source="hub: copenlu/cub-counterfact, one configuration for every model",
+        tests="facts that the model of the configuration remembers, with gold, edited and irrelevant contexts",
+        lacks="aliases; rows of one fact are put together, so that its gold and irrelevant contexts become the controls",
+        prepare=f"{_CODE}:cub_rows",
+        gather=f"{_CODE}:cub_facts",
+    ),
+    "cpi_unified": Release(
+        title="unified file of the replication of context-parametric inversion",
+        fields=FieldMap(
+            question="question",
+            context="context",
+            context_answer="counterfactual_answer",
+            parametric_answer="parametric_answer",
+            stratum="source",
+        ),
+        keys=(("question",), ("context",), ("counterfactual_answer",), ("parametric_answer",)),
+        citation="https://github.com/GIRIAYUSH/context-parametric-inversion-research, dataset/conflict_eval_unified.json",
+        licence="none stated",
+        source="the same address at 9d0ac43790147515c73db48e1e6a520161cf3fa5",
+        tests="the paper's capitals, world facts and biographies in one file",
+        lacks="aliases, controls",
+    ),
+}
+"""The releases by the name that ``format`` uses."""

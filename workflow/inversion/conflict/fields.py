@@ -1,0 +1,351 @@
+"""Conflict items from the rows of any file, by a map of paths: a user's own, or that of a public release."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from pkgutil import resolve_name
+from typing import Any
+
+from inversion.config.base import nearest
+from inversion.config.releases import RELEASES, FieldMap, Release
+from inversion.conflict.releases import NoConflict
+from inversion.conflict.values import answer_list, as_object, distinct, is_text, stands_in
+from inversion.instruct.rows import DataError, Row, read_rows
+from inversion.names import normalise
+from inversion.records.data import ConflictItem
+
+FIELDS = "fields"
+"""The format of files that are read by the study's own map alone."""
+REQUIRED = ("question", "context", "context_answer")
+"""Parts that every item has; the parametric answer is required of a study's own map."""
+_LONGEST_FIELD = 100_000
+"""Characters; a longer field is a fault of the file, and no model reads it."""
+_FAULTS_SHOWN = 3
+_COLUMNS_SHOWN = 12
+
+
+@dataclass(frozen=True)
+class ReadSet:
+    """What a set's source holds, before any rule removes an item."""
+
+    items: list[ConflictItem]
+    native: dict[str, dict[str, str]] = field(default_factory=dict)
+    """The source's own passages for controls: by item id, then by kind of control (``matching``, ``irrelevant``)."""
+    faults: list[str] = field(default_factory=list)
+    """The malformed rows that were left out, one line each with the row's number and what is wrong with it."""
+    left_out: list[str] = field(default_factory=list)
+    """The sound rows that hold no conflict or that ``where`` does not keep, likewise."""
+
+
+def read_mapped(
+    path: str | Path,
+    name: str,
+    format: str,
+    fields: FieldMap,
+    where: Mapping[str, Any],
+    max_bad_rows: float,
+) -> ReadSet:
+    """The items of the file ``path`` in the ``format`` of a release, or in that of the map ``fields`` alone.
+
+    A release's map is overridden, part by part, by ``fields``. Rows stay where the value at every path of ``where``
+    equals the value there, or one of those listed. Items have ids ``{name}-000001`` and on by row, with a second
+    number where a row gives several. Malformed rows are left out and named in the result; the same answer on both
+    sides is one of their faults. Aliases that both answers share tell nothing and are removed.
+
+    Raises :class:`~inversion.instruct.rows.DataError` in one line where the file has another format than named, a path
+    is in no row, no item is left, or more than the share ``max_bad_rows`` of the rows is malformed.
+    """
+    reader = _Reader(name, RELEASES.get(format), fields, where)
+    for row in reader.rows(path):
+        reader.take(row)
+    reader.refuse(path, format, max_bad_rows)
+    return ReadSet(reader.items, reader.native, reader.faults, reader.left_out)
+
+
+class _Reader:
+    """Takes the rows of one file, one by one, and remembers what became of each."""
+
+    def __init__(self, name: str, release: Release | None, fields: FieldMap, where: Mapping[str, Any]) -> None:
+        self.name, self.release, self.own = name, release, fields.named()
+        self.paths = {**(release.fields.named() if release else {}), **self.own}
+        self.where = {path: _values(wanted) for path, wanted in where.items()}
+        self.prepare = resolve_name(release.prepare) if release and release.prepare else None
+        self.items: list[ConflictItem] = []
+        self.native: dict[str, dict[str, str]] = {}
+        self.faults: list[str] = []
+        self.left_out: list[str] = []
+        self.count = 0
+        self.columns: dict[str, None] = {}
+        self.met: set[str] = set()
+        """The parts, and the paths of ``where``, that some row has."""
+
+    def rows(self, path: str | Path) -> Iterator[Row]:
+        """The rows of the file; of a release that spreads an item over rows, one per item."""
+        rows = read_rows(path)
+        return resolve_name(self.release.gather)(rows) if self.release and self.release.gather else rows
+
+    def take(self, row: Row) -> None:
+        """Adds the items of one row, or the reason why it has none."""
+        self.count += 1
+        self.columns.update(dict.fromkeys(row.value))
+        try:
+            if row.fault:
+                raise ValueError(row.fault)
+            if self.release:
+                _require_keys(row.value, self.release)
+            prepared: list[Mapping[str, Any]] = self.prepare(row.value) if self.prepare else [row.value]
+        except ValueError as error:
+            self._leave_out(row, error)
+            return
+        for number, one in enumerate(prepared, start=1):
+            try:
+                self._require_kept(one)
+                self._add(one, f"{self.name}-{row.number:06d}" + (f"-{number}" if len(prepared) > 1 else ""))
+            except ValueError as error:
+                self._leave_out(row, error)
+
+    def _leave_out(self, row: Row, reason: ValueError) -> None:
+        lines = self.left_out if isinstance(reason, NoConflict) else self.faults
+        lines.append(f"row {row.number}: {reason}")
+
+    def _require_kept(self, row: Mapping[str, Any]) -> None:
+        """Raises :class:`NoConflict` for a row that ``where`` does not keep."""
+        for path, wanted in self.where.items():
+            value = value_at(row, steps(path))
+            if value is not None:
+                self.met.add(path)
+            if _key(value) not in wanted:
+                raise NoConflict(f"{path!r} is {value!r}")
+
+    def _add(self, row: Mapping[str, Any], item_id: str) -> None:
+        values = {part: _first(row, paths) for part, paths in self.paths.items()}
+        self.met.update(part for part, value in values.items() if value is not None)
+        item, passages = _item(values, item_id, self.name)
+        self.items.append(item)
+        if passages:
+            self.native[item_id] = passages
+
+    def refuse(self, path: str | Path, format: str, max_bad_rows: float) -> None:
+        """Raises :class:`~inversion.instruct.rows.DataError` where the rows are not what the study says they are."""
+        if self.faults and not self.items:
+            _refuse_other_format(path, format, self.release, self.columns)
+        sought = {f"fields.{part}": (part, paths) for part, paths in self.own.items()}
+        sought |= {f"where.{where}": (where, (where,)) for where in self.where}
+        for key, (part, paths) in sought.items():
+            if part not in self.met and (key.startswith("where.") or self.items or self.faults):
+                raise DataError(
+                    f"{path}: sets.{self.name}.{key}: no row has {' or '.join(map(repr, paths))}"
+                    f"{nearest(paths[0], self.columns)}"
+                )
+        if len(self.faults) > max_bad_rows * self.count:
+            raise DataError(
+                f"{path}: {len(self.faults)} of {self.count} rows are malformed, above max_bad_rows = "
+                f"{max_bad_rows:g}: {'; '.join(self.faults[:_FAULTS_SHOWN])}"
+                f"{'; ...' if len(self.faults) > _FAULTS_SHOWN else ''}"
+            )
+        if not self.items:
+            reason = f" ({self.left_out[0]})" if self.left_out else ""
+            raise DataError(f"{path}: sets.{self.name} keeps none of {self.count} rows{reason}; correct `where`")
+
+
+# --- paths -----------------------------------------------------------------------------------------
+
+
+@functools.cache
+def steps(path: str) -> tuple[str | int, ...]:
+    """A path as keys and places in lists: ``positive[0]`` is ``("positive", 0)``."""
+    return tuple(int(place) if place else key for key, place in re.findall(r"([^.\[\]]+)|\[(-?\d+)\]", path))
+
+
+def value_at(row: Mapping[str, Any], path: Sequence[str | int]) -> Any:
+    """The value at a path; None where the row does not have it. Objects that a table holds as JSON text are opened."""
+    value: Any = row
+    for step in path:
+        value = as_object(value)
+        if isinstance(step, str):
+            value = value.get(step) if isinstance(value, Mapping) else None
+        else:
+            listed = isinstance(value, Sequence) and not isinstance(value, str)
+            value = value[step] if listed and -len(value) <= step < len(value) else None
+        if value is None:
+            return None
+    return value
+
+
+def _first(row: Mapping[str, Any], paths: Iterable[str]) -> Any:
+    """The value at the first of the paths that the row has; None where it has none of them."""
+    return next((value for path in paths if (value := value_at(row, steps(path))) is not None), None)
+
+
+def _values(wanted: Any) -> set[str]:
+    return {_key(value) for value in (wanted if isinstance(wanted, list | tuple) else (wanted,))}
+
+
+def _key(value: Any) -> str:
+    """A value as it is compared: CSV files know text only."""
+    return str(value).strip().casefold()
+
+
+# --- one item --------------------------------------------------------------------------------------
+
+
+def _item(values: Mapping[str, Any], item_id: str, name: str) -> tuple[ConflictItem, dict[str, str]]:
+    """The item of one row and its own passages for controls; raises :class:`ValueError` with what is wrong."""
+    question, context = (_passage(values.get(part), part) for part in ("question", "context"))
+    context_answers = _answers(values, "context")
+    # some releases do not say what a model remembers
+    parametric_answers = _answers(values, "parametric") if "parametric_answer" in values else []
+    context_answers, parametric_answers = _apart(context_answers, parametric_answers)
+    options = _options(values.get("options"))
+    if options:
+        listed = {normalise(option) for option in options}
+        for what, answers in (("context", context_answers), ("parametric", parametric_answers)):
+            if answers and not listed & set(map(normalise, answers)):
+                raise ValueError(f"the {what} answer {answers[0]!r} is none of the options {', '.join(options)}")
+    kind = "choice" if options else "yes_no" if _are_yes_no(context_answers, parametric_answers) else "open"
+    cluster, subject, stratum = (_label(values.get(part), part) for part in ("cluster", "subject", "stratum"))
+    item = ConflictItem(
+        item_id=item_id,
+        set=name,
+        role="conflict",
+        question=question,
+        context=context,
+        context_answers=context_answers,
+        parametric_answers=parametric_answers,
+        cluster=normalise(cluster) if cluster and normalise(cluster) else normalise(question),
+        stratum=stratum or name,
+        subject=subject,
+        kind=kind,
+        options=options,
+    )
+    return item, _native(values, item)
+
+
+def _native(values: Mapping[str, Any], item: ConflictItem) -> dict[str, str]:
+    """The row's own passages for controls: one that is there and fit to be one."""
+    passages = {}
+    matching, irrelevant = values.get("matching_context"), as_object(values.get("irrelevant_context"))
+    if is_text(matching) and item.parametric_answers:
+        passages["matching"] = str(matching).strip()
+    answers = (*item.context_answers, *item.parametric_answers)
+    for passage in irrelevant if isinstance(irrelevant, list) else [irrelevant]:
+        if is_text(passage) and not stands_in(answers, passage):
+            passages["irrelevant"] = passage.strip()
+            break
+    return passages
+
+
+def _passage(value: Any, part: str) -> str:
+    if value is None:
+        raise ValueError(f"{part} is missing")
+    if isinstance(value, list | dict):
+        raise ValueError(f"{part} is a list or an object, not text; name one of its places, as `key[0]` or `key.text`")
+    if not isinstance(value, str):
+        raise ValueError(f"{part} is no text but {type(value).__name__}")
+    if not value.strip():
+        raise ValueError(f"{part} is blank")
+    if len(value) > _LONGEST_FIELD:
+        raise ValueError(f"{part} has {len(value):,} characters, more than {_LONGEST_FIELD:,}; cut it or drop the row")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"{part} holds half a surrogate pair") from None
+    return value.strip()
+
+
+def _answers(values: Mapping[str, Any], side: str) -> list[str]:
+    answers = answer_list(values.get(f"{side}_answer"), f"{side}_answer")
+    aliases = as_object(values.get(f"{side}_aliases"))
+    if aliases is None or aliases == [] or aliases == "":
+        return answers
+    return distinct([*answers, *answer_list(aliases, f"{side}_aliases")])
+
+
+def _apart(context: list[str], parametric: list[str]) -> tuple[list[str], list[str]]:
+    """Both lists without the aliases that they share; raises where an answer itself is one of the other's names."""
+    names, others = (dict(zip(map(normalise, answers), answers, strict=True)) for answers in (context, parametric))
+    shared = names.keys() & others.keys()
+    if shared & {normalise(answers[0]) for answers in (context, parametric) if answers}:
+        raise ValueError(f"both answers are {names[min(shared)]!r}, which is no conflict")
+    return [a for n, a in names.items() if n not in shared], [a for n, a in others.items() if n not in shared]
+
+
+def _options(value: Any) -> list[str]:
+    """The texts of a question's options, in their order; empty where it has none."""
+    value = as_object(value)
+    if isinstance(value, Mapping):
+        value = value.get("text")
+    if value is None:
+        return []
+    if not isinstance(value, Sequence) or isinstance(value, str) or len(value) < 2:
+        raise ValueError("options is no list of two texts or more")
+    texts = [option.get("text") if isinstance(option, Mapping) else option for option in value]
+    if not all(map(is_text, texts)):
+        raise ValueError("options holds one that is no text")
+    return [str(text).strip() for text in texts]
+
+
+def _are_yes_no(*sides: list[str]) -> bool:
+    """Whether the preferred answers are yes on one side and no on the other."""
+    return {normalise(answers[0]) for answers in sides if answers} == {"yes", "no"}
+
+
+def _label(value: Any, part: str) -> str | None:
+    if value is None or value == "":
+        return None
+    if isinstance(value, list | dict):
+        value = str(value)
+    return str(value).strip()
+
+
+# --- formats ---------------------------------------------------------------------------------------
+
+
+def looks_like(columns: Iterable[str]) -> str | None:
+    """The name of the release whose keys ``columns`` has, the one with most keys first; None where there is none."""
+    there = set(columns)
+    fits = [name for name, release in RELEASES.items() if _has_keys(there, release)]
+    return max(fits, key=lambda name: len(RELEASES[name].keys), default=None)
+
+
+def _has_keys(columns: Iterable[str], release: Release) -> bool:
+    there = set(columns)
+    return all(there & set(spellings) for spellings in release.keys)
+
+
+def _require_keys(row: Mapping[str, Any], release: Release) -> None:
+    lacking = next((spellings for spellings in release.keys if not set(spellings) & set(row)), None)
+    if lacking:
+        raise ValueError(f"it lacks the key {' or '.join(map(repr, lacking))}")
+
+
+def _refuse_other_format(path: str | Path, format: str, release: Release | None, columns: Iterable[str]) -> None:
+    """Raises where the columns are not those of ``format``, or are those of a release that has a name."""
+    there = list(columns)
+    if release and _has_keys(there, release):
+        return
+    other = looks_like(there)
+    if release is None and other is None:
+        return
+    keys = f"the keys are {', '.join(there[:_COLUMNS_SHOWN])}{', ...' if len(there) > _COLUMNS_SHOWN else ''}"
+    hint = f"this looks like {RELEASES[other].title}: write `format: {other}`" if other else keys
+    what = f"of {release.title} (format {format})" if release else "that `fields` names"
+    raise DataError(f"{path}: no row has the keys {what}; {hint}")
+
+
+def refuse_release(path: str | Path, columns: Iterable[str]) -> None:
+    """Raises :class:`~inversion.instruct.rows.DataError` where ``columns`` are those of a release that has a name."""
+    other = looks_like(columns)
+    if other:
+        raise DataError(f"{path}: this looks like {RELEASES[other].title}: write `format: {other}`")
+
+
+def malformed_share(read: ReadSet) -> Iterator[str]:
+    """The lines that a log shows of rows that were left out."""
+    for what, lines in (("malformed", read.faults), ("without a conflict, or not kept by `where`", read.left_out)):
+        if lines:
+            yield f"{len(lines)} rows are {what} and left out: {'; '.join(lines[:_FAULTS_SHOWN])}"

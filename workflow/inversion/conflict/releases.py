@@ -1,0 +1,380 @@
+"""Rows of public releases, prepared for the maps of :data:`inversion.config.releases.RELEASES`.
+
+Every function takes one row in its release's own keys and returns the rows that the map reads: the same keys, with
+those added that the release only implies. They raise :class:`ValueError` for a malformed row and :class:`NoConflict`
+for a sound row that holds no conflict. The layouts are those of the files and loaders that each release's ``source``
+names.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from inversion.conflict.values import answer_list, as_object, is_text, stands_in
+from inversion.instruct.rows import Row
+from inversion.names import normalise
+
+Prepared = list[dict[str, Any]]
+
+
+class NoConflict(ValueError):
+    """A sound row without a conflict; the message says why. Such rows are left out, counted and no fault."""
+
+
+def nq_swap_rows(row: Mapping[str, Any]) -> Prepared:
+    """The row itself; alias substitutions, which exchange one name of an answer for another, are no conflicts."""
+    if row.get("substitution_type") == "alias":
+        raise NoConflict("the substitution is another name of the same answer")
+    return [dict(row)]
+
+
+def faitheval_rows(row: Mapping[str, Any]) -> Prepared:
+    """The row with ``answer`` as the text of the option that ``answerKey`` names.
+
+    Layout: ``choices`` is ``{"label": [...], "text": [...]}`` (on the hub), or the same as JSON text.
+    """
+    choices = as_object(row.get("choices"))
+    if not isinstance(choices, Mapping) or not {"label", "text"} <= set(choices):
+        raise ValueError("'choices' has no lists 'label' and 'text'")
+    labels, texts = [str(label) for label in choices["label"]], list(choices["text"])
+    key = str(row.get("answerKey"))
+    if key not in labels or len(labels) != len(texts):
+        raise ValueError(f"'answerKey' is {key!r}, which is none of the labels {', '.join(labels)}")
+    text = texts[labels.index(key)]
+    stated = row.get("answer")
+    # the release repeats either the letter or the text of the option
+    if is_text(stated) and normalise(stated) not in {normalise(text), normalise(key)}:
+        raise ValueError(f"'answer' is {stated!r}, but the option {key} is {text!r}")
+    return [{**row, "choices": choices, "answer": text}]
+
+
+def rgb_rows(row: Mapping[str, Any]) -> Prepared:
+    """The row with the one passage that names the false answer, and the true passage that it was made from.
+
+    Layout (data/en_fact.json): ``positive_wrong`` are the passages of ``positive`` with ``answer``, the true answer,
+    exchanged for ``fakeanswer``; not every one names it. ``answer`` is text, or a list of spellings within a list.
+    """
+    wrong, positive, negative = (as_object(row.get(key)) for key in ("positive_wrong", "positive", "negative"))
+    positive = positive or []
+    if not isinstance(wrong, Sequence) or isinstance(wrong, str) or not wrong:
+        raise ValueError("'positive_wrong' is no list of passages, or is empty")
+    fakes = answer_list(row.get("fakeanswer"), "'fakeanswer'")
+    place = next((i for i, passage in enumerate(wrong) if is_text(passage) and stands_in(fakes, passage)), 0)
+    true = positive[place] if place < len(positive) and len(positive) == len(wrong) else None
+    if true is None:
+        answers = answer_list(row.get("answer"), "'answer'")
+        true = next((passage for passage in positive if is_text(passage) and stands_in(answers, passage)), None)
+    return [{**row, "positive_wrong": wrong[place], "positive": true, "negative": negative}]
+
+
+def conflictqa_rows(row: Mapping[str, Any]) -> Prepared:
+    """The row with ``context_answers`` and ``parametric_answers``, the preferred form first.
+
+    Layout: ``memory_answer`` and ``counter_answer`` are sentences that answer the question; ``ground_truth`` lists the
+    names of the true answer (PopQA) or is ``["True"]`` or ``["False"]`` (StrategyQA), and belongs to whichever of
+    both sentences it stands in. For yes/no questions the preferred forms are ``Yes`` and ``No``. For others the
+    sentences come first, then what they do not share, then the names under ``ground_truth``.
+    """
+    memory, counter = (_sentence(row, key) for key in ("memory_answer", "counter_answer"))
+    truth = [str(name) for name in answer_list(row.get("ground_truth") or [memory], "'ground_truth'")]
+    if {normalise(name) for name in truth} <= {"true", "false", "yes", "no"}:
+        said = affirms(str(row.get("question")), counter, memory)
+        if said is None:
+            raise ValueError("neither of 'memory_answer' and 'counter_answer' can be told to be the yes or the no")
+        yes, no = ["Yes", "True"], ["No", "False"]
+        context, parametric = (yes, no) if said else (no, yes)
+        return [{**row, "context_answers": [*context, counter], "parametric_answers": [*parametric, memory]}]
+    short = differing_parts(counter, memory)
+    context, parametric = [counter, *short[:1]], [memory, *short[1:]]
+    names = [name for name in truth if name != memory]
+    if stands_in(names, counter) and not stands_in(names, memory):
+        context += names
+    elif stands_in(names, memory) and not stands_in(names, counter):
+        parametric += names
+    return [{**row, "context_answers": context, "parametric_answers": parametric}]
+
+
+def dynamicqa_rows(row: Mapping[str, Any]) -> Prepared:
+    """The row with both passages.
+
+    Layout (Data/*_final.csv): the passage has ``[ENTITY]`` in place of the answer (static, temporal), or ``obj``
+    itself (disputable, where answers carry the punctuation that follows them in the passage); ``possible_answers`` is
+    a JSON list of the names of ``obj``.
+    """
+    passage, old, new = (row.get(key) for key in ("context", "obj", "replace_name"))
+    if not (is_text(passage) and is_text(old) and is_text(new)):
+        raise ValueError("it lacks text under 'context', 'obj' or 'replace_name'")
+    place = "[ENTITY]" if "[ENTITY]" in passage else old
+    if place not in passage:
+        raise ValueError(f"'context' has neither [ENTITY] nor the answer {old!r}")
+    prepared = {
+        **row,
+        "conflict_context": passage.replace(place, new),
+        "matching_context": passage.replace(place, old),
+        "obj": old.strip(" ,.;:"),
+        "replace_name": new.strip(" ,.;:"),
+    }
+    # the disputable part has no relation, and its numbers of edits are not names
+    return [prepared]
+
+
+def clasheval_rows(row: Mapping[str, Any]) -> Prepared:
+    """The row itself; where the answer was not changed, there is no conflict."""
+    original, changed = row.get("answer_original"), row.get("answer_mod")
+    if original is not None and changed is not None and normalise(str(original)) == normalise(str(changed)):
+        raise NoConflict("the answer was not changed")
+    return [dict(row)]
+
+
+CONFLICT_TYPES = ("misinformation", "temporal", "semantic")
+"""ConflictBank's kinds of conflict, in the order of its items."""
+
+
+def conflictbank_rows(row: Mapping[str, Any]) -> Prepared:
+    """One row per kind of conflict that has evidence, with ``conflict_type`` and ``conflict_evidence``.
+
+    Layout (CB_qa): ``object`` is true, ``replaced_object`` false; ``options`` holds both, another object and
+    "uncertain"; the evidence of misinformation is spelled ``misinformation_conflict_evidence_evidence``.
+    """
+    evidence = {
+        kind: next((row[key] for key in (f"{name}_evidence", name) if is_text(row.get(key))), None)
+        for kind in CONFLICT_TYPES
+        for name in (f"{kind}_conflict_evidence",)
+    }
+    if not any(evidence.values()):
+        raise ValueError("it has no conflict evidence of any kind")
+    return [
+        {**row, "conflict_type": kind, "conflict_evidence": text} for kind, text in evidence.items() if text is not None
+    ]
+
+
+def wikicontradict_rows(row: Mapping[str, Any]) -> Prepared:
+    """Two rows: either passage with its answer, against the other passage's. ``side`` says which is shown."""
+    first, second = ((row.get(f"context{side}"), row.get(f"answer{side}")) for side in (1, 2))
+    return [
+        {
+            **row,
+            "side": side,
+            "context": shown[0],
+            "context_answer": shown[1],
+            "other_context": other[0],
+            "other_answer": other[1],
+        }
+        for side, shown, other in ((1, first, second), (2, second, first))
+    ]
+
+
+def counterfact_rows(row: Mapping[str, Any]) -> Prepared:
+    """The row with a sentence for either object, and its beginning as the question.
+
+    Layouts: ``requested_rewrite`` with ``prompt`` (``{}`` for the subject), ``subject``, ``target_new.str`` and
+    ``target_true.str``; or flat with ``prompt`` (the subject filled in), ``target_false`` and ``target_true``, which
+    begin with a space.
+    """
+    rewrite = as_object(row.get("requested_rewrite"))
+    if isinstance(rewrite, Mapping):
+        subject, relation = rewrite.get("subject"), rewrite.get("relation_id")
+        new, true = (_inner(rewrite.get(key), key) for key in ("target_new", "target_true"))
+        prompt = rewrite.get("prompt")
+        if not is_text(prompt) or not is_text(subject):
+            raise ValueError("'requested_rewrite' lacks 'prompt' or 'subject'")
+        start = prompt.replace("{}", subject)
+    else:
+        subject, relation = row.get("subject"), row.get("relation_id") or row.get("relation")
+        new, true = (_inner(row.get(key), key) for key in ("target_false", "target_true"))
+        start = row.get("prompt")
+        if not is_text(start):
+            raise ValueError("'prompt' is missing")
+    start = start.strip()
+    return [
+        {
+            **row,
+            "question": start,
+            "target_new": new,
+            "target_true": true,
+            "conflict_context": f"{start} {new}.",
+            "matching_context": f"{start} {true}.",
+            "subject": subject,
+            "relation_id": relation,
+            "cluster": f"{subject} {relation}" if subject and relation else start,
+        }
+    ]
+
+
+def mquake_rows(row: Mapping[str, Any]) -> Prepared:
+    """The row with both chains of facts as sentences, and the original chain as ``orig_chain``.
+
+    Layout: ``single_hops`` and ``new_single_hops`` are lists of ``cloze`` and ``answer`` (with ``question`` and
+    ``answer_alias``); ``requested_rewrite`` lists the edits, with the prompts of CounterFact.
+    """
+    old, new = ([_hop(hop) for hop in as_object(row.get(key)) or []] for key in ("single_hops", "new_single_hops"))
+    if not new:
+        edits = as_object(row.get("requested_rewrite"))
+        if not isinstance(edits, Sequence) or not edits:
+            raise ValueError("it has neither 'new_single_hops' nor 'requested_rewrite'")
+        new, old = (
+            [_edit(edit, target) for edit in edits if isinstance(edit, Mapping)]
+            for target in ("target_new", "target_true")
+        )
+    chain = as_object(row.get("orig_triples_labeled")) or (as_object(row.get("orig")) or {}).get("triples_labeled")
+    return [
+        {
+            **row,
+            "conflict_context": " ".join(new),
+            "matching_context": " ".join(old) or None,
+            "orig_chain": json.dumps(chain, ensure_ascii=False) if chain else " ".join(old) or None,
+        }
+    ]
+
+
+def cub_facts(rows: Iterable[Row]) -> Iterator[Row]:
+    """One row per fact of CUB's CounterFact part: its edited row, with the contexts of its gold and irrelevant rows.
+
+    Layout: three rows for a fact, told apart by ``context_type`` (``gold``, ``edited``, ``irrelevant``); ``template``
+    and ``template_w_context`` have ``<subject>`` and ``<target>`` to be filled in.
+    """
+    edited: dict[tuple[str, str, str], Row] = {}
+    others: dict[tuple[str, str, str], dict[str, str]] = {}
+    for row in rows:
+        if row.fault:
+            yield row
+            continue
+        fact = tuple(str(row.value.get(key)) for key in ("subject", "template", "target_true"))
+        key = (fact[0], fact[1], fact[2])
+        kind = row.value.get("context_type")
+        if kind == "edited":
+            edited.setdefault(key, row)
+        elif kind in ("gold", "irrelevant"):
+            others.setdefault(key, {}).setdefault(str(kind), _cub_context(row.value))
+    for key, row in edited.items():
+        passages = others.get(key, {})
+        yield row._replace(
+            value={
+                **row.value,
+                "matching_context": passages.get("gold"),
+                "irrelevant_context": passages.get("irrelevant"),
+            }
+        )
+
+
+def cub_rows(row: Mapping[str, Any]) -> Prepared:
+    """An edited row of CUB with its templates filled in."""
+    return [
+        {
+            **row,
+            "question": _cub_filled(row, "template"),
+            "conflict_context": _cub_context(row),
+            "target_new": _stripped(row.get("target_new")),
+            "target_true": _stripped(row.get("target_true")),
+        }
+    ]
+
+
+# --- yes or no -------------------------------------------------------------------------------------
+
+_NEGATION = re.compile(
+    r"\b(?:not|never|no|none|neither|nor|cannot|nobody|nothing|unable|unlikely|impossible)\b|n't\b", re.IGNORECASE
+)
+
+
+def affirms(question: str, statement: str, rival: str) -> bool | None:
+    """Whether ``statement`` answers a yes/no question with yes, and ``rival``, its opposite, with no.
+
+    Where one of both is negated and the other is not, that decides. Otherwise ("Would a dog respond before a seal?")
+    the one with the longer run of the question's words in their order affirms it; None where they are alike.
+    """
+    negated, rival_negated, asked = (bool(_NEGATION.search(text)) for text in (statement, rival, question))
+    if negated != rival_negated:
+        return negated == asked
+    words = normalise(question).split()
+    shared, rival_shared = (_common_length(words, normalise(text).split()) for text in (statement, rival))
+    return None if shared == rival_shared else shared > rival_shared
+
+
+def _common_length(first: Sequence[str], second: Sequence[str]) -> int:
+    """The length of the longest common subsequence."""
+    row = [0] * (len(second) + 1)
+    for word in first:
+        previous = 0
+        for place, other in enumerate(second, start=1):
+            previous, row[place] = row[place], previous + 1 if word == other else max(row[place], row[place - 1])
+    return row[-1]
+
+
+_LONGEST_PART = 8
+"""Words; two sentences that differ in more of them are not two fillings of one sentence."""
+
+
+def differing_parts(first: str, second: str) -> list[str]:
+    """What two sentences of one form do not share: "professional photographer" and "politician".
+
+    Empty where the sentences share neither beginning nor end, or where a part would be empty or longer than a name.
+    """
+    one, other = first.split(), second.split()
+    start = 0
+    while start < min(len(one), len(other)) and normalise(one[start]) == normalise(other[start]):
+        start += 1
+    end = 0
+    while end < min(len(one), len(other)) - start and normalise(one[-1 - end]) == normalise(other[-1 - end]):
+        end += 1
+    if start + end == 0:
+        return []
+    parts = [
+        re.sub(r"^(?:an?|the) ", "", " ".join(words[start : len(words) - end]).strip(" .,;:!?\"'"))
+        for words in (one, other)
+    ]
+    return parts if all(part and len(part.split()) <= _LONGEST_PART for part in parts) else []
+
+
+def _sentence(row: Mapping[str, Any], key: str) -> str:
+    value = row.get(key)
+    if not is_text(value):
+        raise ValueError(f"{key!r} is missing or blank")
+    return str(value).strip()
+
+
+def _inner(value: Any, key: str) -> str:
+    """The text of a target, which may stand under ``str``; without the space that it may begin with."""
+    value = as_object(value)
+    text = value.get("str") if isinstance(value, Mapping) else value
+    if not is_text(text):
+        raise ValueError(f"{key!r} holds no text")
+    return str(text).strip()
+
+
+def _hop(hop: Any) -> str:
+    if not isinstance(hop, Mapping) or not is_text(hop.get("cloze")) or not is_text(hop.get("answer")):
+        raise ValueError("a hop lacks 'cloze' or 'answer'")
+    return f"{hop['cloze'].strip()} {hop['answer'].strip()}."
+
+
+def _edit(edit: Mapping[str, Any], target: str) -> str:
+    prompt, subject = edit.get("prompt"), edit.get("subject")
+    if not is_text(prompt) or not is_text(subject):
+        raise ValueError("an edit lacks 'prompt' or 'subject'")
+    return f"{str(prompt).replace('{}', str(subject)).strip()} {_inner(edit.get(target), target)}."
+
+
+def _stripped(value: Any) -> Any:
+    return value.strip() if isinstance(value, str) else value
+
+
+def _cub_filled(row: Mapping[str, Any], key: str, target: str = "") -> str:
+    """The template under ``key`` with subject and target filled in."""
+    template, subject = row.get(key), row.get("subject")
+    if not is_text(template) or not is_text(subject):
+        raise ValueError(f"it lacks text under {key!r} or 'subject'")
+    text = str(template).replace("<subject-w-space>", f"{str(subject).strip()} ").replace("<subject>", str(subject))
+    return " ".join(text.replace("<target>", target).split())
+
+
+def _cub_context(row: Mapping[str, Any]) -> str:
+    """The context of a row, without the question that the template with context may end in."""
+    if is_text(row.get("context")):
+        return str(row["context"]).strip()
+    target = row.get("target_true") if row.get("context_type") == "gold" else row.get("target_new")
+    text = _cub_filled(row, "template_w_context", str(target or "").strip())
+    return text.removesuffix(_cub_filled(row, "template")).strip()

@@ -1,0 +1,105 @@
+"""Values of rows as texts: what is read out of JSON, CSV and Parquet alike."""
+
+from __future__ import annotations
+
+import ast
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from inversion.names import normalise
+
+
+_KINDS = {
+    "dict": "an object",
+    "NoneType": "null",
+    "str": "text",
+    "int": "a number",
+    "float": "a number",
+    "bool": "true or false",
+}
+
+
+def is_text(value: Any) -> bool:
+    """Whether ``value`` is text with more in it than white space."""
+    return isinstance(value, str) and bool(value.strip())
+
+
+def as_object(value: Any) -> Any:
+    """``value``; where it is the JSON (or Python source) of a list or an object, as CSV files hold it, that."""
+    if not isinstance(value, str) or value.strip()[:1] not in ("[", "{"):
+        return value
+    for parse in (json.loads, ast.literal_eval):
+        try:
+            parsed = parse(value.strip())
+        except (ValueError, SyntaxError, RecursionError, MemoryError):
+            continue
+        if isinstance(parsed, list | dict | tuple):
+            return parsed
+    return value
+
+
+def answer_list(value: Any, what: str) -> list[str]:
+    """The texts of an answer: of a text or number the one, of a list (in lists) all, each once.
+
+    Raises :class:`ValueError`, naming it ``what``, where there is none, or where texts stand next to other types.
+    """
+    value = as_object(value)
+    if value is None:
+        raise ValueError(f"{what} is missing")
+    if isinstance(value, Mapping) or not isinstance(value, str | bool | int | float | Sequence):
+        raise ValueError(f"{what} holds {_kind(value)}, where text or a list of texts belongs")
+    leaves = list(_leaves(value))
+    if not leaves:
+        raise ValueError(f"{what} is an empty list")
+    kinds = {_kind(leaf) for leaf in leaves}
+    if len(kinds) > 1:
+        raise ValueError(f"{what} mixes types: {', '.join(sorted(kinds))}")
+    if not kinds <= {"text", "a number", "true or false"}:
+        raise ValueError(f"{what} lists {kinds.pop()}, where texts belong")
+    texts = [_text(leaf).strip() for leaf in leaves]
+    if not all(map(normalise, texts)):
+        raise ValueError(f"{what} has no word in it" if len(texts) == 1 else f"{what} has an answer without a word")
+    for text in texts:
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise ValueError(f"{what} holds half a surrogate pair") from None
+    return distinct(texts)
+
+
+def distinct(answers: Iterable[str]) -> list[str]:
+    """The answers without those that are an earlier one but for case, spaces and punctuation."""
+    first: dict[str, str] = {}
+    for answer in answers:
+        first.setdefault(normalise(answer), answer)
+    return list(first.values())
+
+
+def stands_in(answers: Iterable[str], text: str) -> bool:
+    """Whether any answer stands in ``text`` in whole words; case, spaces and punctuation make no difference."""
+    words = f" {normalise(text)} "
+    return any(words_of.strip() and words_of in words for words_of in (f" {normalise(answer)} " for answer in answers))
+
+
+def _leaves(value: Any) -> Iterable[Any]:
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        for inner in value:
+            yield from _leaves(inner)
+    else:
+        yield value
+
+
+def _text(leaf: Any) -> str:
+    if isinstance(leaf, bool):
+        return "Yes" if leaf else "No"
+    if isinstance(leaf, float):
+        if not math.isfinite(leaf):
+            raise ValueError(f"it holds the number {leaf}, which is no answer")
+        return str(int(leaf)) if leaf == int(leaf) else repr(leaf)
+    return str(leaf)
+
+
+def _kind(value: Any) -> str:
+    return _KINDS.get(type(value).__name__, type(value).__name__)
