@@ -805,5 +805,5 @@ def test_a_set_says_whether_its_knowledge_is_asked_and_what_it_reads(values, ask
 
 
 def test_an_unknown_format_is_refused_with_the_formats_that_there_are():
-    with pytest.raises(ValidationError, match="'release' or 'memo_trap'"):
+    with pytest.raises(ValidationError, match="'release', 'memo_trap', 'fields', 'confiqa'"):
         FileSet(source="file", path="a.json", format="releases")

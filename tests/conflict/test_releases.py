@@ -1,8 +1,7 @@
-"""Every named release, on invented rows in its exact keys: answers, aliases, controls and clusters as its readers say."""
+"""Every named release, on invented rows in its exact keys: answers, aliases, controls and clusters."""
 
 import csv
 import json
-from pathlib import Path
 from pkgutil import resolve_name
 
 import polars as pl
@@ -320,7 +319,9 @@ def test_own_matching_contexts_name_the_remembered_answer(layout, tmp_path):
         assert item.context_answers[-1] not in found.native[item.item_id]["matching"]
 
 
-@pytest.mark.parametrize(("layout", "passage"), [("rgb", "It rained on Monday."), ("cub_counterfact", "Ann Tolm plays the harp.")])
+@pytest.mark.parametrize(
+    ("layout", "passage"), [("rgb", "It rained on Monday."), ("cub_counterfact", "Ann Tolm plays the harp.")]
+)
 def test_own_irrelevant_contexts_name_no_answer(layout, passage, tmp_path):
     found = read(layout, tmp_path / "rows.jsonl")
     assert [found.native[item.item_id]["irrelevant"] for item in found.items] == [passage] * 3
@@ -356,7 +357,9 @@ def test_formats_of_files_make_no_difference(layout, kind, tmp_path):
         with open(path, "w", newline="") as handle:
             writer = csv.DictWriter(handle, list(rows[0]))
             writer.writeheader()
-            cells = [{key: value if isinstance(value, str) else json.dumps(value) for key, value in r.items()} for r in rows]
+            cells = [
+                {key: value if isinstance(value, str) else json.dumps(value) for key, value in r.items()} for r in rows
+            ]
             writer.writerows(cells)
     expected = read(layout, tmp_path / "rows.jsonl")
     found = read_mapped(path, "s", layout.split(",")[0], FieldMap(), {}, 0.0)
@@ -408,8 +411,18 @@ def test_conflictqa_keeps_sentences_first_and_the_names_of_the_truth_with_their_
     [
         ("Can a Veyran fly?", "A Veyran cannot fly.", "A Veyran can fly.", "Yes"),
         ("Can a Veyran fly?", "A Veyran can fly.", "A Veyran can not fly.", "No"),
-        ("Would a lark wake before a Zorv?", "A lark would wake before a Zorv.", "A Zorv would wake before a lark.", "No"),
-        ("Would a lark wake before a Zorv?", "A Zorv would wake before a lark.", "A lark would wake before a Zorv.", "Yes"),
+        (
+            "Would a lark wake before a Zorv?",
+            "A lark would wake before a Zorv.",
+            "A Zorv would wake before a lark.",
+            "No",
+        ),
+        (
+            "Would a lark wake before a Zorv?",
+            "A Zorv would wake before a lark.",
+            "A lark would wake before a Zorv.",
+            "Yes",
+        ),
     ],
 )
 def test_strategyqa_has_a_polarity(question, memory, counter, context, tmp_path):
@@ -500,6 +513,3 @@ def test_every_record_says_what_it_is():
     for release in RELEASES.values():
         assert all((release.title, release.citation, release.licence, release.source, release.tests, release.lacks))
         assert release.passages in ("native", "synthetic")
-
-
-REPOSITORY = Path(__file__).parents[2]

@@ -32,10 +32,8 @@ rule prepare_set:
     conda:
         "../../envs/inversion.yaml"
     params:
-        spec=lambda w: as_json(STUDY.sets[w.set].located(in_host(FETCHED))),
-        excluded=lambda w: {
-            name: as_json(STUDY.sets[name].located(in_host(FETCHED))) for name in STUDY.sets[w.set].excluded
-        },
+        spec=lambda w: as_json(set_source(w.set)),
+        excluded=lambda w: {name: as_json(set_source(name)) for name in STUDY.sets[w.set].excluded},
         world=lambda w: world_of(STUDY.sets[w.set]),
         version=lambda w: items_version(w.set),
         code=lambda w: code_of("prepare_set", *readers(w.set, *STUDY.sets[w.set].excluded)),
@@ -54,7 +52,7 @@ rule audit_sets:
     conda:
         "../../envs/inversion.yaml"
     params:
-        sets=lambda w: {name: as_json(spec.located(in_host(FETCHED))) for name, spec in STUDY.sets.items()},
+        sets=lambda w: {name: as_json(set_source(name)) for name in STUDY.sets},
         questions=[name for name, spec in STUDY.sets.items() if spec.question_data is not None],
         world=lambda w: next(filter(None, map(world_of, STUDY.sets.values())), ""),
         version=items_version(*STUDY.sets),

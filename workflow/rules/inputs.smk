@@ -42,9 +42,21 @@ def model_files(wildcards):
     return {"files": list(dict.fromkeys(files))} if files else {}
 
 
+def fetched_set(name):
+    """Where the rows of a conflict set of the hub are downloaded to."""
+    return f"results/data/raw/sets/{name}.parquet"
+
+
+def set_source(name):
+    """A conflict set as a script reads it: from a file of the user's or a downloaded one, or generated."""
+    spec = STUDY.sets[name]
+    return spec.in_file(in_host(fetched_set(name))) if spec.fetched else spec.located(in_host(FETCHED))
+
+
 def source_files(*names):
     """The files that conflict sets are read from."""
-    return [path for name in names for path in files_of(STUDY.sets[name])]
+    sets = [(name, STUDY.sets[name]) for name in names]
+    return [path for name, spec in sets for path in ([fetched_set(name)] if spec.fetched else files_of(spec))]
 
 
 def readers(*names):

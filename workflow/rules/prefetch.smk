@@ -32,6 +32,23 @@ rule prefetch_dataset:
         "../scripts/prefetch_dataset.py"
 
 
+rule prefetch_set:
+    output:
+        rows="results/data/raw/sets/{set}.parquet",
+    log:
+        "results/logs/prefetch_set/{set}.log",
+    localrule: True
+    conda:
+        "../../envs/inversion.yaml"
+    params:
+        id=lambda w: STUDY.sets[w.set].id,
+        revision=lambda w: STUDY.sets[w.set].revision,
+        name=lambda w: STUDY.sets[w.set].name,
+        split=lambda w: STUDY.sets[w.set].split,
+    script:
+        "../scripts/prefetch_dataset.py"
+
+
 rule prefetch_benchmark:
     output:
         questions="results/data/benchmarks/{benchmark}.json",

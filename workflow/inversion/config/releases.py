@@ -268,8 +268,8 @@ RELEASES = {
         "WikiContradict_dataset_v1_rag_qa.csv "
         "(SHA-256 cef10054f8aad3e36bca95a0873c2cbb0de8ab4d7b716cadacc5da7aa179ff2b)",
         tests="real contradictions between two passages of Wikipedia; an item for either passage, one cluster",
-        lacks="a remembered answer: the other passage's answer stands in its place, and which of both a model remembers "
-        "is for the knowledge filter to say; aliases",
+        lacks="a remembered answer: the other passage's answer stands in its place, and which of both a model "
+        "remembers is for the knowledge filter to say; aliases",
         prepare=f"{_CODE}:wikicontradict_rows",
     ),
     "counterfact": Release(
@@ -310,7 +310,7 @@ RELEASES = {
         citation="Zhong et al., EMNLP 2023, MQuAKE, arXiv:2305.14795",
         licence="MIT",
         source="https://github.com/princeton-nlp/MQuAKE, folder datasets",
-        tests="questions of two to four hops after one or more facts were changed; the first of three wordings is asked",
+        tests="questions of two to four hops after facts were changed; the first of three wordings is asked",
         lacks="passages: the facts of the changed chain are listed in sentences; in the file `answer` is the answer "
         "before the edit, so the remembered one",
         prepare=f"{_CODE}:mquake_rows",
@@ -332,7 +332,7 @@ RELEASES = {
         licence="MIT",
         source="hub: copenlu/cub-counterfact, one configuration for every model",
         tests="facts that the model of the configuration remembers, with gold, edited and irrelevant contexts",
-        lacks="aliases; rows of one fact are put together, so that its gold and irrelevant contexts become the controls",
+        lacks="aliases; rows of one fact are put together, and its gold and irrelevant contexts become the controls",
         prepare=f"{_CODE}:cub_rows",
         gather=f"{_CODE}:cub_facts",
     ),
@@ -346,9 +346,9 @@ RELEASES = {
             stratum="source",
         ),
         keys=(("question",), ("context",), ("counterfactual_answer",), ("parametric_answer",)),
-        citation="https://github.com/GIRIAYUSH/context-parametric-inversion-research, dataset/conflict_eval_unified.json",
+        citation="https://github.com/GIRIAYUSH/context-parametric-inversion-research",
         licence="none stated",
-        source="the same address at 9d0ac43790147515c73db48e1e6a520161cf3fa5",
+        source="the same address at 9d0ac43790147515c73db48e1e6a520161cf3fa5, dataset/conflict_eval_unified.json",
         tests="the paper's capitals, world facts and biographies in one file",
         lacks="aliases, controls",
     ),

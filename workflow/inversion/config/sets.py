@@ -6,10 +6,22 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from inversion.config.base import FileSource, Name, NonNegativeInt, OneOf, PositiveInt, Source
+from inversion.config.base import (
+    FileSource,
+    Fraction,
+    Name,
+    NonNegativeInt,
+    OneOf,
+    PositiveInt,
+    Source,
+    commit,
+    hub_id,
+    nearest,
+)
 from inversion.config.datasets import Passages
+from inversion.config.releases import RELEASES, FieldMap, RowPath
 
 Control = Literal["matching", "irrelevant", "no_context"]
 """A kind of controls beside a conflict set."""
@@ -84,25 +96,45 @@ class SetFormat:
     :class:`~inversion.records.data.ConflictItem`."""
     conflicts_in: str | None = None
     """What the conflicts stand in, as errors say it, where that is not a context."""
+    mapped: bool = False
+    """Whether rows are read by a map, so that ``fields``, ``where`` and ``max_bad_rows`` have a meaning. The reader is
+    then :func:`inversion.conflict.fields.read_mapped`."""
 
 
+_MAPPED = SetFormat("inversion.conflict.fields:read_mapped", mapped=True)
 SET_FORMATS = {
     "release": SetFormat("inversion.conflict.files:release_items"),
     "memo_trap": SetFormat(
         "inversion.conflict.memo_trap:memo_trap_items",
         conflicts_in="the conflicts of proverbs stand in the instruction",
     ),
+    "fields": _MAPPED,
+    **dict.fromkeys(RELEASES, _MAPPED),
 }
-"""The formats by the name that the configuration uses."""
+"""The formats by the name that the configuration uses; those of public releases are in
+:data:`~inversion.config.releases.RELEASES`."""
+
+Scalar = str | bool | int | float
+OWN_MAP = ("question", "context", "context_answer", "parametric_answer")
+"""What a study's own map must name."""
 
 
-class FileSet(FileSource, SetSource):
-    """A conflict set in a file."""
+class MappedSource(SetSource):
+    """A conflict set whose items are read from rows."""
 
     format: Annotated[str, OneOf(SET_FORMATS)] = "release"
-    """``release``, as the paper's own: JSON or JSON Lines with the keys ``context``, ``question``, ``answer`` and
-    ``memory_answer`` or ``parametric_answer``. ``memo_trap``: its proverbs (CF_Quotes) as CSV with the columns
-    ``prompt``, ``classes`` and ``answer_index``, to be ended in a word that is asked for."""
+    """What the rows hold. ``fields``: what the map under ``fields`` says. The name of a public release (docs/sets.md
+    lists them): its own keys. ``release``: those of the paper's own files, ``context``, ``question``, ``answer`` and
+    ``memory_answer`` or ``parametric_answer``. ``memo_trap``: its proverbs (CF_Quotes), with the columns ``prompt``,
+    ``classes`` and ``answer_index``, to be ended in a word that is asked for."""
+    fields: FieldMap = FieldMap()
+    """Where in a row the parts of an item are. For ``format: fields`` it must name question, context, context_answer
+    and parametric_answer; for a public release it replaces single parts of the release's own map."""
+    where: dict[RowPath, Scalar | tuple[Scalar, ...]] = Field(default={})
+    """Keeps the rows that have this value, or one of these values, at each path."""
+    max_bad_rows: Fraction = 0.02
+    """Share of malformed rows above which the run stops; fewer are left out, counted in the audit and named in the
+    log. In the formats ``release`` and ``memo_trap`` every row must be sound."""
     exclude: tuple[Name, ...] = ()
     """Other sets whose items are left out here (the release's world facts hold all capitals again)."""
     limit: PositiveInt | None = None
@@ -128,6 +160,43 @@ class FileSet(FileSource, SetSource):
         if place := SET_FORMATS[self.format].conflicts_in:
             self._refuse_controls(place, ("irrelevant", "no_context"))
         return self
+
+    @model_validator(mode="after")
+    def _map(self) -> Self:
+        named = self.fields.named()
+        if self.format == "fields":
+            lacking = next((part for part in OWN_MAP if part not in named), None)
+            if lacking:
+                raise ValueError(f"`format: fields` needs fields.{lacking}: the path to it in a row")
+        elif not SET_FORMATS[self.format].mapped and (named or self.where):
+            key = "fields" if named else "where"
+            mapped = [name for name, known in SET_FORMATS.items() if known.mapped]
+            raise ValueError(f"`{key}` has no meaning in the format {self.format!r}{nearest('fields', mapped)}")
+        return self
+
+
+class FileSet(FileSource, MappedSource):
+    """A conflict set in a file: JSON, JSON Lines, CSV, TSV or Parquet, by the end of its name."""
+
+
+class HubSet(MappedSource):
+    """A conflict set on the Hugging Face hub, fetched once by a rule with network."""
+
+    fetched: ClassVar[bool] = True
+    source: Literal["hub"]
+    id: Annotated[str, AfterValidator(hub_id)]
+    """The repository, as in ``pminervini/NQ-Swap``."""
+    revision: Annotated[str, AfterValidator(commit)]
+    """The commit, all 40 hexadecimal digits (on the hub under "Files", "History"): branches and tags move."""
+    name: str | None = None
+    """The configuration within the repository, where it has several."""
+    split: str = "train"
+    """The split, slices allowed, as in ``test[:1000]``."""
+
+    def in_file(self, path: str) -> FileSet:
+        """The same set, read from the file ``path`` with its fetched rows."""
+        shared = {key: getattr(self, key) for key in MappedSource.model_fields}
+        return FileSet(source="file", path=path, **shared)
 
 
 class SubstitutionSet(SetSource):
@@ -172,4 +241,4 @@ class FactSet(SetSource):
     once."""
 
 
-ConflictSet = Annotated[WorldSet | FileSet | SubstitutionSet | FactSet, Field(discriminator="source")]
+ConflictSet = Annotated[WorldSet | FileSet | HubSet | SubstitutionSet | FactSet, Field(discriminator="source")]

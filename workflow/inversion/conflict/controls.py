@@ -4,8 +4,9 @@ the point, or none. A model that always copies, or never does, cannot win on all
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 
 import numpy as np
 
@@ -19,8 +20,16 @@ _SEED = 0
 _PROVERB = re.compile(r'(?<=ends in the word ")[^"]+(?=")')
 
 
-def control_items(items: Sequence[ConflictItem], kinds: Iterable[Control]) -> list[ConflictItem]:
+def control_items(
+    items: Sequence[ConflictItem],
+    kinds: Iterable[Control],
+    native: Mapping[str, Mapping[str, str]] = MappingProxyType({}),
+    passages: str = "native",
+) -> list[ConflictItem]:
     """The controls of the conflict ``items``, kind by kind, each in the order of its items.
+
+    Passages that the set's source brings (``native``, by item id and kind) come first; items that have none get one of
+    ours, as described below. The field ``control`` of a control says which (``passages`` names the first).
 
     A control has the item's id and cluster, so that they pair, the role ``control``, and the set ``{set}+{kind}``:
 
@@ -29,25 +38,31 @@ def control_items(items: Sequence[ConflictItem], kinds: Iterable[Control]) -> li
       subject (where none is known, no capitalised word of the question);
     - ``no_context``: no passage.
 
-    The right answer is the parametric one; only matching controls have a context answer, which is the same. An
-    item for which there is no such passage has no such control (the audit counts them).
+    The right answer is the parametric one, so items without have no controls; only matching controls have a context
+    answer, which is the same. An item for which there is no such passage has no such control (the audit counts them).
     """
-    conflicts = [item for item in items if item.role == "conflict"]
-    passages = list(dict.fromkeys(item.context for item in conflicts if item.context))
-    folded = [fold(passage) for passage in passages]
+    conflicts = [item for item in items if item.role == "conflict" and item.parametric_answers]
+    others = list(dict.fromkeys(item.context for item in conflicts if item.context))
+    folded = [fold(passage) for passage in others]
     rng = np.random.default_rng(_SEED)
     controls = []
     for kind in dict.fromkeys(kinds):
         for item in conflicts:
-            if kind == "matching":
-                control = matching_item(item)
-            elif kind == "irrelevant":
-                place = _foreign(item, folded, rng)
-                control = None if place is None else _alone(item, passages[place])
+            origin: str | None = passages
+            own = native.get(item.item_id, {}).get(kind)
+            control: ConflictItem | None
+            if kind == "no_context":
+                control, origin = _alone(item, None), None
+            elif own is not None:
+                right = item.parametric_answers if kind == "matching" else []
+                control = replace(item, context=own, context_answers=list(right))
             else:
-                control = _alone(item, None)
+                origin = "synthetic"
+                place = _foreign(item, folded, rng) if kind == "irrelevant" else None
+                other = None if place is None else _alone(item, others[place])
+                control = matching_item(item) if kind == "matching" else other
             if control is not None:
-                controls.append(replace(control, set=control_set(item.set, kind), role="control"))
+                controls.append(replace(control, set=control_set(item.set, kind), role="control", control=origin))
     return controls
 
 
@@ -60,6 +75,8 @@ def matching_item(item: ConflictItem) -> ConflictItem | None:
     would be about something else), or where a part of a person's name would stay behind.
     """
     right = list(item.parametric_answers)
+    if not right or item.kind == "yes_no":  # a yes or no is nowhere in a passage to be exchanged
+        return None
     if item.context is None:
         question = _PROVERB.sub(lambda _: right[0], item.question)
         return None if question == item.question else replace(item, question=question, context_answers=right)

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from pkgutil import resolve_name
+from types import MappingProxyType
 from typing import Any
 
 from inversion.config.base import nearest
@@ -28,6 +29,9 @@ _FAULTS_SHOWN = 3
 _COLUMNS_SHOWN = 12
 
 
+NO_FIELDS = FieldMap()
+
+
 @dataclass(frozen=True)
 class ReadSet:
     """What a set's source holds, before any rule removes an item."""
@@ -39,15 +43,26 @@ class ReadSet:
     """The malformed rows that were left out, one line each with the row's number and what is wrong with it."""
     left_out: list[str] = field(default_factory=list)
     """The sound rows that hold no conflict or that ``where`` does not keep, likewise."""
+    rows: int = 0
+    """Rows of the file; 0 where the items come from no file."""
+    passages: str = "native"
+    """Where the passages under ``native`` come from: ``native`` or ``synthetic`` (written from a release's facts)."""
+
+    def log_lines(self) -> Iterator[str]:
+        """What a log says of rows that were left out."""
+        kinds = (("malformed", self.faults), ("without a conflict, or not kept by `where`", self.left_out))
+        for what, lines in kinds:
+            if lines:
+                yield f"{len(lines)} of {self.rows} rows are {what}: {'; '.join(lines[:_FAULTS_SHOWN])}"
 
 
 def read_mapped(
     path: str | Path,
     name: str,
     format: str,
-    fields: FieldMap,
-    where: Mapping[str, Any],
-    max_bad_rows: float,
+    fields: FieldMap = NO_FIELDS,
+    where: Mapping[str, Any] = MappingProxyType({}),
+    max_bad_rows: float = 0.0,
 ) -> ReadSet:
     """The items of the file ``path`` in the ``format`` of a release, or in that of the map ``fields`` alone.
 
@@ -63,7 +78,8 @@ def read_mapped(
     for row in reader.rows(path):
         reader.take(row)
     reader.refuse(path, format, max_bad_rows)
-    return ReadSet(reader.items, reader.native, reader.faults, reader.left_out)
+    origin = reader.release.passages if reader.release else "native"
+    return ReadSet(reader.items, reader.native, reader.faults, reader.left_out, reader.count, origin)
 
 
 class _Reader:
@@ -342,10 +358,3 @@ def refuse_release(path: str | Path, columns: Iterable[str]) -> None:
     other = looks_like(columns)
     if other:
         raise DataError(f"{path}: this looks like {RELEASES[other].title}: write `format: {other}`")
-
-
-def malformed_share(read: ReadSet) -> Iterator[str]:
-    """The lines that a log shows of rows that were left out."""
-    for what, lines in (("malformed", read.faults), ("without a conflict, or not kept by `where`", read.left_out)):
-        if lines:
-            yield f"{len(lines)} rows are {what} and left out: {'; '.join(lines[:_FAULTS_SHOWN])}"

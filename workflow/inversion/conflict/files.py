@@ -7,6 +7,7 @@ every rule did.
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -15,9 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from inversion.config.sets import SET_FORMATS, ConflictSet, FactSet, FileSet, SubstitutionSet, WorldSet
+from inversion.config.sets import SET_FORMATS, ConflictSet, FactSet, FileSet, HubSet, SubstitutionSet, WorldSet
 from inversion.conflict.controls import control_items
 from inversion.conflict.fact_sets import fact_items
+from inversion.conflict.fields import ReadSet, refuse_release
 from inversion.conflict.memo_trap import endings_not_apart
 from inversion.conflict.short_names import with_short_names
 from inversion.conflict.substitution_sets import substitution_items
@@ -26,6 +28,8 @@ from inversion.instruct.rows import DataError, read_rows, text_field
 from inversion.names import listed_names, normalise
 from inversion.records.data import ConflictItem, Example
 from inversion.world.facts import InventedWorld
+
+log = logging.getLogger(__name__)
 
 _MEMORY_KEYS = ("memory_answer", "parametric_answer")
 _LONGEST_FIELD = 100_000
@@ -51,34 +55,49 @@ def load_items(
 
     Raises :class:`~inversion.instruct.rows.DataError` where a row is malformed or nothing is left.
     """
-    items = source_items(spec, name, world, examples)
+    read = read_source(spec, name, world, examples)
+    items = read.items
     if isinstance(spec, FileSet):
+        for line in read.log_lines():
+            log.warning("set %s: %s", name, line)
         items = _limited(keep_items(items, excluded), spec, name)
     elif isinstance(spec, FactSet):
         items = items[: spec.limit]
-    return [*items, *control_items(items, spec.controls)]
+    return [*items, *control_items(items, spec.controls, read.native, read.passages)]
 
 
 def source_items(
     spec: ConflictSet, name: str, world: InventedWorld | None = None, examples: Sequence[Example] = ()
 ) -> list[ConflictItem]:
-    """Every item of the set's source, before any rule removes one.
+    """Every item of the set's source, before any rule removes one; takes and raises what :func:`read_source` does."""
+    return read_source(spec, name, world, examples).items
+
+
+def read_source(
+    spec: ConflictSet, name: str, world: InventedWorld | None = None, examples: Sequence[Example] = ()
+) -> ReadSet:
+    """The items of the set's source, with the passages for controls that it brings and the rows that it lost.
 
     ``world`` is needed for a set of the world and ``examples``, the question-answering data, for substitutions.
-    A file is read by the reader of its format (:data:`~inversion.config.sets.SET_FORMATS`).
-    Raises :class:`~inversion.instruct.rows.DataError`, naming file and row, at the first malformed
-    row: an evaluation set is small and must be whole.
+    A file is read by the reader of its format (:data:`~inversion.config.sets.SET_FORMATS`); a set of the hub must be
+    given as the file that it was fetched to (:meth:`~inversion.config.sets.HubSet.in_file`).
+    Raises :class:`~inversion.instruct.rows.DataError` in one line that names the file, and the row where it is one.
     """
     if isinstance(spec, WorldSet):
         if world is None:
             raise DataError(f"set {name!r} is made from the invented world, and none was given")
-        return world_items(world, spec, name)
+        return ReadSet(world_items(world, spec, name))
     if isinstance(spec, SubstitutionSet):
-        return substitution_items(examples, spec, name)
+        return ReadSet(substitution_items(examples, spec, name))
     if isinstance(spec, FactSet):
-        return fact_items(spec, name)
-    items: list[ConflictItem] = resolve_name(SET_FORMATS[spec.format].read)(spec.path, name)
-    return items
+        return ReadSet(fact_items(spec, name))
+    if isinstance(spec, HubSet):
+        raise DataError(f"set {name!r} comes from the hub, and the file with its rows was not given")
+    form = SET_FORMATS[spec.format]
+    if not form.mapped:
+        return ReadSet(resolve_name(form.read)(spec.path, name))
+    read: ReadSet = resolve_name(form.read)(spec.path, name, spec.format, spec.fields, spec.where, spec.max_bad_rows)
+    return read
 
 
 def release_items(path: str | Path, name: str) -> list[ConflictItem]:
@@ -88,12 +107,16 @@ def release_items(path: str | Path, name: str) -> list[ConflictItem]:
     their subject stands under ``subject`` or in a question for a capital. Raises
     :class:`~inversion.instruct.rows.DataError` at the first malformed row.
     """
-    items = []
+    items: list[ConflictItem] = []
     for row in read_rows(path):
         try:
+            if not items and not ("answer" in row.value and any(key in row.value for key in _MEMORY_KEYS)):
+                refuse_release(path, row.value)
             if row.fault:
                 raise ValueError(row.fault)
             items.append(_item(row.value, name, row.number))
+        except DataError:
+            raise
         except ValueError as error:
             raise DataError(f"{path}: row {row.number}: {error}") from None
     return items

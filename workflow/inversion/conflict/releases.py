@@ -46,7 +46,7 @@ def faitheval_rows(row: Mapping[str, Any]) -> Prepared:
     text = texts[labels.index(key)]
     stated = row.get("answer")
     # the release repeats either the letter or the text of the option
-    if is_text(stated) and normalise(stated) not in {normalise(text), normalise(key)}:
+    if is_text(stated) and normalise(stated) not in {normalise(str(text)), normalise(key)}:
         raise ValueError(f"'answer' is {stated!r}, but the option {key} is {text!r}")
     return [{**row, "choices": choices, "answer": text}]
 
@@ -78,7 +78,7 @@ def conflictqa_rows(row: Mapping[str, Any]) -> Prepared:
     both sentences it stands in. For yes/no questions the preferred forms are ``Yes`` and ``No``. For others the
     sentences come first, then what they do not share, then the names under ``ground_truth``.
     """
-    memory, counter = (_sentence(row, key) for key in ("memory_answer", "counter_answer"))
+    memory, counter = (_text(row, key).strip() for key in ("memory_answer", "counter_answer"))
     truth = [str(name) for name in answer_list(row.get("ground_truth") or [memory], "'ground_truth'")]
     if {normalise(name) for name in truth} <= {"true", "false", "yes", "no"}:
         said = affirms(str(row.get("question")), counter, memory)
@@ -104,21 +104,19 @@ def dynamicqa_rows(row: Mapping[str, Any]) -> Prepared:
     itself (disputable, where answers carry the punctuation that follows them in the passage); ``possible_answers`` is
     a JSON list of the names of ``obj``.
     """
-    passage, old, new = (row.get(key) for key in ("context", "obj", "replace_name"))
-    if not (is_text(passage) and is_text(old) and is_text(new)):
-        raise ValueError("it lacks text under 'context', 'obj' or 'replace_name'")
+    passage, old, new = (_text(row, key) for key in ("context", "obj", "replace_name"))
     place = "[ENTITY]" if "[ENTITY]" in passage else old
     if place not in passage:
         raise ValueError(f"'context' has neither [ENTITY] nor the answer {old!r}")
-    prepared = {
-        **row,
-        "conflict_context": passage.replace(place, new),
-        "matching_context": passage.replace(place, old),
-        "obj": old.strip(" ,.;:"),
-        "replace_name": new.strip(" ,.;:"),
-    }
-    # the disputable part has no relation, and its numbers of edits are not names
-    return [prepared]
+    return [
+        {
+            **row,
+            "conflict_context": passage.replace(place, new),
+            "matching_context": passage.replace(place, old),
+            "obj": old.strip(" ,.;:"),
+            "replace_name": new.strip(" ,.;:"),
+        }
+    ]
 
 
 def clasheval_rows(row: Mapping[str, Any]) -> Prepared:
@@ -178,16 +176,11 @@ def counterfact_rows(row: Mapping[str, Any]) -> Prepared:
     if isinstance(rewrite, Mapping):
         subject, relation = rewrite.get("subject"), rewrite.get("relation_id")
         new, true = (_inner(rewrite.get(key), key) for key in ("target_new", "target_true"))
-        prompt = rewrite.get("prompt")
-        if not is_text(prompt) or not is_text(subject):
-            raise ValueError("'requested_rewrite' lacks 'prompt' or 'subject'")
-        start = prompt.replace("{}", subject)
+        start = _text(rewrite, "prompt").replace("{}", _text(rewrite, "subject"))
     else:
         subject, relation = row.get("subject"), row.get("relation_id") or row.get("relation")
         new, true = (_inner(row.get(key), key) for key in ("target_false", "target_true"))
-        start = row.get("prompt")
-        if not is_text(start):
-            raise ValueError("'prompt' is missing")
+        start = _text(row, "prompt")
     start = start.strip()
     return [
         {
@@ -329,11 +322,11 @@ def differing_parts(first: str, second: str) -> list[str]:
     return parts if all(part and len(part.split()) <= _LONGEST_PART for part in parts) else []
 
 
-def _sentence(row: Mapping[str, Any], key: str) -> str:
+def _text(row: Mapping[str, Any], key: str) -> str:
     value = row.get(key)
     if not is_text(value):
-        raise ValueError(f"{key!r} is missing or blank")
-    return str(value).strip()
+        raise ValueError(f"{key!r} is missing, blank or no text")
+    return value
 
 
 def _inner(value: Any, key: str) -> str:
@@ -342,7 +335,7 @@ def _inner(value: Any, key: str) -> str:
     text = value.get("str") if isinstance(value, Mapping) else value
     if not is_text(text):
         raise ValueError(f"{key!r} holds no text")
-    return str(text).strip()
+    return text.strip()
 
 
 def _hop(hop: Any) -> str:
@@ -352,10 +345,8 @@ def _hop(hop: Any) -> str:
 
 
 def _edit(edit: Mapping[str, Any], target: str) -> str:
-    prompt, subject = edit.get("prompt"), edit.get("subject")
-    if not is_text(prompt) or not is_text(subject):
-        raise ValueError("an edit lacks 'prompt' or 'subject'")
-    return f"{str(prompt).replace('{}', str(subject)).strip()} {_inner(edit.get(target), target)}."
+    start = _text(edit, "prompt").replace("{}", _text(edit, "subject")).strip()
+    return f"{start} {_inner(edit.get(target), target)}."
 
 
 def _stripped(value: Any) -> Any:
@@ -364,10 +355,8 @@ def _stripped(value: Any) -> Any:
 
 def _cub_filled(row: Mapping[str, Any], key: str, target: str = "") -> str:
     """The template under ``key`` with subject and target filled in."""
-    template, subject = row.get(key), row.get("subject")
-    if not is_text(template) or not is_text(subject):
-        raise ValueError(f"it lacks text under {key!r} or 'subject'")
-    text = str(template).replace("<subject-w-space>", f"{str(subject).strip()} ").replace("<subject>", str(subject))
+    template, subject = _text(row, key), _text(row, "subject")
+    text = template.replace("<subject-w-space>", f"{subject.strip()} ").replace("<subject>", subject)
     return " ".join(text.replace("<target>", target).split())
 
 

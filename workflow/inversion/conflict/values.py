@@ -6,10 +6,9 @@ import ast
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeGuard
 
 from inversion.names import normalise
-
 
 _KINDS = {
     "dict": "an object",
@@ -21,7 +20,7 @@ _KINDS = {
 }
 
 
-def is_text(value: Any) -> bool:
+def is_text(value: Any) -> TypeGuard[str]:
     """Whether ``value`` is text with more in it than white space."""
     return isinstance(value, str) and bool(value.strip())
 
