@@ -19,10 +19,17 @@ include: "workflow/rules/figures.smk"
 include: "workflow/rules/theory.smk"
 
 
+if not IS_MODULE:
+
+    report: "workflow/report/workflow.rst"
+
+
 rule all:
     default_target: True
     input:
         "results/report.html",
+        TABLE_FILES,
+        FIGURE_FILES,
         KEPT,
 
 
@@ -44,7 +51,7 @@ rule responses:
 
 rule tables:
     input:
-        expand("results/tables/{table}.parquet", table=TABLES),
+        TABLE_FILES,
 
 
 rule figures:

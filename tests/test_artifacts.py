@@ -28,6 +28,7 @@ from inversion.artifacts import (
     folder_digest,
     folder_fault,
     folder_note,
+    parquet_fault,
     read_json,
     read_parquet,
     seal_folder,
@@ -508,3 +509,26 @@ def test_a_table_stands_beside_itself_as_csv_with_its_lists_joined(tmp_path: Pat
     write_table(tmp_path / "t.parquet", tmp_path / "t.csv", frame)
     assert read_parquet(tmp_path / "t.parquet").equals(frame)
     assert (tmp_path / "t.csv").read_text() == 'item,answers,rate\na,"x | y, z",0.5\nb,"",\n'
+
+
+@pytest.mark.parametrize("hash_up_to", [0, 2**22])
+def test_a_table_that_is_cut_short_is_found_without_reading_it(tmp_path: Path, hash_up_to: int) -> None:
+    table = tmp_path / "table.parquet"
+    write_parquet(table, pl.DataFrame({"a": range(1000)}))
+    whole = table.read_bytes()
+    assert parquet_fault(table, hash_up_to) is None
+    for size in (0, 3, len(whole) // 2, len(whole) - 1):
+        table.write_bytes(whole[:size])
+        assert parquet_fault(table, hash_up_to) == f"it is cut short, at {size} bytes"
+
+
+def test_a_small_table_is_compared_with_its_seal(tmp_path: Path) -> None:
+    table = tmp_path / "table.parquet"
+    write_parquet(table, pl.DataFrame({"a": range(1000)}))
+    whole = table.read_bytes()
+    middle = len(whole) // 2
+    table.write_bytes(whole[:middle] + bytes([whole[middle] ^ 1]) + whole[middle + 1 :])
+    assert parquet_fault(table) == "it has changed since it was written: its hash differs"
+    assert parquet_fault(table, hash_up_to=0) is None
+    pl.DataFrame({"a": [1]}).write_parquet(table)  # a table of somebody else's
+    assert parquet_fault(table) is None

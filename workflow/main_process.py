@@ -12,6 +12,7 @@ import shutil
 import socket
 import sys
 import time
+from base64 import urlsafe_b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -83,6 +84,11 @@ def running_process() -> tuple[str | None, bool]:
         except OSError:
             return None, False
     return None, True
+
+
+def has_record(path: Path) -> bool:
+    """Whether Snakemake remembers in this folder how it made the file ``path``."""
+    return Path(".snakemake/metadata", urlsafe_b64encode(str(path).encode()).decode()).is_file()
 
 
 _held: TextIO | None = None

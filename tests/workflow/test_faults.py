@@ -3,6 +3,7 @@
 import hashlib
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -82,23 +83,39 @@ def test_a_damaged_checkpoint_stops_the_responses_and_the_mend_works(rerun):
     assert weights_file.read_bytes() == good
 
 
-@pytest.mark.parametrize(
-    ("path", "rule", "change"),
-    [
-        (f"{RUN}/labels.parquet", "tabulate_items", lambda s: s["experiments"]["recipes"].update(recipes=["standard"])),
-        ("tables/items.parquet", "tabulate_curves", lambda s: s["evaluation"].update(bootstrap=60)),
-    ],
-)
-def test_a_corrupt_table_of_an_earlier_run_is_named(rerun, path, rule, change):
-    table = rerun.result(path)
-    state = table.stat()
-    table.write_bytes(table.read_bytes()[:100])
-    os.utime(table, ns=(state.st_atime_ns, state.st_mtime_ns))
-    rerun.study(change)
-    done = rerun.run(check=False)
-    assert done.returncode
-    assert f"error: results/{path} is no readable table" in done.stderr
-    assert "delete it and rerun" in done.stderr
+def test_deleted_and_damaged_tables_are_named_and_made_again(rerun):
+    """By a plain run, and nothing else is; a table that is cut short keeps its time stamp, as a full disk leaves it."""
+    names = ["tables/items.parquet", "tables/flips.csv", "figures/accuracy-recipes.pdf", f"{RUN}/labels.parquet"]
+    before = {name: rerun.result(name).read_bytes() for name in names}
+    for name in names:
+        file = rerun.result(name)
+        state = file.stat()
+        if name.endswith(".parquet"):
+            file.write_bytes(before[name][:100])
+            os.utime(file, ns=(state.st_atime_ns, state.st_mtime_ns))
+        else:
+            file.unlink()
+    done = rerun.run()
+    for name in names:
+        assert rerun.result(name).read_bytes() == before[name]
+        if name.endswith(".parquet"):
+            assert f"results/{name} is damaged (it is cut short, at 100 bytes)" in done.stderr
+            assert rerun.result(f"{name}.damaged").stat().st_size == 100
+    ran = set(re.findall(r"^(?:local)?(?:rule|checkpoint) (\w+):", done.stderr, re.M)) - {"all"}
+    assert ran <= {"label_responses", "tabulate_items", "tabulate_flips", "draw_figure"}
+    assert rerun.plan() == set()
+
+
+def test_results_without_snakemakes_memory_are_trained_again_where_they_must_be(rerun):
+    """Copied alone, without .snakemake: the manifests know which learning rate they were trained with."""
+    shutil.rmtree(rerun.folder / ".snakemake")
+    assert rerun.plan() == set()
+    rerun.study(lambda s: s["recipes"]["counterfactual"].update(training={"learning_rate": 1.0e-3}))
+    planned = rerun.plan()
+    assert [job.wildcards for job in planned if job.rule == "finetune"] == [
+        "model=llama, dataset=mixture, recipe=counterfactual, seed=0"
+    ]
+    assert {"label_responses", "tabulate_curves"} <= {job.rule for job in planned}
 
 
 BAD_STUDIES = {

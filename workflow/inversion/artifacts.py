@@ -25,6 +25,9 @@ import polars as pl
 
 MARKER = "complete.json"
 
+_MAGIC = b"PAR1"
+"""The last bytes of every Parquet file."""
+
 _SEAL = "sha256"
 _UNSEALED = "0" * 64
 _SEAL_VALUE = re.compile(_SEAL.encode() + rb"[^0-9a-f]{1,4}([0-9a-f]{64})")
@@ -227,15 +230,43 @@ def read_parquet(path: str | Path) -> pl.DataFrame:
     """The table in a Parquet file; raises :class:`ArtifactError` where it is missing, broken or not what was sealed."""
     try:
         data = Path(path).read_bytes()
-        start, end = _seal_span(data)
-        if sha256_bytes(data[:start] + _UNSEALED.encode() + data[end:]).encode() != data[start:end]:
-            raise ValueError("it has changed since it was written: its hash differs")
+        _check_seal(data)
         return pl.read_parquet(io.BytesIO(data))
     except FileNotFoundError:
         raise ArtifactError(f"{path} is missing; rerun to make it") from None
     except (Exception, pl.exceptions.PanicException) as error:  # polars raises many types for broken files
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ArtifactError(f"{path} is no readable table ({reason}); delete it and rerun to rebuild it") from None
+
+
+def _check_seal(data: bytes) -> None:
+    """Raise :class:`ValueError` unless the bytes of a Parquet file are those that were sealed."""
+    start, end = _seal_span(data)
+    if sha256_bytes(data[:start] + _UNSEALED.encode() + data[end:]).encode() != data[start:end]:
+        raise ValueError("it has changed since it was written: its hash differs")
+
+
+def parquet_fault(path: str | Path, hash_up_to: int = 2**22) -> str | None:
+    """Why the Parquet file at ``path`` cannot be what was written, or None.
+
+    Finds that it is cut short; files of at most ``hash_up_to`` bytes are also compared with their seal, if they have
+    one.
+    """
+    with open(path, "rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        if size <= hash_up_to:
+            data = file.read()
+        else:
+            file.seek(max(0, size - len(_MAGIC)))
+            data = file.read()
+    if not data.endswith(_MAGIC):
+        return f"it is cut short, at {size} bytes"
+    if size <= hash_up_to and _SEAL_VALUE.search(data):
+        try:
+            _check_seal(data)
+        except ValueError as error:
+            return str(error)
+    return None
 
 
 # --- complete folders ---------------------------------------------------------------------------

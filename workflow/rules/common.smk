@@ -10,6 +10,7 @@ from pathlib import Path
 
 import snakemake.exceptions
 import yaml
+from snakemake.logging import logger
 
 # the folder of this workflow, also where another one imports it as a module
 WORKFLOW = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parent
@@ -23,14 +24,23 @@ if str(WORKFLOW) not in sys.path:
 IS_MODULE = not workflow.modifier.is_main_snakefile()
 
 from inversion import respond, train, world
-from inversion.artifacts import code_fingerprint, file_hashes, fingerprint, visible_files
+from inversion.artifacts import (
+    ArtifactError,
+    code_fingerprint,
+    file_hashes,
+    fingerprint,
+    parquet_fault,
+    sha256_file,
+    visible_files,
+)
 from inversion.config.figures import FIGURES
 from inversion.config.files import ConfigError, read_values
 from inversion.config.load import parse_config
 from inversion.config.probes import PROBES
-from inversion.manifests import CheckpointList
+from inversion.manifests import BaseManifest, CheckpointList, TrainManifest
 from inversion.plan import LARGE
-from main_process import FolderLockedError, WorkflowError, hold_folder, one_line
+from inversion.train.specification import training_specification
+from main_process import FolderLockedError, WorkflowError, has_record, hold_folder, one_line
 
 # --configfile replaces the default study; merged into it, a study would run the organism as well
 DEFAULT_STUDY = os.path.relpath(WORKFLOW.parent / "config/config.yaml")
@@ -148,6 +158,7 @@ BENCHMARKED = RUN_PATHS if BENCHMARKS else []
 # the runs of each probe
 PROBE_RUNS = {probe: [run.path for run in STUDY.probed_runs(probe)] for probe in PROBES}
 TABLES += [probe for probe, runs in PROBE_RUNS.items() if runs]
+TABLE_FILES = expand("results/tables/{table}.{suffix}", table=TABLES, suffix=("parquet", "csv"))
 FIGURE_FILES = [
     f"results/figures/{figure}-{name}.{suffix}"
     for name, experiment in STUDY.experiments.items()
@@ -169,3 +180,63 @@ wildcard_constraints:
     figure="|".join(FIGURES),
     probe="|".join(PROBES),
     experiment=r"[^/]+",
+
+
+# --- results that are not what they should be, which Snakemake cannot see ---------------------------------
+
+
+def _set_aside_damaged_tables():
+    """Rename tables that are cut short or changed, so that they are made again; readers would only stop at them."""
+    folder = Path(in_host("results"))
+    runs = [Path(in_host(f"results/runs/{run}")) for run in RUN_PATHS]
+    tables = [
+        *folder.glob("tables/*.parquet"),
+        *folder.glob("data/*.parquet"),
+        *folder.glob("data/examples/*.parquet"),
+        *folder.glob("data/sets/*.parquet"),
+        *folder.glob("models/*/*/*.parquet"),
+        *(
+            table
+            for run in runs
+            for pattern in ("*.parquet", "probes/*.parquet")
+            for table in run.glob(pattern)
+        ),
+    ]
+    for table in sorted(tables):
+        if fault := parquet_fault(table):
+            aside = table.with_name(f"{table.name}.damaged")
+            table.rename(aside)
+            logger.warning(f"{table} is damaged ({fault}): renamed to {aside.name}; a run makes it again")
+
+
+def _date_back_other_trainings():
+    """Make manifests of another training specification older than their inputs, so that those runs are trained again.
+
+    Snakemake compares parameters with what it remembers in .snakemake; of results that were copied without it, the
+    manifests still know what they were made from.
+    """
+    for path, run in RUNS.items():
+        folder = Path(in_host(f"results/runs/{path}"))
+        manifest, data = folder / "train.json", folder / "train_set.parquet"
+        base = Path(in_host(f"results/models/{run.model}/base.json"))
+        if has_record(manifest) or not all(file.is_file() for file in (manifest, data, base)):
+            continue
+        try:
+            trained = TrainManifest.read(manifest).spec
+            wanted = training_specification(
+                BaseManifest.read(base).digest,
+                sha256_file(data),
+                STUDY.template_of(run.dataset),
+                STUDY.training_of(run.recipe),
+                run.seed,
+            )
+        except ArtifactError:
+            continue  # the job that reads it names it
+        if trained != wanted:
+            os.utime(manifest, (0, 0))
+            logger.warning(f"{manifest} is of another training specification; the run is trained again")
+
+
+if workflow.is_main_process:
+    _set_aside_damaged_tables()
+    _date_back_other_trainings()

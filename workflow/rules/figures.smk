@@ -9,7 +9,7 @@ rule draw_figure:
             (
                 report(
                     f"results/figures/{{figure}}-{{experiment}}.{suffix}",
-                    caption="../report/{figure}.rst",
+                    caption="../report/caption.rst",
                     category="{experiment}",
                     labels={"figure": "{figure}"},
                 )
@@ -24,6 +24,8 @@ rule draw_figure:
         "../../envs/inversion.yaml"
     params:
         draw=lambda w: FIGURES[w.figure].draw,
+        # for Snakemake's report, which expands no wildcards in the names of captions
+        caption=lambda w: caption_of(w.figure),
         runs=lambda w: [tuple(run) for run in STUDY.experiment_runs(w.experiment)],
         prompts=lambda w: (
             STUDY.compared_prompts(w.experiment)
@@ -48,14 +50,19 @@ rule write_report:
         audit="results/data/audit.parquet",
         models=expand("results/models/{model}/base.json", model=MODELS),
     output:
-        report="results/report.html",
+        report=report(
+            "results/report.html",
+            caption="../report/workflow.rst",
+            category="Report",
+            labels={"page": "All experiments"},
+        ),
     log:
         "results/logs/write_report.log",
     conda:
         "../../envs/inversion.yaml"
     params:
         experiments={
-            name: {figure: FIGURES[figure].shows for figure in experiment.figures}
+            name: {figure: caption_of(figure) for figure in experiment.figures}
             for name, experiment in STUDY.experiments.items()
         },
         models=MODELS,

@@ -150,3 +150,10 @@ def benchmark_questions(wildcards):
         local(spec.path) if spec.path else f"results/data/benchmarks/{name}.json"
         for name, spec in STUDY.benchmarks.items()
     ]
+
+
+def caption_of(figure):
+    """The caption of a kind of figure: its page in report/, or if it has none, what the figure shows."""
+    page = WORKFLOW / "report" / f"{figure}.rst"
+    shows = FIGURES[figure].shows
+    return page.read_text(encoding="utf-8") if page.is_file() else f"{shows[:1].upper()}{shows[1:]}.\n"

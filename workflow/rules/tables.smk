@@ -44,7 +44,12 @@ rule tabulate_inversions:
         item_table="results/tables/items.parquet",
     output:
         parquet="results/tables/inversions.parquet",
-        csv="results/tables/inversions.csv",
+        csv=report(
+            "results/tables/inversions.csv",
+            caption="../report/inversions-table.rst",
+            category="Tables",
+            labels={"table": "inversions"},
+        ),
     log:
         "results/logs/tabulate_inversions.log",
     conda:
@@ -131,7 +136,12 @@ rule tabulate_tradeoffs:
         benchmarks=expand("results/runs/{run}/benchmarks.parquet", run=BENCHMARKED),
     output:
         parquet="results/tables/tradeoffs.parquet",
-        csv="results/tables/tradeoffs.csv",
+        csv=report(
+            "results/tables/tradeoffs.csv",
+            caption="../report/tradeoffs-table.rst",
+            category="Tables",
+            labels={"table": "tradeoffs"},
+        ),
     log:
         "results/logs/tabulate_tradeoffs.log",
     conda:

@@ -20,20 +20,13 @@ def page(name):
     return (PAGES / name).read_text(encoding="utf-8")
 
 
-def caption(figure, shows):
-    """The caption of a figure: its page, or where it has none what the figure shows."""
-    return page(f"{figure}.rst") if (PAGES / f"{figure}.rst").is_file() else f"{shows[:1].upper()}{shows[1:]}.\n"
-
-
 with logged(snakemake.log[0]):
     params, files = snakemake.params, snakemake.input
     drawings = iter(files.figures)
     experiments = {
         name: [
-            CaptionedFigure(
-                f"{name}: {figure}", Path(next(drawings)).read_text(encoding="utf-8"), caption(figure, shows)
-            )
-            for figure, shows in figures.items()
+            CaptionedFigure(f"{name}: {figure}", Path(next(drawings)).read_text(encoding="utf-8"), caption)
+            for figure, caption in figures.items()
         ]
         for name, figures in params.experiments.items()
     }

@@ -8,26 +8,22 @@ from pathlib import Path
 
 import torch
 
-from inversion.artifacts import fingerprint
 from inversion.config.datasets import Template
 from inversion.config.training import FullTuning, Training
 from inversion.instruct.templates import encode_example
 from inversion.manifests import Manifest, TrainManifest
 from inversion.models import context_window, load_for_tuning, load_tokenizer
 from inversion.records.data import Example
-from inversion.train import VERSION, sharding
+from inversion.train import sharding
 from inversion.train.interruption import listening
 from inversion.train.packed_attention import require_sequences_apart, use_packed_attention
 from inversion.train.packing import PackedData, training_order
 from inversion.train.processes import launch
 from inversion.train.run import Optimization, train
+from inversion.train.specification import training_specification
 from inversion.train.store import CheckpointStore, open_store
 
 logger = logging.getLogger(__name__)
-
-BY_ROUNDING = ("gpus", "micro_batch_tokens", "activation_checkpointing")
-"""What of the hyperparameters changes weights by rounding only: how a step is shared out, not what it is. A run whose
-memory ran out goes on where it was with other values."""
 
 
 class TrainingDataError(ValueError):
@@ -61,9 +57,9 @@ def finetune(
 ) -> TrainManifest:
     """Finetune the base model in the folder ``base`` and keep its checkpoints in the folder ``store``.
 
-    ``base_digest`` and ``data_digest`` are the hashes of base model and training set; with the
-    hyperparameters but :data:`BY_ROUNDING` they are the specification under which checkpoints are found
-    again, and a training that has ended under it is not repeated. Loss is on the assistant's tokens only.
+    ``base_digest`` and ``data_digest`` are the hashes of base model and training set. They are part of the
+    :func:`~inversion.train.specification.training_specification` under which checkpoints are found again; a training
+    that has ended under it is not repeated. Loss is on the assistant's tokens only.
     ``processes``, one a GPU, share each step. SIGUSR1 and SIGTERM make it save and raise
     :class:`~inversion.train.interruption.Interrupted`; called again it goes on from there. ``attempt`` counts
     the caller's: from the second on, :class:`~inversion.train.store.NoProgressError` is raised where the
@@ -71,16 +67,7 @@ def finetune(
     ``max_length`` and the model's context window, and :class:`~inversion.models.ModelError` where the model
     cannot train on packed rows.
     """
-    spec = fingerprint(
-        {
-            "version": VERSION,
-            "base": base_digest,
-            "data": data_digest,
-            "template": template.model_dump(mode="json"),
-            "training": training.model_dump(mode="json", exclude=set(BY_ROUNDING)),
-            "seed": seed,
-        }
-    )
+    spec = training_specification(base_digest, data_digest, template, training, seed)
     if training.batch_size % processes:
         raise TrainingDataError(
             f"{processes} processes cannot share a batch of {training.batch_size} examples evenly; "
