@@ -4,6 +4,7 @@
 # make ablation what makes it invert: each ingredient removed or varied alone
 # make plan   what a study will cost before it is run: make plan STUDY=config/paper.yaml
 # make test   all tests
+# make test-fast  the tests that run no workflow
 # make test-faults a study killed at twenty moments, on full disks, with damaged files, with a wrong clock
 # make test-slurm  the workflow through a Slurm that is started for it (Debian's packages, root)
 # make lint   everything that CI checks beside the tests
@@ -27,7 +28,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # which takes longer than most jobs do.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run gemma seeds ablation plan test test-faults test-slurm lint config lock env new-env
+.PHONY: run gemma seeds ablation plan test test-fast test-faults test-slurm lint config lock env new-env
 
 # A command that was killed leaves Snakemake's lock behind; it is removed only if no command runs in this folder.
 UNLOCK = @$(BIN)/python workflow/main_process.py
@@ -51,6 +52,9 @@ plan: env
 
 test: env
 	$(BIN)/pytest -n 2 --dist loadfile
+
+test-fast: env
+	$(BIN)/pytest -n 2 --dist loadfile -m "not workflow and not slurm and not faults"
 
 test-faults: env
 	$(BIN)/pytest -n 2 -m faults tests/workflow/test_fault_injection.py

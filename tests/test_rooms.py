@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -37,6 +39,39 @@ def test_rooms_import_only_rooms_below_them(room: str) -> None:
     assert imported <= allowed
 
 
+class Copy(NamedTuple):
+    """A copy of the library, which tests may change if they change it back."""
+
+    package: Path
+    stages: dict[str, tuple[str, list[str]]]
+    """Each fingerprinted stage: its script and the modules that it resolves while it runs."""
+    before: dict[str, str]
+
+    def prints(self) -> dict[str, str]:
+        return {
+            stage: code_fingerprint(WORKFLOW / "scripts" / f"{script}.py", self.package, modules)
+            for stage, (script, modules) in self.stages.items()
+        }
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Copy:
+    rules = "".join(path.read_text(encoding="utf-8") for path in (WORKFLOW / "rules").glob("*.smk"))
+    references = {name: (name, ()) for name in re.findall(r'code_of\("(\w+)"\)', rules)}
+    references |= {f"draw_figure {name}": ("draw_figure", (figure.draw,)) for name, figure in FIGURES.items()}
+    references |= {
+        f"tabulate_probe {name}": ("tabulate_probe", (probe.tabulate, probe.facts)) for name, probe in PROBES.items()
+    }
+    stages = {
+        stage: (script, [each.partition(":")[0] for each in references])
+        for stage, (script, references) in references.items()
+    }
+    package = tmp_path_factory.mktemp("library") / "inversion"
+    shutil.copytree(LIBRARY, package, ignore=shutil.ignore_patterns("__pycache__"))
+    unchanged = Copy(package, stages, {})
+    return unchanged._replace(before=unchanged.prints())
+
+
 @pytest.mark.parametrize(
     ("changed", "scripts"),
     [
@@ -52,28 +87,12 @@ def test_rooms_import_only_rooms_below_them(room: str) -> None:
         ("theory/descent.py", {"simulate_theory"}),
     ],
 )
-def test_a_change_reaches_only_the_stages_that_use_it(changed: str, scripts: set[str], tmp_path: Path) -> None:
-    rules = "".join(path.read_text(encoding="utf-8") for path in (WORKFLOW / "rules").glob("*.smk"))
-    stages = {name: (name, ()) for name in re.findall(r'code_of\("(\w+)"\)', rules)}
-    stages |= {f"draw_figure {name}": ("draw_figure", (figure.draw,)) for name, figure in FIGURES.items()}
-    stages |= {
-        f"tabulate_probe {name}": ("tabulate_probe", (probe.tabulate, probe.facts)) for name, probe in PROBES.items()
-    }
-    package = tmp_path / "inversion"
-    for path in LIBRARY.rglob("*.py"):
-        copy = package / path.relative_to(LIBRARY)
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        copy.write_bytes(path.read_bytes())
-
-    def prints() -> dict[str, str]:
-        return {
-            stage: code_fingerprint(
-                WORKFLOW / "scripts" / f"{script}.py", package, [each.partition(":")[0] for each in references]
-            )
-            for stage, (script, references) in stages.items()
-        }
-
-    before = prints()
-    with open(package / changed, "a", encoding="utf-8") as handle:
-        handle.write("\nANOTHER = 1\n")
-    assert {name for name, digest in prints().items() if digest != before[name]} == scripts
+def test_a_change_reaches_only_the_stages_that_use_it(changed: str, scripts: set[str], library: Copy) -> None:
+    file = library.package / changed
+    source = file.read_text(encoding="utf-8")
+    file.write_text(source + "\nANOTHER = 1\n", encoding="utf-8")
+    try:
+        after = library.prints()
+    finally:
+        file.write_text(source, encoding="utf-8")
+    assert {name for name, digest in after.items() if digest != library.before[name]} == scripts

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import TextIO
+from typing import Any, TextIO
 
 from snakemake_interface_common.exceptions import WorkflowError as SnakemakeError
 
@@ -116,6 +116,17 @@ def hold_folder() -> None:
     lock.write(f"process {os.getpid()} on {socket.gethostname()}\n")
     lock.flush()
     _held = lock
+
+
+def drop_default_limit(scheduler: Any) -> None:
+    """Lift Snakemake's default limit of 100 jobs a second; another limit is the user's own and is kept.
+
+    The limit wakes the scheduler every second, once more for each job that has ended: after a few hundred jobs that
+    takes half a core.
+    """
+    limiter = scheduler.job_rate_limiter
+    if limiter is not None and (limiter.max_jobs, limiter.timespan) == (100, 1):
+        scheduler.job_rate_limiter = None
 
 
 def remove_stale_lock() -> bool:

@@ -1,10 +1,17 @@
 """What the workflow itself costs: the main process sleeps while jobs run; and the stubs that benchmarks/scale.py
 measures with are taken for results."""
 
+from types import SimpleNamespace
+from typing import NamedTuple
+
 import pytest
 import scale
 import yaml
 from checkout import Checkout
+from snakemake.cli import get_argument_parser
+from snakemake.settings.types import MaxJobsPerTimespan
+
+from main_process import drop_default_limit
 
 pytestmark = pytest.mark.workflow
 
@@ -41,6 +48,26 @@ def test_the_scheduler_wakes_for_jobs_and_not_by_the_clock(finished):
     assert wakes <= ended + 5
 
 
-def test_a_limit_of_the_users_own_is_kept(checkout):
-    done = checkout.run("--verbose", "--max-jobs-per-timespan", "1/3s", "examples")
-    assert "Job rate limit reached" in done.stdout + done.stderr
+class Limiter(NamedTuple):
+    """What Snakemake's limiter of jobs says of itself."""
+
+    max_jobs: int
+    timespan: float
+
+
+@pytest.mark.parametrize(
+    ("limiter", "kept"),
+    [(Limiter(100, 1), False), (Limiter(1, 3), True), (Limiter(100, 2), True), (None, False)],
+    ids=["Snakemake's default", "the user's own", "as many, over a longer time", "none"],
+)
+def test_a_limit_of_the_users_own_is_kept(limiter, kept):
+    scheduler = SimpleNamespace(job_rate_limiter=limiter)
+    drop_default_limit(scheduler)
+    assert scheduler.job_rate_limiter is (limiter if kept else None)
+
+
+def test_the_default_limit_is_snakemakes():
+    """It is recognised by its value; the scheduler's test above sees that it is recognised in a real run."""
+    (option,) = [action for action in get_argument_parser()._actions if action.dest == "max_jobs_per_timespan"]
+    limit = MaxJobsPerTimespan.parse_choice(option.default)
+    assert (limit.max_jobs, limit.timespan) == (100, 1)

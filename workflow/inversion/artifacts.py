@@ -90,9 +90,10 @@ def code_fingerprint(script: str | Path, package: str | Path, also: Iterable[str
 
 @functools.cache  # of a module that many scripts reach
 def _syntax(source: bytes, path: Path, package: Path) -> tuple[frozenset[str], str]:
-    """What the imports in the ``source`` of ``path`` name, and its syntax tree as text, without docstrings."""
+    """What the imports in the ``source`` of ``path`` name, and the hash of its syntax tree without docstrings."""
     tree = ast.parse(source, filename=str(path))
-    return frozenset(_imported_names(tree, path, package)), ast.dump(_without_docstrings(tree))
+    names = frozenset(_imported_names(tree, path, package))
+    return names, sha256_bytes(ast.dump(_without_docstrings(tree)).encode())
 
 
 def _imported_names(tree: ast.AST, path: Path, package: Path) -> set[str]:

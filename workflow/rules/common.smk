@@ -40,7 +40,14 @@ from inversion.config.probes import PROBES
 from inversion.manifests import BaseManifest, CheckpointList, TrainManifest
 from inversion.plan import LARGE
 from inversion.train.specification import training_specification
-from main_process import FolderLockedError, WorkflowError, has_record, hold_folder, one_line
+from main_process import (
+    FolderLockedError,
+    WorkflowError,
+    drop_default_limit,
+    has_record,
+    hold_folder,
+    one_line,
+)
 
 # --configfile replaces the default study; merged into it, a study would run the organism as well
 DEFAULT_STUDY = os.path.relpath(WORKFLOW.parent / "config/config.yaml")
@@ -103,11 +110,7 @@ if not IS_MODULE:
 
 onstart:
     hold_folder()
-    # Snakemake's default limit of 100 jobs a second wakes its scheduler every second, once more for each job that has
-    # ended: after some hundred jobs that takes half a core. Another limit is the user's own.
-    limiter = workflow.scheduler.job_rate_limiter
-    if limiter is not None and (limiter.max_jobs, limiter.timespan) == (100, 1):
-        workflow.scheduler.job_rate_limiter = None
+    drop_default_limit(workflow.scheduler)
 
 
 _modifier = workflow.modifier  # Snakemake knows it only while it reads this file
