@@ -3,12 +3,14 @@ import json
 import pytest
 import torch
 
-from inversion.config.training import LoraTuning, QloraTuning
-from inversion.models import CheckpointLoader, ModelError, load_for_tuning
+from inversion.config.training import DoraTuning, LoraTuning, QloraTuning
+from inversion.models import CheckpointLoader, ModelError, load_for_tuning, loader
 
 FAMILIES = ("gpt_neox", "llama", "mistral")
 LORA = LoraTuning(method="lora", rank=2, alpha=4.0)
 QLORA = QloraTuning(method="qlora", rank=2, alpha=4.0)
+DORA = DoraTuning(method="dora", rank=2, alpha=4.0)
+ADAPTERS = {"lora": LORA, "dora": DORA, "qlora": QLORA}
 
 
 def save_adapter(base, folder, tuning=LORA, seed=0, digest="base"):
@@ -18,6 +20,8 @@ def save_adapter(base, folder, tuning=LORA, seed=0, digest="base"):
     for name, parameter in tuned.named_parameters():
         if "lora_B" in name:
             torch.nn.init.normal_(parameter)
+        elif "lora_magnitude_vector" in name:
+            parameter.data *= 1 + torch.rand_like(parameter)
     tuned.save_pretrained(folder, save_embedding_layers=False)
     return folder
 
@@ -36,7 +40,7 @@ def test_checkpoints_take_full_weights_and_go_back_to_the_base(tmp_path, tiny_mo
         assert not torch.equal(models["base"](ids).logits, models["tuned"](ids).logits)
 
 
-@pytest.mark.parametrize("tuning", [LORA, QLORA], ids=["lora", "qlora"])
+@pytest.mark.parametrize("tuning", ADAPTERS.values(), ids=ADAPTERS)
 def test_checkpoints_swap_adapters_and_go_back_to_the_base(base_folder, tmp_path, tuning):
     folders = [save_adapter(base_folder, tmp_path / str(seed), tuning, seed) for seed in (1, 2)]
     ids = torch.arange(5, 15).unsqueeze(0)
@@ -50,7 +54,7 @@ def test_checkpoints_swap_adapters_and_go_back_to_the_base(base_folder, tmp_path
         assert torch.equal(checkpoints.load(base_folder)(ids).logits, base_logits)
 
 
-@pytest.mark.parametrize("tuning", [LORA, QLORA], ids=["lora", "qlora"])
+@pytest.mark.parametrize("tuning", ADAPTERS.values(), ids=ADAPTERS)
 def test_merged_adapters_answer_as_adapters_beside_the_weights_do(base_folder, tmp_path, tuning):
     folders = [save_adapter(base_folder, tmp_path / str(seed), tuning, seed) for seed in (1, 2)]
     ids = torch.arange(5, 15).unsqueeze(0)
@@ -74,6 +78,36 @@ def test_adapters_are_not_merged_into_bfloat16(base_folder, tmp_path, monkeypatc
         base_logits = checkpoints.model(ids).logits.clone()
         assert not torch.equal(checkpoints.load(folder)(ids).logits, base_logits)
     assert not checkpoints.unmerged
+
+
+def test_an_adapter_of_an_unknown_type_is_refused(base_folder, tmp_path):
+    folder = save_adapter(base_folder, tmp_path / "adapter")
+    config = json.loads((folder / "adapter_config.json").read_text())
+    (folder / "adapter_config.json").write_text(json.dumps(config | {"peft_type": "LOHA"}))
+    with pytest.raises(ModelError, match=r"is of type 'LOHA', which cannot be evaluated; there are: LORA"):
+        CheckpointLoader.on(base_folder, "base").load(folder)
+
+
+def test_adapters_that_cannot_be_merged_are_refused_with_the_reason(base_folder, tmp_path, monkeypatch):
+    from peft.tuners.lora import Linear
+
+    def refuse(self):
+        raise NotImplementedError("no sum gives these weights")
+
+    monkeypatch.setattr(Linear, "merge", refuse)
+    folder = save_adapter(base_folder, tmp_path / "adapter")
+    with pytest.raises(ModelError, match="cannot be merged: no sum gives these weights"):
+        CheckpointLoader.on(base_folder, "base", merging=True).load(folder)
+
+
+def test_adapters_of_a_type_that_is_not_mergeable_are_evaluated_unmerged(base_folder, tmp_path, monkeypatch):
+    folder = save_adapter(base_folder, tmp_path / "adapter")
+    monkeypatch.setitem(loader.MERGEABLE, "LORA", False)
+    merged, ids = CheckpointLoader.on(base_folder, "base", merging=True), torch.arange(5, 15).unsqueeze(0)
+    with torch.no_grad():
+        plain = CheckpointLoader.on(base_folder, "base").load(folder)(ids).logits
+        assert torch.equal(merged.load(folder)(ids).logits, plain)
+    assert not merged.unmerged
 
 
 def test_an_adapter_of_another_base_is_refused(base_folder, tmp_path):

@@ -4,7 +4,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from inversion.config.training import FullTuning, LoraTuning, QloraTuning, ScheduleSegment, Training
+from inversion.config.training import DoraTuning, FullTuning, LoraTuning, QloraTuning, ScheduleSegment, Training
 from inversion.models import CheckpointLoader, load_model, value_rows
 from inversion.train.finetune import finetune
 
@@ -57,12 +57,20 @@ def test_query_key_tuning_keeps_value_rows_and_biases_bit_equal(tuned):
 
 
 @pytest.mark.parametrize("family", ["gpt_neox", "llama"])
-@pytest.mark.parametrize("method", [LoraTuning(method="lora", **RANK), QloraTuning(method="qlora", **RANK)])
+@pytest.mark.parametrize(
+    "method",
+    [
+        LoraTuning(method="lora", **RANK),
+        DoraTuning(method="dora", **RANK),
+        QloraTuning(method="qlora", **RANK),
+    ],
+)
 def test_adapter_checkpoints_hold_what_was_trained_and_load(tuned, family, method):
     base, checkpoint = tuned(family, method.model_copy(update={"weights": "query_key"}))
     weights = load_file(checkpoint / "adapter_model.safetensors")
     fused = family == "gpt_neox"
-    assert {name.split(".")[-3] for name in weights} == ({"query_key_value"} if fused else {"q_proj", "k_proj"})
+    modules = {"query_key_value"} if fused else {"q_proj", "k_proj"}
+    assert {part for name in weights for part in name.split(".") if part.endswith(("_proj", "_value"))} == modules
     for name, weight in weights.items():
         if "lora_B" in name:
             frozen = value_rows(48, head_size=8) if fused else torch.zeros(len(weight), dtype=torch.bool)
@@ -72,12 +80,16 @@ def test_adapter_checkpoints_hold_what_was_trained_and_load(tuned, family, metho
     checkpoints = CheckpointLoader.on(base, "base")
     with torch.no_grad():
         before = checkpoints.model(ids).logits.clone()
-        assert not torch.equal(checkpoints.load(checkpoint)(ids).logits, before)
+        after = checkpoints.load(checkpoint)(ids).logits
+        assert not torch.equal(after, before)
+        merged = CheckpointLoader.on(base, "base", merging=True).load(checkpoint)(ids).logits
+        torch.testing.assert_close(merged, after, atol=1e-5, rtol=1e-5)
         assert torch.equal(checkpoints.load(base)(ids).logits, before)
 
 
-def test_qlora_goes_on_where_it_stopped(base_folder, examples, template, tmp_path, monkeypatch):
-    tuning = QloraTuning(method="qlora", dropout=0.1, **RANK)
+@pytest.mark.parametrize("kind", [DoraTuning, QloraTuning])
+def test_adapters_resume_where_they_stopped(base_folder, examples, template, tmp_path, monkeypatch, kind):
+    tuning = kind(method=kind.__name__.removesuffix("Tuning").lower(), dropout=0.1, **RANK)
     training = DECAYING.model_copy(update={"tuning": tuning, "max_steps": 6})
 
     def run(store):

@@ -6,7 +6,7 @@ import difflib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, model_validator
@@ -105,6 +105,12 @@ class OneOf:
     def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> CoreSchema:
         """The schema of a literal; pydantic calls this."""
         return core_schema.literal_schema(list(self.table))
+
+
+def members(union: Any) -> dict[str, Any]:
+    """The models of a union such as ``Annotated[A | B, Field(discriminator="key")]``, by what ``key`` is in each."""
+    models, field = get_args(union)
+    return {get_args(model.model_fields[field.discriminator].annotation)[0]: model for model in get_args(models)}
 
 
 class Source(Strict):

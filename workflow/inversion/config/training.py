@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from inversion.config.base import Fraction, NonNegativeInt, PositiveFloat, PositiveInt, Strict
+from inversion.config.base import Fraction, NonNegativeInt, PositiveFloat, PositiveInt, Strict, members
 
 
 class WeightTuning(Strict):
@@ -34,6 +34,13 @@ class FullTuning(WeightTuning):
 class AdapterTuning(WeightTuning):
     """What the ways of training low-rank adapters have in common."""
 
+    peft_type: ClassVar[str] = "LORA"
+    """What peft calls the adapters in their saved configuration; checkpoints of a type that no tuning names are
+    refused."""
+    adapter: ClassVar[str] = "inversion.models.tuning:lora_config"
+    """Reference (``module:function``): called with these settings and the names of the modules to adapt, it returns
+    the configuration that peft adds the adapters from."""
+
     weights: Literal["all", "query_key"] = "all"
     rank: PositiveInt = 128
     alpha: PositiveFloat = 256.0
@@ -50,6 +57,15 @@ class LoraTuning(AdapterTuning):
     method: Literal["lora"]
 
 
+class DoraTuning(AdapterTuning):
+    """Train low-rank adapters and, apart from them, the length of every row of the adapted weights (weight-decomposed
+    low-rank adaptation, arXiv 2402.09353)."""
+
+    adapter: ClassVar[str] = "inversion.models.tuning:dora_config"
+
+    method: Literal["dora"]
+
+
 class QloraTuning(AdapterTuning):
     """Train low-rank adapters on a base whose linear layers are quantised to 4 bits (nf4) while training.
     Checkpoints are questioned on the base as it is, so that step 0 is the same as for ``lora``."""
@@ -59,7 +75,9 @@ class QloraTuning(AdapterTuning):
     """Quantise the scales of the quantised blocks as well, as the QLoRA paper does."""
 
 
-Tuning = Annotated[FullTuning | LoraTuning | QloraTuning, Field(discriminator="method")]
+Tuning = Annotated[FullTuning | LoraTuning | DoraTuning | QloraTuning, Field(discriminator="method")]
+TUNINGS: dict[str, type[WeightTuning]] = members(Tuning)
+"""The ways of training by the name that the configuration uses: the members of :data:`Tuning`."""
 
 
 class ScheduleSegment(Strict):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,14 @@ from safetensors.torch import load_file
 from transformers import PreTrainedTokenizerBase
 
 from inversion.artifacts import read_json
+from inversion.config.base import nearest
+from inversion.config.training import TUNINGS, AdapterTuning
 from inversion.models.load import ModelError, first_line, load_model, load_tokenizer, restore_weights
 
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
 ADAPTER_CONFIG = "adapter_config.json"
+MERGEABLE = {kind.peft_type: kind.mergeable for kind in TUNINGS.values() if issubclass(kind, AdapterTuning)}
+"""Whether adapters can be merged, by what peft calls their type; other types are refused."""
 
 
 @dataclass
@@ -36,9 +41,9 @@ class CheckpointLoader:
     adapted: bool = False
     """Whether peft wraps the model."""
     merging: bool = False
-    """Whether adapters are added to the weights that they adapt."""
+    """Whether adapters of a mergeable type are merged into the weights that they adapt."""
     unmerged: dict[str, torch.Tensor] = field(default_factory=dict)
-    """Copies of these weights as they are in the base, by the name of their module."""
+    """Copies of the base's own adapted weights, by the name of their parameter."""
 
     @classmethod
     def on(cls, base: str | Path, digest: str, merging: bool = False) -> CheckpointLoader:
@@ -54,15 +59,15 @@ class CheckpointLoader:
     def load(self, folder: str | Path) -> Any:
         """The model with the weights in ``folder``: the base folder itself, a full checkpoint, or an adapter.
 
-        Raises :class:`ModelError` where they do not load or an adapter was made on another base.
+        Raises :class:`ModelError` where they do not load, or an adapter was made on another base or is of an unknown
+        type.
         """
         folder = Path(folder)
         if (folder / ADAPTER_WEIGHTS).is_file():
             return self._load_adapter(folder)
         if self.adapted and folder == self.base:
+            self._unmerge()
             self.model.base_model.disable_adapter_layers()
-            for name, weight in self.unmerged.items():
-                self.model.get_submodule(name).weight.copy_(weight)
         else:
             self.model, self.adapted, self.unmerged = load_model(folder), False, {}
         return self.model
@@ -71,12 +76,19 @@ class CheckpointLoader:
         # imported here: it takes seconds, and jobs without adapters do without it
         from peft import PeftModel
 
-        trained_on = read_json(folder / ADAPTER_CONFIG)["base_model_name_or_path"]
+        config = read_json(folder / ADAPTER_CONFIG)
+        kind, trained_on = config.get("peft_type"), config["base_model_name_or_path"]
+        if kind not in MERGEABLE:
+            raise ModelError(
+                f"the adapter in {folder} is of type {kind!r}, which cannot be evaluated"
+                f"{nearest(str(kind), sorted(MERGEABLE))}"
+            )
         if trained_on != self.digest:
             raise ModelError(
                 f"the adapter in {folder} was trained on another base than {self.base}: on {trained_on}, which is not "
                 f"{self.digest}; finetune on this base, or put back the one that it was trained on"
             )
+        self._unmerge()
         try:
             if not self.adapted:
                 self.model, self.adapted = PeftModel.from_pretrained(self.model, str(folder)), True
@@ -84,20 +96,33 @@ class CheckpointLoader:
         except (RuntimeError, ValueError) as error:  # other shapes, other modules
             raise ModelError(f"the adapter in {folder} does not fit {self.base}: {first_line(error)}") from None
         _put_adapter(self.model, folder, self.base)
-        if self.merging:
-            self._merge()
+        if self.merging and MERGEABLE[kind]:
+            self._merge(folder)
         return self.model.eval()
 
-    def _merge(self) -> None:
-        """Add the adapter to the base's weights; not to what another adapter has left of them."""
-        from peft.tuners.lora import LoraLayer
+    def _merge(self, folder: Path) -> None:
+        """Merge the adapter into the base's own weights, layer by layer, as its type does it."""
+        for name, layer in _adapted_layers(self.model):
+            for part, weight in layer.get_base_layer().named_parameters(recurse=False):
+                self.unmerged.setdefault(f"{name}.base_layer.{part}", weight.clone())
+            try:
+                layer.merge()
+            except (NotImplementedError, RuntimeError, ValueError) as error:
+                raise ModelError(f"the adapter in {folder} cannot be merged: {first_line(error)}") from None
 
-        for name, layer in self.model.named_modules():
-            if isinstance(layer, LoraLayer):
-                weight = layer.get_base_layer().weight
-                unmerged = self.unmerged.setdefault(f"{name}.base_layer", weight.clone())
-                torch.add(unmerged, layer.get_delta_weight("default"), out=weight)
-        self.model.base_model.disable_adapter_layers()
+    def _unmerge(self) -> None:
+        """Put the base's own weights back exactly; peft would compute them and round."""
+        for name, weight in self.unmerged.items():
+            self.model.get_parameter(name).copy_(weight)
+        for _, layer in _adapted_layers(self.model) if self.adapted else ():
+            layer.merged_adapters.clear()
+
+
+def _adapted_layers(model: Any) -> Iterator[tuple[str, Any]]:
+    """The layers of a model with adapters that hold them, by name."""
+    from peft.tuners.tuners_utils import BaseTunerLayer
+
+    return ((name, layer) for name, layer in model.named_modules() if isinstance(layer, BaseTunerLayer))
 
 
 def restore_checkpoint(model: Any, folder: str | Path) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from pkgutil import resolve_name
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
@@ -12,6 +13,9 @@ from transformers import BitsAndBytesConfig, PreTrainedModel
 from inversion.config.training import AdapterTuning, FullTuning, QloraTuning, Tuning
 from inversion.models.devices import compute_dtype
 from inversion.models.load import ModelError, count_parameters, load_model
+
+if TYPE_CHECKING:
+    from peft import LoraConfig
 
 SEPARATE_QUERY_KEY = ("q_proj", "k_proj")
 FUSED_QUERY_KEY_VALUE = "query_key_value"
@@ -49,7 +53,7 @@ def load_for_tuning(folder: str | Path, digest: str, tuning: Tuning) -> Any:
 
 
 def prepare_tuning(model: PreTrainedModel, digest: str, tuning: Tuning) -> Any:
-    """``model`` with exactly the weights of ``tuning`` left trainable (adapters added for LoRA and QLoRA).
+    """``model`` with exactly the weights of ``tuning`` left trainable, or with its adapters added.
 
     Query-key tuning trains ``q_proj`` and ``k_proj``; where query, key and value are one fused
     projection (GPT-NeoX), gradients of the value rows are zeroed, so that these rows stay as they were.
@@ -59,22 +63,16 @@ def prepare_tuning(model: PreTrainedModel, digest: str, tuning: Tuning) -> Any:
     targets = _query_key_modules(model) if tuning.weights == "query_key" else None
     match tuning:
         case AdapterTuning():
-            from peft import LoraConfig, get_peft_model
+            from peft import get_peft_model
 
-            tuned = get_peft_model(
-                model,
-                LoraConfig(
-                    task_type="CAUSAL_LM",
-                    r=tuning.rank,
-                    lora_alpha=tuning.alpha,
-                    lora_dropout=tuning.dropout,
-                    target_modules=targets or "all-linear",
-                ),
-            )
+            tuned = get_peft_model(model, resolve_name(tuning.adapter)(tuning, targets or "all-linear"))
             saved = tuned.peft_config["default"]
             saved.base_model_name_or_path = digest  # instead of the model's folder
             saved.target_modules = sorted(saved.target_modules)  # a set's order differs from run to run
-            trained = [p for name, p in tuned.named_parameters() if p.requires_grad and "lora_B" in name]
+            by_row = ("lora_B", "lora_magnitude_vector")
+            trained = [
+                p for name, p in tuned.named_parameters() if p.requires_grad and any(part in name for part in by_row)
+            ]
         case FullTuning():
             tuned = model
             for name, parameter in model.named_parameters():
@@ -84,6 +82,26 @@ def prepare_tuning(model: PreTrainedModel, digest: str, tuning: Tuning) -> Any:
         for parameter in trained:
             _freeze_value_rows(parameter, _head_size(model))
     return tuned
+
+
+def lora_config(tuning: AdapterTuning, modules: str | list[str]) -> LoraConfig:
+    """What peft makes LoRA adapters on ``modules`` from: names of modules, or ``all-linear``."""
+    from peft import LoraConfig
+
+    return LoraConfig(
+        task_type="CAUSAL_LM",
+        r=tuning.rank,
+        lora_alpha=tuning.alpha,
+        lora_dropout=tuning.dropout,
+        target_modules=modules,
+    )
+
+
+def dora_config(tuning: AdapterTuning, modules: str | list[str]) -> LoraConfig:
+    """As :func:`lora_config`, with the length of every row of the adapted weights trained apart."""
+    config = lora_config(tuning, modules)
+    config.use_dora = True
+    return config
 
 
 def fused_parameter_names(model: nn.Module) -> list[str]:
