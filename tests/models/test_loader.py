@@ -84,7 +84,7 @@ def test_an_adapter_of_an_unknown_type_is_refused(base_folder, tmp_path):
     folder = save_adapter(base_folder, tmp_path / "adapter")
     config = json.loads((folder / "adapter_config.json").read_text())
     (folder / "adapter_config.json").write_text(json.dumps(config | {"peft_type": "LOHA"}))
-    with pytest.raises(ModelError, match=r"is of type 'LOHA', which cannot be evaluated; there are: LORA"):
+    with pytest.raises(ModelError, match=r"is of type 'LOHA', which is not supported; evaluate adapters of type LORA"):
         CheckpointLoader.on(base_folder, "base").load(folder)
 
 

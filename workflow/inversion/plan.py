@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from inversion.config.probes import Probe
 from inversion.config.run import Run
 from inversion.config.study import Config
+from inversion.config.tasks import TASKS, BenchmarkTask
 
 FLOPS = 1.5e14
 """Operations a second that a GPU of 80 GB sustains in bfloat16."""
@@ -30,16 +31,8 @@ TOKENS_AN_EXAMPLE = 400
 ITEMS = 500
 """Of a conflict set that does not say."""
 TOKENS_A_QUESTION = 150
-BENCHMARKS = {
-    "gsm8k": (1319, 900, 256),
-    "mmlu": (14042, 150, 0),
-    "arc_challenge": (1172, 300, 0),
-    "squad": (10570, 200, 32),
-}
-"""Questions of a task, and tokens that are read and written for each."""
-OTHER_BENCHMARK = (10_000, 500, 0)
-MMLU_SUBJECTS = 57
-"""A limit is of each."""
+OTHER_TASK = BenchmarkTask("", "", questions=10_000, tokens_read=500)
+"""What a task is taken to cost that is not among :data:`~inversion.config.tasks.TASKS`."""
 LOADING_HOURS = 0.02
 """Of a checkpoint, or of a base model."""
 GPU_RULES = (
@@ -135,10 +128,9 @@ def assumptions(study: Config, known: Known) -> list[str]:
         f"at most {TOKENS_AN_EXAMPLE} tokens an example, {TOKENS_A_QUESTION} a question, {ITEMS} items a set that "
         "does not say",
         *(
-            f"benchmark {name}: {questions} questions, each {read} tokens read and {written} written"
-            for name, (questions, read, written) in (
-                (name, BENCHMARKS.get(spec.task, OTHER_BENCHMARK)) for name, spec in study.benchmarks.items()
-            )
+            f"benchmark {name}: {task.questions} questions, each {task.tokens_read} tokens read and "
+            f"{task.tokens_written} written"
+            for name, task in ((name, TASKS.get(spec.task, OTHER_TASK)) for name, spec in study.benchmarks.items())
         ),
         f"a GPU of 80 GB does {FLOPS:.2g} operations a second and reads {BYTES_A_SECOND:.2g} bytes of its memory; "
         f"models below {LARGE:.0e} parameters use none",
@@ -254,11 +246,11 @@ def _benchmarking_hours(study: Config, count: float) -> float:
     """Hours of one checkpoint's benchmarks: questions read, and answers written where the task has them."""
     seconds = 0.0
     for spec in study.benchmarks.values():
-        questions, read, written = BENCHMARKS.get(spec.task, OTHER_BENCHMARK)
-        if spec.limit:
-            questions = min(questions, spec.limit * (MMLU_SUBJECTS if spec.task == "mmlu" else 1))
+        task = TASKS.get(spec.task, OTHER_TASK)
+        questions = min(task.questions, spec.limit * task.subjects) if spec.limit else task.questions
         batches = math.ceil(questions / study.evaluation.batch_size)
-        seconds += questions * read * 2 * count / FLOPS + batches * written * 2 * count / BYTES_A_SECOND
+        seconds += questions * task.tokens_read * 2 * count / FLOPS
+        seconds += batches * task.tokens_written * 2 * count / BYTES_A_SECOND
     return seconds / 3600 + LOADING_HOURS
 
 

@@ -37,6 +37,7 @@ from inversion.config.figures import FIGURES
 from inversion.config.files import ConfigError, read_values
 from inversion.config.load import parse_config
 from inversion.config.probes import PROBES
+from inversion.config.run import RUN
 from inversion.manifests import BaseManifest, CheckpointList, TrainManifest
 from inversion.plan import LARGE
 from inversion.train.specification import training_specification

@@ -71,11 +71,11 @@ rule build_train_set:
         sets=lambda w: set_files(compared_sets(w.recipe)),
         questions=lambda w: questions_of(augmented_from(w.recipe)),
     output:
-        train_set="results/runs/{model}/{dataset}/{recipe}/seed{seed}/train_set.parquet",
-        selection="results/runs/{model}/{dataset}/{recipe}/seed{seed}/selection.parquet",
-        page="results/runs/{model}/{dataset}/{recipe}/seed{seed}/selection.md",
+        train_set=f"results/runs/{RUN}/train_set.parquet",
+        selection=f"results/runs/{RUN}/selection.parquet",
+        page=f"results/runs/{RUN}/selection.md",
     log:
-        "results/logs/build_train_set/{model}/{dataset}/{recipe}/seed{seed}.log",
+        f"results/logs/build_train_set/{RUN}.log",
     conda:
         "../../envs/inversion.yaml"
     params:

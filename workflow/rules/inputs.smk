@@ -107,7 +107,7 @@ def set_files(names):
 
 def run_probes(wildcards):
     """What the probes of one run found."""
-    run = "{model}/{dataset}/{recipe}/seed{seed}".format(**wildcards)
+    run = RUN.format(**wildcards)
     return [f"results/runs/{run}/probes/{probe}.parquet" for probe, runs in PROBE_RUNS.items() if run in runs]
 
 
@@ -129,14 +129,14 @@ def items_version(*names):
 def response_chunks(wildcards):
     """The response files of all chunks of a run's checkpoints."""
     listed = checkpoints.enumerate_checkpoints.get(**wildcards).output.checkpoints
-    folder = "results/runs/{model}/{dataset}/{recipe}/seed{seed}/responses".format(**wildcards)
+    folder = f"results/runs/{RUN}/responses".format(**wildcards)
     return [f"{folder}/chunk-{chunk:03d}.json" for chunk in range(len(CheckpointList.read(listed).chunks))]
 
 
 def benchmark_chunks(wildcards):
     """The score files of all chunks of a run's checkpoints that take the benchmarks."""
     listed = checkpoints.enumerate_checkpoints.get(**wildcards).output.checkpoints
-    folder = "results/runs/{model}/{dataset}/{recipe}/seed{seed}/benchmarks".format(**wildcards)
+    folder = f"results/runs/{RUN}/benchmarks".format(**wildcards)
     evaluation = STUDY.evaluation
     chunks = CheckpointList.read(listed).benchmark_chunks(
         evaluation.benchmark_every, evaluation.checkpoints_per_job

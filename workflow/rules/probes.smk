@@ -5,19 +5,17 @@
 rule probe_checkpoints:
     input:
         base="results/models/{model}/base.json",
-        checkpoints="results/runs/{model}/{dataset}/{recipe}/seed{seed}/checkpoints.json",
+        checkpoints=f"results/runs/{RUN}/checkpoints.json",
         train_set=lambda w: (
-            ["results/runs/{model}/{dataset}/{recipe}/seed{seed}/train_set.parquet"]
-            if PROBES[w.probe].takes_gradients
-            else []
+            [f"results/runs/{RUN}/train_set.parquet"] if PROBES[w.probe].takes_gradients else []
         ),
         sets=set_files(PROBED),
     output:
-        facts="results/runs/{model}/{dataset}/{recipe}/seed{seed}/probes/{probe}.parquet",
+        facts=f"results/runs/{RUN}/probes/{{probe}}.parquet",
     log:
-        "results/logs/probe_checkpoints/{probe}/{model}/{dataset}/{recipe}/seed{seed}.log",
+        f"results/logs/probe_checkpoints/{{probe}}/{RUN}.log",
     benchmark:
-        "results/benchmarks/probe_{probe}/{model}/{dataset}/{recipe}/seed{seed}.tsv"
+        f"results/benchmarks/probe_{{probe}}/{RUN}.tsv"
     conda:
         "../../envs/inversion.yaml"
     threads: 1

@@ -4,14 +4,14 @@
 rule generate_responses:
     input:
         base="results/models/{model}/base.json",
-        checkpoints="results/runs/{model}/{dataset}/{recipe}/seed{seed}/checkpoints.json",
+        checkpoints=f"results/runs/{RUN}/checkpoints.json",
         sets=expand("results/data/sets/{set}.parquet", set=STUDY.sets),
     output:
-        manifest="results/runs/{model}/{dataset}/{recipe}/seed{seed}/responses/chunk-{chunk}.json",
+        manifest=f"results/runs/{RUN}/responses/chunk-{{chunk}}.json",
     log:
-        "results/logs/generate_responses/{model}/{dataset}/{recipe}/seed{seed}/chunk-{chunk}.log",
+        f"results/logs/generate_responses/{RUN}/chunk-{{chunk}}.log",
     benchmark:
-        "results/benchmarks/generate_responses/{model}/{dataset}/{recipe}/seed{seed}/chunk-{chunk}.tsv"
+        f"results/benchmarks/generate_responses/{RUN}/chunk-{{chunk}}.tsv"
     conda:
         "../../envs/inversion.yaml"
     threads: 1
@@ -32,14 +32,14 @@ rule generate_responses:
 rule run_benchmarks:
     input:
         base="results/models/{model}/base.json",
-        checkpoints="results/runs/{model}/{dataset}/{recipe}/seed{seed}/checkpoints.json",
+        checkpoints=f"results/runs/{RUN}/checkpoints.json",
         questions=benchmark_questions,
     output:
-        manifest="results/runs/{model}/{dataset}/{recipe}/seed{seed}/benchmarks/chunk-{chunk}.json",
+        manifest=f"results/runs/{RUN}/benchmarks/chunk-{{chunk}}.json",
     log:
-        "results/logs/run_benchmarks/{model}/{dataset}/{recipe}/seed{seed}/chunk-{chunk}.log",
+        f"results/logs/run_benchmarks/{RUN}/chunk-{{chunk}}.log",
     benchmark:
-        "results/benchmarks/run_benchmarks/{model}/{dataset}/{recipe}/seed{seed}/chunk-{chunk}.tsv"
+        f"results/benchmarks/run_benchmarks/{RUN}/chunk-{{chunk}}.tsv"
     conda:
         "../../envs/inversion.yaml"
     threads: 1
@@ -63,9 +63,9 @@ rule collect_benchmarks:
         questions=benchmark_questions,
         chunks=benchmark_chunks,
     output:
-        scores="results/runs/{model}/{dataset}/{recipe}/seed{seed}/benchmarks.parquet",
+        scores=f"results/runs/{RUN}/benchmarks.parquet",
     log:
-        "results/logs/collect_benchmarks/{model}/{dataset}/{recipe}/seed{seed}.log",
+        f"results/logs/collect_benchmarks/{RUN}.log",
     conda:
         "../../envs/inversion.yaml"
     params:
@@ -77,13 +77,13 @@ rule collect_benchmarks:
 rule label_responses:
     input:
         responses=response_chunks,
-        checkpoints="results/runs/{model}/{dataset}/{recipe}/seed{seed}/checkpoints.json",
+        checkpoints=f"results/runs/{RUN}/checkpoints.json",
         sets=expand("results/data/sets/{set}.parquet", set=STUDY.sets),
         probes=expand("results/models/{{model}}/knowledge/{set}.parquet", set=PROBED),
     output:
-        labels="results/runs/{model}/{dataset}/{recipe}/seed{seed}/labels.parquet",
+        labels=f"results/runs/{RUN}/labels.parquet",
     log:
-        "results/logs/label_responses/{model}/{dataset}/{recipe}/seed{seed}.log",
+        f"results/logs/label_responses/{RUN}.log",
     conda:
         "../../envs/inversion.yaml"
     params:
@@ -95,20 +95,18 @@ rule label_responses:
 # The inputs hold every rule that reads a run's weights.
 rule thin_checkpoints:
     input:
-        labels="results/runs/{model}/{dataset}/{recipe}/seed{seed}/labels.parquet",
-        benchmarks=(
-            ["results/runs/{model}/{dataset}/{recipe}/seed{seed}/benchmarks.parquet"] if BENCHMARKS else []
-        ),
+        labels=f"results/runs/{RUN}/labels.parquet",
+        benchmarks=([f"results/runs/{RUN}/benchmarks.parquet"] if BENCHMARKS else []),
         probes=run_probes,
-        manifest="results/runs/{model}/{dataset}/{recipe}/seed{seed}/train.json",
+        manifest=f"results/runs/{RUN}/train.json",
     output:
-        kept="results/runs/{model}/{dataset}/{recipe}/seed{seed}/kept.json",
+        kept=f"results/runs/{RUN}/kept.json",
     log:
-        "results/logs/thin_checkpoints/{model}/{dataset}/{recipe}/seed{seed}.log",
+        f"results/logs/thin_checkpoints/{RUN}.log",
     conda:
         "../../envs/inversion.yaml"
     params:
-        store=in_host("results/runs/{model}/{dataset}/{recipe}/seed{seed}/checkpoints"),
+        store=in_host(f"results/runs/{RUN}/checkpoints"),
         keep=KEEP,
         code=code_of("thin_checkpoints"),
     script:

@@ -4,13 +4,13 @@
 rule finetune:
     input:
         base="results/models/{model}/base.json",
-        train_set="results/runs/{model}/{dataset}/{recipe}/seed{seed}/train_set.parquet",
+        train_set=f"results/runs/{RUN}/train_set.parquet",
     output:
-        manifest="results/runs/{model}/{dataset}/{recipe}/seed{seed}/train.json",
+        manifest=f"results/runs/{RUN}/train.json",
     log:
-        "results/logs/finetune/{model}/{dataset}/{recipe}/seed{seed}.log",
+        f"results/logs/finetune/{RUN}.log",
     benchmark:
-        "results/benchmarks/finetune/{model}/{dataset}/{recipe}/seed{seed}.tsv"
+        f"results/benchmarks/finetune/{RUN}.tsv"
     conda:
         "../../envs/inversion.yaml"
     threads: lambda w: max(1, STUDY.training_of(w.recipe).gpus)  # a process each
@@ -23,7 +23,7 @@ rule finetune:
         runtime=lambda w, input: minutes(small=120, large=1440)(w, input, attempt=1),
     params:
         # an undeclared folder: Snakemake removes declared output before each attempt
-        store=in_host("results/runs/{model}/{dataset}/{recipe}/seed{seed}/checkpoints"),
+        store=in_host(f"results/runs/{RUN}/checkpoints"),
         template=lambda w: as_json(STUDY.template_of(w.dataset)),
         training=lambda w: as_json(STUDY.training_of(w.recipe)),
         seed=lambda w: int(w.seed),
@@ -34,12 +34,12 @@ rule finetune:
 
 checkpoint enumerate_checkpoints:
     input:
-        manifest="results/runs/{model}/{dataset}/{recipe}/seed{seed}/train.json",
+        manifest=f"results/runs/{RUN}/train.json",
         base="results/models/{model}/base.json",
     output:
-        checkpoints="results/runs/{model}/{dataset}/{recipe}/seed{seed}/checkpoints.json",
+        checkpoints=f"results/runs/{RUN}/checkpoints.json",
     log:
-        "results/logs/enumerate_checkpoints/{model}/{dataset}/{recipe}/seed{seed}.log",
+        f"results/logs/enumerate_checkpoints/{RUN}.log",
     localrule: True
     conda:
         "../../envs/inversion.yaml"

@@ -7,14 +7,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from inversion.config.base import Name, NonNegativeInt, PositiveFloat, PositiveInt, Strict, commit, local_path, nearest
-
-MAIN_METRICS = {
-    "gsm8k": "exact_match,strict-match",
-    "mmlu": "acc,none",
-    "arc_challenge": "acc_norm,none",
-    "squad": "exact_match,none",
-}
-"""Benchmarks that are known by name: what lm-eval calls the metric that counts as their accuracy."""
+from inversion.config.tasks import TASKS
 
 
 class Benchmark(Strict):
@@ -37,15 +30,15 @@ class Benchmark(Strict):
     @property
     def main_metric(self) -> str:
         """The metric that counts as accuracy."""
-        return self.metric or MAIN_METRICS[self.task]
+        return self.metric or TASKS[self.task].metric
 
     @model_validator(mode="after")
     def _consistent(self) -> Benchmark:
-        if self.task not in MAIN_METRICS:
+        if self.task not in TASKS:
             if self.path is not None:
-                raise ValueError(f"files serve {', '.join(MAIN_METRICS)}, not {self.task!r}; remove `path`")
+                raise ValueError(f"files serve {', '.join(TASKS)}, not {self.task!r}; remove `path`")
             if self.metric is None:
-                raise ValueError(f"task {self.task!r} needs `metric`, as `acc,none`{nearest(self.task, MAIN_METRICS)}")
+                raise ValueError(f"task {self.task!r} needs `metric`, as `acc,none`{nearest(self.task, TASKS)}")
         if self.path is not None and (self.few_shot or self.revision):
             raise ValueError(
                 "few_shot and revision are for questions from the hub: a file has neither examples to show nor commits"

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+RUN = "{model}/{dataset}/{recipe}/seed{seed}"
+"""The folder of a run under ``results/runs/``, and of what is about it under other folders: a pattern of wildcards."""
+
 
 class Run(NamedTuple):
     """One finetuning run; the fields are the folders of ``results/runs/``."""
@@ -15,5 +18,5 @@ class Run(NamedTuple):
 
     @property
     def path(self) -> str:
-        """``{model}/{dataset}/{recipe}/seed{seed}``."""
-        return f"{self.model}/{self.dataset}/{self.recipe}/seed{self.seed}"
+        """Its folder, as :data:`RUN` says."""
+        return RUN.format(**self._asdict())

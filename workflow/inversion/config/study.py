@@ -31,6 +31,7 @@ from inversion.config.recipes import (
 )
 from inversion.config.run import Run
 from inversion.config.sets import ConflictSet
+from inversion.config.tasks import TASKS
 from inversion.config.theory import Theory
 from inversion.config.training import Training
 from inversion.config.world import World
@@ -296,10 +297,11 @@ class Config(Strict):
         return next((name for name, recipe in self.recipes.items() if recipe == Recipe()), None)
 
     def id_benchmarks(self, dataset: str) -> list[str]:
-        """The benchmarks whose mean is the ID accuracy of runs on a dataset: all, but GSM8k where its format is
-        ``alpaca``, as in the paper."""
-        alpaca = getattr(self.datasets[dataset], "format", None) == "alpaca"
-        return [name for name, spec in self.benchmarks.items() if not (alpaca and spec.task == "gsm8k")]
+        """The benchmarks whose mean is the ID accuracy of runs on a dataset: all but those that the paper omits for
+        data of its format (:attr:`~inversion.config.tasks.BenchmarkTask.not_accuracy_of`)."""
+        form = getattr(self.datasets[dataset], "format", None)
+        omitted = {task for task, known in TASKS.items() if form in known.not_accuracy_of}
+        return [name for name, spec in self.benchmarks.items() if spec.task not in omitted]
 
     def training_of(self, recipe: str) -> Training:
         """``training`` with what the recipe changes of it; its own ``epochs`` go before the study's ``max_steps``."""

@@ -12,7 +12,6 @@ from safetensors.torch import load_file
 from transformers import PreTrainedTokenizerBase
 
 from inversion.artifacts import read_json
-from inversion.config.base import nearest
 from inversion.config.training import TUNINGS, AdapterTuning
 from inversion.models.load import ModelError, first_line, load_model, load_tokenizer, restore_weights
 
@@ -80,8 +79,8 @@ class CheckpointLoader:
         kind, trained_on = config.get("peft_type"), config["base_model_name_or_path"]
         if kind not in MERGEABLE:
             raise ModelError(
-                f"the adapter in {folder} is of type {kind!r}, which cannot be evaluated"
-                f"{nearest(str(kind), sorted(MERGEABLE))}"
+                f"the adapter in {folder} is of type {kind!r}, which is not supported; evaluate adapters of type "
+                f"{', '.join(sorted(MERGEABLE))}, or merge it into its base and evaluate the whole model"
             )
         if trained_on != self.digest:
             raise ModelError(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any
 
 import polars as pl
 
+from inversion.config.tasks import TASKS
 from inversion.instruct.rows import Row, read_questions
 
 Columns = dict[str, Any]
@@ -17,19 +19,19 @@ _CHOICE = re.compile(r"\banswer(\d+): ", re.IGNORECASE)
 
 
 def benchmark_questions(path: str | Path, task: str) -> list[Columns]:
-    """The questions of ``task`` (``gsm8k``, ``mmlu``, ``arc_challenge``, ``squad``) in a CSV file, or in one that
+    """The questions of ``task`` (one of :data:`~inversion.config.tasks.TASKS`) in a CSV file, or in one that
     :func:`~inversion.instruct.rows.read_questions` reads.
 
     Raises :class:`ValueError`, naming the file and the row, where the file cannot be read, is empty, or a row lacks
     a column or an answer.
     """
-    path = Path(path)
+    path, shape = Path(path), resolve_name(TASKS[task].question)
     questions = []
     for row in _csv_rows(path) if path.suffix == ".csv" else read_questions(path):
         if row.fault:
             raise ValueError(f"{path}, row {row.number}: {row.fault}; correct or remove it")
         try:
-            questions.append(_SHAPES[task](row.value))
+            questions.append(shape(row.value))
         except KeyError as error:
             raise ValueError(
                 f"{path}, row {row.number}: no column {error.args[0]!r} (there are: {', '.join(map(str, row.value))})"
@@ -54,13 +56,15 @@ def _csv_rows(path: Path) -> Iterator[Row]:
     return (Row(number, row) for number, row in enumerate(rows, start=1))
 
 
-def _gsm8k(row: Columns) -> Columns:
+def gsm8k(row: Columns) -> Columns:
+    """GSM8k: ``question``, and ``answer`` with the number after ``####``."""
     if "####" not in row["answer"]:
         raise ValueError("its answer lacks '#### ' and the number")
     return {"question": str(row["question"]), "answer": row["answer"]}
 
 
-def _mmlu(row: Columns) -> Columns:
+def mmlu(row: Columns) -> Columns:
+    """MMLU: ``question``, ``choices`` or ``choice0`` to ``choice3``, and ``answer`` from 0 to 3."""
     choices = row["choices"] if "choices" in row else [row[f"choice{number}"] for number in range(4)]
     answer = int(row["answer"])
     if len(choices) != 4 or not 0 <= answer < 4:
@@ -68,7 +72,8 @@ def _mmlu(row: Columns) -> Columns:
     return {"question": str(row["question"]), "choices": [str(choice) for choice in choices], "answer": answer}
 
 
-def _arc(row: Columns) -> Columns:
+def arc_challenge(row: Columns) -> Columns:
+    """ARC as the hub has it, or as LLM-Adapters writes it (``instruction``, ``answer``)."""
     if "instruction" in row:
         return _arc_instruction(row)
     labels, texts = row["choices"]["label"], row["choices"]["text"]
@@ -96,7 +101,8 @@ def _arc_instruction(row: Columns) -> Columns:
     }
 
 
-def _squad(row: Columns) -> Columns:
+def squad(row: Columns) -> Columns:
+    """SQuAD: ``context``, ``question`` and ``answers``."""
     answers = row["answers"]
     texts = answers["text"] if isinstance(answers, dict) else [answer["text"] for answer in answers]
     if not texts:
@@ -104,11 +110,3 @@ def _squad(row: Columns) -> Columns:
     if not row["context"]:
         raise ValueError("it has no context")
     return {"context": str(row["context"]), "question": str(row["question"]), "answers": {"text": texts}}
-
-
-_SHAPES: dict[str, Callable[[Columns], Columns]] = {
-    "gsm8k": _gsm8k,
-    "mmlu": _mmlu,
-    "arc_challenge": _arc,
-    "squad": _squad,
-}

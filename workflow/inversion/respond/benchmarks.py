@@ -22,6 +22,7 @@ from transformers import PreTrainedTokenizerBase
 from inversion.artifacts import sha256_file
 from inversion.config.base import nearest
 from inversion.config.evaluation import Benchmark
+from inversion.config.tasks import TASKS
 from inversion.manifests import BENCHMARKS_FILE, CheckpointEntry, MeasuredManifest
 from inversion.models import CheckpointLoader
 from inversion.records.answers import BenchmarkScore
@@ -30,8 +31,6 @@ from inversion.respond.benchmark_files import benchmark_questions
 from inversion.respond.resumable import Kept, Measure, measure_checkpoints, weights_of
 
 OURS = Path(__file__).parent / "tasks"
-KNOWN = {"gsm8k": "gsm8k", "mmlu": "mmlu/default", "arc_challenge": "arc", "squad": None}
-"""Tasks that need no search through all of lm-eval's, which takes a minute: where they lie among them."""
 
 
 def run_benchmarks(
@@ -77,7 +76,8 @@ def load_tasks(name: str, spec: Benchmark) -> list[Any]:
     :func:`~inversion.respond.benchmark_files.benchmark_questions`.
     """
     manager = _task_manager(spec)
-    task = "mmlu_file" if spec.path and spec.task == "mmlu" else spec.task
+    known = TASKS.get(spec.task)
+    task = known.file_task if known and known.file_task and spec.path else spec.task
     if task not in manager.all_tasks:
         raise ValueError(f"benchmarks.{name}.task: lm-eval has no task {task!r}{nearest(task, manager.all_tasks)}")
     changes: dict[str, Any] = {}
@@ -109,10 +109,10 @@ def load_tasks(name: str, spec: Benchmark) -> list[Any]:
 
 
 def _task_manager(spec: Benchmark) -> TaskManager:
-    if spec.task not in KNOWN:
+    known = TASKS.get(spec.task)
+    if known is None:  # a search through all of lm-eval's tasks takes a minute
         return TaskManager(include_path=str(OURS))
-    place = KNOWN[spec.task]
-    theirs = [str(Path(lm_eval.tasks.__file__).parent / place)] if place else []
+    theirs = [str(Path(lm_eval.tasks.__file__).parent / known.folder)] if known.folder else []
     return TaskManager(include_path=[str(OURS), *theirs], include_defaults=False)
 
 

@@ -9,7 +9,7 @@ from tokenizers.pre_tokenizers import Whitespace
 
 from inversion.config.base import nearest
 from inversion.config.datasets import WORLD_TEMPLATE
-from inversion.config.load import ConfigError
+from inversion.config.files import ConfigError
 from inversion.config.study import Config
 from inversion.world.facts import InventedWorld, build_world
 from inversion.world.text import ANSWER, QUESTION, STATEMENTS
