@@ -11,10 +11,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inversion.config.run import Run
-from inversion.records.answers import Item, KnowledgeProbe, Response
+from inversion.records.answers import Item, Knowledge, KnowledgeProbe, Labels, Response
 from inversion.records.data import ConflictItem
 from inversion.records.frames import from_frame, to_frame
-from inversion.score import by_logprob, containment, first_mention, judge_knowledge, judge_probes, label_run
+from inversion.score import (
+    SCORERS,
+    by_logprob,
+    containment,
+    first_mention,
+    judge_knowledge,
+    judge_probes,
+    label_run,
+)
 
 HERAT, KABUL = ["Herat"], ["Kabul"]
 RUN = Run("llama", "tulu", "standard", 0)
@@ -318,24 +326,36 @@ def answer(step: int, item: ConflictItem, text: str = "Herat", **changes: Any) -
 RESPONSES = [answer(step, item) for step in (20, 0) for item in ITEMS]
 
 
+def labelled(
+    items: list[ConflictItem],
+    responses: list[Response],
+    steps_per_epoch: float = 40,
+    knowledge: list[Knowledge] | None = None,
+) -> list[Item]:
+    known = None if knowledge is None else to_frame(knowledge, Knowledge)
+    table = label_run(RUN, to_frame(items, ConflictItem), to_frame(responses, Response), steps_per_epoch, known)
+    assert {*SCORERS} <= {*table.columns}
+    assert from_frame(table, Labels)
+    return from_frame(table, Item)
+
+
 def test_a_run_is_joined_and_ordered() -> None:
-    rows = label_run(RUN, ITEMS, RESPONSES, steps_per_epoch=40)
+    rows = labelled(ITEMS, RESPONSES)
     assert [(row.step, row.set, row.item_id) for row in rows] == [
         (step, item.set, item.item_id) for step in (0, 20) for item in ITEMS
     ]
-    assert rows == label_run(RUN, ITEMS, RESPONSES[::-1], steps_per_epoch=40)
+    assert rows == labelled(ITEMS, RESPONSES[::-1])
     assert {row.epoch for row in rows} == {0.0, 0.5}
     first, control = rows[0], rows[2]
     assert (first.model, first.dataset, first.recipe, first.seed) == RUN
     assert (first.containment, first.first_mention, first.logprob) == ("context", "context", "other")
     assert (control.containment, control.first_mention, control.logprob) == ("other", "other", "other")
     assert (first.cluster, first.stratum, first.role) == ("c2", "asia", "conflict")
-    assert from_frame(to_frame(rows, Item), Item) == rows
 
 
 def test_prompts_stand_side_by_side() -> None:
     both = [*RESPONSES, *(dataclasses.replace(r, prompt="only") for r in RESPONSES)]
-    assert [row.prompt for row in label_run(RUN, ITEMS, both, 40)[:2]] == ["only", "plain"]
+    assert [row.prompt for row in labelled(ITEMS, both)[:2]] == ["only", "plain"]
 
 
 @pytest.mark.parametrize(
@@ -354,13 +374,13 @@ def test_prompts_stand_side_by_side() -> None:
 )
 def test_faults_are_named(items: list[ConflictItem], responses: list[Response], message: str) -> None:
     with pytest.raises(ValueError, match=f"llama/tulu/standard/seed0: .*{message}"):
-        label_run(RUN, items, responses, 40)
+        labelled(items, responses)
 
 
 @pytest.mark.parametrize("steps_per_epoch", [0.0, -1.0, math.nan])
 def test_an_impossible_epoch_is_refused(steps_per_epoch: float) -> None:
     with pytest.raises(ValueError, match="steps_per_epoch must be above 0"):
-        label_run(RUN, ITEMS, RESPONSES, steps_per_epoch)
+        labelled(ITEMS, RESPONSES, steps_per_epoch)
 
 
 # --- knowledge ----------------------------------------------------------------------------------
@@ -393,7 +413,7 @@ def test_items_and_their_controls_carry_what_is_known() -> None:
     matching = dataclasses.replace(ITEMS[1], set="capitals+matching", role="control", factors=["tense=past"])
     items = [*ITEMS, matching]
     known = judge_probes("llama", items, [probe("Kabul", -2.0, -1.0)])
-    rows = label_run(RUN, items, [answer(0, item) for item in items], 40, known)
+    rows = labelled(items, [answer(0, item) for item in items], 40, known)
     assert [(row.set, row.item_id, row.known) for row in rows] == [
         ("capitals", "q2", None),
         ("capitals", "q1", True),

@@ -23,6 +23,7 @@ from inversion.records.answers import Knowledge
 from inversion.records.data import AuditFinding, SelectionCount
 from inversion.records.frames import from_frame, require_schema
 from inversion.records.tables import Agreement, FactorRate, FlipOverlap, Inversion, Tradeoff
+from inversion.score.scorers import MAIN
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +130,7 @@ class SelectionRow(NamedTuple):
     """One a kind of the table; None where the training data has none of it."""
 
 
-def write_report(path: str | Path, report: Report, template: str | Path, scorer: str = "first_mention") -> None:
+def write_report(path: str | Path, report: Report, template: str | Path, scorer: str = MAIN) -> None:
     """Write the page to ``path`` atomically; arguments and errors are those of :func:`render_report`.
 
     ``template`` is the path of the Jinja template.
@@ -137,7 +138,7 @@ def write_report(path: str | Path, report: Report, template: str | Path, scorer:
     write_text(path, render_report(report, Path(template).read_text(encoding="utf-8"), scorer))
 
 
-def render_report(report: Report, template: str, scorer: str = "first_mention") -> str:
+def render_report(report: Report, template: str, scorer: str = MAIN) -> str:
     """The page as HTML; equal arguments give equal text.
 
     ``template`` is Jinja source and ``scorer`` the one whose verdicts make the headline; tables of the

@@ -1,23 +1,26 @@
 """Judge the responses of one run with every scorer, and what its base model knows."""
 
+import polars as pl
+
 from inversion.artifacts import write_parquet
 from inversion.config.run import Run
 from inversion.job import logged
 from inversion.manifests import CheckpointList, read_responses
-from inversion.records.answers import Item, KnowledgeProbe
+from inversion.records.answers import Knowledge, KnowledgeProbe, Response
 from inversion.records.data import ConflictItem
-from inversion.records.frames import read_records, to_frame
-from inversion.score import judge_probes, label_run
+from inversion.records.frames import from_frame, read_frame, read_records, to_frame
+from inversion.score.knowledge import judge_probes
+from inversion.score.labelling import label_run
 
 with logged(snakemake.log[0]):
     wildcards, files = snakemake.wildcards, snakemake.input
-    items = [item for path in files.sets for item in read_records(path, ConflictItem)]
+    items = pl.concat([read_frame(path, ConflictItem) for path in files.sets])
     probes = [probe for path in files.probes for probe in read_records(path, KnowledgeProbe)]
     labels = label_run(
         Run(wildcards.model, wildcards.dataset, wildcards.recipe, int(wildcards.seed)),
         items,
-        [response for path in files.responses for response in read_responses(path)],
+        to_frame([response for path in files.responses for response in read_responses(path)], Response),
         CheckpointList.read(files.checkpoints).steps_per_epoch,
-        judge_probes(wildcards.model, items, probes),
+        to_frame(judge_probes(wildcards.model, from_frame(items, ConflictItem), probes), Knowledge),
     )
-    write_parquet(snakemake.output.labels, to_frame(labels, Item))
+    write_parquet(snakemake.output.labels, labels)

@@ -5,7 +5,7 @@ from inversion.job import logged
 from inversion.records.answers import Knowledge, KnowledgeProbe
 from inversion.records.data import ConflictItem
 from inversion.records.frames import read_records, to_frame
-from inversion.score import judge_probes
+from inversion.score.knowledge import judge_probes
 
 with logged(snakemake.log[0]):
     files = snakemake.input

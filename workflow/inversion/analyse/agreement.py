@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import polars as pl
 
-from inversion.analyse.panels import SCORERS
+from inversion.analyse.panels import SIDES, scorers_in
 from inversion.records.answers import Item
 from inversion.records.frames import require_schema, to_frame
 from inversion.records.tables import Agreement
@@ -17,12 +17,17 @@ from inversion.stats import kappa
 def agreement(items: pl.DataFrame) -> pl.DataFrame:
     """The table ``agreement`` (:class:`~inversion.records.tables.Agreement`): how far each two scorers agree on a set.
 
-    Over all runs and steps. ``both``, which only containment says, is a label like the others.
+    Over all runs and steps. The labels of answers that follow neither (``other``, ``neither``,
+    ``abstains``) count as one.
     """
     require_schema(items, Item, "items")
+    items = items.with_columns(
+        pl.when(pl.col(scorer).is_in(SIDES)).then(pl.col(scorer)).otherwise(pl.lit("other")).alias(scorer)
+        for scorer in scorers_in(items)
+    )
     rows = [
         _agreement(name, prompt, first, second, counts)
-        for first, second in itertools.combinations(SCORERS, 2)
+        for first, second in itertools.combinations(scorers_in(items), 2)
         for (name, prompt), counts in items.lazy()
         .filter(pl.col("role") == "conflict")
         .group_by("set", "prompt", *dict.fromkeys((first, second, "containment")))

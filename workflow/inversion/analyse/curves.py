@@ -15,7 +15,7 @@ from scipy.special import expit
 from inversion.analyse.panels import (
     ALL,
     CONTROL_SCORERS,
-    SCORERS,
+    SIDES,
     Panel,
     cluster_codes,
     generator,
@@ -37,14 +37,14 @@ CURVE_ORDER = ("model", "dataset", "recipe", "seed", "set", "stratum", "prompt",
 def curves(items: pl.DataFrame, bootstrap: int, seed: int = 0) -> pl.DataFrame:
     """The table ``curves`` (:class:`~inversion.records.tables.CurvePoint`) from the table ``items``.
 
-    *Conflict sets*, by scorer: ``context_rate``, ``parametric_rate`` and ``other_rate``. By containment
-    an item with both answers counts for both rates, as in the paper, so the three can sum to more than
-    1. Scorer ``logprob`` has ``m_c`` too: the mean of p(c) / (p(c) + p(p)) of the first tokens in which the
+    *Conflict sets*, by scorer: ``context_rate``, ``parametric_rate`` and ``other_rate``. By containment and by
+    the main label an answer that gives both counts for both rates, as in the paper, so the three can sum to more
+    than 1. Scorer ``logprob`` has ``m_c`` too: the mean of p(c) / (p(c) + p(p)) of the first tokens in which the
     two answers differ (section 5), over the items that have such tokens. A set ``x`` with the control
     ``x+matching`` has ``pair_accuracy``: the share of items that are answered as the passage says both
     where it contradicts memory and where it agrees, so that neither a model that always copies nor one
     that never reads gains by it.
-    *Control sets*, by containment and first mention: ``accuracy``, the share with the right answer. The
+    *Control sets*, by the scorers of texts: ``accuracy``, the share with the right answer. The
     set ``control mean`` is the mean over a run's control sets, each resampled by itself.
 
     A set with several strata has a curve for each beside ``all``, and one for ``known``, the items whose fact
@@ -138,12 +138,16 @@ def _estimate(panel: Panel, stratum: str, measures: _Measures, bootstrap: int, r
 def _measures(panel: Panel) -> _Measures:
     """Accuracies of a control set, rates of a conflict set."""
     if panel.role == "control":
-        return {(scorer, "accuracy"): right(panel, scorer).astype(np.float64) for scorer in CONTROL_SCORERS}
+        return {
+            (scorer, "accuracy"): right(panel, scorer).astype(np.float64)
+            for scorer in panel.labels
+            if scorer in CONTROL_SCORERS
+        }
     measures: _Measures = {}
-    for scorer in SCORERS:
+    for scorer in panel.labels:
         measures[scorer, "context_rate"] = panel.gives(scorer, "context").astype(np.float64)
         measures[scorer, "parametric_rate"] = panel.gives(scorer, "parametric").astype(np.float64)
-        measures[scorer, "other_rate"] = (panel.labels[scorer] == "other").astype(np.float64)
+        measures[scorer, "other_rate"] = (~np.isin(panel.labels[scorer].astype(str), SIDES)).astype(np.float64)
     return measures
 
 
@@ -161,7 +165,8 @@ def _pair_measures(panel: Panel, matching: Panel) -> _Measures:
     rows = [place[item] for item in panel.items]
     return {
         (scorer, "pair_accuracy"): (panel.gives(scorer, "context") & right(matching, scorer)[rows]).astype(np.float64)
-        for scorer in CONTROL_SCORERS
+        for scorer in panel.labels
+        if scorer in CONTROL_SCORERS and scorer in matching.labels
     }
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from inversion.analyse.inversions import closing_steps, peak_places
-from inversion.analyse.panels import SCORERS, Panel, cluster_codes, generator, panels
+from inversion.analyse.panels import Panel, cluster_codes, generator, panels
 from inversion.records.frames import to_frame
 from inversion.records.tables import FactorRate
 from inversion.stats import cluster_bootstrap, interval
@@ -25,7 +25,7 @@ def factors(items: pl.DataFrame, bootstrap: int, seed: int = 0) -> pl.DataFrame:
     rows: list[FactorRate] = []
     for panel in panels(items):
         if panel.role == "conflict" and any(panel.factors):
-            for scorer in SCORERS:
+            for scorer in panel.labels:
                 rows += _factor_rates(panel, scorer, bootstrap, seed)
     return to_frame(rows, FactorRate)
 

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from inversion.analyse.inversions import closing_steps, count, majority, peak_places
-from inversion.analyse.panels import SCORERS, Bools, Panel, Strings, cluster_codes, panels
+from inversion.analyse.panels import Bools, Panel, Strings, cluster_codes, panels
 from inversion.config.run import Run
 from inversion.records.frames import to_frame
 from inversion.records.tables import Flip, FlipOverlap
@@ -37,7 +37,7 @@ def flips(items: pl.DataFrame, seed: int = 0) -> pl.DataFrame:
         )
         for panel in panels(items)
         if panel.role == "conflict"
-        for scorer in SCORERS
+        for scorer in panel.labels
         for peak, end in [_ends(panel, scorer, seed)]
         for i in np.flatnonzero(peak != end)
     ]
@@ -54,7 +54,7 @@ def flip_overlap(items: pl.DataFrame, seed: int = 0) -> pl.DataFrame:
     lost: dict[tuple[str, str, str], list[_Flipped]] = defaultdict(list)
     for panel in panels(items):
         if panel.role == "conflict":
-            for scorer in SCORERS:
+            for scorer in panel.labels:
                 peak, end = _ends(panel, scorer, seed)
                 held = np.asarray(peak == "context")
                 flipped = np.asarray(end == "parametric")[held]

@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 import polars as pl
 
-from inversion.analyse.panels import SCORERS, Bools, Panel, cluster_codes, generator, panels, whole_and_known
+from inversion.analyse.panels import Bools, Panel, cluster_codes, generator, panels, whole_and_known
 from inversion.artifacts import sha256_bytes
 from inversion.config.evaluation import KeepCheckpoints
 from inversion.records.frames import to_frame
@@ -59,7 +59,7 @@ def inversions(items: pl.DataFrame, bootstrap: int, seed: int = 0) -> pl.DataFra
         for panel in panels(items)
         if panel.role == "conflict"
         for stratum, part in whole_and_known(panel)
-        for scorer in SCORERS
+        for scorer in part.labels
     ]
     adjusted = holm(np.array([row.p_value for row in rows]))
     return to_frame(

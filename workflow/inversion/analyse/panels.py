@@ -15,10 +15,13 @@ import polars as pl
 from inversion.config.run import Run
 from inversion.records.answers import Item
 from inversion.records.frames import require_schema
+from inversion.score.scorers import SCORERS
 from inversion.stats import Floats, Ints
 
-SCORERS = ("containment", "first_mention", "logprob")
-CONTROL_SCORERS = ("containment", "first_mention")
+CONTROL_SCORERS = tuple(name for name, scorer in SCORERS.items() if scorer.reads == "text")
+"""The scorers that judge control sets too."""
+SIDES = ("context", "parametric", "both")
+"""The labels of answers that follow the context, memory, or both; every other label follows neither."""
 ALL = "all"
 """The stratum that is the whole set."""
 KNOWN = "known"
@@ -86,11 +89,16 @@ def panels(items: pl.DataFrame) -> Iterator[Panel]:
     keys = [*Run._fields, "set", "prompt"]
     # texts are most of the table, and are judged already
     for frame in (
-        items.drop("text", "context_answers", "parametric_answers")
+        items.drop("text", "context_answers", "parametric_answers", "judge_span", "judge_rule", strict=False)
         .sort(*keys, "item_id", "step")
         .partition_by(keys, maintain_order=True)
     ):
         yield _panel(frame)
+
+
+def scorers_in(items: pl.DataFrame) -> list[str]:
+    """The scorers whose labels the table ``items`` has, the main one first."""
+    return [name for name in SCORERS if name in items.columns]
 
 
 def _panel(frame: pl.DataFrame) -> Panel:
@@ -117,7 +125,7 @@ def _panel(frame: pl.DataFrame) -> Panel:
         strata=grid("stratum")[:, 0],
         known=grid("known")[:, 0],
         factors=frame["factors"].gather_every(shape[1]).to_list(),
-        labels={scorer: grid(scorer) for scorer in SCORERS},
+        labels={scorer: grid(scorer) for scorer in scorers_in(frame)},
         margin=(frame["context_first_logprob"] - frame["parametric_first_logprob"])
         .fill_null(float("nan"))
         .to_numpy()
@@ -159,7 +167,7 @@ def whole_and_known(panel: Panel) -> Iterator[tuple[str, Panel]]:
 
 def right(control: Panel, scorer: str) -> Bools:
     """Whether the items of a control set are answered right: (items, steps)."""
-    return np.asarray(control.labels[scorer] != "other")
+    return np.isin(control.labels[scorer].astype(str), SIDES)
 
 
 def generator(seed: int, set_name: str) -> np.random.Generator:

@@ -15,7 +15,6 @@ from inversion.analyse.curves import CONTROL_MEAN
 from inversion.analyse.inversions import closing_steps, peak_places
 from inversion.analyse.panels import (
     CONTROL_SCORERS,
-    SCORERS,
     Panel,
     Strings,
     cluster_codes,
@@ -126,14 +125,16 @@ def judge_items(items: pl.DataFrame, seed: int = 0) -> dict[Run, Judged]:
     found = list(panels(items))
     for panel in found:
         if panel.role == "conflict":
-            for scorer in SCORERS:
+            for scorer in panel.labels:
                 places[panel.run, panel.prompt, panel.set, scorer] = dict(
                     zip(panel.clusters, peak_places(panel, scorer, seed).tolist(), strict=True)
                 )
     for panel in found:
         conflict = panel.role == "conflict"
         owner = panel.set if conflict else conflict_set_of(panel.set)
-        for scorer in SCORERS if conflict else CONTROL_SCORERS:
+        for scorer in panel.labels:
+            if not conflict and scorer not in CONTROL_SCORERS:
+                continue
             peaks = places.get((panel.run, panel.prompt, owner, scorer)) if owner else None
             given = panel.gives(scorer, "context") if conflict else right(panel, scorer)
             part = _part(panel, given.astype(np.float64), peaks)

@@ -26,6 +26,7 @@ from inversion.plot.panels import (
 )
 from inversion.plot.series import Cell, Series, conflict_sets, rows_of, series_of, unique
 from inversion.plot.style import GREY, SMALL, STYLE, Look, distinct_looks, ink, percent
+from inversion.score.scorers import MAIN
 
 _CURVES = (
     ("accuracy", ID_ACCURACY, ID_ACCURACY, Look("#009e73", (0, (5, 1.2, 1, 1.2)), "D")),
@@ -36,7 +37,7 @@ _CURVES = (
 """Metric, set (None for the panel's own), label and look; later ones are drawn on top."""
 
 
-def accuracy(curves: pl.DataFrame, runs: Sequence[Run], scorer: str = "first_mention") -> Figure:
+def accuracy(curves: pl.DataFrame, runs: Sequence[Run], scorer: str = MAIN) -> Figure:
     """Context and parametric answers beside the control mean and, where there are benchmarks, the ID
     accuracy, by step (paper, figs. 1a and 2).
 
@@ -53,7 +54,7 @@ def accuracy(curves: pl.DataFrame, runs: Sequence[Run], scorer: str = "first_men
     return _curve_panels(table, cells, columns=len(sets), size=size, detail=True)
 
 
-def grid(curves: pl.DataFrame, runs: Sequence[Run], scorer: str = "first_mention") -> Figure:
+def grid(curves: pl.DataFrame, runs: Sequence[Run], scorer: str = MAIN) -> Figure:
     """The curves of :func:`accuracy` in small panels: models down, datasets across (figs. 6 to 11).
 
     Several recipes add rows and several conflict sets add columns; a combination without rows says
@@ -66,7 +67,7 @@ def grid(curves: pl.DataFrame, runs: Sequence[Run], scorer: str = "first_mention
     return _curve_panels(table, cells, columns=len(columns), size=Size(1.9, 1.25), detail=False)
 
 
-def recipes(curves: pl.DataFrame, runs: Sequence[Run], scorer: str = "first_mention") -> Figure:
+def recipes(curves: pl.DataFrame, runs: Sequence[Run], scorer: str = MAIN) -> Figure:
     """Context answers by step, a line a recipe, and beside them the control mean (figs. 4b and 5).
 
     One row a combination of model and dataset in ``runs``; one column a conflict set and one for

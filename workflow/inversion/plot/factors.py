@@ -16,6 +16,7 @@ from inversion.plot.series import Cell, across_seeds, of_runs
 from inversion.plot.style import GREY, SMALL, STYLE, Look, ink, percent
 from inversion.records.frames import require_schema
 from inversion.records.tables import FactorRate
+from inversion.score.scorers import MAIN
 
 _MOMENTS = {
     "start": Look(GREY, "-", "o"),
@@ -25,7 +26,7 @@ _MOMENTS = {
 """How the moments of a run are drawn: also told apart by shape, fill and place."""
 
 
-def factors(table: pl.DataFrame, runs: Sequence[Run], scorer: str = "first_mention") -> Figure:
+def factors(table: pl.DataFrame, runs: Sequence[Run], scorer: str = MAIN) -> Figure:
     """Context answers at start, peak and end by each level of each crossed factor, from the table ``factors``.
 
     One panel a combination of model, dataset and recipe in ``runs`` and crossed set, of one prompt. Of a single

@@ -34,6 +34,7 @@ from inversion.plot.series import Cell, Series, conflict_sets, of_runs, rows_of,
 from inversion.plot.style import GREY, SMALL, STYLE, Look, percent
 from inversion.records.frames import require_schema
 from inversion.records.measurements import ATTENTION_PARTS, AttentionPoint, GradientPoint
+from inversion.score.scorers import MAIN
 
 _PARTS = {
     "rest": Look(GREY, (0, (1, 1.2)), "^"),
@@ -110,7 +111,7 @@ def attention(table: pl.DataFrame, runs: Sequence[Run], query: str = "answer") -
     return figure
 
 
-def gradients(table: pl.DataFrame, curves: pl.DataFrame, runs: Sequence[Run], scorer: str = "first_mention") -> Figure:
+def gradients(table: pl.DataFrame, curves: pl.DataFrame, runs: Sequence[Run], scorer: str = MAIN) -> Figure:
     """Gradient norms by kind of example under the context answers, by step: section 5's explanation, measured.
 
     A column a conflict set and combination of model, dataset and recipe in ``runs``. Rows: context answers with their

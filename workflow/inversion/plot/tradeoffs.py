@@ -22,10 +22,11 @@ from inversion.plot.series import across_seeds, run_keys
 from inversion.plot.style import SMALL, STYLE, Look, distinct_looks, ink, percent
 from inversion.records.frames import require_schema
 from inversion.records.tables import Tradeoff
+from inversion.score.scorers import MAIN
 from inversion.stats import Floats, pareto_front
 
 
-def tradeoffs(table: pl.DataFrame, runs: Sequence[Run], scorer: str = "first_mention") -> Figure:
+def tradeoffs(table: pl.DataFrame, runs: Sequence[Run], scorer: str = MAIN) -> Figure:
     """Context answers at the end against ID accuracy, a named mark a recipe and prompt, from the table ``tradeoffs``.
 
     One panel a conflict set and combination of model and dataset in ``runs``. Where there are no benchmarks the

@@ -109,6 +109,22 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True)
+class Labels:
+    """The columns of the table ``items`` that follow those of :class:`Item`; tables of other origin may lack them."""
+
+    judge: str
+    """The main label: ``context``, ``parametric``, ``both``, ``neither`` or ``abstains``."""
+    judge_span: str | None
+    """The words of the response that decided it; null where none did."""
+    judge_rule: str
+    """The name of the rule that decided (docs/evaluation.md lists them)."""
+    first_token: str
+    """Label by the likelier token where the two answers first differ: ``context``, ``parametric`` or ``other``."""
+    first_token_mass: float | None
+    """The probability of these two tokens together, from 0 to 1; null where there are none."""
+
+
+@dataclass(frozen=True, slots=True)
 class BenchmarkScore:
     """How one checkpoint did on one question of a benchmark, by one metric."""
 

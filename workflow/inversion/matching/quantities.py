@@ -1,0 +1,214 @@
+"""One spelling for numbers, units, amounts of money and dates.
+
+Number words are parsed by text2num, and the names of units and currencies are those of the Unicode CLDR (through
+Babel). Both are imported when a text first needs them.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from decimal import Decimal, InvalidOperation
+
+_SEPARATORS = ",'\N{RIGHT SINGLE QUOTATION MARK} \N{NO-BREAK SPACE}\N{NARROW NO-BREAK SPACE}\N{THIN SPACE}"
+DIGITS = rf"\d{{1,3}}(?:[{_SEPARATORS}]\d{{3}})+(?![\d{_SEPARATORS[:3]}])(?:\.\d+)?|\d+(?:[.,]\d+)*"
+"""A number in digits: ``1,000``, ``1 000``, ``1'000``, ``3.5``, ``3,5``."""
+_GROUPED = re.compile(rf"\d{{1,3}}(?:[{_SEPARATORS}]\d{{3}})+(?:\.\d+)?")
+
+_ONES = "one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve"
+_TENS = "twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety"
+_TEENS = "thirteen|fourteen|fifteen|sixteen|seventeen|eighteen|nineteen"
+_ORDINALS = (
+    "first|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|eleventh|twelfth|thirteenth|fourteenth|fifteenth|"
+    "sixteenth|seventeenth|eighteenth|nineteenth|twentieth|thirtieth|fortieth|fiftieth|sixtieth|seventieth|eightieth|"
+    "ninetieth|hundredth|thousandth|millionth"
+)
+_NUMBER_WORD = rf"(?:zero|{_ONES}|{_TEENS}|{_TENS}|hundred|thousand|million|billion|trillion|{_ORDINALS})"
+NUMBER_WORDS = rf"\b{_NUMBER_WORD}(?:(?:\s+and\s+|\s*-\s*|\s+){_NUMBER_WORD})*\b"
+"""A number in words: ``seven``, ``twenty-five``, ``one hundred and five``, ``seventh``."""
+NUMBER_WORD_SET = frozenset(re.findall(r"[a-z]+", _NUMBER_WORD.removeprefix("(?:")))
+"""The words that a number in words begins with."""
+_PRONOUN_BEFORE = re.compile(r"\b(?:no|any|every|some|this|that|which|the|another|each|only)[\s-]+$", re.IGNORECASE)
+_PRONOUN_AFTER = re.compile(r"\s+(?:of|who|that|which|can|could|must|should|might|may|another|day)\b", re.IGNORECASE)
+
+_MAGNITUDES = {"hundred": 10**2, "thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
+MAGNITUDE = re.compile(r"[\s-]*(hundred|thousand|million|billion|trillion)s?\b", re.IGNORECASE)
+SYMBOLS = {
+    "$": "dollar",
+    "\N{EURO SIGN}": "euro",
+    "\N{POUND SIGN}": "pound",
+    "\N{YEN SIGN}": "yen",
+    "\N{INDIAN RUPEE SIGN}": "rupee",
+    "\N{RUBLE SIGN}": "ruble",
+    "\N{WON SIGN}": "won",
+}
+"""The currency that a sign before an amount stands for."""
+
+_MONTHS = (
+    "january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november",
+    "december",
+)  # fmt: skip
+MONTH_BEGINNINGS = frozenset(name[:3] for name in _MONTHS)
+_MONTH = (
+    r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?"
+    r"|nov(?:ember)?|dec(?:ember)?)\b\.?"
+)
+_DAY = r"(?:0?[1-9]|[12]\d|3[01])(?:st|nd|rd|th)?\b"
+DATE = (
+    rf"\b{_DAY}(?:\s+of)?[\s-]+{_MONTH}(?:(?:,|\s+of)?[\s-]+\d{{4}}\b)?"
+    rf"|\b{_MONTH}\s+(?:the\s+)?{_DAY}(?!\s*,?\d)(?:,?\s+\d{{4}}\b)?"
+    rf"|\b{_MONTH}(?:,|\s+of)?\s+\d{{4}}\b"
+    r"|\b\d{4}-\d{2}-\d{2}\b|\b\d{1,2}(?P<stop>[/.])\d{1,2}(?P=stop)\d{4}\b"
+    r"|\d{4}\s*\N{CJK UNIFIED IDEOGRAPH-5E74}\s*\d{1,2}\s*\N{CJK UNIFIED IDEOGRAPH-6708}"
+    r"(?:\s*\d{1,2}\s*\N{CJK UNIFIED IDEOGRAPH-65E5})?"
+)
+"""A date with a year, a day or both: ``11 November 1918``, ``Nov. 11th, 1918``, ``1918-11-11``, ``May 2020``."""
+_NUMBERS_IN_DATE = re.compile(r"\d+")
+_MONTH_IN_DATE = re.compile(_MONTH, re.IGNORECASE)
+
+# spellings that the CLDR lacks
+_MORE_UNITS = {
+    "sq km": "square kilometer",
+    "km2": "square kilometer",
+    "sq m": "square meter",
+    "m2": "square meter",
+    "kph": "kilometer per hour",
+    "kmph": "kilometer per hour",
+    "kilogrammes": "kilogram",
+    "kilogramme": "kilogram",
+    "grammes": "gram",
+    "kilos": "kilogram",
+    "kilo": "kilogram",
+    "degrees centigrade": "degree celsius",
+    "\N{DEGREE SIGN} c": "degree celsius",
+    "\N{DEGREE SIGN} f": "degree fahrenheit",
+    "degrees c": "degree celsius",
+    "degrees f": "degree fahrenheit",
+    "percentage points": "percentage point",
+}
+_NOT_UNITS = {"in", "item", "items", "night", "nights", "pt", "em", "dot", "dots", "bar", "stone", "b", "d", "c"}
+"""What the CLDR lists too but is mostly another word after a number ("in 1912 in Paris")."""
+
+
+def number(digits: str) -> str:
+    """A number in digits in its one spelling: ``1,000`` is ``1000``, ``3,50`` and ``3.5`` are ``3.5``."""
+    if _GROUPED.fullmatch(digits):
+        plain = re.sub(r"[^\d.]", "", digits)
+    elif digits.count(",") + digits.count(".") == 1:
+        plain = digits.replace(",", ".")
+    else:
+        plain = digits
+    if "." not in plain:
+        return plain
+    try:
+        return f"{Decimal(plain).normalize():f}"
+    except InvalidOperation:
+        return plain
+
+
+def scaled(plain: str, magnitude: str) -> str:
+    """``3.5`` and ``million`` as ``3500000``."""
+    try:
+        return f"{(Decimal(plain) * _MAGNITUDES[magnitude.lower()]).normalize():f}"
+    except InvalidOperation:
+        return plain
+
+
+def is_pronoun(text: str, start: int, end: int) -> bool:
+    """Whether the number word at ``start`` of ``text`` is "one" in "no one" or "one of them", which counts nothing."""
+    if text[start:end].lower() != "one":
+        return False
+    return bool(_PRONOUN_BEFORE.search(text, max(0, start - 10), start) or _PRONOUN_AFTER.match(text, end))
+
+
+@functools.lru_cache(maxsize=4096)
+def in_digits(words: str) -> tuple[str, ...]:
+    """Number words as numbers in digits, mostly one: ``twenty-five`` as ``25``, ``two three`` as ``2`` and ``3``."""
+    from text_to_num import alpha2digit
+
+    plain = re.sub(r"\s*-\s*", "-", " ".join(words.lower().split()))
+    return tuple(number(part) for part in alpha2digit(plain, "en", threshold=0).split())
+
+
+def date_words(text: str) -> tuple[str, ...]:
+    """The year, month and day of a date that :data:`DATE` found, each where it has one, in this order.
+
+    Of ``03/04/1919`` the month comes first, unless the first number is above 12; of ``3.4.1919`` the day does.
+    """
+    numbers = [int(part) for part in _NUMBERS_IN_DATE.findall(text)]
+    named = _MONTH_IN_DATE.search(text)
+    if named is not None:
+        month = next(name for name in _MONTHS if name.startswith(named[0].lower().rstrip(".")[:3]))
+        year = next((n for n in numbers if n > 31), None)
+        day = next((n for n in numbers if n <= 31), None)
+    elif numbers[0] > 31:
+        year, number_of_month, *rest = numbers
+        if not 1 <= number_of_month <= 12:
+            return tuple(map(str, numbers))
+        month, day = _MONTHS[number_of_month - 1], (rest[0] if rest else None)
+    else:
+        first, second, year = numbers
+        day_first = "." in text or first > 12
+        day, number_of_month = (first, second) if day_first else (second, first)
+        if not 1 <= number_of_month <= 12:
+            return tuple(map(str, numbers))
+        month = _MONTHS[number_of_month - 1]
+    return tuple(str(part) for part in (year, month, day) if part is not None)
+
+
+@functools.cache
+def _units() -> tuple[dict[str, tuple[str, ...]], re.Pattern[str]]:
+    """Spellings of units with the words of their one spelling, and the pattern that finds them after a number."""
+    spellings: dict[str, tuple[str, ...]] = {}
+    for locale in map(_locale, ("en", "en_GB")):
+        for unit, styles in _locale("en").unit_patterns.items():
+            main = _plain(styles.get("long", {}).get("one", ""))
+            for style in ("long", "short") if main else ():
+                for form, pattern in locale.unit_patterns.get(unit, {}).get(style, {}).items():
+                    if form in ("one", "other") and pattern.count("{0}") == 1:
+                        spellings.setdefault(_plain(pattern), tuple(main.split()))
+    for spelling, main in _MORE_UNITS.items():
+        spellings.setdefault(spelling, tuple(main.split()))
+    spellings = {spelling: main for spelling, main in spellings.items() if spelling and spelling not in _NOT_UNITS}
+    longest_first = sorted(spellings, key=lambda spelling: (-len(spelling), spelling))
+    forms = "|".join(r"\s+".join(map(re.escape, spelling.split())) for spelling in longest_first)
+    return spellings, re.compile(rf"[\s-]*({forms})(?!\w)", re.IGNORECASE)
+
+
+def unit_at(text: str, position: int) -> tuple[tuple[str, ...], int] | None:
+    """The words of the unit that follows a number ending at ``position``, and where its spelling ends."""
+    if position >= len(text):
+        return None
+    spellings, pattern = _units()
+    match = pattern.match(text, position)
+    return None if match is None else (spellings[" ".join(match[1].lower().split())], match.end())
+
+
+@functools.cache
+def currency_plurals() -> dict[str, str]:
+    """The plural of every currency's noun in English with its singular: ``pesos`` with ``peso``."""
+    plurals: dict[str, str] = {}
+    for forms in _locale("en").currency_plurals:
+        one, other = (forms.get(form, "").split()[-1:] for form in ("one", "other"))
+        if one and other and one != other:
+            plurals[other[0].casefold()] = one[0].casefold()
+    return plurals
+
+
+class _Locale:
+    """What is needed of one locale of the CLDR."""
+
+    def __init__(self, name: str) -> None:
+        from babel import Locale
+
+        locale = Locale.parse(name)
+        self.unit_patterns = locale._data["unit_patterns"]
+        self.currency_plurals = [dict(forms) for forms in locale._data["currency_names_plural"].values()]
+
+
+_locale = functools.cache(_Locale)
+
+
+def _plain(pattern: str) -> str:
+    """A unit's name out of its pattern."""
+    return " ".join(pattern.replace("{0}", " ").lower().split())

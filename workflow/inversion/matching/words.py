@@ -1,0 +1,248 @@
+"""The folded words of a text, each with its place in it."""
+
+from __future__ import annotations
+
+import functools
+import re
+import unicodedata
+from dataclasses import dataclass
+
+from inversion.matching.quantities import (
+    DATE,
+    DIGITS,
+    MAGNITUDE,
+    MONTH_BEGINNINGS,
+    NUMBER_WORD_SET,
+    NUMBER_WORDS,
+    SYMBOLS,
+    currency_plurals,
+    date_words,
+    in_digits,
+    is_pronoun,
+    number,
+    scaled,
+    unit_at,
+)
+
+_MARKS = "".join(
+    f"{chr(first)}-{chr(last)}"
+    for first, last in (
+        (0x0300, 0x036F),  # accents
+        (0x0591, 0x05C7),  # Hebrew points
+        (0x064B, 0x065F),  # Arabic vowels
+        (0x0900, 0x0903),
+        (0x093A, 0x094F),  # Devanagari
+        (0x0981, 0x0983),
+        (0x09BC, 0x09CD),  # Bengali
+        (0x0B82, 0x0BCD),  # Tamil
+        (0x0E31, 0x0E4E),  # Thai
+        (0x102B, 0x103E),  # Burmese
+        (0x17B4, 0x17D3),  # Khmer
+        (0x3099, 0x309A),  # Japanese sound marks
+    )
+)
+_APOSTROPHES = str.maketrans(
+    dict.fromkeys(
+        "\N{RIGHT SINGLE QUOTATION MARK}\N{LEFT SINGLE QUOTATION MARK}\N{MODIFIER LETTER APOSTROPHE}"
+        "\N{MODIFIER LETTER TURNED COMMA}\N{FULLWIDTH APOSTROPHE}`\N{ACUTE ACCENT}",
+        "'",
+    )
+)
+"""Signs that are written for an apostrophe; some are letters by Unicode's count."""
+
+_LETTERS = rf"[\w{_MARKS}]+"
+_TOKEN = re.compile(
+    rf"(?P<money>(?:\b[A-Z]{{1,3}})?[{re.escape(''.join(SYMBOLS))}]\s?(?=\d))"
+    r"|(?P<number>(?:(?<![\w)\].,])[-\N{MINUS SIGN}])?\d)"
+    rf"|(?P<letters>{_LETTERS})"
+    r"|(?P<sign>[&%])"
+)
+_RUN = re.compile(_LETTERS)
+_DATE = re.compile(DATE, re.IGNORECASE)
+_DIGITS = re.compile(DIGITS)
+_SPELLED = re.compile(NUMBER_WORDS, re.IGNORECASE)
+_ORDINAL = re.compile(r"(?:st|nd|rd|th)\b", re.IGNORECASE)
+_INITIALS = re.compile(r"[^\W\d_](?:\.\s?[^\W\d_])+(?!\w)(?:\.(?!\s+[A-Z]))?|[B-HJ-Z](?: [B-HJ-Z](?!['\w]))+")
+"""``J.K.``, ``J. K.`` and ``J K``; the last stop belongs to them unless it may end a sentence."""
+_PIECES = re.compile(
+    r"(?P<kata>[\u30a1-\u30fa\u30fc-\u30ff\u31f0-\u31ff\uff66-\uff9f]+)"
+    r"|(?P<hangul>[\uac00-\ud7a3]+)"
+    r"|(?P<single>[\u3041-\u309f\u3005\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
+    rf"|[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff][{_MARKS}]*)"
+    r"|(?P<other>[^\u30a1-\u30fa\u30fc-\u30ff\u31f0-\u31ff\uff66-\uff9f\uac00-\ud7a3\u3041-\u309f\u3005\u3400-\u4dbf"
+    r"\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]+)"
+)
+"""The pieces of a run of letters by script: scripts without spaces are read letter by letter, so that a name is found
+inside a sentence; katakana, which spells foreign names, by its runs."""
+
+CAPITAL_NAMES = {"US": "us.", "WHO": "who.", "IT": "it."}
+"""Names in capitals that are everyday words in small letters, with the word that stands for each."""
+_SPELLINGS = {"st": "saint", "ste": "sainte", "mt": "mount", "&": "and", "%": "percent"}
+_CONTRACTIONS = {"ain": "is", "wo": "will", "ca": "can", "sha": "shall"}
+_ROMAN = {
+    "ii": "2", "iii": "3", "iv": "4", "vi": "6", "vii": "7", "viii": "8", "ix": "9", "xi": "11", "xii": "12",
+    "xiii": "13", "xiv": "14", "xv": "15", "xvi": "16", "xvii": "17", "xviii": "18", "xix": "19", "xx": "20",
+    "xxi": "21", "xxiii": "23",
+}  # fmt: skip
+"""Roman numerals of names ("World War II", "Louis XIV"); single letters stay letters."""
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """The folded words of a text, in order, with the half-open spans of characters that they came from."""
+
+    text: str
+    words: tuple[str, ...]
+    starts: tuple[int, ...]
+    ends: tuple[int, ...]
+
+    def __len__(self) -> int:
+        return len(self.words)
+
+    def gap(self, place: int) -> str:
+        """What stands between the word at ``place`` and the one before it: spaces and punctuation."""
+        before = self.ends[place - 1] if place else 0
+        after = self.starts[place] if place < len(self.words) else len(self.text)
+        return self.text[before:after]
+
+
+@functools.lru_cache(maxsize=32768)
+def read_words(text: str) -> Words:
+    """The words of ``text`` without case, accents and punctuation, each quantity in its one spelling.
+
+    "isn't" is read as "is not" and "cannot" as "can not". Case counts where a name in capitals is a word of its own in
+    small letters: "US" is not "us".
+    """
+    plain = text.translate(_APOSTROPHES)
+    found: list[_Found] = []
+    position, money = 0, None
+    while match := _TOKEN.search(plain, position):
+        kind, start = match.lastgroup, match.start()
+        if kind == "money":
+            money, position = match, match.end()
+            continue
+        if kind == "sign":
+            token: list[_Found] = [(_SPELLINGS[match[0]], start, match.end())]
+        elif kind == "number":
+            token = _number(plain, start)
+            if money is not None:
+                token = [(word, money.start(), end) for word, _, end in token]
+                token.append((SYMBOLS[money[0].rstrip()[-1]], money.start(), token[-1][2]))
+        else:
+            token = _letters(plain, match)
+        found += token
+        position, money = (token[-1][2] if token else match.end()), None
+    words, starts, ends = zip(*found, strict=True) if found else ((), (), ())
+    return Words(text, words, starts, ends)
+
+
+_Found = tuple[str, int, int]
+"""A word and the span of characters that it came from."""
+
+
+def _number(text: str, start: int) -> list[_Found]:
+    """What begins with a digit or a minus sign: a date, a number with its magnitude and unit, or another word."""
+    if date := _DATE.match(text, start):
+        return [(word, start, date.end()) for word in date_words(date[0])]
+    sign = "" if text[start].isdecimal() else "-"
+    digits = _DIGITS.match(text, start + len(sign))
+    if digits is None:
+        run = _RUN.match(text, start + len(sign))
+        return [] if run is None else _pieces(text, run.start(), run.end())
+    end = digits.end()
+    if ordinal := _ORDINAL.match(text, end):
+        return [(number(digits[0]) + ordinal[0].lower(), start, ordinal.end())]
+    plain = sign + number(digits[0])
+    if magnitude := MAGNITUDE.match(text, end):
+        plain, end = scaled(plain, magnitude[1]), magnitude.end()
+    if unit := unit_at(text, end):
+        return [(word, start, unit[1]) for word in (plain, *unit[0])]
+    following = text[end : end + 1]
+    if following == "_" or (following.isascii() and following.isalpha()):  # "3D", "1990s"
+        run = _RUN.match(text, digits.start())
+        end = max(end, run.end() if run else end)
+        return [(fold_word(text[digits.start() : end]), start, end)]
+    return [(plain, start, end)]
+
+
+def _letters(text: str, match: re.Match[str]) -> list[_Found]:
+    """What begins with a letter: a number in words, a date, initials, or the words of a run of letters."""
+    start, end = match.span()
+    word = match[0].lower()
+    if word in NUMBER_WORD_SET and (spelled := _SPELLED.match(text, start)):
+        if is_pronoun(text, start, spelled.end()):
+            return [(word, start, end)]
+        words, end = in_digits(spelled[0]), spelled.end()
+        if unit := unit_at(text, end):
+            words, end = (*words, *unit[0]), unit[1]
+        return [(word, start, end) for word in words]
+    if word[:3] in MONTH_BEGINNINGS and (date := _DATE.match(text, start)):
+        return [(word, start, date.end()) for word in date_words(date[0])]
+    if end - start == 1 and (initials := _INITIALS.match(text, start)):
+        letters = re.sub(r"[.\s]", "", initials[0])
+        return [(CAPITAL_NAMES.get(letters.upper()) or fold_word(letters), start, initials.end())]
+    return _pieces(text, start, end)
+
+
+def _pieces(text: str, start: int, end: int) -> list[_Found]:
+    """The words of a run of letters: by script, without underscores around it, contractions written out."""
+    while start < end and text[start] == "_":
+        start += 1
+    while start < end and text[end - 1] == "_":
+        end -= 1
+    if start == end:
+        return []
+    run = text[start:end]
+    if run.isascii():
+        return [(word, start, end) for word in _ascii_words(run, text, start, end)]
+    found: list[_Found] = []
+    for piece in _PIECES.finditer(run):
+        first = start + piece.start()
+        if piece.lastgroup == "hangul":
+            # a name may carry a particle, so it is read by syllables, but it begins where a word does
+            for place, syllable in enumerate(piece[0]):
+                found.append((syllable if place else f"^{syllable}", first + place, first + place + 1))
+        elif folded := fold_word(piece[0]):
+            found.append((_SPELLINGS.get(folded, folded), first, start + piece.end()))
+    return found
+
+
+def _ascii_words(run: str, text: str, start: int, end: int) -> tuple[str, ...]:
+    """The words of a run of ASCII letters and digits."""
+    if run in CAPITAL_NAMES:
+        return (CAPITAL_NAMES[run],)
+    word = run.lower()
+    if word == "cannot":
+        return "can", "not"
+    if word == "t" and text[start - 2 : start].lower() == "n'":
+        return ("not",)
+    if word[-1] == "n" and text[end : end + 2].lower() == "'t" and not text[end + 2 : end + 3].isalnum():
+        return (_CONTRACTIONS.get(word[:-1], word[:-1]),)
+    if word in _ROMAN:
+        return (_ROMAN[word],)
+    return (_SPELLINGS.get(word) or currency_plurals().get(word, word),)
+
+
+@functools.lru_cache(maxsize=65536)
+def fold_word(word: str) -> str:
+    """One word without case and accents; Latin letters as ASCII ("Łódź" is "lodz"), other scripts as they are."""
+    if word.isascii():
+        return word.lower()
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", word).casefold())
+    return "".join(map(_fold_letter, folded)).casefold()
+
+
+@functools.lru_cache(maxsize=4096)
+def _fold_letter(letter: str) -> str:
+    """A letter without its accents; of the Latin script, as ASCII letters."""
+    if letter.isascii() or not letter.isalpha():
+        return "" if unicodedata.combining(letter) else letter
+    name = unicodedata.name(letter, "")
+    if name.startswith(("CJK", "HIRAGANA", "KATAKANA", "HANGUL")):
+        return letter
+    bare = "".join(part for part in unicodedata.normalize("NFKD", letter) if not unicodedata.combining(part))
+    if bare.isascii() or not name.startswith("LATIN"):
+        return bare
+    from anyascii import anyascii
+
+    return anyascii(bare)

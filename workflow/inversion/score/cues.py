@@ -1,0 +1,238 @@
+"""The wordings that the main label looks for, as patterns over a masked response.
+
+In a masked response (:mod:`inversion.score.judgement`) the context's answer is the sign :data:`C`, the parametric answer
+:data:`P`, everything else is in small letters, "isn't" is "is not", and signs of markdown are gone.
+"""
+
+from __future__ import annotations
+
+import re
+
+C, P = "\ue000", "\ue001"
+"""Stand for a mention of either answer; both are of Unicode's private use area."""
+A = f"[{C}{P}]"
+
+
+def _any(*patterns: str) -> re.Pattern[str]:
+    return re.compile("|".join(f"(?:{pattern})" for pattern in patterns))
+
+
+_FEW = r"(?:[\w'-]+\s+){0,4}?"
+_SMALL = r"(?:(?:in|the|a|an|at|to|of|by|on|called|named|really|actually|simply|be|as|been|its?|capital|city|old)\s+){0,5}"
+_QUOTE = r"[\"'(\[\u201c\u2018\u300c\u300e\u00ab]*"
+SOURCE = (
+    r"(?:passage|text|context|article|document|paragraph|source|excerpt|story|report|author|snippet|statement|material|"
+    r"input|prompt|information (?:given|provided)|provided information|reading|extract|description|writer|claim)"
+)
+_SAYS = (
+    r"(?:says?|said|states?|stated|claims?|claimed|mentions?|mentioned|suggests?|suggested|indicates?|tells?|asserts?|"
+    r"implies|reports?|gives?|names?|lists?|describes?|writes|wrote|shows?|notes?|insists?|argues?|has|puts?|"
+    r"contends?|maintains?|declares?|would have|presents?|seems? to (?:say|suggest))"
+)
+
+NEGATED = _any(
+    rf"\b(?:not|never|neither|nor|no longer|instead of|rather than|in place of|other than|except(?: for)?|as opposed to|"
+    rf"and not|but not|contrary to|unlike)(?!\s+(?:only|just|merely|until)\b)\s+{_SMALL}{_QUOTE}(?P<m>{A})",
+    rf"\b(?:replac(?:e|es|ed|ing)|succeed(?:s|ed|ing)?|supersed(?:e|es|ed|ing)|supplant(?:s|ed|ing)?|displac(?:es|ed|ing)|overtook|"
+    rf"overtakes|gave up|gives up|rul(?:e|ed|es|ing) out|eliminat(?:e|es|ed|ing)|reject(?:s|ed|ing)?|t(?:ook|akes?|aking) (?:over from|the place of)|"
+    rf"put aside|discard(?:s|ed|ing)?)(?!\s+(?:by|with|as)\b)\s+(?:(?:the|a|an|as|capital|city|old|former)\s+){{0,4}}{_QUOTE}(?P<m4>{A})",
+    rf"(?:不是|并非|而非|而不是|不再是|並非|ya no es|no es|n'est pas|n'est plus|et non(?: pas)?|pas|nicht mehr|nicht|не|non è|"
+    rf"não é|niet)\s*{_QUOTE}(?P<m2>{A})",
+    rf"(?P<m3>{A}){_QUOTE}(?:ではなく|じゃなく|ではありません|ではない|가 아니라|이 아니라|が廃止)",
+)
+"""A negated mention: "not Paris", "instead of Paris", "replaced Paris"."""
+
+NEGATED_AFTER = re.compile(
+    rf"(?P<m>{A})[\"'*)\]]*,?\s+(?:(?:is|was|are|were|has|had|does|did|will|would|can|could|should|may|might)\s+"
+    r"(?:\w+\s+)?(?:not|never|no longer)\b(?!\s+(?:only|just|merely|disputed|changed))"
+    r"|(?:is|was)\s+(?:\w+\s+){0,2}?(?:wrong|incorrect|false|outdated|untrue|a mistake|an error|mistaken|inaccurate|obsolete"
+    r"|a myth|a misconception|out of the question)\b)"
+)
+"""A mention whose own sentence denies it: "Paris is not the capital", "Paris is wrong"."""
+
+FALSE = (
+    r"(?:wrong|incorrect|false|untrue|inaccurate|erroneous|mistaken|not (?:\w+ )?(?:true|correct|accurate|right|the case)|"
+    r"a myth|a misconception|an error|a mistake|outdated|fictional|fictitious|fabricated|made up|made-up|unreliable|"
+    r"misinformation|nonsense|contradicts)"
+)
+DENIED = _any(
+    rf"\bno\s+(?:evidence|proof|indication|reason|record|sign|support|basis|truth)\b[^,;:]*?{A}[^,;:.]*",
+    rf"\b{FALSE}\s+{_FEW}(?:that|to (?:say|claim|state|think|believe))\s+[^,;:]*?{A}[^,;:]*",
+    rf"\b(?:wrongly|falsely|incorrectly|mistakenly|erroneously)\s+[^,;:]*?{A}[^,;:]*",
+    rf"\b(?:contrary to|despite|in spite of|notwithstanding|ignoring|disregarding|regardless of)\b[^,;:]*?{A}[^,;:]*",
+    rf"{A}[^.;:{C}{P}]*?(?:,|\band|\bbut)?\s*(?:which|this|that|it|and this|but this|but that|but it|the claim|but the {SOURCE}|though this"
+    rf"|however,? this)\s+(?:is|was|seems|appears(?: to be)?)\s+(?:\w+\s+)?{FALSE}",
+    rf"\b(?:the|this|that|any|his|her|their)\s+(?:claim|idea|notion|statement|assertion|suggestion|belief)\s+that\b[^,;:]*?{A}"
+    rf"[^,;:]*?\b(?:is|was)\s+(?:\w+\s+)?{FALSE}",
+    rf"\b(?:i|we)\s+(?:disagree|do not (?:agree|believe|accept|think)|doubt|reject|would not say)\b[^,;:]*?{A}[^,;:]*",
+)
+"""A stretch that denies what it says: "there is no evidence that Lyon ...", "wrongly says that Lyon ..."."""
+
+DENIES_BEFORE = re.compile(
+    rf"^(?:but|however|yet|and|unfortunately)?,?\s*(?:this|that|it|the (?:{SOURCE}|information|claim|above))"
+    rf"(?:\s+(?:{SOURCE}|claim|information))?\s+(?:is|was|seems(?: to be)?|appears to be|must be)\s+(?:\w+\s+)?{FALSE}"
+    r"|^(?:that|this) is not (?:true|right|correct|so)\b|^(?:wrong|false|incorrect|not true)\b|^no[,.!]?$"
+)
+"""A sentence that denies the one before it: "This is incorrect."."""
+
+FORMER = _any(
+    rf"\b(?:former(?:ly)?|previous(?:ly)?|ex-?|erstwhile|once|originally|used to be|until (?:recently|then)|no longer|old|prior|"
+    rf"earlier|ancient|past|initially|at first|back then|anciennement|früher|antes|раньше|原来|曾经|かつて)"
+    rf"[\s,:-]+(?:(?:known|called|named|in|at|the|a|an|as|was|is|it|its|capital|city|seat|currency|name|answer|located|based|"
+    rf"of|country|government|held|by|{SOURCE})\s+){{0,6}}{_QUOTE}(?P<m>{A})",
+    rf"(?P<m2>{A})[\"')\]]*,?\s*(?:\(|which |that |who )?(?:was|had been|is|were)?\s*(?:the |its |a |an |their )?(?:former|previous|old|past|"
+    rf"erstwhile|then|original|ex)\b(?![^.;,()]*{A})",
+    rf"(?P<m3>{A})\s+(?:was|had been|served as|used to be|used to serve|remained|were)\b[^.;]*?\b(?:until|till|before (?:it|that|this|the|"
+    rf"being|moving)|previously|formerly|originally|in the past|at one time|at the time|once|back then|for (?:centuries|decades|"
+    rf"many years))\b",
+    rf"(?P<m4>{A})\s+used to\b",
+    rf"^(?:until|till|up to|prior to|before)\s+[^,.;{C}{P}]*,\s*(?:(?:it|the \w+(?:\s\w+)?)\s+(?:was|were|had been)\s+)?{_QUOTE}(?P<m5>{A})",
+    rf"\b(?:was|were|had been)\s+{_SMALL}(?P<m6>{A})\s+(?:until|till|before|previously|formerly|originally|in the past|back then|at first)\b",
+)
+"""A mention as what was: "formerly Paris", "Paris, the old capital", "Paris was ... until"."""
+
+LEFT = _any(
+    rf"\bfrom\s+{_SMALL}(?P<m>{A})[\"')\]]*[^.;!?]{{0,80}}?\b(?:to|into|towards?)\s+(?:[\w'-]+\s+){{0,7}}?{_QUOTE}(?P<to>{A})",
+    rf"\b(?:to|into|towards?|in)\s+(?:[\w'-]+\s+){{0,5}}?(?P<to2>{A})\s+(?:[\w'-]+\s+){{0,2}}?from\s+{_SMALL}(?P<m2>{A})",
+    rf"\b(?:mov\w+|relocat\w+|transfer\w*|shift\w*|chang\w+|switch\w*|went|going|convert\w*|renam\w+|left|leaving|depart\w*)\s+"
+    rf"(?:[\w'-]+\s+){{0,6}}?(?:away |out )?(?:from|of)\s+{_SMALL}(?P<m3>{A})",
+    rf"\b(?:left|leaving|leave|leaves|abandon\w*|abolish\w*|dropp\w+|vacat\w+|scrapp\w+)\s+{_SMALL}(?P<m4>{A})",
+    rf"(?P<m5>{A})[\"')\]]*\s*(?:\u2192|->|-->|=>|\u21d2|>>|\u279c|\u27f6)\s*{_QUOTE}(?P<to5>{A})",
+    rf"(?P<m6>{A})[\"')\]]*,?\s+(?:was|is|were|has been|had been|got|being|will be)\s+(?:later |then |officially |eventually |since |now )?"
+    rf"(?:replaced|succeeded|superseded|supplanted|overtaken|displaced|swapped|exchanged|followed|changed|renamed|converted)\s+"
+    rf"(?:by|to|into|with|for|as)\s+(?:[\w'-]+\s+){{0,4}}?(?P<to6>{A})",
+    rf"(?P<m9>{A})[\"')\]]*,?\s+(?:was |has |had |is )?(?:relocated|moved|gave way|yielded|gave place|changed|switched|turned in|transferred|shifted|"
+    rf"renamed|lost (?:its|the) (?:status|title|place|role)(?: as)?(?: \w+){{0,3}})\s+(?:to|into|as|for)\s+(?:[\w'-]+\s+){{0,4}}?(?P<to9>{A})",
+    rf"(?P<m10>{A})\s+(?:later |then |officially )?became\s+(?P<to10>{A})",
+    rf"(?:从|從|由)\s*(?P<m7>{A}).{{0,12}}?(?:迁|遷|搬|移|改|变|變|到|至|为|為)",
+    rf"(?P<m8>{A})(?:から).{{0,12}}?(?P<to8>{A})",
+)
+"""A mention that something moves away from: "from Paris to Lyon", "Paris was replaced by Lyon", "Paris -> Lyon"."""
+
+WAS_THEN_IS = _any(
+    rf"(?P<m>{A})[^.!?]*?\b(?:was|were|had been|used to|has long been)\b[^!?]*?\b(?:now|today|currently|nowadays|became|becomes|become|"
+    rf"these days|at present|presently|since then|moved|relocated|has since|when it|will be|it is)\b[^!?]*?(?P<to>{A})",
+    rf"\b(?:was|were|had been|used to be|has long been|in the past|before|back then|originally|once|previously|formerly|historically|traditionally)\b[^.!?]*?(?P<m2>{A})"
+    rf"[^!?]*?\b(?:now|today|currently|nowadays|became|becomes|these days|at present|presently|since then|moved|relocated|has since|"
+    rf"when it|will be)\b[^!?]*?(?P<to2>{A})",
+    rf"\b(?:now|today|currently|nowadays|at present|presently|these days)\b[^.!?]*?(?P<to3>{A})[^!?]*?\b(?:was|were|had been|used to|"
+    rf"before|previously|formerly|originally|once)\b[^!?]*?(?P<m3>{A})",
+    rf"(?P<m4>{A})\s+(?:was|were|had been|used to be|served)\b[^.!?]*?\bbefore\s+(?:[\w'-]+\s+){{0,3}}?(?P<to4>{A})",
+    rf"\b(?:after|since|when|once|because|as)\s+(?:the\s+)?(?P<m6>{A})\s+(?:was|were|had|has|lost|fell|got|suffered|\w+ed)\b[^.!?]*?(?P<to6>{A})",
+    rf"(?P<to7>{A})[^.!?{C}{P}]*?\b(?:after|since|when|once|because)\s+(?:the\s+)?(?P<m7>{A})\s+(?:was|were|had|has|lost|fell|got|suffered|\w+ed)\b",
+    rf"^(?:before|until|prior to)\s+(?:[\w'-]+\s+){{0,4}}?(?P<to5>{A})[^.!?]*?,[^.!?]*?\b(?:was|were|had been|used to be)?\s*(?P<m5>{A})",
+)
+"""Two mentions, one as what was and one as what is."""
+
+ASIDE = re.compile(
+    rf"\b(?:than|near|nearby|outside|around|(?:south|north|east|west)(?:ern|east|west)? (?:of|from)|close to|next to|far from|compared (?:to|with)|"
+    rf"unlike|like|similar to|away from|(?:km|kilometer|kilometers|miles?) (?:from|of)|university of|mayor of|people of|population of|"
+    rf"distance (?:to|from)|visit|visiting|via|through|as well known as|confused with|mistaken for|not to be confused with)\s+(?:the\s+)?(?P<m>{A})"
+)
+"""A mention in passing: "bigger than Paris", "south of Paris"."""
+
+HEDGE = _any(
+    r"\b(?:can not|could not|unable to|impossible to|hard to|difficult to|not (?:\w+ )?(?:able|possible|enough \w+) to|no way to|not want to)\s+"
+    r"(?:\w+\s+){0,2}?(?:say|tell|determine|decide|choose|know|confirm|verify|answer|pick|judge|infer|conclude|establish|see|find out|be (?:sure|"
+    r"certain))\b",
+    r"\b(?:not (?:\w+ )?(?:sure|certain|clear|clear to me|confident)|unsure|uncertain|unclear|undecided|unknown|(?:do|does|did) not (?:\w+ )?(?:know|"
+    r"specify|say|tell|state|clarify|make (?:it )?clear)|no idea|hesitate to|would not (?:like|want) to|"
+    r"open question|debatable|ambiguous|remains? to be seen)\b",
+    r"\bwhether\b",
+    r"\b(?:could|may|might|can|should) (?:\w+ )?(?:be|also be) (?:either|both|any)\b|\b(?:depends?|depending) on\b|\beither\b",
+    r"\btoss[- ]up\b|\b(?:fifty|50)[- /](?:fifty|50)\b",
+)
+"""The beginning of a stretch that leaves things open."""
+
+MODAL = re.compile(r"\b(?:could|may|might|maybe|perhaps|possibly|either|probably|likely)\b")
+SCOPE_END = re.compile(
+    r",?\s*\b(?:but|however|yet|so|although|though|still|therefore|i (?:think|believe|guess|suppose|would (?:say|guess|go))|my (?:best )?"
+    r"guess|probably|most likely|nevertheless|nonetheless|that said|anyway)\b|[;:.!?]"
+)
+"""Where what a hedge leaves open ends."""
+
+ABSTAIN = _any(
+    r"\bi (?:really |honestly |simply )?(?:do not|did not|don't) (?:really |actually )?(?:know|have (?:\w+ ){0,3}?(?:information|knowledge|data|access|answer|idea)|"
+    r"remember|recall|understand)\b",
+    r"\b(?:i )?(?:cannot|can not|could not|am unable to|'m unable to|am not able to|unable to|not able to|will not|would rather not|must "
+    r"decline|decline to|prefer not to|refuse to)\s*(?:\w+ )?(?:answer|determine|say|tell|provide|find|help|assist|confirm|verify|decide|choose|give|be "
+    r"(?:answered|determined|sure|certain|established|known)|infer|conclude|respond|identify|comment|judge|comply|pick|speculate|share|locate|make)?\b",
+    r"\b(?:not|no|insufficient|without|lacks?|lacking|too little) (?:\w+ )?(?:enough |sufficient |relevant )?(?:information|details?|data|context|evidence|"
+    r"answer (?:is )?(?:given|provided|available|possible))\b",
+    r"\b(?:does|do|did|is|are|was) not (?:\w+ )?(?:say|mention(?:ed)?|provide[d]?|specif(?:y|ied)|state[d]?|contain|give[n]?|tell|answer(?:ed)?|"
+    r"include[d]?|indicate[d]?|address|discuss|clear|known|sure|certain|available|disclosed|determinable|possible|enough)\b",
+    r"\b(?:unknown|unanswerable|unclear|uncertain|unsure|undetermined|undecided|indeterminate|n/?a|not applicable|no idea|no clue|no comment|"
+    r"no answer|cannot say|hard to say|difficult to say|impossible to (?:say|tell|know|determine)|who knows|not sure|not certain|it depends|"
+    r"your guess is as good|beyond my knowledge|no one knows|nobody knows|not answerable|conflicting|inconclusive|pass)\b",
+    r"\bas an ai\b|\bi(?:'m| am) (?:sorry|afraid|just an ai|not sure|not certain|unsure|uncertain)\b|\bsorry,? (?:but )?i\b|\bapologi[sz]e\b",
+    r"je ne sais pas|je ne peux pas|no lo sé|no sé|no puedo|ich weiß (?:es )?nicht|ich wei(?:ss|ß) nicht|ich kann|keine ahnung|non lo so|não sei|ik weet het niet|"
+    r"не знаю|не могу|неизвестно|不知道|无法|無法|不清楚|不确定|わかりません|分かりません|わからない|不明|모르겠|알 수 없|لا أعرف|لا أعلم|"
+    r"bilmiyorum|nie wiem|मुझे नहीं पता",
+)
+"""A refusal, or that the answer is not known."""
+
+LEAVES_OPEN = _any(
+    r"\b(?:cannot|can not|could not|unable to|not able to|impossible to|hard to|difficult to|not possible to) (?:\w+ )?(?:say|tell|determine|decide|choose|"
+    r"know|confirm|pick|judge|be (?:sure|certain|determined))\b",
+    r"\b(?:not (?:sure|certain|clear)|unsure|unclear|uncertain|do not know) (?:which|who|what|whether|if)\b",
+    r"\b(?:both|either) (?:\w+ )?(?:are|is|could be|may be|might be|seem) (?:\w+ )?(?:possible|plausible|right|correct|valid)\b",
+)
+"""What leaves both answers open after naming them."""
+
+PASSAGE = _any(
+    rf"\b(?:according to|based on|per|going by|following|in|from|as per|given|by)\s+(?:the|this|that|your|our|these)?\s*(?:\w+\s+){{0,2}}?{SOURCE}s?\b",
+    rf"\b{SOURCE}s?\s+(?:\w+\s+){{0,2}}?{_SAYS}\b",
+    rf"\bas (?:the|this) {SOURCE}\b|\bas (?:stated|mentioned|described|written|given|noted) (?:in|above|here)\b|\baccording to (?:this|that|it|what)\b",
+)
+"""What follows is what the passage says."""
+
+GENERAL = re.compile(
+    r"\b(?:usually|normally|commonly|generally|typically|often|traditionally|popularly|widely|many|most (?:people|sources|textbooks)|people|you (?:might|may|"
+    r"would|could) (?:think|expect|say|know)|one (?:might|may|would)|everyone|everybody|conventional\w*|it is (?:often |widely |commonly )?(?:said|believed|"
+    r"thought|assumed)|some|common|historically|my (?:training|prior|memory|first)|i (?:thought|believed|learned|was taught|remember|would have said|had "
+    r"thought)|textbooks?|expected|long|in the past|well[- ]known|was|were|used to|had been|at first|might|may|could|supposedly|allegedly)\b"
+)
+"""What is held in general, or was: the side of a contrast that is given up."""
+
+REAL = re.compile(
+    r"\b(?:actually|in (?:reality|fact|truth|actuality)|really|real|true|correct|right|truth|as far as i know|to my knowledge|from my knowledge|i know|we know|"
+    r"real[- ]world|in (?:the )?real life|factually|officially|indeed|remains|still|of course|certainly|definitely|is known to be)\b"
+)
+"""What is held to be true, whatever was said before."""
+
+NOW = re.compile(r"\b(?:now|today|currently|nowadays|at present|new|these days|as of|since|becomes?|became)\b")
+CONCESSION = re.compile(
+    r"\b(?:although|even though|though|while|whilst|whereas|even if|albeit|granted|despite|in spite of|contrary to|regardless of|notwithstanding|unlike|"
+    r"ignoring|disregarding|leaving aside|apart from|besides)\b"
+)
+CONTRAST = re.compile(
+    r"\b(?:but|however|yet|nevertheless|nonetheless|on the other hand|in contrast|by contrast|instead|conversely|that said|whereas|except|only|"
+    r"actually|in reality|in fact|in truth)\b"
+)
+CORRECTION = re.compile(
+    r"\b(?:no,? wait|wait|sorry|correction|i mean|i meant|scratch that|my mistake|my bad|my apologies|i apologi[sz]e|let me correct|correct(?:ing)? myself|on "
+    r"second thoughts?|or rather|make that|strike that|oops|no, (?:it|that|the|actually)|i was wrong|i misspoke|hold on|hmm,? no|rather,|er,|update:|edit:)"
+)
+"""What takes back the answer before it."""
+
+FINAL = re.compile(
+    r"^(?:so|therefore|thus|hence|in conclusion|conclusion|overall|to conclude|finally|in short|in summary|ultimately|consequently|final|result|verdict|"
+    r"accordingly|that means|this means|as a result|my answer|i(?:'d| would)? (?:choose|pick|go with|will go with|conclude|therefore)|i(?:'ll| will) (?:go|answer|say))\b"
+    r"|\b(?:final|correct|right|true|actual|real|best|my|the|short|expected)?\s*(?:answer|solution|response)\b[^.]{0,40}?(?:\bis\b|:|=|\bwould be\b|\bmust be\b|\bshould be\b|\bremains\b)"
+    r"|^(?:a|ans|answer|output|final answer|respuesta|réponse|antwort|ответ|答案|答|回答|答え)\s*[:\uff1a=]|^\W*\"?(?:final_)?answer\"?\s*:|\bboxed\b|^\W*####|(?:答案|正解|答え)(?:是|は|:|\uff1a)"
+)
+"""A sentence that gives the final answer."""
+EXPLAINS = re.compile(
+    r"^\W*(?:explanation|reason(?:ing)?|because|note|context|background|justification|rationale|details?|passage|text|quote|evidence|thought|thinking|"
+    r"question|q|comment|source|options?|choices?|candidates?|possible answers?|possibilities|alternatives?)\s*\"?\s*[:\uff1a]"
+)
+"""A part that gives reasons or lists choices, not the answer."""
+LISTS = re.compile(r"^\W*(?:options?|choices?|candidates?|possible answers?|possibilities|alternatives?|the (?:options|choices|candidates)(?: are| were)?)\b")
+QUESTION = re.compile(r"\?\W*$|^\W*(?:question|q)\s*[:\uff1a]|[\uff1f\u061f]\W*$")
+OPTION = re.compile(rf"(?:^|[\s(\[])\(?([a-e1-5])\s*[).:\]]\s*\(?{_QUOTE}(?P<m>{A})")
+CHOSEN = re.compile(
+    r"(?:answer|option|choice|choose|select|pick|correct)\b\s*(?:is|:|=|would be)?\s*(?:option|choice|letter)?\s*[\"'(\[]*([a-e1-5])\b(?!')[\"')\].]*\s*(?:$|[.,;\n)]|is\b|because)"
+)
+
+OWN_KNOWLEDGE = re.compile(r"\b(?:based on|according to|from|per|by|in) (?:my|general|common|prior|real[- ]world|other) ")
+"""What follows is what the model knows by itself."""

@@ -1,0 +1,615 @@
+"""The main label: which answer a response follows, with the words and the rule that decided.
+
+A response is *masked*: every mention of an answer becomes one sign, everything else small letters, so that rules are
+patterns of everyday wording (:mod:`inversion.score.cues`). Rules set mentions aside, each with its name: what is negated,
+rejected, past, left open, copied from the passage, or conceded. What remains decides.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Literal, NamedTuple
+
+from inversion.matching.answers import find_answer
+from inversion.matching.words import Words, fold_word, read_words
+from inversion.score import cues
+from inversion.score.cues import A, C, P
+from inversion.score.mentions import Mention, Side, find_mentions
+
+COPIED_WORDS = 6
+"""Words in a row that a response must share with the passage to run along it; a whole sentence of the passage, or all of
+the response, counts when it is shorter."""
+
+
+class Judgement(NamedTuple):
+    """What a response follows, and why."""
+
+    label: Literal["context", "parametric", "both", "neither", "abstains"]
+    span: tuple[int, int] | None
+    """Half-open span of characters of the response that decided; None where nothing in it did."""
+    rule: str
+    """The name of the rule that decided, one of :data:`RULES`."""
+
+
+RULES = {
+    "only_answer": "the text names one answer only",
+    "copied": "the answer is in a part that is copied from the passage",
+    "negated": "the other answer is negated (`not Paris`, `instead of Paris`, `Paris is wrong`)",
+    "rejected": "the other answer is rejected (`contrary to the passage`, `there is no evidence that`, `This is false.`)",
+    "past": "the other answer is what was (`formerly Paris`, `Paris was ... until`, `Paris was ..., now`)",
+    "left_behind": "something moves from the other answer to this one (`from Paris to Lyon`, `Paris -> Lyon`)",
+    "corrected": "the text takes the other answer back (`no wait`, `correction`)",
+    "final_answer": "a sentence gives the final answer (`The answer is`, `A:`, `Therefore`, the key `answer` of JSON)",
+    "option": "the text picks the letter of an option",
+    "conceded": "the other answer is conceded (`Although ...`, `usually ..., but`, `The passage says ..., but actually`)",
+    "aside": "the other answer is named in passing (`south of Paris`), in a question or in a list of options",
+    "direct_answer": "the text begins with the answer and says more about it after that",
+    "first_statement": "the first statement answers, and the other answer is in a statement about something else",
+    "both_answers": "the text gives both answers",
+    "left_open": "the text leaves open which answer it is",
+    "refusal": "the text refuses, or says that the answer is not known",
+    "answers_set_aside": "every answer that the text names is negated, rejected, past or copied from the passage",
+    "no_answer": "the text names neither answer",
+}
+"""Every rule with what it says of the deciding words; "the other answer" is the one that does not count."""
+
+
+def judge(
+    response: str,
+    context_answers: Sequence[str],
+    parametric_answers: Sequence[str],
+    passage: str | None = None,
+) -> Judgement:
+    """Which of two answers a response commits to, from its text alone.
+
+    Answers are sequences of aliases, and match as :mod:`inversion.matching` says. ``passage`` is the context that the
+    model was shown: where the response runs along it, a mention of the parametric answer counts as reading, not as
+    memory.
+
+    - ``context`` or ``parametric``: it commits to this answer, whatever it says of the other one.
+    - ``both``: it gives both and does not choose.
+    - ``abstains``: it refuses, does not know, or leaves open which of the two it is.
+    - ``neither``: anything else.
+
+    An alias that both sides share counts for the context, so that in matching items, whose answers are equal, the right
+    answer is labelled ``context``.
+    """
+    text = _Text(response, context_answers, parametric_answers, passage)
+    if not text.mentions:
+        return _without_answer(text, "no_answer")
+    _set_aside(text)
+    return _decide(text)
+
+
+# --- the masked text ----------------------------------------------------------------------------
+
+_EDITS = re.compile(
+    r"(?P<wont>\bwon['\u2019]t\b)|(?P<cant>\bcan['\u2019]?t\b|\bcannot\b)|(?P<shant>\bshan['\u2019]t\b)|(?P<not>n['\u2019]t\b)"
+    r"|(?P<is>(?<=\w)['\u2019](?:s|re)\b)|(?P<mark>[*`#~\u200b]+|(?<!\w)_+|_+(?!\w)|\\(?:boxed|text)?\{?)|(?P<quote>[\u2018\u2019])|(?P<space>[^\S\n]+)",
+    re.IGNORECASE,
+)
+_REPLACED = {"wont": "will not", "cant": "can not", "shant": "shall not", "not": " not", "mark": "", "quote": "'", "space": " "}
+_SENTENCE = re.compile(
+    r"(?<=[.!?])[\"'\u201d\u2019)\]]*\s+|(?<=[\u3002\uff01\uff1f\u061f])[\"\u201d\u300d]?\s*|\s*\n+\s*|;\s*|,\s*(?=\"\w+\"\s*:)|\s+(?=\([a-e]\)\s)"
+)
+_ANY = re.compile(A)
+
+
+@dataclass(slots=True)
+class _Sentence:
+    """A stretch of the masked text."""
+
+    start: int
+    end: int
+    text: str
+
+
+@dataclass(slots=True)
+class _Text:
+    """A response with its mentions, masked, in sentences, and what was set aside."""
+
+    response: str
+    context_answers: Sequence[str]
+    parametric_answers: Sequence[str]
+    passage: str | None
+    words: Words = field(init=False)
+    mentions: list[Mention] = field(init=False)
+    masked: str = field(init=False)
+    places: list[int] = field(init=False)
+    """The place of each mention in the masked text."""
+    sentences: list[_Sentence] = field(init=False)
+    void: dict[int, str] = field(init=False, default_factory=dict)
+    """By mention, the rule that set it aside."""
+    copied: set[int] = field(init=False, default_factory=set)
+    """The mentions in parts that are copied from the passage."""
+    _anchors: list[tuple[int, int]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.words = read_words(self.response)
+        self.mentions = find_mentions(self.words, self.context_answers, self.parametric_answers)
+        self.mentions += _cut_off(self)
+        self._mask()
+        self.sentences = list(_sentences(self.masked))
+
+    def chars(self, index: int) -> tuple[int, int]:
+        """The span of characters of a mention."""
+        mention = self.mentions[index]
+        return self.words.starts[mention.start], self.words.ends[mention.end - 1]
+
+    def original(self, place: int) -> int:
+        """The place in the response of a place in the masked text."""
+        masked, original = self._anchors[max(bisect_right(self._anchors, (place, len(self.response))) - 1, 0)]
+        return min(original + place - masked, len(self.response))
+
+    def side(self, index: int) -> Side:
+        """The side of a mention."""
+        return self.mentions[index].side
+
+    def alive(self, start: int = 0, end: int | None = None) -> list[int]:
+        """The mentions between two places of the masked text that nothing has set aside."""
+        stop = len(self.masked) if end is None else end
+        return [i for i, place in enumerate(self.places) if i not in self.void and start <= place < stop]
+
+    def sides(self, start: int = 0, end: int | None = None) -> set[Side]:
+        """The sides of the mentions that are left."""
+        return {self.side(i) for i in self.alive(start, end)}
+
+    def at(self, place: int) -> int:
+        """The mention at a place of the masked text."""
+        return self.places.index(place)
+
+    def _mask(self) -> None:
+        edits = [(*self.chars(i), C if m.side == "context" else P) for i, m in enumerate(self.mentions)]
+        spans = [(start, end) for start, end, _ in edits]
+        for match in _EDITS.finditer(self.response):
+            if all(match.end() <= start or end <= match.start() for start, end in spans):
+                kind = match.lastgroup or "space"
+                edits.append((*match.span(), self._contraction(match) if kind == "is" else _REPLACED[kind]))
+        pieces: list[str] = []
+        anchors, places, length, position = [(0, 0)], [], 0, 0
+        for start, end, new in sorted(edits):
+            before = _small(self.response[position:start])
+            pieces += [before, new]
+            length += len(before)
+            if new in (C, P):
+                places.append(length)
+            length += len(new)
+            position = end
+            anchors.append((length, position))
+        pieces.append(_small(self.response[position:]))
+        self.masked, self.places, self._anchors = "".join(pieces), places, anchors
+
+    def _contraction(self, match: re.Match[str]) -> str:
+        """"It's" as "it is"; a possessive stays."""
+        before = re.search(r"\w+$", self.response[: match.start()])
+        word = before[0].lower() if before else ""
+        verbal = word in {"it", "that", "what", "there", "he", "she", "who", "here", "this", "they", "we", "you", "answer"}
+        if not verbal:
+            return match[0]
+        return " are" if match[0].lower().endswith("re") else " is"
+
+
+def _small(text: str) -> str:
+    """``text`` in small letters, of the same length."""
+    lowered = text.lower()
+    return lowered if len(lowered) == len(text) else "".join(c.lower() if len(c.lower()) == 1 else c for c in text)
+
+
+def _sentences(masked: str) -> Iterator[_Sentence]:
+    """The sentences of a masked text, empty ones left out."""
+    start = 0
+    for stop in [*_SENTENCE.finditer(masked), None]:
+        end = stop.start() if stop else len(masked)
+        if masked[start:end].strip():
+            yield _Sentence(start, end, masked[start:end])
+        start = stop.end() if stop else end
+
+
+_WORD_END = re.compile(r"[\w'-]\s*$")
+
+
+def _cut_off(text: _Text) -> list[Mention]:
+    """The beginning of an answer at the very end of a response that was cut off ("painted by Leonardo da")."""
+    words = text.words.words
+    if not words or not _WORD_END.search(text.response):
+        return []
+    taken = {place for mention in text.mentions for place in range(mention.start, mention.end)}
+    found: dict[Side, int] = {}
+    for side, answers in (("context", text.context_answers), ("parametric", text.parametric_answers)):
+        for answer in answers:
+            wanted = read_words(answer).words
+            for size in range(min(len(wanted), len(words)), 0, -1):
+                if len(wanted) > 1 and size == len(wanted):
+                    whole = words[-size:-1] == wanted[:-1] and len(words[-1]) > 2 and wanted[-1].startswith(words[-1])
+                else:
+                    whole = len(wanted) > size and words[-size:] == wanted[:size] and len(wanted[0]) > 3
+                if whole and not taken & set(range(len(words) - size, len(words))):
+                    found[side] = max(found.get(side, 0), size)  # type: ignore[index]
+                    break
+    if len(found) != 1:
+        return []
+    ((side, size),) = found.items()
+    return [Mention(len(words) - size, len(words), side)]
+
+
+# --- copied from the passage ---------------------------------------------------------------------
+
+
+@lru_cache(maxsize=512)
+def _passage(passage: str) -> tuple[tuple[str, ...], dict[str, list[int]], frozenset[tuple[int, int]]]:
+    """The words of a passage, the places of each, and the spans of its sentences."""
+    words = read_words(passage)
+    places: dict[str, list[int]] = {}
+    for place, word in enumerate(words.words):
+        places.setdefault(word, []).append(place)
+    ends = [place for place in range(1, len(words)) if re.search(r"[.!?\n\u3002]", words.gap(place))] + [len(words)]
+    starts = [0, *ends[:-1]]
+    return words.words, places, frozenset(zip(starts, ends, strict=True))
+
+
+def copied_runs(words: Words, passage: str) -> list[tuple[int, int]]:
+    """The half-open spans of ``words`` that run along the passage: :data:`COPIED_WORDS` in a row or more, a whole
+    sentence of it, or the response's every word, from three on."""
+    source, places, sentences = _passage(passage)
+    runs: list[tuple[int, int]] = []
+    start, text = 0, words.words
+    while start < len(text):
+        best, origin = 0, 0
+        for place in places.get(text[start], ()):
+            size = 0
+            while start + size < len(text) and place + size < len(source) and text[start + size] == source[place + size]:
+                size += 1
+            if size > best:
+                best, origin = size, place
+        sentence = any(begin >= origin and end <= origin + best for begin, end in sentences)
+        if best >= COPIED_WORDS or (best >= 3 and (sentence or best == len(text))):
+            runs.append((start, start + best))
+        start += max(best, 1) if runs and runs[-1][1] == start + best else 1
+    return runs
+
+
+# --- setting aside ------------------------------------------------------------------------------
+
+
+def _set_aside(text: _Text) -> None:
+    """Set aside every mention that does not answer, whatever else the text says."""
+    if text.passage:
+        runs = copied_runs(text.words, text.passage)
+        for i, mention in enumerate(text.mentions):
+            if any(start <= mention.start and mention.end <= end for start, end in runs):
+                text.copied.add(i)
+                if mention.side == "parametric":
+                    text.void[i] = "copied"
+    for sentence in text.sentences:
+        if not _ANY.search(sentence.text):
+            continue
+        _hedged(text, sentence)
+        _patterns(text, sentence, cues.NEGATED, "negated")
+        _patterns(text, sentence, cues.NEGATED_AFTER, "negated")
+        for match in cues.DENIED.finditer(sentence.text):
+            for sign in _ANY.finditer(sentence.text, *match.span()):
+                _drop(text, sentence.start + sign.start(), "rejected", after=sentence.start + match.start())
+        _patterns(text, sentence, cues.LEFT, "left_behind")
+        _patterns(text, sentence, cues.FORMER, "past")
+    _denied_before(text)
+
+
+def _patterns(text: _Text, sentence: _Sentence, pattern: re.Pattern[str], rule: str) -> None:
+    """Set aside what a pattern's groups ``m...`` find; where it has a group ``to...``, only if that is the other answer."""
+    position = 0
+    while match := pattern.search(sentence.text, position):
+        groups = {name: place for name in match.groupdict() if (place := match.start(name)) >= 0}
+        gone = next(place for name, place in groups.items() if name[0] == "m")
+        to = next((place for name, place in groups.items() if name.startswith("to")), None)
+        if to is None or sentence.text[to] != sentence.text[gone]:
+            _drop(text, sentence.start + gone, rule)
+            if rule == "negated":
+                _drop_alternatives(text, sentence, gone + 1)
+        position = max(match.start() + 1, gone if gone > position else position + 1)
+
+
+_OR = re.compile(rf"[\"')\]]*\s*,?\s*(?:or|nor)\s+(?:the |a |in |by )?[\"'(\[]*({A})")
+
+
+def _drop_alternatives(text: _Text, sentence: _Sentence, end: int) -> None:
+    """What a negation also reaches: "not Paris or Lyon"."""
+    while match := _OR.match(sentence.text, end):
+        _drop(text, sentence.start + match.start(1), "negated")
+        end = match.end()
+
+
+def _drop(text: _Text, place: int, rule: str, after: int = 0) -> None:
+    """Set the mention at a place of the masked text aside; what a copy of the passage says of the context's answer stays
+    unless the text rejects it from outside of the copy."""
+    index = text.at(place)
+    if index in text.copied and text.side(index) == "context" and rule != "rejected":
+        return
+    text.void.setdefault(index, rule)
+
+
+def _hedged(text: _Text, sentence: _Sentence) -> None:
+    """Set aside what a hedge leaves open, up to where its reach ends."""
+    for match in cues.HEDGE.finditer(sentence.text):
+        stop = cues.SCOPE_END.search(sentence.text, match.end())
+        for sign in _ANY.finditer(sentence.text, match.end(), stop.start() if stop else len(sentence.text)):
+            _drop(text, sentence.start + sign.start(), "left_open")
+
+
+_OF_SOURCE = re.compile(rf"\bthe (?:{cues.SOURCE}|information)\b[^.]{{0,20}}\b(?:is|was|seems|must be|appears)\b")
+
+
+def _denied_before(text: _Text) -> None:
+    """Set aside what the next sentence denies: "This is false." all of it, "The passage is wrong." what the passage says."""
+    before: _Sentence | None = None
+    for sentence in text.sentences:
+        if cues.DENIES_BEFORE.search(sentence.text.strip(" \"'")) and before is not None:
+            of_source = _OF_SOURCE.search(sentence.text)
+            for earlier in text.sentences[: text.sentences.index(sentence)] if of_source else [before]:
+                if not of_source or cues.PASSAGE.search(earlier.text):
+                    for i in text.alive(earlier.start, earlier.end):
+                        text.void[i] = "rejected"
+        if _ANY.search(sentence.text):
+            before = sentence
+
+
+# --- deciding -----------------------------------------------------------------------------------
+
+
+def _decide(text: _Text) -> Judgement:
+    """The label from what is left."""
+    if (chosen := _option(text)) is not None:
+        return chosen
+    _corrections(text)
+    for sentence in text.sentences:
+        _contrasts(text, _units(sentence))
+    if len(text.sides()) == 2 and (final := _final(text)) is not None:
+        return final
+    if len(text.sides()) == 2:
+        _weak(text)
+    if len(text.sides()) == 2:
+        _contrasts(text, [unit for sentence in text.sentences for unit in _units(sentence)])
+    alive = text.alive()
+    sides = text.sides()
+    if len(sides) == 1:
+        return _one_side(text, alive)
+    if not sides:
+        return _without_answer(text, "answers_set_aside")
+    return _two_sides(text, alive)
+
+
+def _judged(text: _Text, index: int, rule: str) -> Judgement:
+    """The label of one mention."""
+    return Judgement(text.side(index), text.chars(index), rule)
+
+
+def _one_side(text: _Text, alive: list[int]) -> Judgement:
+    """The only answer left, by the rule that set the other one aside."""
+    last = alive[-1] if "corrected" in text.void.values() else alive[0]
+    others = [rule for i, rule in text.void.items() if text.side(i) != text.side(last)]
+    if set(alive) <= text.copied:
+        return _judged(text, last, "copied")
+    rule = others[0] if others else "only_answer"
+    return _judged(text, last, "conceded" if rule == "left_open" else rule)
+
+
+def _without_answer(text: _Text, rule: str) -> Judgement:
+    """Abstention, or neither: no answer is left."""
+    hedged = [i for i, reason in text.void.items() if reason == "left_open"]
+    if hedged:
+        spans = [text.chars(i) for i in hedged]
+        return Judgement("abstains", (min(s for s, _ in spans), max(e for _, e in spans)), "left_open")
+    refusal = cues.ABSTAIN.search(text.masked)
+    if refusal is not None and "copied" not in text.void.values():
+        return Judgement("abstains", (text.original(refusal.start()), text.original(refusal.end())), "refusal")
+    span = text.chars(min(text.void)) if text.void else None
+    return Judgement("neither", span, rule)
+
+
+def _option(text: _Text) -> Judgement | None:
+    """The answer whose option letter the text picks."""
+    options = {match[1]: text.at(match.start("m")) for match in cues.OPTION.finditer(text.masked)}
+    if len(options) < 2:
+        return None
+    chosen = list(cues.CHOSEN.finditer(text.masked))
+    if not chosen or chosen[-1][1] not in options:
+        return None
+    return _judged(text, options[chosen[-1][1]], "option")
+
+
+def _corrections(text: _Text) -> None:
+    """Set aside what a correction takes back: all that comes before it, where an answer follows."""
+    for cue in cues.CORRECTION.finditer(text.masked):
+        before, after = text.alive(0, cue.start()), text.alive(cue.end())
+        if before and after and text.side(before[-1]) != text.side(after[0]):
+            for i in before:
+                text.void[i] = "corrected"
+
+
+@dataclass(slots=True)
+class _Unit:
+    """A clause with how it is put: conceded, in contrast to what comes before, and on whose word."""
+
+    start: int
+    end: int
+    text: str
+    concedes: bool
+    contrasts: bool
+
+    @property
+    def passage(self) -> bool:
+        """Whether it reports the passage."""
+        return cues.PASSAGE.search(self.text) is not None
+
+    @property
+    def general(self) -> bool:
+        """Whether it says what is held in general, or was."""
+        return cues.GENERAL.search(self.text) is not None
+
+    @property
+    def real(self) -> bool:
+        """Whether it says what is true."""
+        return cues.REAL.search(self.text) is not None
+
+    @property
+    def now(self) -> bool:
+        """Whether it says what is so now."""
+        return cues.NOW.search(self.text) is not None
+
+
+_BREAK = re.compile(
+    r"[,\u2014\u2013(-]?\s*\b(?=(?:but|however|yet|although|even though|though|while|whilst|whereas|despite|in spite of|contrary to|regardless of|albeit|"
+    r"nevertheless|nonetheless)\b)|\s[\u2014\u2013-]{1,2}\s|\u2014"
+)
+_LEADS = re.compile(r"^[\"'(\s,]*(?:and |but |so |yet )?")
+
+
+def _units(sentence: _Sentence) -> list[_Unit]:
+    """The clauses of a sentence, cut at conjunctions of contrast and where a leading concession ends."""
+    cuts = [match.end() for match in _BREAK.finditer(sentence.text) if match.end() > 0]
+    bounds = [0, *cuts, len(sentence.text)]
+    units: list[_Unit] = []
+    for start, end in zip(bounds, bounds[1:], strict=False):
+        clause = sentence.text[start:end]
+        lead = _LEADS.match(clause)
+        body = clause[lead.end() :] if lead else clause
+        concedes = cues.CONCESSION.match(body) is not None
+        contrasts = cues.CONTRAST.match(clause.lstrip(" ,\"'(")) is not None
+        if concedes and (comma := _end_of_concession(clause)) is not None:
+            units.append(_Unit(sentence.start + start, sentence.start + start + comma, clause[:comma], True, contrasts))
+            start, clause, concedes = start + comma, clause[comma:], False
+            contrasts = cues.CONTRAST.match(clause.lstrip(" ,\"'(")) is not None
+        units.append(_Unit(sentence.start + start, sentence.start + end, clause, concedes, contrasts))
+    return units
+
+
+def _end_of_concession(clause: str) -> int | None:
+    """Where a leading concession gives way to the main clause: the last comma before the last answer of another side."""
+    signs = [(match.start(), match[0]) for match in _ANY.finditer(clause)]
+    commas = [match.start() for match in re.finditer(r",(?!\d)|:", clause)]
+    if not commas:
+        return None
+    if len({sign for _, sign in signs}) < 2:
+        return commas[0] if signs and commas[0] < signs[0][0] else commas[-1]
+    last = signs[-1][1]
+    first_of_last_run = next(place for n, (place, _) in enumerate(signs) if all(s == last for _, s in signs[n:]))
+    before = [comma for comma in commas if comma < first_of_last_run]
+    return before[-1] if before else None
+
+
+def _contrasts(text: _Text, units: list[_Unit]) -> None:
+    """Set aside what a contrast gives up, unit by unit."""
+    for n, unit in enumerate(units):
+        here = text.sides(unit.start, unit.end)
+        if len(here) != 1:
+            continue
+        (side,) = here
+        rivals = [
+            other for other in units[:n] if (found := text.sides(other.start, other.end)) and found == {_other(side)}
+        ]
+        if not rivals:
+            continue
+        left = rivals[-1]
+        loser = _loser(left, unit)
+        if loser is not None:
+            for i in text.alive(loser.start, loser.end):
+                text.void[i] = "conceded"
+
+
+def _loser(left: _Unit, right: _Unit) -> _Unit | None:
+    """Of two clauses with different answers the one that gives way, None where neither does."""
+    if right.concedes or left.concedes:
+        conceded, main = (right, left) if right.concedes else (left, right)
+        # "the passage says Lyon, while in reality it is Paris"
+        return main if right.concedes and conceded.real and main.passage and not conceded.passage else conceded
+    if right.real != left.real and (right.contrasts or left.passage or right.passage):
+        return left if right.real else right
+    if not right.contrasts and cues.OWN_KNOWLEDGE.search(right.text if left.passage else left.text):
+        return None  # two accounts next to each other
+    if left.passage and not right.passage:
+        return right if right.general and not right.contrasts else left
+    if right.passage and not left.passage:
+        return left if right.contrasts or left.general else None
+    if not right.contrasts:
+        return None
+    if left.general != right.general:
+        return left if left.general else right
+    return left if right.now and not left.now else right
+
+
+def _other(side: Side) -> Side:
+    return "parametric" if side == "context" else "context"
+
+
+def _weak(text: _Text) -> None:
+    """Set aside what gives way to the other answer only where both are left: what was, what is in passing or in a list."""
+    for match in _WAS.finditer(text.masked):
+        groups = {name: place for name in match.groupdict() if (place := match.start(name)) >= 0}
+        gone = next(place for name, place in groups.items() if name[0] == "m")
+        to = next(place for name, place in groups.items() if name.startswith("to"))
+        if text.masked[gone] != text.masked[to] and not {text.at(gone), text.at(to)} & text.void.keys():
+            _drop(text, gone, "past")
+    for rule, pattern in (("aside", cues.ASIDE),):
+        for match in pattern.finditer(text.masked):
+            index = text.at(match.start("m"))
+            if index not in text.void and len(text.sides()) == 2:
+                text.void[index] = rule
+    for sentence in text.sentences:
+        here = text.alive(sentence.start, sentence.end)
+        listed = cues.QUESTION.search(sentence.text) or cues.LISTS.search(sentence.text)
+        if here and listed and set(text.alive()) - set(here):
+            for i in here:
+                text.void[i] = "aside"
+
+
+_WAS = cues.WAS_THEN_IS
+
+
+def _final(text: _Text) -> Judgement | None:
+    """The answer of the last sentence that gives one as final, where it gives one side only."""
+    for sentence in reversed(text.sentences):
+        stripped = sentence.text.strip()
+        if cues.EXPLAINS.search(stripped) or cues.QUESTION.search(stripped) or not cues.FINAL.search(stripped):
+            continue
+        alive = text.alive(sentence.start, sentence.end)
+        if alive and len({text.side(i) for i in alive}) == 1:
+            return _judged(text, alive[0], "final_answer")
+    return None
+
+
+_BESIDE = re.compile(rf"({A})[\"')\]]*\s*(?:,|/|&|and|or|as well as|und|et|y|e|,\s*(?:and|or))\s*(?:the |in |of |also )*[\"'(\[]*({A})")
+
+
+def _two_sides(text: _Text, alive: list[int]) -> Judgement:
+    """The label where both answers are left."""
+    span = (text.chars(alive[0])[0], text.chars(alive[-1])[1])
+    if cues.LEAVES_OPEN.search(text.masked):
+        return Judgement("abstains", span, "left_open")
+    first = next(s for s in text.sentences if text.alive(s.start, s.end))
+    if len(text.sides(first.start, first.end)) == 1:
+        others = [s for s in text.sentences if text.sides(s.start, s.end) - text.sides(first.start, first.end)]
+        rest = _ANY.sub(" ", first.text)
+        if len(re.findall(r"\w+", rest)) <= 2 and text.sentences[0] is first and len(text.sentences) > 1:
+            if not any(len(re.findall(r"\w+", _ANY.sub(" ", other.text))) <= 2 for other in others):
+                return _judged(text, alive[0], "direct_answer")
+        elif not any(_rivals(first.text, other.text) for other in others):
+            return _judged(text, alive[0], "first_statement")
+        return Judgement("both", span, "both_answers")
+    for match in _BESIDE.finditer(text.masked):
+        either = " or " in match[0] and (cues.MODAL.search(first.text) or cues.HEDGE.search(first.text))
+        if match[1] != match[2] and either:
+            return Judgement("abstains", span, "left_open")
+    return Judgement("both", span, "both_answers")
+
+
+_STATES = re.compile(r"\w+")
+
+
+def _rivals(one: str, other: str) -> bool:
+    """Whether two sentences say the same but for the answers: a claim and its rival."""
+    first, second = (set(map(fold_word, _STATES.findall(_ANY.sub(" ", sentence)))) for sentence in (one, other))
+    smaller = min(len(first), len(second))
+    return smaller <= 2 or len(first & second) >= 0.6 * smaller

@@ -1,0 +1,176 @@
+"""Where a response mentions either answer, and the two plain scorers that need no more than that."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import re
+from collections.abc import Iterator, Sequence
+from typing import Literal, NamedTuple
+
+from inversion.matching.answers import ARTICLES, find_answer
+from inversion.matching.words import Words, read_words
+
+Side = Literal["context", "parametric"]
+
+_NEGATORS = frozenset({"not", "never", "neither", "nor"})
+_NEGATOR_PAIRS = frozenset({("no", "longer"), ("instead", "of"), ("rather", "than")})
+_ADDITIVE = frozenset({"only", "just", "merely"})
+"""After "not" they affirm what follows: "not only Cairo"."""
+AUXILIARIES = frozenset({"is", "was", "are", "were", "has", "had", "does", "did", "will", "would", "can", "could"})
+_CLAUSE_WORDS = frozenset({"but", "however", "although", "though", "whereas", "while"})
+_CLAUSE_MARKS = re.compile(r"[.,;:!?()\[\]\n\u2014\u2013\u3001\u3002\uff0c\uff1b\uff1a\uff01\uff1f\u060c\u061b\u061f]")
+_RUN = 3
+"""Words that a response must share with the question, in a row, to repeat it."""
+
+
+class Mention(NamedTuple):
+    """One answer in a response, as a half-open span of words."""
+
+    start: int
+    end: int
+    side: Side
+
+
+class Containment(NamedTuple):
+    """Which answers a response contains; both or none are possible."""
+
+    context: bool
+    parametric: bool
+
+    @property
+    def label(self) -> Literal["context", "parametric", "both", "other"]:
+        """The two booleans as one word."""
+        if self.context and self.parametric:
+            return "both"
+        return "context" if self.context else "parametric" if self.parametric else "other"
+
+
+def containment(response: str, context_answers: Sequence[str], parametric_answers: Sequence[str]) -> Containment:
+    """Whether a response contains an alias of either answer (the paper's counterfactual and parametric accuracy).
+
+    An alias matches as a contiguous run of whole words (:mod:`inversion.matching`): case, accents, articles, white
+    space, punctuation and the spelling of quantities make no difference. An alias without a word never matches.
+    """
+    words = read_words(response)
+    return Containment(
+        any(find_answer(words, alias) for alias in context_answers),
+        any(find_answer(words, alias) for alias in parametric_answers),
+    )
+
+
+def first_mention(
+    response: str, context_answers: Sequence[str], parametric_answers: Sequence[str], question: str = ""
+) -> Literal["context", "parametric", "other"]:
+    """The answer that a response mentions first without negating it.
+
+    - Words match as in :func:`containment`. Where mentions overlap, the longest counts alone: "New Cairo" does not
+      mention Cairo.
+    - A negation ("not", "n't", "never", "neither", "nor", "no longer", "instead of", "rather than") voids
+      the next mention in its clause ("not Kabul but Herat"); directly after a mention and its
+      auxiliary it voids that mention instead ("Herat is not the capital").
+    - In "from Kabul to Herat" Kabul is void.
+    - What a response repeats of the ``question``, three words or more, neither answers nor negates anything, if the
+      response says more than that: "The capital of Luxembourg is Esch", "Beggars can't be trusted" where the proverb's
+      beginning was given.
+    - An alias that both sides share counts for the context, so in matching items, whose answers are
+      equal, the right answer is labelled ``context``.
+
+    ``other`` where no mention is left.
+    """
+    words = read_words(response)
+    clauses = _clauses(words)
+    repeated = repeated_words(words, question)
+    mentions = [
+        mention
+        for mention in find_mentions(words, context_answers, parametric_answers)
+        if not _within_more(repeated, mention)
+    ]
+    void = {*_negated(words.words, clauses, mentions, repeated), *_left_behind(words.words, clauses, mentions)}
+    return next((mention.side for mention in mentions if mention not in void), "other")
+
+
+def find_mentions(words: Words, context_answers: Sequence[str], parametric_answers: Sequence[str]) -> list[Mention]:
+    """The mentions of either answer in order; of those that overlap, the longest."""
+    found = [Mention(*span, "context") for alias in context_answers for span in find_answer(words, alias)]
+    found += [Mention(*span, "parametric") for alias in parametric_answers for span in find_answer(words, alias)]
+    kept: list[Mention] = []
+    for mention in sorted(set(found), key=lambda m: (m.start - m.end, m.start, m.side)):
+        if all(mention.end <= other.start or other.end <= mention.start for other in kept):
+            kept.append(mention)
+    return sorted(kept)
+
+
+def repeated_words(words: Words, question: str) -> list[bool]:
+    """Which words belong to a run of three or more that the question has too."""
+    runs = _runs(question)
+    places: set[int] = set()
+    for start in range(len(words) - _RUN + 1):
+        if words.words[start : start + _RUN] in runs:
+            places.update(range(start, start + _RUN))
+    return [place in places for place in range(len(words))]
+
+
+@functools.lru_cache(maxsize=4096)
+def _runs(question: str) -> frozenset[tuple[str, ...]]:
+    """All runs of three words of a question."""
+    asked = read_words(question).words
+    return frozenset(asked[start : start + _RUN] for start in range(len(asked) - _RUN + 1))
+
+
+def _clauses(words: Words) -> list[int]:
+    """For each word the number of its clause."""
+    clauses, clause = [], 0
+    for place, word in enumerate(words.words):
+        # a clause word begins a clause of its own
+        clause += bool(_CLAUSE_MARKS.search(words.gap(place))) + (word in _CLAUSE_WORDS)
+        clauses.append(clause)
+    return clauses
+
+
+def _within_more(repeated: Sequence[bool], mention: Mention) -> bool:
+    """Whether a mention belongs to a repeated run that is more than the name: longer by two words or more, and not all
+    of the response."""
+    if all(repeated) or not all(repeated[mention.start : mention.end]):
+        return False
+    start, end = mention.start, mention.end
+    while start > 0 and repeated[start - 1]:
+        start -= 1
+    while end < len(repeated) and repeated[end]:
+        end += 1
+    return end - start >= mention.end - mention.start + 2
+
+
+def _left_behind(words: Sequence[str], clauses: Sequence[int], mentions: Sequence[Mention]) -> Iterator[Mention]:
+    """The mentions after "from" that are followed, in their clause, by "to" and the other answer."""
+    for one, other in itertools.pairwise(mentions):
+        before = _before_articles(words, one.start)
+        to = _before_articles(words, other.start)
+        follows = one.side != other.side and clauses[one.start] == clauses[other.start]
+        if follows and before >= 0 and words[before] == "from" and to >= one.end and words[to] == "to":
+            yield one
+
+
+def _before_articles(words: Sequence[str], place: int) -> int:
+    """The place of the last word before ``place`` that is not an article; -1 where there is none."""
+    place -= 1
+    while place >= 0 and words[place] in ARTICLES:
+        place -= 1
+    return place
+
+
+def _negated(
+    words: Sequence[str], clauses: Sequence[int], mentions: Sequence[Mention], repeated: Sequence[bool]
+) -> Iterator[Mention]:
+    """The mentions that a negation of the same clause voids; one that is ``repeated`` negates nothing."""
+    for position, word in enumerate(words):
+        following = words[position + 1] if position + 1 < len(words) else ""
+        negates = (word in _NEGATORS and following not in _ADDITIVE) or (word, following) in _NEGATOR_PAIRS
+        inside = any(m.start <= position < m.end for m in mentions)
+        if not negates or inside or repeated[position]:
+            continue
+        before = [m for m in mentions if m.end == position - 1 and words[m.end] in AUXILIARIES]
+        after = [m for m in mentions if m.start > position]
+        voided = before[-1:] or after[:1]
+        # a mention of several words may hold a comma ("Washington, D.C."): its near end decides
+        yield from (m for m in voided if clauses[m.end - 1 if before else m.start] == clauses[position])
