@@ -1,6 +1,6 @@
 """Draw two disjoint samples from pools of responses, stratified by model, style and step.
 
-    .venv/bin/python benchmarks/labels/draw.py POOL.jsonl SAMPLE_A.jsonl SAMPLE_B.jsonl
+.venv/bin/python benchmarks/labels/draw.py POOL.jsonl SAMPLE_A.jsonl SAMPLE_B.jsonl
 """
 
 from __future__ import annotations

@@ -67,7 +67,7 @@ def test_permissions_of_results_follow_the_umask(finished):
 
 
 def test_a_comment_or_docstring_reruns_nothing(rerun):
-    rerun.edit("workflow/inversion/score.py", '"""', '"""Reworded. ')
+    rerun.edit("workflow/inversion/score/likelihood.py", '"""', '"""Reworded. ')
     rerun.edit("workflow/inversion/train/run.py", '"""', '"""Reworded. ')
     rerun.edit("workflow/inversion/plot/curves.py", "from __future__", "# a comment\nfrom __future__")
     rerun.edit("workflow/scripts/finetune.py", "with logged", "# a comment\nwith logged")
@@ -87,7 +87,7 @@ def test_a_caption_reruns_the_report(rerun):
 
 
 def test_a_scorer_reruns_labels_onward_and_no_model(rerun):
-    rerun.edit("workflow/inversion/score.py", "threshold: float = 0.0", "threshold: float = 0.1")
+    rerun.edit("workflow/inversion/score/likelihood.py", "threshold: float = 0.0", "threshold: float = 0.1")
     planned = rules(rerun.plan())
     assert planned == {"label_responses", "tabulate_items", "tabulate_knowledge"} | TABLES | FIGURES
     assert not planned & MODEL_STAGES

@@ -1,7 +1,7 @@
 """Context reliance of language models over the course of instruction finetuning.
 
 Rooms, ground floor first: ``config``, ``artifacts``, ``fetch``, ``records``, ``names``, ``matching``, ``manifests``,
-``stats``, ``world``, ``instruct``, ``conflict``, ``models``, ``train``, ``respond``, ``score``, ``theory``, ``analyse``,
-``plot``, ``report``, ``plan``.
+``stats``, ``world``, ``instruct``, ``conflict``, ``models``, ``train``, ``respond``, ``score``, ``theory``,
+``analyse``, ``plot``, ``report``, ``plan``.
 A room imports only rooms that stand before it in this list; ``job`` is what every script does first.
 """

@@ -18,7 +18,9 @@ def _any(*patterns: str) -> re.Pattern[str]:
 
 
 _FEW = r"(?:[\w'-]+\s+){0,4}?"
-_SMALL = r"(?:(?:in|the|a|an|at|to|of|by|on|called|named|really|actually|simply|be|as|been|its?|capital|city|old)\s+){0,5}"
+_SMALL = (
+    r"(?:(?:in|the|a|an|at|to|of|by|on|called|named|really|actually|simply|be|as|been|its?|capital|city|old)\s+){0,5}"
+)
 _QUOTE = r"[\"'(\[\u201c\u2018\u300c\u300e\u00ab]*"
 SOURCE = (
     r"(?:passage|text|context|article|document|paragraph|source|excerpt|story|report|author|snippet|statement|material|"
@@ -52,7 +54,7 @@ NEGATED_AFTER = re.compile(
 
 FALSE = (
     r"(?:wrong|incorrect|false|untrue|inaccurate|erroneous|mistaken|not (?:\w+ )?(?:true|correct|accurate|right|the case)|"
-    r"a myth|a misconception|an error|a mistake|outdated|fictional|fictitious|fabricated|made up|made-up|unreliable|"
+    r"(?:a|an|the) (?:\w+ ){0,2}(?:myth|misconception|error|mistake|lie)|outdated|fictional|fictitious|fabricated|made up|made-up|unreliable|"
     r"misinformation|nonsense|contradicts)"
 )
 DENIED = _any(
@@ -79,17 +81,37 @@ FORMER = _any(
     rf"\b(?:former(?:ly)?|previous(?:ly)?|ex-?|erstwhile|once|originally|used to be|until (?:recently|then)|no longer|old|prior|"
     rf"earlier|ancient|past|initially|at first|back then|anciennement|früher|antes|раньше|原来|曾经|かつて)"
     rf"[\s,:-]+(?:(?:known|called|named|in|at|the|a|an|as|was|is|it|its|capital|city|seat|currency|name|answer|located|based|"
-    rf"of|country|government|held|by|{SOURCE})\s+){{0,6}}{_QUOTE}(?P<m>{A})",
+    rf"of|country|government|held|by|{SOURCE}):?\s+){{0,6}}{_QUOTE}(?P<m>{A})",
     rf"(?P<m2>{A})[\"')\]]*,?\s*(?:\(|which |that |who )?(?:was|had been|is|were)?\s*(?:the |its |a |an |their )?(?:former|previous|old|past|"
     rf"erstwhile|then|original|ex)\b(?![^.;,()]*{A})",
     rf"(?P<m3>{A})\s+(?:was|had been|served as|used to be|used to serve|remained|were)\b[^.;]*?\b(?:until|till|before (?:it|that|this|the|"
     rf"being|moving)|previously|formerly|originally|in the past|at one time|at the time|once|back then|for (?:centuries|decades|"
     rf"many years))\b",
-    rf"(?P<m4>{A})\s+used to\b",
+    rf"(?P<m4>{A})\s+(?:used to\b|(?:has |had )?lost (?:its|the|his|her)\b)",
+    rf"\(\s*(?:was|before|until \d+|old|formerly|previously)\s*:?\s*(?P<m7>{A})",
+    rf"\b(?:until|before|up to|prior to)\s+\d+,?\s+(?:it|the \w+(?:\s\w+)?)\s+(?:was|were|had been)\s+{_QUOTE}(?P<m8>{A})",
     rf"^(?:until|till|up to|prior to|before)\s+[^,.;{C}{P}]*,\s*(?:(?:it|the \w+(?:\s\w+)?)\s+(?:was|were|had been)\s+)?{_QUOTE}(?P<m5>{A})",
     rf"\b(?:was|were|had been)\s+{_SMALL}(?P<m6>{A})\s+(?:until|till|before|previously|formerly|originally|in the past|back then|at first)\b",
 )
 """A mention as what was: "formerly Paris", "Paris, the old capital", "Paris was ... until"."""
+
+RUINED = (
+    r"(?:destroyed|devastated|damaged|flooded|submerged|ruined|uninhabitable|evacuated|abandoned|struck|hit|impacted|unsafe|overwhelmed|ravaged|"
+    r"crippled|paralysed|paralyzed|inundated|affected|threatened|engulfed|plagued|wiped out|levell?ed|razed|burnt|burned|battered|buried|swallowed)"
+)
+MOVES = (
+    r"(?:mov(?:e|es|ed|ing)|relocat(?:e|es|ed|ing|ion)|transfer(?:s|red|ring)?|shift(?:s|ed|ing)?|switch(?:es|ed|ing)?|establish(?:es|ed|ing)?|"
+    r"designat(?:e|es|ed|ing)|declar(?:e|es|ed|ing))"
+)
+BEFALLEN = _any(
+    rf"(?P<m>{A})\s+(?:was|were|had been|is|has been|became|becoming|being)\s+(?:\w+\s+){{0,2}}?{RUINED}\b",
+    rf"\b{RUINED}\s+(?:the\s+)?(?:city of\s+|much of\s+|parts of\s+|most of\s+)?(?P<m2>{A})",
+)
+"""A mention that something befell, which does not say that it is the answer: "an earthquake destroyed Paris"."""
+UNFINISHED_MOVE = re.compile(
+    rf"(?P<m>{A})[^.!?{C}{P}]*\b(?:{MOVES}|decided|chose|opted|planned|voted|agreed|prompting|forcing|forced)\b[^.!?{C}{P}]*\Z"
+)
+"""The last mention before a move whose end is cut off: "Paris was hit, so the government moved the capital to"."""
 
 LEFT = _any(
     rf"\bfrom\s+{_SMALL}(?P<m>{A})[\"')\]]*[^.;!?]{{0,80}}?\b(?:to|into|towards?)\s+(?:[\w'-]+\s+){{0,7}}?{_QUOTE}(?P<to>{A})",
@@ -110,6 +132,7 @@ LEFT = _any(
 """A mention that something moves away from: "from Paris to Lyon", "Paris was replaced by Lyon", "Paris -> Lyon"."""
 
 WAS_THEN_IS = _any(
+    rf"(?P<m8>{A})[^.!?]*?\b{MOVES}\b[^.!?]*?\b(?:to|into|in|as)\s+(?:[\w'-]+\s+){{0,7}}?(?!(?P=m8))(?P<to8>{A})",
     rf"(?P<m>{A})[^.!?]*?\b(?:was|were|had been|used to|has long been)\b[^!?]*?\b(?:now|today|currently|nowadays|became|becomes|become|"
     rf"these days|at present|presently|since then|moved|relocated|has since|when it|will be|it is)\b[^!?]*?(?P<to>{A})",
     rf"\b(?:was|were|had been|used to be|has long been|in the past|before|back then|originally|once|previously|formerly|historically|traditionally)\b[^.!?]*?(?P<m2>{A})"
@@ -127,7 +150,7 @@ WAS_THEN_IS = _any(
 ASIDE = re.compile(
     rf"\b(?:than|near|nearby|outside|around|(?:south|north|east|west)(?:ern|east|west)? (?:of|from)|close to|next to|far from|compared (?:to|with)|"
     rf"unlike|like|similar to|away from|(?:km|kilometer|kilometers|miles?) (?:from|of)|university of|mayor of|people of|population of|"
-    rf"distance (?:to|from)|visit|visiting|via|through|as well known as|confused with|mistaken for|not to be confused with)\s+(?:the\s+)?(?P<m>{A})"
+    rf"distance (?:to|from)|followed by|together with|along with|accompanied by|sold (?:it |them )?to|bought (?:\w+ )?from|visit|visiting|via|through|as well known as|confused with|mistaken for|not to be confused with)\s+(?:the\s+)?(?P<m>{A})"
 )
 """A mention in passing: "bigger than Paris", "south of Paris"."""
 
@@ -140,7 +163,7 @@ HEDGE = _any(
     r"open question|debatable|ambiguous|remains? to be seen)\b",
     r"\bwhether\b",
     r"\b(?:could|may|might|can|should) (?:\w+ )?(?:be|also be) (?:either|both|any)\b|\b(?:depends?|depending) on\b|\beither\b",
-    r"\btoss[- ]up\b|\b(?:fifty|50)[- /](?:fifty|50)\b",
+    r"\b(?:torn|split|undecided|waver\w*|hesitat\w+) between\b|\btoss[- ]up\b|\b(?:fifty|50)[- /](?:fifty|50)\b",
 )
 """The beginning of a stretch that leaves things open."""
 
@@ -180,7 +203,7 @@ LEAVES_OPEN = _any(
 """What leaves both answers open after naming them."""
 
 PASSAGE = _any(
-    rf"\b(?:according to|based on|per|going by|following|in|from|as per|given|by)\s+(?:the|this|that|your|our|these)?\s*(?:\w+\s+){{0,2}}?{SOURCE}s?\b",
+    rf"\b(?:according to|based on|per|going by|following|in|from|as per|given|by|reading|considering|in light of)\s+(?:the|this|that|your|our|these)?\s*(?:\w+\s+){{0,2}}?{SOURCE}s?\b",
     rf"\b{SOURCE}s?\s+(?:\w+\s+){{0,2}}?{_SAYS}\b",
     rf"\bas (?:the|this) {SOURCE}\b|\bas (?:stated|mentioned|described|written|given|noted) (?:in|above|here)\b|\baccording to (?:this|that|it|what)\b",
 )
@@ -189,13 +212,13 @@ PASSAGE = _any(
 GENERAL = re.compile(
     r"\b(?:usually|normally|commonly|generally|typically|often|traditionally|popularly|widely|many|most (?:people|sources|textbooks)|people|you (?:might|may|"
     r"would|could) (?:think|expect|say|know)|one (?:might|may|would)|everyone|everybody|conventional\w*|it is (?:often |widely |commonly )?(?:said|believed|"
-    r"thought|assumed)|some|common|historically|my (?:training|prior|memory|first)|i (?:thought|believed|learned|was taught|remember|would have said|had "
-    r"thought)|textbooks?|expected|long|in the past|well[- ]known|was|were|used to|had been|at first|might|may|could|supposedly|allegedly)\b"
+    r"thought|assumed)|some (?:people|say|sources)|common (?:knowledge|belief)|historically|comes to mind|my (?:training|prior|memory|first)|i (?:thought|believed|learned|was taught|remember|would have said|had "
+    r"thought)|textbooks?|in the past|well[- ]known|used to|at first|supposedly|allegedly)\b"
 )
 """What is held in general, or was: the side of a contrast that is given up."""
 
 REAL = re.compile(
-    r"\b(?:actually|in (?:reality|fact|truth|actuality)|really|real|true|correct|right|truth|as far as i know|to my knowledge|from my knowledge|i know|we know|"
+    r"\b(?:actually|actual|in (?:reality|fact|truth|actuality)|really|real|true|correct|right|truth|as far as i know|to my knowledge|from my knowledge|i know|we know|"
     r"real[- ]world|in (?:the )?real life|factually|officially|indeed|remains|still|of course|certainly|definitely|is known to be)\b"
 )
 """What is held to be true, whatever was said before."""
@@ -219,7 +242,7 @@ FINAL = re.compile(
     r"^(?:so|therefore|thus|hence|in conclusion|conclusion|overall|to conclude|finally|in short|in summary|ultimately|consequently|final|result|verdict|"
     r"accordingly|that means|this means|as a result|my answer|i(?:'d| would)? (?:choose|pick|go with|will go with|conclude|therefore)|i(?:'ll| will) (?:go|answer|say))\b"
     r"|\b(?:final|correct|right|true|actual|real|best|my|the|short|expected)?\s*(?:answer|solution|response)\b[^.]{0,40}?(?:\bis\b|:|=|\bwould be\b|\bmust be\b|\bshould be\b|\bremains\b)"
-    r"|^(?:a|ans|answer|output|final answer|respuesta|réponse|antwort|ответ|答案|答|回答|答え)\s*[:\uff1a=]|^\W*\"?(?:final_)?answer\"?\s*:|\bboxed\b|^\W*####|(?:答案|正解|答え)(?:是|は|:|\uff1a)"
+    r"|^(?:a|ans|answer|output|final answer|respuesta|réponse|antwort|ответ|答案|答|回答|答え)\s*[:\uff1a=]|^\W*\"?(?:final_)?answer\"?\s*:|\bboxed\b|^\W*####|\bis (?:the|my) (?:correct |final |right |best |true )?(?:answer|choice)\b|(?:答案|正解|答え)(?:是|は|:|\uff1a)"
 )
 """A sentence that gives the final answer."""
 EXPLAINS = re.compile(
@@ -227,12 +250,33 @@ EXPLAINS = re.compile(
     r"question|q|comment|source|options?|choices?|candidates?|possible answers?|possibilities|alternatives?)\s*\"?\s*[:\uff1a]"
 )
 """A part that gives reasons or lists choices, not the answer."""
-LISTS = re.compile(r"^\W*(?:options?|choices?|candidates?|possible answers?|possibilities|alternatives?|the (?:options|choices|candidates)(?: are| were)?)\b")
+LISTS = re.compile(
+    r"^\W*(?:options?|choices?|candidates?|possible answers?|possibilities|alternatives?|the (?:options|choices|candidates)(?: are| were)?)\b"
+)
 QUESTION = re.compile(r"\?\W*$|^\W*(?:question|q)\s*[:\uff1a]|[\uff1f\u061f]\W*$")
 OPTION = re.compile(rf"(?:^|[\s(\[])\(?([a-e1-5])\s*[).:\]]\s*\(?{_QUOTE}(?P<m>{A})")
 CHOSEN = re.compile(
     r"(?:answer|option|choice|choose|select|pick|correct)\b\s*(?:is|:|=|would be)?\s*(?:option|choice|letter)?\s*[\"'(\[]*([a-e1-5])\b(?!')[\"')\].]*\s*(?:$|[.,;\n)]|is\b|because)"
 )
 
-OWN_KNOWLEDGE = re.compile(r"\b(?:based on|according to|from|per|by|in) (?:my|general|common|prior|real[- ]world|other) ")
+OWN_KNOWLEDGE = re.compile(
+    r"\b(?:based on|according to|from|per|by|in) (?:my|general|common|prior|real[- ]world|other) "
+)
 """What follows is what the model knows by itself."""
+
+PAIR = re.compile(
+    rf"\b(?:between|of|comparing|compared|both|either|from|options|candidates|choices)\b[^.!?{C}{P}]*(?P<m>{A})[\"')]*\s*(?:,|/|and|or|with|to|vs\.?|versus|against)+"
+    rf"\s*(?:and |or )?(?:the )?[\"'(]*(?P<n>{A})[^{C}{P}]*?[,:;]"
+)
+"""Two answers that are compared before one is chosen: "between Paris and Lyon, it is Lyon"."""
+THOUGHT_ENDS = re.compile(r"</(?:think|thinking|thought|reasoning|scratchpad)>")
+"""Where a chain of thought ends and the answer begins."""
+OBJECT = re.compile(
+    rf"\b(?:to|from|by|with|of|for|against|after|before|under|through|without)\s+(?:the\s+)?[\"']*(?P<m>{A})"
+)
+"""A mention that only belongs to another word."""
+SUBORDINATE = re.compile(
+    rf"(?:,\s*(?:who|which|whose|whom|where|when)\b|,?\s+(?:because|since|so that|in order)\b|\(|,\s+and\s+(?={A}\s+(?:came|was|followed|later|also|who)))[^{C}{P}]*(?P<m>{A})"
+)
+"""A mention in a clause that adds something to the one before it."""
+WAS = re.compile(r"\b(?:was|were|had been)\b")

@@ -1,8 +1,8 @@
 """The main label: which answer a response follows, with the words and the rule that decided.
 
 A response is *masked*: every mention of an answer becomes one sign, everything else small letters, so that rules are
-patterns of everyday wording (:mod:`inversion.score.cues`). Rules set mentions aside, each with its name: what is negated,
-rejected, past, left open, copied from the passage, or conceded. What remains decides.
+patterns of everyday wording (:mod:`inversion.score.cues`). Rules set mentions aside, each with its name: what is
+negated, rejected, past, left open, copied from the passage, or conceded. What remains decides.
 """
 
 from __future__ import annotations
@@ -14,15 +14,14 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
-from inversion.matching.answers import find_answer
 from inversion.matching.words import Words, fold_word, read_words
 from inversion.score import cues
 from inversion.score.cues import A, C, P
 from inversion.score.mentions import Mention, Side, find_mentions
 
 COPIED_WORDS = 6
-"""Words in a row that a response must share with the passage to run along it; a whole sentence of the passage, or all of
-the response, counts when it is shorter."""
+"""Words in a row that a response must share with the passage to run along it; a whole sentence of the passage, or all
+of the response, counts when it is shorter."""
 
 
 class Judgement(NamedTuple):
@@ -39,13 +38,13 @@ RULES = {
     "only_answer": "the text names one answer only",
     "copied": "the answer is in a part that is copied from the passage",
     "negated": "the other answer is negated (`not Paris`, `instead of Paris`, `Paris is wrong`)",
-    "rejected": "the other answer is rejected (`contrary to the passage`, `there is no evidence that`, `This is false.`)",
+    "rejected": "the other answer is rejected (`contrary to the passage`, `no evidence that`, `This is false.`)",
     "past": "the other answer is what was (`formerly Paris`, `Paris was ... until`, `Paris was ..., now`)",
     "left_behind": "something moves from the other answer to this one (`from Paris to Lyon`, `Paris -> Lyon`)",
     "corrected": "the text takes the other answer back (`no wait`, `correction`)",
     "final_answer": "a sentence gives the final answer (`The answer is`, `A:`, `Therefore`, the key `answer` of JSON)",
     "option": "the text picks the letter of an option",
-    "conceded": "the other answer is conceded (`Although ...`, `usually ..., but`, `The passage says ..., but actually`)",
+    "conceded": "the other answer is conceded (`Although ...`, `usually ..., but`, `The passage says ..., but`)",
     "aside": "the other answer is named in passing (`south of Paris`), in a question or in a list of options",
     "direct_answer": "the text begins with the answer and says more about it after that",
     "first_statement": "the first statement answers, and the other answer is in a statement about something else",
@@ -92,7 +91,15 @@ _EDITS = re.compile(
     r"|(?P<is>(?<=\w)['\u2019](?:s|re)\b)|(?P<mark>[*`#~\u200b]+|(?<!\w)_+|_+(?!\w)|\\(?:boxed|text)?\{?)|(?P<quote>[\u2018\u2019])|(?P<space>[^\S\n]+)",
     re.IGNORECASE,
 )
-_REPLACED = {"wont": "will not", "cant": "can not", "shant": "shall not", "not": " not", "mark": "", "quote": "'", "space": " "}
+_REPLACED = {
+    "wont": "will not",
+    "cant": "can not",
+    "shant": "shall not",
+    "not": " not",
+    "mark": "",
+    "quote": "'",
+    "space": " ",
+}
 _SENTENCE = re.compile(
     r"(?<=[.!?])[\"'\u201d\u2019)\]]*\s+|(?<=[\u3002\uff01\uff1f\u061f])[\"\u201d\u300d]?\s*|\s*\n+\s*|;\s*|,\s*(?=\"\w+\"\s*:)|\s+(?=\([a-e]\)\s)"
 )
@@ -184,10 +191,24 @@ class _Text:
         self.masked, self.places, self._anchors = "".join(pieces), places, anchors
 
     def _contraction(self, match: re.Match[str]) -> str:
-        """"It's" as "it is"; a possessive stays."""
+        """ "It's" as "it is"; a possessive stays."""
         before = re.search(r"\w+$", self.response[: match.start()])
         word = before[0].lower() if before else ""
-        verbal = word in {"it", "that", "what", "there", "he", "she", "who", "here", "this", "they", "we", "you", "answer"}
+        verbal = word in {
+            "it",
+            "that",
+            "what",
+            "there",
+            "he",
+            "she",
+            "who",
+            "here",
+            "this",
+            "they",
+            "we",
+            "you",
+            "answer",
+        }
         if not verbal:
             return match[0]
         return " are" if match[0].lower().endswith("re") else " is"
@@ -261,7 +282,9 @@ def copied_runs(words: Words, passage: str) -> list[tuple[int, int]]:
         best, origin = 0, 0
         for place in places.get(text[start], ()):
             size = 0
-            while start + size < len(text) and place + size < len(source) and text[start + size] == source[place + size]:
+            while (
+                start + size < len(text) and place + size < len(source) and text[start + size] == source[place + size]
+            ):
                 size += 1
             if size > best:
                 best, origin = size, place
@@ -295,6 +318,11 @@ def _set_aside(text: _Text) -> None:
                 _drop(text, sentence.start + sign.start(), "rejected", after=sentence.start + match.start())
         _patterns(text, sentence, cues.LEFT, "left_behind")
         _patterns(text, sentence, cues.FORMER, "past")
+        _patterns(text, sentence, cues.BEFALLEN, "past")
+        if moved := cues.UNFINISHED_MOVE.search(sentence.text):
+            for sign in _ANY.finditer(sentence.text, 0, moved.start() + 1):
+                if sign[0] == moved["m"]:
+                    _drop(text, sentence.start + sign.start(), "left_behind")
     _denied_before(text)
 
 
@@ -307,18 +335,21 @@ def _patterns(text: _Text, sentence: _Sentence, pattern: re.Pattern[str], rule: 
         to = next((place for name, place in groups.items() if name.startswith("to")), None)
         if to is None or sentence.text[to] != sentence.text[gone]:
             _drop(text, sentence.start + gone, rule)
-            if rule == "negated":
-                _drop_alternatives(text, sentence, gone + 1)
+            joins = {"negated": _OR, "left_behind": _AND}.get(rule)
+            if joins is not None:
+                _drop_joined(text, sentence, gone + 1, joins, rule)
         position = max(match.start() + 1, gone if gone > position else position + 1)
 
 
 _OR = re.compile(rf"[\"')\]]*\s*,?\s*(?:or|nor)\s+(?:the |a |in |by )?[\"'(\[]*({A})")
+_AND = re.compile(rf"[\"')\]]*\s*(?:,|and|or|,\s*and)\s+(?:the )?({A})")
 
 
-def _drop_alternatives(text: _Text, sentence: _Sentence, end: int) -> None:
-    """What a negation also reaches: "not Paris or Lyon"."""
-    while match := _OR.match(sentence.text, end):
-        _drop(text, sentence.start + match.start(1), "negated")
+def _drop_joined(text: _Text, sentence: _Sentence, end: int, joins: re.Pattern[str], rule: str) -> None:
+    """What a rule also reaches: "not Paris or Lyon", "from La Paz and Sucre to"; of a move only the same answer."""
+    while match := joins.match(sentence.text, end):
+        if rule == "negated" or match[1] == sentence.text[end - 1]:
+            _drop(text, sentence.start + match.start(1), rule)
         end = match.end()
 
 
@@ -364,6 +395,9 @@ def _decide(text: _Text) -> Judgement:
     if (chosen := _option(text)) is not None:
         return chosen
     _corrections(text)
+    if (thought := cues.THOUGHT_ENDS.search(text.masked)) and text.alive(thought.end()):
+        for i in text.alive(0, thought.end()):
+            text.void[i] = "aside"
     for sentence in text.sentences:
         _contrasts(text, _units(sentence))
     if len(text.sides()) == 2 and (final := _final(text)) is not None:
@@ -537,6 +571,8 @@ def _loser(left: _Unit, right: _Unit) -> _Unit | None:
         return None
     if left.general != right.general:
         return left if left.general else right
+    if cues.WAS.search(left.text) and not cues.WAS.search(right.text):
+        return left
     return left if right.now and not left.now else right
 
 
@@ -551,12 +587,18 @@ def _weak(text: _Text) -> None:
         gone = next(place for name, place in groups.items() if name[0] == "m")
         to = next(place for name, place in groups.items() if name.startswith("to"))
         if text.masked[gone] != text.masked[to] and not {text.at(gone), text.at(to)} & text.void.keys():
-            _drop(text, gone, "past")
-    for rule, pattern in (("aside", cues.ASIDE),):
-        for match in pattern.finditer(text.masked):
-            index = text.at(match.start("m"))
-            if index not in text.void and len(text.sides()) == 2:
-                text.void[index] = rule
+            for place in text.places[text.at(gone) : text.at(to)] or [gone]:
+                if text.masked[place] == text.masked[gone]:
+                    _drop(text, place, "past")
+    for match in cues.PAIR.finditer(text.masked):
+        pair = {text.at(match.start("m")), text.at(match.start("n"))}
+        rest = [sentence for sentence in text.sentences if sentence.start <= match.start() < sentence.end]
+        if rest and match["m"] != match["n"] and set(text.alive(match.end() - 1, rest[0].end)) - pair:
+            text.void.update(dict.fromkeys(pair - text.void.keys(), "aside"))
+    for match in cues.ASIDE.finditer(text.masked):
+        index = text.at(match.start("m"))
+        if index not in text.void and len(text.sides()) == 2:
+            text.void[index] = "aside"
     for sentence in text.sentences:
         here = text.alive(sentence.start, sentence.end)
         listed = cues.QUESTION.search(sentence.text) or cues.LISTS.search(sentence.text)
@@ -580,7 +622,9 @@ def _final(text: _Text) -> Judgement | None:
     return None
 
 
-_BESIDE = re.compile(rf"({A})[\"')\]]*\s*(?:,|/|&|and|or|as well as|und|et|y|e|,\s*(?:and|or))\s*(?:the |in |of |also )*[\"'(\[]*({A})")
+_BESIDE = re.compile(
+    rf"({A})[\"')\]]*\s*(?:,|/|&|and|or|as well as|und|et|y|e|,\s*(?:and|or))\s*(?:the |in |of |also )*[\"'(\[]*({A})"
+)
 
 
 def _two_sides(text: _Text, alive: list[int]) -> Judgement:
@@ -600,8 +644,14 @@ def _two_sides(text: _Text, alive: list[int]) -> Judgement:
         return Judgement("both", span, "both_answers")
     for match in _BESIDE.finditer(text.masked):
         either = " or " in match[0] and (cues.MODAL.search(first.text) or cues.HEDGE.search(first.text))
-        if match[1] != match[2] and either:
-            return Judgement("abstains", span, "left_open")
+        if match[1] != match[2]:
+            return Judgement("abstains", span, "left_open") if either else Judgement("both", span, "both_answers")
+    before = text.masked[: first.end]
+    for pattern in (cues.SUBORDINATE, cues.OBJECT):
+        for match in pattern.finditer(before):
+            index = text.at(match.start("m"))
+            if index in alive and index != alive[0] and text.side(index) != text.side(alive[0]):
+                return _judged(text, alive[0], "aside")
     return Judgement("both", span, "both_answers")
 
 

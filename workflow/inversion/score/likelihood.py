@@ -60,9 +60,7 @@ def by_first_token(context_logprob: float | None, parametric_logprob: float | No
     if context_logprob is None or parametric_logprob is None:
         return "other"
     if math.isnan(context_logprob) or math.isnan(parametric_logprob):
-        raise ValueError(
-            "the log-probability of a first differing token is NaN; question the checkpoint again"
-        )
+        raise ValueError("the log-probability of a first differing token is NaN; question the checkpoint again")
     margin = context_logprob - parametric_logprob
     return "context" if margin > 0 else "parametric" if margin < 0 else "other"
 

@@ -62,9 +62,7 @@ SCORERS: Mapping[str, Scorer] = MappingProxyType(
         for scorer in (
             Scorer("judge", _judge, "text", "the answer that the text commits to is the context's"),
             Scorer("containment", _containment, "text", "the text contains the context's answer; it may contain both"),
-            Scorer(
-                "first_mention", _first_mention, "text", "the first answer that is not negated is the context's"
-            ),
+            Scorer("first_mention", _first_mention, "text", "the first answer that is not negated is the context's"),
             Scorer("logprob", _logprob, "logprobs", "the context's answer is likelier per token"),
             Scorer(
                 "first_token",
