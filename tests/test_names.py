@@ -43,6 +43,7 @@ def test_names_in_texts(text, found):
         ("Rome", ["Rome"]),
         ("Washington, D.C.", ["Washington, D.C."]),
         ("Truth or Dare", ["Truth or Dare"]),
+        ("Dead or Alive (band)", ["Dead or Alive"]),
         ("Nay Pyi Taw (Naypyidaw)", ["Nay Pyi Taw", "Naypyidaw"]),
         ("La Paz (administrative); Sucre [judicial]", ["La Paz", "Sucre"]),
         (

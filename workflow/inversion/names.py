@@ -33,15 +33,17 @@ def fold(text: str) -> str:
 def listed_names(text: str) -> list[str]:
     """The names that an answer (or subject) with remarks lists, the first one preferred, and last the whole text.
 
-    Parts stand between semicolons or "or". What stands in brackets is another name if it begins with
-    a capital ("Nay Pyi Taw (Naypyidaw)" gives both), otherwise a remark ("La Paz (administrative)")
+    Parts are separated by semicolons, and in a text with semicolons by "or" too. What is in brackets is another name
+    if it begins with a capital ("Nay Pyi Taw (Naypyidaw)" gives both), otherwise a remark ("La Paz (administrative)")
     and no name. A text with neither brackets nor semicolons is a single name.
     """
     whole = text.strip()
     if not re.search(r"[;(\[]", whole):
         return [whole]
     forms = []
-    for part in re.split(r"(?:;|\bor\b)(?![^(\[]*[)\]])", whole):
+    # "or" belongs to a single name ("Dead or Alive (band)"), and joins names in a list of several
+    separators = r"(?:;|\bor\b)" if ";" in re.sub(r"[(\[].*?([)\]]|$)", " ", whole) else ";"
+    for part in re.split(rf"{separators}(?![^(\[]*[)\]])", whole):
         remarks = re.findall(r"[(\[]\s*(.*?)\s*(?:[)\]]|$)", part)
         forms += [re.sub(r"[(\[].*?([)\]]|$)", " ", part), *(name for name in remarks if name[:1].isupper())]
     names = [" ".join(form.split()) for form in forms if normalise(form)]

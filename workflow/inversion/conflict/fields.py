@@ -16,6 +16,7 @@ from inversion.config.releases import RELEASES, FieldMap, Release
 from inversion.conflict.releases import NoConflict
 from inversion.conflict.values import answer_list, as_object, distinct, is_text, stands_in
 from inversion.instruct.rows import DataError, Row, read_rows
+from inversion.matching.answers import shared_answers
 from inversion.names import normalise
 from inversion.records.data import ConflictItem
 
@@ -283,11 +284,13 @@ def _answers(values: Mapping[str, Any], side: str) -> list[str]:
 
 def _apart(context: list[str], parametric: list[str]) -> tuple[list[str], list[str]]:
     """Both lists without the aliases that they share; raises where an answer itself is one of the other's names."""
-    names, others = (dict(zip(map(normalise, answers), answers, strict=True)) for answers in (context, parametric))
-    shared = names.keys() & others.keys()
-    if shared & {normalise(answers[0]) for answers in (context, parametric) if answers}:
-        raise ValueError(f"both answers are {names[min(shared)]!r}, which is no conflict")
-    return [a for n, a in names.items() if n not in shared], [a for n, a in others.items() if n not in shared]
+    shared, rivals = shared_answers(context, parametric), shared_answers(parametric, context)
+    same = [
+        answers[0] for answers, common in ((context, shared), (parametric, rivals)) if answers[:1] == common[:1] != []
+    ]
+    if same:
+        raise ValueError(f"both answers are {same[0]!r}, which is no conflict")
+    return [a for a in context if a not in shared], [a for a in parametric if a not in rivals]
 
 
 def _options(value: Any) -> list[str]:

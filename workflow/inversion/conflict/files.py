@@ -25,6 +25,7 @@ from inversion.conflict.short_names import with_short_names
 from inversion.conflict.substitution_sets import substitution_items
 from inversion.conflict.world_sets import world_items
 from inversion.instruct.rows import DataError, read_rows, text_field
+from inversion.matching.answers import shared_answers
 from inversion.names import listed_names, normalise
 from inversion.records.data import ConflictItem, Example
 from inversion.world.facts import InventedWorld
@@ -160,9 +161,9 @@ def _item(row: Mapping[str, Any], name: str, number: int) -> ConflictItem:
     question = _text(row, "question").strip()
     context_answers = listed_names(_answer(row, "answer"))
     parametric_answers = listed_names(_answer(row, keys[0]))
-    shared = set(map(normalise, context_answers)) & set(map(normalise, parametric_answers))
+    shared = shared_answers(context_answers, parametric_answers)
     if shared:
-        raise ValueError(f"'answer' and {keys[0]!r} are both {min(shared)!r}, which is no conflict")
+        raise ValueError(f"'answer' and {keys[0]!r} are both {shared[0]!r}, so there is no conflict; drop the row")
     item = ConflictItem(
         item_id=f"{name}-{number:06d}",
         set=name,

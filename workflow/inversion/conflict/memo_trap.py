@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from inversion.instruct.rows import DataError, checked_text
+from inversion.matching.answers import shared_answers
 from inversion.names import normalise
 from inversion.records.data import ConflictItem
 
@@ -44,7 +45,8 @@ def endings_not_apart(item: ConflictItem) -> bool:
     if prompt is None or item.context is not None:
         return False
     endings = [normalise(answer) for answer in (*item.context_answers, *item.parametric_answers)]
-    return len(set(endings)) < len(endings) or bool(set(endings) & set(normalise(prompt["quote"]).split()))
+    alike = shared_answers(item.context_answers, item.parametric_answers)
+    return bool(alike) or bool(set(endings) & set(normalise(prompt["quote"]).split()))
 
 
 def _rows(path: Path) -> Iterator[dict[str, str]]:

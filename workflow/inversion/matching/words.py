@@ -245,4 +245,4 @@ def _fold_letter(letter: str) -> str:
         return bare
     from anyascii import anyascii
 
-    return anyascii(bare)
+    return str(anyascii(bare))

@@ -2,8 +2,8 @@
 
 :data:`SCORERS` declares every scorer once. :func:`judge` is the main one: which answer a text follows, with the
 words and the rule that decided. *Containment* is the paper's measure (section 3.2): is the answer in the text? *First
-mention* takes the first answer that is not negated. The likelihood scorers need no text: which answer is likelier? Scorers
-disagree, so every table keeps all of them.
+mention* takes the first answer that is not negated. The likelihood scorers need no text: which answer is
+likelier? Scorers disagree, so every table keeps all of them.
 """
 
 from inversion.score.judgement import Judgement, judge

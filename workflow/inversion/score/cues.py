@@ -58,7 +58,7 @@ FALSE = (
     r"misinformation|nonsense|contradicts)"
 )
 DENIED = _any(
-    rf"\bno\s+(?:evidence|proof|indication|reason|record|sign|support|basis|truth)\b[^,;:]*?{A}[^,;:.]*",
+    rf"\bno\s+(?:evidence|proof|indication|reason|record|sign|support|basis|truth|mention|trace)\b[^,;:]*?{A}[^,;:.]*",
     rf"\b{FALSE}\s+{_FEW}(?:that|to (?:say|claim|state|think|believe))\s+[^,;:]*?{A}[^,;:]*",
     rf"\b(?:wrongly|falsely|incorrectly|mistakenly|erroneously)\s+[^,;:]*?{A}[^,;:]*",
     rf"\b(?:contrary to|despite|in spite of|notwithstanding|ignoring|disregarding|regardless of)\b[^,;:]*?{A}[^,;:]*",
@@ -87,6 +87,7 @@ FORMER = _any(
     rf"(?P<m3>{A})\s+(?:was|had been|served as|used to be|used to serve|remained|were)\b[^.;]*?\b(?:until|till|before (?:it|that|this|the|"
     rf"being|moving)|previously|formerly|originally|in the past|at one time|at the time|once|back then|for (?:centuries|decades|"
     rf"many years))\b",
+    rf"\bbefore (?:that|then|this|it)\b[^.;]*?(?P<m9>{A})",
     rf"(?P<m4>{A})\s+(?:used to\b|(?:has |had )?lost (?:its|the|his|her)\b)",
     rf"\(\s*(?:was|before|until \d+|old|formerly|previously)\s*:?\s*(?P<m7>{A})",
     rf"\b(?:until|before|up to|prior to)\s+\d+,?\s+(?:it|the \w+(?:\s\w+)?)\s+(?:was|were|had been)\s+{_QUOTE}(?P<m8>{A})",
@@ -123,9 +124,11 @@ LEFT = _any(
     rf"(?P<m6>{A})[\"')\]]*,?\s+(?:was|is|were|has been|had been|got|being|will be)\s+(?:later |then |officially |eventually |since |now )?"
     rf"(?:replaced|succeeded|superseded|supplanted|overtaken|displaced|swapped|exchanged|followed|changed|renamed|converted)\s+"
     rf"(?:by|to|into|with|for|as)\s+(?:[\w'-]+\s+){{0,4}}?(?P<to6>{A})",
-    rf"(?P<m9>{A})[\"')\]]*,?\s+(?:was |has |had |is )?(?:relocated|moved|gave way|yielded|gave place|changed|switched|turned in|transferred|shifted|"
+    rf"(?P<m9>{A})[\"')\]]*,?\s+(?:was |has |had |is )?(?:relocated|moved|g(?:a|i)ves? way|given way|yielded|gave place|changed|switched|turned in|transferred|shifted|"
     rf"renamed|lost (?:its|the) (?:status|title|place|role)(?: as)?(?: \w+){{0,3}})\s+(?:to|into|as|for)\s+(?:[\w'-]+\s+){{0,4}}?(?P<to9>{A})",
     rf"(?P<m10>{A})\s+(?:later |then |officially )?became\s+(?P<to10>{A})",
+    rf"(?P<m11>{A}),?\s+(?:is|was|has been)\s+(?:now |today |since |later )?(?:called|known as|named|renamed)\s+(?P<to11>{A})",
+    rf"(?P<m12>{A})\s+(?:was|were|has been|had been|is)\s+(?:\w+ly )?(?:replaced|superseded|supplanted|abolished|abandoned|dropped|discontinued|scrapped)\b(?!\s+by)",
     rf"(?:从|從|由)\s*(?P<m7>{A}).{{0,12}}?(?:迁|遷|搬|移|改|变|變|到|至|为|為)",
     rf"(?P<m8>{A})(?:から).{{0,12}}?(?P<to8>{A})",
 )
@@ -142,6 +145,9 @@ WAS_THEN_IS = _any(
     rf"before|previously|formerly|originally|once)\b[^!?]*?(?P<m3>{A})",
     rf"(?P<m4>{A})\s+(?:was|were|had been|used to be|served)\b[^.!?]*?\bbefore\s+(?:[\w'-]+\s+){{0,3}}?(?P<to4>{A})",
     rf"\b(?:after|since|when|once|because|as)\s+(?:the\s+)?(?P<m6>{A})\s+(?:was|were|had|has|lost|fell|got|suffered|\w+ed)\b[^.!?]*?(?P<to6>{A})",
+    rf"(?P<m9>{A}),?\s*(?:and\s+)?(?:then|later|afterwards|subsequently|now|today|currently)\s*:?\s+(?:\w+\s+){{0,3}}?(?P<to9>{A})",
+    rf"(?P<to10>{A})\s+(?:since|from|as of|after)\b[^.!?{C}{P}]*?(?P<m10>{A})\s+(?:before|until|earlier|prior|previously)\b",
+    rf"(?P<m11>{A})\s*\(?(?:until|before|up to|till|\d{{4}}\s*[\u2013-]\s*\d{{4}})\b[^.!?{C}{P}]*?(?P<to11>{A})",
     rf"(?P<to7>{A})[^.!?{C}{P}]*?\b(?:after|since|when|once|because)\s+(?:the\s+)?(?P<m7>{A})\s+(?:was|were|had|has|lost|fell|got|suffered|\w+ed)\b",
     rf"^(?:before|until|prior to)\s+(?:[\w'-]+\s+){{0,4}}?(?P<to5>{A})[^.!?]*?,[^.!?]*?\b(?:was|were|had been|used to be)?\s*(?P<m5>{A})",
 )
@@ -161,6 +167,8 @@ HEDGE = _any(
     r"\b(?:not (?:\w+ )?(?:sure|certain|clear|clear to me|confident)|unsure|uncertain|unclear|undecided|unknown|(?:do|does|did) not (?:\w+ )?(?:know|"
     r"specify|say|tell|state|clarify|make (?:it )?clear)|no idea|hesitate to|would not (?:like|want) to|"
     r"open question|debatable|ambiguous|remains? to be seen)\b",
+    r"\b(?:will not|rather not|refuse to|decline to|prefer not to|not going to|not like to|hard to)\s+(?:\w+\s+){0,2}?(?:say|tell|guess|choose|decide|pick|"
+    r"speculate|judge|answer|take sides|commit)\b",
     r"\bwhether\b",
     r"\b(?:could|may|might|can|should) (?:\w+ )?(?:be|also be) (?:either|both|any)\b|\b(?:depends?|depending) on\b|\beither\b",
     r"\b(?:torn|split|undecided|waver\w*|hesitat\w+) between\b|\btoss[- ]up\b|\b(?:fifty|50)[- /](?:fifty|50)\b",
@@ -188,6 +196,7 @@ ABSTAIN = _any(
     r"no answer|cannot say|hard to say|difficult to say|impossible to (?:say|tell|know|determine)|who knows|not sure|not certain|it depends|"
     r"your guess is as good|beyond my knowledge|no one knows|nobody knows|not answerable|conflicting|inconclusive|pass)\b",
     r"\bas an ai\b|\bi(?:'m| am) (?:sorry|afraid|just an ai|not sure|not certain|unsure|uncertain)\b|\bsorry,? (?:but )?i\b|\bapologi[sz]e\b",
+    rf"\bnot (?:\w+ )?(?:in|by|from) (?:the|this) {SOURCE}\b",
     r"je ne sais pas|je ne peux pas|no lo sé|no sé|no puedo|ich weiß (?:es )?nicht|ich wei(?:ss|ß) nicht|ich kann|keine ahnung|non lo so|não sei|ik weet het niet|"
     r"не знаю|не могу|неизвестно|不知道|无法|無法|不清楚|不确定|わかりません|分かりません|わからない|不明|모르겠|알 수 없|لا أعرف|لا أعلم|"
     r"bilmiyorum|nie wiem|मुझे नहीं पता",
@@ -197,15 +206,15 @@ ABSTAIN = _any(
 LEAVES_OPEN = _any(
     r"\b(?:cannot|can not|could not|unable to|not able to|impossible to|hard to|difficult to|not possible to) (?:\w+ )?(?:say|tell|determine|decide|choose|"
     r"know|confirm|pick|judge|be (?:sure|certain|determined))\b",
-    r"\b(?:not (?:sure|certain|clear)|unsure|unclear|uncertain|do not know) (?:which|who|what|whether|if)\b",
+    r"\b(?:not (?:sure|certain|clear)|unsure|unclear|uncertain|do not know) (?:which|who|what|whether|if)\b|\bdepends? on\b",
     r"\b(?:both|either) (?:\w+ )?(?:are|is|could be|may be|might be|seem) (?:\w+ )?(?:possible|plausible|right|correct|valid)\b",
 )
 """What leaves both answers open after naming them."""
 
 PASSAGE = _any(
     rf"\b(?:according to|based on|per|going by|following|in|from|as per|given|by|reading|considering|in light of)\s+(?:the|this|that|your|our|these)?\s*(?:\w+\s+){{0,2}}?{SOURCE}s?\b",
-    rf"\b{SOURCE}s?\s+(?:\w+\s+){{0,2}}?{_SAYS}\b",
-    rf"\bas (?:the|this) {SOURCE}\b|\bas (?:stated|mentioned|described|written|given|noted) (?:in|above|here)\b|\baccording to (?:this|that|it|what)\b",
+    rf"\b{SOURCE}s?,?\s+(?:\w+,?\s+){{0,2}}?{_SAYS}\b",
+    rf"\bas (?:the|this) {SOURCE}\b|\bas (?:stated|mentioned|described|written|given|noted) (?:in|above|here)\b|\baccording to (?:this|that|it|what)\b|^\W*it (?:says|states|claims|mentions)\b",
 )
 """What follows is what the passage says."""
 
@@ -218,14 +227,14 @@ GENERAL = re.compile(
 """What is held in general, or was: the side of a contrast that is given up."""
 
 REAL = re.compile(
-    r"\b(?:actually|actual|in (?:reality|fact|truth|actuality)|really|real|true|correct|right|truth|as far as i know|to my knowledge|from my knowledge|i know|we know|"
+    r"\b(?:actually|actual|in (?:reality|fact|truth|actuality)|really|real|true|correct|right|truth|as far as i know|to my knowledge|from my knowledge|i know(?! (?:that )?(?:the|this|what))|we know|i am (?:confident|sure|certain|convinced)|i'm (?:confident|sure|certain|convinced)|"
     r"real[- ]world|in (?:the )?real life|factually|officially|indeed|remains|still|of course|certainly|definitely|is known to be)\b"
 )
 """What is held to be true, whatever was said before."""
 
 NOW = re.compile(r"\b(?:now|today|currently|nowadays|at present|new|these days|as of|since|becomes?|became)\b")
 CONCESSION = re.compile(
-    r"\b(?:although|even though|though|while|whilst|whereas|even if|albeit|granted|despite|in spite of|contrary to|regardless of|notwithstanding|unlike|"
+    r"\b(?:although|even though|though(?!,)|while|whilst|whereas|even if|albeit|granted|despite|in spite of|contrary to|regardless of|notwithstanding|unlike|"
     r"ignoring|disregarding|leaving aside|apart from|besides)\b"
 )
 CONTRAST = re.compile(
@@ -280,3 +289,11 @@ SUBORDINATE = re.compile(
 )
 """A mention in a clause that adds something to the one before it."""
 WAS = re.compile(r"\b(?:was|were|had been)\b")
+NEXT_TURN = re.compile(r"\n\W*(?:question|q|user|human|passage|context|instruction|### ?instruction)\s*\d*\s*[:\uff1a]")
+"""Where a response goes on with another question of its own making."""
+HEADING = re.compile(r"(?:^|\n)\W*(?:final |my |the )?answer\W*$")
+"""A heading, after which the answer follows."""
+NAMES_TWO = re.compile(
+    r"\b(?:two|both|mentions?|names?|lists?|gives?|options?|candidates?|possibilities|choices?|between|compares?)\b"
+)
+"""A sentence that introduces both answers before one is chosen."""

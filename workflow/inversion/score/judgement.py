@@ -7,6 +7,7 @@ negated, rejected, past, left open, copied from the passage, or conceded. What r
 
 from __future__ import annotations
 
+import itertools
 import re
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
@@ -14,6 +15,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
+from inversion.matching.demonyms import related_names
 from inversion.matching.words import Words, fold_word, read_words
 from inversion.score import cues
 from inversion.score.cues import A, C, P
@@ -139,8 +141,15 @@ class _Text:
         self.words = read_words(self.response)
         self.mentions = find_mentions(self.words, self.context_answers, self.parametric_answers)
         self.mentions += _cut_off(self)
+        if not self.mentions:  # "Danish" answers "Denmark" where the text names neither answer itself
+            related = ([name for a in answers for name in related_names(a)] for answers in self._answers)
+            self.mentions = find_mentions(self.words, *related)
         self._mask()
         self.sentences = list(_sentences(self.masked))
+
+    @property
+    def _answers(self) -> tuple[Sequence[str], Sequence[str]]:
+        return self.context_answers, self.parametric_answers
 
     def chars(self, index: int) -> tuple[int, int]:
         """The span of characters of a mention."""
@@ -246,6 +255,9 @@ def _cut_off(text: _Text) -> list[Mention]:
             for size in range(min(len(wanted), len(words)), 0, -1):
                 if len(wanted) > 1 and size == len(wanted):
                     whole = words[-size:-1] == wanted[:-1] and len(words[-1]) > 2 and wanted[-1].startswith(words[-1])
+                elif len(wanted) == 1:
+                    whole = len(words[-1]) > 3 and 2 * len(words[-1]) >= len(wanted[0]) > len(words[-1])
+                    whole = whole and wanted[0].startswith(words[-1])
                 else:
                     whole = len(wanted) > size and words[-size:] == wanted[:size] and len(wanted[0]) > 3
                 if whole and not taken & set(range(len(words) - size, len(words))):
@@ -315,7 +327,7 @@ def _set_aside(text: _Text) -> None:
         _patterns(text, sentence, cues.NEGATED_AFTER, "negated")
         for match in cues.DENIED.finditer(sentence.text):
             for sign in _ANY.finditer(sentence.text, *match.span()):
-                _drop(text, sentence.start + sign.start(), "rejected", after=sentence.start + match.start())
+                _drop(text, sentence.start + sign.start(), "rejected")
         _patterns(text, sentence, cues.LEFT, "left_behind")
         _patterns(text, sentence, cues.FORMER, "past")
         _patterns(text, sentence, cues.BEFALLEN, "past")
@@ -327,7 +339,7 @@ def _set_aside(text: _Text) -> None:
 
 
 def _patterns(text: _Text, sentence: _Sentence, pattern: re.Pattern[str], rule: str) -> None:
-    """Set aside what a pattern's groups ``m...`` find; where it has a group ``to...``, only if that is the other answer."""
+    """Set aside what a pattern's groups ``m...`` find; with a group ``to...`` only if that is the other answer."""
     position = 0
     while match := pattern.search(sentence.text, position):
         groups = {name: place for name in match.groupdict() if (place := match.start(name)) >= 0}
@@ -353,9 +365,9 @@ def _drop_joined(text: _Text, sentence: _Sentence, end: int, joins: re.Pattern[s
         end = match.end()
 
 
-def _drop(text: _Text, place: int, rule: str, after: int = 0) -> None:
-    """Set the mention at a place of the masked text aside; what a copy of the passage says of the context's answer stays
-    unless the text rejects it from outside of the copy."""
+def _drop(text: _Text, place: int, rule: str) -> None:
+    """Set the mention at a place of the masked text aside. What a copy of the passage says of the context's answer
+    stays, unless the text rejects it."""
     index = text.at(place)
     if index in text.copied and text.side(index) == "context" and rule != "rejected":
         return
@@ -374,7 +386,7 @@ _OF_SOURCE = re.compile(rf"\bthe (?:{cues.SOURCE}|information)\b[^.]{{0,20}}\b(?
 
 
 def _denied_before(text: _Text) -> None:
-    """Set aside what the next sentence denies: "This is false." all of it, "The passage is wrong." what the passage says."""
+    """Set aside what the next sentence denies: all of it ("This is false.") or what a passage says ("It is wrong.")."""
     before: _Sentence | None = None
     for sentence in text.sentences:
         if cues.DENIES_BEFORE.search(sentence.text.strip(" \"'")) and before is not None:
@@ -395,6 +407,8 @@ def _decide(text: _Text) -> Judgement:
     if (chosen := _option(text)) is not None:
         return chosen
     _corrections(text)
+    if (turn := cues.NEXT_TURN.search(text.masked)) and text.alive(0, turn.start()):
+        text.void.update(dict.fromkeys(text.alive(turn.start()), "aside"))
     if (thought := cues.THOUGHT_ENDS.search(text.masked)) and text.alive(thought.end()):
         for i in text.alive(0, thought.end()):
             text.void[i] = "aside"
@@ -495,8 +509,8 @@ class _Unit:
 
 
 _BREAK = re.compile(
-    r"[,\u2014\u2013(-]?\s*\b(?=(?:but|however|yet|although|even though|though|while|whilst|whereas|despite|in spite of|contrary to|regardless of|albeit|"
-    r"nevertheless|nonetheless)\b)|\s[\u2014\u2013-]{1,2}\s|\u2014"
+    r"[,\u2014\u2013(-]?\s*\b(?=(?:but|however|yet|although|even though|though(?!,)|while|whilst|whereas|despite|"
+    r"in spite of|contrary to|regardless of|albeit|nevertheless|nonetheless)\b)|\s[\u2014\u2013-]{1,2}\s|\u2014"
 )
 _LEADS = re.compile(r"^[\"'(\s,]*(?:and |but |so |yet )?")
 
@@ -506,7 +520,7 @@ def _units(sentence: _Sentence) -> list[_Unit]:
     cuts = [match.end() for match in _BREAK.finditer(sentence.text) if match.end() > 0]
     bounds = [0, *cuts, len(sentence.text)]
     units: list[_Unit] = []
-    for start, end in zip(bounds, bounds[1:], strict=False):
+    for start, end in itertools.pairwise(bounds):
         clause = sentence.text[start:end]
         lead = _LEADS.match(clause)
         body = clause[lead.end() :] if lead else clause
@@ -521,7 +535,7 @@ def _units(sentence: _Sentence) -> list[_Unit]:
 
 
 def _end_of_concession(clause: str) -> int | None:
-    """Where a leading concession gives way to the main clause: the last comma before the last answer of another side."""
+    """Where a leading concession ends: at the last comma before the last answer of the other side."""
     signs = [(match.start(), match[0]) for match in _ANY.finditer(clause)]
     commas = [match.start() for match in re.finditer(r",(?!\d)|:", clause)]
     if not commas:
@@ -581,7 +595,7 @@ def _other(side: Side) -> Side:
 
 
 def _weak(text: _Text) -> None:
-    """Set aside what gives way to the other answer only where both are left: what was, what is in passing or in a list."""
+    """Set aside what gives way to the other answer only where both are left: past, in passing or in a list."""
     for match in _WAS.finditer(text.masked):
         groups = {name: place for name in match.groupdict() if (place := match.start(name)) >= 0}
         gone = next(place for name, place in groups.items() if name[0] == "m")
@@ -614,6 +628,8 @@ def _final(text: _Text) -> Judgement | None:
     """The answer of the last sentence that gives one as final, where it gives one side only."""
     for sentence in reversed(text.sentences):
         stripped = sentence.text.strip()
+        if cues.HEADING.search(text.masked[: sentence.start]):
+            stripped = f"answer: {stripped}"
         if cues.EXPLAINS.search(stripped) or cues.QUESTION.search(stripped) or not cues.FINAL.search(stripped):
             continue
         alive = text.alive(sentence.start, sentence.end)
@@ -642,6 +658,9 @@ def _two_sides(text: _Text, alive: list[int]) -> Judgement:
         elif not any(_rivals(first.text, other.text) for other in others):
             return _judged(text, alive[0], "first_statement")
         return Judgement("both", span, "both_answers")
+    later = text.sides(first.end)
+    if len(later) == 1 and cues.NAMES_TWO.search(first.text):
+        return _judged(text, text.alive(first.end)[0], "aside")
     for match in _BESIDE.finditer(text.masked):
         either = " or " in match[0] and (cues.MODAL.search(first.text) or cues.HEDGE.search(first.text))
         if match[1] != match[2]:
