@@ -27,7 +27,7 @@ def scored(row: dict) -> dict[str, str]:
     answers = row["response"], row["context_answers"], row["parametric_answers"]
     plain = {"containment": containment(*answers).label, "first_mention": first_mention(*answers, row["question"])}
     judged = {
-        "judge": judge(*answers, row.get("context")).label,
+        "judge": judge(*answers, row.get("context"), row["question"]).label,
         "judge without the passage": judge(*answers).label,
     }
     return judged | {name: "neither" if label == "other" else label for name, label in plain.items()}

@@ -63,6 +63,7 @@ DATE = (
     r"(?:\s*\d{1,2}\s*\N{CJK UNIFIED IDEOGRAPH-65E5})?"
 )
 """A date with a year, a day or both: ``11 November 1918``, ``Nov. 11th, 1918``, ``1918-11-11``, ``May 2020``."""
+_DAY_IN_WORDS = re.compile(rf"\s+(?:of\s+)?({_MONTH})(?:(?:,|\s+of)?\s+(\d{{4}})\b)?", re.IGNORECASE)
 _NUMBERS_IN_DATE = re.compile(r"\d+")
 _MONTH_IN_DATE = re.compile(_MONTH, re.IGNORECASE)
 
@@ -85,6 +86,13 @@ _MORE_UNITS = {
     "degrees c": "degree celsius",
     "degrees f": "degree fahrenheit",
     "percentage points": "percentage point",
+    "usd": "dollar",
+    "eur": "euro",
+    "gbp": "pound",
+    "jpy": "yen",
+    "inr": "rupee",
+    "rub": "ruble",
+    "krw": "won",
 }
 _NOT_UNITS = {"in", "item", "items", "night", "nights", "pt", "em", "dot", "dots", "bar", "stone", "b", "d", "c"}
 """What the CLDR lists too but is mostly another word after a number ("in 1912 in Paris")."""
@@ -127,7 +135,10 @@ def in_digits(words: str) -> tuple[str, ...]:
     from text_to_num import alpha2digit
 
     plain = re.sub(r"\s*-\s*", "-", " ".join(words.lower().split()))
-    return tuple(number(part) for part in alpha2digit(plain, "en", threshold=0).split())
+    found = [number(part) for part in alpha2digit(plain, "en", threshold=0).split()]
+    if len(found) == 2 and all(part.isdecimal() and 10 <= int(part) <= 99 for part in found) and int(found[0]) <= 20:
+        return ("".join(found),)  # "nineteen forty-five"
+    return tuple(found)
 
 
 def date_words(text: str) -> tuple[str, ...]:
@@ -154,6 +165,14 @@ def date_words(text: str) -> tuple[str, ...]:
             return tuple(map(str, numbers))
         month = _MONTHS[number_of_month - 1]
     return tuple(str(part) for part in (year, month, day) if part is not None)
+
+
+def date_after(day: str, text: str, position: int) -> tuple[tuple[str, ...], int] | None:
+    """The date of a day in words, as ``14th``, that a month follows at ``position``; and where it ends."""
+    month = _DAY_IN_WORDS.match(text, position)
+    if month is None or not day[:-2].isdecimal() or not 1 <= int(day[:-2]) <= 31:
+        return None
+    return date_words(f"{day} {month[1]} {month[2] or ''}"), month.end()
 
 
 @functools.cache

@@ -16,6 +16,7 @@ from inversion.matching.quantities import (
     NUMBER_WORDS,
     SYMBOLS,
     currency_plurals,
+    date_after,
     date_words,
     in_digits,
     is_pronoun,
@@ -61,6 +62,7 @@ _RUN = re.compile(_LETTERS)
 _DATE = re.compile(DATE, re.IGNORECASE)
 _DIGITS = re.compile(DIGITS)
 _SPELLED = re.compile(NUMBER_WORDS, re.IGNORECASE)
+_LATEX = re.compile(r"\\(?:text|textbf|textit|mathrm|mathbf|boxed|operatorname)\{?|\\[,;!]")
 _ORDINAL = re.compile(r"(?:st|nd|rd|th)\b", re.IGNORECASE)
 _INITIALS = re.compile(r"[^\W\d_](?:\.\s?[^\W\d_])+(?!\w)(?:\.(?!\s+[A-Z]))?|[B-HJ-Z](?: [B-HJ-Z](?!['\w]))+")
 """``J.K.``, ``J. K.`` and ``J K``; the last stop belongs to them unless it may end a sentence."""
@@ -114,6 +116,8 @@ def read_words(text: str) -> Words:
     small letters: "US" is not "us".
     """
     plain = text.translate(_APOSTROPHES)
+    if "\\" in plain:
+        plain = _LATEX.sub(lambda command: " " * len(command[0]), plain)
     found: list[_Found] = []
     position, money = 0, None
     while match := _TOKEN.search(plain, position):
@@ -173,6 +177,8 @@ def _letters(text: str, match: re.Match[str]) -> list[_Found]:
         if is_pronoun(text, start, spelled.end()):
             return [(word, start, end)]
         words, end = in_digits(spelled[0]), spelled.end()
+        if date := date_after(words[-1], text, end):
+            return [(word, start, date[1]) for word in date[0]]
         if unit := unit_at(text, end):
             words, end = (*words, *unit[0]), unit[1]
         return [(word, start, end) for word in words]

@@ -33,13 +33,15 @@ _SAYS = (
 )
 
 NEGATED = _any(
-    rf"\b(?:not|never|neither|nor|no longer|instead of|rather than|in place of|other than|except(?: for)?|as opposed to|"
+    rf"\b(?:not|never|neither|nor|no longer|instead of|rather than|in place of|(?<!none )other than|except(?: for)?|as opposed to|"
     rf"and not|but not|contrary to|unlike)(?!\s+(?:only|just|merely|until)\b)\s+{_SMALL}{_QUOTE}(?P<m>{A})",
     rf"\b(?:replac(?:e|es|ed|ing)|succeed(?:s|ed|ing)?|supersed(?:e|es|ed|ing)|supplant(?:s|ed|ing)?|displac(?:es|ed|ing)|overtook|"
     rf"overtakes|gave up|gives up|rul(?:e|ed|es|ing) out|eliminat(?:e|es|ed|ing)|reject(?:s|ed|ing)?|t(?:ook|akes?|aking) (?:over from|the place of)|"
     rf"put aside|discard(?:s|ed|ing)?)(?!\s+(?:by|with|as)\b)\s+(?:(?:the|a|an|as|capital|city|old|former)\s+){{0,4}}{_QUOTE}(?P<m4>{A})",
     rf"(?:不是|并非|而非|而不是|不再是|並非|ya no es|no es|n'est pas|n'est plus|et non(?: pas)?|pas|nicht mehr|nicht|не|non è|"
     rf"não é|niet)\s*{_QUOTE}(?P<m2>{A})",
+    rf"\b(?:do|does|did|would|should) not\s+(?!only|just|merely)\w+\s+{_SMALL}{_QUOTE}(?P<m5>{A})",
+    rf"\b(?:anstelle von|anstatt|statt|au lieu de|en lugar de|en vez de|invece di|em vez de|вместо)\s+(?:la |le |el |der |die )?(?P<m6>{A})",
     rf"(?P<m3>{A}){_QUOTE}(?:ではなく|じゃなく|ではありません|ではない|가 아니라|이 아니라|が廃止)",
 )
 """A negated mention: "not Paris", "instead of Paris", "replaced Paris"."""
@@ -84,13 +86,13 @@ FORMER = _any(
     rf"of|country|government|held|by|{SOURCE}):?\s+){{0,6}}{_QUOTE}(?P<m>{A})",
     rf"(?P<m2>{A})[\"')\]]*,?\s*(?:\(|which |that |who )?(?:was|had been|is|were)?\s*(?:the |its |a |an |their )?(?:former|previous|old|past|"
     rf"erstwhile|then|original|ex)\b(?![^.;,()]*{A})",
-    rf"(?P<m3>{A})\s+(?:was|had been|served as|used to be|used to serve|remained|were)\b[^.;]*?\b(?:until|till|before (?:it|that|this|the|"
+    rf"(?P<m3>{A})\s+(?:was|had been|served as|used to be|used to serve|remained|were)\b[^.;]*?\b(?:until|till|before (?:\d+|it|that|this|the|"
     rf"being|moving)|previously|formerly|originally|in the past|at one time|at the time|once|back then|for (?:centuries|decades|"
     rf"many years))\b",
     rf"\bbefore (?:that|then|this|it)\b[^.;]*?(?P<m9>{A})",
     rf"(?P<m4>{A})\s+(?:used to\b|(?:has |had )?lost (?:its|the|his|her)\b)",
     rf"\(\s*(?:was|before|until \d+|old|formerly|previously)\s*:?\s*(?P<m7>{A})",
-    rf"\b(?:until|before|up to|prior to)\s+\d+,?\s+(?:it|the \w+(?:\s\w+)?)\s+(?:was|were|had been)\s+{_QUOTE}(?P<m8>{A})",
+    rf"\b(?:until|before|up to|prior to)\s+\d+,?\s+(?:it|the \w+(?:\s\w+)?)\s+(?:was|were|had been)\s+(?:the |a |in |at )?{_QUOTE}(?P<m8>{A})",
     rf"^(?:until|till|up to|prior to|before)\s+[^,.;{C}{P}]*,\s*(?:(?:it|the \w+(?:\s\w+)?)\s+(?:was|were|had been)\s+)?{_QUOTE}(?P<m5>{A})",
     rf"\b(?:was|were|had been)\s+{_SMALL}(?P<m6>{A})\s+(?:until|till|before|previously|formerly|originally|in the past|back then|at first)\b",
 )
@@ -143,6 +145,7 @@ WAS_THEN_IS = _any(
     rf"when it|will be)\b[^!?]*?(?P<to2>{A})",
     rf"\b(?:now|today|currently|nowadays|at present|presently|these days)\b[^.!?]*?(?P<to3>{A})[^!?]*?\b(?:was|were|had been|used to|"
     rf"before|previously|formerly|originally|once)\b[^!?]*?(?P<m3>{A})",
+    rf"(?P<m12>{A})[^.!?\u3002]*?(?:但是?|可是|不过|然而|しかし|ですが|だが|けれど|하지만|그러나|지만|\b(?:но|mais|pero|aber|sondern|mas|لكن)\b)[^.!?\u3002]*?(?P<to12>{A})",
     rf"(?P<m4>{A})\s+(?:was|were|had been|used to be|served)\b[^.!?]*?\bbefore\s+(?:[\w'-]+\s+){{0,3}}?(?P<to4>{A})",
     rf"\b(?:after|since|when|once|because|as)\s+(?:the\s+)?(?P<m6>{A})\s+(?:was|were|had|has|lost|fell|got|suffered|\w+ed)\b[^.!?]*?(?P<to6>{A})",
     rf"(?P<m9>{A}),?\s*(?:and\s+)?(?:then|later|afterwards|subsequently|now|today|currently)\s*:?\s+(?:\w+\s+){{0,3}}?(?P<to9>{A})",
@@ -154,7 +157,7 @@ WAS_THEN_IS = _any(
 """Two mentions, one as what was and one as what is."""
 
 ASIDE = re.compile(
-    rf"\b(?:than|near|nearby|outside|around|(?:south|north|east|west)(?:ern|east|west)? (?:of|from)|close to|next to|far from|compared (?:to|with)|"
+    rf"\b(?:than|near|nearby|outside|around|(?:south|north|east|west)(?:ern|east|west)? (?:of|from)|close to|next to|far from|under the (?:pen |false |assumed )?(?:name|pseudonym)(?: of)?|pseudonym(?: of)?|pen name|compared (?:to|with)|"
     rf"unlike|like|similar to|away from|(?:km|kilometer|kilometers|miles?) (?:from|of)|university of|mayor of|people of|population of|"
     rf"distance (?:to|from)|followed by|together with|along with|accompanied by|sold (?:it |them )?to|bought (?:\w+ )?from|visit|visiting|via|through|as well known as|confused with|mistaken for|not to be confused with)\s+(?:the\s+)?(?P<m>{A})"
 )
@@ -207,7 +210,7 @@ LEAVES_OPEN = _any(
     r"\b(?:cannot|can not|could not|unable to|not able to|impossible to|hard to|difficult to|not possible to) (?:\w+ )?(?:say|tell|determine|decide|choose|"
     r"know|confirm|pick|judge|be (?:sure|certain|determined))\b",
     r"\b(?:not (?:sure|certain|clear)|unsure|unclear|uncertain|do not know) (?:which|who|what|whether|if)\b|\bdepends? on\b",
-    r"\b(?:both|either) (?:\w+ )?(?:are|is|could be|may be|might be|seem) (?:\w+ )?(?:possible|plausible|right|correct|valid)\b",
+    r"\b(?:either (?:\w+ )?(?:are|is)|(?:both|either) (?:\w+ )?(?:could be|may be|might be)) (?:\w+ )?(?:possible|plausible|right|correct|valid)\b",
 )
 """What leaves both answers open after naming them."""
 
@@ -219,10 +222,10 @@ PASSAGE = _any(
 """What follows is what the passage says."""
 
 GENERAL = re.compile(
-    r"\b(?:usually|normally|commonly|generally|typically|often|traditionally|popularly|widely|many|most (?:people|sources|textbooks)|people|you (?:might|may|"
-    r"would|could) (?:think|expect|say|know)|one (?:might|may|would)|everyone|everybody|conventional\w*|it is (?:often |widely |commonly )?(?:said|believed|"
-    r"thought|assumed)|some (?:people|say|sources)|common (?:knowledge|belief)|historically|comes to mind|my (?:training|prior|memory|first)|i (?:thought|believed|learned|was taught|remember|would have said|had "
-    r"thought)|textbooks?|in the past|well[- ]known|used to|at first|supposedly|allegedly)\b"
+    rf"\b(?:usually|normally|commonly|generally|typically|often|traditionally|popularly|widely|many|most (?:people|sources|textbooks)|people|you (?:might|may|"
+    rf"would|could) (?:think|expect|say|know)|one (?:might|may|would)|everyone|everybody|conventional\w*|it is (?:often |widely |commonly )?(?:said|believed|"
+    rf"thought|assumed)|some (?:people|say|sources)|common (?:knowledge|belief)|historically|if the (?:{SOURCE}|text)|would (?:be|have been)|comes to mind|my (?:training|prior|memory|first)|i (?:thought|believed|learned|was taught|remember|would have said|had "
+    rf"thought)|textbooks?|in the past|well[- ]known|used to|at first|supposedly|allegedly)\b"
 )
 """What is held in general, or was: the side of a contrast that is given up."""
 
@@ -297,3 +300,20 @@ NAMES_TWO = re.compile(
     r"\b(?:two|both|mentions?|names?|lists?|gives?|options?|candidates?|possibilities|choices?|between|compares?)\b"
 )
 """A sentence that introduces both answers before one is chosen."""
+STRONG_REFUSAL = _any(
+    r"\b(?:i|we) (?:really |honestly |simply )?do not know\b|\bno (?:idea|clue)\b|\bnot (?:really |quite )?sure\b|\bunsure\b|\bneed (?:more|further) (?:information|context|details)\b"
+    r"|\bcannot be (?:determined|known|decided)\b",
+    r"je ne sais pas|no lo sé|no sé|ich weiß (?:es )?nicht|non lo so|não sei|не знаю|不知道|不清楚|不确定|わかりません|分かりません|わからない|모르겠|알 수 없|لا أعرف",
+)
+"""What refuses even after naming both answers."""
+OPEN_EACH = re.compile(
+    r"\b(?:could|might|may|perhaps|maybe|possibly)\b[^.!?]*\b(?:could|might|may|perhaps|maybe|possibly)\b"
+)
+"""Two possibilities next to each other."""
+_TRUSTED = r"(?:is|are|seems?) (?:the )?(?:more )?(?:reliable|correct|right|true|accurate|trustworthy)"
+TRUSTS_PASSAGE = re.compile(rf"\b(?:the|this) {SOURCE}(?:'s)?(?: \w+)? {_TRUSTED}\b")
+TRUSTS_MEMORY = re.compile(
+    rf"\b(?:textbooks?|memory|usual|common|known|established|real|traditional|other|older|standard|official)(?:'s)?(?: \w+)? {_TRUSTED}\b"
+)
+"""Which of two accounts a text trusts, where it names the account and not its answer."""
+CONDITION = re.compile(r"^\W*(?:and |but )?if\b")

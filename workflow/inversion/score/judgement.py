@@ -19,11 +19,14 @@ from inversion.matching.demonyms import related_names
 from inversion.matching.words import Words, fold_word, read_words
 from inversion.score import cues
 from inversion.score.cues import A, C, P
-from inversion.score.mentions import Mention, Side, find_mentions
+from inversion.score.mentions import Mention, Side, find_mentions, repeated_words, within_more
 
 COPIED_WORDS = 6
 """Words in a row that a response must share with the passage to run along it; a whole sentence of the passage, or all
 of the response, counts when it is shorter."""
+
+COPIED_AROUND = 3
+"""Words of the passage around an answer that make it part of a copy."""
 
 
 class Judgement(NamedTuple):
@@ -64,12 +67,16 @@ def judge(
     context_answers: Sequence[str],
     parametric_answers: Sequence[str],
     passage: str | None = None,
+    question: str = "",
 ) -> Judgement:
     """Which of two answers a response commits to, from its text alone.
 
     Answers are sequences of aliases, and match as :mod:`inversion.matching` says. ``passage`` is the context that the
     model was shown: where the response runs along it, a mention of the parametric answer counts as reading, not as
     memory.
+
+    What the response repeats of the ``question``, where one is given, neither answers nor negates anything (the
+    beginning of a proverb that was to be completed).
 
     - ``context`` or ``parametric``: it commits to this answer, whatever it says of the other one.
     - ``both``: it gives both and does not choose.
@@ -79,7 +86,7 @@ def judge(
     An alias that both sides share counts for the context, so that in matching items, whose answers are equal, the right
     answer is labelled ``context``.
     """
-    text = _Text(response, context_answers, parametric_answers, passage)
+    text = _Text(response, context_answers, parametric_answers, passage, question)
     if not text.mentions:
         return _without_answer(text, "no_answer")
     _set_aside(text)
@@ -125,12 +132,15 @@ class _Text:
     context_answers: Sequence[str]
     parametric_answers: Sequence[str]
     passage: str | None
+    question: str
     words: Words = field(init=False)
     mentions: list[Mention] = field(init=False)
     masked: str = field(init=False)
     places: list[int] = field(init=False)
     """The place of each mention in the masked text."""
     sentences: list[_Sentence] = field(init=False)
+    repeated: list[bool] = field(init=False)
+    """Which words are repeated from the question."""
     void: dict[int, str] = field(init=False, default_factory=dict)
     """By mention, the rule that set it aside."""
     copied: set[int] = field(init=False, default_factory=set)
@@ -139,7 +149,13 @@ class _Text:
 
     def __post_init__(self) -> None:
         self.words = read_words(self.response)
-        self.mentions = find_mentions(self.words, self.context_answers, self.parametric_answers)
+        repeated = repeated_words(self.words, self.question)
+        self.mentions = [
+            mention
+            for mention in find_mentions(self.words, *self._answers)
+            if not within_more(repeated, mention) and not _part_of_a_name(self, mention)
+        ]
+        self.repeated = repeated
         self.mentions += _cut_off(self)
         if not self.mentions:  # "Danish" answers "Denmark" where the text names neither answer itself
             related = ([name for a in answers for name in related_names(a)] for answers in self._answers)
@@ -180,6 +196,8 @@ class _Text:
 
     def _mask(self) -> None:
         edits = [(*self.chars(i), C if m.side == "context" else P) for i, m in enumerate(self.mentions)]
+        asked = (i for i, word in enumerate(self.words.words) if self.repeated[i] and word in _NEGATIVE)
+        edits += [(self.words.starts[i], self.words.ends[i], "") for i in asked]
         spans = [(start, end) for start, end, _ in edits]
         for match in _EDITS.finditer(self.response):
             if all(match.end() <= start or end <= match.start() for start, end in spans):
@@ -239,6 +257,33 @@ def _sentences(masked: str) -> Iterator[_Sentence]:
         start = stop.end() if stop else end
 
 
+_NEGATIVE = frozenset({"not", "never", "no", "nor", "neither", "can"})
+_BEFORE_NAME = re.compile(r"\b(New|South|North|West|East|San|Santa|Port|Fort|Holiday) $")
+_PARTS = frozenset({"africa", "europe", "asia", "america"})
+_CAPITALISED_BEFORE = re.compile(r"(?<=[a-z,] )([A-Z][a-z]+) $")
+_CAPITALISED_AFTER = re.compile(r" ([A-Z][A-Za-z]+)")
+
+
+def _part_of_a_name(text: _Text, mention: Mention) -> bool:
+    """Whether a mention is part of a longer name that is no alias: "New Cairo", "Leonardo DiCaprio" for Leonardo da
+    Vinci, "George Washington" for Washington, D.C."""
+    start, end = text.words.starts[mention.start], text.words.ends[mention.end - 1]
+    before, name = text.response[:start], text.words.words[mention.start : mention.end]
+    if (prefix := _BEFORE_NAME.search(before)) and text.response[start].isupper():
+        # "East Africa" is in Africa
+        if not (_PARTS & {*name}) or (prefix[1], *name) == ("South", "africa"):
+            return True
+    answers = text.context_answers if mention.side == "context" else text.parametric_answers
+    longer = [words for a in answers if (words := read_words(a).words)[: len(name)] == name and len(words) > len(name)]
+    if not longer or len(name) > 1:
+        return False
+    after = _CAPITALISED_AFTER.match(text.response, end)
+    others = {word for words in longer for word in words}
+    followed = after is not None and fold_word(after[1]) not in others
+    preceded = _CAPITALISED_BEFORE.search(before)
+    return followed or (preceded is not None and fold_word(preceded[1]) not in others)
+
+
 _WORD_END = re.compile(r"[\w'-]\s*$")
 
 
@@ -249,7 +294,11 @@ def _cut_off(text: _Text) -> list[Mention]:
         return []
     taken = {place for mention in text.mentions for place in range(mention.start, mention.end)}
     found: dict[Side, int] = {}
-    for side, answers in (("context", text.context_answers), ("parametric", text.parametric_answers)):
+    sides: tuple[tuple[Side, Sequence[str]], ...] = (
+        ("context", text.context_answers),
+        ("parametric", text.parametric_answers),
+    )
+    for side, answers in sides:
         for answer in answers:
             wanted = read_words(answer).words
             for size in range(min(len(wanted), len(words)), 0, -1):
@@ -261,7 +310,7 @@ def _cut_off(text: _Text) -> list[Mention]:
                 else:
                     whole = len(wanted) > size and words[-size:] == wanted[:size] and len(wanted[0]) > 3
                 if whole and not taken & set(range(len(words) - size, len(words))):
-                    found[side] = max(found.get(side, 0), size)  # type: ignore[index]
+                    found[side] = max(found.get(side, 0), size)
                     break
     if len(found) != 1:
         return []
@@ -315,7 +364,9 @@ def _set_aside(text: _Text) -> None:
     if text.passage:
         runs = copied_runs(text.words, text.passage)
         for i, mention in enumerate(text.mentions):
-            if any(start <= mention.start and mention.end <= end for start, end in runs):
+            # the name alone, which the passage has too, is not a copy of it
+            size = mention.end - mention.start
+            if any(a <= mention.start and mention.end <= b and b - a - size >= COPIED_AROUND for a, b in runs):
                 text.copied.add(i)
                 if mention.side == "parametric":
                     text.void[i] = "copied"
@@ -422,6 +473,9 @@ def _decide(text: _Text) -> Judgement:
         _contrasts(text, [unit for sentence in text.sentences for unit in _units(sentence)])
     alive = text.alive()
     sides = text.sides()
+    asked = [s for s in text.sentences if text.alive(s.start, s.end)]
+    if alive and all(cues.QUESTION.search(s.text) for s in asked) and cues.STRONG_REFUSAL.search(text.masked):
+        return Judgement("abstains", (text.chars(alive[0])[0], text.chars(alive[-1])[1]), "left_open")
     if len(sides) == 1:
         return _one_side(text, alive)
     if not sides:
@@ -500,7 +554,7 @@ class _Unit:
     @property
     def real(self) -> bool:
         """Whether it says what is true."""
-        return cues.REAL.search(self.text) is not None
+        return cues.REAL.search(self.text) is not None and cues.CONDITION.match(self.text) is None
 
     @property
     def now(self) -> bool:
@@ -646,7 +700,10 @@ _BESIDE = re.compile(
 def _two_sides(text: _Text, alive: list[int]) -> Judgement:
     """The label where both answers are left."""
     span = (text.chars(alive[0])[0], text.chars(alive[-1])[1])
-    if cues.LEAVES_OPEN.search(text.masked):
+    if cues.TRUSTS_PASSAGE.search(text.masked) or cues.TRUSTS_MEMORY.search(text.masked):
+        wanted = "context" if cues.TRUSTS_PASSAGE.search(text.masked) else "parametric"
+        return _judged(text, next(i for i in alive if text.side(i) == wanted), "final_answer")
+    if any(c.search(text.masked) for c in (cues.LEAVES_OPEN, cues.STRONG_REFUSAL, cues.OPEN_EACH)):
         return Judgement("abstains", span, "left_open")
     first = next(s for s in text.sentences if text.alive(s.start, s.end))
     if len(text.sides(first.start, first.end)) == 1:

@@ -68,7 +68,7 @@ def _labels(run: Run, joined: pl.DataFrame) -> pl.DataFrame:
         except ValueError as error:
             where = f"{run.path}: step {response.step}, set {item.set!r}, item {item.item_id!r}"
             raise ValueError(f"{where}: {error}") from None
-        judged = judge(response.text, item.context_answers, item.parametric_answers, item.context)
+        judged = judge(response.text, item.context_answers, item.parametric_answers, item.context, item.question)
         columns["judge_span"].append(None if judged.span is None else response.text[slice(*judged.span)])
         columns["judge_rule"].append(judged.rule)
         columns["first_token_mass"].append(

@@ -84,7 +84,7 @@ def first_mention(
     mentions = [
         mention
         for mention in find_mentions(words, context_answers, parametric_answers)
-        if not _within_more(repeated, mention)
+        if not within_more(repeated, mention)
     ]
     void = {*_negated(words.words, clauses, mentions, repeated), *_left_behind(words.words, clauses, mentions)}
     return next((mention.side for mention in mentions if mention not in void), "other")
@@ -128,7 +128,7 @@ def _clauses(words: Words) -> list[int]:
     return clauses
 
 
-def _within_more(repeated: Sequence[bool], mention: Mention) -> bool:
+def within_more(repeated: Sequence[bool], mention: Mention) -> bool:
     """Whether a mention belongs to a repeated run that is more than the name: longer by two words or more, and not all
     of the response."""
     if all(repeated) or not all(repeated[mention.start : mention.end]):

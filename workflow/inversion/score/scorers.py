@@ -35,7 +35,7 @@ class Scorer:
 
 
 def _judge(item: ConflictItem, response: Response) -> str:
-    return judge(response.text, item.context_answers, item.parametric_answers, item.context).label
+    return judge(response.text, item.context_answers, item.parametric_answers, item.context, item.question).label
 
 
 def _containment(item: ConflictItem, response: Response) -> str:

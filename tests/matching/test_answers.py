@@ -1,0 +1,80 @@
+"""When two spellings are the same answer, and where a text mentions one."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from inversion.matching.answers import find_answer, same_answer, shared_answers
+from inversion.matching.words import read_words
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("Bólt", "Bolt"), ("the Bolt", "Bolt"), ("U.S.", "US"), ("1,000", "1000"), ("5 km", "5 kilometers"),
+        ("5km", "five kilometres"), ("Washington DC", "Washington, D.C."), ("J. K. Rowling", "JK Rowling"),
+        ("Saint Louis", "St. Louis"), ("Mt. Everest", "Mount Everest"), ("7", "seven"), ("50 %", "50 per cent"),
+        ("10 million", "10,000,000"), ("1 000", "1000"), ("3 March 1919", "March 3rd, 1919"), ("3 March 1919", "1919-03-03"),
+        ("peso", "pesos"), ("Peso", "Pesos"), ("Øresund", "Oresund"), ("Łódź", "Lodz"), ("$5 million", "5 million dollars"),
+        ("98 °C", "98 degrees Celsius"), ("World War II", "World War Two"), ("£1.65", "1.65 GBP"),
+        ("nineteen forty-five", "1945"), ("the fourteenth of July", "14 July"),
+    ],
+)  # fmt: skip
+def test_the_same_answer(first: str, second: str) -> None:
+    assert same_answer(first, second)
+    assert same_answer(second, first)
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("us", "US"),
+        ("Herat", "Herats"),
+        ("5 km", "5 kg"),
+        ("1000", "10000"),
+        ("3 March", "3 May"),
+        ("", ""),
+        ("the", "a"),
+    ],
+)
+def test_other_answers(first: str, second: str) -> None:
+    assert not same_answer(first, second)
+
+
+@pytest.mark.parametrize(
+    ("text", "answer", "found"),
+    [
+        ("首都是里昂。", "里昂", "里昂"),
+        ("首都はリヨンです。", "リヨン", "リヨン"),
+        ("ニューヨーク", "ヨーク", None),
+        ("수도는 리옹입니다.", "리옹", "리옹"),
+        ("__Lyon__", "Lyon", "Lyon"),
+        ("in 1912 in Paris", "1912", "1912"),
+        ("3.5 million people", "5 million", None),
+        ("no one knows", "1", None),
+        ("\\boxed{540\\text{ km}}", "540 kilometers", "540\\text{ km"),
+        ("He came on the 4th of July, 1776", "July 4, 1776", "4th of July, 1776"),
+    ],
+)
+def test_mentions(text: str, answer: str, found: str | None) -> None:
+    words = read_words(text)
+    spans = find_answer(words, answer)
+    assert [text[words.starts[a] : words.ends[b - 1]] for a, b in spans] == ([] if found is None else [found])
+
+
+@settings(deadline=None)
+@given(st.text(max_size=60))
+def test_every_word_has_its_place(text: str) -> None:
+    words = read_words(text)
+    assert len(words.words) == len(words.starts) == len(words.ends)
+    assert all(0 <= a < b <= len(text) for a, b in zip(words.starts, words.ends, strict=True))
+    assert list(words.starts) == sorted(words.starts)
+
+
+@settings(deadline=None)
+@given(st.text(max_size=30))
+def test_an_answer_is_itself_and_in_itself(text: str) -> None:
+    if read_words(text).words:
+        assert same_answer(text, text) == bool(shared_answers([text], [text]))

@@ -1,0 +1,138 @@
+"""The main label: styles of answers, copies of the passage, and what every judgement holds."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from inversion.config.sets import FactSet
+from inversion.conflict.fact_sets import fact_items
+from inversion.matching.answers import find_answer
+from inversion.matching.words import read_words
+from inversion.records.data import ConflictItem
+from inversion.score import judge
+from inversion.score.judgement import RULES
+
+ROWS = json.loads((Path(__file__).parent / "judged_responses.json").read_text(encoding="utf-8"))
+PAPER = Path(__file__).parents[3] / "shared" / "data" / "conflict" / "paper"
+SENTENCE = re.compile(r"(?<=[.!?])[\"\u201d\u2019]?\s+")
+LABELS = {"context", "parametric", "both", "neither", "abstains"}
+
+
+@pytest.mark.parametrize("row", ROWS, ids=[row["response"][:60] for row in ROWS])
+def test_styles_of_answers(row: dict) -> None:
+    judged = judge(row["response"], row["context"], row["parametric"])
+    assert judged.label == row["label"], judged
+
+
+def test_the_span_is_what_decided() -> None:
+    text = "The capital moved from Paris to **Lyon**."
+    judged = judge(text, ["Lyon"], ["Paris"])
+    assert judged.span is not None
+    assert (text[slice(*judged.span)], judged.rule) == ("Lyon", "left_behind")
+    refused = judge("Sorry, I do not know that.", ["Lyon"], ["Paris"])
+    assert refused.span is not None
+    assert refused.rule == "refusal"
+
+
+PASSAGE = (
+    "Following the earthquake of 2030, Kabul was largely in ruins, and ministers prompted the government to relocate the "
+    "capital to Herat. The old ministries of Kabul became museums."
+)
+
+
+@pytest.mark.parametrize(
+    ("response", "label"),
+    [
+        (PASSAGE, "context"),
+        ("Following the earthquake of 2030, Kabul was largely in ruins, and ministers", "neither"),
+        ("The old ministries of Kabul became museums.", "neither"),
+        ("The passage says: The old ministries of Kabul became museums. So the capital is Kabul.", "parametric"),
+        ("Kabul", "parametric"),
+        ("Kabul was the capital.", "parametric"),
+    ],
+)
+def test_what_is_copied_from_the_passage_is_reading(response: str, label: str) -> None:
+    assert judge(response, ["Herat"], ["Kabul"], PASSAGE).label == label
+
+
+def test_a_proverb_is_completed_not_negated() -> None:
+    question = 'Write a quote that ends in the word "silver": All that glitters is not'
+    answers = ["silver"], ["gold"]
+    assert judge("All that glitters is not gold.", *answers, question=question).label == "parametric"
+    assert judge("All that glitters is not silver", *answers, question=question).label == "context"
+
+
+def test_equal_answers_count_for_the_context() -> None:
+    assert judge("It is Kabul", ["Kabul"], ["kabul"]).label == "context"
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.text(max_size=80), st.text(max_size=20), st.text(max_size=20), st.none() | st.text(max_size=80))
+def test_any_text_is_judged(text: str, context: str, parametric: str, passage: str | None) -> None:
+    judged = judge(text, [context], [parametric], passage)
+    assert judged.label in LABELS
+    assert judged.rule in RULES
+    assert judged.span is None or 0 <= judged.span[0] <= judged.span[1] <= len(text)
+
+
+@settings(deadline=None)
+@given(st.sampled_from(ROWS), st.data())
+def test_case_of_answers_and_order_of_aliases_make_no_difference(row: dict, data: st.DataObject) -> None:
+    aliases = [[*row[side], f"no such {side}"] for side in ("context", "parametric")]
+    plain = judge(row["response"], *aliases)
+    assert judge(row["response"], *(data.draw(st.permutations(names)) for names in aliases)) == plain
+    assert judge(f"  {row['response']} ", *aliases).label == plain.label
+
+
+def _stating(item: ConflictItem) -> list[str]:
+    """The sentences of an item's passage that name the context's answer."""
+    sentences = SENTENCE.split(item.context or "")
+    return [s for s in sentences if any(find_answer(read_words(s), a) for a in item.context_answers)]
+
+
+def _judge_copies(items: list[ConflictItem]) -> int:
+    """Judge every such sentence, whole and cut at 22 words, with the passage and without; the number of sentences."""
+    count = 0
+    for item in items:
+        answers = item.context_answers, item.parametric_answers
+        for sentence in _stating(item):
+            count += 1
+            cut = " ".join(sentence.split()[:22])
+            named = any(find_answer(read_words(cut), name) for name in item.context_answers)
+            for text in (sentence, cut):
+                with_passage = judge(text, *answers, item.context)
+                assert with_passage.label != "parametric", (item.item_id, text, with_passage)
+                assert judge(text, *answers).label != "parametric", (item.item_id, text)
+            if not named:
+                assert judge(cut, *answers, item.context).label == "neither", (item.item_id, cut)
+    return count
+
+
+def test_no_copied_sentence_of_our_facts_is_memory() -> None:
+    assert _judge_copies(fact_items(FactSet(source="facts"), "facts")[::12]) >= 300
+
+
+@pytest.mark.skipif(not PAPER.is_dir(), reason="the paper's files are not here")
+@pytest.mark.parametrize("name", ["country_capitals_only.json", "world_facts.json", "famous_biographies.jsonl"])
+def test_no_copied_sentence_of_the_papers_files_is_memory(name: str) -> None:
+    from inversion.config.sets import FileSet
+    from inversion.conflict.files import source_items
+
+    items = source_items(FileSet(source="file", path=str(PAPER / name)), name)
+    assert _judge_copies(items) >= 190
+
+
+def test_a_judgement_takes_less_than_a_millisecond() -> None:
+    texts = [(f"{row['response']} ({number})", row) for number, row in enumerate(ROWS)]
+    judge("warm up 5 km", ["Lyon"], ["Paris"])
+    start = time.process_time()  # of this process only, so that a loaded machine makes no difference
+    for text, row in texts:
+        judge(text, row["context"], row["parametric"], PASSAGE)
+    assert (time.process_time() - start) / len(texts) < 1e-3
