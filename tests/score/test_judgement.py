@@ -42,8 +42,8 @@ def test_the_span_is_what_decided() -> None:
 
 
 PASSAGE = (
-    "Following the earthquake of 2030, Kabul was largely in ruins, and ministers prompted the government to relocate the "
-    "capital to Herat. The old ministries of Kabul became museums."
+    "Following the earthquake of 2030, Kabul was largely in ruins, and ministers prompted the government to relocate "
+    "the capital to Herat. The old ministries of Kabul became museums."
 )
 
 

@@ -177,8 +177,8 @@ def _letters(text: str, match: re.Match[str]) -> list[_Found]:
         if is_pronoun(text, start, spelled.end()):
             return [(word, start, end)]
         words, end = in_digits(spelled[0]), spelled.end()
-        if date := date_after(words[-1], text, end):
-            return [(word, start, date[1]) for word in date[0]]
+        if dated := date_after(words[-1], text, end):
+            return [(word, start, dated[1]) for word in dated[0]]
         if unit := unit_at(text, end):
             words, end = (*words, *unit[0]), unit[1]
         return [(word, start, end) for word in words]

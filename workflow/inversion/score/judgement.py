@@ -269,10 +269,10 @@ def _part_of_a_name(text: _Text, mention: Mention) -> bool:
     Vinci, "George Washington" for Washington, D.C."""
     start, end = text.words.starts[mention.start], text.words.ends[mention.end - 1]
     before, name = text.response[:start], text.words.words[mention.start : mention.end]
-    if (prefix := _BEFORE_NAME.search(before)) and text.response[start].isupper():
-        # "East Africa" is in Africa
-        if not (_PARTS & {*name}) or (prefix[1], *name) == ("South", "africa"):
-            return True
+    prefix = _BEFORE_NAME.search(before) if text.response[start].isupper() else None
+    # "East Africa" is in Africa
+    if prefix and (not _PARTS & {*name} or (prefix[1], *name) == ("South", "africa")):
+        return True
     answers = text.context_answers if mention.side == "context" else text.parametric_answers
     longer = [words for a in answers if (words := read_words(a).words)[: len(name)] == name and len(words) > len(name)]
     if not longer or len(name) > 1:
