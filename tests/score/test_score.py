@@ -28,7 +28,9 @@ HERAT, KABUL = ["Herat"], ["Kabul"]
 RUN = Run("llama", "tulu", "standard", 0)
 
 NAMES = st.text("abcdefghijklmnopqrstuvwxyzéüñç", min_size=2, max_size=8).filter(
-    lambda name: name not in {"an", "the", "no", "not", "nor", "never", "neither", "cannot", "is", "it", "but"}
+    lambda name: (
+        name not in {"us", "who", "an", "the", "no", "not", "nor", "never", "neither", "cannot", "is", "it", "but"}
+    )
 )
 """Names that are no word of grammar."""
 

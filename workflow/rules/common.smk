@@ -139,6 +139,8 @@ TABLES = [
     "inversions",
     "knowledge",
     "agreement",
+    "style",
+    "measures",
     "flips",
     "flip_overlap",
     "factors",

@@ -79,6 +79,24 @@ rule tabulate_knowledge:
         "../scripts/tabulate_knowledge.py"
 
 
+rule tabulate_style:
+    input:
+        item_table="results/tables/items.parquet",
+    output:
+        style="results/tables/style.parquet",
+        style_csv="results/tables/style.csv",
+        measures="results/tables/measures.parquet",
+        measures_csv="results/tables/measures.csv",
+    log:
+        "results/logs/tabulate_style.log",
+    conda:
+        "../../envs/inversion.yaml"
+    params:
+        code=code_of("tabulate_style"),
+    script:
+        "../scripts/tabulate_style.py"
+
+
 rule tabulate_agreement:
     input:
         item_table="results/tables/items.parquet",

@@ -34,6 +34,11 @@ FIGURES: dict[str, FigureKind] = {
     "factors": FigureKind(
         "inversion.plot.factors:factors", "context answers by each level of what a set crosses", tables=("factors",)
     ),
+    "style": FigureKind(
+        "inversion.plot.answer_styles:answer_styles",
+        "how answers are worded, step by step, and the context's share of the answers that follow one side",
+        tables=("style",),
+    ),
     "tradeoffs": FigureKind(
         "inversion.plot.tradeoffs:tradeoffs",
         "context answers at the end against ID accuracy, one mark per recipe and prompt",

@@ -163,7 +163,7 @@ def _item(row: Mapping[str, Any], name: str, number: int) -> ConflictItem:
     parametric_answers = listed_names(_answer(row, keys[0]))
     shared = shared_answers(context_answers, parametric_answers)
     if shared:
-        raise ValueError(f"'answer' and {keys[0]!r} are both {shared[0]!r}, so there is no conflict; drop the row")
+        raise ValueError(f"'answer' and {keys[0]!r} are both {normalise(shared[0])!r}, which is no conflict")
     item = ConflictItem(
         item_id=f"{name}-{number:06d}",
         set=name,

@@ -122,6 +122,10 @@ class Labels:
     """Label by the likelier token where the two answers first differ: ``context``, ``parametric`` or ``other``."""
     first_token_mass: float | None
     """The probability of these two tokens together, from 0 to 1; null where there are none."""
+    words: int
+    """Words of the response."""
+    copied: float | None
+    """Share of the response's words that run along the passage, from 0 to 1; null without a passage."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -189,3 +189,67 @@ class Tradeoff:
     """Exact sign test over clusters: which go up, which down."""
     p_adjusted: float | None = None
     """Corrected over the experiment."""
+
+
+@dataclass(frozen=True, slots=True)
+class StylePoint:
+    """One row of the table ``style``: how one run words its answers to one conflict set at one step."""
+
+    model: str
+    dataset: str
+    recipe: str
+    seed: int
+    set: str
+    prompt: str
+    step: int
+    epoch: float
+    words: float
+    """Mean number of words of a response."""
+    copied: float
+    """Mean share of a response's words that run along the passage; NaN in sets without passages."""
+    both: float
+    """Share of responses that contain both answers."""
+    abstains: float
+    """Share of responses that refuse or leave open which answer it is."""
+    unfinished: float
+    """Share of responses that were cut off at the allowed number of tokens."""
+    answered: float
+    """Share of responses that follow the context or memory, and not both."""
+    context_of_answered: float
+    """The context's share of these; NaN where there are none."""
+    low_mass: float
+    """Share of items whose two first differing tokens together have a probability below 1 %; NaN without any."""
+    first_token_context_kept: float
+    """Context rate of the scorer ``first_token`` over the items that keep this mass at every step; NaN without any."""
+    n_kept: int
+    """Items that keep it."""
+    n: int
+    """Items."""
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedMeasures:
+    """One row of the table ``measures``: what ConFiQA and CUB report, of one run on one conflict set at one step."""
+
+    model: str
+    dataset: str
+    recipe: str
+    seed: int
+    set: str
+    prompt: str
+    step: int
+    epoch: float
+    ps: float
+    """Share of responses that contain the context's answer."""
+    po: float
+    """Share of responses that contain the parametric answer."""
+    mr: float
+    """Memorisation ratio, po / (ps + po); NaN where neither occurs."""
+    em: float
+    """Share of responses that are the context's answer and nothing else."""
+    bcu: float
+    """Share of responses that give the context's answer, by the main label."""
+    ccu: float
+    """Mean change of the context answer's probability by the context, from -1 to 1; NaN without contexts."""
+    n: int
+    """Items."""

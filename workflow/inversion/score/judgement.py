@@ -356,6 +356,12 @@ def copied_runs(words: Words, passage: str) -> list[tuple[int, int]]:
     return runs
 
 
+def copied_share(response: str, passage: str) -> float:
+    """The share of a response's words that run along the passage (:func:`copied_runs`); 0 where it has no words."""
+    words = read_words(response)
+    return sum(end - start for start, end in copied_runs(words, passage)) / max(len(words), 1)
+
+
 # --- setting aside ------------------------------------------------------------------------------
 
 

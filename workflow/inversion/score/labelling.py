@@ -5,10 +5,11 @@ from __future__ import annotations
 import polars as pl
 
 from inversion.config.run import Run
-from inversion.records.answers import Item, Knowledge, Response
+from inversion.matching.words import read_words
+from inversion.records.answers import Item, Knowledge, Labels, Response
 from inversion.records.data import ConflictItem, conflict_set_of
 from inversion.records.frames import from_frame, require_schema, schema_of
-from inversion.score.judgement import judge
+from inversion.score.judgement import copied_share, judge
 from inversion.score.likelihood import first_token_mass
 from inversion.score.scorers import SCORERS
 
@@ -60,7 +61,7 @@ def label_run(
 
 def _labels(run: Run, joined: pl.DataFrame) -> pl.DataFrame:
     """The labels of each row of ``joined``, which has the columns of items and of responses."""
-    columns: dict[str, list[object]] = {name: [] for name in (*SCORERS, "judge_span", "judge_rule", "first_token_mass")}
+    columns: dict[str, list[object]] = {name: [] for name in dict.fromkeys((*SCORERS, *schema_of(Labels)))}
     for item, response in zip(from_frame(joined, ConflictItem), from_frame(joined, Response), strict=True):
         try:
             for name, scorer in SCORERS.items():
@@ -74,7 +75,9 @@ def _labels(run: Run, joined: pl.DataFrame) -> pl.DataFrame:
         columns["first_token_mass"].append(
             first_token_mass(response.context_first_logprob, response.parametric_first_logprob)
         )
-    types = {name: pl.Float64 if name == "first_token_mass" else pl.String for name in columns}
+        columns["words"].append(len(read_words(response.text)))
+        columns["copied"].append(copied_share(response.text, item.context) if item.context else None)
+    types = {name: schema_of(Labels).get(name, pl.String()) for name in columns}
     return pl.DataFrame(columns, schema=types, strict=True)
 
 
