@@ -11,7 +11,7 @@ from snakemake.exceptions import LockException, format_exception_to_string
 from snakemake.exceptions import WorkflowError as SnakemakeError
 
 import main_process
-from main_process import FolderLockedError, WorkflowError, hold_folder, one_line, remove_stale_lock, running_process
+from main_process import FolderLockedError, UserError, hold_folder, one_line, remove_stale_lock, running_process
 
 
 @pytest.fixture(autouse=True)
@@ -109,7 +109,7 @@ def test_without_flock_nothing_is_certain(monkeypatch):
 def test_the_message_takes_the_place_of_snakemakes():
     """The name that persistence looks up when it raises."""
     assert issubclass(LockException, SnakemakeError)
-    assert issubclass(FolderLockedError, WorkflowError)
+    assert issubclass(FolderLockedError, UserError)
     assert "\n" not in str(FolderLockedError())
 
 

@@ -28,7 +28,7 @@ SNAKEMAKE_LOCKS = Path(".snakemake/locks")
 """Snakemake's own lock: files with names, which stay behind when the process is killed."""
 
 
-class WorkflowError(SnakemakeError):
+class UserError(SnakemakeError):
     """A fault that the user can fix: Snakemake prints one line, without the places in the workflow that it passed."""
 
     def __init__(self, message: str) -> None:
@@ -45,14 +45,14 @@ class WorkflowError(SnakemakeError):
 
 @contextmanager
 def one_line(error: type[Exception]) -> Iterator[None]:
-    """Raise errors of the type ``error`` in the block again as :class:`WorkflowError`."""
+    """Raise errors of the type ``error`` in the block again as :class:`UserError`."""
     try:
         yield
     except error as fault:
-        raise WorkflowError(str(fault)) from None
+        raise UserError(str(fault)) from None
 
 
-class FolderLockedError(WorkflowError):
+class FolderLockedError(UserError):
     """Another command uses the folder, or one was killed in it; takes the place of Snakemake's ``LockException``."""
 
     def __init__(self) -> None:
@@ -68,7 +68,8 @@ class FolderLockedError(WorkflowError):
         super().__init__(message)
 
 
-FolderLockedError.__name__ = WorkflowError.__name__  # Snakemake prints the name
+# Snakemake prints these names, and the user need not know ours
+UserError.__name__ = FolderLockedError.__name__ = SnakemakeError.__name__
 
 
 def running_process() -> tuple[str | None, bool]:

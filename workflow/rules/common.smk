@@ -43,7 +43,7 @@ from inversion.plan import LARGE
 from inversion.train.specification import training_specification
 from main_process import (
     FolderLockedError,
-    WorkflowError,
+    UserError,
     drop_default_limit,
     has_record,
     hold_folder,
@@ -86,9 +86,9 @@ def _require_writable(folder):
         place = place.parent
     name = os.path.relpath(place)
     if not place.is_dir():
-        raise WorkflowError(f"{name} is not a folder, and all results are written below it; move it away")
+        raise UserError(f"{name} is not a folder, and all results are written below it; move it away")
     if not os.access(place, os.W_OK | os.X_OK):
-        raise WorkflowError(
+        raise UserError(
             f"{name} is not writable, and all results are written below it; change its permissions"
         )
 
