@@ -1,11 +1,14 @@
+import json
 from pathlib import Path
 
 import pytest
 
+from inversion.config.releases import FieldMap
 from inversion.config.sets import FileSet, WorldSet
 from inversion.config.world import World
-from inversion.conflict.audit import audit_set
-from inversion.conflict.files import source_items
+from inversion.conflict.audit import audit_set, suspected_swap
+from inversion.conflict.files import load_items, read_source, source_items
+from inversion.instruct.rows import DataError
 from inversion.records.data import AuditFinding, ConflictItem
 from inversion.records.frames import from_frame, to_frame
 from inversion.world.facts import build_world
@@ -32,6 +35,14 @@ RULES = [
     "dated_future",
     "long_context",
     "no_matching_context",
+    "native_matching",
+    "native_irrelevant",
+    "answers_swapped",
+    "no_parametric_answer",
+    "no_answer",
+    "sentence_answer",
+    "unequal_answers",
+    "unsupported_script",
 ]
 DESCRIPTIONS = RULES[12:17]
 
@@ -162,3 +173,98 @@ def test_the_papers_sets():
             "shared_cluster": 545,
         },
     }
+
+
+# --- the gate: what may be wrong with a set of one's own ---------------------------------------------
+
+
+def map_of(**changes):
+    fields = {"question": "q", "context": "c", "context_answer": "new", "parametric_answer": "old"}
+    return FieldMap(**fields | {"matching_context": "m"} | changes)
+
+
+def own_rows(count=4):
+    return [
+        {
+            "q": f"Who leads town {n}?",
+            "c": f"Ann{n} leads it.",
+            "m": f"Bo{n} leads it.",
+            "new": f"Ann{n}",
+            "old": f"Bo{n}",
+        }
+        for n in range(count)
+    ]
+
+
+def audited(path, rows, fields=None, max_bad_rows=0.5, **options):
+    path.write_text("\n".join(map(json.dumps, rows)))
+    spec = FileSet(
+        source="file", path=str(path), format="fields", fields=fields or map_of(), max_bad_rows=max_bad_rows, **options
+    )
+    read = read_source(spec, "s")
+    found = audit_set("s", {"s": spec}, {"s": read.items}, read)
+    return {finding.rule: finding for finding in found}, found
+
+
+def test_exchanged_answers_are_suspected(tmp_path):
+    right, found = audited(tmp_path / "r.jsonl", own_rows())
+    assert (right["answers_swapped"].count, right["answers_swapped"].checked) == (0, 4)
+    assert suspected_swap(found) == []
+    wrong, found = audited(tmp_path / "r.jsonl", own_rows(), map_of(context_answer="old", parametric_answer="new"))
+    assert wrong["answers_swapped"].count == 4
+    assert suspected_swap(found) == [wrong["answers_swapped"]]
+    spec = FileSet(
+        source="file",
+        path=str(tmp_path / "r.jsonl"),
+        format="fields",
+        fields=map_of(context_answer="old", parametric_answer="new"),
+    )
+    with pytest.raises(DataError, match=r"sets\.s: in 4 of 4 items the passages name the answers the wrong way round"):
+        load_items(spec, "s")
+
+
+def test_a_release_with_its_answers_exchanged_is_suspected(tmp_path):
+    rows = own_rows()
+    made = [
+        {
+            "question": row["q"],
+            "sub_context": row["c"],
+            "org_context": row["m"],
+            "sub_answer": [row["old"]],
+            "org_answer": [row["new"]],
+        }
+        for row in rows
+    ]
+    path = tmp_path / "n.jsonl"
+    path.write_text("\n".join(map(json.dumps, made)))
+    spec = FileSet(source="file", path=str(path), format="nq_swap")
+    read = read_source(spec, "s")
+    assert suspected_swap(audit_set("s", {"s": spec}, {"s": read.items}, read))
+
+
+@pytest.mark.parametrize(
+    ("change", "rule"),
+    [
+        ({"new": "N/A"}, "no_answer"),
+        ({"old": "Unknown"}, "no_answer"),
+        ({"new": "The one who leads the town at the moment is Ann Tolm of Brask."}, "sentence_answer"),
+        ({"new": "The one who leads the town at the moment is Ann Tolm of Brask."}, "unequal_answers"),
+        ({"old": "\N{CJK UNIFIED IDEOGRAPH-5317}\N{CJK UNIFIED IDEOGRAPH-4EAC}"}, "unsupported_script"),
+    ],
+)
+def test_answers_that_scorers_will_not_find_are_counted(change, rule, tmp_path):
+    rows = own_rows()
+    rows[1] |= change
+    found, _ = audited(tmp_path / "r.jsonl", rows)
+    assert found[rule].count == 1
+    assert found[rule].examples[0].startswith("s-000002")
+
+
+def test_lost_rows_and_own_controls_are_counted(tmp_path):
+    rows = [*own_rows(), {"q": "Who?", "c": "Ann.", "new": "Ann", "old": "ann"}]
+    del rows[0]["m"]
+    found, _ = audited(tmp_path / "r.jsonl", rows, where={"q": tuple(row["q"] for row in rows[1:])})
+    assert (found["malformed_row"].count, found["malformed_row"].checked) == (1, 5)
+    assert found["malformed_row"].examples == ["row 5: both answers are 'Ann', which is no conflict"]
+    assert found["no_conflict_row"].examples == ["row 1: 'q' is 'Who leads town 0?'"]
+    assert (found["native_matching"].count, found["native_matching"].checked) == (3, 3)

@@ -5,7 +5,7 @@ from inversion.config.base import revive
 from inversion.config.sets import ConflictSet
 from inversion.config.world import World
 from inversion.conflict.audit import audit_set
-from inversion.conflict.files import source_items
+from inversion.conflict.files import read_source
 from inversion.job import logged
 from inversion.records.data import AuditFinding, Example
 from inversion.records.frames import read_records, to_frame
@@ -19,6 +19,7 @@ with logged(snakemake.log[0]):
         name: read_records(path, Example)
         for name, path in zip(params.questions, snakemake.input.questions, strict=True)
     }
-    sources = {name: source_items(spec, name, world, examples.get(name, [])) for name, spec in sets.items()}
-    findings = [finding for name in sets for finding in audit_set(name, sets, sources)]
+    read = {name: read_source(spec, name, world, examples.get(name, [])) for name, spec in sets.items()}
+    sources = {name: source.items for name, source in read.items()}
+    findings = [finding for name in sets for finding in audit_set(name, sets, sources, read[name])]
     write_parquet(snakemake.output.findings, to_frame(findings, AuditFinding))

@@ -11,26 +11,53 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from inversion.config.sets import ConflictSet
 from inversion.conflict.controls import answer_in_question, matching_item
+from inversion.conflict.fields import ReadSet
 from inversion.conflict.files import distinct_items, excluded_items, fact_key, keep_items
 from inversion.conflict.memo_trap import endings_not_apart
 from inversion.conflict.short_names import short_name
+from inversion.conflict.swaps import can_be_swapped, swapped_items
 from inversion.names import normalise
 from inversion.records.data import AuditFinding, ConflictItem
 
 _EXAMPLES_SHOWN = 3
 _LONG = 200
 """Words of a context above which it is long."""
+_NAME_WORDS = 8
+"""Words; a longer answer is a sentence and no name."""
+_PLACEHOLDERS = {
+    "n a",
+    "na",
+    "none",
+    "null",
+    "nan",
+    "unknown",
+    "unanswerable",
+    "uncertain",
+    "no answer",
+    "not available",
+}
+_NO_SPACES = re.compile(
+    "[\u0e00-\u0eff\u0f00-\u0fff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]"
+)
+"""Thai, Lao, Tibetan, Burmese, Khmer, Japanese and Chinese letters."""
 _FUTURE = re.compile(r"(?<![\d.,])(?:202[7-9]|20[3-9]\d|21\d\d)(?![\d,]*\d)")
 
 
 def audit_set(
-    name: str, sets: Mapping[str, ConflictSet], sources: Mapping[str, Sequence[ConflictItem]]
+    name: str,
+    sets: Mapping[str, ConflictSet],
+    sources: Mapping[str, Sequence[ConflictItem]],
+    source: ReadSet | None = None,
 ) -> list[AuditFinding]:
     """The findings on the set ``name``: one a rule, in a fixed order, also where a rule found nothing.
 
     ``sets`` are the sets of the study and ``sources`` their
-    :func:`~inversion.conflict.files.source_items`, both by name. In the order of the rules:
+    :func:`~inversion.conflict.files.source_items`, both by name; ``source`` is the set as
+    :func:`~inversion.conflict.files.read_source` read it, for what became of the rows of its file. In the order of the
+    rules:
 
+    - ``malformed_row`` (dropped): a row of the file cannot be read; the examples say why.
+    - ``no_conflict_row`` (dropped): a row holds no conflict, or ``where`` does not keep it.
     - ``duplicate`` (dropped): an item equals an earlier one of the set.
     - ``endings_not_apart`` (dropped): a response to a proverb would not show which ending it gives.
     - ``in_excluded_set`` (dropped): an item stands in a set under ``exclude``.
@@ -50,8 +77,23 @@ def audit_set(
       begins, by words, when it is named first.
     - ``dated_future`` (kept): the context names a year from 2027 to 2199.
     - ``long_context`` (kept): the context has more than 200 words.
-    - ``no_matching_context`` (kept): the set asks for matching controls, and the answers cannot be exchanged in the
-      context, which does not name the context answer as it is spelled: the item has no such control.
+    - ``no_matching_context`` (kept): the set asks for matching controls, the release has none for the item, and the
+      answers cannot be exchanged in the context, which does not name the context answer as it is spelled: the item has
+      no such control.
+    - ``native_matching``, ``native_irrelevant`` (kept): the release has a passage of its own for such a control, which
+      is taken before one of ours.
+    - ``answers_swapped`` (kept): the context names the parametric answer and not the context answer, or the release's
+      matching context names the context answer and not the parametric one. Where more than half of a set's items are
+      found, context and parametric answers are very likely exchanged in its map.
+    - ``no_parametric_answer`` (kept): the release does not say what a model remembers; such an item has no controls, no
+      margin between two answers, and no place in the strata of known facts.
+    - ``no_answer`` (kept): an answer is a placeholder, such as "N/A", "unknown" or "[ENTITY]".
+    - ``sentence_answer`` (kept): an answer has no form of eight words or fewer; scorers that look for an answer in a
+      text will hardly find a sentence word by word.
+    - ``unequal_answers`` (kept): one answer has a form of eight words or fewer and the other has none, so that scorers
+      find the one more easily than the other.
+    - ``unsupported_script`` (kept): an answer is written in a script without spaces between words (Chinese, Japanese,
+      Thai, Lao, Khmer, Burmese, Tibetan).
 
     Controls hold one answer or two equal ones by design, and share their questions with conflict
     sets: overlap, nesting and the last rule look at conflict items only.
@@ -71,8 +113,11 @@ def audit_set(
     same = [item for item in conflicts if fact_key(item) in keys]
     read = [item for item in kept if item.context]
     placed = [item for item in read if _third(item) is not None]
+    read_conflicts = [item for item in conflicts if can_be_swapped(item)]
     matched = conflicts if "matching" in sets[name].controls else []
     clusters = Counter(item.cluster for item in kept)
+    native = source.native if source else {}
+    lost = [("malformed_row", source.faults), ("no_conflict_row", source.left_out)] if source else []
     findings = (
         ("duplicate", "dropped", sources[name], _without(sources[name], distinct)),
         ("endings_not_apart", "dropped", distinct, _without(distinct, apart)),
@@ -107,9 +152,28 @@ def audit_set(
         ),
         ("dated_future", "kept", read, [item for item in read if _FUTURE.search(item.context or "")]),
         ("long_context", "kept", read, [item for item in read if len((item.context or "").split()) > _LONG]),
-        ("no_matching_context", "kept", matched, [item for item in matched if matching_item(item) is None]),
+        (
+            "no_matching_context",
+            "kept",
+            matched,
+            [item for item in matched if not _has_native(native, item, "matching") and matching_item(item) is None],
+        ),
+        *(
+            (f"native_{kind}", "kept", conflicts, [item for item in conflicts if _has_native(native, item, kind)])
+            for kind in ("matching", "irrelevant")
+        ),
+        ("answers_swapped", "kept", read_conflicts, swapped_items(read_conflicts, native)),
+        ("no_parametric_answer", "kept", conflicts, [item for item in conflicts if not item.parametric_answers]),
+        ("no_answer", "kept", conflicts, [item for item in conflicts if _no_answer(item)]),
+        ("sentence_answer", "kept", conflicts, [item for item in conflicts if any(_sentences(item))]),
+        ("unequal_answers", "kept", conflicts, [item for item in conflicts if len(set(_sentences(item))) > 1]),
+        ("unsupported_script", "kept", conflicts, [item for item in conflicts if _unsupported(item)]),
     )
-    return [
+    rows = [
+        AuditFinding(name, rule, "dropped", len(lines), source.rows if source else 0, lines[:_EXAMPLES_SHOWN])
+        for rule, lines in lost
+    ]
+    return rows + [
         AuditFinding(name, rule, action, len(hits), len(checked), [_shown(item) for item in hits[:_EXAMPLES_SHOWN]])
         for rule, action, checked, hits in findings
     ]
@@ -147,6 +211,30 @@ def _stands_in(answers: Iterable[str], text: str) -> bool:
     """Whether any answer stands in ``text`` in whole words; case, spaces and punctuation make no difference."""
     words = f" {normalise(text)} "
     return any(f" {normalise(answer)} " in words for answer in answers)
+
+
+def _has_native(native: Mapping[str, Mapping[str, str]], item: ConflictItem, kind: str) -> bool:
+    return kind in native.get(item.item_id, {})
+
+
+def suspected_swap(findings: Iterable[AuditFinding]) -> list[AuditFinding]:
+    """The findings of ``answers_swapped`` that more than half of a set's items share."""
+    return [found for found in findings if found.rule == "answers_swapped" and 2 * found.count > found.checked]
+
+
+def _no_answer(item: ConflictItem) -> bool:
+    answers = (*item.context_answers, *item.parametric_answers)
+    return any(normalise(answer) in _PLACEHOLDERS or "[entity]" in answer.casefold() for answer in answers)
+
+
+def _sentences(item: ConflictItem) -> list[bool]:
+    """For each answer that there is, whether all its forms are longer than a name."""
+    sides = (item.context_answers, item.parametric_answers)
+    return [all(len(answer.split()) > _NAME_WORDS for answer in answers) for answers in sides if answers]
+
+
+def _unsupported(item: ConflictItem) -> bool:
+    return any(_NO_SPACES.search(answer) for answer in (*item.context_answers, *item.parametric_answers))
 
 
 def _third(item: ConflictItem) -> int | None:

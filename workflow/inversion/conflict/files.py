@@ -23,6 +23,7 @@ from inversion.conflict.fields import ReadSet, refuse_release
 from inversion.conflict.memo_trap import endings_not_apart
 from inversion.conflict.short_names import with_short_names
 from inversion.conflict.substitution_sets import substitution_items
+from inversion.conflict.swaps import refuse_swapped
 from inversion.conflict.world_sets import world_items
 from inversion.instruct.rows import DataError, read_rows, text_field
 from inversion.matching.answers import shared_answers
@@ -61,6 +62,8 @@ def load_items(
     if isinstance(spec, FileSet):
         for line in read.log_lines():
             log.warning("set %s: %s", name, line)
+        if SET_FORMATS[spec.format].mapped:
+            refuse_swapped(name, items, read.native)
         items = _limited(keep_items(items, excluded), spec, name)
     elif isinstance(spec, FactSet):
         items = items[: spec.limit]

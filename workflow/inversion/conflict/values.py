@@ -58,13 +58,13 @@ def answer_list(value: Any, what: str) -> list[str]:
     if not kinds <= {"text", "a number", "true or false"}:
         raise ValueError(f"{what} lists {kinds.pop()}, where texts belong")
     texts = [_text(leaf).strip() for leaf in leaves]
-    if not all(map(normalise, texts)):
-        raise ValueError(f"{what} has no word in it" if len(texts) == 1 else f"{what} has an answer without a word")
     for text in texts:
         try:
             text.encode()
         except UnicodeEncodeError:
             raise ValueError(f"{what} holds half a surrogate pair") from None
+    if not all(map(normalise, texts)):
+        raise ValueError(f"{what} has no word in it" if len(texts) == 1 else f"{what} has an answer without a word")
     return distinct(texts)
 
 

@@ -1,0 +1,225 @@
+"""The explicit map: paths, aliases, filters, and what is refused, each in one line."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from inversion.config.releases import FieldMap
+from inversion.config.sets import FileSet, HubSet
+from inversion.conflict.fields import read_mapped, steps, value_at
+from inversion.conflict.files import load_items, source_items
+from inversion.conflict.values import answer_list, as_object
+from inversion.instruct.rows import DataError, read_rows
+
+MAP = {"question": "query", "context": "docs[0].text", "context_answer": "fake", "parametric_answer": "true"}
+
+
+def own_row(number=1, **changes):
+    row = {
+        "query": f"Who leads town {number}?",
+        "docs": [{"text": f"Ann{number} leads it."}, {"text": f"Bo{number} leads it."}, {"text": "It rained."}],
+        "fake": [f"Ann{number}", f"Mayor Ann{number}"],
+        "true": f"Bo{number}",
+        "kind": "x" if number % 2 else "y",
+    }
+    return {key: value for key, value in (row | changes).items() if value is not ...}
+
+
+def read(path, rows, max_bad_rows=0.0, where=None, **fields):
+    path.write_text("\n".join(map(json.dumps, rows)))
+    return read_mapped(path, "s", "fields", FieldMap(**MAP | fields), where or {}, max_bad_rows)
+
+
+def test_a_map_reads_paths_lists_and_own_controls(tmp_path):
+    found = read(
+        tmp_path / "r.jsonl",
+        [own_row(1, town="Kett", aka=["B. One"])],
+        matching_context="docs[1].text",
+        irrelevant_context="docs[-1].text",
+        parametric_aliases="aka",
+        cluster="town",
+        subject="town",
+        stratum="kind",
+    )
+    (item,) = found.items
+    assert (item.question, item.context) == ("Who leads town 1?", "Ann1 leads it.")
+    assert (item.context_answers, item.parametric_answers) == (["Ann1", "Mayor Ann1"], ["Bo1", "B. One"])
+    assert (item.cluster, item.subject, item.stratum, item.item_id) == ("kett", "Kett", "x", "s-000001")
+    assert found.native == {"s-000001": {"matching": "Bo1 leads it.", "irrelevant": "It rained."}}
+
+
+def test_own_controls_come_before_ours_and_items_say_which(tmp_path):
+    path = tmp_path / "r.jsonl"
+    path.write_text("\n".join(map(json.dumps, [own_row(1), own_row(2, docs=[{"text": "Ann2 leads it."}])])))
+    spec = FileSet(
+        source="file",
+        path=str(path),
+        format="fields",
+        fields=FieldMap(**MAP, matching_context="docs[1].text"),
+        controls=("matching", "no_context"),
+    )
+    controls = [item for item in load_items(spec, "s") if item.role == "control"]
+    assert [(item.set, item.item_id, item.context, item.control) for item in controls] == [
+        ("s+matching", "s-000001", "Bo1 leads it.", "native"),
+        ("s+matching", "s-000002", "Bo2 leads it.", "synthetic"),
+        ("s+no_context", "s-000001", None, None),
+        ("s+no_context", "s-000002", None, None),
+    ]
+    assert all(item.context_answers == item.parametric_answers for item in controls[:2])
+
+
+def test_where_keeps_rows_by_a_value_or_several(tmp_path):
+    rows = [own_row(n, deep={"n": n}) for n in range(1, 7)]
+    assert [item.item_id[-1] for item in read(tmp_path / "r.jsonl", rows, where={"kind": "y"}).items] == ["2", "4", "6"]
+    found = read(tmp_path / "r.jsonl", rows, where={"deep.n": (1, 2, 3), "kind": "x"})
+    assert [item.item_id[-1] for item in found.items] == ["1", "3"]
+    assert len(found.left_out) == 4
+
+
+@pytest.mark.parametrize(
+    ("fields", "where", "message"),
+    [
+        ({"context": "doc[0]"}, {}, "sets.s.fields.context: no row has 'doc[0]'"),
+        ({"cluster": "knd"}, {}, "sets.s.fields.cluster: no row has 'knd'; did you mean 'kind'?"),
+        ({}, {"knd": "x"}, "sets.s.where.knd: no row has 'knd'; did you mean 'kind'?"),
+        ({}, {"kind": "z"}, "sets.s keeps none of 2 rows (row 1: 'kind' is 'x')"),
+    ],
+)
+def test_a_path_that_matches_nothing_is_named(fields, where, message, tmp_path):
+    with pytest.raises(DataError) as error:
+        read(tmp_path / "r.jsonl", [own_row(1), own_row(2)], where=where, **fields)
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"true": "ann1!"}, "row 1: both answers are 'Ann1', which is no conflict"),
+        ({"fake": []}, "row 1: context_answer is an empty list"),
+        ({"fake": ["Ann1", 3]}, "row 1: context_answer mixes types: a number, text"),
+        ({"fake": {"name": "Ann1"}}, "row 1: context_answer holds an object, where text or a list of texts belongs"),
+        ({"fake": ["Ann1", None]}, "row 1: context_answer mixes types: null, text"),
+        ({"fake": "..."}, "row 1: context_answer has no word in it"),
+        ({"true": ...}, "row 1: parametric_answer is missing"),
+        ({"query": "  "}, "row 1: question is blank"),
+        ({"docs": [{"text": ["a"]}]}, "row 1: context is a list or an object, not text"),
+        ({"docs": [{"text": 7}]}, "row 1: context is no text but int"),
+        ({"docs": [{"text": "a" * 100_001}]}, "row 1: context has 100,001 characters"),
+        ({"fake": "\ud800"}, "row 1: context_answer holds half a surrogate pair"),
+    ],
+)
+def test_malformed_rows_are_left_out_counted_and_named(changes, message, tmp_path):
+    rows = [own_row(1, **changes), *(own_row(n) for n in range(2, 6))]
+    found = read(tmp_path / "r.jsonl", rows, max_bad_rows=0.2)
+    assert len(found.items) == 4
+    assert found.faults[0].startswith(message)
+    with pytest.raises(DataError, match=r"1 of 5 rows are malformed, above max_bad_rows = 0\.1") as error:
+        read(tmp_path / "r.jsonl", rows, max_bad_rows=0.1)
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_aliases_that_both_answers_share_are_removed(tmp_path):
+    rows = [own_row(1, fake=["Ann1", "the mayor"], true=["Bo1", "The Mayor"])]
+    (item,) = read(tmp_path / "r.jsonl", rows).items
+    assert (item.context_answers, item.parametric_answers) == (["Ann1"], ["Bo1"])
+
+
+def test_numbers_are_answers(tmp_path):
+    (item,) = read(tmp_path / "r.jsonl", [own_row(1, fake=1969, true=[1970.0])]).items
+    assert (item.context_answers, item.parametric_answers) == (["1969"], ["1970"])
+
+
+def test_truth_values_are_yes_and_no(tmp_path):
+    (item,) = read(tmp_path / "r.jsonl", [own_row(1, fake=True, true=False)]).items
+    assert (item.context_answers, item.parametric_answers, item.kind) == (["Yes"], ["No"], "yes_no")
+
+
+@pytest.mark.parametrize("format", ["release", "rgb", "fields"])
+def test_a_file_of_another_format_is_recognised(format, tmp_path):
+    row = {"question": "Q?", "cf_context": "A.", "cf_answer": "A", "orig_answer": "B", "orig_context": "B."}
+    path = tmp_path / "r.json"
+    path.write_text(json.dumps([row] * 3))
+    fields = FieldMap(**MAP) if format == "fields" else FieldMap()
+    with pytest.raises(DataError, match=r"this looks like ConFiQA .*: write `format: confiqa`"):
+        source_items(FileSet(source="file", path=str(path), format=format, fields=fields), "s")
+
+
+def test_a_file_of_no_known_format_shows_its_keys(tmp_path):
+    path = tmp_path / "r.json"
+    path.write_text(json.dumps([{"a": 1, "b": 2}]))
+    with pytest.raises(DataError, match=r"no row has the keys of RGB.*; the keys are a, b"):
+        source_items(FileSet(source="file", path=str(path), format="rgb"), "s")
+
+
+def test_tables_in_text_are_read(tmp_path):
+    (tmp_path / "t.csv").write_text('\ufeff,q,a\n0,"One, two","[""x"", ""y""]"\n1,Three,\n2,a,b,c\n')
+    rows = list(read_rows(tmp_path / "t.csv"))
+    assert [(row.number, row.value) for row in rows[:2]] == [
+        (1, {"q": "One, two", "a": '["x", "y"]'}),
+        (2, {"q": "Three", "a": None}),
+    ]
+    assert rows[2].fault == "it has more cells than the header"
+    (tmp_path / "t.tsv").write_text("q\ta\nOne, two\tx\n")
+    assert next(read_rows(tmp_path / "t.tsv")).value == {"q": "One, two", "a": "x"}
+
+
+@pytest.mark.parametrize("path", ["", ".", "a..b", "a[x]", "[0]", "a[0", "a."])
+def test_what_is_no_path_is_refused(path):
+    with pytest.raises(ValidationError, match="is not a path; write a key"):
+        FieldMap(question=path)
+
+
+@given(st.lists(st.text("abc d_", min_size=1), min_size=1, max_size=3), st.integers(0, 2))
+def test_a_path_finds_what_it_names(keys, place):
+    value: object = ["x", "y", "z"]
+    for key in reversed(keys):
+        value = {key: value}
+    assert value_at(value, steps(".".join(keys) + f"[{place}]")) == "xyz"[place]  # type: ignore[arg-type]
+
+
+@given(st.lists(st.text(min_size=1), min_size=1))
+def test_lists_of_answers_keep_their_order_and_no_repetition(answers):
+    try:
+        read_answers = answer_list(answers, "a")
+    except ValueError:
+        return
+    stripped = [answer.strip() for answer in answers]
+    assert read_answers[0] == stripped[0]
+    assert [stripped.index(answer) for answer in read_answers] == sorted(stripped.index(a) for a in read_answers)
+
+
+@given(st.text())
+def test_text_that_is_no_list_stays_text(text):
+    opened = as_object(text)
+    assert opened == text or isinstance(opened, list | dict | tuple)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"format": "fields"}, "`format: fields` needs fields.question"),
+        ({"format": "release", "where": {"a": "b"}}, "`where` has no meaning in the format 'release'"),
+        (
+            {"format": "memo_trap", "fields": FieldMap(question="q")},
+            "`fields` has no meaning in the format 'memo_trap'",
+        ),
+    ],
+)
+def test_options_that_do_not_fit_the_format_are_refused(options, message):
+    with pytest.raises(ValidationError, match=message):
+        FileSet(source="file", path="x.json", **options)
+
+
+def test_a_set_of_the_hub_is_read_from_the_file_that_it_was_fetched_to(tmp_path):
+    spec = HubSet(source="hub", id="owner/name", revision="0" * 40, format="fields", fields=FieldMap(**MAP), limit=1)
+    with pytest.raises(DataError, match="comes from the hub, and the file with its rows was not given"):
+        source_items(spec, "s")
+    path = tmp_path / "r.jsonl"
+    path.write_text(json.dumps(own_row(1)))
+    assert [item.item_id for item in source_items(spec.in_file(str(path)), "s")] == ["s-000001"]
+    assert spec.in_file("x").limit == 1
