@@ -67,7 +67,7 @@ def main() -> None:
     lines = [
         "# Reading a large conflict set",
         "",
-        f"`benchmarks/sets.py`: {ROWS:,} invented rows in the keys of ConFiQA, about a thousand characters a passage, on",
+        f"`benchmarks/sets.py`: {ROWS:,} invented rows in the keys of ConFiQA, a thousand characters per passage, on",
         "two cores that other work shared (so look at the processor time).",
         "",
         "| file | size, MB | seconds | processor seconds | peak memory, GiB |",

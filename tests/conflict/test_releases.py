@@ -2,6 +2,7 @@
 
 import csv
 import json
+from pathlib import Path
 from pkgutil import resolve_name
 
 import polars as pl
@@ -513,3 +514,10 @@ def test_every_record_says_what_it_is():
     for release in RELEASES.values():
         assert all((release.title, release.citation, release.licence, release.source, release.tests, release.lacks))
         assert release.passages in ("native", "synthetic")
+
+
+def test_the_documentation_lists_every_release():
+    page = (Path(__file__).parents[2] / "docs" / "sets.md").read_text(encoding="utf-8")
+    for name, release in RELEASES.items():
+        assert f"| `{name}` | {release.title} | {release.tests} | {release.lacks} |" in page
+        assert f"| `{name}` | {release.source} | {release.licence} | {release.citation} |" in page

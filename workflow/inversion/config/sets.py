@@ -137,6 +137,8 @@ class MappedSource(SetSource):
     log. In the formats ``release`` and ``memo_trap`` every row must be sound."""
     exclude: tuple[Name, ...] = ()
     """Other sets whose items are left out here (the release's world facts hold all capitals again)."""
+    max_context_words: PositiveInt | None = None
+    """Leave out items whose context has more words, which may be too long for a model."""
     limit: PositiveInt | None = None
     """Use this many items, drawn with a seed."""
 

@@ -64,7 +64,7 @@ def load_items(
             log.warning("set %s: %s", name, line)
         if SET_FORMATS[spec.format].mapped:
             refuse_swapped(name, items, read.native)
-        items = _limited(keep_items(items, excluded), spec, name)
+        items = _limited(_short_enough(keep_items(items, excluded), spec, name), spec, name)
     elif isinstance(spec, FactSet):
         items = items[: spec.limit]
     return [*items, *control_items(items, spec.controls, read.native, read.passages)]
@@ -200,6 +200,17 @@ def _answer(row: Mapping[str, Any], key: str) -> str:
     if not normalise(answer):
         raise ValueError(f"{key!r} holds no word: {answer!r}")
     return answer
+
+
+def _short_enough(items: list[ConflictItem], spec: FileSet, name: str) -> list[ConflictItem]:
+    """The items whose context has at most ``max_context_words``; how many have more is logged."""
+    most = spec.max_context_words
+    kept = [item for item in items if most is None or len((item.context or "").split()) <= most]
+    if len(kept) < len(items):
+        log.warning("set %s: %d of %d contexts have more than %d words", name, len(items) - len(kept), len(items), most)
+    if items and not kept:
+        raise DataError(f"set {name!r}: every context has more than {most} words; raise max_context_words")
+    return kept
 
 
 def _limited(items: list[ConflictItem], spec: FileSet, name: str) -> list[ConflictItem]:

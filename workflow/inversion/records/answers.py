@@ -106,6 +106,8 @@ class Item:
     """Label by the answer mentioned first: ``context``, ``parametric`` or ``other``."""
     logprob: str
     """Label by the likelier answer a token: ``context``, ``parametric`` or ``other``."""
+    control: str | None = None
+    """Where the passage of a control comes from: ``native``, from the release itself, or ``synthetic``, made by us."""
 
 
 @dataclass(frozen=True, slots=True)

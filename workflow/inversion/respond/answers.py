@@ -101,6 +101,28 @@ def encode_questions(
     ]
 
 
+def refuse_long(questions: Sequence[EncodedQuestion], window: int, max_new_tokens: int) -> None:
+    """Raises :class:`ValueError` where a prompt and its answer do not fit the model's ``window`` (tokens).
+
+    The message counts the items of the first set that has such, and names the longest.
+    """
+    lengths = {
+        (question.item.set, question.item.item_id): len(question.asked.prompt)
+        + max(max_new_tokens, *(len(answer) for answer in question.asked.answers), 0)
+        for question in questions
+    }
+    long = {key: length for key, length in lengths.items() if length > window}
+    if long:
+        name = next(iter(long))[0]
+        of_set = {item: length for (owner, item), length in long.items() if owner == name}
+        longest = max(of_set, key=lambda item: of_set[item])
+        raise ValueError(
+            f"sets.{name}: {len(of_set)} of {sum(owner == name for owner, _ in lengths)} items do not fit the model's "
+            f"window of {window} tokens (the longest, {longest}, takes {of_set[longest]} with its answer); leave them "
+            "out with max_context_words, or use a model with a longer window"
+        )
+
+
 @torch.inference_mode()
 def answer_questions(
     model: PreTrainedModel,

@@ -9,11 +9,11 @@ from pathlib import Path
 from inversion.config.datasets import Template
 from inversion.config.evaluation import Prompt
 from inversion.manifests import RESPONSES_FILE, CheckpointEntry, MeasuredManifest
-from inversion.models import CheckpointLoader
+from inversion.models import CheckpointLoader, context_window
 from inversion.records.answers import Response
 from inversion.records.data import ConflictItem
 from inversion.respond import VERSION
-from inversion.respond.answers import EncodedQuestion, encode_questions
+from inversion.respond.answers import EncodedQuestion, encode_questions, refuse_long
 from inversion.respond.contrast import answer_decoded
 from inversion.respond.resumable import Kept, Measure, measure_checkpoints, weights_of
 
@@ -46,11 +46,18 @@ def respond(
 
     def prepare() -> Callable[[CheckpointEntry], Measure[Response]]:
         checkpoints = CheckpointLoader.on(base, base_digest, merging=True)
+        window = context_window(base)
 
         @functools.cache  # of the parts that are asked, for all checkpoints
         def questions(part: str) -> list[EncodedQuestion]:
             prompt, of_set = asked[part]
-            return encode_questions(of_set, checkpoints.tokenizer, template, {prompt: prompts[prompt]})
+            encoded = encode_questions(of_set, checkpoints.tokenizer, template, {prompt: prompts[prompt]})
+            if window is not None:
+                refuse_long(encoded, window, max_new_tokens)
+            return encoded
+
+        for part in parts:  # what does not fit is refused before any checkpoint is asked
+            questions(part)
 
         def at(entry: CheckpointEntry) -> Measure[Response]:
             model = checkpoints.load(weights_of(entry, base, run_folder))

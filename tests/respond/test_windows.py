@@ -1,0 +1,32 @@
+"""Prompts that are longer than the model's window are refused before any checkpoint is asked."""
+
+import pytest
+
+from inversion.records.data import ConflictItem
+from inversion.respond.answers import EncodedQuestion, PromptAndAnswers, refuse_long
+
+
+def question(number, prompt, answer):
+    item = ConflictItem(f"s-{number}", "s", "conflict", "Q?", "C.", ["A"], ["B"], "q", "s")
+    asked = PromptAndAnswers((1,) * prompt, ((2,) * answer,), ((3,),))
+    return EncodedQuestion(item, "plain", asked, None)
+
+
+def test_what_fits_to_the_last_token_is_asked():
+    refuse_long([question(1, 90, 3), question(2, 92, 8)], window=100, max_new_tokens=8)
+
+
+@pytest.mark.parametrize("long", [question(2, 93, 1), question(2, 80, 21)])
+def test_what_does_not_fit_is_counted_and_named(long):
+    with pytest.raises(ValueError, match=r"1 of 2 items do not fit the model's window of 100 tokens .*s-2, takes 101"):
+        refuse_long([question(1, 90, 3), long], window=100, max_new_tokens=8)
+
+
+def test_items_from_before_options_keep_their_identity():
+    item = question(1, 1, 1).item
+    assert "options" not in item.identity()
+    assert "control" not in item.identity()
+    assert set(item.identity()) == {
+        *("item_id", "set", "role", "question", "context", "context_answers", "parametric_answers"),
+        *("cluster", "stratum", "subject", "factors"),
+    }
