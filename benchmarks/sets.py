@@ -18,24 +18,32 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "workflow"))
 ROWS = 100_000
+SYLLABLES = [first + last for first in "bdkln" for last in "aeio"]
 
 
-def row(number: int) -> dict[str, object]:
+def name(number: int) -> str:
+    """An invented name of letters, another one for each number below 160,000."""
+    parts = [SYLLABLES[number // 20**place % 20] for place in range(4)]
+    return f"{parts[0].title()}{parts[1]} {parts[2].title()}{parts[3]}"
+
+
+def row(number: int, numeric: bool = False) -> dict[str, object]:
+    new, old = (f"{number + shift} km" if numeric else name(number + shift) for shift in (7, 50_000))
     passage = " ".join(f"Sentence {place} says little about town {number}." for place in range(24))
     return {
         "question": f"Who leads town {number}?",
         "orig_path": f"[('Q{number}', 'P6', 'Q0')]",
-        "orig_answer": f"Bo Tolm {number}",
-        "orig_alias": [f"B. Tolm {number}"],
-        "cf_answer": f"Ann Brask {number}",
-        "cf_alias": [f"A. Brask {number}"],
-        "orig_context": f"{passage} Bo Tolm {number} leads it.",
-        "cf_context": f"{passage} Ann Brask {number} leads it.",
+        "orig_answer": old,
+        "orig_alias": [f"The {old}"],
+        "cf_answer": new,
+        "cf_alias": [f"Old {new}"],
+        "orig_context": f"{passage} {old} leads it.",
+        "cf_context": f"{passage} {new} leads it.",
     }
 
 
 def write(path: Path) -> None:
-    rows = [row(number) for number in range(ROWS)]
+    rows = [row(number, "numbers" in path.name) for number in range(ROWS)]
     if path.suffix == ".parquet":
         import polars as pl
 
@@ -68,18 +76,19 @@ def main() -> None:
         "# Reading a large conflict set",
         "",
         f"`benchmarks/sets.py`: {ROWS:,} invented rows in the keys of ConFiQA, a thousand characters per passage, on",
-        "two cores that other work shared (so look at the processor time).",
+        "two cores that other work shared (so look at the processor time). Answers are names, in `numbers` quantities,",
+        "whose spellings take longer to compare.",
         "",
         "| file | size, MB | seconds | processor seconds | peak memory, GiB |",
         "| --- | --- | --- | --- | --- |",
     ]
     with tempfile.TemporaryDirectory() as folder:
-        for kind in ("jsonl", "json", "csv", "parquet"):
-            path = Path(folder) / f"rows.{kind}"
+        for file in ("rows.jsonl", "rows.json", "rows.csv", "rows.parquet", "numbers.jsonl"):
+            path = Path(folder) / file
             subprocess.run([sys.executable, __file__, "write", str(path)], check=True)
             done = subprocess.run([sys.executable, __file__, "read", str(path)], check=True, capture_output=True)
             seconds, spent, memory = json.loads(done.stdout.splitlines()[-1])
-            lines.append(f"| .{kind} | {path.stat().st_size / 1e6:.0f} | {seconds:.1f} | {spent:.1f} | {memory:.2f} |")
+            lines.append(f"| {file} | {path.stat().st_size / 1e6:.0f} | {seconds:.1f} | {spent:.1f} | {memory:.2f} |")
     (ROOT / "benchmarks" / "results" / "sets.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
     print("\n".join(lines))
 

@@ -67,3 +67,10 @@ def test_listed_names_are_names_and_keep_the_text(answer):
     assert forms[-1] == answer.strip()
     assert len(set(forms)) == len(forms)
     assert all(normalise(form) for form in forms)
+
+
+@given(st.text(st.characters(max_codepoint=127)))
+def test_ascii_texts_are_normalised_like_all_others(text):
+    # a letter beyond ASCII takes the general path
+    accented = "\N{LATIN SMALL LETTER E WITH ACUTE}"
+    assert normalise(f"{text} {accented}") == f"{normalise(text)} {accented}".strip()

@@ -180,6 +180,8 @@ def steps(path: str) -> tuple[str | int, ...]:
 
 def value_at(row: Mapping[str, Any], path: Sequence[str | int]) -> Any:
     """The value at a path; None where the row does not have it. Objects that a table holds as JSON text are opened."""
+    if len(path) == 1:
+        return row.get(path[0])  # type: ignore[arg-type]
     value: Any = row
     for step in path:
         value = as_object(value)
@@ -284,6 +286,8 @@ def _answers(values: Mapping[str, Any], side: str) -> list[str]:
 
 def _apart(context: list[str], parametric: list[str]) -> tuple[list[str], list[str]]:
     """Both lists without the aliases that they share; raises where an answer itself is one of the other's names."""
+    if not _may_be_same(context, parametric):
+        return context, parametric
     shared, rivals = shared_answers(context, parametric), shared_answers(parametric, context)
     same = [
         answers[0] for answers, common in ((context, shared), (parametric, rivals)) if answers[:1] == common[:1] != []
@@ -291,6 +295,20 @@ def _apart(context: list[str], parametric: list[str]) -> tuple[list[str], list[s
     if same:
         raise ValueError(f"both answers are {same[0]!r}, which is no conflict")
     return [a for a in context if a not in shared], [a for a in parametric if a not in rivals]
+
+
+_NAME = re.compile(r"[A-Za-z .'-]+")
+
+
+def _may_be_same(first: list[str], second: list[str]) -> bool:
+    """False where no answer of one side can be one of the other: names in ASCII letters without a common initial.
+
+    Spares most rows of a large file the full comparison, which reads numbers, units and abbreviations.
+    """
+    if not all(map(_NAME.fullmatch, (*first, *second))):
+        return True
+    sides = ({word[0] for answer in answers for word in answer.lower().split()} for answers in (first, second))
+    return bool(set.intersection(*sides))
 
 
 def _options(value: Any) -> list[str]:

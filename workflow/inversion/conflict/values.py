@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, TypeGuard
 
 from inversion.names import normalise
@@ -47,25 +47,37 @@ def answer_list(value: Any, what: str) -> list[str]:
     value = as_object(value)
     if value is None:
         raise ValueError(f"{what} is missing")
-    if isinstance(value, Mapping) or not isinstance(value, str | bool | int | float | Sequence):
+    if not isinstance(value, str | bool | int | float | list | tuple):
         raise ValueError(f"{what} holds {_kind(value)}, where text or a list of texts belongs")
-    leaves = list(_leaves(value))
+    leaves = [value] if isinstance(value, str) else list(_leaves(value))
     if not leaves:
         raise ValueError(f"{what} is an empty list")
+    if not all(isinstance(leaf, str) for leaf in leaves):
+        leaves = _plain(leaves, what)
+    names: dict[str, str] = {}
+    for leaf in leaves:
+        if not leaf.isascii():
+            try:
+                leaf.encode()
+            except UnicodeEncodeError:
+                raise ValueError(f"{what} holds half a surrogate pair") from None
+        words = normalise(leaf)
+        if not words:
+            raise ValueError(
+                f"{what} has no word in it" if len(leaves) == 1 else f"{what} has an answer without a word"
+            )
+        names.setdefault(words, leaf.strip())
+    return list(names.values())
+
+
+def _plain(leaves: Sequence[Any], what: str) -> list[str]:
+    """Numbers and truth values as texts; raises where types are mixed, or are of another kind."""
     kinds = {_kind(leaf) for leaf in leaves}
     if len(kinds) > 1:
         raise ValueError(f"{what} mixes types: {', '.join(sorted(kinds))}")
     if not kinds <= {"text", "a number", "true or false"}:
         raise ValueError(f"{what} lists {kinds.pop()}, where texts belong")
-    texts = [_text(leaf).strip() for leaf in leaves]
-    for text in texts:
-        try:
-            text.encode()
-        except UnicodeEncodeError:
-            raise ValueError(f"{what} holds half a surrogate pair") from None
-    if not all(map(normalise, texts)):
-        raise ValueError(f"{what} has no word in it" if len(texts) == 1 else f"{what} has an answer without a word")
-    return distinct(texts)
+    return [_text(leaf) for leaf in leaves]
 
 
 def distinct(answers: Iterable[str]) -> list[str]:
@@ -83,7 +95,7 @@ def stands_in(answers: Iterable[str], text: str) -> bool:
 
 
 def _leaves(value: Any) -> Iterable[Any]:
-    if isinstance(value, Sequence) and not isinstance(value, str):
+    if isinstance(value, list | tuple):
         for inner in value:
             yield from _leaves(inner)
     else:
