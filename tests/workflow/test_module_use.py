@@ -85,14 +85,16 @@ def test_paths_in_a_hosts_configuration_are_the_hosts(host):
     config = yaml.safe_load((host.folder / "host.yaml").read_text())
     config["study"]["sets"]["mine"] = {"source": "file", "path": "mine.json"}
     (host.folder / "host.yaml").write_text(yaml.safe_dump(config))
-    planned = host.run("-n", "inversion/results/data/sets/mine.parquet").stderr
+    done = host.run("-n", "inversion/results/data/sets/mine.parquet")
+    planned = done.stdout + done.stderr
     assert "input: mine.json\n" in planned
     assert "output: inversion/results/data/sets/mine.parquet\n" in planned
 
 
 def test_a_fault_in_a_hosts_configuration_is_one_line(host):
-    config = (host.folder / "host.yaml").read_text()
-    (host.folder / "host.yaml").write_text(config.replace("training:", "trainnig:", 1))
+    config = yaml.safe_load((host.folder / "host.yaml").read_text())
+    config["study"]["trainnig"] = config["study"].pop("training")
+    (host.folder / "host.yaml").write_text(yaml.safe_dump(config))
     done = host.run(check=False)
     assert done.returncode
     assert done.stderr.splitlines()[-2:] == [
