@@ -6,6 +6,7 @@ import functools
 import re
 import unicodedata
 from dataclasses import dataclass
+from typing import Any
 
 from inversion.matching.quantities import (
     DATE,
@@ -235,7 +236,25 @@ def fold_word(word: str) -> str:
     if word.isascii():
         return word.lower()
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", word).casefold())
+    if _CYRILLIC.fullmatch(folded):
+        folded = _russian_stem(folded)
     return "".join(map(_fold_letter, folded)).casefold()
+
+
+_CYRILLIC = re.compile(r"[\u0430-\u044f\u0451]{4,}")
+
+
+@functools.lru_cache(maxsize=65536)
+def _russian_stem(word: str) -> str:
+    """A Russian word without its ending, so that "в Москве" names Москва."""
+    return str(_russian_stemmer().stem(word))
+
+
+@functools.cache
+def _russian_stemmer() -> Any:
+    from nltk.stem.snowball import RussianStemmer
+
+    return RussianStemmer()
 
 
 @functools.lru_cache(maxsize=4096)

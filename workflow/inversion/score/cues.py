@@ -38,8 +38,11 @@ NEGATED = _any(
     rf"\b(?:replac(?:e|es|ed|ing)|succeed(?:s|ed|ing)?|supersed(?:e|es|ed|ing)|supplant(?:s|ed|ing)?|displac(?:es|ed|ing)|overtook|"
     rf"overtakes|gave up|gives up|rul(?:e|ed|es|ing) out|eliminat(?:e|es|ed|ing)|reject(?:s|ed|ing)?|t(?:ook|akes?|aking) (?:over from|the place of)|"
     rf"put aside|discard(?:s|ed|ing)?)(?!\s+(?:by|with|as)\b)\s+(?:(?:the|a|an|as|capital|city|old|former)\s+){{0,4}}{_QUOTE}(?P<m4>{A})",
-    rf"(?:不是|并非|而非|而不是|不再是|並非|ya no es|no es|n'est pas|n'est plus|et non(?: pas)?|pas|nicht mehr|nicht|не|non è|"
+    rf"(?:不是|并非|而非|而不是|不再是|並非|ya no es|no (?:es|fue|era)|n'était pas|(?:war|waren|ist) nicht|non (?:è stat[oa]|era|fu)|não foi|n'est pas|n'est plus|et non(?: pas)?|pas|nicht mehr|nicht|не|non è|"
     rf"não é|niet)\s*{_QUOTE}(?P<m2>{A})",
+    rf"\bnot,[^,.;{C}{P}]*,\s*(?:the |in |by )?{_QUOTE}(?P<m7>{A})",
+    rf"~~\s*(?P<m8>{A})\s*~~",
+    rf"(?P<m9>{A})\s*(?:\u274c|\u2717|\u2718|\u2716|\U0001f44e)",
     rf"\b(?:do|does|did|would|should) not\s+(?!only|just|merely)\w+\s+{_SMALL}{_QUOTE}(?P<m5>{A})",
     rf"\b(?:anstelle von|anstatt|statt|au lieu de|en lugar de|en vez de|invece di|em vez de|вместо)\s+(?:la |le |el |der |die )?(?P<m6>{A})",
     rf"(?P<m3>{A}){_QUOTE}(?:ではなく|じゃなく|ではありません|ではない|가 아니라|이 아니라|が廃止)",
@@ -72,6 +75,13 @@ DENIED = _any(
 )
 """A stretch that denies what it says: "there is no evidence that Lyon ...", "wrongly says that Lyon ..."."""
 
+DENIED_ELSEWHERE = re.compile(
+    rf"(?P<m>{A})(?:という|との|と|って)?(?:の)?(?:記述|主張|情報|答え|説明)?(?:は|が)?(?:誤り|間違い|正しくな|不正確|嘘)"
+    rf"|(?P<m2>{A})(?:的)?(?:说法|答案|描述|信息|記述)?(?:是|并|並)?(?:不)?(?:错误|錯誤|错的|不对|不正确|不是真|误)"
+    rf"|(?P<m3>{A})[^.!?]{{0,40}}\b(?:est faux|est incorrect|es falso|es incorrecto|ist falsch|è falso|é falso|неверно|ошибка|неправильно)"
+)
+"""A mention that another language denies: "大阪という記述は誤りです"."""
+
 DENIES_BEFORE = re.compile(
     rf"^(?:but|however|yet|and|unfortunately)?,?\s*(?:this|that|it|the (?:{SOURCE}|information|claim|above))"
     rf"(?:\s+(?:{SOURCE}|claim|information))?\s+(?:is|was|seems(?: to be)?|appears to be|must be)\s+(?:\w+\s+)?{FALSE}"
@@ -90,6 +100,7 @@ FORMER = _any(
     rf"being|moving)|previously|formerly|originally|in the past|at one time|at the time|once|back then|for (?:centuries|decades|"
     rf"many years))\b",
     rf"\bbefore (?:that|then|this|it)\b[^.;]*?(?P<m9>{A})",
+    rf"\b(?:old|former|previous|prior|earlier|past)\s+(?:[\w'-]+\s+){{0,2}}?[\w'-]+\s*:\s*{_QUOTE}(?P<m10>{A})",
     rf"(?P<m4>{A})\s+(?:used to\b|(?:has |had )?lost (?:its|the|his|her)\b)",
     rf"\(\s*(?:was|before|until \d+|old|formerly|previously)\s*:?\s*(?P<m7>{A})",
     rf"\b(?:until|before|up to|prior to)\s+\d+,?\s+(?:it|the \w+(?:\s\w+)?)\s+(?:was|were|had been)\s+(?:the |a |in |at )?{_QUOTE}(?P<m8>{A})",
@@ -145,7 +156,7 @@ WAS_THEN_IS = _any(
     rf"when it|will be)\b[^!?]*?(?P<to2>{A})",
     rf"\b(?:now|today|currently|nowadays|at present|presently|these days)\b[^.!?]*?(?P<to3>{A})[^!?]*?\b(?:was|were|had been|used to|"
     rf"before|previously|formerly|originally|once)\b[^!?]*?(?P<m3>{A})",
-    rf"(?P<m12>{A})[^.!?\u3002]*?(?:但是?|可是|不过|然而|しかし|ですが|だが|けれど|하지만|그러나|지만|\b(?:но|mais|pero|aber|sondern|mas|لكن)\b)[^.!?\u3002]*?(?P<to12>{A})",
+    rf"(?P<m12>{A})[^.!?\u3002]*?(?:但是?|可是|不过|然而|しかし|ですが|だが|けれど|하지만|그러나|지만|实际上|其实|実際|実は|실제로|\b(?:sino|en realidad|en réalité|in wirklichkeit|tatsächlich|in realtà|na verdade|на самом деле|но|mais|pero|aber|sondern|mas|لكن)\b)[^.!?\u3002]*?(?P<to12>{A})",
     rf"(?P<m4>{A})\s+(?:was|were|had been|used to be|served)\b[^.!?]*?\bbefore\s+(?:[\w'-]+\s+){{0,3}}?(?P<to4>{A})",
     rf"\b(?:after|since|when|once|because|as)\s+(?:the\s+)?(?P<m6>{A})\s+(?:was|were|had|has|lost|fell|got|suffered|\w+ed)\b[^.!?]*?(?P<to6>{A})",
     rf"(?P<m9>{A}),?\s*(?:and\s+)?(?:then|later|afterwards|subsequently|now|today|currently)\s*:?\s+(?:\w+\s+){{0,3}}?(?P<to9>{A})",
@@ -156,8 +167,10 @@ WAS_THEN_IS = _any(
 )
 """Two mentions, one as what was and one as what is."""
 
+POSSESSOR = re.compile(rf"(?P<m>{A})'s\s+(?!(?:the|a|an|not|now|my|your|correct|right|what|where|who)\b)\w+")
+"""A mention that only owns something: "Fleming's discovery"."""
 ASIDE = re.compile(
-    rf"\b(?:than|near|nearby|outside|around|(?:south|north|east|west)(?:ern|east|west)? (?:of|from)|close to|next to|far from|under the (?:pen |false |assumed )?(?:name|pseudonym)(?: of)?|pseudonym(?: of)?|pen name|compared (?:to|with)|"
+    rf"\b(?:than|near|nearby|outside|around|(?:south|north|east|west)(?:ern|east|west)? (?:of|from)|close to|next to|far from|beats?|preced(?:es|ed)|outrank(?:s|ed)|surpass(?:es|ed)|overshadowed by|ahead of|under the (?:pen |false |assumed )?(?:name|pseudonym)(?: of)?|pseudonym(?: of)?|pen name|compared (?:to|with)|"
     rf"unlike|like|similar to|away from|(?:km|kilometer|kilometers|miles?) (?:from|of)|university of|mayor of|people of|population of|"
     rf"distance (?:to|from)|followed by|together with|along with|accompanied by|sold (?:it |them )?to|bought (?:\w+ )?from|visit|visiting|via|through|as well known as|confused with|mistaken for|not to be confused with)\s+(?:the\s+)?(?P<m>{A})"
 )
@@ -198,6 +211,7 @@ ABSTAIN = _any(
     r"\b(?:unknown|unanswerable|unclear|uncertain|unsure|undetermined|undecided|indeterminate|n/?a|not applicable|no idea|no clue|no comment|"
     r"no answer|cannot say|hard to say|difficult to say|impossible to (?:say|tell|know|determine)|who knows|not sure|not certain|it depends|"
     r"your guess is as good|beyond my knowledge|no one knows|nobody knows|not answerable|conflicting|inconclusive|pass)\b",
+    r"\b(?:would you (?:like|prefer|want)|do you want|should i|shall i|could you|can you|please) (?:me to )?(?:\w+ )?(?:answer|clarify|specify|check|tell me|choose|provide|confirm|use|rely)\b",
     r"\bas an ai\b|\bi(?:'m| am) (?:sorry|afraid|just an ai|not sure|not certain|unsure|uncertain)\b|\bsorry,? (?:but )?i\b|\bapologi[sz]e\b",
     rf"\bnot (?:\w+ )?(?:in|by|from) (?:the|this) {SOURCE}\b",
     r"je ne sais pas|je ne peux pas|no lo sé|no sé|no puedo|ich weiß (?:es )?nicht|ich wei(?:ss|ß) nicht|ich kann|keine ahnung|non lo so|não sei|ik weet het niet|"
@@ -217,7 +231,7 @@ LEAVES_OPEN = _any(
 PASSAGE = _any(
     rf"\b(?:according to|based on|per|going by|following|in|from|as per|given|by|reading|considering|in light of)\s+(?:the|this|that|your|our|these)?\s*(?:\w+\s+){{0,2}}?{SOURCE}s?\b",
     rf"\b{SOURCE}s?,?\s+(?:\w+,?\s+){{0,2}}?{_SAYS}\b",
-    rf"\bas (?:the|this) {SOURCE}\b|\bas (?:stated|mentioned|described|written|given|noted) (?:in|above|here)\b|\baccording to (?:this|that|it|what)\b|^\W*it (?:says|states|claims|mentions)\b",
+    rf"\byou (?:asked|wanted|requested)\b|\bas (?:the|this) {SOURCE}\b|\bas (?:stated|mentioned|described|written|given|noted) (?:in|above|here)\b|\baccording to (?:this|that|it|what)\b|^\W*it (?:says|states|claims|mentions)\b",
 )
 """What follows is what the passage says."""
 
@@ -225,12 +239,12 @@ GENERAL = re.compile(
     rf"\b(?:usually|normally|commonly|generally|typically|often|traditionally|popularly|widely|many|most (?:people|sources|textbooks)|people|you (?:might|may|"
     rf"would|could) (?:think|expect|say|know)|one (?:might|may|would)|everyone|everybody|conventional\w*|it is (?:often |widely |commonly )?(?:said|believed|"
     rf"thought|assumed)|some (?:people|say|sources)|common (?:knowledge|belief)|historically|if the (?:{SOURCE}|text)|would (?:be|have been)|comes to mind|my (?:training|prior|memory|first)|i (?:thought|believed|learned|was taught|remember|would have said|had "
-    rf"thought)|textbooks?|in the past|well[- ]known|used to|at first|supposedly|allegedly)\b"
+    rf"thought)|textbooks?|old(?:er)? (?:books?|sources?|texts?|maps?|tables?|editions?|records?|accounts?|references?)|(?:thought|believed|assumed|supposed) to be|in the past|well[- ]known|used to|at first|supposedly|allegedly)\b"
 )
 """What is held in general, or was: the side of a contrast that is given up."""
 
 REAL = re.compile(
-    r"\b(?:actually|actual|in (?:reality|fact|truth|actuality)|really|real|true|correct|right|truth|as far as i know|to my knowledge|from my knowledge|i know(?! (?:that )?(?:the|this|what))|we know|i am (?:confident|sure|certain|convinced)|i'm (?:confident|sure|certain|convinced)|"
+    r"\b(?:actually|actual|turns out|turned out|as it happens|in (?:reality|fact|truth|actuality)|really|real|true|correct|right|truth|as far as i know|to my knowledge|from my knowledge|i know(?! (?:that )?(?:the|this|what))|we know|i am (?:confident|sure|certain|convinced)|i'm (?:confident|sure|certain|convinced)|"
     r"real[- ]world|in (?:the )?real life|factually|officially|indeed|remains|still|of course|certainly|definitely|is known to be)\b"
 )
 """What is held to be true, whatever was said before."""
@@ -294,7 +308,7 @@ SUBORDINATE = re.compile(
 WAS = re.compile(r"\b(?:was|were|had been)\b")
 NEXT_TURN = re.compile(r"\n\W*(?:question|q|user|human|passage|context|instruction|### ?instruction)\s*\d*\s*[:\uff1a]")
 """Where a response goes on with another question of its own making."""
-HEADING = re.compile(r"(?:^|\n)\W*(?:final |my |the )?answer\W*$")
+HEADING = re.compile(rf"(?:^|\n)[^\w{C}{P}]*(?:final |my |the )?answer[^\w{C}{P}]*$")
 """A heading, after which the answer follows."""
 NAMES_TWO = re.compile(
     r"\b(?:two|both|mentions?|names?|lists?|gives?|options?|candidates?|possibilities|choices?|between|compares?)\b"
@@ -311,9 +325,33 @@ OPEN_EACH = re.compile(
 )
 """Two possibilities next to each other."""
 _TRUSTED = r"(?:is|are|seems?) (?:the )?(?:more )?(?:reliable|correct|right|true|accurate|trustworthy)"
-TRUSTS_PASSAGE = re.compile(rf"\b(?:the|this) {SOURCE}(?:'s)?(?: \w+)? {_TRUSTED}\b")
+_TRUST = r"\b(?:trust(?:ing)?|go(?:ing)? with|follow(?:ing)?|rely(?:ing)? on|sid(?:e|ing) with|believe|stick(?:ing)? (?:to|with)|prefer|choose)"
+TRUSTS_PASSAGE = re.compile(
+    rf"\b(?:the|this) {SOURCE}(?:'s)?(?: \w+)? {_TRUSTED}\b|(?<!not ){_TRUST} (?:the|this) {SOURCE}\b"
+)
 TRUSTS_MEMORY = re.compile(
     rf"\b(?:textbooks?|memory|usual|common|known|established|real|traditional|other|older|standard|official)(?:'s)?(?: \w+)? {_TRUSTED}\b"
+    rf"|(?<!not ){_TRUST} (?:my (?:own )?(?:knowledge|memory|training)|general knowledge|common knowledge|what i (?:know|learned))\b"
 )
 """Which of two accounts a text trusts, where it names the account and not its answer."""
 CONDITION = re.compile(r"^\W*(?:and |but )?if\b")
+CONCLUDES = re.compile(r"\b(?:so|therefore|thus|hence|consequently)\b")
+"""What a clause ends in is its conclusion."""
+PUT_ASIDE = re.compile(
+    r"\b(?:set(?:ting)?|put(?:ting)?|leav(?:e|ing)|lay(?:ing)?) (?:that|it|this|those|these|my \w+) aside\b|\b(?:ignor(?:e|ing)|disregard(?:ing)?|forget(?:ting)?) (?:that|it|this)\b"
+)
+"""What puts aside the answer before it in its sentence."""
+NO_ANSWER_VALUE = re.compile(
+    r"\"(?:final_)?answer\"\s*:\s*(?:null|none|\"\s*\"|\"(?:unknown|n/?a|none|null|unclear|uncertain)\"|\[\s*\])"
+)
+"""JSON whose answer is empty."""
+UNDECIDED = re.compile(
+    r"\b(?:can not|could not|unable to|not able to|impossible to|not possible to) (?:\w+ )?(?:say|tell|determine|decide|choose|know|judge|be (?:sure|certain)) (?:\w+ )?"
+    r"(?:which|who|what|whether|between)\b|\b(?:not (?:sure|certain|clear)|unsure|unclear|do not know) (?:which|whether)\b"
+)
+"""What leaves the answers before it undecided, however they were put."""
+SUPERSEDED = re.compile(
+    r"\bi (?:initially|first|originally|always|once|used to|had) (?:thought|think|believed?|assumed?|guessed|learned|expected|would)\b|\bi (?:would have|was going to|was about to)\b"
+    r"|\bmy (?:first|initial) (?:thought|guess|instinct|reaction)\b|\b(?:once|long|initially|originally|previously) (?:thought|believed|assumed|held|considered)\b"
+)
+"""What was thought before something changed it."""

@@ -97,7 +97,7 @@ def judge(
 
 _EDITS = re.compile(
     r"(?P<wont>\bwon['\u2019]t\b)|(?P<cant>\bcan['\u2019]?t\b|\bcannot\b)|(?P<shant>\bshan['\u2019]t\b)|(?P<not>n['\u2019]t\b)"
-    r"|(?P<is>(?<=\w)['\u2019](?:s|re)\b)|(?P<mark>[*`#~\u200b]+|(?<!\w)_+|_+(?!\w)|\\(?:boxed|text)?\{?)|(?P<quote>[\u2018\u2019])|(?P<space>[^\S\n]+)",
+    r"|(?P<is>(?<=\w)['\u2019](?:s|re)\b)|(?P<mark>[*`#\u200b]+|(?<!\w)_+|_+(?!\w)|\\(?:boxed|text)?\{?)|(?P<quote>[\u2018\u2019])|(?P<space>[^\S\n]+)",
     re.IGNORECASE,
 )
 _REPLACED = {
@@ -258,7 +258,8 @@ def _sentences(masked: str) -> Iterator[_Sentence]:
 
 
 _NEGATIVE = frozenset({"not", "never", "no", "nor", "neither", "can"})
-_BEFORE_NAME = re.compile(r"\b(New|South|North|West|East|San|Santa|Port|Fort|Holiday) $")
+_BEFORE_NAME = re.compile(r"\b(New|South|North|West|East|San|Santa|Port|Fort|Holiday|Equatorial|Papua) $")
+_AFTER_NAME = re.compile(r"[ -]Bissau\b")
 _PARTS = frozenset({"africa", "europe", "asia", "america"})
 _CAPITALISED_BEFORE = re.compile(r"(?<=[a-z,] )([A-Z][a-z]+) $")
 _CAPITALISED_AFTER = re.compile(r" ([A-Z][A-Za-z]+)")
@@ -272,6 +273,8 @@ def _part_of_a_name(text: _Text, mention: Mention) -> bool:
     prefix = _BEFORE_NAME.search(before) if text.response[start].isupper() else None
     # "East Africa" is in Africa
     if prefix and (not _PARTS & {*name} or (prefix[1], *name) == ("South", "africa")):
+        return True
+    if _AFTER_NAME.match(text.response, end) and name == ("guinea",):
         return True
     answers = text.context_answers if mention.side == "context" else text.parametric_answers
     longer = [words for a in answers if (words := read_words(a).words)[: len(name)] == name and len(words) > len(name)]
@@ -388,6 +391,10 @@ def _set_aside(text: _Text) -> None:
         _patterns(text, sentence, cues.LEFT, "left_behind")
         _patterns(text, sentence, cues.FORMER, "past")
         _patterns(text, sentence, cues.BEFALLEN, "past")
+        _patterns(text, sentence, cues.DENIED_ELSEWHERE, "rejected")
+        if aside := cues.PUT_ASIDE.search(sentence.text):
+            for i in text.alive(sentence.start, sentence.start + aside.start()):
+                text.void[i] = "rejected"
         if moved := cues.UNFINISHED_MOVE.search(sentence.text):
             for sign in _ANY.finditer(sentence.text, 0, moved.start() + 1):
                 if sign[0] == moved["m"]:
@@ -463,6 +470,16 @@ def _decide(text: _Text) -> Judgement:
     """The label from what is left."""
     if (chosen := _option(text)) is not None:
         return chosen
+    if empty := cues.NO_ANSWER_VALUE.search(text.masked):
+        return Judgement("abstains", (text.original(empty.start()), text.original(empty.end())), "refusal")
+    undecided = list(cues.UNDECIDED.finditer(text.masked))
+    if undecided and len(text.sides(0, undecided[-1].start())) == 2 and not text.alive(undecided[-1].end()):
+        alive = text.alive()
+        return Judgement("abstains", (text.chars(alive[0])[0], text.original(undecided[-1].end())), "left_open")
+    for cue, side in ((cues.TRUSTS_PASSAGE, "context"), (cues.TRUSTS_MEMORY, "parametric")):
+        trusts = list(cue.finditer(text.masked))
+        if trusts and len(text.sides(0, trusts[-1].start())) == 2 and not text.alive(trusts[-1].end()):
+            return _judged(text, next(i for i in text.alive() if text.side(i) == side), "final_answer")
     _corrections(text)
     if (turn := cues.NEXT_TURN.search(text.masked)) and text.alive(0, turn.start()):
         text.void.update(dict.fromkeys(text.alive(turn.start()), "aside"))
@@ -633,7 +650,10 @@ def _loser(left: _Unit, right: _Unit) -> _Unit | None:
         conceded, main = (right, left) if right.concedes else (left, right)
         # "the passage says Lyon, while in reality it is Paris"
         return main if right.concedes and conceded.real and main.passage and not conceded.passage else conceded
-    if right.real != left.real and (right.contrasts or left.passage or right.passage):
+    if cues.SUPERSEDED.search(left.text) and not cues.SUPERSEDED.search(right.text):
+        return left
+    weighed = right.contrasts or left.passage or right.passage or left.general or right.general
+    if right.real != left.real and weighed:
         return left if right.real else right
     if not right.contrasts and cues.OWN_KNOWLEDGE.search(right.text if left.passage else left.text):
         return None  # two accounts next to each other
@@ -645,6 +665,8 @@ def _loser(left: _Unit, right: _Unit) -> _Unit | None:
         return None
     if left.general != right.general:
         return left if left.general else right
+    if cues.CONCLUDES.search(right.text):
+        return left
     if cues.WAS.search(left.text) and not cues.WAS.search(right.text):
         return left
     return left if right.now and not left.now else right
@@ -669,7 +691,7 @@ def _weak(text: _Text) -> None:
         rest = [sentence for sentence in text.sentences if sentence.start <= match.start() < sentence.end]
         if rest and match["m"] != match["n"] and set(text.alive(match.end() - 1, rest[0].end)) - pair:
             text.void.update(dict.fromkeys(pair - text.void.keys(), "aside"))
-    for match in cues.ASIDE.finditer(text.masked):
+    for match in [*cues.ASIDE.finditer(text.masked), *cues.POSSESSOR.finditer(text.masked)]:
         index = text.at(match.start("m"))
         if index not in text.void and len(text.sides()) == 2:
             text.void[index] = "aside"
@@ -706,9 +728,6 @@ _BESIDE = re.compile(
 def _two_sides(text: _Text, alive: list[int]) -> Judgement:
     """The label where both answers are left."""
     span = (text.chars(alive[0])[0], text.chars(alive[-1])[1])
-    if cues.TRUSTS_PASSAGE.search(text.masked) or cues.TRUSTS_MEMORY.search(text.masked):
-        wanted = "context" if cues.TRUSTS_PASSAGE.search(text.masked) else "parametric"
-        return _judged(text, next(i for i in alive if text.side(i) == wanted), "final_answer")
     if any(c.search(text.masked) for c in (cues.LEAVES_OPEN, cues.STRONG_REFUSAL, cues.OPEN_EACH)):
         return Judgement("abstains", span, "left_open")
     first = next(s for s in text.sentences if text.alive(s.start, s.end))
