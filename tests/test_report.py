@@ -7,21 +7,27 @@ import re
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import get_args
 
 import polars as pl
 import pytest
 
-from inversion.analyse.inversions import verdict
+from inversion.analyse.verdicts import VERDICTS
 from inversion.artifacts import write_text
-from inversion.config.study import Figure
+from inversion.config.figures import FIGURES
 from inversion.manifests import BaseManifest
 from inversion.records.answers import Knowledge
 from inversion.records.data import AuditFinding, SelectionCount
 from inversion.records.frames import to_frame
-from inversion.records.tables import Agreement, FactorRate, FlipOverlap, Inversion, Tradeoff
+from inversion.records.tables import (
+    Agreement,
+    Contribution,
+    ExperimentRow,
+    FactorRate,
+    FlipOverlap,
+    Inversion,
+    Tradeoff,
+)
 from inversion.report import (
-    VERDICTS,
     CaptionedFigure,
     Report,
     headline,
@@ -57,16 +63,38 @@ def inversion(verdict: str = "inversion", **changed: object) -> Inversion:
         "rise": 0.58,
         "rise_low": 0.52,
         "rise_high": 0.64,
-        "drop": 0.26,
-        "drop_low": 0.20,
-        "drop_high": 0.31,
+        "window": 4,
+        "peak_window": 4,
+        "trough_step": 290,
+        "trough": 0.33,
+        "fall": 0.28,
+        "fall_low": 0.20,
+        "fall_high": 0.31,
+        "recovery": 0.02,
+        "recovery_low": -0.01,
+        "recovery_high": 0.04,
+        "net": 0.32,
+        "net_low": 0.25,
+        "net_high": 0.4,
         "to_parametric": 52,
         "to_context": 3,
         "p_value": 1e-9,
         "p_adjusted": 2e-7,
+        "p_items": 1e-9,
         "verdict": verdict,
+        "verdict_both_context": verdict,
+        "verdict_both_parametric": verdict,
     }
     return Inversion(**(fields | changed))  # type: ignore[arg-type]
+
+
+def experiment_row(**changed: object) -> ExperimentRow:
+    fields: dict[str, object] = {field.name: 0.3 for field in dataclasses.fields(ExperimentRow)}
+    fields |= {"experiment": "headline", "model": "llama", "dataset": "mixed", "recipe": "standard", "set": "conflict"}
+    fields |= {"scorer": "first_mention", "prompt": "plain", "stratum": "all", "seeds": 3, "fall_difference": None}
+    fields |= {"inference": "t interval over 3 seeds", "fall": 0.28, "fall_low": 0.2, "fall_high": 0.36}
+    fields |= {f"runs_{name}": 0 for name in VERDICTS} | {"runs_inversion": 2, "runs_no_drop": 1}
+    return ExperimentRow(**(fields | changed))  # type: ignore[arg-type]
 
 
 def selected(kind: str, kept: int, dropped: int, added: int = 0, seed: int = 0, recipe: str = "cc") -> SelectionCount:
@@ -85,13 +113,15 @@ def report(**changed: object) -> Report:
         inversion("inversion"),
         inversion("no_drop", recipe="counterfactual"),
         inversion("no_rise", recipe="qk-only"),
-        inversion("inconclusive", seed=1, p_adjusted=math.nan, drop_low=math.nan),
+        inversion("inconclusive", seed=1, p_adjusted=math.nan, fall_low=math.nan),
         inversion("no_drop", scorer="containment", end=0.123),
     ]
     base = Report(
         introduction="What this *is*.",
         experiments={"headline": [CaptionedFigure("Accuracy by step", SVG, "How to **read** it.")]},
         inversions=to_frame(rows, Inversion),
+        experiment_rows=to_frame([experiment_row()], ExperimentRow),
+        contributions=to_frame([], Contribution),
         knowledge=to_frame(
             [
                 Knowledge("llama", "conflict", "q1", True, "known", "Kabul"),
@@ -213,9 +243,7 @@ def test_the_page_says_every_verdict_in_words_and_symbol() -> None:
         "4 runs: 1 with an inversion (context answers rise, then fall), 1 with a rise that stays, "
         "1 without a rise and 1 inconclusive." in text
     )
-    assert (
-        "3 % before finetuning, 61 % at the peak (read after step 30) and 35 % at the end: a drop of 26 points" in text
-    )
+    assert "3 % before finetuning, 61 % at the peak (around step 30) and 35 % at the end: a fall of 28 points" in text
     assert "[+20, +31]" in text
     assert "< 0.001" in text
     assert "nan" not in text.lower()
@@ -228,15 +256,6 @@ def test_other_scorers_are_folded_away() -> None:
     assert "12 %" not in words(before)
     swapped = words(render_report(report(), TEMPLATE, scorer="containment"))
     assert "1 run: 1 with a rise that stays." in swapped
-
-
-def test_verdicts_are_those_of_the_analysis() -> None:
-    assert set(VERDICTS) == {
-        verdict(0.1, 0.2, 0.1, 0.2),
-        verdict(0.1, 0.2, -0.1, 0.02),
-        verdict(-0.1, 0.02, 0.1, 0.2),
-        verdict(-0.1, 0.2, 0.1, 0.2),
-    }
 
 
 def test_selections_audit_models_and_configuration_are_shown() -> None:
@@ -311,7 +330,7 @@ def test_captions_render_and_survive_snakemakes_jinja(caption: str) -> None:
 
 
 def test_every_figure_has_a_caption() -> None:
-    assert {path.stem for path in ROOT.glob("*.rst")} >= set(get_args(Figure))
+    assert {path.stem for path in ROOT.glob("*.rst")} >= {*FIGURES}
 
 
 def test_headline_counts_pairs_where_there_are_several_sets() -> None:

@@ -1,24 +1,30 @@
 from __future__ import annotations
 
+from itertools import product
 from math import comb
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import norm
 from statsmodels.stats.proportion import proportion_confint
 
 from inversion.stats import (
-    agreeing,
+    cluster_association,
     cluster_bootstrap,
+    cluster_influence,
     cluster_sums,
     cluster_weights,
+    difference_interval,
     fisher,
     holm,
     interval,
     kappa,
     mcnemar,
     pareto_front,
+    rate_interval,
+    sign_flip_test,
 )
 
 
@@ -178,10 +184,57 @@ def test_the_front_does_not_depend_on_the_order(found: list[tuple[int, int]], or
     assert pareto_front(values[order]).tolist() == pareto_front(values)[order].tolist()
 
 
-def test_bounds_of_agreeing_items_are_wilsons() -> None:
-    nothing = (np.float64(0.0), np.float64(0.0))
-    assert agreeing(nothing, 40)[1] == pytest.approx(proportion_confint(0, 40, method="wilson")[1])
-    whole = (np.float64(1.0), np.float64(1.0))
-    assert agreeing(whole, 40) == pytest.approx(proportion_confint(40, 40, method="wilson"))
-    assert agreeing((np.float64(0.1), np.float64(0.2)), 40) == (0.1, 0.2)
-    assert all(np.isnan(agreeing((np.float64("nan"), np.float64("nan")), 40)))
+def test_rates_without_variance_get_the_interval_of_as_many_clusters() -> None:
+    low, high = rate_interval(np.array([0.0, 1.0]), np.zeros((40, 2)))
+    exact_high = proportion_confint(0, 40 * (1.959964 / 2.022691) ** 2, method="beta")[1]
+    assert (low[0], high[0]) == pytest.approx((0.0, exact_high), rel=1e-4)
+    assert (low[1], high[1]) == pytest.approx((1 - exact_high, 1.0), rel=1e-4)
+    assert all(np.isnan(bound).all() for bound in rate_interval(np.array([0.5]), np.zeros((4, 1))))
+
+
+@pytest.mark.parametrize("clusters", [5, 10, 20])
+@pytest.mark.parametrize("rate", [0.02, 0.5, 0.9])
+def test_intervals_cover_from_five_clusters_up(clusters: int, rate: float) -> None:
+    """Items of a cluster agree in part, and clusters hold one to eight of them."""
+    covered = 0
+    for seed in range(200):
+        draw = rng(seed)
+        codes = np.repeat(np.arange(clusters), draw.integers(1, 9, clusters))
+        hidden = 0.6 * draw.standard_normal(clusters)[codes] + 0.8 * draw.standard_normal(len(codes))
+        given = (hidden < norm.ppf(rate)).astype(float)
+        low, high = rate_interval(given.mean(axis=0), cluster_influence(given, codes), len(codes))
+        covered += int(low <= rate <= high)
+    assert covered >= 0.93 * 200
+
+
+def test_a_difference_on_which_all_clusters_agree_has_wilsons_reach() -> None:
+    low, high = difference_interval(np.array(0.0), np.zeros(40))
+    assert (-low, high) == pytest.approx((proportion_confint(0, 40, method="wilson")[1],) * 2)
+
+
+@given(st.integers(0, 30), st.integers(0, 30))
+def test_sign_flips_of_single_items_are_mcnemars_test(up: int, down: int) -> None:
+    sums = np.r_[np.ones(up), -np.ones(down), np.zeros(3)]
+    assert sign_flip_test(sums) == pytest.approx(mcnemar(down, up), abs=1e-9)
+
+
+@given(st.lists(st.integers(-5, 5), max_size=9))
+def test_sign_flips_are_those_of_all_signs(sums: list[int]) -> None:
+    total = abs(sum(sums))
+    flipped = [
+        abs(sum(s * x for s, x in zip(signs, sums, strict=True))) for signs in product((1, -1), repeat=len(sums))
+    ]
+    expected = sum(value >= total for value in flipped) / len(flipped)
+    assert sign_flip_test(np.array(sums, dtype=float)) == pytest.approx(expected, abs=1e-9)
+    # the same through the general branch, whose sums are no whole numbers
+    assert sign_flip_test(np.array(sums, dtype=float) / 7) == pytest.approx(expected, abs=1e-9)
+
+
+def test_unrelated_clusters_are_seldom_associated() -> None:
+    rejected = 0
+    for seed in range(300):
+        draw = rng(seed)
+        codes = np.repeat(np.arange(40), 5)
+        first, second = ((draw.random(40) < 0.4)[codes] ^ (draw.random(200) < 0.1) for _ in range(2))
+        rejected += cluster_association(first, second, codes) < 0.05
+    assert rejected <= 0.08 * 300

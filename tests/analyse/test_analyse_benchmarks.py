@@ -25,7 +25,7 @@ def scores(omit=()):
 
 
 def table(chosen=("squad", "gsm"), omit=()):
-    return with_benchmarks(to_frame([], CurvePoint), RUN, scores(omit), METRICS, chosen, 5.0, 200)
+    return with_benchmarks(to_frame([], CurvePoint), RUN, scores(omit), METRICS, chosen, 5.0)
 
 
 def value(found, name, step):
@@ -45,8 +45,8 @@ def test_id_accuracy_is_the_mean_over_benchmarks():
 
 def test_the_order_of_rows_does_not_matter():
     shuffled = scores().sample(fraction=1.0, shuffle=True, seed=1)
-    assert with_benchmarks(to_frame([], CurvePoint), RUN, shuffled, METRICS, ["gsm"], 5.0, 50).equals(
-        with_benchmarks(to_frame([], CurvePoint), RUN, scores(), METRICS, ["gsm"], 5.0, 50)
+    assert with_benchmarks(to_frame([], CurvePoint), RUN, shuffled, METRICS, ["gsm"], 5.0).equals(
+        with_benchmarks(to_frame([], CurvePoint), RUN, scores(), METRICS, ["gsm"], 5.0)
     )
 
 

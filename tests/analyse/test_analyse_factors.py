@@ -9,7 +9,7 @@ def test_context_reliance_by_each_factor() -> None:
     # items take turns: dated ones lose the context, undated ones keep it
     crossed = (["length=long", "tense=past"], ["length=long", "tense=none"])
     frame = table(lost(range(0, 40, 2), n=40), steps=(0, 10, 20), crossed=crossed)
-    found = factors(frame, bootstrap=200).filter(scorer="first_mention")
+    found = factors(frame).filter(scorer="first_mention")
     rates = {(row["factor"], row["level"], row["moment"]): row["context_rate"] for row in found.iter_rows(named=True)}
     assert rates == {
         ("length", "long", "start"): 0.0,
@@ -24,4 +24,4 @@ def test_context_reliance_by_each_factor() -> None:
     }
     row = found.filter(factor="length", moment="end").row(0, named=True)
     assert (row["n"], row["low"] < 0.5 < row["high"]) == (40, True)
-    assert factors(table(lost([1]), steps=(0, 10, 20)), bootstrap=5).is_empty()
+    assert factors(table(lost([1]), steps=(0, 10, 20))).is_empty()

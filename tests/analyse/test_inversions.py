@@ -1,232 +1,187 @@
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import polars as pl
 import pytest
 from made_items import FLAT, RISE_AND_FALL, RISE_AND_STAY, SHORT_OF_ITEMS, STEPS, Labels, drawn, exact, table
 
+from inversion.analyse.contributions import contributions
 from inversion.analyse.curves import curves
-from inversion.analyse.inversions import (
-    _cross_fit,
-    _first_half,
-    inversions,
-    reading_places,
-    steps_to_keep,
-    verdict,
-)
+from inversion.analyse.experiments import experiments
+from inversion.analyse.inversions import Primary, inversions, steps_to_keep
+from inversion.analyse.trend import Effect, fit_curve
+from inversion.analyse.verdicts import VERDICTS, decide
+from inversion.config.run import Run
 from inversion.records.frames import schema_of
 from inversion.records.tables import Inversion
-from inversion.stats import mcnemar
+
+STEPS_21 = tuple(range(0, 210, 10))
+DIP = tuple(np.interp(STEPS_21, [0, 40, 100, 160, 200], [0.4, 0.93, 0.7, 0.92, 0.92]))
 
 
 @pytest.mark.parametrize(
-    ("labels", "expected"),
+    ("labels", "steps", "expected"),
     [
-        (exact(RISE_AND_FALL, 200), "inversion"),
-        (exact(RISE_AND_STAY, 200), "no_drop"),
-        (exact(FLAT, 200), "no_rise"),
-        (exact(tuple(reversed(RISE_AND_STAY)), 200), "no_rise"),
-        (drawn(SHORT_OF_ITEMS, 16, seed=2), "inconclusive"),
+        (exact(RISE_AND_FALL, 200), STEPS, "inversion"),
+        (exact(RISE_AND_STAY, 200), STEPS, "no_drop"),
+        (exact(FLAT, 200), STEPS, "no_rise"),
+        (exact(tuple(reversed(RISE_AND_STAY)), 200), STEPS, "fall"),
+        (exact(DIP, 400), STEPS_21, "recovery"),
+        (drawn(SHORT_OF_ITEMS, 16, seed=2), STEPS, "inconclusive"),
     ],
-    ids=["inversion", "no_drop", "no_rise", "falls from the start", "inconclusive"],
+    ids=["inversion", "no_drop", "no_rise", "falls from the start", "dip", "too few items"],
 )
-def test_a_curve_of_known_shape_gets_its_verdict(labels: Labels, expected: str) -> None:
-    found = inversions(table(labels), bootstrap=500)
+def test_a_curve_of_known_shape_gets_its_verdict(labels: Labels, steps: tuple[int, ...], expected: str) -> None:
+    found = inversions(table(labels, steps=steps), bootstrap=200)
     assert found["scorer"].to_list() == ["containment", "first_mention", "logprob"]
     assert set(found["verdict"]) == {expected}
 
 
-def test_verdict_takes_the_first_rule_that_holds() -> None:
-    assert verdict(0.01, 0.04, 0.01, 0.04) == "inversion"
-    assert verdict(0.01, 0.04, -0.01, 0.04) == "no_drop"
-    assert verdict(-0.01, 0.04, -0.01, 0.04) == "no_rise"
-    assert verdict(0.01, 0.20, -0.01, 0.05) == "inconclusive"
-    assert verdict(0.0, 0.20, 0.1, 0.2) == "inconclusive"
-    assert verdict(*[float("nan")] * 4) == "inconclusive"
-
-
-def test_start_peak_end_and_their_differences() -> None:
-    row = inversions(table(exact(RISE_AND_FALL, 200)), bootstrap=200).row(0, named=True)
-    assert (row["start"], row["peak"], row["end"]) == pytest.approx((0.1, 0.7, 0.3))
-    assert (row["rise"], row["drop"]) == pytest.approx((0.6, 0.4))
-    assert (row["peak_step"], row["end_step"]) == (20, 100)
-    assert row["rise_low"] < row["rise"] < row["rise_high"]
-    assert row["drop_low"] < row["drop"] < row["drop_high"]
-    # 80 of 200 items change, all one way
-    assert (row["to_parametric"], row["to_context"]) == (80, 0)
-    assert row["p_value"] == pytest.approx(2 * 0.5**80)
-    assert row["p_adjusted"] == pytest.approx(3 * row["p_value"])
-
-
-def test_the_peak_is_read_at_the_step_that_the_other_half_picked() -> None:
-    # each half is right at one step only, and not at the same: each is read where it is wrong
-    half = _first_half([f"cluster{i:04d}" for i in range(40)], seed=0)
-    assert half.sum() == 20
-    labels = np.full((40, 6), "parametric", dtype=object)
-    labels[half, 1] = "context"
-    labels[~half, 3] = "context"
-    row = inversions(table(labels, steps=(0, 5, 10, 15, 20, 25)), bootstrap=50).row(0, named=True)
-    assert row["peak"] == 0.0
-    assert row["rise"] == 0.0
+SHOWN, ABSENT, UNKNOWN = Effect(0.2, 0.1, 0.3, 0.001), Effect(0.01, -0.02, 0.04, 0.6), Effect(0.04, -0.05, 0.1, 0.4)
+NEGLIGIBLE = Effect(0.03, 0.01, 0.04, 0.001)
 
 
 @pytest.mark.parametrize(
-    ("steps", "closing", "places"),
+    ("rise", "fall", "recovery", "expected"),
     [
-        (7, 2, [0, 2, 3, 4, 3, 4, 4]),
-        (3, 1, [0, 1, 1]),
-        (4, 1, [0, 2, 1, 2]),
-        (2, 1, [0, 1]),
-        (1, 1, [0]),
+        (SHOWN, SHOWN, ABSENT, "inversion"),
+        (SHOWN, SHOWN, Effect(0.09, 0.05, 0.2, 0.01), "inversion"),
+        (SHOWN, SHOWN, Effect(0.11, 0.06, 0.2, 0.01), "recovery"),
+        (ABSENT, SHOWN, ABSENT, "fall"),
+        (UNKNOWN, SHOWN, SHOWN, "fall"),
+        (SHOWN, ABSENT, ABSENT, "no_drop"),
+        (SHOWN, NEGLIGIBLE, ABSENT, "no_drop"),
+        (SHOWN, UNKNOWN, ABSENT, "inconclusive"),
+        (ABSENT, ABSENT, ABSENT, "no_rise"),
+        (NEGLIGIBLE, ABSENT, ABSENT, "no_rise"),
+        (UNKNOWN, ABSENT, ABSENT, "inconclusive"),
+        (*[Effect(*[float("nan")] * 4)] * 3, "inconclusive"),
     ],
 )
-def test_a_peak_is_read_at_a_checkpoint_beside_it(steps: int, closing: int, places: list[int]) -> None:
-    assert reading_places(steps, closing).tolist() == places
+def test_the_decision_table(rise: Effect, fall: Effect, recovery: Effect, expected: str) -> None:
+    trend = fit_curve(np.array([0.1, 0.5, 0.3]), np.zeros((3, 3)), 1, 9)
+    assert decide(dataclasses.replace(trend, rise=rise, fall=fall, recovery=recovery)) == expected
+    assert expected in VERDICTS
 
 
-def test_cross_fitting_equals_a_loop_over_resamples_and_items() -> None:
-    rng = np.random.default_rng(0)
-    sums, sizes = rng.integers(0, 4, (7, 5)).astype(float), np.full(7, 3.0)
-    half = np.array([True, False, True, False, True, False, True])
-    weights = rng.integers(0, 3, (30, 7)).astype(float)
-    found = _cross_fit(sums, sizes, half, weights, closing=2)
-    for b, weight in enumerate(weights):
-        drawn = [c for c in range(7) for _ in range(int(weight[c]))]
-        totals = {h: sum((sums[c] for c in drawn if half[c] == h), np.zeros(5)) for h in (True, False)}
-        items = sum(sizes[c] for c in drawn)
-        # of five checkpoints the last two are the end
-        read = {0: 0, 1: 2, 2: 1, 3: 2, 4: 2}
-        at_peak = sum(sums[c, read[int(np.argmax(totals[not half[c]]))]] for c in drawn)
-        assert found.start[b] == pytest.approx(sum(sums[c, 0] for c in drawn) / items)
-        assert found.peak[b] == pytest.approx(at_peak / items)
-        assert found.end[b] == pytest.approx(sum(sums[c, 3:].mean() for c in drawn) / items)
+def test_a_corrected_p_value_decides_about_the_fall() -> None:
+    trend = fit_curve(np.array([0.1, 0.5, 0.3]), np.zeros((3, 3)), 1, 9)
+    trend = dataclasses.replace(trend, rise=SHOWN, fall=SHOWN, recovery=ABSENT)
+    assert decide(trend, p_fall=0.06) == "inconclusive"
 
 
-def test_the_end_is_the_last_tenth_of_the_steps_and_at_least_the_last() -> None:
-    steps = (0, 90, 91, 95, 100)
-    labels = exact((0.0, 1.0, 0.6, 0.5, 0.4), 100)
-    assert inversions(table(labels, steps=steps), bootstrap=10)["end"][0] == pytest.approx(0.5)
-    assert inversions(table(labels, steps=(0, 10, 20, 30, 100)), bootstrap=10)["end"][0] == pytest.approx(0.4)
+def test_start_peak_end_and_their_differences() -> None:
+    row = inversions(table(exact(RISE_AND_FALL, 200)), bootstrap=200).row(1, named=True)
+    # windows of two: the third and fourth checkpoint, the last two
+    assert (row["window"], row["start"], row["peak"], row["trough"], row["end"]) == pytest.approx(
+        (2, 0.1, 0.7, 0.3, 0.3)
+    )
+    assert (row["peak_step"], row["end_step"]) == (20, 100)
+    assert (row["rise"], row["fall"], row["recovery"], row["net"]) == pytest.approx((0.6, 0.4, 0.0, 0.2))
+    for name in ("rise", "fall", "net"):
+        assert row[f"{name}_low"] < row[name] < row[f"{name}_high"]
+    # 80 of 200 items change, all one way, at both checkpoints of a window
+    assert (row["to_parametric"], row["to_context"]) == (80, 0)
+    assert row["p_items"] == pytest.approx(2 * 0.5**80, abs=1e-12)
+    assert row["p_value"] < 0.05
+    assert row["p_adjusted"] == row["p_value"], "one run, one set"
 
 
-def test_an_item_ends_with_its_majority_and_a_tie_goes_to_the_last() -> None:
-    # all items are right at the peak (step 50); two closing checkpoints tie, so the last decides
-    labels = np.full((8, 4), "context", dtype=object)
-    labels[:, 0] = "parametric"
-    labels[:3, 2] = "parametric"  # wrong, then right: ends with the context
-    labels[3:5, 3] = "parametric"  # right, then wrong: ends with memory
-    row = inversions(table(labels, steps=(0, 50, 95, 100)), bootstrap=10).row(0, named=True)
-    assert (row["to_parametric"], row["to_context"]) == (2, 0)
-    assert row["p_value"] == mcnemar(2, 0)
+def test_only_primary_analyses_are_corrected_and_then_decide() -> None:
+    frame = pl.concat([table(drawn(RISE_AND_FALL, 60, seed), seed=seed) for seed in range(3)])
+    runs = [Run("llama", "tulu", "standard", seed) for seed in range(3)]
+    found = inversions(frame, 200, experiments={"all": Primary(runs, "logprob", "plain")})
+    assert set(found.filter(pl.col("p_adjusted").is_not_null())["scorer"]) == {"logprob"}
+    primary = found.filter(scorer="logprob").sort("p_value")
+    assert primary["p_adjusted"][0] == pytest.approx(min(1.0, 3 * primary["p_value"][0]))
+    # bounds differ in what is simulated to the last draw; the corrected p-value is what counts
+    for row in primary.iter_rows(named=True):
+        assert (row["verdict"] in ("inversion", "recovery", "fall")) == (row["p_adjusted"] <= 0.05)
+    alone = inversions(frame.filter(seed=0), 200)
+    assert alone.filter(scorer="first_mention")["p_adjusted"].null_count() == 0
+    assert alone.filter(scorer="logprob")["p_adjusted"].null_count() == 1
 
 
-def test_an_item_with_both_answers_does_not_change_sides() -> None:
-    labels = np.full((8, 3), "context", dtype=object)
-    labels[:, 0] = "other"
-    labels[:4, 2] = "both"
-    labels[4:, 2] = "parametric"
-    found = inversions(table(labels, steps=(0, 10, 20)), bootstrap=10)
-    row = found.row(0, named=True)
-    assert row["scorer"] == "containment"
-    assert row["to_parametric"] == 4
-    assert row["end"] == 0.5
+def test_answers_that_give_both_are_read_both_ways() -> None:
+    labels = exact(RISE_AND_FALL, 200)
+    labels[:, -4:][labels[:, -4:] == "parametric"] = "both"
+    row = inversions(table(labels), bootstrap=200).filter(scorer="containment").row(0, named=True)
+    assert row["verdict"] == row["verdict_both_context"] != "inversion"
+    assert row["verdict_both_parametric"] == "inversion"
+
+
+@pytest.mark.parametrize("clusters", [1, 2, 4])
+def test_few_clusters_are_inconclusive(clusters: int) -> None:
+    found = inversions(table(exact(RISE_AND_FALL, 60), cluster_size=60 // clusters), bootstrap=20)
+    assert set(found["verdict"]) == {"inconclusive"}
+    assert found["fall_low"].is_nan().all()
 
 
 def test_a_single_step_is_inconclusive() -> None:
     found = inversions(table(exact((0.5,), 20), steps=(0,)), bootstrap=20)
     assert set(found["verdict"]) == {"inconclusive"}
     assert found["rise_low"].is_nan().all()
-    assert found["p_value"].to_list() == [1.0] * 3
-    assert len(curves(table(exact((0.5,), 20), steps=(0,)), bootstrap=20)) == 10
+    assert found["p_items"].to_list() == [1.0] * 3
+    assert len(curves(table(exact((0.5,), 20), steps=(0,)))) == 10
 
 
-@pytest.mark.parametrize("clusters", [1, 2, 3])
-def test_few_clusters_are_inconclusive(clusters: int) -> None:
-    labels = exact(RISE_AND_FALL, 60)
-    found = inversions(table(labels, cluster_size=60 // clusters), bootstrap=20)
-    assert set(found["verdict"]) == {"inconclusive"}
-    assert found["drop_low"].is_nan().all()
+def test_few_items_that_agree_say_little_of_others() -> None:
+    never = exact((0.0,) * 5, 200)
+    found = [
+        inversions(table(never[:n], steps=(0, 10, 20, 30, 40)), bootstrap=50)["rise_high"][0] for n in (5, 20, 200)
+    ]
+    assert found == sorted(found, reverse=True)
+    assert found[0] > 0.05
 
 
 def test_no_conflict_items_give_an_empty_table() -> None:
     controls = table(exact(FLAT, 20), role="control", set_name="recall")
     assert inversions(controls, bootstrap=10).schema == schema_of(Inversion)
     assert inversions(controls, bootstrap=10).is_empty()
-    assert curves(controls.clear(), bootstrap=10).is_empty()
+    assert curves(controls.clear()).is_empty()
 
 
-@pytest.mark.parametrize(("keep", "steps"), [("all", set(STEPS)), ("none", set()), ("extremes", {0, 20, 30, 100})])
+@pytest.mark.parametrize(("keep", "steps"), [("all", set(STEPS)), ("none", set()), ("extremes", {0, 20, 80, 100})])
 def test_extremes_are_the_start_every_sets_peak_and_the_end(keep, steps) -> None:
-    later = (0.1, 0.2, 0.3, 0.9, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5)
+    later = (0.1, 0.2, 0.3, 0.5, 0.5, 0.5, 0.5, 0.9, 0.9, 0.5)
     control = table(exact((0.1,) * 9 + (0.9,), 20), role="control", set_name="recall")
     conflicts = [table(exact(RISE_AND_FALL, 20)), table(exact(later, 20), set_name="quotes")]
     assert steps_to_keep(pl.concat([*conflicts, control]), keep) == steps
 
 
-@pytest.mark.parametrize("rates", [(0.4,) * 20, (0.1, *[0.5] * 19)], ids=["flat", "rise and stay"])
-@pytest.mark.parametrize("persistent", [0.0, 0.6], ids=["drawn anew", "items differ"])
-def test_picking_a_maximum_makes_no_drop(rates: tuple[float, ...], persistent: float) -> None:
-    """There is no drop in truth; the highest of 20 noisy checkpoints lies above the end all the same."""
-    frames, naive = [], []
-    for simulation in range(100):
-        rng = np.random.default_rng(simulation)
-        # an item keeps one draw at a share of the steps, so that checkpoints are as correlated as real ones
-        kept = rng.random((60, 20)) < persistent
-        uniform = np.where(kept, rng.random((60, 1)), rng.random((60, 20)))
-        context = uniform < np.asarray(rates)
-        labels = np.where(context, "context", "parametric").astype(object)
-        frames.append(table(labels, steps=tuple(range(0, 200, 10)), seed=simulation))
-        naive.append(context.mean(axis=0).max() - context[:, -1].mean())
-    found = inversions(pl.concat(frames), bootstrap=200).filter(scorer="logprob")
-    assert np.mean(naive) > 0.05
-    assert abs(found["drop"].mean()) < 0.02
-    assert (found["verdict"] == "inversion").sum() <= 3
-    # without an effect the test's p-values are uniform or larger
-    assert (found["p_value"] < 0.05).mean() <= 0.1
+def test_contributions_sum_to_the_fall() -> None:
+    labels = np.concatenate([exact(RISE_AND_FALL, 60), exact(RISE_AND_STAY, 40)])
+    order = np.argsort(np.r_[np.arange(60) * 2, np.arange(40) * 2 + 1], kind="stable")
+    frame = table(labels[order], strata=2, crossed=(["tense=past"], ["tense=none"]))
+    found = inversions(frame, bootstrap=50)
+    parts = contributions(frame, found).filter(scorer="logprob")
+    fall = found.filter(scorer="logprob")["fall"][0]
+    for part in ("stratum", "tense"):
+        assert parts.filter(part=part)["contribution"].sum() == pytest.approx(fall)
+        assert parts.filter(part=part)["share_of_fall"].sum() == pytest.approx(1.0)
+    assert (parts["fall_low"] < parts["fall"]).all()
 
 
-def test_checkpoints_that_are_high_by_accident_make_no_drop() -> None:
-    """The accidents of a checkpoint are the same for both halves of the items; here they have 4 points."""
-    frames, picked = [], []
-    for simulation in range(60):
-        rng = np.random.default_rng(simulation)
-        rates = np.r_[0.02, 0.3, 0.5, 0.6 + rng.normal(0.0, 0.04, 13)]
-        labels = drawn(rates.tolist(), 400, simulation)
-        frames.append(table(labels, steps=tuple(range(0, 160, 10)), seed=simulation))
-        picked.append((labels == "context").mean(axis=0)[3:-1].max() - (labels == "context").mean(axis=0)[-1])
-    found = inversions(pl.concat(frames), bootstrap=200).filter(scorer="logprob")
-    assert np.mean(picked) > 0.05
-    assert (found["verdict"] == "inversion").sum() <= 6
-    assert abs(found["drop"].mean()) < 0.02
-
-
-def test_few_items_that_agree_say_little_of_others() -> None:
-    read = exact((0.0, 1.0, 1.0, 0.0, 0.0), 30)
-    few, more = (
-        inversions(table(read[:n], steps=(0, 10, 20, 30, 40)), bootstrap=50).row(0, named=True) for n in (4, 30)
-    )
-    assert few["verdict"] == "inconclusive"
-    assert more["verdict"] == "inversion"
-    assert more["drop_low"] == pytest.approx(1 - 1.96**2 / (30 + 1.96**2), abs=1e-3)
-    never = exact((0.0,) * 5, 80)
-    verdicts = [inversions(table(never[:n], steps=(0, 10, 20, 30, 40)), bootstrap=50)["verdict"][0] for n in (40, 80)]
-    assert verdicts == ["inconclusive", "no_rise"]
-
-
-def test_a_real_drop_is_found() -> None:
-    rates = (0.1, 0.5, 0.7, 0.6, 0.5, 0.4, 0.3, 0.3, 0.3, 0.3)
-    runs = [table(drawn(rates, 150, simulation), seed=simulation) for simulation in range(20)]
-    found = inversions(pl.concat(runs), bootstrap=200).filter(scorer="logprob")
-    assert (found["verdict"] == "inversion").sum() >= 18
-    assert (found["p_adjusted"] < 0.05).sum() >= 18
-
-
-def test_p_values_are_corrected_over_the_whole_table() -> None:
-    runs = [table(drawn(RISE_AND_FALL, 40, seed), seed=seed) for seed in range(3)]
-    found = inversions(pl.concat(runs), bootstrap=20)
-    alone = inversions(runs[0], bootstrap=20)
-    assert len(found) == 9
-    smallest = found.sort("p_value").row(0, named=True)
-    assert smallest["p_adjusted"] == pytest.approx(min(1.0, 9 * smallest["p_value"]))
-    unadjusted = [column for column in found.columns if column != "p_adjusted"]
-    assert found.filter(pl.col("seed") == 0).select(unadjusted).equals(alone.select(unadjusted))
+def test_seeds_are_the_replicates_of_an_experiment() -> None:
+    frames = [table(drawn(RISE_AND_FALL, 100, seed), seed=seed) for seed in range(3)]
+    usual = [table(drawn(RISE_AND_STAY, 100, seed), seed=seed) for seed in range(3)]
+    frames += [frame.with_columns(recipe=pl.lit("usual")) for frame in usual]
+    runs = [Run("llama", "tulu", recipe, seed) for recipe in ("usual", "standard") for seed in range(3)]
+    primaries = {"headline": Primary(runs, None, "plain")}
+    found = inversions(pl.concat(frames), 100, experiments=primaries)
+    table_ = experiments(found, primaries, "usual")
+    assert len(table_) == 2
+    row = table_.filter(recipe="standard").row(0, named=True)
+    falls = found.filter(recipe="standard", scorer="first_mention")["fall"].to_numpy()
+    assert row["fall"] == pytest.approx(falls.mean())
+    assert row["fall_high"] - row["fall"] == pytest.approx(4.302653 * falls.std(ddof=1) / 3**0.5, rel=1e-6)
+    others = found.filter(recipe="usual", scorer="first_mention")["fall"].to_numpy()
+    assert row["fall_difference"] == pytest.approx((falls - others).mean())
+    assert table_.filter(recipe="usual")["fall_difference"].to_list() == [None]
+    assert sum(row[f"runs_{verdict}"] for verdict in VERDICTS) == row["seeds"] == 3
+    one = {"headline": Primary(runs[3:4], None, "plain")}
+    alone = experiments(found, one, "usual").row(0, named=True)
+    assert alone["inference"] == "descriptive: one run"
+    assert np.isnan(alone["fall_low"])

@@ -17,12 +17,21 @@ from markupsafe import Markup
 
 from inversion.analyse.benchmarks import LM_EVAL
 from inversion.analyse.panels import ALL, KNOWN
+from inversion.analyse.verdicts import VERDICTS, Verdict
 from inversion.artifacts import write_text
 from inversion.manifests import BaseManifest
 from inversion.records.answers import Knowledge
 from inversion.records.data import AuditFinding, SelectionCount
 from inversion.records.frames import from_frame, require_schema
-from inversion.records.tables import Agreement, FactorRate, FlipOverlap, Inversion, Tradeoff
+from inversion.records.tables import (
+    Agreement,
+    Contribution,
+    ExperimentRow,
+    FactorRate,
+    FlipOverlap,
+    Inversion,
+    Tradeoff,
+)
 from inversion.score.scorers import MAIN
 
 
@@ -47,6 +56,10 @@ class Report:
     """The figures of each experiment, by its name."""
     inversions: pl.DataFrame
     """:class:`~inversion.records.tables.Inversion` rows."""
+    experiment_rows: pl.DataFrame
+    """:class:`~inversion.records.tables.ExperimentRow` rows."""
+    contributions: pl.DataFrame
+    """:class:`~inversion.records.tables.Contribution` rows."""
     knowledge: pl.DataFrame
     """:class:`~inversion.records.answers.Knowledge` rows."""
     agreement: pl.DataFrame
@@ -67,46 +80,6 @@ class Report:
     """The whole configuration, as YAML."""
 
 
-class VerdictWords(NamedTuple):
-    """How a verdict is written; the symbol says it without colour."""
-
-    symbol: str
-    words: str
-    meaning: str
-    rule: str
-    """The rule of :func:`inversion.analyse.inversions.verdict`, in words."""
-    counted: str
-    """What stands behind a number of runs."""
-
-
-VERDICTS = {
-    "inversion": VerdictWords(
-        "↑↓",
-        "inversion",
-        "context answers rise, then fall",
-        "the intervals of rise and drop lie above 0",
-        "with an inversion (context answers rise, then fall)",
-    ),
-    "no_drop": VerdictWords(
-        "↑→",
-        "no drop",
-        "context answers rise and stay up",
-        "the interval of the rise lies above 0 and that of the drop below 5 points",
-        "with a rise that stays",
-    ),
-    "no_rise": VerdictWords(
-        "\N{EN DASH}",
-        "no rise",
-        "context answers never rise noticeably",
-        "the interval of the rise lies below 5 points",
-        "without a rise",
-    ),
-    "inconclusive": VerdictWords(
-        "?", "inconclusive", "the intervals allow more than one reading", "all others", "inconclusive"
-    ),
-}
-"""In the order in which the page lists them."""
-
 _NONE = "\N{EN DASH}"
 """Stands where there is no number."""
 _KINDS = ("C", "C+S", "S", "counterfactual")
@@ -116,7 +89,7 @@ class VerdictGroup(NamedTuple):
     """The runs that got one verdict."""
 
     name: str
-    verdict: VerdictWords
+    verdict: Verdict
     total: int
     runs: list[str]
     """One entry a combination and set, its seeds together."""
@@ -170,8 +143,11 @@ def render_report(report: Report, template: str, scorer: str = MAIN) -> str:
         by_scorer=by_scorer,
         verdicts=VERDICTS,
         headline=headline(by_scorer[scorer]),
+        findings_by_experiment=experiment_findings(report.experiment_rows),
+        experiment_rows=from_frame(report.experiment_rows, ExperimentRow),
+        contributions=from_frame(report.contributions.filter(pl.col("scorer") == scorer), Contribution),
         groups=verdict_groups(by_scorer[scorer]),
-        largest=_largest_drop(by_scorer[scorer]),
+        largest=_largest_fall(by_scorer[scorer]),
         sets=sorted({row.set for row in inversions}),
         prompts=sorted({row.prompt for row in inversions}),
         verdict_rows=verdict_rows(every),
@@ -207,6 +183,25 @@ def headline(rows: Sequence[Inversion]) -> str:
     return f"{len(rows)} {unit}{'s' * (len(rows) > 1)}{' of run and conflict set' * several}: {listed}."
 
 
+def experiment_findings(table: pl.DataFrame) -> dict[str, list[str]]:
+    """One sentence per row of the table ``experiments``, by experiment: what its seeds show of fall and recovery."""
+    found: dict[str, list[str]] = {}
+    for row in from_frame(table, ExperimentRow):
+        where = f"{row.model}, {row.dataset}, {row.recipe}, on {row.set}"
+        interval = "" if math.isnan(row.fall_low) else f" [{_points(row.fall_low)}, {_points(row.fall_high)}]"
+        compared = (
+            ""
+            if row.fall_difference is None
+            else f"; {_points(row.fall_difference)} against the recipe that changes nothing"
+        )
+        counts = {name: getattr(row, f"runs_{name}") for name in VERDICTS}
+        runs = ", ".join(f"{n} of {row.seeds} {VERDICTS[name].words}" for name, n in counts.items() if n)
+        found.setdefault(row.experiment, []).append(
+            f"{where}: a fall of {_points(row.fall).lstrip('+')} points{interval} ({row.inference}){compared}. {runs}."
+        )
+    return found
+
+
 def verdict_groups(rows: Sequence[Inversion]) -> list[VerdictGroup]:
     """The runs by verdict, in the order of :data:`VERDICTS`; verdicts that none got are left out."""
     sets, prompts = {row.set for row in rows}, {row.prompt for row in rows}
@@ -223,9 +218,9 @@ def verdict_groups(rows: Sequence[Inversion]) -> list[VerdictGroup]:
     return groups
 
 
-def _largest_drop(rows: Sequence[Inversion]) -> Inversion | None:
-    """The inversion with the largest drop, the first of equals."""
-    return max((row for row in rows if row.verdict == "inversion"), key=lambda row: row.drop, default=None)
+def _largest_fall(rows: Sequence[Inversion]) -> Inversion | None:
+    """The inversion with the largest fall, the first of equals."""
+    return max((row for row in rows if row.verdict == "inversion"), key=lambda row: row.fall, default=None)
 
 
 def _verdicts(rows: Iterable[Inversion]) -> list[str]:
@@ -233,9 +228,9 @@ def _verdicts(rows: Iterable[Inversion]) -> list[str]:
     return [*VERDICTS, *sorted({row.verdict for row in rows} - set(VERDICTS))]
 
 
-def _words(verdict: str) -> VerdictWords:
+def _words(verdict: str) -> Verdict:
     """How ``verdict`` is written; an unknown one as it is."""
-    return VERDICTS.get(verdict, VerdictWords("", verdict, "", "", verdict))
+    return VERDICTS.get(verdict, Verdict("", verdict, "", "", verdict, "inherit", "inherit"))
 
 
 def _scorers(rows: Iterable[Inversion], first: str) -> list[str]:

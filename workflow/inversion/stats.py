@@ -6,14 +6,18 @@ from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import binomtest, fisher_exact, norm
+from scipy.stats import beta, binomtest, fisher_exact, norm, t
 from statsmodels.stats.inter_rater import cohens_kappa
 from statsmodels.stats.multitest import multipletests
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
 
+FEWEST_CLUSTERS = 5
+"""Clusters below which no interval is given: too little is known of other clusters."""
 _Z = float(norm.ppf(0.975))
+_SIGN_FLIPS = 9_999
 
 
 def cluster_weights(clusters: int, resamples: int, rng: np.random.Generator) -> Floats:
@@ -52,6 +56,22 @@ def cluster_bootstrap(values: Floats, clusters: Ints, resamples: int, rng: np.ra
     return means.reshape(resamples, *values.shape[1:])
 
 
+def cluster_covariance(sums: Floats, sizes: Floats) -> Floats:
+    """The covariance of several rates over the same items by the sampling of clusters: (rates, rates).
+
+    ``sums`` is (clusters, rates): how many of each cluster's items are counted; ``sizes`` the items of each cluster.
+    Linearised, as usual for ratios (Cochran 1977, chapter 6). A rate at or near 0 or 1, of which no other sample is
+    seen to differ, gets the variance that half a cluster more on either side would give.
+    """
+    clusters = len(sizes)
+    rates = sums.sum(axis=0) / sizes.sum()
+    deviations = (sums - sizes[:, None] * rates) / sizes.sum()
+    covariance = deviations.T @ deviations * clusters / max(clusters - 1, 1)
+    nearer = (rates * clusters + 0.5) / (clusters + 1)
+    lacking = nearer * (1 - nearer) / (clusters + 1) - rates * (1 - rates) / clusters
+    return np.asarray(covariance + np.diag(lacking.clip(min=0.0)))
+
+
 def interval(samples: Floats, level: float = 0.95) -> tuple[Floats, Floats]:
     """The percentile interval (low, high) over the first axis; NaN where there is a NaN or no sample."""
     if not len(samples):
@@ -62,15 +82,99 @@ def interval(samples: Floats, level: float = 0.95) -> tuple[Floats, Floats]:
     return low, high
 
 
-def agreeing(bounds: tuple[Floats, Floats], items: int) -> tuple[float, float]:
-    """Bounds of a difference of two rates as they are; where they are equal, since all ``items`` agree, Wilson's for
-    so many, within -1 and 1.
+def cluster_influence(values: Floats, clusters: Ints) -> Floats:
+    """What each cluster contributes to the deviation of the mean of ``values`` over the items: (clusters, ...).
 
-    Of 40 items that all say the same, others may still differ: Wilson's interval for 40 of 40 begins at 91 %.
+    The sum of their outer products, times G / (G - 1) for G clusters, is the usual linearised covariance of the mean
+    (Cochran 1977, chapter 6). Means over the same clusters are combined by combining their influences.
     """
-    low, high = (float(bound) for bound in bounds)
-    reach = _Z**2 / (items + _Z**2) if low == high else 0.0
-    return (max(low - reach, -1.0), min(high + reach, 1.0)) if reach else (low, high)
+    sizes = np.bincount(clusters).astype(np.float64).reshape(-1, *[1] * (values.ndim - 1))
+    return np.asarray((cluster_sums(values, clusters) - sizes * values.mean(axis=0)) / len(values))
+
+
+def rate_interval(rates: Floats, influence: Floats, items: int | None = None) -> tuple[Floats, Floats]:
+    """The 95 % interval (low, high) of rates between 0 and 1, from the clusters' influence (clusters, ...).
+
+    Korn and Graubard (1998): Clopper and Pearson's interval for as many items as would give a simple random sample the
+    same variance, reduced for the t distribution with one degree of freedom less than clusters. There are never more
+    than ``items`` of them, if given, and where the variance is 0 as many as clusters. NaN with fewer than
+    :data:`FEWEST_CLUSTERS` clusters.
+    """
+    clusters = len(influence)
+    if clusters < FEWEST_CLUSTERS:
+        return np.full(rates.shape, np.nan), np.full(rates.shape, np.nan)
+    variance = (influence**2).sum(axis=0) * clusters / (clusters - 1)
+    binomial = rates * (1 - rates)
+    known = (variance > 1e-15) & (binomial > 1e-15)
+    size = np.where(known, binomial / np.where(known, variance, 1.0), clusters)
+    if items is not None:
+        size = np.minimum(size, items)
+    size = size * (_Z / float(t.ppf(0.975, clusters - 1))) ** 2
+    hits = rates * size
+    none, every = rates < 1e-12, rates > 1 - 1e-12
+    low = beta.ppf(0.025, np.where(none, 1.0, hits), size - hits + 1)
+    high = beta.ppf(0.975, hits + 1, np.where(every, 1.0, size - hits))
+    return np.where(none, 0.0, low), np.where(every, 1.0, high)
+
+
+def difference_interval(differences: Floats, influence: Floats) -> tuple[Floats, Floats]:
+    """The 95 % t interval (low, high) of differences of rates, within -1 and 1, from the clusters' influence.
+
+    Where the variance is 0, since all clusters agree, it reaches as far as Wilson's interval for that many agreeing
+    clusters: of 40 clusters that all say the same, others may still differ. NaN with fewer than
+    :data:`FEWEST_CLUSTERS` clusters.
+    """
+    clusters = len(influence)
+    if clusters < FEWEST_CLUSTERS:
+        return np.full(differences.shape, np.nan), np.full(differences.shape, np.nan)
+    variance = (influence**2).sum(axis=0) * clusters / (clusters - 1)
+    reach = np.where(
+        variance > 1e-15, float(t.ppf(0.975, clusters - 1)) * np.sqrt(variance), _Z**2 / (clusters + _Z**2)
+    )
+    return np.maximum(differences - reach, -1.0), np.minimum(differences + reach, 1.0)
+
+
+def mean_interval(values: Floats) -> tuple[float, float]:
+    """The 95 % t interval (low, high) of the mean of independent values; NaN with fewer than three."""
+    if len(values) < 3:
+        return float("nan"), float("nan")
+    reach = float(t.ppf(0.975, len(values) - 1)) * float(values.std(ddof=1)) / len(values) ** 0.5
+    return float(values.mean()) - reach, float(values.mean()) + reach
+
+
+def sign_flip_test(sums: Floats, seed: int = 0) -> float:
+    """Two-sided p-value of paired differences that are symmetric around 0, by flipping the sign of each cluster's sum.
+
+    Exact where the sums are whole numbers, as sums of counts are, or at most 12 of them are not 0; else over 9,999
+    random flips. Of clusters that are single items and change by 1 or -1 this is McNemar's test. 1 without a change.
+    """
+    moved = np.abs(sums[np.abs(sums) > 1e-12])
+    total = abs(float(sums.sum()))
+    if not len(moved):
+        return 1.0
+    if np.array_equal(moved, np.rint(moved)):
+        return _flipped_counts(moved.astype(np.int64), round(total))
+    if len(moved) <= 12:
+        signs = 1.0 - 2.0 * (np.arange(2 ** len(moved))[:, None] >> np.arange(len(moved)) & 1)
+        return float((np.abs(signs @ moved) >= total - 1e-9).mean())
+    rng = np.random.default_rng([seed, len(moved)])
+    reached = 0
+    for _ in range(9):
+        signs = 1.0 - 2.0 * rng.integers(2, size=(_SIGN_FLIPS // 9, len(moved)))
+        reached += int((np.abs(signs @ moved) >= total - 1e-9).sum())
+    return (1 + reached) / (1 + _SIGN_FLIPS)
+
+
+def _flipped_counts(moved: Ints, total: int) -> float:
+    """The exact distribution of a sum of whole numbers with random signs, through its characteristic function."""
+    reach = int(moved.sum())
+    period = 2 * reach + 1
+    angles = 2 * np.pi * np.arange(reach + 1) / period
+    sizes, counts = np.unique(moved, return_counts=True)
+    transform = np.prod([np.cos(size * angles) ** count for size, count in zip(sizes, counts, strict=True)], axis=0)
+    chances = np.fft.irfft(transform, period).clip(min=0.0)  # of 0, 1, ..., reach, -reach, ..., -1
+    tail = chances[total : reach + 1].sum()
+    return float(min(1.0, max(2 * tail, 2.0 ** (1 - len(moved))) if total else 1.0))
 
 
 def mcnemar(only_first: int, only_second: int) -> float:
@@ -91,6 +195,22 @@ def fisher(both: int, only_first: int, only_second: int, neither: int) -> tuple[
     """
     odds_ratio, p_value = fisher_exact(np.array([[both, only_first], [only_second, neither]]))
     return float(odds_ratio), float(p_value)
+
+
+def cluster_association(first: Bools, second: Bools, clusters: Ints) -> float:
+    """Two-sided p-value of two properties of items being unrelated, given that items of a cluster are alike.
+
+    The Cochran-Mantel-Haenszel test of correlation between how many items of each cluster have either property, within
+    clusters of equal size; 1 where nothing can vary.
+    """
+    sizes = np.bincount(clusters)
+    totals = [cluster_sums(given.astype(np.float64), clusters) for given in (first, second)]
+    excess = variance = 0.0
+    for size in np.unique(sizes):
+        a, b = (total[sizes == size] - total[sizes == size].mean() for total in totals)
+        excess += float(a @ b)
+        variance += float(a @ a) * float(b @ b) / max(len(a) - 1, 1)
+    return float(2 * norm.sf(abs(excess) / variance**0.5)) if variance > 1e-12 else 1.0
 
 
 def kappa(table: Floats) -> float:

@@ -137,6 +137,8 @@ TABLES = [
     "items",
     "curves",
     "inversions",
+    "experiments",
+    "contributions",
     "knowledge",
     "agreement",
     "style",

@@ -41,6 +41,8 @@ rule write_report:
     input:
         figures=[path for path in FIGURE_FILES if path.endswith(".svg")],
         inversions="results/tables/inversions.parquet",
+        experiment_table="results/tables/experiments.parquet",
+        contributions="results/tables/contributions.parquet",
         knowledge="results/tables/knowledge.parquet",
         agreement="results/tables/agreement.parquet",
         flip_overlap="results/tables/flip_overlap.parquet",

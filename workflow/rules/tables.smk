@@ -30,7 +30,6 @@ rule tabulate_curves:
     conda:
         "../../envs/inversion.yaml"
     params:
-        bootstrap=STUDY.evaluation.bootstrap,
         runs=[tuple(RUNS[run]) for run in BENCHMARKED],
         metrics={name: spec.main_metric for name, spec in STUDY.benchmarks.items()},
         id_benchmarks={dataset: STUDY.id_benchmarks(dataset) for dataset in DATASETS},
@@ -50,12 +49,24 @@ rule tabulate_inversions:
             category="Tables",
             labels={"table": "inversions"},
         ),
+        experiments="results/tables/experiments.parquet",
+        experiments_csv="results/tables/experiments.csv",
+        contributions="results/tables/contributions.parquet",
+        contributions_csv="results/tables/contributions.csv",
     log:
         "results/logs/tabulate_inversions.log",
     conda:
         "../../envs/inversion.yaml"
     params:
         bootstrap=STUDY.evaluation.bootstrap,
+        margin=STUDY.evaluation.margin,
+        scatter=STUDY.evaluation.scatter,
+        primaries={
+            name: ([tuple(run) for run in runs], *analysis)
+            for name in STUDY.experiments
+            for runs, *analysis in [STUDY.primary_analysis(name)]
+        },
+        reference=STUDY.reference_recipe(),
         code=code_of("tabulate_inversions"),
     script:
         "../scripts/tabulate_inversions.py"
@@ -142,7 +153,6 @@ rule tabulate_factors:
     conda:
         "../../envs/inversion.yaml"
     params:
-        bootstrap=STUDY.evaluation.bootstrap,
         code=code_of("tabulate_factors"),
     script:
         "../scripts/tabulate_factors.py"
@@ -165,7 +175,6 @@ rule tabulate_tradeoffs:
     conda:
         "../../envs/inversion.yaml"
     params:
-        bootstrap=STUDY.evaluation.bootstrap,
         runs=[tuple(RUNS[run]) for run in BENCHMARKED],
         metrics={name: spec.main_metric for name, spec in STUDY.benchmarks.items()},
         id_benchmarks={dataset: STUDY.id_benchmarks(dataset) for dataset in DATASETS},

@@ -11,7 +11,7 @@ from inversion.records.frames import read_frame
 
 with logged(snakemake.log[0]):
     params, files = snakemake.params, snakemake.input
-    table = curves(read_frame(files.item_table, Item), params.bootstrap)
+    table = curves(read_frame(files.item_table, Item))
     for path, listed, run in zip(files.benchmarks, files.checkpoints, params.runs, strict=True):
         table = with_benchmarks(
             table,
@@ -20,6 +20,5 @@ with logged(snakemake.log[0]):
             params.metrics,
             params.id_benchmarks[Run(*run).dataset],
             CheckpointList.read(listed).steps_per_epoch,
-            params.bootstrap,
         )
     write_table(snakemake.output.parquet, snakemake.output.csv, table)

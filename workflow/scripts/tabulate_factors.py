@@ -7,5 +7,5 @@ from inversion.records.answers import Item
 from inversion.records.frames import read_frame
 
 with logged(snakemake.log[0]):
-    table = factors(read_frame(snakemake.input.item_table, Item), snakemake.params.bootstrap)
+    table = factors(read_frame(snakemake.input.item_table, Item))
     write_table(snakemake.output.parquet, snakemake.output.csv, table)

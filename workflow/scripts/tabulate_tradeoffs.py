@@ -16,5 +16,5 @@ with logged(snakemake.log[0]):
     experiments = {
         name: Comparison([Run(*run) for run in runs], prompts) for name, (runs, prompts) in params.experiments.items()
     }
-    table = tradeoffs(judged, experiments, Reference(*params.reference), params.bootstrap)
+    table = tradeoffs(judged, experiments, Reference(*params.reference))
     write_table(snakemake.output.parquet, snakemake.output.csv, table)

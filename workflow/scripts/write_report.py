@@ -9,7 +9,15 @@ from inversion.manifests import BaseManifest
 from inversion.records.answers import Knowledge
 from inversion.records.data import AuditFinding, SelectionCount
 from inversion.records.frames import read_frame
-from inversion.records.tables import Agreement, FactorRate, FlipOverlap, Inversion, Tradeoff
+from inversion.records.tables import (
+    Agreement,
+    Contribution,
+    ExperimentRow,
+    FactorRate,
+    FlipOverlap,
+    Inversion,
+    Tradeoff,
+)
 from inversion.report import CaptionedFigure, Report, write_report
 
 PAGES = Path(snakemake.scriptdir).parent / "report"
@@ -34,6 +42,8 @@ with logged(snakemake.log[0]):
         introduction=page("workflow.rst"),
         experiments=experiments,
         inversions=read_frame(files.inversions, Inversion),
+        experiment_rows=read_frame(files.experiment_table, ExperimentRow),
+        contributions=read_frame(files.contributions, Contribution),
         knowledge=read_frame(files.knowledge, Knowledge),
         agreement=read_frame(files.agreement, Agreement),
         flip_overlap=read_frame(files.flip_overlap, FlipOverlap),

@@ -8,12 +8,12 @@ import numpy as np
 import polars as pl
 
 from inversion.analyse.curves import CURVE_ORDER
-from inversion.analyse.panels import ALL, generator
+from inversion.analyse.panels import ALL
 from inversion.config.run import Run
 from inversion.records.answers import BenchmarkScore
 from inversion.records.frames import require_schema, to_frame
 from inversion.records.tables import CurvePoint
-from inversion.stats import Floats, cluster_bootstrap, interval
+from inversion.stats import Floats, cluster_influence, rate_interval
 
 ID_ACCURACY = "ID accuracy"
 """The set that stands for the mean over a run's benchmarks."""
@@ -28,24 +28,23 @@ def with_benchmarks(
     metrics: Mapping[str, str],
     id_benchmarks: Sequence[str],
     steps_per_epoch: float,
-    bootstrap: int,
-    seed: int = 0,
 ) -> pl.DataFrame:
     """The table ``curves`` with the benchmarks of one run, from their scores (:class:`BenchmarkScore`).
 
     Every benchmark is a set by its name, with the metric of ``metrics`` as scorer and the mean over its questions
     as ``accuracy``. The set ``ID accuracy`` is the mean over ``id_benchmarks``, each counting the same. Intervals
-    resample the questions, each benchmark by itself.
+    are those of :func:`~inversion.stats.rate_interval`, over questions.
 
     Raises :class:`ValueError` where a column or metric is missing, or a question lacks a step.
     """
     require_schema(scores, BenchmarkScore, "benchmarks")
     steps = sorted(scores["step"].unique())
     points: list[CurvePoint] = []
-    found: dict[str, tuple[Floats, Floats, int]] = {}
+    found: dict[str, tuple[Floats, Floats]] = {}
 
-    def add(name: str, scorer: str, values: Floats, samples: Floats, n: int) -> None:
-        low, high = interval(samples)
+    def add(name: str, scorer: str, values: Floats, influence: Floats) -> None:
+        n = len(influence)
+        low, high = rate_interval(values, influence)
         points.extend(
             CurvePoint(
                 **run._asdict(),
@@ -66,12 +65,11 @@ def with_benchmarks(
 
     for name, metric in metrics.items():
         grid = score_grid(scores, name, metric, len(steps), run)
-        samples = cluster_bootstrap(grid, np.arange(len(grid)), bootstrap, generator(seed, name))
-        found[name] = grid.mean(axis=0), samples, len(grid)
+        found[name] = grid.mean(axis=0), cluster_influence(grid, np.arange(len(grid)))
         add(name, metric, *found[name])
     if id_benchmarks:
-        means, resampled, counts = zip(*(found[name] for name in id_benchmarks), strict=True)
-        add(ID_ACCURACY, LM_EVAL, np.mean(means, axis=0), np.mean(resampled, axis=0), sum(counts))
+        means, influences = zip(*(found[name] for name in id_benchmarks), strict=True)
+        add(ID_ACCURACY, LM_EVAL, np.mean(means, axis=0), np.concatenate(influences) / len(id_benchmarks))
     return pl.concat([curves, to_frame(points, CurvePoint)]).sort(CURVE_ORDER)
 
 

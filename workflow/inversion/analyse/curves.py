@@ -18,7 +18,6 @@ from inversion.analyse.panels import (
     SIDES,
     Panel,
     cluster_codes,
-    generator,
     panels,
     right,
 )
@@ -26,7 +25,7 @@ from inversion.config.run import Run
 from inversion.records.data import control_set
 from inversion.records.frames import to_frame
 from inversion.records.tables import CurvePoint
-from inversion.stats import Floats, cluster_bootstrap, interval
+from inversion.stats import Floats, cluster_influence, rate_interval
 
 CONTROL_MEAN = "control mean"
 """The set that stands for all control sets of a run, in the place of the paper's ID accuracy."""
@@ -34,7 +33,7 @@ CURVE_ORDER = ("model", "dataset", "recipe", "seed", "set", "stratum", "prompt",
 """The columns that the table ``curves`` is sorted by."""
 
 
-def curves(items: pl.DataFrame, bootstrap: int, seed: int = 0) -> pl.DataFrame:
+def curves(items: pl.DataFrame) -> pl.DataFrame:
     """The table ``curves`` (:class:`~inversion.records.tables.CurvePoint`) from the table ``items``.
 
     *Conflict sets*, by scorer: ``context_rate``, ``parametric_rate`` and ``other_rate``. By containment and by
@@ -45,11 +44,11 @@ def curves(items: pl.DataFrame, bootstrap: int, seed: int = 0) -> pl.DataFrame:
     where it contradicts memory and where it agrees, so that neither a model that always copies nor one
     that never reads gains by it.
     *Control sets*, by the scorers of texts: ``accuracy``, the share with the right answer. The
-    set ``control mean`` is the mean over a run's control sets, each resampled by itself.
+    set ``control mean`` is the mean over a run's control sets; clusters that several of them share count as one.
 
     A set with several strata has a curve for each beside ``all``, and one for ``known``, the items whose fact
-    the base model knows, where there are any. Bounds are NaN with fewer than two
-    clusters. ``bootstrap`` is the number of resamples.
+    the base model knows, where there are any. Intervals are by cluster
+    (:func:`~inversion.stats.rate_interval`).
 
     Raises :class:`ValueError` as :func:`~inversion.analyse.panels.panels`, and where a run's control sets have
     different steps.
@@ -60,7 +59,7 @@ def curves(items: pl.DataFrame, bootstrap: int, seed: int = 0) -> pl.DataFrame:
         asked = {(panel.set, panel.prompt): panel for panel in group}
         for (name, prompt), panel in asked.items():
             for stratum, measures, part in _parts(panel, asked.get((control_set(name, "matching"), prompt))):
-                estimate = _estimate(part, stratum, measures, bootstrap, generator(seed, panel.set))
+                estimate = _estimate(part, stratum, measures)
                 points += estimate.points()
                 if panel.role == "control" and stratum == ALL:
                     controls[panel.run, prompt].append(estimate)
@@ -71,7 +70,7 @@ def curves(items: pl.DataFrame, bootstrap: int, seed: int = 0) -> pl.DataFrame:
 
 @dataclass(frozen=True, slots=True)
 class _Curves:
-    """The curves of one panel and stratum, one a measure (scorer and metric), with their resamples."""
+    """The curves of one panel and stratum, one per measure (scorer and metric)."""
 
     panel: Panel
     set: str
@@ -79,13 +78,16 @@ class _Curves:
     measures: list[tuple[str, str]]
     values: Floats
     """(steps, measures)."""
-    samples: Floats
-    """(resamples, steps, measures)."""
+    clusters: list[str]
+    influence: Floats
+    """What each cluster contributes to the deviation of the values: (clusters, steps, measures)."""
     n: int
+    binary: bool
+    """Whether the values are shares of items."""
 
     def points(self) -> list[CurvePoint]:
-        """A row a step and measure."""
-        low, high = interval(self.samples)
+        """One row per step and measure."""
+        low, high = rate_interval(self.values, self.influence, self.n if self.binary else None)
         return [
             CurvePoint(
                 **self.panel.run._asdict(),
@@ -128,11 +130,20 @@ def _parts(panel: Panel, matching: Panel | None) -> Iterator[tuple[str, _Measure
                 yield stratum, _pair_measures(paired, matching), paired
 
 
-def _estimate(panel: Panel, stratum: str, measures: _Measures, bootstrap: int, rng: np.random.Generator) -> _Curves:
+def _estimate(panel: Panel, stratum: str, measures: _Measures) -> _Curves:
     """The curves of one stratum, whose items ``panel`` holds."""
     values = np.stack(list(measures.values()), axis=-1)
-    samples = cluster_bootstrap(values, cluster_codes(panel.clusters), bootstrap, rng)
-    return _Curves(panel, panel.set, stratum, list(measures), values.mean(axis=0), samples, len(values))
+    return _Curves(
+        panel,
+        panel.set,
+        stratum,
+        list(measures),
+        values.mean(axis=0),
+        sorted(set(panel.clusters)),
+        cluster_influence(values, cluster_codes(panel.clusters)),
+        len(values),
+        binary=bool(np.isin(values, (0.0, 1.0)).all()),
+    )
 
 
 def _measures(panel: Panel) -> _Measures:
@@ -179,10 +190,15 @@ def _control_mean(estimates: list[_Curves]) -> _Curves:
                 f"{first.panel.run.path}: the control sets {first.set!r} and {other.set!r} have different steps; "
                 "delete the run's labels and rerun"
             )
+    clusters = sorted({name for estimate in estimates for name in estimate.clusters})
+    influence = np.zeros((len(clusters), *first.values.shape))
+    for estimate in estimates:
+        influence[np.searchsorted(clusters, estimate.clusters)] += estimate.influence / len(estimates)
     return dataclasses.replace(
         first,
         set=CONTROL_MEAN,
         values=np.mean([estimate.values for estimate in estimates], axis=0),
-        samples=np.mean([estimate.samples for estimate in estimates], axis=0),
+        clusters=clusters,
+        influence=influence,
         n=sum(estimate.n for estimate in estimates),
     )

@@ -9,20 +9,20 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
-from inversion.analyse.inversions import closing_steps, count, majority, peak_places
-from inversion.analyse.panels import Bools, Panel, Strings, cluster_codes, panels
+from inversion.analyse.moments import moments
+from inversion.analyse.panels import Panel, Strings, panels
 from inversion.config.run import Run
 from inversion.records.frames import to_frame
 from inversion.records.tables import Flip, FlipOverlap
-from inversion.stats import fisher
+from inversion.stats import Bools, cluster_association, fisher
 
 
 def flips(items: pl.DataFrame, seed: int = 0) -> pl.DataFrame:
     """The table ``flips`` (:class:`~inversion.records.tables.Flip`): which items change, and which way.
 
-    A row a run, conflict set, prompt, scorer and item whose label at the end is not that at the peak; both are read as
-    in :func:`~inversion.analyse.inversions.inversions`, so ``context`` to ``parametric`` counts up to its
-    ``to_parametric``.
+    One row per run, conflict set, prompt, scorer and item whose majority label at the end is not that at the peak. Both
+    are windows of equal length, read as in :func:`~inversion.analyse.moments.moments`, so the rows from ``context`` to
+    ``parametric`` are the ``to_parametric`` of the table ``inversions``.
     """
     rows = [
         Flip(
@@ -38,7 +38,7 @@ def flips(items: pl.DataFrame, seed: int = 0) -> pl.DataFrame:
         for panel in panels(items)
         if panel.role == "conflict"
         for scorer in panel.labels
-        for peak, end in [_ends(panel, scorer, seed)]
+        for peak, end in [_majorities(panel, scorer, seed)]
         for i in np.flatnonzero(peak != end)
     ]
     return to_frame(rows, Flip)
@@ -47,18 +47,22 @@ def flips(items: pl.DataFrame, seed: int = 0) -> pl.DataFrame:
 def flip_overlap(items: pl.DataFrame, seed: int = 0) -> pl.DataFrame:
     """The table ``flip_overlap`` (:class:`~inversion.records.tables.FlipOverlap`): do two runs lose the same items?
 
-    A row a pair of runs that were asked the same conflict set and prompt, by scorer, over the items that both
+    One row per pair of runs that answered the same conflict set and prompt, and scorer, over the items that both
     answer with the context at the peak: those that have the parametric answer at the end. Others cannot flip, and
-    would make two runs alike that follow the context on the same items. Items count singly, also of one cluster.
+    would make two runs alike that follow the context on the same items. Where clusters hold several items, the test
+    compares how many items of each cluster flip (:func:`~inversion.stats.cluster_association`); where they are single
+    items it is Fisher's exact test.
     """
     lost: dict[tuple[str, str, str], list[_Flipped]] = defaultdict(list)
     for panel in panels(items):
         if panel.role == "conflict":
             for scorer in panel.labels:
-                peak, end = _ends(panel, scorer, seed)
+                peak, end = _majorities(panel, scorer, seed)
                 held = np.asarray(peak == "context")
                 flipped = np.asarray(end == "parametric")[held]
-                lost[panel.set, panel.prompt, scorer].append(_Flipped(panel.run, panel.items[held], flipped))
+                lost[panel.set, panel.prompt, scorer].append(
+                    _Flipped(panel.run, panel.items[held], panel.clusters[held], flipped)
+                )
     rows = [
         _overlap(key, first, second)
         for key, runs in sorted(lost.items())
@@ -67,14 +71,15 @@ def flip_overlap(items: pl.DataFrame, seed: int = 0) -> pl.DataFrame:
     return to_frame(rows, FlipOverlap)
 
 
-def _ends(panel: Panel, scorer: str, seed: int) -> tuple[Strings, Strings]:
-    """Every item's label at the peak and at the end, as :func:`~inversion.analyse.inversions.inversions` reads them."""
-    context, parametric = panel.gives(scorer, "context"), panel.gives(scorer, "parametric")
-    codes, closing = cluster_codes(panel.clusters), closing_steps(panel.steps)
-    at_peak = peak_places(panel, scorer, seed)
-    peak = panel.labels[scorer][np.arange(len(codes)), at_peak]
+def _majorities(panel: Panel, scorer: str, seed: int) -> tuple[Strings, Strings]:
+    """Every item's label at the peak and at the end: which answers it gives at most of their checkpoints."""
+    read = moments(panel, scorer, seed)
     words = np.array([["other", "parametric"], ["context", "both"]], dtype=object)
-    end = words[majority(context[:, -closing:]).astype(int), majority(parametric[:, -closing:]).astype(int)]
+    context = read.majority(panel.gives(scorer, "context"))
+    parametric = read.majority(panel.gives(scorer, "parametric"))
+    peak, end = (
+        words[follows.astype(int), recalls.astype(int)] for follows, recalls in zip(context, parametric, strict=True)
+    )
     return peak, end
 
 
@@ -83,6 +88,7 @@ class _Flipped(NamedTuple):
 
     run: Run
     items: Strings
+    clusters: Strings
     flips: Bools
 
 
@@ -90,10 +96,17 @@ def _overlap(key: tuple[str, str, str], first: _Flipped, second: _Flipped) -> Fl
     """The row of two runs."""
     _, here, there = np.intersect1d(first.items.astype(str), second.items.astype(str), return_indices=True)
     flips_here, flips_there = first.flips[here], second.flips[there]
-    both, neither = count(flips_here, flips_there), count(~flips_here, ~flips_there)
-    only_first, only_second = count(flips_here, ~flips_there), count(~flips_here, flips_there)
-    odds_ratio, p_value = fisher(both, only_first, only_second, neither)
+    table = [
+        int((flips_here == in_first).astype(int) @ (flips_there == in_second).astype(int))
+        for in_first in (True, False)
+        for in_second in (True, False)
+    ]
+    odds_ratio, p_value = fisher(*table)
+    names, codes = np.unique(first.clusters[here].astype(str), return_inverse=True)
+    if len(names) < len(codes):
+        p_value = cluster_association(flips_here, flips_there, codes.astype(np.int64))
     name, prompt, scorer = key
+    both, only_first, only_second, neither = table
     return FlipOverlap(
         set=name,
         prompt=prompt,

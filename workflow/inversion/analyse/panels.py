@@ -16,7 +16,7 @@ from inversion.config.run import Run
 from inversion.records.answers import Item
 from inversion.records.frames import require_schema
 from inversion.score.scorers import SCORERS
-from inversion.stats import Floats, Ints
+from inversion.stats import Bools, Floats, Ints
 
 CONTROL_SCORERS = tuple(name for name, scorer in SCORERS.items() if scorer.reads == "text")
 """The scorers that judge control sets too."""
@@ -26,7 +26,6 @@ ALL = "all"
 """The stratum that is the whole set."""
 KNOWN = "known"
 """The stratum that is the items whose fact the base model knows."""
-Bools = npt.NDArray[np.bool_]
 Strings = npt.NDArray[np.object_]
 
 

@@ -12,22 +12,29 @@ import polars as pl
 
 from inversion.analyse.benchmarks import ID_ACCURACY, LM_EVAL, score_grid
 from inversion.analyse.curves import CONTROL_MEAN
-from inversion.analyse.inversions import closing_steps, peak_places
+from inversion.analyse.moments import Moments, moments
 from inversion.analyse.panels import (
     CONTROL_SCORERS,
     Panel,
     Strings,
-    cluster_codes,
-    generator,
     panels,
     right,
 )
+from inversion.analyse.trend import window_length
 from inversion.config.run import Run
 from inversion.records.answers import BenchmarkScore
 from inversion.records.data import conflict_set_of
 from inversion.records.frames import require_schema, to_frame
 from inversion.records.tables import Tradeoff
-from inversion.stats import Floats, Ints, cluster_bootstrap, cluster_sums, holm, interval, mcnemar
+from inversion.stats import (
+    Floats,
+    cluster_influence,
+    cluster_sums,
+    difference_interval,
+    holm,
+    rate_interval,
+    sign_flip_test,
+)
 
 
 class MetricKey(NamedTuple):
@@ -48,6 +55,8 @@ class Part(NamedTuple):
     end_step: int
     scores: Floats
     """(items, 1 or 2)."""
+    counted: int
+    """Checkpoints that each score is the mean of."""
 
 
 Judged = dict[MetricKey, list[Part]]
@@ -80,29 +89,27 @@ def tradeoffs(
     judged: Mapping[Run, Judged],
     experiments: Mapping[str, Comparison],
     reference: Reference,
-    bootstrap: int,
-    seed: int = 0,
 ) -> pl.DataFrame:
     """The table ``tradeoffs`` (:class:`~inversion.records.tables.Tradeoff`), a row an experiment, run and question.
 
-    - ``end`` is the mean over the checkpoints in the last tenth of the steps, ``peak`` the rate where the
-      peak of the context answers is read, both as in the table ``inversions``. The controls of a conflict set
-      (``{set}+matching`` and others) are read at its peak; what belongs to no conflict set has none.
+    - ``end`` and ``peak`` are means over windows of equal length, read as in
+      :func:`~inversion.analyse.moments.moments`. The controls of a conflict set (``{set}+matching`` and others) are
+      read at its peak; what belongs to no conflict set has none.
     - ``difference`` is ``end`` less that of the reference, with the same model, dataset and seed, item by item; null
       for the reference itself, and in experiments without it.
-    - Intervals resample clusters and take the peak's steps as given. They cover the sampling of items, not of
-      training runs: for that, compare seeds. Sets and benchmarks in a mean are resampled each by itself.
-    - ``p_value`` is an exact sign test: of the clusters that the difference moves, as many up as down. Where
-      clusters are single items whose end is one checkpoint this is McNemar's test. ``p_adjusted`` is corrected
-      by Holm's method over the experiment.
+    - Intervals are those of :func:`~inversion.stats.rate_interval` and :func:`~inversion.stats.difference_interval`.
+      They take the peak's steps as given, and cover the sampling of items, not of training runs: for that, compare
+      seeds. A cluster that several sets of a mean share counts once.
+    - ``p_value`` tests the mean difference per item, by sign flips over clusters; ``p_adjusted`` is corrected by
+      Holm's method over the experiment.
 
-    ``judged`` holds what :func:`judge_items` and :func:`judge_benchmarks` give, ``bootstrap`` is the number of
-    resamples. Raises :class:`ValueError` where two runs that are compared were asked different items.
+    ``judged`` holds what :func:`judge_items` and :func:`judge_benchmarks` give. Raises :class:`ValueError` where two
+    runs that are compared were asked different items.
     """
     rows: list[Tradeoff] = []
     for experiment, (runs, prompts) in experiments.items():
         found = [
-            _row(experiment, run, question, parts, _compared(run, question, judged, runs, reference), bootstrap, seed)
+            _row(experiment, run, question, parts, _compared(run, question, judged, runs, reference))
             for run in runs
             for question, parts in sorted(judged.get(run, {}).items())
             if question.prompt in (*prompts, LM_EVAL)
@@ -121,13 +128,14 @@ def judge_items(items: pl.DataFrame, seed: int = 0) -> dict[Run, Judged]:
     picked. Raises as :func:`~inversion.analyse.panels.panels`.
     """
     judged: dict[Run, Judged] = defaultdict(dict)
-    places: dict[tuple[Run, str, str, str], dict[str, int]] = {}
+    peaks: dict[tuple[Run, str, str, str], dict[str, int]] = {}
     found = list(panels(items))
     for panel in found:
         if panel.role == "conflict":
             for scorer in panel.labels:
-                places[panel.run, panel.prompt, panel.set, scorer] = dict(
-                    zip(panel.clusters, peak_places(panel, scorer, seed).tolist(), strict=True)
+                first = moments(panel, scorer, seed).peaks
+                peaks[panel.run, panel.prompt, panel.set, scorer] = dict(
+                    zip(panel.clusters, first.tolist(), strict=True)
                 )
     for panel in found:
         conflict = panel.role == "conflict"
@@ -135,9 +143,9 @@ def judge_items(items: pl.DataFrame, seed: int = 0) -> dict[Run, Judged]:
         for scorer in panel.labels:
             if not conflict and scorer not in CONTROL_SCORERS:
                 continue
-            peaks = places.get((panel.run, panel.prompt, owner, scorer)) if owner else None
+            owned = peaks.get((panel.run, panel.prompt, owner, scorer)) if owner else None
             given = panel.gives(scorer, "context") if conflict else right(panel, scorer)
-            part = _part(panel, given.astype(np.float64), peaks)
+            part = _part(panel, given.astype(np.float64), owned)
             metric = "context_rate" if conflict else "accuracy"
             judged[panel.run][MetricKey(panel.prompt, panel.set, scorer, metric)] = [part]
             if not conflict:
@@ -159,8 +167,9 @@ def judge_benchmarks(
     for name, metric in metrics.items():
         grid = score_grid(scores, name, metric, len(steps), run)
         asked = np.array([f"{name}/{i}" for i in range(len(grid))], dtype=object)
-        end = grid[:, -closing_steps(steps) :].mean(axis=1, keepdims=True)
-        judged[MetricKey(LM_EVAL, name, metric, "accuracy")] = [Part(name, asked, asked, int(steps[-1]), end)]
+        counted = window_length(len(steps))
+        end = grid[:, -counted:].mean(axis=1, keepdims=True)
+        judged[MetricKey(LM_EVAL, name, metric, "accuracy")] = [Part(name, asked, asked, int(steps[-1]), end, counted)]
     if id_benchmarks:
         judged[MetricKey(LM_EVAL, ID_ACCURACY, LM_EVAL, "accuracy")] = [
             part for question, parts in judged.items() if question.set in id_benchmarks for part in parts
@@ -169,11 +178,12 @@ def judge_benchmarks(
 
 
 def _part(panel: Panel, given: Floats, peaks: Mapping[str, int] | None) -> Part:
-    """What a panel's items score, from (items, steps); ``peaks`` says at which step each cluster peaks."""
-    moments = [given[:, -closing_steps(panel.steps) :].mean(axis=1)]
-    if peaks is not None:
-        moments.append(given[np.arange(len(given)), [peaks[cluster] for cluster in panel.clusters]])
-    return Part(panel.set, panel.items, panel.clusters, int(panel.steps[-1]), np.stack(moments, axis=-1))
+    """What a panel's items score, from (items, steps); ``peaks`` says at which step each cluster's peak begins."""
+    m, w = len(panel.steps), window_length(len(panel.steps))
+    first = np.array([peaks[cluster] for cluster in panel.clusters] if peaks else [m - w] * len(given), dtype=np.int64)
+    read = Moments(w, first, m)
+    scores = [read.mean(given, moment) for moment in (("end", "peak") if peaks else ("end",))]
+    return Part(panel.set, panel.items, panel.clusters, int(panel.steps[-1]), np.stack(scores, axis=-1), w)
 
 
 def _compared(
@@ -192,11 +202,10 @@ def _row(
     question: MetricKey,
     parts: Sequence[Part],
     compared: Sequence[Part] | None,
-    bootstrap: int,
-    seed: int,
 ) -> Tradeoff:
     """One row, its p-value not yet corrected."""
-    means, low, high = _estimate(parts, bootstrap, seed)
+    means, influence = _mean(parts)
+    low, high = rate_interval(means, influence)
     peak = len(means) > 1
     row = Tradeoff(
         experiment=experiment,
@@ -214,24 +223,26 @@ def _row(
     if compared is None:
         return row
     changes = list(_changes(run, parts, compared))
-    means, low, high = _estimate(changes, bootstrap, seed)
+    means, influence = _mean(changes)
+    low, high = difference_interval(means, influence)
     return dataclasses.replace(
         row,
         difference=float(means[0]),
         difference_low=float(low[0]),
         difference_high=float(high[0]),
-        p_value=_sign_test(changes),
+        p_value=_sign_flips(changes, influence),
     )
 
 
-def _estimate(parts: Sequence[Part], bootstrap: int, seed: int) -> tuple[Floats, Floats, Floats]:
-    """The mean over parts with its interval, by moment."""
-    samples = [
-        cluster_bootstrap(part.scores, cluster_codes(part.clusters), bootstrap, generator(seed, part.set))
-        for part in parts
-    ]
-    low, high = interval(np.mean(samples, axis=0))
-    return np.mean([part.scores.mean(axis=0) for part in parts], axis=0), low, high
+def _mean(parts: Sequence[Part]) -> tuple[Floats, Floats]:
+    """The mean over parts by moment, and what each cluster contributes to its deviation: (clusters, moments)."""
+    names = sorted({cluster for part in parts for cluster in part.clusters})
+    influence = np.zeros((len(names), parts[0].scores.shape[1]))
+    for part in parts:
+        codes = np.searchsorted(names, part.clusters.astype(str))
+        own, place = np.unique(codes, return_inverse=True)
+        influence[own] += cluster_influence(part.scores, place.astype(np.int64)) / len(parts)
+    return np.mean([part.scores.mean(axis=0) for part in parts], axis=0), influence
 
 
 def _changes(run: Run, parts: Sequence[Part], compared: Sequence[Part]) -> Iterator[Part]:
@@ -245,9 +256,13 @@ def _changes(run: Run, parts: Sequence[Part], compared: Sequence[Part]) -> Itera
         yield part._replace(scores=part.scores[:, :1] - other.scores[:, :1])
 
 
-def _sign_test(changes: Sequence[Part]) -> float:
-    """p of as many clusters going up as down; a cluster that several parts share counts once, by its mean."""
-    codes: Ints = cluster_codes(np.concatenate([part.clusters for part in changes]))
-    sums = cluster_sums(np.concatenate([part.scores[:, 0] / len(part.items) for part in changes]), codes)
-    # sums of shares need not cancel to the last digit
-    return mcnemar(int((sums < -1e-12).sum()), int((sums > 1e-12).sum()))
+def _sign_flips(changes: Sequence[Part], influence: Floats) -> float:
+    """p of clusters changing as much either way; of one part in counts of checkpoints, for which the test is exact."""
+    if len(changes) > 1:
+        total = sum(part.scores.mean() for part in changes) / len(changes)
+        return sign_flip_test(influence[:, 0] + total / len(influence))
+    part = changes[0]
+    codes = np.unique(part.clusters.astype(str), return_inverse=True)[1].astype(np.int64)
+    sums = cluster_sums(part.scores[:, 0] * part.counted, codes)
+    # sums of means need not be whole to the last digit
+    return sign_flip_test(np.rint(sums) if np.allclose(sums, np.rint(sums), atol=1e-6) else sums)

@@ -98,7 +98,13 @@ class Evaluation(Strict):
     """Prompts a forward pass. Results do not depend on it in float32; in bfloat16 a few answers are worded
     differently (docs/evaluation.md)."""
     bootstrap: PositiveInt = 2000
-    """Bootstrap resamples over clusters behind every interval."""
+    """Resamples of a bootstrap over clusters (probes), and half as many as the simulated curves behind a verdict."""
+    margin: Annotated[float, Field(gt=0, lt=1)] = 0.05
+    """Rises and falls of the context rate below this are negligible: a verdict asserts none that is smaller, and says
+    that there is none only where one as large is excluded."""
+    scatter: Annotated[float, Field(gt=0, lt=1)] = 0.02
+    """Standard deviation with which checkpoints are expected to scatter around the trend of their curve, before one is
+    seen: the more checkpoints a curve has, the less it counts (docs/evaluation.md)."""
     benchmark_every: PositiveInt = 1
     """Every so manyth checkpoint takes the benchmarks, beside the base model and the last one."""
     keep_checkpoints: KeepCheckpoints = "all"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
@@ -37,6 +37,18 @@ from inversion.config.training import Training
 from inversion.config.world import World
 
 
+class PrimaryAnalysis(Strict):
+    """What the verdicts of an experiment rest on: p-values are corrected over the experiment's runs and sets by this
+    scorer, prompt and stratum only. All others are sensitivity analyses."""
+
+    scorer: str | None = None
+    """A scorer, as in the tables; the main one where unset."""
+    prompt: Name | None = None
+    """A prompt; the study's first where unset."""
+    stratum: Literal["all", "known"] = "all"
+    """``known``: only the items whose fact the base model knows."""
+
+
 class Experiment(Strict):
     """A set of runs (every combination of its lists) and the figures that show them."""
 
@@ -46,6 +58,7 @@ class Experiment(Strict):
     seeds: tuple[NonNegativeInt, ...] = Field(min_length=1)
     prompts: tuple[Name, ...] = ()
     """Prompts that its trade-offs compare; all where none is listed."""
+    primary: PrimaryAnalysis = PrimaryAnalysis()
     figures: tuple[Annotated[str, OneOf(FIGURES)], ...] = Field(min_length=1, description=described(FIGURES))
 
 
@@ -98,6 +111,7 @@ class Config(Strict):
             ("datasets", experiment.datasets, self.datasets),
             ("recipes", experiment.recipes, self.recipes),
             ("prompts", experiment.prompts, self.evaluation.prompts),
+            ("primary.prompts", [prompt] if (prompt := experiment.primary.prompt) else [], self.evaluation.prompts),
         ):
             for item in listed:
                 if item not in known:
@@ -291,6 +305,13 @@ class Config(Strict):
     def compared_prompts(self, name: str) -> list[str]:
         """The prompts that the trade-offs of the experiment ``name`` compare."""
         return list(self.experiments[name].prompts or self.evaluation.prompts)
+
+    def primary_analysis(self, name: str) -> tuple[list[Run], str | None, str, str]:
+        """The runs, scorer (None: the main one), prompt and stratum of the primary analysis of the experiment
+        ``name``."""
+        primary = self.experiments[name].primary
+        prompt = primary.prompt or next(iter(self.evaluation.prompts))
+        return self.experiment_runs(name), primary.scorer, prompt, primary.stratum
 
     def reference_recipe(self) -> str | None:
         """The first recipe that changes nothing, which others are compared with; None where each changes something."""

@@ -26,7 +26,7 @@ class CurvePoint:
     value: float
     low: float
     high: float
-    """95 % interval, a bootstrap over clusters."""
+    """95 % interval over clusters; NaN with fewer than five."""
     n: int
     """Items."""
 
@@ -44,29 +44,140 @@ class Inversion:
     """``all`` for the whole set, ``known`` for the items whose fact the base model knows."""
     prompt: str
     scorer: str
+    window: int
+    """Checkpoints over which peak, trough and end are averaged."""
+    peak_window: int
+    """The same for the peak: 1 where it is the first checkpoint by itself."""
     start: float
+    """Context rate at the first step."""
     peak_step: int
-    """The highest step of all items together."""
+    """The step in the middle of the peak's window."""
     peak: float
-    """The rate at the peak as the verdict reads it, one checkpoint after the step that is picked: mostly below the
-    curve's highest point."""
+    trough_step: int
+    """The step in the middle of the trough's window."""
+    trough: float
+    """The lowest rate after the peak."""
     end_step: int
+    """The last step."""
     end: float
     rise: float
+    """Start to peak. Its bounds, and those of the next three, are one-sided 95 % bounds that cover the sampling of
+    items, by cluster, and the scatter of checkpoints around the trend; NaN where they are unknown."""
     rise_low: float
     rise_high: float
-    drop: float
-    drop_low: float
-    drop_high: float
+    fall: float
+    """Peak to trough."""
+    fall_low: float
+    fall_high: float
+    recovery: float
+    """Trough to end."""
+    recovery_low: float
+    recovery_high: float
+    net: float
+    """Start to end, of either sign."""
+    net_low: float
+    net_high: float
     to_parametric: int
-    """Items answered with the context at the peak and with memory at the end."""
+    """Items answered with the context at most of the peak's checkpoints and with memory at most of the end's."""
     to_context: int
-    """Items answered with memory at the peak and with the context at the end."""
+    """Items answered with memory at most of the peak's checkpoints and with the context at most of the end's."""
+    p_items: float
+    """Sign-flip test over clusters of the mean change per item between peak and end: whether these checkpoints differ,
+    scatter included. It says nothing of the trend."""
     p_value: float
-    p_adjusted: float
-    """Corrected over the whole table, both strata included."""
+    """Of the trend never falling; NaN where the bounds are."""
+    p_adjusted: float | None
+    """``p_value`` corrected by Holm's method over the runs and sets of the experiment whose primary analysis this row
+    belongs to; null in all other rows, which are sensitivity analyses."""
     verdict: str
-    """``inversion``, ``no_drop``, ``no_rise`` or ``inconclusive``."""
+    """A name of :data:`inversion.analyse.verdicts.VERDICTS`: ``inversion``, ``recovery``, ``fall``, ``no_drop``,
+    ``no_rise`` or ``inconclusive``."""
+    verdict_both_context: str
+    """The verdict if answers that give both answers count as following the context."""
+    verdict_both_parametric: str
+    """The verdict if answers that give both answers count as memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contribution:
+    """One row of the table ``contributions``: how much of a run's fall one part of a set carries."""
+
+    model: str
+    dataset: str
+    recipe: str
+    seed: int
+    set: str
+    prompt: str
+    scorer: str
+    part: str
+    """``stratum``, or the name of a factor."""
+    level: str
+    """The stratum, or the factor's level."""
+    n: int
+    """Items."""
+    share: float
+    """Of the set's items."""
+    peak: float
+    """Context rate of the part's items at the peak of the whole set, as in the table ``inversions``."""
+    trough: float
+    """The same at the trough of the whole set."""
+    fall: float
+    """Peak to trough within the part."""
+    fall_low: float
+    fall_high: float
+    """95 % interval over clusters, at these checkpoints; their scatter is common to all parts."""
+    contribution: float
+    """``share`` x ``fall``: over the levels of a part that every item has, they sum to the fall of the set."""
+    share_of_fall: float
+    """``contribution`` by the fall of the set; NaN where that is 0."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExperimentRow:
+    """One row of the table ``experiments``: what an experiment found on one set, seeds being the replicates."""
+
+    experiment: str
+    model: str
+    dataset: str
+    recipe: str
+    set: str
+    scorer: str
+    prompt: str
+    stratum: str
+    """Scorer, prompt and stratum are those of the experiment's primary analysis."""
+    seeds: int
+    inference: str
+    """``t interval over 3 seeds``, or ``descriptive: one run`` (``descriptive: 2 runs``) with fewer than three."""
+    rise: float
+    """Mean over seeds. The bounds of this and the next three are 95 % t intervals over seeds; NaN with fewer than
+    three."""
+    rise_low: float
+    rise_high: float
+    fall: float
+    fall_low: float
+    fall_high: float
+    recovery: float
+    recovery_low: float
+    recovery_high: float
+    end: float
+    end_low: float
+    end_high: float
+    fall_difference: float | None
+    """The fall less that of the recipe that changes nothing with the same model, dataset and seed, the mean over seeds;
+    null for that recipe itself, and where it is not part of the experiment."""
+    fall_difference_low: float | None
+    fall_difference_high: float | None
+    end_difference: float | None
+    """The same of the end."""
+    end_difference_low: float | None
+    end_difference_high: float | None
+    runs_inversion: int
+    """Runs with this verdict, of ``seeds``; so are the next five."""
+    runs_recovery: int
+    runs_fall: int
+    runs_no_drop: int
+    runs_no_rise: int
+    runs_inconclusive: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +238,8 @@ class FlipOverlap:
     odds_ratio: float
     """both x neither / (only_first x only_second); above 1 where the same items flip, NaN where a run flips none."""
     p_value: float
-    """Fisher's exact test, two-sided."""
+    """Two-sided: Fisher's exact test where clusters are single items, else the Cochran-Mantel-Haenszel test of how many
+    items of each cluster flip."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +260,7 @@ class FactorRate:
     context_rate: float
     low: float
     high: float
-    """95 % interval, a bootstrap over clusters."""
+    """95 % interval over clusters; NaN with fewer than five."""
     n: int
     """Items."""
 
@@ -173,9 +285,10 @@ class Tradeoff:
     """At the end, as in the table ``inversions``."""
     end_low: float
     end_high: float
-    """95 % interval, a bootstrap over clusters; so are the others."""
+    """95 % interval over clusters; so are the others. NaN with fewer than five clusters."""
     peak: float | None
-    """At the peak of the context answers, as in the table ``inversions``; null for what belongs to no conflict set."""
+    """At the peak of the context answers before the end, a window of equal length; null for what belongs to no conflict
+    set."""
     peak_low: float | None
     peak_high: float | None
     n: int
@@ -186,7 +299,7 @@ class Tradeoff:
     difference_low: float | None = None
     difference_high: float | None = None
     p_value: float | None = None
-    """Exact sign test over clusters: which go up, which down."""
+    """Sign-flip test over clusters of the mean difference per item."""
     p_adjusted: float | None = None
     """Corrected over the experiment."""
 

@@ -1,0 +1,372 @@
+"""The trend of a curve over training: how far it rises, falls and comes back, and what chance could have made of it.
+
+A curve has two sources of noise. *Items*: others would have answered otherwise; items of a cluster vary together and
+persist from checkpoint to checkpoint. *Checkpoints*: neighbours scatter around the trend, all items together, and their
+scatter is autocorrelated. More items reduce the first and not the second.
+
+The estimates are means over windows of :func:`window_length` checkpoints, the same at the peak, the trough and the
+end. Every bound comes from simulated curves: a null curve that does not do what is tested, plus item noise with the
+clusters' covariance over the checkpoints, plus autoregressive scatter. The null curves are isotonic regressions
+(Barlow et al. 1972), the parametric bootstrap is that of Davison and Hinkley (1997, chapter 4). Size and
+autocorrelation of the scatter are badly known from a dozen checkpoints; the simulation draws both from their
+posterior, so that what is not known widens the bounds (:func:`scatter_posterior`).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+from scipy.optimize import isotonic_regression
+from scipy.signal import lfilter
+
+from inversion.stats import FEWEST_CLUSTERS, Floats, cluster_covariance
+
+MARGIN = 0.05
+"""A change smaller than this is negligible."""
+SCATTER = 0.02
+"""Scatter of checkpoints around their trend that is expected before a curve is seen (standard deviation)."""
+ERROR = 0.05
+"""Chance of a one-sided bound to be wrong."""
+
+_SPREAD_BELOW, _SPREAD_ABOVE = 0.3, 0.6
+"""Standard deviations of the logarithm of the scatter, before a curve is seen: a small scatter that a few checkpoints
+show is believed less readily than a large one."""
+_SIZES = np.geomspace(0.1, 4.0, 13)
+"""Sizes of the scatter that are considered, as multiples of the expected one."""
+_RHOS = np.array([0.0, 0.15, 0.3, 0.45, 0.6, 0.7, 0.8])
+"""Autocorrelations from one checkpoint to the next that are considered, equally likely before a curve is seen."""
+_BLOCK = 6
+"""Checkpoints over which a trend is taken to be nearly straight."""
+
+
+class Effect(NamedTuple):
+    """A change of the trend with its one-sided 95 % bounds, and the p-value of there being none."""
+
+    value: float
+    low: float
+    high: float
+    p_value: float
+
+    def shown(self, margin: float) -> bool:
+        """Whether the change is above 0 beyond chance, and no smaller than the margin."""
+        return self.low > 0 and self.value >= margin
+
+    def excluded(self, margin: float) -> bool:
+        """Whether a change as large as the margin is excluded."""
+        return self.high < margin
+
+
+@dataclass(frozen=True, slots=True)
+class Trend:
+    """What a curve does over training. Places are the first and last index of a window (:class:`Window`)."""
+
+    start: float
+    peak: float
+    trough: float
+    end: float
+    peak_window: slice
+    trough_window: slice
+    end_window: slice
+    rise: Effect
+    """Start to peak."""
+    fall: Effect
+    """Peak to trough."""
+    recovery: Effect
+    """Trough to end."""
+    net: Effect
+    """Start to end, of either sign; its p-value is two-sided."""
+
+
+def window_length(checkpoints: int) -> int:
+    """How many checkpoints a window holds: a fifth of all, at least 1 and at most 10."""
+    return int(min(10, max(1, round(checkpoints / 5))))
+
+
+def middle(window: slice) -> int:
+    """The index of the checkpoint in the middle of a window, the earlier of two."""
+    return (window.start + window.stop - 1) // 2
+
+
+def fit_trend(
+    sums: Floats, sizes: Floats, draws: int, margin: float = MARGIN, scatter: float = SCATTER, seed: int = 0
+) -> Trend:
+    """The trend of the curve of items that are answered with the context.
+
+    ``sums`` is (clusters, checkpoints): the items of each cluster that are; ``sizes`` the items of each cluster;
+    ``draws`` the number of simulated curves. The bounds are NaN with fewer than 2 checkpoints or
+    :data:`~inversion.stats.FEWEST_CLUSTERS` clusters.
+
+    The fall is that from the highest window to the lowest one after it; or, if chance explains it less, one that is
+    regained until the end, or one from the first checkpoint, the base model. Where none is shown, the peak is the
+    highest window of all and the trough the lowest one after it.
+    """
+    curve = sums.sum(axis=0) / sizes.sum()
+    return fit_curve(curve, cluster_covariance(sums, sizes), len(sizes), draws, margin, scatter, seed)
+
+
+def fit_curve(
+    curve: Floats,
+    covariance: Floats,
+    clusters: int,
+    draws: int,
+    margin: float = MARGIN,
+    scatter: float = SCATTER,
+    seed: int = 0,
+) -> Trend:
+    """:func:`fit_trend` from a curve (checkpoints,) and its covariance by the sampling of clusters."""
+    m, w = len(curve), window_length(len(curve))
+    ends = slice(m - w, m)
+    if m < 2 or clusters < FEWEST_CLUSTERS:
+        peak, trough = _highest(curve, w)
+        return _trend(curve, peak, trough, ends, *[_unknown()] * 4)
+    noise = _simulate_noise(curve, covariance, clusters, draws, margin, scatter, seed)
+    fall, peak, trough = _test_fall(curve, noise, w, margin)
+    if not fall.shown(margin):
+        peak, trough = _highest(curve, w)
+        value = float(curve[peak].mean() - curve[trough].mean())
+        fall = fall._replace(value=value, low=min(fall.low, value), high=max(fall.high, value))
+    return _trend(
+        curve,
+        peak,
+        trough,
+        ends,
+        _test_rise(curve, noise, w, peak, margin),
+        fall,
+        _test_recovery(curve, noise, w, trough),
+        _test_net(curve, noise, ends),
+    )
+
+
+def scatter_posterior(curve: Floats, covariance: Floats, margin: float, scatter: float) -> Floats:
+    """How likely each size and autocorrelation of the checkpoints' scatter is: (sizes, autocorrelations), summing to 1.
+
+    From the second differences of the curve, which a straight trend leaves at 0, given their covariance under the
+    items' own noise and a first-order autoregression: a restricted likelihood, block by block of :data:`_BLOCK`
+    checkpoints. The steep part of a rise is left out (all before the curve first comes within two margins of its
+    highest point), and so are differences above three robust standard deviations, where a trend has a kink. The prior
+    of the size is log-normal on both sides of ``scatter``, that of the autocorrelation flat up to 0.8.
+    """
+    sizes = _SIZES * scatter
+    spread = np.where(_SIZES < 1, _SPREAD_BELOW, _SPREAD_ABOVE)
+    log_weight = -0.5 * (np.log(_SIZES) / spread)[:, None] ** 2 + np.zeros(len(_RHOS))
+    first = int(np.argmax(curve >= curve.max() - 2 * margin))
+    places = np.arange(first, len(curve))
+    for block in np.array_split(places, max(1, round(len(places) / _BLOCK))):
+        if len(block) < 3:
+            continue
+        differences, correlations = _second_differences(len(block))
+        found = differences @ curve[block]
+        usual = 3 * 1.4826 * np.median(np.abs(found)) if len(found) > 3 else np.inf
+        kept = np.abs(found) <= max(usual, scatter / 3)
+        items = differences @ covariance[np.ix_(block, block)] @ differences.T
+        total = sizes[:, None, None, None] ** 2 * correlations + items
+        root = np.linalg.cholesky(total[..., kept, :][..., kept])
+        white = np.linalg.solve(root, np.broadcast_to(found[kept][:, None], (*root.shape[:-1], 1)))[..., 0]
+        log_weight = log_weight - 0.5 * (white**2).sum(axis=-1)
+        log_weight = log_weight - np.log(np.diagonal(root, axis1=-2, axis2=-1)).sum(axis=-1)
+    weight = np.exp(log_weight - log_weight.max())
+    return np.asarray(weight / weight.sum())
+
+
+def largest_fall(curves: Floats, window: int) -> Floats:
+    """The largest fall from a window of checkpoints to a later one that does not overlap it: (...) from (...,
+    checkpoints). 0 where there is no later one."""
+    highest, later = _before_and_after(window_means(curves, window), window)
+    return np.asarray((highest - later).max(axis=-1))
+
+
+def _before_and_after(means: Floats, w: int) -> tuple[Floats, Floats]:
+    """The highest window that ends before each later window, and these: (..., later windows)."""
+    if means.shape[-1] <= w:
+        return means[..., -1:], means[..., -1:]
+    return np.maximum.accumulate(means[..., :-w], axis=-1), means[..., w:]
+
+
+def window_means(curves: Floats, window: int) -> Floats:
+    """Means over every ``window`` successive checkpoints: (..., checkpoints - window + 1)."""
+    sums = np.cumsum(curves, axis=-1)
+    means = sums[..., window - 1 :].copy()
+    means[..., 1:] -= sums[..., :-window]
+    return means / window
+
+
+def _simulate_noise(
+    curve: Floats, covariance: Floats, clusters: int, draws: int, margin: float, scatter: float, seed: int
+) -> Floats:
+    """Simulated noise of a curve: (draws, checkpoints)."""
+    m = len(curve)
+    weights = scatter_posterior(curve, covariance, margin, scatter)
+    normal, autoregressive, scales = _standard_draws(m, draws, clusters, seed)
+    place = np.searchsorted(np.cumsum(weights.ravel()), (np.arange(draws) + 0.5) / draws).clip(max=weights.size - 1)
+    # draws are in order of the size; the autoregressive ones are independent of it
+    size, rho = np.unravel_index(place, weights.shape)
+    checkpoints = (_SIZES[size] * scatter)[:, None] * autoregressive[rho, np.arange(draws)]
+    values, vectors = np.linalg.eigh(covariance)
+    root = vectors * np.sqrt(values.clip(min=0.0))
+    return np.asarray(checkpoints + (normal @ root.T) * scales[:, None])
+
+
+@lru_cache(maxsize=8)
+def _standard_draws(m: int, draws: int, clusters: int, seed: int) -> tuple[Floats, Floats, Floats]:
+    """Standard normal draws (draws, checkpoints), autoregressions of unit variance (autocorrelations, draws,
+    checkpoints), and scales (draws) that turn the former into those of a t distribution of clusters - 1 degrees."""
+    normal, autoregressive = _gaussian_draws(m, draws, seed)
+    rng = np.random.default_rng([seed, clusters, draws])
+    return normal, autoregressive, np.sqrt((clusters - 1) / rng.chisquare(clusters - 1, draws))
+
+
+@lru_cache(maxsize=4)
+def _gaussian_draws(m: int, draws: int, seed: int) -> tuple[Floats, Floats]:
+    rng = np.random.default_rng([seed, m, draws])
+    normal, shocks = rng.standard_normal((2, draws, m))
+    series = []
+    for rho in _RHOS:
+        scaled = shocks * math.sqrt(1 - rho**2)
+        scaled[:, 0] = shocks[:, 0]
+        series.append(lfilter([1.0], [1.0, -rho], scaled, axis=1))
+    return normal, np.stack(series)
+
+
+@lru_cache(maxsize=256)
+def _second_differences(n: int) -> tuple[Floats, Floats]:
+    """The matrix of second differences of ``n`` checkpoints (n - 2, n), and their covariance under unit scatter by
+    autocorrelation (autocorrelations, n - 2, n - 2)."""
+    matrix = np.diff(np.eye(n), n=2, axis=0)
+    lags = np.abs(np.subtract.outer(np.arange(n), np.arange(n)))
+    return matrix, np.stack([matrix @ (rho**lags) @ matrix.T for rho in _RHOS])
+
+
+def _flattened(fit: Floats, margin: float) -> Floats:
+    """A monotone fit whose part within the margin of its top is flat: of all curves that do not fall, a flat one
+    shows the largest falls by chance."""
+    top = fit >= fit.max() - margin
+    return np.where(top, fit[top].mean(), fit)
+
+
+def _monotone(curve: Floats, margin: float, *, increasing: bool) -> Floats:
+    """The best-fitting curve that never falls, or never rises."""
+    return _flattened(isotonic_regression(curve, increasing=increasing).x, margin)
+
+
+def _test_fall(curve: Floats, noise: Floats, w: int, margin: float) -> tuple[Effect, slice, slice]:
+    """The fall with the windows of its peak and trough, by the statistic (:func:`_falls`) that chance explains least.
+
+    The p-value is that of the smallest of the statistics' p-values, which has the same distribution whichever it is.
+    """
+    found, simulated = _falls(curve, w), _falls(_monotone(curve, margin, increasing=True) + noise, w)
+    draws = len(noise)
+    chances = np.array(
+        [(1 + int((many >= one).sum())) / (draws + 1) for one, many in zip(found, simulated, strict=True)]
+    )
+    ordered = np.sort(simulated, axis=1)
+    smallest = np.min(
+        [1 - np.searchsorted(many, one, side="left") / draws for many, one in zip(ordered, simulated, strict=True)],
+        axis=0,
+    )
+    p_value = (1 + int((smallest <= chances.min() - 0.5 / (draws + 1)).sum())) / (draws + 1)
+    level = float(np.sort(smallest)[max(0, math.floor(ERROR * (draws + 1)) - 1)])
+    critical = [many[min(draws - 1, math.ceil((1 - level) * draws))] for many in ordered]
+    best = int(np.lexsort((-found, chances))[0])
+    peak, trough = _places(curve, w, best)
+    value = float(curve[peak].mean() - curve[trough].mean())
+    spread = _quantile(noise[:, trough].mean(axis=1) - noise[:, peak].mean(axis=1))
+    high = max(value + spread, float(largest_fall(curve, 1)))
+    low = min(value, float(np.max(found - critical)))
+    return Effect(value, low, high, min(1.0, p_value)), peak, trough
+
+
+def _falls(curves: Floats, w: int) -> Floats:
+    """Three statistics of a fall: (3, ...) from (..., checkpoints).
+
+    How far the end is below the highest window before it; the largest fall whose recovery until the end is as
+    large; how far the end is below the first checkpoint by itself.
+    """
+    means = window_means(curves, w)
+    highest, later = _before_and_after(means, w)
+    last = means[..., -1]
+    regained = np.minimum(highest - later, last[..., None] - later).max(axis=-1)
+    return np.stack([highest[..., -1] - last, regained, curves[..., 0] - last])
+
+
+def _places(curve: Floats, w: int, statistic: int) -> tuple[slice, slice]:
+    """The windows of peak and trough by one of the statistics of :func:`_falls`."""
+    means = window_means(curve, w)
+    if statistic == 2:
+        return slice(0, 1), _window(min(1 + int(means[1:].argmin()), len(means) - 1), w)
+    if len(means) <= w:
+        return _window(0, w), _window(len(means) - 1, w)
+    highest, later = _before_and_after(means, w)
+    if statistic == 1:
+        lowest = int(np.minimum(highest - later, means[-1] - later).argmax())
+        return _window(int(means[: lowest + 1].argmax()), w), _window(w + lowest, w)
+    peak = int(means[:-w].argmax())
+    return _window(peak, w), _window(peak + w + int(means[peak + w :].argmin()), w)
+
+
+def _test_rise(curve: Floats, noise: Floats, w: int, peak: slice, margin: float) -> Effect:
+    """The rise from the first checkpoint to the peak."""
+    null = _monotone(curve, margin, increasing=False) + noise
+    value = float(curve[peak].mean() - curve[0])
+    low, p_value = _above(value, window_means(null, w).max(axis=1) - null[:, 0], ERROR)
+    # a peak at the start says nothing of how far another window may lie above it
+    place = peak if peak.start else slice(len(curve) - w, len(curve))
+    spread = _quantile(noise[:, 0] - noise[:, place].mean(axis=1))
+    return Effect(value, min(low, value), max(value + spread, float(curve.max() - curve[0])), p_value)
+
+
+def _test_recovery(curve: Floats, noise: Floats, w: int, trough: slice) -> Effect:
+    """The recovery from the trough to the end, whose places are taken as given."""
+    value = float(curve[-w:].mean() - curve[trough].mean())
+    change = noise[:, -w:].mean(axis=1) - noise[:, trough].mean(axis=1)
+    low, p_value = _above(value, change, ERROR)
+    return Effect(value, low, value + _quantile(-change), p_value)
+
+
+def _test_net(curve: Floats, noise: Floats, ends: slice) -> Effect:
+    """The change from the first checkpoint to the end, of either sign."""
+    value = float(curve[ends].mean() - curve[0])
+    change = noise[:, ends].mean(axis=1) - noise[:, 0]
+    p_value = (1 + int((np.abs(change) >= abs(value)).sum())) / (len(change) + 1)
+    return Effect(value, value - _quantile(change), value + _quantile(-change), p_value)
+
+
+def _above(value: float, simulated: Floats, error: float) -> tuple[float, float]:
+    """How far a value is above what chance reaches with a probability of ``error``, and its one-sided p-value: the
+    former is above 0 where the latter is at most ``error``."""
+    n = len(simulated)
+    exceeding = max(1, math.floor(error * (n + 1)))
+    critical = float(np.partition(simulated, n - exceeding)[n - exceeding])
+    return value - critical, (1 + int((simulated >= value).sum())) / (n + 1)
+
+
+def _quantile(values: Floats) -> float:
+    return float(np.quantile(values, 1 - ERROR))
+
+
+def _highest(curve: Floats, w: int) -> tuple[slice, slice]:
+    """The highest window and the lowest one after it; the last one where there is none."""
+    means = window_means(curve, w)
+    peak = int(means.argmax())
+    after = means[peak + w :]
+    trough = peak + w + int(after.argmin()) if len(after) else len(means) - 1
+    return _window(peak, w), _window(trough, w)
+
+
+def _window(first: int, w: int) -> slice:
+    return slice(first, first + w)
+
+
+def _unknown() -> Effect:
+    return Effect(*[math.nan] * 4)
+
+
+def _trend(curve: Floats, peak: slice, trough: slice, ends: slice, *effects: Effect) -> Trend:
+    start, *levels = float(curve[0]), *(float(curve[window].mean()) for window in (peak, trough, ends))
+    top, bottom, last = levels
+    values = (top - start, top - bottom, last - bottom, last - start)
+    rise, fall, recovery, net = (effect._replace(value=value) for effect, value in zip(effects, values, strict=True))
+    return Trend(start, top, bottom, last, peak, trough, ends, rise, fall, recovery, net)

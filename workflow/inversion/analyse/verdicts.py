@@ -1,0 +1,103 @@
+"""The verdicts on a curve, each declared once: its rule, its words and its mark."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from inversion.analyse.trend import ERROR, MARGIN, Trend
+
+
+class Verdict(NamedTuple):
+    """How a verdict is written; the symbol says it without colour."""
+
+    symbol: str
+    words: str
+    meaning: str
+    rule: str
+    """What must hold, in the terms of docs/evaluation.md."""
+    counted: str
+    """What follows a number of runs."""
+    color: str
+    """On a light page."""
+    dark_color: str
+    """On a dark page."""
+
+
+VERDICTS = {
+    "inversion": Verdict(
+        "↑↓",
+        "inversion",
+        "context answers rise, then fall, and stay down",
+        "rise and fall shown, and less than half of the fall is regained or no recovery is shown",
+        "with an inversion (context answers rise, then fall)",
+        "#0072b2",
+        "#6cbdf0",
+    ),
+    "recovery": Verdict(
+        "↑↓↑",
+        "recovery",
+        "context answers rise, fall, and come back",
+        "rise, fall and recovery shown, and at least half of the fall is regained",
+        "with a fall that is regained",
+        "#8a3f86",
+        "#d99ad5",
+    ),
+    "fall": Verdict(
+        "↓",
+        "fall",
+        "context answers fall without rising first",
+        "fall shown, no rise shown",
+        "with a fall and no rise before it",
+        "#b0432b",
+        "#f29680",
+    ),
+    "no_drop": Verdict(
+        "↑→",
+        "no drop",
+        "context answers rise and stay up",
+        "rise shown, and a fall as large as the margin is excluded",
+        "with a rise that stays",
+        "#00785a",
+        "#4fc9a4",
+    ),
+    "no_rise": Verdict(
+        "\N{EN DASH}",
+        "no rise",
+        "context answers neither rise nor are shown to fall",
+        "no fall shown, and a rise as large as the margin is excluded",
+        "without a rise",
+        "#6b6f75",
+        "#a2aab3",
+    ),
+    "inconclusive": Verdict(
+        "?",
+        "inconclusive",
+        "the data allow more than one reading",
+        "all others, and all curves whose bounds are unknown",
+        "inconclusive",
+        "#a34700",
+        "#f0a066",
+    ),
+}
+"""In the order in which pages list them; :func:`decide` gives the name."""
+
+
+def decide(trend: Trend, margin: float = MARGIN, p_fall: float | None = None) -> str:
+    """The name of the verdict on a trend.
+
+    A change is *shown* if its lower bound is above 0 and its size at least ``margin``, and *excluded* if its upper
+    bound is below ``margin``. ``p_fall`` replaces the p-value of the fall where that is corrected for several tests.
+    """
+    p_value = trend.fall.p_value if p_fall is None else p_fall
+    falls = p_value <= ERROR and trend.fall.value >= margin
+    rises = trend.rise.shown(margin)
+    if falls and not rises:
+        return "fall"
+    if falls:
+        regained = trend.recovery.shown(margin) and trend.recovery.value >= trend.fall.value / 2
+        return "recovery" if regained else "inversion"
+    if rises and trend.fall.excluded(margin):
+        return "no_drop"
+    if not rises and trend.rise.excluded(margin):
+        return "no_rise"
+    return "inconclusive"
