@@ -36,7 +36,8 @@ def test_m_c_is_the_share_of_the_context_answer() -> None:
     found = curves(frame).filter(metric="m_c")
     assert set(found["scorer"]) == {"logprob"}
     assert found["value"].to_numpy() == pytest.approx(0.75)
-    assert found["low"].to_numpy() == pytest.approx(0.75)
+    assert (found["low"] < 0.75).all()
+    assert (found["high"] > 0.75).all(), "ten clusters that agree say little of others"
 
 
 def test_strata_and_whole() -> None:
@@ -59,13 +60,13 @@ def test_controls_have_accuracy_and_a_mean() -> None:
     assert set(found["set"]) == {"recall", "matching", "control mean"}
     mean = found.filter(set="control mean", scorer="containment", step=0).row(0, named=True)
     assert (mean["value"], mean["n"]) == (0.75, 40)
-    # half the spread of the one set that varies
+    # of the one set that varies, half the influence of each cluster
     spread = found.filter(set="matching", scorer="containment", step=0).row(0, named=True)
-    assert mean["high"] - mean["low"] == pytest.approx((spread["high"] - spread["low"]) / 2)
+    assert mean["high"] - mean["low"] < 0.8 * (spread["high"] - spread["low"])
 
 
 def test_control_sets_of_the_same_items_count_their_clusters_once() -> None:
-    labels = exact((0.5,), 50)
+    labels = np.where(exact((0.5,), 50) == "context", "parametric", "other").astype(object)
     shared = [table(labels, steps=(0,), role="control", set_name=name) for name in ("a", "b", "c", "d")]
     own = [
         frame.with_columns(cluster=pl.col("set") + pl.col("cluster"), item_id=pl.col("set") + pl.col("item_id"))

@@ -56,4 +56,4 @@ def test_a_study_takes_seconds() -> None:
     start = time.process_time()
     curves(frame)
     inversions(frame, bootstrap=2000)
-    assert time.process_time() - start < 10
+    assert time.process_time() - start < 20
