@@ -39,6 +39,7 @@ from inversion.report import (
     verdict_groups,
     write_report,
 )
+from inversion.score.scorers import MAIN
 
 ROOT = Path(__file__).parents[1] / "workflow" / "report"
 TEMPLATE = (ROOT / "report.html.j2").read_text(encoding="utf-8")
@@ -54,7 +55,7 @@ def inversion(verdict: str = "inversion", **changed: object) -> Inversion:
         "set": "conflict",
         "stratum": "all",
         "prompt": "plain",
-        "scorer": "first_mention",
+        "scorer": MAIN,
         "start": 0.03,
         "peak_step": 30,
         "peak": 0.61,
@@ -91,7 +92,7 @@ def inversion(verdict: str = "inversion", **changed: object) -> Inversion:
 def experiment_row(**changed: object) -> ExperimentRow:
     fields: dict[str, object] = {field.name: 0.3 for field in dataclasses.fields(ExperimentRow)}
     fields |= {"experiment": "headline", "model": "llama", "dataset": "mixed", "recipe": "standard", "set": "conflict"}
-    fields |= {"scorer": "first_mention", "prompt": "plain", "stratum": "all", "seeds": 3, "fall_difference": None}
+    fields |= {"scorer": MAIN, "prompt": "plain", "stratum": "all", "seeds": 3, "fall_difference": None}
     fields |= {"inference": "t interval over 3 seeds", "fall": 0.28, "fall_low": 0.2, "fall_high": 0.36}
     fields |= {f"runs_{name}": 0 for name in VERDICTS} | {"runs_inversion": 2, "runs_no_drop": 1}
     return ExperimentRow(**(fields | changed))  # type: ignore[arg-type]
@@ -103,7 +104,7 @@ def selected(kind: str, kept: int, dropped: int, added: int = 0, seed: int = 0, 
 
 def tradeoff(recipe: str, name: str, end: float, **changed: object) -> Tradeoff:
     fields = {"experiment": "headline", "model": "llama", "dataset": "mixed", "seed": 0, "prompt": "plain"}
-    fields |= {"scorer": "first_mention", "metric": "context_rate", "end_step": 300, "n": 200, "peak": 0.77}
+    fields |= {"scorer": MAIN, "metric": "context_rate", "end_step": 300, "n": 200, "peak": 0.77}
     fields |= {"end_low": end - 0.05, "end_high": end + 0.05, "peak_low": 0.7, "peak_high": 0.8, "p_adjusted": 0.002}
     return Tradeoff(recipe=recipe, set=name, end=end, **(fields | changed))  # type: ignore[arg-type]
 
@@ -136,16 +137,16 @@ def report(**changed: object) -> Report:
         ),
         flip_overlap=to_frame(
             [
-                FlipOverlap("conflict", "plain", "first_mention", "a", "b", 3, 1, 1, 5, 15.0, 0.01),
-                FlipOverlap("conflict", "plain", "first_mention", "a", "c", 1, 3, 3, 5, 5 / 9, 0.9),
-                FlipOverlap("conflict", "plain", "first_mention", "b", "c", 0, 4, 0, 6, math.nan, 1.0),
+                FlipOverlap("conflict", "plain", MAIN, "a", "b", 3, 1, 1, 5, 15.0, 0.01),
+                FlipOverlap("conflict", "plain", MAIN, "a", "c", 1, 3, 3, 5, 5 / 9, 0.9),
+                FlipOverlap("conflict", "plain", MAIN, "b", "c", 0, 4, 0, 6, math.nan, 1.0),
             ],
             FlipOverlap,
         ),
         factors=to_frame(
             [
                 FactorRate(
-                    *("llama", "mixed", "standard", 0, "facts", "plain", "first_mention", "tense", "past"),
+                    *("llama", "mixed", "standard", 0, "facts", "plain", MAIN, "tense", "past"),
                     *(moment, rate, rate - 0.04, rate + 0.04, 360),
                 )
                 for moment, rate in (("start", 0.31), ("peak", 0.62), ("end", 0.47))
@@ -314,8 +315,8 @@ def test_empty_tables_are_said_to_be_empty() -> None:
 def test_bad_tables_and_captions_are_clear_errors() -> None:
     with pytest.raises(ValueError, match="column 'verdict' is missing"):
         render_report(report(inversions=report().inversions.drop("verdict")), TEMPLATE)
-    with pytest.raises(ValueError, match="no row of scorer 'judge'; there are: containment, first_mention"):
-        render_report(report(), TEMPLATE, scorer="judge")
+    with pytest.raises(ValueError, match="no row of scorer 'guess'; there are: containment, judge"):
+        render_report(report(), TEMPLATE, scorer="guess")
     with pytest.raises(ValueError, match="no valid reStructuredText"):
         render_rst("An *open emphasis.")
 
@@ -387,7 +388,7 @@ def test_agreement_knowledge_overlap_and_factors_are_told() -> None:
 
 
 def test_verdicts_stand_side_by_side_and_known_items_do_not_count_twice() -> None:
-    rows = [inversion(scorer="first_mention"), inversion("no_drop", scorer="logprob")]
+    rows = [inversion(scorer=MAIN), inversion("no_drop", scorer="logprob")]
     known = [inversion("no_rise", scorer=row.scorer, stratum="known") for row in rows]
     text = words(render_report(report(inversions=to_frame([*rows, *known], Inversion)), TEMPLATE))
     assert "same verdict in 1 of 2 cases" in text
@@ -406,11 +407,11 @@ def test_tradeoffs_stand_in_their_experiment() -> None:
 def test_models_and_seeds_alone_are_no_tradeoffs() -> None:
     one = report().tradeoffs.filter(pl.col("recipe") == "standard", pl.col("experiment") == "headline")
     two_seeds = pl.concat([one, one.with_columns(seed=pl.col("seed") + 1)])
-    assert tradeoff_tables(two_seeds, "first_mention") == {}
+    assert tradeoff_tables(two_seeds, MAIN) == {}
 
 
 def test_an_experiment_that_compares_nothing_has_no_tradeoffs() -> None:
-    found = tradeoff_tables(report().tradeoffs, "first_mention")
+    found = tradeoff_tables(report().tradeoffs, MAIN)
     assert list(found) == ["headline"]
     assert found["headline"].sets == ["conflict", "mmlu"]
     assert [(run, list(scores)) for run, scores in found["headline"].rows] == [

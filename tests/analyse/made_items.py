@@ -69,7 +69,7 @@ def table(
         "parametric_logprob_closed": None,
     }
     frame = pl.DataFrame(varying).with_columns(pl.lit(value).alias(name) for name, value in constant.items())
-    return frame.select(pl.col(name).cast(dtype) for name, dtype in schema_of(Item).items())
+    return frame.select(pl.col(name).cast(dtype) for name, dtype in schema_of(Item).items() if name in frame.columns)
 
 
 def drawn(rates: Sequence[float], n: int, seed: int, else_: str = "parametric") -> Labels:

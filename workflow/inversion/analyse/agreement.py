@@ -20,7 +20,7 @@ def agreement(items: pl.DataFrame) -> pl.DataFrame:
     Over all runs and steps. The labels of answers that follow neither (``other``, ``neither``,
     ``abstains``) count as one.
     """
-    require_schema(items, Item, "items")
+    require_schema(items, Item, "items", defaults=True)
     items = items.with_columns(
         pl.when(pl.col(scorer).is_in(SIDES)).then(pl.col(scorer)).otherwise(pl.lit("other")).alias(scorer)
         for scorer in scorers_in(items)

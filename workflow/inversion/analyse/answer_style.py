@@ -24,7 +24,7 @@ def answer_style(items: pl.DataFrame) -> pl.DataFrame:
 
     Raises :class:`ValueError` where a column is missing.
     """
-    require_schema(items, Item, "items")
+    require_schema(items, Item, "items", defaults=True)
     require_schema(items, Labels, "items")
     context, parametric = pl.col("judge") == "context", pl.col("judge") == "parametric"
     item = [key for key in _KEYS if key != "step"] + ["item_id"]

@@ -84,7 +84,7 @@ def panels(items: pl.DataFrame) -> Iterator[Panel]:
     Raises :class:`ValueError` where a column is missing, an item lacks a step or stands there twice, or a conflict
     item lacks a log-probability.
     """
-    require_schema(items, Item, "items")
+    require_schema(items, Item, "items", defaults=True)
     keys = [*Run._fields, "set", "prompt"]
     # texts are most of the table, and are judged already
     for frame in (

@@ -28,7 +28,7 @@ def published_measures(items: pl.DataFrame) -> pl.DataFrame:
 
     Raises :class:`ValueError` where a column of :class:`~inversion.records.answers.Item` is missing.
     """
-    require_schema(items, Item, "items")
+    require_schema(items, Item, "items", defaults=True)
     conflicts = items.filter(pl.col("role") == "conflict")
     exact = [
         any(same_answer(text, answer) for answer in answers)

@@ -83,7 +83,7 @@ class Trend:
 
 def window_length(checkpoints: int) -> int:
     """How many checkpoints a window holds: a fifth of all, at least 1 and at most 10."""
-    return int(min(10, max(1, round(checkpoints / 5))))
+    return min(10, max(1, int(round(checkpoints / 5))))
 
 
 def middle(window: slice) -> int:

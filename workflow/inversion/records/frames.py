@@ -55,9 +55,15 @@ def from_frame(frame: pl.DataFrame, record: type[R]) -> list[R]:
     return [record(**{name: _revive(row[name], hints[name]) for name in names}) for row in frame.iter_rows(named=True)]
 
 
-def require_schema(frame: pl.DataFrame, record: type, source: str = "table") -> None:
-    """Raises :class:`ValueError`, naming ``source`` and the column, unless ``frame`` fits ``record``."""
+def require_schema(frame: pl.DataFrame, record: type, source: str = "table", *, defaults: bool = False) -> None:
+    """Raises :class:`ValueError`, naming ``source`` and the column, unless ``frame`` fits ``record``.
+
+    With ``defaults``, columns whose field has a default may be missing.
+    """
+    optional = {field.name for field in dataclasses.fields(record) if field.default is not dataclasses.MISSING}
     for name, dtype in schema_of(record).items():
+        if defaults and name in optional and name not in frame.columns:
+            continue
         if name not in frame.columns:
             raise ValueError(f"{source}: column {name!r} is missing; delete the file and rerun to rebuild it")
         if frame.schema[name] != dtype:
