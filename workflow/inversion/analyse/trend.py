@@ -83,12 +83,12 @@ class Trend:
 
 def window_length(checkpoints: int) -> int:
     """How many checkpoints a window holds: a fifth of all, at least 1 and at most 10."""
-    return min(10, max(1, int(round(checkpoints / 5))))
+    return min(10, max(1, round(checkpoints / 5)))
 
 
 def middle(window: slice) -> int:
     """The index of the checkpoint in the middle of a window, the earlier of two."""
-    return (window.start + window.stop - 1) // 2
+    return int(window.start + window.stop - 1) // 2
 
 
 def fit_trend(
