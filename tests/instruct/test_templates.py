@@ -157,25 +157,42 @@ def test_the_context_can_be_left_out():
 
 
 UNMARKED = CHATML.replace("{% generation %}", "").replace("{% endgeneration %}", "")
+LINE_IN_BLOCK = CHATML.replace("<|im_end|>{% endgeneration %}", "<|im_end|>\n{% endgeneration %}").replace(
+    "{{ '\n' }}{% endfor %}", "{% if m['role'] != 'assistant' %}{{ '\n' }}{% endif %}{% endfor %}"
+)
+HEADER_IN_BLOCK = (
+    "{% for m in messages %}{% if m['role'] == 'assistant' %}{% generation %}<|im_start|>assistant\n"
+    "{{ m['content'] }}<|im_end|>\n{% endgeneration %}{% else %}<|im_start|>{{ m['role'] }}\n"
+    "{{ m['content'] }}<|im_end|>\n{% endif %}{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+END_OUTSIDE = CHATML.replace("<|im_end|>{% endgeneration %}", "{% endgeneration %}<|im_end|>")
+
+
+@pytest.mark.parametrize(
+    "chat_template",
+    [UNMARKED, LINE_IN_BLOCK, HEADER_IN_BLOCK, END_OUTSIDE],
+    ids=["no marks", "line break in the block", "role header in the block", "end of turn outside the block"],
+)
+@pytest.mark.parametrize("turns", [1, 2, 3])
+def test_the_loss_falls_on_answers_and_their_ends_wherever_the_template_puts_its_marks(chat_template, turns):
+    conversation = example(*["Good day", "Herat"] * turns)
+    marked, other = (encode_example(bpe_tokenizer(t), TEMPLATE, conversation) for t in (CHATML, chat_template))
+    assert marked == other
+    assert labelled(BPE, other) == "Herat<|im_end|>" * turns
+
+
 SPACE_BEFORE = WORDS.replace("{% generation %}", "{% generation %} ")
 SPACE_BEHIND = WORDS.replace("{% endgeneration %}", " {% endgeneration %}")
 
 
-@pytest.mark.parametrize(
-    ("build", "chat_template", "turns"),
-    [
-        (bpe_tokenizer, UNMARKED, 1),
-        # whitespace is no token here: the library drops the turn, or labels all that follows it
-        (word_tokenizer, SPACE_BEFORE, 1),
-        (word_tokenizer, SPACE_BEHIND, 2),
-    ],
-)
-def test_a_template_that_labels_too_little_or_too_much_is_refused(build, chat_template, turns):
-    conversation = example(*["Good day", "Herat"] * turns)
-    with pytest.raises(
-        TemplateError, match=r"example 'e': .*assistant turns.*\{% generation %\}.*\{% endgeneration %\}"
-    ):
-        encode_example(build(chat_template), TEMPLATE, conversation)
+@pytest.mark.parametrize("chat_template", [SPACE_BEFORE, SPACE_BEHIND])
+def test_white_space_at_the_ends_of_a_block_moves_no_label(chat_template):
+    # where white space is not a token the library drops the turn, or labels all that follows it
+    conversation = example("Good day", "Herat", "Good day", "New Cairo")
+    assert encode_example(word_tokenizer(chat_template), TEMPLATE, conversation) == encode_example(
+        WORD, TEMPLATE, conversation
+    )
 
 
 def test_a_tokenizer_without_chat_template_is_refused():
@@ -222,30 +239,32 @@ def test_an_answer_that_the_end_of_turn_spells_too_is_found_in_its_place():
 @pytest.mark.parametrize(
     ("chat_template", "reason"),
     [
-        (CHATML.replace("assistant\n{% endif", "assistant\n<think>{% endif"), "is not how its conversation"),
-        (LLAMA + "{% if add_generation_prompt %} {% endif %}", "must not end within a token"),
+        (CHATML.replace("assistant\n{% endif", "assistant\nSure:{% endif"), "is not how its conversation"),
         (
             CHATML.replace("{{ m['content'] }}<|im_end|>{% end", "{{ m['content'] | upper }}<|im_end|>{% end", 1),
-            "as it is",
+            "does not write the answer 'Herat' unchanged",
         ),
+        (CHATML.replace("{% generation %}", "{% generation %}{{ m['content'] }}"), "does not write every answer once"),
+        (CHATML.replace("{{ m['content'] }}<|im_end|>{% end", "{{ m['content'] }}{% end"), "writes no end of turn"),
     ],
-    ids=["other prompt", "trailing space", "changed answer"],
+    ids=["other prompt", "changed answer", "answer twice", "no end of turn"],
 )
 def test_a_template_on_which_no_answer_can_be_scored_is_refused(chat_template, reason):
     with pytest.raises(TemplateError, match=reason):
         encode_answer(bpe_tokenizer(chat_template), TEMPLATE, item(), "Herat")
 
 
+def test_a_space_at_the_end_of_the_prompt_is_the_answers_where_they_are_one_token():
+    spaced = bpe_tokenizer(LLAMA + "{% if add_generation_prompt %} {% endif %}")
+    prompt, ids = encode_answer(spaced, TEMPLATE, item(), "Herat")
+    assert (prompt, ids) == tuple(encode_answer(LLAMA_BPE, TEMPLATE, item(), "Herat"))
+    assert spaced.decode(prompt).endswith("[/INST]")
+
+
 def test_a_blank_answer_is_refused():
     for template in (TEMPLATE, TuluTemplate()):
         with pytest.raises(TemplateError, match="item 'i': the answer ' ' is blank"):
             encode_answer(BPE, template, item(), " ")
-
-
-def test_an_unlabelled_end_of_turn_is_refused():
-    unstopped = CHATML.replace("<|im_end|>{% endgeneration %}", "{% endgeneration %}<|im_end|>")
-    with pytest.raises(TemplateError, match="would not learn to stop"):
-        encode_example(bpe_tokenizer(unstopped), TEMPLATE, example("What?", "Herat"))
 
 
 # --- templates of fixed text, with each family of tokenizers ------------------------------------

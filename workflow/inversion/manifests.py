@@ -127,7 +127,7 @@ class TrainManifest(Manifest):
     steps_per_epoch: float
     examples: int
     left_out: int
-    """Examples longer than ``max_length`` or the model's context window."""
+    """Examples longer than ``max_length`` or the model's context window, and those that the template cannot write."""
     loss: list[LossPoint]
     trained_parameters: int
     wall_s: float

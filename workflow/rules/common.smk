@@ -35,7 +35,7 @@ from inversion.artifacts import (
 )
 from inversion.config.figures import FIGURES
 from inversion.config.files import ConfigError, read_values
-from inversion.config.load import parse_config
+from inversion.config.load import parse_config, with_source
 from inversion.config.probes import PROBES
 from inversion.config.run import RUN
 from inversion.manifests import BaseManifest, CheckpointList, TrainManifest

@@ -24,6 +24,20 @@ def files_of(source):
     return [path if path.startswith(FETCHED) else local(path) for path in source.files(FETCHED)]
 
 
+def template_of(dataset):
+    """The template of a dataset, as text; that of a file with its content, so that a change of the file is seen."""
+    return as_json(with_source(STUDY.template_of(dataset)))
+
+
+def basis_of(wildcards):
+    """What else decides whether a base model can be used: for a model of the world the versions of what makes it; for
+    others the chat templates, by dataset, that they are tried on before anything is trained."""
+    if STUDY.models[wildcards.model].from_world:
+        return [train.VERSION, world.VERSION]
+    templates = STUDY.templates_of(wildcards.model)
+    return [[name, template_of(name)] for name, template in templates.items() if template.style == "chat"]
+
+
 def rows_of(dataset):
     """The files with a dataset's rows: the user's, or what was downloaded; none of a generated one."""
     spec = STUDY.datasets[dataset]

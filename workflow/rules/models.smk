@@ -19,7 +19,7 @@ rule prepare_base:
     params:
         model=lambda w: as_json(STUDY.models[w.model]),
         world=lambda w: world_of(STUDY.models[w.model]),
-        version=lambda w: ([train.VERSION, world.VERSION] if STUDY.models[w.model].from_world else []),
+        basis=basis_of,
     script:
         "../scripts/prepare_base.py"
 
@@ -42,7 +42,7 @@ rule score_context_need:
         runtime=minutes(small=60, large=480),
         gpu=one_gpu,
     params:
-        template=lambda w: as_json(STUDY.template_of(w.dataset)),
+        template=lambda w: template_of(w.dataset),
         batch_size=STUDY.evaluation.batch_size,
         version=[respond.VERSION, respond.NEED_VERSION],
     script:

@@ -29,7 +29,7 @@ rule probe_checkpoints:
         runtime=minutes(small=60, large=480),
         gpu=one_gpu,
     params:
-        template=lambda w: as_json(STUDY.template_of(w.dataset)),
+        template=lambda w: template_of(w.dataset),
         # as in figures, the first one; how it is decoded makes no difference here
         prompt=next(iter(STUDY.evaluation.prompts.values())).model_dump_json(include={"instruction", "order"}),
         training=lambda w: as_json(STUDY.training_of(w.recipe)),

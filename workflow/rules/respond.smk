@@ -20,7 +20,7 @@ rule generate_responses:
         runtime=minutes(small=60, large=30 + 10 * STUDY.evaluation.checkpoints_per_job),
         gpu=one_gpu,
     params:
-        template=lambda w: as_json(STUDY.template_of(w.dataset)),
+        template=lambda w: template_of(w.dataset),
         prompts=STUDY.evaluation.model_dump_json(include={"prompts"}),
         max_new_tokens=STUDY.evaluation.max_new_tokens,
         batch_size=STUDY.evaluation.batch_size,

@@ -24,7 +24,7 @@ rule finetune:
     params:
         # an undeclared folder: Snakemake removes declared output before each attempt
         store=in_host(f"results/runs/{RUN}/checkpoints"),
-        template=lambda w: as_json(STUDY.template_of(w.dataset)),
+        template=lambda w: template_of(w.dataset),
         training=lambda w: as_json(STUDY.training_of(w.recipe)),
         seed=lambda w: int(w.seed),
         version=train.VERSION,

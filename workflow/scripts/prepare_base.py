@@ -3,12 +3,13 @@
 from pathlib import Path
 
 from inversion.config.base import revive
-from inversion.config.datasets import WORLD_TEMPLATE
+from inversion.config.datasets import WORLD_TEMPLATE, Template
 from inversion.config.models import FolderModel, GgufModel, HubModel, Model, WorldModel
 from inversion.config.world import World
+from inversion.instruct.trial import try_template
 from inversion.job import logged
 from inversion.manifests import HubSnapshot
-from inversion.models import convert_gguf, describe_base, locate_gguf
+from inversion.models import convert_gguf, describe_base, load_tokenizer, locate_gguf
 from inversion.train.pretrain import pretrain
 
 with logged(snakemake.log[0]):
@@ -27,4 +28,8 @@ with logged(snakemake.log[0]):
         case GgufModel():
             convert_gguf(locate_gguf(spec), made)
             base = describe_base(made, spec.source, made.name)
+    if not isinstance(spec, WorldModel):
+        tokenizer = load_tokenizer(base.location(snakemake.output.base))
+        for dataset, template in params.basis:
+            try_template(tokenizer, revive(Template, template), dataset)
     base.write(snakemake.output.base)

@@ -6,6 +6,7 @@ import difflib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import date
 from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 from urllib.parse import urlsplit
 
@@ -22,9 +23,11 @@ PositiveFloat = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._+-]*$"
 SHA256 = r"^[0-9a-f]{64}$"
 FUNCTION = r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$"
+ARGUMENT = r"^[A-Za-z_]\w*$"
 PATTERNS = {
     NAME: "a name starts with a letter or digit and goes on with letters, digits and . _ + - (it becomes a folder)",
     SHA256: "a SHA-256 has 64 hexadecimal digits, in lower case (`sha256sum` of the file prints it)",
+    ARGUMENT: "an argument's name starts with a letter and continues with letters, digits and _",
     FUNCTION: "write module:function, as you would import it",
 }
 """What text must look like, and how that is said."""
@@ -49,6 +52,14 @@ def commit(revision: str) -> str:
             'shows them under "Files", "History", and `git ls-remote https://huggingface.co/owner/name` lists them)'
         )
     return revision
+
+
+def day(text: str) -> str:
+    """``text``, if it is a day as in ``2024-07-26``; raises :class:`ValueError` where it is not."""
+    try:
+        return date.fromisoformat(text).isoformat()
+    except ValueError:
+        raise ValueError(f"{text!r} is not a day; write year, month and day, as in 2024-07-26") from None
 
 
 def hub_id(name: str) -> str:

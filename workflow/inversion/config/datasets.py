@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from inversion.config.base import (
+    ARGUMENT,
     FileSource,
     Fraction,
     NonNegativeInt,
@@ -15,7 +16,9 @@ from inversion.config.base import (
     Source,
     Strict,
     commit,
+    day,
     hub_id,
+    local_path,
     require_shares,
 )
 
@@ -95,14 +98,59 @@ class ZephyrTemplate(Strict):
     style: Literal["zephyr"] = "zephyr"
 
 
+Argument = Annotated[str, StringConstraints(pattern=ARGUMENT)]
+"""A name as Jinja templates use it."""
+_RESERVED = {
+    *("messages", "conversation", "chat_template", "add_generation_prompt", "continue_final_message", "tokenize"),
+    *("tools", "documents", "padding", "truncation", "max_length", "return_tensors", "return_dict"),
+    *("return_assistant_tokens_mask", "tokenizer_kwargs"),
+}
+"""Arguments of the library's function that renders chat templates."""
+
+
+def _is_none(value: object) -> bool:
+    return value is None
+
+
+def _is_empty(value: object) -> bool:
+    return not value
+
+
+def _is_keep(value: object) -> bool:
+    return value == "keep"
+
+
 class ChatTemplate(Strict):
-    """The model's own chat template, in which a question and its context are one user's turn."""
+    """The model's own chat template, or one in a file, in which a question and its context are one user's turn."""
 
     style: Literal["chat"] = "chat"
     with_context: str = "Background: {context}\n\n{question}"
     """The user's turn where there is a context."""
     without_context: str = "{question}"
     """The user's turn where there is none."""
+    # keys at their defaults are left out of what is hashed: studies from before they existed keep their results
+    file: Annotated[str, AfterValidator(local_path)] | None = Field(default=None, exclude_if=_is_none)
+    """A Jinja file with a chat template in place of the model's own, as ``chat_template.jinja``. Its content counts,
+    not its name: what depends on it reruns when it changes."""
+    text: str | None = Field(default=None, exclude_if=_is_none)
+    """The Jinja source of such a template, instead of ``file``."""
+    arguments: dict[Argument, bool | int | float | str] = Field(default={}, exclude_if=_is_empty)
+    """Arguments of the chat template, as in ``enable_thinking: false``."""
+    date: Annotated[str, AfterValidator(day)] | None = Field(default=None, exclude_if=_is_none)
+    """The day, as in ``2024-07-26``, that a chat template writes which reads the clock (Llama 3.2, gpt-oss). Such a
+    template is refused where the study names none."""
+    system: Literal["keep", "user", "drop"] = Field(default="keep", exclude_if=_is_keep)
+    """What becomes of a system turn: ``keep`` it, put its text before the first ``user`` turn, or ``drop`` it. Some
+    chat templates (Gemma 1 and 2) take none."""
+
+    @model_validator(mode="after")
+    def _source(self) -> ChatTemplate:
+        if self.file is not None and self.text is not None:
+            raise ValueError("both `file` and `text` are set, and a template has one source; remove one of them")
+        taken = sorted(self.arguments.keys() & _RESERVED)
+        if taken:
+            raise ValueError(f"arguments.{taken[0]} is set by the pipeline itself; remove it")
+        return self
 
     @model_validator(mode="after")
     def _fields(self) -> ChatTemplate:

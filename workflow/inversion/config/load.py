@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from inversion.config.base import PATTERNS, nearest
+from inversion.config.datasets import ChatTemplate, Template
 from inversion.config.files import ConfigError, read_values
 from inversion.config.study import Config
 
@@ -43,6 +44,20 @@ def parse_config(values: Mapping[str, Any], source: str = "configuration") -> Co
 def read_config(path: str | Path) -> Config:
     """The checked configuration in the YAML file ``path``; raises as :func:`read_values` and :func:`parse_config`."""
     return parse_config(read_values(path), str(path))
+
+
+def with_source(template: Template) -> Template:
+    """``template`` with the content of its file in ``text``: what it stands for wherever the file lies.
+
+    Raises :class:`ConfigError` where the file cannot be read.
+    """
+    if not isinstance(template, ChatTemplate) or template.file is None:
+        return template
+    try:
+        text = Path(template.file).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"the chat template {template.file} cannot be read ({error})") from None
+    return template.model_copy(update={"file": None, "text": text})
 
 
 def _other_keys(value: Any) -> Iterator[Any]:

@@ -150,7 +150,7 @@ def _chapter(name: str, model: Mapping[str, Any]) -> str:
 def _default(part: Mapping[str, Any]) -> str:
     """The default of a key; a section's own table shows what stands in it."""
     value = part.get("default")
-    return f"see {_type(part)}" if isinstance(value, dict) else f"`{json.dumps(value)}`"
+    return f"see {_type(part)}" if isinstance(value, dict) and value else f"`{json.dumps(value)}`"
 
 
 def _type(part: Mapping[str, Any]) -> str:

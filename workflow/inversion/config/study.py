@@ -263,6 +263,9 @@ class Config(Strict):
                 path = getattr(spec, "path", None)
                 if name in names and path is not None and not is_address(path):
                     found[f"{section}.{name}.path"] = f"{path}/config.json" if isinstance(spec, FolderModel) else path
+                template = getattr(spec, "template", None)
+                if name in names and isinstance(template, ChatTemplate) and template.file is not None:
+                    found[f"{section}.{name}.template.file"] = template.file
         return found
 
     def matched_recipes(self, name: str) -> dict[str, Recipe]:
@@ -301,6 +304,11 @@ class Config(Strict):
         if isinstance(spec, WorldDataset):
             return WORLD_TEMPLATE
         return spec.template or (AlpacaTemplate() if spec.format in ("alpaca", "squad") else TuluTemplate())
+
+    def templates_of(self, model: str) -> dict[str, Template]:
+        """The templates that examples and questions of a model are written in, by dataset."""
+        datasets = dict.fromkeys(run.dataset for run in self.runs() if run.model == model)
+        return {dataset: self.template_of(dataset) for dataset in datasets}
 
     def compared_prompts(self, name: str) -> list[str]:
         """The prompts that the trade-offs of the experiment ``name`` compare."""

@@ -6,15 +6,27 @@ of the configuration does it; the functions below are what the rest of the libra
 
 from __future__ import annotations
 
-import itertools
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
 from inversion.config.datasets import AlpacaTemplate, ChatTemplate, Template, TuluTemplate, ZephyrTemplate
 from inversion.config.evaluation import Prompt
+from inversion.instruct.chat import ChatWriter, as_turns, chat_writer
+from inversion.instruct.tokens import (
+    CutTokens,
+    TemplateError,
+    continuation_tokens,
+    control_strings,
+    end_of_prompt,
+    first_tokens,
+    protect,
+    restore,
+    token_ids,
+    with_offsets,
+)
 from inversion.records.data import ConflictItem, Example, Message
 
 if TYPE_CHECKING:
@@ -22,10 +34,6 @@ if TYPE_CHECKING:
 
 
 Order = Literal["context_first", "question_first"]
-
-
-class TemplateError(ValueError):
-    """A template that cannot be trained or scored on with this tokenizer; the message says which part is wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,14 +100,15 @@ def encode_example(
 ) -> EncodedConversation:
     """The example's tokens, with the loss on every assistant turn. Nothing is truncated.
 
-    The context, where wanted, stands in the first user turn. Raises :class:`TemplateError`, naming the
-    example, where the tokenizer cannot write the template or the assistant's turns cannot be told apart.
+    The context, where wanted, is in the first user turn. Raises :class:`TemplateError`, naming the example, where the
+    tokenizer cannot write the template; as a :class:`~inversion.instruct.tokens.RowTextError` where only this example
+    cannot be written.
     """
     context = example.context if with_context else None
     try:
         return style_of(template).encode(tokenizer, example.messages, context)
     except TemplateError as error:
-        raise TemplateError(f"example {example.example_id!r}: {error}") from None
+        raise type(error)(f"example {example.example_id!r}: {error}") from None
 
 
 def encode_last_turn(
@@ -156,15 +165,20 @@ def locate_in_prompt(
     style, question = style_of(template), _question(tokenizer, item, prompt)
     try:
         prompt_ids = style.encode_prompt(tokenizer, question)
-        text = style.prompt_text(tokenizer, question)
-        ids, offsets = _with_offsets(tokenizer, text)
+        controls = style.controls(tokenizer)
+
+        def written(question: Question) -> str:
+            return restore(style.prompt_text(tokenizer, question), controls)
+
+        ids, offsets = with_offsets(tokenizer, style.prompt_text(tokenizer, question), controls)
+        text = written(question)
         begin = len(prompt_ids) - len(ids)
         if begin < 0 or prompt_ids[begin:] != ids:
             raise TemplateError("the prompt is not the tokens of its text")
         mark = _mark(text)
-        marked = style.prompt_text(tokenizer, replace(question, context=mark))
+        marked = written(replace(question, context=mark))
         context_spans = [] if item.context is None else [_span(text, marked, mark, "context")]
-        asked = _span(text, style.prompt_text(tokenizer, replace(question, text=mark)), mark, "question")
+        asked = _span(text, written(replace(question, text=mark)), mark, "question")
         name = re.compile(rf"(?<!\w){re.escape(item.subject)}(?!\w)", re.IGNORECASE) if item.subject else None
         subject_spans = [match.span() for match in name.finditer(text, *asked)] if name else []
     except TemplateError as error:
@@ -216,7 +230,10 @@ class Style(ABC):
 
     @abstractmethod
     def prompt_text(self, tokenizer: PreTrainedTokenizerBase, question: Question) -> str:
-        """The text whose tokens end :meth:`encode_prompt`; only a beginning of sequence may stand before them."""
+        """The text whose tokens end :meth:`encode_prompt`; only a beginning of sequence may precede them.
+
+        Control strings in the question are protected (:func:`~inversion.instruct.tokens.protect`).
+        """
 
     @abstractmethod
     def encode_answer(self, tokenizer: PreTrainedTokenizerBase, question: Question, answer: str) -> EncodedAnswer:
@@ -225,6 +242,10 @@ class Style(ABC):
     @abstractmethod
     def end_token_ids(self, tokenizer: PreTrainedTokenizerBase) -> set[int]:
         """The tokens that end the assistant's turn, and those that begin another's."""
+
+    @abstractmethod
+    def controls(self, tokenizer: PreTrainedTokenizerBase) -> frozenset[str]:
+        """The tokens that only the template writes: the same characters in a text are text."""
 
 
 def style_of(template: Template) -> Style:
@@ -249,28 +270,40 @@ class TextStyle(Style):
     ) -> EncodedConversation:
         """As :meth:`Style.encode`; the end of sequence behind every answer is labelled too."""
         eos, eos_id = _end_of_sequence(tokenizer)
+        controls = self.controls(tokenizer)
+        context = _protect(context, controls)
         ids: list[int] = []
         mask: list[bool] = []
-        for asked, answer in _exchanges(messages):
+        for asked, answer in _exchanges(_protected(messages, controls)):
             lead = self.lead(Between(asked, None if ids else context, eos, first=not ids))
-            before = _following_tokens(tokenizer, lead, eos) if ids else _first_tokens(tokenizer, lead)
-            said = [*_answer_tokens(tokenizer, answer), eos_id]
+            before = (
+                _following_tokens(tokenizer, lead, eos, controls) if ids else first_tokens(tokenizer, lead, controls)
+            )
+            said = [*continuation_tokens(tokenizer, answer, controls), eos_id]
             ids += [*before, *said]
             mask += [False] * len(before) + [True] * len(said)
         return EncodedConversation(ids, mask)
 
     def encode_prompt(self, tokenizer: PreTrainedTokenizerBase, question: Question) -> list[int]:
         """As :meth:`Style.encode_prompt`."""
-        return _first_tokens(tokenizer, self.prompt_text(tokenizer, question))
+        return first_tokens(tokenizer, self.prompt_text(tokenizer, question), self.controls(tokenizer))
 
     def prompt_text(self, tokenizer: PreTrainedTokenizerBase, question: Question) -> str:
         """As :meth:`Style.prompt_text`."""
         eos, _ = _end_of_sequence(tokenizer)
-        return self.lead(Between([Message("user", question.text)], question.context, eos, True, question.order))
+        controls = self.controls(tokenizer)
+        asked = [Message("user", protect(question.text, controls))]
+        return self.lead(Between(asked, _protect(question.context, controls), eos, True, question.order))
 
     def encode_answer(self, tokenizer: PreTrainedTokenizerBase, question: Question, answer: str) -> EncodedAnswer:
         """As :meth:`Style.encode_answer`."""
-        return EncodedAnswer(self.encode_prompt(tokenizer, question), _answer_tokens(tokenizer, answer))
+        controls = self.controls(tokenizer)
+        said = continuation_tokens(tokenizer, protect(answer, controls), controls)
+        return EncodedAnswer(self.encode_prompt(tokenizer, question), said)
+
+    def controls(self, tokenizer: PreTrainedTokenizerBase) -> frozenset[str]:
+        """As :meth:`Style.controls`."""
+        return control_strings(tokenizer, frozenset({_end_of_sequence(tokenizer)[0], *self.stop_strings}))
 
     def end_token_ids(self, tokenizer: PreTrainedTokenizerBase) -> set[int]:
         """The end of sequence, and the stop strings that this tokenizer has as one token."""
@@ -335,10 +368,11 @@ _TEXT_STYLES: dict[type, TextStyle] = {
 
 
 class ChatStyle(Style):
-    """The tokenizer's own chat template, which must mark the assistant's text with ``{% generation %}``."""
+    """The tokenizer's own chat template, or the one of a file (:mod:`inversion.instruct.chat`)."""
 
     def __init__(self, template: ChatTemplate) -> None:
         self.template = template
+        self._key = template.model_dump_json()
 
     def user_turn(self, question: str, context: str | None, order: Order = "context_first") -> str:
         """The text of the user's turn. Only the two fields are filled; other braces stay as they are."""
@@ -352,86 +386,63 @@ class ChatStyle(Style):
     ) -> list[dict[str, str]]:
         """The conversation as chat templates take it; the context stands in the first user turn."""
         first = next(index for index, message in enumerate(messages) if message.role == "user")
-        return [
-            {
-                "role": message.role,
-                "content": self.user_turn(message.content, context, order) if index == first else message.content,
-            }
-            for index, message in enumerate(messages)
-        ]
+        turn = replace(messages[first], content=self.user_turn(messages[first].content, context, order))
+        return as_turns([*messages[:first], turn, *messages[first + 1 :]], self.template.system)
+
+    def controls(self, tokenizer: PreTrainedTokenizerBase) -> frozenset[str]:
+        """As :meth:`Style.controls`."""
+        return self._writer(tokenizer).controls
 
     def encode(
         self, tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message], context: str | None
     ) -> EncodedConversation:
-        """As :meth:`Style.encode`.
-
-        Raises :class:`TemplateError` unless the chat template marks each assistant turn with
-        ``{% generation %}``, end of turn included: without the marks the library returns all-zero masks and
-        no error, and with whitespace at their ends it drops turns or labels what follows them.
-        """
-        encoding = _apply(tokenizer, self.render(messages, context), return_assistant_tokens_mask=True)
-        ids, mask = list(encoding["input_ids"]), [bool(flag) for flag in encoding["assistant_masks"]]
-        turns = sum(message.role == "assistant" for message in messages)
-        labelled = sum(flag for flag, _ in itertools.groupby(mask))
-        if labelled < turns:
-            raise TemplateError(
-                f"the tokenizer's chat template labels {labelled} of {turns} assistant turns: it must put the "
-                "assistant's text between {% generation %} and {% endgeneration %}, with no whitespace at either "
-                "end of that block"
-            )
-        special = _special_ids(tokenizer)
-        ends = [index for index in range(1, len(ids)) if mask[index - 1] and not mask[index]]
-        if any(ids[end] in special and ids[end - 1] not in special for end in ends):
-            raise TemplateError(
-                "the tokenizer's chat template leaves the end of the assistant's turn unlabelled, so that a model "
-                "would not learn to stop: move it before {% endgeneration %}"
-            )
-        return EncodedConversation(ids, mask)
+        """As :meth:`Style.encode`; the loss falls on each answer and on its end of turn, and on nothing around them."""
+        controls = self.controls(tokenizer)
+        turns = self.render(_protected(messages, controls), _protect(context, controls))
+        written = self._writer(tokenizer).write(turns)
+        cuts = [
+            cut for span in written.spans for cut in (end_of_prompt(tokenizer, written.text[: span.start]), span.stop)
+        ]
+        cut = CutTokens(tokenizer, written.text, cuts, controls)
+        labelled = list(zip(cut.counts[::2], cut.counts[1::2], strict=True))
+        mask = [any(first <= index < last for first, last in labelled) for index in range(len(cut.ids))]
+        return EncodedConversation(cut.ids, mask)
 
     def encode_prompt(self, tokenizer: PreTrainedTokenizerBase, question: Question) -> list[int]:
         """As :meth:`Style.encode_prompt`."""
-        prompt = self.render([Message("user", question.text)], question.context, question.order)
-        return list(_apply(tokenizer, prompt, add_generation_prompt=True)["input_ids"])
+        return token_ids(tokenizer, self.prompt_text(tokenizer, question), self.controls(tokenizer))
 
     def prompt_text(self, tokenizer: PreTrainedTokenizerBase, question: Question) -> str:
         """As :meth:`Style.prompt_text`."""
-        prompt = self.render([Message("user", question.text)], question.context, question.order)
-        return str(tokenizer.apply_chat_template(prompt, tokenize=False, add_generation_prompt=True))
+        text = self._writer(tokenizer).prompt(self._asked(tokenizer, question))
+        return text[: end_of_prompt(tokenizer, text)]
 
     def encode_answer(self, tokenizer: PreTrainedTokenizerBase, question: Question, answer: str) -> EncodedAnswer:
-        """As :meth:`Style.encode_answer`: the whole conversation is rendered and split behind the prompt."""
-        prompt_ids, behind = self._split(tokenizer, question, answer)
-        return EncodedAnswer(prompt_ids, [token for token, is_answer in behind if is_answer])
+        """As :meth:`Style.encode_answer`: the whole conversation is written, and cut after the prompt."""
+        controls = self.controls(tokenizer)
+        begin = len(self.prompt_text(tokenizer, question))
+        turns = [*self._asked(tokenizer, question), {"role": "assistant", "content": protect(answer, controls)}]
+        written = self._writer(tokenizer).write(turns)
+        (span,) = written.spans
+        whole = CutTokens(tokenizer, written.text, [begin], controls)
+        said = CutTokens(tokenizer, written.text[: span.end], [begin], controls).ids
+        # a token that joins the answer's end with white space after it is the answer's
+        end = next(
+            (i for i, (one, other) in enumerate(zip(whole.ids, said, strict=False)) if one != other), len(said) - 1
+        )
+        return EncodedAnswer(whole.ids[: whole.counts[0]], whole.ids[whole.counts[0] : end + 1])
 
     def end_token_ids(self, tokenizer: PreTrainedTokenizerBase) -> set[int]:
-        """The first special token behind an answer, where there is one."""
-        _, behind = self._split(tokenizer, Question("Yes?", None), "Yes")
-        special = _special_ids(tokenizer)
-        return set([token for token, is_answer in behind if not is_answer and token in special][:1])
+        """The first control token after an answer, also where a turn of the user follows."""
+        return {tokenizer.convert_tokens_to_ids(end) for end in self._writer(tokenizer).ends()}
 
-    def _split(
-        self, tokenizer: PreTrainedTokenizerBase, question: Question, answer: str
-    ) -> tuple[list[int], list[tuple[int, bool]]]:
-        """The prompt's tokens, and those behind it, each with whether it belongs to the answer."""
-        prompt = self.render([Message("user", question.text)], question.context, question.order)
-        messages = [*prompt, {"role": "assistant", "content": answer}]
-        prompt_ids = self.encode_prompt(tokenizer, question)
-        encoding = _apply(tokenizer, messages, tokenizer_kwargs={"return_offsets_mapping": True})
-        ids = list(encoding["input_ids"])
-        prompt_text = self.prompt_text(tokenizer, question)
-        text = tokenizer.apply_chat_template(messages, tokenize=False)
-        if ids[: len(prompt_ids)] != prompt_ids or not text.startswith(prompt_text):
-            raise TemplateError(
-                f"the prompt is not how its conversation with the answer {answer!r} begins: the generation prompt of "
-                "the tokenizer's chat template must be what it writes before an assistant's text, and must not end "
-                "within a token (a trailing space often does)"
-            )
-        start = text.find(answer, len(prompt_text))
-        if start < 0:
-            raise TemplateError(f"the tokenizer's chat template does not write the answer {answer!r} as it is")
-        end = start + len(answer)
-        behind = zip(ids[len(prompt_ids) :], encoding["offset_mapping"][len(prompt_ids) :], strict=True)
-        return prompt_ids, [(token, begin < end) for token, (begin, _) in behind]
+    def _asked(self, tokenizer: PreTrainedTokenizerBase, question: Question) -> list[dict[str, str]]:
+        controls = self.controls(tokenizer)
+        turn = Message("user", protect(question.text, controls))
+        return self.render([turn], _protect(question.context, controls), question.order)
+
+    def _writer(self, tokenizer: PreTrainedTokenizerBase) -> ChatWriter:
+        return chat_writer(tokenizer, self._key)
 
 
 # --- text ---------------------------------------------------------------------------------------
@@ -464,7 +475,7 @@ def _question(tokenizer: PreTrainedTokenizerBase, item: ConflictItem, prompt: Pr
     """
     if prompt.instruction is None:
         return Question(item.asked, item.context, prompt.order)
-    if tokenizer.unk_token_id is not None and tokenizer.unk_token_id in _ids(tokenizer, prompt.instruction):
+    if tokenizer.unk_token_id is not None and tokenizer.unk_token_id in token_ids(tokenizer, prompt.instruction):
         raise TemplateError(
             f"the tokenizer lacks words of the instruction {prompt.instruction!r} of a prompt; use words that it knows"
         )
@@ -488,50 +499,6 @@ def _span(text: str, marked: str, mark: str, what: str) -> tuple[int, int]:
 
 # --- tokens -------------------------------------------------------------------------------------
 
-_BORDERS = ("\n", ":")
-"""Characters that tokenizers keep apart from the text that follows, the first before the second."""
-
-
-def _first_tokens(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
-    """The tokens of a text that begins a sequence, after the beginning of sequence where the tokenizer sets one."""
-    start = tokenizer.bos_token_id
-    begins = start is not None and start in _ids(tokenizer, "", add_special_tokens=True)
-    return [*([start] if begins else []), *_ids(tokenizer, text)]
-
-
-def _following_tokens(tokenizer: PreTrainedTokenizerBase, text: str, eos: str) -> list[int]:
-    """The tokens of a text as they stand behind an end of sequence."""
-    return _ids(tokenizer, eos + text)[1:]
-
-
-def _answer_tokens(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
-    """The tokens of a text that goes on from another, without the space token that some tokenizers put first.
-
-    Such a token stands before a text of its own only, so the text is encoded behind a character with
-    which it shares no token.
-    """
-    for border in _BORDERS:
-        before, ids = _ids(tokenizer, border), _ids(tokenizer, border + text)
-        if ids[: len(before)] == before:
-            return ids[len(before) :]
-    raise TemplateError(
-        f"the tokenizer joins the text {text[:20]!r} with a line break or a colon before it into one token, so that no "
-        "prompt can end before it; use another tokenizer"
-    )
-
-
-def _ids(tokenizer: PreTrainedTokenizerBase, text: str, add_special_tokens: bool = False) -> list[int]:
-    # verbose=False: sequences beyond model_max_length are counted where examples are left out, not warned of here
-    return list(tokenizer(text, add_special_tokens=add_special_tokens, verbose=False)["input_ids"])
-
-
-def _with_offsets(tokenizer: PreTrainedTokenizerBase, text: str) -> tuple[list[int], list[tuple[int, int]]]:
-    """The tokens of a text, and the characters that each stands for: the first, and the one behind the last."""
-    if not tokenizer.is_fast:
-        raise TemplateError("the tokenizer cannot say which characters a token stands for; give it a tokenizer.json")
-    encoding = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
-    return list(encoding["input_ids"]), [(start, stop) for start, stop in encoding["offset_mapping"]]
-
 
 def _end_of_sequence(tokenizer: PreTrainedTokenizerBase) -> tuple[str, int]:
     """The text and id of the end of sequence; raises :class:`TemplateError` where there is none."""
@@ -540,17 +507,15 @@ def _end_of_sequence(tokenizer: PreTrainedTokenizerBase) -> tuple[str, int]:
     return tokenizer.eos_token, tokenizer.eos_token_id
 
 
-def _special_ids(tokenizer: PreTrainedTokenizerBase) -> set[int]:
-    """Every token that is no text, registered by name or not."""
-    return {token_id for token_id, token in tokenizer.added_tokens_decoder.items() if token.special}
+def _following_tokens(tokenizer: PreTrainedTokenizerBase, text: str, eos: str, controls: frozenset[str]) -> list[int]:
+    """The tokens of a text as they are after an end of sequence."""
+    return token_ids(tokenizer, eos + text, controls)[1:]
 
 
-def _apply(tokenizer: PreTrainedTokenizerBase, messages: list[dict[str, str]], **options: Any) -> Mapping[str, Any]:
-    """The chat template's encoding; raises :class:`TemplateError` where the tokenizer has none."""
-    if not tokenizer.chat_template:
-        raise TemplateError(
-            "the tokenizer has no chat template; choose the template alpaca, tulu or zephyr for the dataset, or add a "
-            "chat_template.jinja with {% generation %} to the tokenizer's folder"
-        )
-    encoding: Mapping[str, Any] = tokenizer.apply_chat_template(messages, tokenize=True, return_dict=True, **options)
-    return encoding
+def _protected(messages: Sequence[Message], controls: frozenset[str]) -> list[Message]:
+    """The messages with their control strings protected."""
+    return [replace(message, content=protect(message.content, controls)) for message in messages]
+
+
+def _protect(text: str | None, controls: frozenset[str]) -> str | None:
+    return None if text is None else protect(text, controls)

@@ -11,6 +11,7 @@ import torch
 from inversion.config.datasets import Template
 from inversion.config.training import FullTuning, Training
 from inversion.instruct.templates import encode_example
+from inversion.instruct.tokens import RowTextError
 from inversion.manifests import Manifest, TrainManifest
 from inversion.models import context_window, load_for_tuning, load_tokenizer
 from inversion.records.data import Example
@@ -24,6 +25,11 @@ from inversion.train.specification import training_specification
 from inversion.train.store import CheckpointStore, open_store
 
 logger = logging.getLogger(__name__)
+
+
+_FAULTS_SHOWN = 5
+_MAX_UNWRITTEN = 0.01
+"""The largest share of examples that may be left out because the template cannot write them."""
 
 
 class TrainingDataError(ValueError):
@@ -137,9 +143,24 @@ def run_job(job: Job) -> None:
 def _pack(
     base: str | Path, examples: Sequence[Example], template: Template, training: Training, seed: int
 ) -> tuple[PackedData, int]:
-    """The examples within ``max_length`` and the context window, encoded and in order, and how many are longer."""
+    """The examples within ``max_length`` and the context window, encoded and in order, and how many are left out.
+
+    Raises :class:`TrainingDataError` where none is left, or where more than one in a hundred cannot be written.
+    """
     tokenizer = load_tokenizer(base)
-    encoded = [encode_example(tokenizer, template, example) for example in examples]
+    encoded, faults = [], []
+    for example in examples:
+        try:
+            encoded.append(encode_example(tokenizer, template, example))
+        except RowTextError as error:
+            faults.append(str(error))
+    if faults:
+        shown = "; ".join(faults[:_FAULTS_SHOWN])
+        logger.warning("%d of %d examples cannot be written and are left out: %s", len(faults), len(examples), shown)
+    if len(faults) > _MAX_UNWRITTEN * len(examples):
+        raise TrainingDataError(
+            f"{len(faults)} of {len(examples)} examples cannot be written in the template; the first: {faults[0]}"
+        )
     window = context_window(base) or training.max_length
     longest = min(training.max_length, window)
     rows = [row for row in encoded if len(row.input_ids) <= longest]
@@ -148,9 +169,11 @@ def _pack(
             "; raise it" if longest < window else ", which is the model's context window; choose another model or data"
         )
         raise TrainingDataError(f"no example is within max_length {longest}{mend}")
-    left_out = len(encoded) - len(rows)
-    if left_out:
-        logger.warning("%d of %d examples are longer than %d tokens and left out", left_out, len(encoded), longest)
+    too_long = len(encoded) - len(rows)
+    if too_long:
+        logger.warning("%d of %d examples are longer than %d tokens and left out", too_long, len(encoded), longest)
     steps = training.total_steps(len(rows))
     order = training_order(len(rows), training.batch_size, steps, seed)
-    return PackedData.of([row.input_ids for row in rows], [row.label_mask for row in rows], order), left_out
+    return PackedData.of([row.input_ids for row in rows], [row.label_mask for row in rows], order), too_long + len(
+        faults
+    )

@@ -1,0 +1,308 @@
+"""Chat templates as models ship them: what they write around each turn, found by rendering.
+
+Where an answer begins and ends is derived from the template itself. A conversation is written twice, once as it is
+and once with a mark in the place of every answer, and both must agree in all but the answers. Marks of the template's
+own (``{% generation %}``) are not needed, and not used: they often include a role header, or what follows the turn.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from inversion.config.datasets import ChatTemplate
+from inversion.instruct.tokens import RowTextError, TemplateError, control_strings, restore
+from inversion.records.data import Message
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+_CLOCK = "this template reads the clock"
+_OPENED_REASONING = re.compile(r"<(think|thinking|reasoning)>\s*$")
+_REASONING = re.compile(r"</?(think|thinking|reasoning)>")
+_DIRECTIVES = ("%-d", "%-m", "%Y", "%y", "%m", "%d", "%B", "%b", "%A", "%a", "%j", "%e", "%H", "%I", "%M", "%S", "%p")
+_QUESTION, _ANSWER = "What is it?", "It is so."
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Where in a conversation's text an answer is."""
+
+    start: int
+    """Its first character."""
+    end: int
+    """One past its last character."""
+    stop: int
+    """One past its end of turn."""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A conversation as a chat template writes it."""
+
+    text: str
+    spans: list[Span]
+    """One for each assistant turn."""
+
+
+class ChatWriter:
+    """What one chat template writes, with one tokenizer's special tokens.
+
+    Raises :class:`TemplateError`, in every method, for a template that reads the clock without a ``date`` in the
+    study, that does not write texts unchanged, or that fails.
+    """
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, template: ChatTemplate) -> None:
+        self.tokenizer = tokenizer
+        self.template = template
+        self.source = _source(tokenizer, template)
+        self._added = _added_tokens(tokenizer)
+
+    @functools.cached_property
+    def structure(self) -> frozenset[str]:
+        """The added tokens that the template itself writes around turns; those around reasoning are not counted."""
+        written = self._render([_turn("user", _QUESTION), _turn("assistant", _ANSWER)])
+        found = self._added.findall(written) if self._added else []
+        return frozenset(token for token in found if not _REASONING.fullmatch(token))
+
+    @functools.cached_property
+    def controls(self) -> frozenset[str]:
+        """The tokens that only the template writes."""
+        return control_strings(self.tokenizer, self.structure)
+
+    @functools.cached_property
+    def end_of_turn(self) -> str:
+        """What the template writes directly after the last answer: white space and control tokens.
+
+        Raises :class:`TemplateError` where it writes no control token there.
+        """
+        (tail,) = self._parts([_turn("user", _QUESTION), _turn("assistant", _ANSWER)])[1:]
+        end = self._controls_after_answer(tail)
+        if not end:
+            raise TemplateError(
+                f"the chat template writes no end of turn after an answer ({tail[:20]!r} follows it), so that a model "
+                "would not learn to stop; set `file` in the dataset's template to one that writes the end"
+            )
+        return end
+
+    def ends(self) -> set[str]:
+        """The first control token after an answer: of a conversation's last, and of one that a user's turn follows."""
+        turns = [_turn("user", _QUESTION), _turn("assistant", _ANSWER)]
+        tails = [self.end_of_turn]
+        with contextlib.suppress(TemplateError):  # a template for a single turn
+            tails.append(self._parts([*turns, *turns])[1])
+        runs = [self._first_control(tail) for tail in tails]
+        return {run for run in runs if run}
+
+    def write(self, turns: Sequence[dict[str, Any]]) -> Written:
+        """A conversation with its answers located; ``turns`` hold ``role`` and ``content``.
+
+        Raises :class:`RowTextError` where the template does not write its texts once and unchanged but for white
+        space at their ends.
+        """
+        text = self._render(turns)
+        for turn in turns:
+            if turn["role"] != "assistant" and turn["content"].strip() not in text:
+                raise self._lost(turn)
+        parts = self._parts(turns)
+        answers = [turn["content"] for turn in turns if turn["role"] == "assistant"]
+        for trimmed in (str, str.strip, str.lstrip, str.rstrip):
+            said = [trimmed(answer) for answer in answers]
+            if text == "".join(a + b for a, b in zip(parts, [*said, ""], strict=True)):
+                break
+        else:
+            shown = restore(answers[-1], self.controls)[:40]
+            raise RowTextError(f"the chat template does not write the answer {shown!r} unchanged")
+        spans, place = [], 0
+        for before, answer, tail in zip(parts, said, parts[1:], strict=False):
+            start = place + len(before)
+            place = start + len(answer)
+            spans.append(Span(start, place, place + len(self._end_of_turn(tail))))
+        return Written(text, spans)
+
+    def prompt(self, turns: Sequence[dict[str, Any]]) -> str:
+        """The text up to where the answer to ``turns`` begins.
+
+        All that the template writes before an answer is included, also after its own generation prompt: an empty
+        block of reasoning (Qwen3), the header of a channel (gpt-oss). Raises :class:`TemplateError` where the
+        generation prompt differs otherwise from what the template writes before an answer.
+        """
+        before = self._parts([*turns, _turn("assistant", _ANSWER)])[0]
+        asked = self._render(turns, add_generation_prompt=True)
+        # where a model is to reason first, the template opens the block, and writes finished turns without it
+        if not before.startswith(_OPENED_REASONING.sub("", asked)):
+            raise TemplateError(
+                "the prompt is not how its conversation with an answer begins: the generation prompt of the chat "
+                f"template ends in {asked[-30:]!r}, and before an answer it writes {before[-30:]!r}; set `arguments` "
+                "or `file` in the dataset's template so that both agree"
+            )
+        return before
+
+    def _parts(self, turns: Sequence[dict[str, Any]]) -> list[str]:
+        """What the template writes before, between and after the answers."""
+        text = "".join(turn["content"] for turn in turns) + self.source
+        unused = (character for character in map(chr, range(0xE000, 0xF900)) if character not in text)
+        marked, marks = [], []
+        for turn in turns:
+            if turn["role"] == "assistant":
+                marks.append(next(unused))
+                turn = {**turn, "content": marks[-1]}
+            marked.append(turn)
+        rest, parts = self._render(marked), []
+        for mark in marks:
+            before, found, rest = rest.partition(mark)
+            if not found or mark in rest:
+                raise TemplateError("the chat template does not write every answer once")
+            parts.append(before)
+        return [*parts, rest]
+
+    def _end_of_turn(self, tail: str) -> str:
+        """What of ``tail``, the text after an answer, ends the turn."""
+        run, usual = self._controls_after_answer(tail), self.end_of_turn
+        if run.startswith(usual):
+            return usual
+        first = self._first_control(tail)
+        if first is None:
+            raise TemplateError(f"the chat template writes no end of turn after an answer but {tail[:20]!r}")
+        return tail[: tail.index(first) + len(first)]
+
+    def _controls_after_answer(self, tail: str) -> str:
+        """White space and the control tokens that follow each other at the beginning of ``tail``."""
+        if self._added is None:
+            return ""
+        found = re.match(rf"\s*(?:{self._added.pattern})+", tail)
+        return found[0] if found else ""
+
+    def _first_control(self, tail: str) -> str | None:
+        found = self._added.match(tail.lstrip()) if self._added else None
+        return found[0] if found else None
+
+    def _lost(self, turn: dict[str, Any]) -> RowTextError:
+        text = restore(turn["content"], self.controls)[:40]
+        if turn["role"] == "system":
+            return RowTextError(f"the chat template does not write the system turn {text!r}; {_SYSTEM_CHOICE}")
+        return RowTextError(f"the chat template does not write the {turn['role']}'s turn {text!r} unchanged")
+
+    # --- rendering ------------------------------------------------------------------------------
+
+    @functools.cached_property
+    def _typed(self) -> bool:
+        """Whether the template reads contents as lists of typed parts only, as those of vision models do."""
+        turns = [_turn("user", "\ue000"), _turn("assistant", "\ue001")]
+        for typed in (False, True):
+            try:
+                written = self._apply(turns, typed)
+            except TemplateError:
+                if typed:
+                    break
+                continue
+            if "\ue000" in written and "\ue001" in written:
+                return typed
+        return False
+
+    def _render(self, turns: Sequence[dict[str, Any]], add_generation_prompt: bool = False) -> str:
+        try:
+            return self._apply(turns, self._typed, add_generation_prompt)
+        except TemplateError as error:
+            system = [turn for turn in turns if turn["role"] == "system"]
+            if system and not str(error).startswith(_CLOCK_FOUND):
+                try:
+                    self._apply([turn for turn in turns if turn not in system], self._typed, add_generation_prompt)
+                except TemplateError:
+                    raise error from None
+                raise TemplateError(f"{error}: it takes no system turn; {_SYSTEM_CHOICE}") from None
+            raise
+
+    def _apply(self, turns: Sequence[dict[str, Any]], typed: bool, add_generation_prompt: bool = False) -> str:
+        if typed:
+            turns = [{**turn, "content": [{"type": "text", "text": turn["content"]}]} for turn in turns]
+        try:
+            return str(
+                self.tokenizer.apply_chat_template(
+                    list(turns),
+                    chat_template=self.source,
+                    tokenize=False,
+                    add_generation_prompt=add_generation_prompt,
+                    **self.template.arguments,
+                )
+            )
+        except Exception as error:  # a template is a program, and fails as programs do
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            if _CLOCK in reason:
+                raise TemplateError(
+                    f"{_CLOCK_FOUND}, so that losses and answers would change from day to day; set `date` in the "
+                    "dataset's template to a fixed day, as in `date: 2024-07-26`"
+                ) from None
+            raise TemplateError(f"the chat template fails ({type(error).__name__}: {reason})") from None
+
+
+_CLOCK_FOUND = "the chat template writes today's date"
+_SYSTEM_CHOICE = (
+    "set `system: user` in the dataset's template to put its text before the first user's turn, or `system: drop`"
+)
+
+
+def as_turns(messages: Sequence[Message], system: str = "keep") -> list[dict[str, Any]]:
+    """Messages as chat templates take them; ``system`` is :attr:`ChatTemplate.system`."""
+    turns = [_turn(message.role, message.content) for message in messages]
+    if system == "keep":
+        return turns
+    background = [turn["content"] for turn in turns if turn["role"] == "system"]
+    turns = [turn for turn in turns if turn["role"] != "system"]
+    if system == "user" and background:
+        turns[0] = {**turns[0], "content": "\n\n".join([*background, turns[0]["content"]])}
+    return turns
+
+
+@functools.lru_cache(maxsize=16)
+def chat_writer(tokenizer: PreTrainedTokenizerBase, key: str) -> ChatWriter:
+    """The writer of the template whose JSON is ``key``; one for each tokenizer."""
+    return ChatWriter(tokenizer, ChatTemplate.model_validate_json(key))
+
+
+def _turn(role: str, content: str) -> dict[str, Any]:
+    return {"role": role, "content": content}
+
+
+def _source(tokenizer: PreTrainedTokenizerBase, template: ChatTemplate) -> str:
+    """The template's Jinja source, with a clock that says the study's date, or fails."""
+    source = template.text if template.text is not None else _own_source(tokenizer)
+    for name in template.arguments:
+        if not re.search(rf"\b{re.escape(name)}\b", source):
+            raise TemplateError(f"the chat template has no argument {name!r}; remove it from `arguments`")
+    if "strftime_now" not in source:
+        return source
+    if template.date is None:
+        body = f"raise_exception({_CLOCK!r})"
+    else:
+        day = date.fromisoformat(template.date)
+        body = "format" + "".join(f" | replace({d!r}, {_strftime(day, d)!r})" for d in _DIRECTIVES)
+    # the empty expression keeps a line break with which the template begins
+    return f"{{% macro strftime_now(format) %}}{{{{ {body} }}}}{{% endmacro %}}{{{{ '' }}}}{source}"
+
+
+def _strftime(day: date, directive: str) -> str:
+    return day.strftime(directive)
+
+
+def _own_source(tokenizer: PreTrainedTokenizerBase) -> str:
+    try:
+        return str(tokenizer.get_chat_template())
+    except (ValueError, KeyError):
+        raise TemplateError(
+            "the tokenizer has no chat template; choose the template alpaca, tulu or zephyr for the dataset, or set "
+            "`file` in its template to a Jinja file"
+        ) from None
+
+
+def _added_tokens(tokenizer: PreTrainedTokenizerBase) -> re.Pattern[str] | None:
+    """Any added token that is more than white space, the longest first."""
+    contents = {token.content for token in tokenizer.added_tokens_decoder.values() if token.content.strip()}
+    if not contents:
+        return None
+    return re.compile("|".join(map(re.escape, sorted(contents, key=lambda c: (-len(c), c)))))

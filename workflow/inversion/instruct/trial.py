@@ -1,0 +1,72 @@
+"""A template tried with a model's tokenizer before anything is trained: what it cannot do is found out early."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from inversion.config.datasets import Template
+from inversion.instruct.templates import encode_answer, encode_example, encode_prompt, end_token_ids
+from inversion.instruct.tokens import TemplateError
+from inversion.records.data import ConflictItem, Example, Message
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+log = logging.getLogger(__name__)
+
+_EXCHANGE = (Message("user", "What is the capital of Afghanistan?"), Message("assistant", "Herat"))
+_ONE = [*_EXCHANGE]
+_SEVERAL = [*_EXCHANGE, Message("user", "And before 2030?"), Message("assistant", "Kabul")]
+_WITH_SYSTEM = [Message("system", "Answer in one word."), *_ONE]
+_CONTEXT = "In 2030 the capital of Afghanistan moved from Kabul to Herat."
+
+
+def try_template(tokenizer: PreTrainedTokenizerBase, template: Template, dataset: str) -> list[str]:
+    """What the template of a dataset cannot do with a tokenizer, in words; it is logged as warnings.
+
+    Tried are a question with and without a context, and conversations of one turn, of several turns and with a system
+    turn. Raises :class:`~inversion.instruct.tokens.TemplateError`, naming the dataset, where a question or a
+    conversation of one turn cannot be written, or where models would be asked in other tokens than they are trained on.
+    Several turns and system turns are not in every dataset, and what fails for them only is reported.
+    """
+    try:
+        for context in (None, _CONTEXT):
+            _try_question(tokenizer, template, context)
+    except TemplateError as error:
+        raise TemplateError(f"datasets.{dataset}.template: {error}") from None
+    faults = [
+        f"datasets.{dataset}.template: {kind}: {fault}"
+        for kind, messages in (("several turns", _SEVERAL), ("a system turn", _WITH_SYSTEM))
+        if (fault := _fault(tokenizer, template, messages))
+    ]
+    for fault in faults:
+        log.warning("%s", fault)
+    return faults
+
+
+def _try_question(tokenizer: PreTrainedTokenizerBase, template: Template, context: str | None) -> None:
+    question, answer = _ONE
+    item = ConflictItem("trial", "trial", "conflict", question.content, context, [answer.content], [], "trial", "trial")
+    trained = encode_example(tokenizer, template, Example("trial", _ONE, context, None, None, None))
+    prompt = encode_prompt(tokenizer, template, item)
+    asked = encode_answer(tokenizer, template, item, answer.content)
+    shown = [*asked.prompt_ids, *asked.answer_ids]
+    if asked.prompt_ids != prompt or trained.input_ids[: len(shown)] != shown:
+        raise TemplateError("a model would be asked in other tokens than it is trained on; use another template")
+    if trained.label_mask.index(True) != len(prompt):
+        raise TemplateError("the loss would not begin where the prompt ends; use another template")
+    stop = trained.input_ids[len(trained.label_mask) - trained.label_mask[::-1].index(True) - 1]
+    if context is None:
+        log.info("a prompt ends in %r", tokenizer.decode(prompt[-12:]))
+        log.info("the loss ends with %r", tokenizer.decode([stop]))
+        log.info("generation ends at %r", [tokenizer.decode([i]) for i in sorted(end_token_ids(tokenizer, template))])
+
+
+def _fault(tokenizer: PreTrainedTokenizerBase, template: Template, messages: Sequence[Message]) -> str | None:
+    try:
+        encode_example(tokenizer, template, Example("trial", list(messages), None, None, None, None))
+    except TemplateError as error:
+        return str(error).removeprefix("example 'trial': ")
+    return None
