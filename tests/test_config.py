@@ -24,7 +24,7 @@ from inversion.config.load import ConfigError, parse_config, read_config
 from inversion.config.models import WorldModel
 from inversion.config.sets import ConflictSet, FileSet
 from inversion.config.study import Config
-from inversion.config.training import ScheduleSegment, Training
+from inversion.config.training import LoraTuning, ScheduleSegment, Training
 
 ROOT = Path(__file__).parents[1]
 
@@ -807,3 +807,15 @@ def test_a_set_says_whether_its_knowledge_is_asked_and_what_it_reads(values, ask
 def test_an_unknown_format_is_refused_with_the_formats_that_there_are():
     with pytest.raises(ValidationError, match="'release', 'memo_trap', 'fields', 'confiqa'"):
         FileSet(source="file", path="a.json", format="releases")
+
+
+def test_seeds_have_32_bits() -> None:
+    line = fault(with_value("experiments.all.seeds", [0, 2**32]))
+    assert line == "`experiments.all.seeds.1` is 4294967296: input should be less than 4294967296"
+
+
+@pytest.mark.parametrize("rank", [2, 64])
+def test_adapters_without_alpha_take_twice_their_rank(rank: int) -> None:
+    assert LoraTuning(method="lora", rank=rank).alpha == 2 * rank
+    assert LoraTuning(method="lora", rank=rank, alpha=3.0).alpha == 3.0
+    assert LoraTuning(method="lora").model_dump()["alpha"] == 256.0

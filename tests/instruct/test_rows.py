@@ -3,12 +3,13 @@ import json
 import tempfile
 from pathlib import Path
 
+import datasets
 import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inversion.instruct.rows import DataError, checked_text, read_rows, text_field
+from inversion.instruct.rows import JSON_ROWS, DataError, checked_text, holds_json, read_rows, text_field
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
@@ -101,3 +102,32 @@ def test_a_field_without_a_value_is_missing():
     for row in ({}, {"a": None}):
         with pytest.raises(ValueError, match="'a' is missing"):
             text_field(row, "a")
+
+
+def test_brackets_in_the_name_of_a_parquet_file_are_part_of_it(tmp_path):
+    for name, value in (("data[1].parquet", "right"), ("data1.parquet", "wrong")):
+        pl.DataFrame({"a": [value]}).write_parquet(tmp_path / name)
+    assert [row.value for row in read_rows(tmp_path / "data[1].parquet")] == [{"a": "right"}]
+
+
+def test_a_parquet_file_that_datasets_saved_is_read_as_its_own_json_says(tmp_path):
+    rows = [
+        {"output": 'Line one\nline "two"', "messages": [{"role": "user", "content": "q", "name": "x"}]},
+        {"output": 3, "messages": [{"role": "user", "content": ["p"]}]},
+        {"output": None, "messages": []},
+    ]
+    source = tmp_path / "rows.jsonl"
+    source.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    loaded = datasets.load_dataset("json", data_files=str(source), split="train", cache_dir=str(tmp_path / "cache"))
+    assert holds_json(loaded.features.to_dict()), "a column of several types is kept as JSON source"
+    loaded.to_parquet(str(tmp_path / "rows.parquet"))
+    read = [row.value for row in read_rows(tmp_path / "rows.parquet")]
+    assert [row["output"] for row in read] == [row["output"] for row in rows]
+    assert read[0]["messages"][0]["content"] == "q"
+    assert read[1]["messages"][0]["content"] == ["p"]
+
+
+def test_rows_without_common_types_are_kept_one_by_one(tmp_path):
+    rows = [{"a": 'x\n"y"'}, {"a": 3}, {"a": ["z"]}]
+    pl.DataFrame({JSON_ROWS: [json.dumps(row) for row in rows]}).write_parquet(tmp_path / "r.parquet")
+    assert [row.value for row in read_rows(tmp_path / "r.parquet")] == rows

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from inversion.config.datasets import FileDataset, HubDataset, RowFormat, WorldDataset
 from inversion.config.world import World
 from inversion.instruct.rows import DataError
-from inversion.instruct.sources import PARSERS, load_examples
+from inversion.instruct.sources import PARSERS, is_no_input, load_examples
 from inversion.records.data import Example, Message
 from inversion.world.facts import build_world
 
@@ -245,15 +245,19 @@ def test_the_context_of_a_first_turn_stands_apart(tmp_path):
     assert single.context == chat.context == PASSAGE
 
 
+KEYS = ["role", "content", "text", "type", "value", "from", "tool_calls"]
 values = st.recursive(
     st.none() | st.integers() | st.text(max_size=4),
     lambda inner: (
         st.lists(inner, max_size=3)
-        | st.dictionaries(st.sampled_from(["role", "content", "text", "type", "value"]), inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["role", "content", "text", "type", "value", "from", "tool_calls"]), inner, max_size=3
+        )
     ),
     max_leaves=9,
 )
 COLUMNS = ["instruction", "input", "output", "messages", "context", "question", "answers", "prompt", "completion"]
+COLUMNS += ["conversations", "chosen", "system"]
 
 
 @settings(max_examples=150)
@@ -311,3 +315,117 @@ def test_squad_json_loads_whole_and_is_no_alpaca():
     examples = load_examples(spec.model_copy(update={"format": "squad", "max_bad_rows": 0.0}), "squad")
     assert len(examples) == 1190
     assert all(example.answer in str(example.context) for example in examples)
+
+
+# --- quirks of real data -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(
+            "No input.",
+            "noinput",
+            "Noinput",
+            "No input",
+            "No Input",
+            "< noinput >",
+            "`<noinput>`",
+            "NoInput",
+            "<noinput>",
+        ),
+        *("N/A", "n/a", "None", "(no input)", "No input provided.", "[No input required]", "Not applicable"),
+    ],
+)
+def test_an_input_that_says_there_is_none_is_no_context(tmp_path, caplog, text):
+    rows = [ALPACA[0] | {"input": text}, ALPACA[0] | {"input": "Ada did it."}]
+    with caplog.at_level(logging.INFO):
+        first, second = load_examples(dataset(tmp_path / "a.jsonl", rows), "a")
+    assert (first.context, second.context) == (None, "Ada did it.")
+    assert "the inputs of 1 rows say that there is none, and are omitted: rows 1" in caplog.text
+    kept = dataset(tmp_path / "a.jsonl", rows).model_copy(update={"placeholders": "keep"})
+    assert load_examples(kept, "a")[0].context == text
+
+
+@pytest.mark.parametrize(
+    "text", ["Nobody understands me.", "We had to be there before noon.", "No input: x = 3", "NA", "Na"]
+)
+def test_an_input_that_says_something_is_a_context(text):
+    assert not is_no_input(text)
+
+
+@pytest.mark.parametrize("blank", ["", "  ", None, []])
+def test_an_empty_system_turn_is_dropped_and_not_the_row(tmp_path, blank):
+    row = turns(("system", blank), ("user", "q"), ("assistant", "a"))
+    (example,) = load_examples(dataset(tmp_path / "m.jsonl", [row], "messages"), "m")
+    assert [message.role for message in example.messages] == ["user", "assistant"]
+
+
+def test_sharegpt_rows_become_conversations(tmp_path):
+    rows = [
+        {
+            "conversations": [
+                {"from": "system", "value": "Be brief."},
+                {"from": "human", "value": "Who?"},
+                {"from": "gpt", "value": "Ada"},
+            ]
+        },
+        {
+            "system": "Be kind.",
+            "conversations": [{"from": "user", "value": "Who?"}, {"from": "chatgpt", "value": "Bob"}],
+        },
+    ]
+    first, second = load_examples(dataset(tmp_path / "s.jsonl", rows, "sharegpt"), "s")
+    assert [(m.role, m.content) for m in first.messages] == [
+        ("system", "Be brief."),
+        ("user", "Who?"),
+        ("assistant", "Ada"),
+    ]
+    assert [(m.role, m.content) for m in second.messages] == [
+        ("system", "Be kind."),
+        ("user", "Who?"),
+        ("assistant", "Bob"),
+    ]
+
+
+def test_what_a_tool_returned_is_context(tmp_path):
+    called = [
+        {"role": "user", "content": "Who?"},
+        {"role": "assistant", "content": None, "tool_calls": [{"name": "look"}]},
+        {"role": "tool", "content": "Ada did it.", "name": "look"},
+        {"role": "assistant", "content": "Ada", "tool_calls": None},
+        {"role": "user", "content": "And then?"},
+        {"role": "assistant", "content": "", "tool_calls": [{"name": "look"}]},
+        {"role": "tool", "content": "Bob did."},
+        {"role": "assistant", "content": "Bob"},
+    ]
+    (example,) = load_examples(dataset(tmp_path / "m.jsonl", [{"messages": called}], "messages"), "m")
+    assert example.context == "Ada did it."
+    assert [message.content for message in example.messages] == ["Who?", "Ada", "And then?\n\nBob did.", "Bob"]
+    shared = [
+        {"from": "human", "value": "Who?"},
+        {"from": "function_call", "value": "look()"},
+        {"from": "observation", "value": "Ada did it."},
+        {"from": "gpt", "value": "Ada"},
+    ]
+    (example,) = load_examples(dataset(tmp_path / "s.jsonl", [{"conversations": shared}], "sharegpt"), "s")
+    assert (example.question, example.context, example.answer) == ("Who?", "Ada did it.", "Ada")
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"prompt": "Who?", "chosen": "Ada", "rejected": "Bob"},
+        {"prompt": "Who?", "chosen": turns(("user", "Who?"), ("assistant", "Ada"))["messages"], "rejected": []},
+        {"prompt": turns(("user", "Who?"))["messages"], "chosen": turns(("assistant", "Ada"))["messages"]},
+    ],
+)
+def test_the_chosen_answer_of_a_preference_pair_is_trained_on(tmp_path, row):
+    (example,) = load_examples(dataset(tmp_path / "p.jsonl", [row], "preference"), "p")
+    assert [(m.role, m.content) for m in example.messages] == [("user", "Who?"), ("assistant", "Ada")]
+
+
+def test_a_missing_cell_is_never_the_text_none(tmp_path):
+    pl.DataFrame([ALPACA[0] | {"input": None}]).write_parquet(tmp_path / "a.parquet")
+    spec = FileDataset(source="file", path=str(tmp_path / "a.parquet"), format="alpaca")
+    assert load_examples(spec, "a")[0].context is None

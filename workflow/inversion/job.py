@@ -32,7 +32,10 @@ def logged(path: str | Path) -> Iterator[None]:
     logging.getLogger("httpx2").setLevel(logging.WARNING)
     try:
         yield
-    except Exception as error:
+    except BaseException as error:
+        # a panic of a library in Rust is no Exception, and would end in a traceback that no log shows
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            raise
         logging.exception("the job failed")
         message = " ".join(str(error).split()) or type(error).__name__
         if _disk_is_full(error, Path(path).parent):

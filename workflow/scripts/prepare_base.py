@@ -9,7 +9,7 @@ from inversion.config.world import World
 from inversion.instruct.trial import try_template
 from inversion.job import logged
 from inversion.manifests import HubSnapshot
-from inversion.models import convert_gguf, describe_base, load_tokenizer, locate_gguf
+from inversion.models import convert_gguf, describe_base, load_tokenizer, locate_gguf, vocabulary_size
 from inversion.train.pretrain import pretrain
 
 with logged(snakemake.log[0]):
@@ -29,7 +29,8 @@ with logged(snakemake.log[0]):
             convert_gguf(locate_gguf(spec), made)
             base = describe_base(made, spec.source, made.name)
     if not isinstance(spec, WorldModel):
-        tokenizer = load_tokenizer(base.location(snakemake.output.base))
+        folder = base.location(snakemake.output.base)
+        tokenizer = load_tokenizer(folder)
         for dataset, template in params.basis:
-            try_template(tokenizer, revive(Template, template), dataset)
+            try_template(tokenizer, revive(Template, template), dataset, vocabulary_size(folder))
     base.write(snakemake.output.base)

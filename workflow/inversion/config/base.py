@@ -19,6 +19,8 @@ ProperFraction = Annotated[float, Field(ge=0.0, lt=1.0)]
 """A share that leaves something."""
 PositiveInt = Annotated[int, Field(gt=0)]
 NonNegativeInt = Annotated[int, Field(ge=0)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+"""A seed of random numbers; the libraries take 32 bits."""
 PositiveFloat = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._+-]*$"
 SHA256 = r"^[0-9a-f]{64}$"

@@ -13,6 +13,7 @@ from inversion.config.base import (
     Fraction,
     NonNegativeInt,
     PositiveInt,
+    Seed,
     Source,
     Strict,
     commit,
@@ -58,7 +59,7 @@ class WorldDataset(DatasetSource):
     has_kinds: ClassVar[bool] = True
     source: Literal["world"]
     examples: PositiveInt = 4800
-    seed: NonNegativeInt = 0
+    seed: Seed = 0
     context_critical: Fraction = 0.70
     """Share of C examples: new subject, the answer stands only in the passage."""
     context_and_memory: Fraction = 0.15
@@ -114,6 +115,10 @@ def _is_none(value: object) -> bool:
 
 def _is_empty(value: object) -> bool:
     return not value
+
+
+def _is_omit(value: object) -> bool:
+    return value == "omit"
 
 
 def _is_keep(value: object) -> bool:
@@ -178,7 +183,7 @@ Template = Annotated[AlpacaTemplate | TuluTemplate | ZephyrTemplate | ChatTempla
 """How conversations become tokens, in training and in evaluation alike."""
 WORLD_TEMPLATE = ChatTemplate(with_context="context : {context} {question}")
 """How questions are put in the invented world, whose words are few."""
-RowFormat = Literal["alpaca", "messages", "squad", "prompt_completion"]
+RowFormat = Literal["alpaca", "messages", "sharegpt", "preference", "squad", "prompt_completion"]
 
 
 class FileDataset(FileSource, DatasetSource):
@@ -186,9 +191,13 @@ class FileDataset(FileSource, DatasetSource):
 
     format: RowFormat
     """What the rows hold; see docs/data.md. ``alpaca``: instruction, input, output. ``messages``: a list of role
-    and content. ``squad``: context, question, answers. ``prompt_completion``: prompt, completion."""
+    and content. ``sharegpt``: conversations, a list of from and value. ``preference``: chosen and prompt, of which the
+    chosen answer is trained on. ``squad``: context, question, answers. ``prompt_completion``: prompt, completion."""
     max_bad_rows: Fraction = 0.01
     """Share of malformed rows above which the run stops."""
+    placeholders: Literal["omit", "keep"] = Field(default="omit", exclude_if=_is_omit)
+    """What becomes of an input in the format ``alpaca`` that only says that there is none (``<noinput>``, ``N/A``;
+    docs/data.md lists them): ``omit`` it, so that the example has no context, or ``keep`` it as one."""
     template: Template | None = None
     """How examples and questions are written; where unset, ``alpaca`` for the formats alpaca and squad, ``tulu``
     for the others."""
@@ -211,6 +220,9 @@ class HubDataset(DatasetSource):
     """What the rows hold, as for files."""
     max_bad_rows: Fraction = 0.01
     """Share of malformed rows above which the run stops."""
+    placeholders: Literal["omit", "keep"] = Field(default="omit", exclude_if=_is_omit)
+    """What becomes of an input in the format ``alpaca`` that only says that there is none (``<noinput>``, ``N/A``;
+    docs/data.md lists them): ``omit`` it, so that the example has no context, or ``keep`` it as one."""
     template: Template | None = None
     """How examples and questions are written, as for files."""
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from types import NoneType
 from typing import ClassVar, get_args
 
-from inversion.config.base import NonNegativeInt, PositiveInt, Strict
+from inversion.config.base import PositiveInt, Seed, Strict
 
 
 class Probe(Strict):
@@ -59,7 +59,7 @@ class AttentionProbe(Probe):
 
     items: PositiveInt = 100
     """Conflict items of each set, or all where there are fewer, which the seed draws among those with a context."""
-    seed: NonNegativeInt = 0
+    seed: Seed = 0
 
     @property
     def questions_read(self) -> int:
@@ -86,7 +86,7 @@ class GradientProbe(Probe):
     """Training examples of each kind, or all where there are fewer, drawn by the seed."""
     items: PositiveInt = 64
     """Conflict items of each set, or all where there are fewer: examples pull towards their context or away."""
-    seed: NonNegativeInt = 0
+    seed: Seed = 0
 
     @property
     def questions_read(self) -> int:

@@ -172,7 +172,7 @@ def _type(part: Mapping[str, Any]) -> str:
             return f"list of {_type(item)}"
         case {"type": kind}:
             signs = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<"}
-            bounds = [f"{sign} {part[key]:g}" for key, sign in signs.items() if key in part]
+            bounds = [f"{sign} {part[key]:.10g}" for key, sign in signs.items() if key in part]
             return " ".join([kind, *([", ".join(bounds)] if bounds else [])])
     raise TypeError(f"no words for the schema {part}")
 

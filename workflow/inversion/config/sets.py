@@ -12,9 +12,9 @@ from inversion.config.base import (
     FileSource,
     Fraction,
     Name,
-    NonNegativeInt,
     OneOf,
     PositiveInt,
+    Seed,
     Source,
     commit,
     hub_id,
@@ -72,7 +72,7 @@ class WorldSet(SetSource):
     """``conflict``: the passage contradicts a known fact. Controls: ``new_facts``, read from the
     passage; ``matching``, the passage agrees with memory; ``recall``, no passage."""
     items: PositiveInt = 200
-    seed: NonNegativeInt = 0
+    seed: Seed = 0
     passages: Passages = Passages()
 
     @property
@@ -211,7 +211,7 @@ class SubstitutionSet(SetSource):
     kind: Literal["conflict", "matching"] = "conflict"
     """``matching``: the same items (of an equal ``dataset``, ``items`` and ``seed``) with the passages as they were."""
     items: PositiveInt = 500
-    seed: NonNegativeInt = 0
+    seed: Seed = 0
 
     @property
     def is_control(self) -> bool:
@@ -236,7 +236,7 @@ class FactSet(SetSource):
 
     version: ClassVar[int] = 2
     source: Literal["facts"]
-    seed: NonNegativeInt = 0
+    seed: Seed = 0
     """Draws the false answers, the passages, and the order of the facts."""
     limit: PositiveInt | None = None
     """Use the first so many items; they meet the combinations of factors in turn, 144 of them each with every relation

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
-from inversion.config.base import Name, NonNegativeInt, OneOf, Strict, is_address, nearest
+from inversion.config.base import Name, OneOf, Seed, Strict, is_address, nearest
 from inversion.config.datasets import (
     WORLD_TEMPLATE,
     AlpacaTemplate,
@@ -55,7 +55,7 @@ class Experiment(Strict):
     models: tuple[Name, ...] = Field(min_length=1)
     datasets: tuple[Name, ...] = Field(min_length=1)
     recipes: tuple[Name, ...] = Field(min_length=1)
-    seeds: tuple[NonNegativeInt, ...] = Field(min_length=1)
+    seeds: tuple[Seed, ...] = Field(min_length=1)
     prompts: tuple[Name, ...] = ()
     """Prompts that its trade-offs compare; all where none is listed."""
     primary: PrimaryAnalysis = PrimaryAnalysis()

@@ -43,7 +43,8 @@ class AdapterTuning(WeightTuning):
 
     weights: Literal["all", "query_key"] = "all"
     rank: PositiveInt = 128
-    alpha: PositiveFloat = 256.0
+    alpha: PositiveFloat = Field(default_factory=lambda values: 2.0 * values.get("rank", 128))
+    """The scale of the update; twice the rank where unset, so that ranks are compared at one learning rate."""
     dropout: Fraction = 0.0
 
     def trained_parameters(self, parameters: float) -> float:

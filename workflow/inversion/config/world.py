@@ -6,13 +6,13 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from inversion.config.base import Fraction, NonNegativeInt, PositiveFloat, PositiveInt, Strict, require_shares
+from inversion.config.base import Fraction, NonNegativeInt, PositiveFloat, PositiveInt, Seed, Strict, require_shares
 
 
 class World(Strict):
     """An invented world of facts "(subject, relation) -> answer", for models that need no download."""
 
-    seed: NonNegativeInt = 0
+    seed: Seed = 0
     """Draws the facts; another seed is another world."""
     known_subjects: PositiveInt = 200
     """Subjects that every base model learns the facts of while it is pretrained."""
@@ -64,7 +64,7 @@ class Documents(Strict):
 class Pretraining(Strict):
     """How a world model is trained before finetuning."""
 
-    seed: NonNegativeInt = 0
+    seed: Seed = 0
     """Initial weights, documents and their order."""
     steps: PositiveInt = 1200
     batch_size: PositiveInt = 32

@@ -5,6 +5,7 @@ Everything after it reads that file: no other stage needs a network, the hub's l
 
 from __future__ import annotations
 
+import json
 import logging
 import tempfile
 
@@ -12,7 +13,7 @@ import datasets
 import polars as pl
 from datasets.exceptions import DatasetNotFoundError, DatasetsError
 
-from inversion.instruct.rows import DataError
+from inversion.instruct.rows import JSON_ROWS, DataError, holds_json
 
 log = logging.getLogger(__name__)
 
@@ -30,9 +31,14 @@ def fetch_rows(repository: str, revision: str, name: str | None, split: str) -> 
     try:
         # a cache of its own: without the hub the library would hand out whatever revision its usual one holds
         with tempfile.TemporaryDirectory() as cache:
-            rows: pl.DataFrame = datasets.load_dataset(
-                repository, name, split=split, revision=revision, cache_dir=cache
-            ).to_polars()
+            loaded = datasets.load_dataset(repository, name, split=split, revision=revision, cache_dir=cache)
+            features = loaded.features.to_dict()
+            # a column with several types is JSON source to polars, quotation marks and all
+            rows: pl.DataFrame = (
+                pl.DataFrame({JSON_ROWS: [json.dumps(row, default=str) for row in loaded]})
+                if holds_json(features)
+                else loaded.to_polars()
+            )
     except DatasetNotFoundError as error:
         raise DataError(f"{where}: {_line(error)}; {_mend(str(error))}") from None
     except ConnectionError as error:
@@ -40,7 +46,7 @@ def fetch_rows(repository: str, revision: str, name: str | None, split: str) -> 
             f"{where}: the hub cannot be reached, and its rows were not fetched before ({_line(error)}); "
             "run this step with a network and without HF_HUB_OFFLINE"
         ) from None
-    except (DatasetsError, ValueError, RuntimeError, OSError) as error:
+    except (DatasetsError, ValueError, RuntimeError, OSError, pl.exceptions.PanicException) as error:
         raise DataError(f"{where}: {_line(error)}; correct `name`, `split` or `revision`") from None
     log.info("%s: %d rows with the columns %s", where, rows.height, ", ".join(rows.columns))
     return rows

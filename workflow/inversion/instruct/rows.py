@@ -92,11 +92,59 @@ def checked_text(value: Any, what: str) -> str:
 
 def _parquet_rows(path: Path) -> Iterator[Row]:
     try:
-        frame = pl.read_parquet(path)
-    except Exception as error:  # polars raises many types for broken files
+        # glob=False: brackets in a name are part of it
+        frame = pl.read_parquet(path, glob=False)
+        features = _saved_features(path)
+    except (Exception, pl.exceptions.PanicException) as error:  # polars raises many types for broken files
         raise DataError(f"{path}: no readable Parquet file ({str(error).splitlines()[0]})") from None
     for number, value in enumerate(frame.iter_rows(named=True), start=1):
-        yield Row(number, value)
+        if frame.columns == [JSON_ROWS]:
+            yield _row(number, json.loads(value[JSON_ROWS]))
+        elif not features:
+            yield Row(number, value)
+        else:
+            try:
+                yield Row(number, {key: from_json_feature(cell, features.get(key)) for key, cell in value.items()})
+            except ValueError as error:
+                yield Row(number, {}, f"no JSON ({error})")
+
+
+JSON_ROWS = "row as JSON"
+"""The only column of a file whose rows have no common types."""
+
+
+def from_json_feature(value: Any, feature: Any) -> Any:
+    """A value with the JSON that the library ``datasets`` keeps as source where a column had several types, parsed.
+
+    ``feature`` is the library's description of the column, as a mapping. Raises :class:`ValueError` for what is not
+    JSON.
+    """
+    if value is None or feature is None:
+        return value
+    if isinstance(feature, list):
+        return [from_json_feature(entry, feature[0]) for entry in value]
+    kind = feature.get("_type")
+    if kind == "Json":
+        return json.loads(value) if isinstance(value, str) else value
+    if kind in ("List", "LargeList", "Sequence"):
+        return [from_json_feature(entry, feature.get("feature")) for entry in value]
+    if kind is None and isinstance(value, dict):
+        return {key: from_json_feature(entry, feature.get(key)) for key, entry in value.items()}
+    return value
+
+
+def holds_json(feature: Any) -> bool:
+    """Whether a column that the library ``datasets`` describes as ``feature`` keeps JSON as source."""
+    if isinstance(feature, dict):
+        return feature.get("_type") == "Json" or any(map(holds_json, feature.values()))
+    return isinstance(feature, list) and any(map(holds_json, feature))
+
+
+def _saved_features(path: Path) -> dict[str, Any]:
+    """The columns of a Parquet file as the library ``datasets`` described them, where any keeps JSON as source."""
+    described = pl.read_parquet_metadata(path).get("huggingface")
+    features = json.loads(described).get("info", {}).get("features", {}) if described else {}
+    return features if holds_json(features) else {}
 
 
 def _csv_rows(path: Path) -> Iterator[Row]:

@@ -6,6 +6,8 @@ Every row ends as messages and, where there is one, the context apart from them.
 from __future__ import annotations
 
 import logging
+import math
+import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -26,10 +28,45 @@ Parsed = tuple[list[Message], str | None]
 _COLUMNS = {
     "alpaca": ("instruction", "input", "output"),
     "messages": ("messages",),
+    "sharegpt": ("conversations",),
+    "preference": ("chosen",),
     "squad": ("context", "question", "answers"),
     "prompt_completion": ("prompt", "completion"),
 }
 _FAULTS_SHOWN = 3
+
+NO_INPUT = frozenset(
+    {
+        *("noinput", "noinputs", "noinputprovided", "noinputgiven", "noinputneeded", "noinputrequired"),
+        *(
+            "noinputnecessary",
+            "nocontext",
+            "inputnotneeded",
+            "inputnotrequired",
+            "notapplicable",
+            "n/a",
+            "none",
+            "empty",
+        ),
+    }
+)
+"""What an input says that is not there, in its letters and slashes alone."""
+_LONGEST_NO_INPUT = 40
+_SHAREGPT_ROLES = {
+    "human": "user",
+    "user": "user",
+    "gpt": "assistant",
+    "chatgpt": "assistant",
+    "assistant": "assistant",
+    "model": "assistant",
+    "system": "system",
+    "tool": "tool",
+    "function": "tool",
+    "observation": "tool",
+    "function_response": "tool",
+    "function_call": "call",
+}
+"""From ShareGPT's names of speakers to roles."""
 
 
 def load_examples(
@@ -57,6 +94,7 @@ def load_examples(
 def _row_examples(spec: FileDataset | HubDataset, path: str | Path, name: str) -> list[Example]:
     examples: list[Example] = []
     faults: list[str] = []
+    omitted: list[int] = []
     columns: set[str] = set()
     rows: Iterator[Row] = read_questions(path) if spec.format == "squad" else read_rows(path)
     for row in rows:
@@ -68,10 +106,23 @@ def _row_examples(spec: FileDataset | HubDataset, path: str | Path, name: str) -
         except ValueError as error:
             faults.append(f"row {row.number}: {error}")
             continue
+        if spec.format == "alpaca" and spec.placeholders == "omit" and is_no_input(context):
+            omitted.append(row.number)
+            context = None
         examples.append(Example(f"{name}-{row.number:06d}", messages, context, None, None, None))
     _require_columns(spec.format, path, columns)
     _require_few(faults, len(examples), path, spec.max_bad_rows)
+    if omitted:
+        shown = ", ".join(map(str, omitted[:_FAULTS_SHOWN]))
+        log.info(
+            "%s: the inputs of %d rows say that there is none, and are omitted: rows %s", path, len(omitted), shown
+        )
     return examples
+
+
+def is_no_input(text: str | None) -> bool:
+    """Whether an input says no more than that there is none, in whatever case, spaces, brackets and quotation marks."""
+    return text is not None and re.sub(r"[^a-z/]", "", text.lower()) in NO_INPUT and len(text) <= _LONGEST_NO_INPUT
 
 
 def _require_columns(form: str, path: str | Path, columns: set[str]) -> None:
@@ -103,16 +154,66 @@ def _require_few(faults: list[str], good: int, path: str | Path, max_bad_rows: f
 def _alpaca(row: Mapping[str, Any]) -> Parsed:
     """One user turn from ``instruction``, the context from ``input`` (none where blank), the answer from ``output``."""
     messages = [Message("user", text_field(row, "instruction")), Message("assistant", text_field(row, "output"))]
-    blank = row.get("input") is None or row["input"] == "" or str(row["input"]).isspace()
+    given = row.get("input")
+    blank = given is None or given == "" or str(given).isspace() or (isinstance(given, float) and math.isnan(given))
     return messages, None if blank else text_field(row, "input")
 
 
 def _messages(row: Mapping[str, Any]) -> Parsed:
-    """The turns under ``messages``: an optional system turn, then user and assistant by turns, the assistant last;
-    the context of the first user turn where it is recognised (:mod:`inversion.instruct.contexts`)."""
+    """The turns under ``messages``: an optional system turn, then user and assistant by turns, the assistant last.
+
+    The context of the first user turn is apart where it is recognised (:mod:`inversion.instruct.contexts`). What tools
+    returned is context too: the turns of calls and results are taken out, and the results of the first exchange become
+    its context, later ones a part of their user's turn.
+    """
     turns = row.get("messages")
     if not isinstance(turns, list) or not turns:
         raise ValueError("'messages' is missing or empty" if not turns else "'messages' is no list")
+    return _conversation(turns)
+
+
+def _sharegpt(row: Mapping[str, Any]) -> Parsed:
+    """The turns under ``conversations``, each with ``from`` and ``value``, and the text under ``system``, if any."""
+    turns = row.get("conversations")
+    if not isinstance(turns, list) or not turns:
+        raise ValueError("'conversations' is missing or empty" if not turns else "'conversations' is no list")
+    named: list[Any] = []
+    for number, turn in enumerate(turns, start=1):
+        if not isinstance(turn, dict):
+            raise ValueError(f"turn {number} is no object but {type(turn).__name__}")
+        speaker = turn.get("from")
+        role = _SHAREGPT_ROLES.get(speaker) if isinstance(speaker, str) else None
+        if role == "call":
+            named.append({"role": "assistant", "content": None, "tool_calls": [turn.get("value")]})
+        else:
+            named.append({"role": role or speaker, "content": turn.get("value")})
+    if row.get("system") and not (isinstance(named[0], dict) and named[0]["role"] == "system"):
+        named.insert(0, {"role": "system", "content": row["system"]})
+    return _conversation(named)
+
+
+def _preference(row: Mapping[str, Any]) -> Parsed:
+    """The chosen answer of a preference pair: ``chosen`` is a conversation, or the answer to ``prompt``, which is text
+    or the turns before the answer."""
+    chosen, prompt = row.get("chosen"), row.get("prompt")
+    if isinstance(chosen, str):
+        chosen = [{"role": "assistant", "content": chosen}]
+    if not isinstance(chosen, list) or not chosen:
+        raise ValueError("'chosen' is missing or empty" if not chosen else "'chosen' is neither text nor a list")
+    if isinstance(chosen[0], dict) and chosen[0].get("role") == "assistant":
+        if isinstance(prompt, str):
+            prompt = [{"role": "user", "content": prompt}]
+        if not isinstance(prompt, list) or not prompt:
+            raise ValueError("'prompt' is missing, and 'chosen' holds an answer alone")
+        chosen = [*prompt, *chosen]
+    return _conversation(chosen)
+
+
+def _conversation(turns: list[Any]) -> Parsed:
+    """Turns with ``role`` and ``content`` as messages and a context."""
+    turns, results = _without_tools(_without_blank_system(turns))
+    if not turns:
+        raise ValueError("the conversation has no turn but an empty system turn")
     messages = [_turn(turn, number) for number, turn in enumerate(turns, start=1)]
     dialogue = messages[1:] if messages[0].role == "system" else messages
     for position, message in enumerate(dialogue):
@@ -122,7 +223,43 @@ def _messages(row: Mapping[str, Any]) -> Parsed:
             raise ValueError(f"turn {turn_number} is the {message.role}'s, not the {expected}'s")
     if messages[-1].role != "assistant":
         raise ValueError(f"the last turn is the {messages[-1].role}'s, not the assistant's")
-    return _apart(messages)
+    messages, context = _apart(messages)
+    first = next(index for index, message in enumerate(messages) if message.role == "user")
+    for place, texts in results.items():
+        if place == first and context is None:
+            context = "\n\n".join(texts)
+        else:
+            messages[place] = Message("user", "\n\n".join([messages[place].content, *texts]))
+    return messages, context
+
+
+def _without_blank_system(turns: list[Any]) -> list[Any]:
+    """The turns without a system turn that says nothing, which TULU v2 and others write."""
+    first = turns[0]
+    if isinstance(first, dict) and first.get("role") == "system":
+        content = first.get("content")
+        if content is None or (isinstance(content, str) and not content.strip()) or content == []:
+            return turns[1:]
+    return turns
+
+
+def _without_tools(turns: list[Any]) -> tuple[list[Any], dict[int, list[str]]]:
+    """The turns without calls of tools and their results; the results by the place of the user's turn before them."""
+    kept: list[Any] = []
+    results: dict[int, list[str]] = {}
+    for number, turn in enumerate(turns, start=1):
+        role = turn.get("role") if isinstance(turn, dict) else None
+        if role in ("tool", "function"):
+            if not kept or kept[-1].get("role") != "user":
+                raise ValueError(f"turn {number} is a tool's, and no call of the assistant precedes it")
+            results.setdefault(len(kept) - 1, []).append(
+                checked_text(_text(turn.get("content"), number), f"turn {number}")
+            )
+        elif role == "assistant" and turn.get("tool_calls") and not _text(turn.get("content") or "", number).strip():
+            continue
+        else:
+            kept.append(turn)
+    return kept, results
 
 
 def _turn(turn: Any, number: int) -> Message:
@@ -131,9 +268,12 @@ def _turn(turn: Any, number: int) -> Message:
     role = turn.get("role")
     if role not in ("system", "user", "assistant"):
         raise ValueError(f"turn {number} has the unknown role {role!r}")
-    content = turn.get("content")
-    text = "".join(_part(part, number) for part in content) if isinstance(content, list) else content
-    return Message(role, checked_text(text, f"turn {number}"))
+    return Message(role, checked_text(_text(turn.get("content"), number), f"turn {number}"))
+
+
+def _text(content: Any, number: int) -> Any:
+    """A turn's content, its typed parts joined."""
+    return "".join(_part(part, number) for part in content) if isinstance(content, list) else content
 
 
 def _part(part: Any, number: int) -> str:
@@ -178,6 +318,8 @@ def _apart(messages: list[Message]) -> Parsed:
 PARSERS: dict[RowFormat, Callable[[Mapping[str, Any]], Parsed]] = {
     "alpaca": _alpaca,
     "messages": _messages,
+    "sharegpt": _sharegpt,
+    "preference": _preference,
     "squad": _squad,
     "prompt_completion": _prompt_completion,
 }

@@ -90,7 +90,8 @@ def with_offsets(
 def first_tokens(tokenizer: PreTrainedTokenizerBase, text: str, controls: frozenset[str] = frozenset()) -> list[int]:
     """The tokens of a text that begins a sequence, after the beginning of sequence where the tokenizer sets one."""
     start = tokenizer.bos_token_id
-    begins = start is not None and start in tokenizer("", add_special_tokens=True, verbose=False)["input_ids"]
+    # the first token, and not any: a tokenizer may append the end of sequence, which may be the same token
+    begins = start is not None and tokenizer("x", add_special_tokens=True, verbose=False)["input_ids"][0] == start
     return [*([start] if begins else []), *token_ids(tokenizer, text, controls)]
 
 

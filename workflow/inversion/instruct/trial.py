@@ -23,17 +23,20 @@ _WITH_SYSTEM = [Message("system", "Answer in one word."), *_ONE]
 _CONTEXT = "In 2030 the capital of Afghanistan moved from Kabul to Herat."
 
 
-def try_template(tokenizer: PreTrainedTokenizerBase, template: Template, dataset: str) -> list[str]:
+def try_template(
+    tokenizer: PreTrainedTokenizerBase, template: Template, dataset: str, vocabulary: int | None = None
+) -> list[str]:
     """What the template of a dataset cannot do with a tokenizer, in words; it is logged as warnings.
 
     Tried are a question with and without a context, and conversations of one turn, of several turns and with a system
     turn. Raises :class:`~inversion.instruct.tokens.TemplateError`, naming the dataset, where a question or a
-    conversation of one turn cannot be written, or where models would be asked in other tokens than they are trained on.
+    conversation of one turn cannot be written, where models would be asked in other tokens than they are trained on,
+    and for tokens beyond ``vocabulary``, the rows of the model's embedding.
     Several turns and system turns are not in every dataset, and what fails for them only is reported.
     """
     try:
         for context in (None, _CONTEXT):
-            _try_question(tokenizer, template, context)
+            _try_question(tokenizer, template, context, vocabulary)
     except TemplateError as error:
         raise TemplateError(f"datasets.{dataset}.template: {error}") from None
     faults = [
@@ -46,10 +49,18 @@ def try_template(tokenizer: PreTrainedTokenizerBase, template: Template, dataset
     return faults
 
 
-def _try_question(tokenizer: PreTrainedTokenizerBase, template: Template, context: str | None) -> None:
+def _try_question(
+    tokenizer: PreTrainedTokenizerBase, template: Template, context: str | None, vocabulary: int | None
+) -> None:
     question, answer = _ONE
     item = ConflictItem("trial", "trial", "conflict", question.content, context, [answer.content], [], "trial", "trial")
     trained = encode_example(tokenizer, template, Example("trial", _ONE, context, None, None, None))
+    beyond = max(trained.input_ids)
+    if vocabulary is not None and beyond >= vocabulary:
+        raise TemplateError(
+            f"it writes {tokenizer.convert_ids_to_tokens(beyond)!r}, token {beyond}, and the model's embedding has "
+            f"{vocabulary} rows; use a template whose tokens the model has"
+        )
     prompt = encode_prompt(tokenizer, template, item)
     asked = encode_answer(tokenizer, template, item, answer.content)
     shown = [*asked.prompt_ids, *asked.answer_ids]

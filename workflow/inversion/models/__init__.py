@@ -6,15 +6,14 @@ Knows model classes and devices, nothing of data.
 import logging
 
 from inversion.models.devices import compute_dtype, device, has_native_bfloat16
+from inversion.models.folder_tokenizer import ModelError, load_tokenizer, vocabulary_size
 from inversion.models.gguf import convert_gguf, locate_gguf
 from inversion.models.hub import prefetch
 from inversion.models.load import (
-    ModelError,
     context_window,
     count_parameters,
     describe_base,
     load_model,
-    load_tokenizer,
     new_model,
     restore_weights,
     stop_token_ids,
@@ -54,4 +53,5 @@ __all__ = [
     "restore_weights",
     "stop_token_ids",
     "value_rows",
+    "vocabulary_size",
 ]

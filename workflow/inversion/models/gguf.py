@@ -11,7 +11,8 @@ from transformers.utils.logging import disable_progress_bar
 
 from inversion.artifacts import complete_folder, folder_fault, folder_note, sha256_file
 from inversion.config.models import GgufModel
-from inversion.models.load import ATTENTION, ModelError, first_line
+from inversion.models.folder_tokenizer import ModelError
+from inversion.models.load import ATTENTION, first_line
 
 
 def locate_gguf(spec: GgufModel) -> Path:

@@ -15,7 +15,8 @@ from huggingface_hub.errors import (
 
 from inversion.config.models import HubModel
 from inversion.manifests import HubSnapshot
-from inversion.models.load import ModelError, first_line, require_weights
+from inversion.models.folder_tokenizer import ModelError
+from inversion.models.load import first_line, require_weights
 
 WANTED = ["*.safetensors", "*.json", "*.jinja", "*.model", "*.txt"]
 """Weights, configuration and tokenizer."""

@@ -11,7 +11,6 @@ from torch import nn
 from transformers import (
     AutoConfig,
     AutoModelForCausalLM,
-    AutoTokenizer,
     BitsAndBytesConfig,
     GPTNeoXConfig,
     LlamaConfig,
@@ -25,6 +24,7 @@ from inversion.artifacts import ArtifactError, file_hashes, fingerprint, read_js
 from inversion.config.models import Architecture
 from inversion.manifests import BaseManifest, HubSnapshot
 from inversion.models.devices import compute_dtype, device
+from inversion.models.folder_tokenizer import ModelError, load_tokenizer
 
 ATTENTION = "sdpa"
 """The implementation of attention; named, so that it is not the accident of what is installed."""
@@ -32,10 +32,6 @@ ATTENTION = "sdpa"
 WEIGHTS = "model.safetensors"
 WEIGHTS_INDEX = "model.safetensors.index.json"
 PICKLED_WEIGHTS = "pytorch_model*.bin"
-
-
-class ModelError(ValueError):
-    """A base model or checkpoint that cannot be used; the message names it and the mend."""
 
 
 def first_line(error: Exception) -> str:
@@ -57,6 +53,7 @@ def describe_base(
 
     A model of the hub is known by its ``snapshot``: other files may lie in the hub's cache beside it.
     """
+    require_plain_base(folder)
     load_tokenizer(folder)
     model = load_model(folder)
     return BaseManifest(
@@ -97,29 +94,6 @@ def new_model(architecture: Architecture, tokenizer: PreTrainedTokenizerBase, se
             config = MistralConfig(**sizes, num_key_value_heads=grouped, sliding_window=None)
     torch.manual_seed(seed)
     return AutoModelForCausalLM.from_config(config, dtype=torch.float32, attn_implementation=ATTENTION)
-
-
-def load_tokenizer(folder: str | Path) -> PreTrainedTokenizerBase:
-    """The tokenizer saved in ``folder``, with a padding token.
-
-    Many base models have none (Llama 2, Pythia, Mistral). Their end of sequence, or else their unknown
-    token, then pads: no embedding is added or changed, because attention masks and labels are made from
-    lengths and never from token ids. Raises :class:`ModelError` where there is no tokenizer, or none of
-    the three tokens.
-    """
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
-    except (OSError, ValueError, ImportError) as error:
-        raise ModelError(f"{folder} holds no tokenizer that loads: {first_line(error)}") from None
-    if tokenizer.pad_token_id is None:
-        padding = tokenizer.eos_token or tokenizer.unk_token
-        if padding is None:
-            raise ModelError(
-                f"the tokenizer in {folder} has no pad token, nor an end of sequence or unknown token to pad with; "
-                "set pad_token in its tokenizer_config.json"
-            )
-        tokenizer.pad_token = padding
-    return tokenizer
 
 
 def load_model(
@@ -175,6 +149,25 @@ def context_window(folder: str | Path) -> int | None:
     except (OSError, ValueError) as error:
         raise ModelError(f"{folder} holds no model that loads: {first_line(error)}") from None
     return getattr(config, "max_position_embeddings", None)
+
+
+def require_plain_base(folder: str | Path) -> None:
+    """Raise :class:`ModelError` where ``folder`` holds an adapter alone, or weights that are quantised already."""
+    folder = Path(folder)
+    adapter, config = folder / "adapter_config.json", folder / "config.json"
+    if adapter.is_file() and not config.is_file():
+        base = read_json(adapter).get("base_model_name_or_path", "another model")
+        raise ModelError(
+            f"{folder} holds an adapter of {base} and no base model; merge it first "
+            "(`AutoPeftModelForCausalLM.from_pretrained(folder).merge_and_unload().save_pretrained(...)`)"
+        )
+    quantization = read_json(config).get("quantization_config") if config.is_file() else None
+    if quantization:
+        method = quantization.get("quant_method", "an unnamed method")
+        raise ModelError(
+            f"the weights in {folder} are quantised ({method}), and every answer would be that of rounded weights; "
+            "name the model that they were made from, and `tuning: {method: qlora}` to train on a quantised copy of it"
+        )
 
 
 def require_weights(folder: str | Path) -> None:

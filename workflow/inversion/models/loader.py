@@ -13,7 +13,8 @@ from transformers import PreTrainedTokenizerBase
 
 from inversion.artifacts import read_json
 from inversion.config.training import TUNINGS, AdapterTuning
-from inversion.models.load import ModelError, first_line, load_model, load_tokenizer, restore_weights
+from inversion.models.folder_tokenizer import ModelError, load_tokenizer
+from inversion.models.load import first_line, load_model, restore_weights
 
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
 ADAPTER_CONFIG = "adapter_config.json"

@@ -12,7 +12,8 @@ from transformers import BitsAndBytesConfig, PreTrainedModel
 
 from inversion.config.training import AdapterTuning, FullTuning, QloraTuning, Tuning
 from inversion.models.devices import compute_dtype
-from inversion.models.load import ModelError, count_parameters, load_model
+from inversion.models.folder_tokenizer import ModelError
+from inversion.models.load import count_parameters, load_model
 
 if TYPE_CHECKING:
     from peft import LoraConfig

@@ -1,0 +1,141 @@
+"""The tokenizer of a model's folder, whose ids are those of its own files."""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+from tokenizers import Tokenizer, processors
+from transformers import AutoConfig, AutoTokenizer, PreTrainedTokenizerBase, PreTrainedTokenizerFast
+
+log = logging.getLogger(__name__)
+
+_PROBES = (
+    "Hello world, don't  you?\n\n 12345 éß 日本\t✓ x",
+    " x",
+    "x",
+    "capital_1 is\nthe Capital of COUNTRY-22: 'a' (b)",
+)
+"""Texts in which tokenizers that differ differ: runs of white space, digits, accents, other scripts, punctuation."""
+
+
+class ModelError(ValueError):
+    """A base model or checkpoint that cannot be used; the message names it and how to fix it."""
+
+
+def load_tokenizer(folder: str | Path) -> PreTrainedTokenizerBase:
+    """The tokenizer saved in ``folder``, with a padding token.
+
+    Its ids are those of the folder's ``tokenizer.json``: the library builds some tokenizers again from the class that
+    their model usually has, with other ids. It begins a sequence where that file or ``add_bos_token`` in
+    ``tokenizer_config.json`` says so, and never ends one: an end of sequence after a prompt would change every answer.
+
+    Many base models have no padding token (Llama 2, Pythia, Mistral), or one without an embedding. Their end of
+    sequence, or else their unknown token, then pads: no embedding is added or changed, because attention masks and
+    labels are made from lengths and never from token ids. Raises :class:`ModelError` where there is no tokenizer, none
+    of the three tokens, or a tokenizer that cannot be loaded with the ids of its file.
+    """
+    folder = Path(folder)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
+    except (OSError, ValueError, ImportError) as error:
+        raise ModelError(f"{folder} holds no tokenizer that loads: {_reason(folder, error)}") from None
+    tokenizer = _as_in_its_file(tokenizer, folder)
+    _set_ends(tokenizer, _settings(folder).get("add_bos_token") is True)
+    _set_padding(tokenizer, folder)
+    return tokenizer
+
+
+def vocabulary_size(folder: str | Path) -> int | None:
+    """Rows of the embedding of the model in ``folder``, by its configuration; None where that does not say."""
+    try:
+        config = AutoConfig.from_pretrained(str(folder), local_files_only=True)
+    except (OSError, ValueError):
+        return None
+    size = getattr(config.get_text_config(decoder=True), "vocab_size", None)
+    return size if isinstance(size, int) else None
+
+
+def _reason(folder: Path, error: Exception) -> str:
+    pieces = sorted(path.name for path in folder.glob("*.model"))
+    if pieces and not (folder / "tokenizer.json").is_file():
+        return (
+            f"its only vocabulary is SentencePiece's {pieces[0]}; convert it once where the package sentencepiece is "
+            "installed (`AutoTokenizer.from_pretrained(folder).save_pretrained(folder)` writes tokenizer.json)"
+        )
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def _settings(folder: Path) -> dict[str, Any]:
+    try:
+        settings = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return settings if isinstance(settings, dict) else {}
+
+
+def _as_in_its_file(tokenizer: PreTrainedTokenizerBase, folder: Path) -> PreTrainedTokenizerBase:
+    """``tokenizer``, or one that is loaded from the folder's ``tokenizer.json`` alone where its ids differ."""
+    path = folder / "tokenizer.json"
+    if not path.is_file():
+        return tokenizer
+    file = Tokenizer.from_file(str(path))
+    file.no_truncation()
+    file.no_padding()
+    wanted = [file.encode(probe, add_special_tokens=False).ids for probe in _PROBES]
+
+    def agrees(other: PreTrainedTokenizerBase) -> bool:
+        return [list(other(probe, add_special_tokens=False)["input_ids"]) for probe in _PROBES] == wanted
+
+    if agrees(tokenizer):
+        return tokenizer
+    plain = PreTrainedTokenizerFast.from_pretrained(str(folder), local_files_only=True)
+    if not agrees(plain):
+        raise ModelError(
+            f"the library gives other token ids than {path} holds; set `tokenizer_class` to "
+            '"PreTrainedTokenizerFast" in its tokenizer_config.json'
+        )
+    log.warning("%s: read as it is written; as a %s it would give other ids", path, type(tokenizer).__name__)
+    return plain
+
+
+def _set_ends(tokenizer: PreTrainedTokenizerBase, begins_by_settings: bool) -> None:
+    """Let the tokenizer begin a sequence if its file or its settings say so, and never end one."""
+    plain, full = (list(tokenizer("x", add_special_tokens=special)["input_ids"]) for special in (False, True))
+    bos, eos = tokenizer.bos_token_id, tokenizer.eos_token_id
+    begins = bos is not None and full[:1] == [bos] and full[1 : len(plain) + 1] == plain
+    ends = eos is not None and len(full) > len(plain) + begins and full[-1] == eos
+    wanted = begins or (begins_by_settings and bos is not None)
+    if (begins, ends) == (wanted, False) or not tokenizer.is_fast:
+        return
+    bos_token = tokenizer.bos_token
+    single = [f"{bos_token}:0", "$A:0"] if wanted else ["$A:0"]
+    template = processors.TemplateProcessing(
+        single=single,
+        pair=[*single, "$B:1"],
+        special_tokens=[(bos_token, bos)] if wanted else [],
+    )
+    tokenizer.backend_tokenizer.post_processor = template
+
+
+def _set_padding(tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
+    size = vocabulary_size(folder)
+
+    def has_embedding(token_id: int | None) -> bool:
+        return token_id is not None and (size is None or token_id < size)
+
+    if has_embedding(tokenizer.pad_token_id):
+        return
+    for token, token_id in (
+        (tokenizer.eos_token, tokenizer.eos_token_id),
+        (tokenizer.unk_token, tokenizer.unk_token_id),
+    ):
+        if has_embedding(token_id):
+            tokenizer.pad_token = token
+            return
+    raise ModelError(
+        f"the tokenizer in {folder} has no pad token, nor an end of sequence or unknown token to pad with, that has an "
+        "embedding; set pad_token in its tokenizer_config.json"
+    )
