@@ -234,7 +234,7 @@ def _date_back_other_trainings():
             wanted = training_specification(
                 BaseManifest.read(base).digest,
                 sha256_file(data),
-                STUDY.template_of(run.dataset),
+                with_source(STUDY.template_of(run.dataset)),
                 STUDY.training_of(run.recipe),
                 run.seed,
             )

@@ -87,9 +87,13 @@ def _as_in_its_file(tokenizer: PreTrainedTokenizerBase, folder: Path) -> PreTrai
     wanted = [file.encode(probe, add_special_tokens=False).ids for probe in _PROBES]
 
     def agrees(other: PreTrainedTokenizerBase) -> bool:
-        return [list(other(probe, add_special_tokens=False)["input_ids"]) for probe in _PROBES] == wanted
+        try:
+            return [list(other(probe, add_special_tokens=False)["input_ids"]) for probe in _PROBES] == wanted
+        except Exception:  # a tokenizer that was built for another vocabulary fails in any way
+            return False
 
-    if agrees(tokenizer):
+    # the steps before the vocabulary too: two ways of splitting words may agree on every probe
+    if tokenizer.is_fast and _steps(tokenizer.backend_tokenizer) == _steps(file) and agrees(tokenizer):
         return tokenizer
     plain = PreTrainedTokenizerFast.from_pretrained(str(folder), local_files_only=True)
     if not agrees(plain):
@@ -99,6 +103,13 @@ def _as_in_its_file(tokenizer: PreTrainedTokenizerBase, folder: Path) -> PreTrai
         )
     log.warning("%s: read as it is written; as a %s it would give other ids", path, type(tokenizer).__name__)
     return plain
+
+
+def _steps(tokenizer: Tokenizer) -> tuple[Any, ...]:
+    """What a tokenizer does to a text before it looks into its vocabulary, and how it looks."""
+    steps = [part and part.__getstate__() for part in (tokenizer.normalizer, tokenizer.pre_tokenizer)]
+    flags = ("unk_token", "byte_fallback", "fuse_unk", "ignore_merges", "continuing_subword_prefix", "dropout")
+    return (*steps, type(tokenizer.model), *(getattr(tokenizer.model, flag, None) for flag in flags))
 
 
 def _set_ends(tokenizer: PreTrainedTokenizerBase, begins_by_settings: bool) -> None:
