@@ -70,7 +70,7 @@ lint: env
 	$(BIN)/snakemake --lint
 
 config: env
-	$(BIN)/python -m inversion.config.render
+	$(BIN)/python -m inversion.cli config
 
 env:
 	@test -x $(BIN)/python && test "$$(cat $(STAMP) 2>/dev/null)" = "$(MADE_FROM)" || $(MAKE) --no-print-directory new-env

@@ -12,6 +12,7 @@ include: "workflow/rules/prefetch.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/models.smk"
 include: "workflow/rules/train.smk"
+include: "workflow/rules/series.smk"
 include: "workflow/rules/respond.smk"
 include: "workflow/rules/probes.smk"
 include: "workflow/rules/tables.smk"
@@ -40,7 +41,8 @@ rule examples:
 
 rule checkpoints:
     input:
-        expand("results/runs/{run}/train.json", run=RUN_PATHS),
+        expand("results/runs/{run}/train.json", run=TRAINED),
+        expand("results/runs/{run}/checkpoints.json", run=SERIES),
 
 
 rule responses:

@@ -25,6 +25,7 @@ from inversion.records.tables import (
     FactorRate,
     FlipOverlap,
     Inversion,
+    SeriesStep,
     Tradeoff,
 )
 from inversion.report import (
@@ -163,6 +164,7 @@ def report(**changed: object) -> Report:
             Tradeoff,
         ),
         selections=to_frame([selected("C", 1960, 40), selected("C+S", 880, 920)], SelectionCount),
+        series=to_frame([], SeriesStep),
         audit=to_frame(
             [
                 AuditFinding("facts", "in_excluded_set", "dropped", 196, 313, ["capital of France?"]),
@@ -300,6 +302,7 @@ def test_empty_tables_are_said_to_be_empty() -> None:
     empty = report(
         inversions=to_frame([], Inversion),
         selections=to_frame([], SelectionCount),
+        series=to_frame([], SeriesStep),
         audit=to_frame([], AuditFinding),
         experiments={},
         models={},
@@ -408,6 +411,22 @@ def test_models_and_seeds_alone_are_no_tradeoffs() -> None:
     one = report().tradeoffs.filter(pl.col("recipe") == "standard", pl.col("experiment") == "headline")
     two_seeds = pl.concat([one, one.with_columns(seed=pl.col("seed") + 1)])
     assert tradeoff_tables(two_seeds, MAIN) == {}
+
+
+def test_series_are_listed_with_what_must_be_known_of_them() -> None:
+    keys = ("llama", "my-sft", "external", 0)
+    rows = [
+        SeriesStep(*keys, 0, "base", "base", "models/llama", []),
+        SeriesStep(
+            *keys, 10, None, "adapter", "out/checkpoint-10", ["its scaling is 4, and 2 at the checkpoint before"]
+        ),
+        SeriesStep(*keys, 20, None, "skipped", "out/checkpoint-20", ["the folder is empty"]),
+    ]
+    text = words(render_report(report(series=to_frame(rows, SeriesStep)), TEMPLATE))
+    assert "my-sft llama 2 0 (base), 10" in text
+    assert "step 10 (out/checkpoint-10): its scaling is 4, and 2 at the checkpoint before" in text
+    assert "step 20, not evaluated (out/checkpoint-20): the folder is empty" in text
+    assert "Series" not in words(render_report(report(), TEMPLATE))
 
 
 def test_an_experiment_that_compares_nothing_has_no_tradeoffs() -> None:

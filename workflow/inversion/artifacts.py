@@ -273,12 +273,14 @@ def parquet_fault(path: str | Path, hash_up_to: int = 2**22) -> str | None:
 # --- complete folders ---------------------------------------------------------------------------
 
 
-def file_hashes(folder: str | Path) -> dict[str, dict[str, Any]]:
-    """``{relative path: {"size", "sha256"}}`` of the :func:`visible_files` under ``folder`` but its marker."""
+def file_hashes(folder: str | Path, names: Iterable[str] | None = None) -> dict[str, dict[str, Any]]:
+    """``{relative path: {"size", "sha256"}}`` of ``names`` or else of the :func:`visible_files` under ``folder``,
+    without its marker."""
     folder = Path(folder)
+    files = visible_files(folder) if names is None else [folder / name for name in sorted(names)]
     return {
         file.relative_to(folder).as_posix(): {"size": file.stat().st_size, "sha256": sha256_file(file)}
-        for file in visible_files(folder)
+        for file in files
         if file != folder / MARKER
     }
 
@@ -318,7 +320,9 @@ def complete_folder(path: str | Path, note: Mapping[str, Any] | None = None) -> 
 
 def seal_folder(path: str | Path, note: Mapping[str, Any] | None = None) -> None:
     """Write the completion marker of a finished folder, whose files then have the permissions that the umask leaves."""
-    for file in filter(Path.is_file, Path(path).rglob("*")):
+    for file in Path(path).rglob("*"):
+        if not file.is_file() or file.is_symlink():  # what a link leads to belongs to somebody else
+            continue
         file.chmod(0o666 & ~_umask())  # safetensors writes files that only their owner may read
     write_json(Path(path) / MARKER, {"files": file_hashes(path), "note": dict(note or {})})
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Self
 
 import polars as pl
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from inversion.artifacts import (
     ArtifactError,
@@ -141,16 +141,24 @@ class TrainManifest(Manifest):
 
 
 class CheckpointList(Manifest):
-    """The checkpoints of a run, step 0 included, in chunks for one job each: ``checkpoints.json``."""
+    """The checkpoints of a run or series, step 0 included, in chunks for one job each: ``checkpoints.json``."""
 
-    steps_per_epoch: float
+    steps_per_epoch: float | None
+    """Null for a series whose checkpoints do not record it."""
     chunks: list[list[CheckpointEntry]]
+    # left out where unset, so that the lists of runs stay what they were
+    tokenizer: str | None = Field(default=None, exclude_if=lambda tokenizer: tokenizer is None)
+    """The folder of the tokenizer that all of them are asked with, relative to the run's; null for the base's."""
 
     @classmethod
     def of(cls, manifest: TrainManifest, base: BaseManifest, per_job: int) -> Self:
         """Step 0 and the steps of ``manifest``, ``per_job`` at a time."""
         steps = [CheckpointEntry(step=0, epoch=0.0, folder="", digest=base.digest), *manifest.steps]
         return cls(steps_per_epoch=manifest.steps_per_epoch, chunks=_chunks(steps, per_job))
+
+    def tokenizer_folder(self, run_folder: str | Path) -> Path | None:
+        """The folder of the tokenizer that all of them are asked with; None for the base's own."""
+        return Path(run_folder) / self.tokenizer if self.tokenizer else None
 
     @property
     def steps(self) -> list[CheckpointEntry]:
@@ -165,6 +173,63 @@ class CheckpointList(Manifest):
 
 def _chunks(steps: list[CheckpointEntry], size: int) -> list[list[CheckpointEntry]]:
     return [steps[start : start + size] for start in range(0, len(steps), size)]
+
+
+class SeriesSnapshot(Manifest):
+    """One checkpoint of a series on the hub, in the hub's cache."""
+
+    step: int
+    id: str
+    revision: str
+    """The branch, tag or commit that the study names."""
+    commit: str
+    """The commit that it was when it was fetched, which stands for the content of all files."""
+    subfolder: str | None
+    size: int
+    """Bytes of the files that are used."""
+
+    @property
+    def name(self) -> str:
+        """Where it comes from, for people."""
+        folder = f"/{self.subfolder}" if self.subfolder else ""
+        return f"{self.id}{folder} at {self.revision} ({self.commit[:8]})"
+
+    def location(self) -> Path:
+        """Its folder in the hub's cache; raises :class:`ArtifactError` where it is not there any more."""
+        # imported here: the workflow reads manifests while it is parsed
+        from huggingface_hub import try_to_load_from_cache
+
+        for file in ("adapter_config.json", "config.json"):
+            inside = f"{self.subfolder}/{file}" if self.subfolder else file
+            if isinstance(found := try_to_load_from_cache(self.id, inside, revision=self.commit), str):
+                return Path(found).parent
+        raise ArtifactError(
+            f"{self.name} is not in the hub's cache; fetch it again with `snakemake --forcerun prefetch_series`, or "
+            "let HF_HOME name the folder that holds the cache"
+        )
+
+
+class SeriesSnapshots(Manifest):
+    """What was fetched of a series on the hub: ``snapshots.json``."""
+
+    checkpoints: list[SeriesSnapshot]
+
+
+class SeriesCheckpoint(Manifest):
+    """One checkpoint of a series: where it comes from, and what a reader must know of it."""
+
+    step: int
+    source: str
+    kind: str
+    """``base``, ``adapter``, ``full``, ``gone`` (its weights, since it was evaluated), or ``skipped``."""
+    notes: list[str]
+
+
+class SeriesManifest(Manifest):
+    """Where the checkpoints of a series come from: ``series.json``."""
+
+    checkpoints: list[SeriesCheckpoint]
+    skipped: list[SeriesCheckpoint]
 
 
 class KeptCheckpoints(Manifest):

@@ -30,6 +30,7 @@ from inversion.records.tables import (
     FactorRate,
     FlipOverlap,
     Inversion,
+    SeriesStep,
     Tradeoff,
 )
 from inversion.score.scorers import MAIN
@@ -74,6 +75,8 @@ class Report:
     """:class:`~inversion.records.data.SelectionCount` rows."""
     audit: pl.DataFrame
     """:class:`~inversion.records.data.AuditFinding` rows."""
+    series: pl.DataFrame
+    """:class:`~inversion.records.tables.SeriesStep` rows; none in studies without series."""
     models: Mapping[str, BaseManifest]
     """The base models, by name."""
     configuration: str
@@ -160,6 +163,7 @@ def render_report(report: Report, template: str, scorer: str = MAIN) -> str:
         kinds=kinds,
         selections=selection_rows(selections, kinds),
         selection_notes=selection_notes(selections),
+        series=series_rows(report.series),
         findings=[finding for finding in findings if finding.count],
         silent=sum(not finding.count for finding in findings),
     )
@@ -376,6 +380,36 @@ def _tradeoff_table(rows: Sequence[Tradeoff]) -> TradeoffTable:
             runs[name] = run
     shown = [(name, scores | benchmarks.get(runs[name], {})) for name, scores in asked.items()]
     return TradeoffTable(sorted(ranks, key=lambda name: ranks[name]), shown)
+
+
+# --- series -------------------------------------------------------------------------------------
+
+
+class SeriesRow(NamedTuple):
+    """What the report shows of one series."""
+
+    name: str
+    base: str
+    steps: list[SeriesStep]
+    """The checkpoints that were evaluated."""
+    remarks: list[SeriesStep]
+    """Those of all checkpoints, evaluated or skipped, of which there is something to say."""
+
+
+def series_rows(table: pl.DataFrame) -> list[SeriesRow]:
+    """One row per series and seed of the table ``series``."""
+    found: dict[tuple[str, str, int], list[SeriesStep]] = {}
+    for row in from_frame(table, SeriesStep):
+        found.setdefault((row.dataset, row.model, row.seed), []).append(row)
+    return [
+        SeriesRow(
+            name,
+            model,
+            steps=[row for row in rows if row.kind != "skipped"],
+            remarks=[row for row in rows if row.notes],
+        )
+        for (name, model, _), rows in found.items()
+    ]
 
 
 # --- selections ---------------------------------------------------------------------------------

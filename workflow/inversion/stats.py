@@ -6,7 +6,7 @@ from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import beta, binomtest, fisher_exact, norm, t
+from scipy.stats import beta, binom, binomtest, fisher_exact, norm, t
 from statsmodels.stats.inter_rater import cohens_kappa
 from statsmodels.stats.multitest import multipletests
 
@@ -235,3 +235,16 @@ def pareto_front(values: Floats) -> npt.NDArray[np.bool_]:
     no_lower = (values[:, None] >= values).all(axis=-1)
     higher = (values[:, None] > values).any(axis=-1)
     return np.asarray(~(no_lower & higher).any(axis=0))
+
+
+def fall_p_values(history: npt.NDArray[np.bool_], clusters: Ints) -> Floats:
+    """One-sided exact sign tests over clusters between all pairs of measurements: (then, now).
+
+    ``history`` is (measurements, items) and ``clusters`` each item's code from 0 on. An entry is the p-value of "from
+    then to now as many clusters rise as fall" against "more fall"; a cluster rises or falls as the number of its true
+    items does, and clusters without a change do not count.
+    """
+    sums = cluster_sums(history.T.astype(np.float64), clusters).T
+    change = sums[:, None, :] - sums[None, :, :]
+    fallen, risen = (change > 0).sum(axis=-1), (change < 0).sum(axis=-1)
+    return np.asarray(binom.sf(fallen - 1, fallen + risen, 0.5), dtype=np.float64)

@@ -38,6 +38,7 @@ from inversion.config.files import ConfigError, read_values
 from inversion.config.load import parse_config, with_source
 from inversion.config.probes import PROBES
 from inversion.config.run import RUN
+from inversion.config.series import EXTERNAL
 from inversion.manifests import BaseManifest, CheckpointList, TrainManifest
 from inversion.plan import LARGE
 from inversion.train.specification import training_specification
@@ -112,6 +113,7 @@ if not IS_MODULE:
 onstart:
     hold_folder()
     drop_default_limit(workflow.scheduler)
+    warn_of_moved_branches()
 
 
 _modifier = workflow.modifier  # Snakemake knows it only while it reads this file
@@ -131,8 +133,11 @@ _require_writable(in_host("results"))
 
 RUNS = {run.path: run for run in STUDY.runs()}
 RUN_PATHS = list(RUNS)
+# the runs that are trained here; all others are series
+TRAINED = [run.path for run in STUDY.trained_runs()]
+SERIES = [run for run in RUN_PATHS if run not in TRAINED]
 MODELS = list(dict.fromkeys(run.model for run in RUNS.values()))
-DATASETS = list(dict.fromkeys(run.dataset for run in RUNS.values()))
+DATASETS = list(dict.fromkeys(RUNS[run].dataset for run in TRAINED))
 TABLES = [
     "items",
     "curves",
@@ -153,7 +158,7 @@ PROBED = [name for name, spec in STUDY.sets.items() if spec.has_context and not 
 SUFFIXES = ("svg", "pdf", "png")
 KEEP = STUDY.evaluation.keep_checkpoints
 # asked for only where something is to be removed
-KEPT = [f"results/runs/{run}/kept.json" for run in RUN_PATHS if KEEP != "all"]
+KEPT = [f"results/runs/{run}/kept.json" for run in TRAINED if KEEP != "all"]
 FETCHED = "results/data/fetched"
 ADDRESSES = {
     spec.sha256: spec.path
@@ -166,6 +171,7 @@ BENCHMARKED = RUN_PATHS if BENCHMARKS else []
 # the runs of each probe
 PROBE_RUNS = {probe: [run.path for run in STUDY.probed_runs(probe)] for probe in PROBES}
 TABLES += [probe for probe, runs in PROBE_RUNS.items() if runs]
+TABLES += ["series"] if SERIES else []
 TABLE_FILES = expand("results/tables/{table}.{suffix}", table=TABLES, suffix=("parquet", "csv"))
 FIGURE_FILES = [
     f"results/figures/{figure}-{name}.{suffix}"

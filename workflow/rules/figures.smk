@@ -27,6 +27,7 @@ rule draw_figure:
         # for Snakemake's report, which expands no wildcards in the names of captions
         caption=lambda w: caption_of(w.figure),
         runs=lambda w: [tuple(run) for run in STUDY.experiment_runs(w.experiment)],
+        labels=lambda w: step_labels(w.experiment) if FIGURES[w.figure].names_steps else {},
         prompts=lambda w: (
             STUDY.compared_prompts(w.experiment)
             if FIGURES[w.figure].prompts == "compared"
@@ -48,7 +49,8 @@ rule write_report:
         flip_overlap="results/tables/flip_overlap.parquet",
         factors="results/tables/factors.parquet",
         tradeoffs="results/tables/tradeoffs.parquet",
-        selections=expand("results/runs/{run}/selection.parquet", run=RUN_PATHS),
+        selections=expand("results/runs/{run}/selection.parquet", run=TRAINED),
+        series=["results/tables/series.parquet"] if SERIES else [],
         audit="results/data/audit.parquet",
         models=expand("results/models/{model}/base.json", model=MODELS),
     output:

@@ -140,16 +140,23 @@ def items_version(*names):
     return max((STUDY.sets[name].version for name in names), default=0)
 
 
+def listed_checkpoints(wildcards):
+    """The list of a run's or a series' checkpoints, once it is there."""
+    run = RUN.format(**wildcards)
+    listing = checkpoints.list_series if run in SERIES else checkpoints.enumerate_checkpoints
+    return listing.get(**wildcards).output.checkpoints
+
+
 def response_chunks(wildcards):
     """The response files of all chunks of a run's checkpoints."""
-    listed = checkpoints.enumerate_checkpoints.get(**wildcards).output.checkpoints
+    listed = listed_checkpoints(wildcards)
     folder = f"results/runs/{RUN}/responses".format(**wildcards)
     return [f"{folder}/chunk-{chunk:03d}.json" for chunk in range(len(CheckpointList.read(listed).chunks))]
 
 
 def benchmark_chunks(wildcards):
     """The score files of all chunks of a run's checkpoints that take the benchmarks."""
-    listed = checkpoints.enumerate_checkpoints.get(**wildcards).output.checkpoints
+    listed = listed_checkpoints(wildcards)
     folder = f"results/runs/{RUN}/benchmarks".format(**wildcards)
     evaluation = STUDY.evaluation
     chunks = CheckpointList.read(listed).benchmark_chunks(

@@ -32,7 +32,7 @@ rule tabulate_curves:
     params:
         runs=[tuple(RUNS[run]) for run in BENCHMARKED],
         metrics={name: spec.main_metric for name, spec in STUDY.benchmarks.items()},
-        id_benchmarks={dataset: STUDY.id_benchmarks(dataset) for dataset in DATASETS},
+        id_benchmarks={run.dataset: STUDY.id_benchmarks(run.dataset) for run in RUNS.values()},
         code=code_of("tabulate_curves"),
     script:
         "../scripts/tabulate_curves.py"
@@ -177,7 +177,7 @@ rule tabulate_tradeoffs:
     params:
         runs=[tuple(RUNS[run]) for run in BENCHMARKED],
         metrics={name: spec.main_metric for name, spec in STUDY.benchmarks.items()},
-        id_benchmarks={dataset: STUDY.id_benchmarks(dataset) for dataset in DATASETS},
+        id_benchmarks={run.dataset: STUDY.id_benchmarks(run.dataset) for run in RUNS.values()},
         experiments={
             name: ([tuple(run) for run in STUDY.experiment_runs(name)], STUDY.compared_prompts(name))
             for name in STUDY.experiments

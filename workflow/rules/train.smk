@@ -40,6 +40,8 @@ checkpoint enumerate_checkpoints:
         checkpoints=f"results/runs/{RUN}/checkpoints.json",
     log:
         f"results/logs/enumerate_checkpoints/{RUN}.log",
+    wildcard_constraints:
+        recipe=rf"(?!{EXTERNAL}/)[^/]+",
     localrule: True
     conda:
         "../../envs/inversion.yaml"

@@ -21,5 +21,6 @@ def of_prompts(table):
 with logged(snakemake.log[0]):
     params = snakemake.params
     tables = [of_prompts(read_parquet(path)) for path in snakemake.input.tables]
-    figure = resolve_name(params.draw)(*tables, [Run(*run) for run in params.runs])
+    named = {"labels": params.labels} if params.labels else {}
+    figure = resolve_name(params.draw)(*tables, [Run(*run) for run in params.runs], **named)
     save_figure(figure, Path(snakemake.output[0]).with_suffix(""))

@@ -13,16 +13,18 @@ from inversion.respond.run import respond
 
 with logged(snakemake.log[0]):
     params, files = snakemake.params, snakemake.input
-    base = BaseManifest.read(files.base)
+    base, listed = BaseManifest.read(files.base), CheckpointList.read(files.checkpoints)
+    run_folder = Path(files.checkpoints).parent
     manifest = respond(
         base=base.location(files.base),
         base_digest=base.digest,
-        run_folder=Path(files.checkpoints).parent,
-        chunk=CheckpointList.read(files.checkpoints).chunks[int(snakemake.wildcards.chunk)],
+        run_folder=run_folder,
+        chunk=listed.chunks[int(snakemake.wildcards.chunk)],
         items=[item for path in files.sets for item in read_records(path, ConflictItem)],
         template=revive(Template, params.template),
         prompts=revive(Evaluation, params.prompts).prompts,
         max_new_tokens=params.max_new_tokens,
         batch_size=params.batch_size,
+        tokenizer=listed.tokenizer_folder(run_folder),
     )
     manifest.write(snakemake.output.manifest)

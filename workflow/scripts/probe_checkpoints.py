@@ -18,12 +18,13 @@ from inversion.respond.probing import ProbedRun
 with logged(snakemake.log[0]):
     params, files = snakemake.params, snakemake.input
     probe = revive(PROBES[snakemake.wildcards.probe], params.probe)
-    base = BaseManifest.read(files.base)
+    base, listed = BaseManifest.read(files.base), CheckpointList.read(files.checkpoints)
+    run_folder = Path(files.checkpoints).parent
     run = ProbedRun(
         base=base.location(files.base),
         base_digest=base.digest,
-        folder=Path(files.checkpoints).parent,
-        steps=CheckpointList.read(files.checkpoints).steps,
+        folder=run_folder,
+        steps=listed.steps,
         items=[item for path in files.sets for item in read_records(path, ConflictItem)],
         template=revive(Template, params.template),
         prompt=revive(Prompt, params.prompt),
@@ -31,5 +32,6 @@ with logged(snakemake.log[0]):
         training=revive(Training, params.training),
         seed=params.seed,
         examples=[example for path in files.train_set for example in read_records(path, Example)],
+        tokenizer=listed.tokenizer_folder(run_folder),
     )
     write_parquet(snakemake.output.facts, resolve_name(probe.measure)(run, probe))

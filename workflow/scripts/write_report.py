@@ -8,7 +8,7 @@ from inversion.job import logged
 from inversion.manifests import BaseManifest
 from inversion.records.answers import Knowledge
 from inversion.records.data import AuditFinding, SelectionCount
-from inversion.records.frames import read_frame
+from inversion.records.frames import read_frame, to_frame
 from inversion.records.tables import (
     Agreement,
     Contribution,
@@ -16,6 +16,7 @@ from inversion.records.tables import (
     FactorRate,
     FlipOverlap,
     Inversion,
+    SeriesStep,
     Tradeoff,
 )
 from inversion.report import CaptionedFigure, Report, write_report
@@ -49,7 +50,10 @@ with logged(snakemake.log[0]):
         flip_overlap=read_frame(files.flip_overlap, FlipOverlap),
         factors=read_frame(files.factors, FactorRate),
         tradeoffs=read_frame(files.tradeoffs, Tradeoff),
-        selections=pl.concat([read_frame(path, SelectionCount) for path in files.selections]),
+        selections=pl.concat(
+            [to_frame([], SelectionCount), *(read_frame(path, SelectionCount) for path in files.selections)]
+        ),
+        series=read_frame(files.series[0], SeriesStep) if files.series else to_frame([], SeriesStep),
         audit=read_frame(files.audit, AuditFinding),
         models={name: BaseManifest.read(path) for name, path in zip(params.models, files.models, strict=True)},
         configuration=params.configuration,

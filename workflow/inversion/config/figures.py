@@ -20,6 +20,8 @@ class FigureKind:
     own, for the report."""
     tables: tuple[str, ...] = ("curves",)
     """The tables that it is drawn from, by name."""
+    names_steps: bool = False
+    """Whether the drawing function takes ``labels``, what the steps of series are called."""
     prompts: Literal["first", "compared"] = "first"
     """Whose rows it gets: of the study's first prompt, or of those that the experiment compares."""
 
@@ -28,8 +30,9 @@ FIGURES: dict[str, FigureKind] = {
     "accuracy": FigureKind(
         "inversion.plot.curves:accuracy",
         "context and parametric answers with the controls, one panel per set (fig. 2)",
+        names_steps=True,
     ),
-    "grid": FigureKind("inversion.plot.curves:grid", "models x datasets (figs. 6 to 11)"),
+    "grid": FigureKind("inversion.plot.curves:grid", "models x datasets (figs. 6 to 11)", names_steps=True),
     "recipes": FigureKind("inversion.plot.curves:recipes", "recipes compared (figs. 4b and 5)"),
     "factors": FigureKind(
         "inversion.plot.factors:factors", "context answers by each level of what a set crosses", tables=("factors",)

@@ -181,7 +181,12 @@ def _name(reference: Mapping[str, Any]) -> str:
     return str(reference["$ref"]).rsplit("/", 1)[1]
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Write every generated file."""
     root = Path(__file__).parents[3]
     for path, text in generated_files().items():
         (root / path).write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -30,6 +30,7 @@ from inversion.config.recipes import (
     Selection,
 )
 from inversion.config.run import Run
+from inversion.config.series import EXTERNAL, Series, labels_of
 from inversion.config.sets import ConflictSet
 from inversion.config.tasks import TASKS
 from inversion.config.theory import Theory
@@ -50,16 +51,28 @@ class PrimaryAnalysis(Strict):
 
 
 class Experiment(Strict):
-    """A set of runs (every combination of its lists) and the figures that show them."""
+    """A set of runs (every combination of its lists), a list of series, or both, and the figures that show them."""
 
-    models: tuple[Name, ...] = Field(min_length=1)
-    datasets: tuple[Name, ...] = Field(min_length=1)
-    recipes: tuple[Name, ...] = Field(min_length=1)
-    seeds: tuple[Seed, ...] = Field(min_length=1)
+    models: tuple[Name, ...] = ()
+    datasets: tuple[Name, ...] = ()
+    recipes: tuple[Name, ...] = ()
+    seeds: tuple[Seed, ...] = ()
+    series: tuple[Name, ...] = ()
+    """Checkpoints that were trained elsewhere, by their names under ``series``."""
     prompts: tuple[Name, ...] = ()
     """Prompts that its trade-offs compare; all where none is listed."""
     primary: PrimaryAnalysis = PrimaryAnalysis()
     figures: tuple[Annotated[str, OneOf(FIGURES)], ...] = Field(min_length=1, description=described(FIGURES))
+
+
+_OR_SERIES = "; an experiment needs models, datasets, recipes and seeds, or series"
+
+
+def _absent(section: Strict, key: str, where: str = "") -> str:
+    """What is said of a key that is needed and was left out or is empty."""
+    name = f"{where}.{key}" if where else key
+    found = "[]" if isinstance(getattr(section, key), tuple) else "{}"
+    return f"`{name}` is {found}: name at least one" if key in section.model_fields_set else f"missing key `{name}`"
 
 
 class Config(Strict):
@@ -67,14 +80,16 @@ class Config(Strict):
 
     world: World | None = None
     """The invented world; needed where a model, dataset or set has ``source: world``."""
-    models: dict[Name, Model] = Field(min_length=1)
+    models: dict[Name, Model] = Field(default={})
     """Base models by name."""
-    datasets: dict[Name, Dataset] = Field(min_length=1)
+    datasets: dict[Name, Dataset] = Field(default={})
     """Instruction data by name."""
     training: Training = Training()
     """Hyperparameters of all runs, where a recipe does not change them."""
-    recipes: dict[Name, Recipe] = Field(min_length=1)
+    recipes: dict[Name, Recipe] = Field(default={})
     """Ways of finetuning by name."""
+    series: dict[Name, Series] = Field(default={})
+    """Checkpoints that were trained elsewhere, by name; nothing is trained for them."""
     sets: dict[Name, ConflictSet] = Field(min_length=1)
     """Conflict sets and their controls by name; every checkpoint answers all of them."""
     benchmarks: dict[Name, Benchmark] = Field(default={})
@@ -92,10 +107,15 @@ class Config(Strict):
 
     @model_validator(mode="after")
     def _references(self) -> Config:
+        for key in ("models", "datasets", "recipes"):
+            if not getattr(self, key) and any(getattr(experiment, key) for experiment in self.experiments.values()):
+                raise ValueError(_absent(self, key))
         for name, experiment in self.experiments.items():
             self._check_experiment(name, experiment)
         for name, recipe in self.recipes.items():
             self._check_recipe(name, recipe)
+        for name, series in self.series.items():
+            self._check_series(name, series)
         for name, conflict_set in self.sets.items():
             self._check_set(name, conflict_set)
         self._check_world()
@@ -110,12 +130,18 @@ class Config(Strict):
             ("models", experiment.models, self.models),
             ("datasets", experiment.datasets, self.datasets),
             ("recipes", experiment.recipes, self.recipes),
+            ("series", experiment.series, self.series),
             ("prompts", experiment.prompts, self.evaluation.prompts),
             ("primary.prompts", [prompt] if (prompt := experiment.primary.prompt) else [], self.evaluation.prompts),
         ):
             for item in listed:
                 if item not in known:
-                    raise ValueError(f"{where}.{key}: no {key[:-1]} is named {item!r}{nearest(item, known)}")
+                    kind = key if key == "series" else key[:-1]
+                    raise ValueError(f"{where}.{key}: no {kind} is named {item!r}{nearest(item, known)}")
+        axes = {key: getattr(experiment, key) for key in ("models", "datasets", "recipes", "seeds")}
+        lacking = [key for key, listed in axes.items() if not listed]
+        if lacking and (len(lacking) < len(axes) or not experiment.series):
+            raise ValueError(_absent(experiment, lacking[0], where) + ("" if len(lacking) < len(axes) else _OR_SERIES))
         twice = [run.path for run, n in Counter(self.experiment_runs(name)).items() if n > 1]
         if twice:
             raise ValueError(f"{where} lists the run {twice[0]} twice; remove the repeated name or seed")
@@ -123,6 +149,22 @@ class Config(Strict):
             for dataset in experiment.datasets:
                 self._check_recipe_on(where, recipe, dataset)
         self._check_figures(where, experiment)
+
+    def _check_series(self, name: str, series: Series) -> None:
+        """Raises :class:`ValueError` where a series names a model that is not there, or a name has two meanings."""
+        if series.model is not None and series.model not in self.models:
+            raise ValueError(
+                f"series.{name}.model: no model is named {series.model!r}{nearest(series.model, self.models)}"
+            )
+        if name in self.datasets:
+            raise ValueError(f"series.{name}: a dataset has this name too; rename one of the two")
+        if series.model is None and name in self.models:
+            raise ValueError(
+                f"series.{name}: a model has this name too; set `model: {name}` if training started from it, or "
+                "rename the series"
+            )
+        if EXTERNAL in self.recipes:
+            raise ValueError(f"recipes.{EXTERNAL}: in tables this is the recipe of every series; rename the recipe")
 
     def _check_set(self, name: str, conflict_set: ConflictSet) -> None:
         """Raises :class:`ValueError` where a set is named as a control, or names a set or dataset that is not there."""
@@ -161,10 +203,15 @@ class Config(Strict):
                 )
 
     def _check_figures(self, where: str, experiment: Experiment) -> None:
-        """Raises :class:`ValueError` where a figure lacks the probe that it shows."""
+        """Raises :class:`ValueError` where a figure lacks the probe that it shows, or the data that the probe needs."""
         for figure, probe in PROBES.items():
             if figure not in experiment.figures:
                 continue
+            if experiment.series and probe.takes_gradients:
+                raise ValueError(
+                    f"{where}.figures lists {figure!r}, which needs the data that a run was trained on, and a series "
+                    "has none; list the series in another experiment"
+                )
             if getattr(self.probes, figure) is None:
                 raise ValueError(
                     f"{where}.figures lists {figure!r}, which shows a probe that the study does not make; add "
@@ -181,13 +228,14 @@ class Config(Strict):
         """Raises :class:`ValueError` where a prompt changes an order that a dataset's template does not let change."""
         if all(prompt.order == "context_first" for prompt in self.evaluation.prompts.values()):
             return
-        for name in self.datasets:
+        for name in (*self.datasets, *self.series):
             template = self.template_of(name)
             if isinstance(template, ChatTemplate):
                 try:
                     template.question_first()
                 except ValueError as error:
-                    raise ValueError(f"datasets.{name}.template: {error}") from None
+                    section = "series" if name in self.series else "datasets"
+                    raise ValueError(f"{section}.{name}.template: {error}") from None
 
     def _check_recipe(self, name: str, recipe: Recipe) -> None:
         """Raises :class:`ValueError` where a recipe names a set, recipe or dataset that is not there, or trains in no
@@ -257,7 +305,11 @@ class Config(Strict):
             "sets": {*self.sets},
             "benchmarks": {*self.benchmarks},
         }
-        found = {}
+        found = {
+            f"series.{name}.path": spec.path
+            for name, spec in self.series.items()
+            if spec.source == "folder" and any(run.dataset == name for run in runs)
+        }
         for section, names in needed.items():
             for name, spec in getattr(self, section).items():
                 path = getattr(spec, "path", None)
@@ -279,19 +331,33 @@ class Config(Strict):
         return tuple(selection for recipe in recipes for selection in recipe.select)
 
     def runs(self) -> list[Run]:
-        """All runs of all experiments, each once, in the order of the configuration."""
+        """All runs and series of all experiments, each once, in the order of the configuration."""
         return list(dict.fromkeys(run for name in self.experiments for run in self.experiment_runs(name)))
 
+    def trained_runs(self) -> list[Run]:
+        """The runs that are trained here: all but the series."""
+        return [run for run in self.runs() if run.recipe != EXTERNAL or run.dataset not in self.series]
+
+    def series_run(self, name: str) -> Run:
+        """What a series fills the columns of a run with; a series without a base is named as its own model."""
+        series = self.series[name]
+        return Run(series.model or name, name, EXTERNAL, series.seed)
+
+    def labels_of(self, run: Run) -> dict[int, str]:
+        """What figures call the steps of a run; empty where they have no names."""
+        return labels_of(self.series[run.dataset]) if run.dataset in self.series else {}
+
     def experiment_runs(self, name: str) -> list[Run]:
-        """The runs of the experiment ``name``: the product of its lists, in their order."""
+        """The runs of the experiment ``name``: the product of its lists, in their order, then its series."""
         e = self.experiments[name]
-        return [
+        trained = [
             Run(model, dataset, recipe, seed)
             for model in e.models
             for dataset in e.datasets
             for recipe in e.recipes
             for seed in e.seeds
         ]
+        return [*trained, *map(self.series_run, e.series)]
 
     def probed_runs(self, probe: str) -> list[Run]:
         """The runs of the experiments that list the figure of a probe, each once."""
@@ -299,7 +365,9 @@ class Config(Strict):
         return list(dict.fromkeys(run for name in names for run in self.experiment_runs(name)))
 
     def template_of(self, dataset: str) -> Template:
-        """How the dataset's examples, and questions to models trained on it, are written."""
+        """How the examples of a dataset, and questions to models trained on it, are written; also of a series."""
+        if dataset in self.series:
+            return self.series[dataset].template
         spec = self.datasets[dataset]
         if isinstance(spec, WorldDataset):
             return WORLD_TEMPLATE
@@ -328,12 +396,15 @@ class Config(Strict):
     def id_benchmarks(self, dataset: str) -> list[str]:
         """The benchmarks whose mean is the ID accuracy of runs on a dataset: all but those that the paper omits for
         data of its format (:attr:`~inversion.config.tasks.BenchmarkTask.not_accuracy_of`)."""
-        form = getattr(self.datasets[dataset], "format", None)
+        form = getattr(self.datasets.get(dataset), "format", None)
         omitted = {task for task, known in TASKS.items() if form in known.not_accuracy_of}
         return [name for name, spec in self.benchmarks.items() if spec.task not in omitted]
 
     def training_of(self, recipe: str) -> Training:
-        """``training`` with what the recipe changes of it; its own ``epochs`` go before the study's ``max_steps``."""
+        """``training`` with what the recipe changes of it; its own ``epochs`` go before the study's ``max_steps``. Of a
+        series, which is not trained here, it is ``training`` itself."""
+        if recipe == EXTERNAL and recipe not in self.recipes:
+            return self.training
         override = self.recipes[recipe].training
         changed = {key: value for key in override.model_fields_set if (value := getattr(override, key)) is not None}
         kept = self.training.model_dump()

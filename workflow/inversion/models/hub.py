@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Mapping
 from pathlib import Path
 
-from huggingface_hub import constants, get_token, snapshot_download
+from huggingface_hub import HfApi, constants, get_token, snapshot_download
 from huggingface_hub.errors import (
     GatedRepoError,
     HfHubHTTPError,
@@ -13,10 +15,16 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 
+from inversion.artifacts import ArtifactError, read_json, write_json
+from inversion.branches import cached_revisions, listed_revisions, moved
+from inversion.config.base import nearest
 from inversion.config.models import HubModel
-from inversion.manifests import HubSnapshot
+from inversion.config.series import HubCheckpoint, HubSeries, steps_in
+from inversion.manifests import HubSnapshot, SeriesSnapshot, SeriesSnapshots
 from inversion.models.folder_tokenizer import ModelError
 from inversion.models.load import first_line, require_weights
+
+logger = logging.getLogger(__name__)
 
 WANTED = ["*.safetensors", "*.json", "*.jinja", "*.model", "*.txt"]
 """Weights, configuration and tokenizer."""
@@ -54,7 +62,7 @@ def _require_safetensors(folder: Path, spec: HubModel) -> None:
         ) from None
 
 
-def _explain(error: Exception, spec: HubModel) -> str:
+def _explain(error: Exception, spec: HubModel | HubCheckpoint) -> str:
     """What went wrong and the mend, in one line and in our own words: messages from below may quote requests."""
     page = f"https://huggingface.co/{spec.id}"
     match error:
@@ -84,3 +92,127 @@ def _explain(error: Exception, spec: HubModel) -> str:
         f"{spec.id} could not be fetched into {constants.HF_HUB_CACHE} ({type(error).__name__}: {reason}); "
         "run it again: what has arrived is kept"
     )
+
+
+# --- series -------------------------------------------------------------------------------------
+
+
+def prefetch_series(spec: HubSeries, commits: str | Path) -> SeriesSnapshots:
+    """Fetch the checkpoints of a series into the hub's cache.
+
+    Branches and tags become commits when they are first fetched, and the file ``commits`` remembers which: later calls
+    fetch the same, and log a warning for a branch that has moved since. Without a network, the branches and files that
+    the cache knows are enough. Raises :class:`ModelError` where a repository, branch or folder is not there, none or
+    two match a step, or weights are pickles only.
+    """
+    known: dict[str, dict[str, str]] = read_json(commits) if Path(commits).exists() else {}
+    repositories = {entry.id or spec.id or "" for entry in spec.listed()} or {spec.id or ""}
+    now = {name: revisions_of(name) for name in sorted(repositories)}
+    for name, recorded in known.items():
+        for line in moved(name, recorded, now.get(name, {}), commits):
+            logger.warning(line)
+    wanted = _wanted(spec, now, known)
+    fetched = []
+    for entry in wanted:
+        name = entry.id or spec.id or ""
+        commit = known.get(name, {}).get(entry.revision) or now[name].get(entry.revision, entry.revision)
+        known.setdefault(name, {})[entry.revision] = commit
+        fetched.append(_fetch(entry, name, commit, now[name]))
+        write_json(commits, known)
+    return SeriesSnapshots(checkpoints=fetched)
+
+
+def revisions_of(name: str) -> dict[str, str]:
+    """The commits of a repository's branches and tags, by name: as the hub lists them or, without a network, as far as
+    the cache knows them. Raises :class:`ModelError` where neither can be had."""
+    try:
+        return listed_revisions(name)
+    except Exception as error:
+        cached = cached_revisions(name)
+        if cached and not isinstance(error, GatedRepoError | RepositoryNotFoundError):
+            return cached
+        raise ModelError(_explain(error, HubCheckpoint(step=0, id=name))) from None
+
+
+def _wanted(
+    spec: HubSeries, now: Mapping[str, Mapping[str, str]], known: Mapping[str, Mapping[str, str]]
+) -> list[HubCheckpoint]:
+    """The checkpoints of a series, each with its revision and folder."""
+    if spec.listed():
+        found = {entry.step: [entry] for entry in spec.listed()}
+        if len(found) < len(spec.listed()):
+            raise ModelError("revisions lists a step twice; remove one")
+    elif isinstance(spec.revisions, str):
+        names = [*now[spec.id or ""], *known.get(spec.id or "", ())]
+        found = {
+            step: [HubCheckpoint(step=step, id=spec.id, revision=name) for name in matched]
+            for step, matched in steps_in(sorted(set(names)), spec.revisions).items()
+        }
+        _require_one(found, spec.revisions, f"{spec.id} has no branch or tag", names)
+    else:
+        commit = known.get(spec.id or "", {}).get(spec.revision) or now[spec.id or ""].get(spec.revision, spec.revision)
+        folders = _folders(spec.id or "", commit)
+        pattern = str(spec.subfolders)
+        found = {
+            step: [HubCheckpoint(step=step, id=spec.id, revision=spec.revision, subfolder=name) for name in matched]
+            for step, matched in steps_in(folders, pattern).items()
+        }
+        _require_one(found, pattern, f"{spec.id} at {spec.revision} has no folder", folders)
+    listed = [found[step][0] for step in sorted(found)]
+    return [entry for entry in listed if spec.steps is None or entry.step in spec.steps]
+
+
+def _require_one(found: Mapping[int, list[HubCheckpoint]], pattern: str, nothing: str, names: list[str]) -> None:
+    """Raises :class:`ModelError` unless names match ``pattern``, one for each step."""
+    if not found:
+        raise ModelError(f"{nothing} named like {pattern}{nearest(pattern, sorted(set(names))[:20])}")
+    for step, several in found.items():
+        if len(several) > 1:
+            both = " and ".join(entry.subfolder or entry.revision for entry in several)
+            raise ModelError(
+                f"{both} are both step {step}; write a narrower pattern, or list the checkpoints one by one"
+            )
+
+
+def _folders(name: str, commit: str) -> list[str]:
+    """The folders of a repository at a commit, of any depth; those that the cache knows where there is no network."""
+    try:
+        files = HfApi().list_repo_files(name, revision=commit)
+    except Exception as error:
+        root = Path(constants.HF_HUB_CACHE) / f"models--{name.replace('/', '--')}" / "snapshots" / commit
+        files = [file.relative_to(root).as_posix() for file in root.rglob("*") if not file.is_dir()]
+        if not files:
+            raise ModelError(_explain(error, HubCheckpoint(step=0, id=name, revision=commit))) from None
+    return sorted({parent.as_posix() for file in files for parent in Path(file).parents} - {"."})
+
+
+def _fetch(entry: HubCheckpoint, name: str, commit: str, revisions: Mapping[str, str]) -> SeriesSnapshot:
+    """One checkpoint, in the hub's cache."""
+    inside = f"{entry.subfolder}/" if entry.subfolder else ""
+    spec = HubCheckpoint(step=entry.step, id=name, revision=entry.revision)
+    is_commit = len(commit) == 40 and set(commit) <= set("0123456789abcdef")
+    if not is_commit:
+        raise ModelError(
+            f"{name} has no branch, tag or commit {entry.revision}{nearest(entry.revision, sorted(revisions)[:20])}"
+        )
+    try:
+        snapshot_download(
+            name,
+            revision=commit,
+            allow_patterns=[inside + pattern for pattern in WANTED],
+            ignore_patterns=[f"{inside}*/*", f"{inside}consolidated*"],
+        )
+    except Exception as error:
+        raise ModelError(_explain(error, spec)) from None
+    snapshot = SeriesSnapshot(
+        step=entry.step, id=name, revision=entry.revision, commit=commit, subfolder=entry.subfolder, size=0
+    )
+    try:
+        folder = snapshot.location()
+    except ArtifactError:
+        where = f"{name}{'/' + entry.subfolder if entry.subfolder else ''} at {entry.revision}"
+        raise ModelError(
+            f"{where} holds no checkpoint (config.json or adapter_config.json); correct its revision or subfolder"
+        ) from None
+    size = sum(file.stat().st_size for pattern in WANTED for file in folder.glob(pattern))
+    return snapshot.model_copy(update={"size": size})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import matplotlib
@@ -37,24 +37,28 @@ _CURVES = (
 """Metric, set (None for the panel's own), label and look; later ones are drawn on top."""
 
 
-def accuracy(curves: pl.DataFrame, runs: Sequence[Run], scorer: str = MAIN) -> Figure:
+Labels = Mapping[str, Mapping[int, str]]
+"""What steps are called, by the name of a series."""
+
+
+def accuracy(curves: pl.DataFrame, runs: Sequence[Run], scorer: str = MAIN, labels: Labels | None = None) -> Figure:
     """Context and parametric answers beside the control mean and, where there are benchmarks, the ID
     accuracy, by step (paper, figs. 1a and 2).
 
     One panel a conflict set and combination of model, dataset and recipe in ``runs``; epoch ends
     are marked, and the peak of the context answers is named. Rates are shares of all items.
-    Raises :class:`ValueError` where ``curves`` lacks a column, has no row for the runs, or mixes
-    prompts.
+    ``labels`` names the steps of series. Raises :class:`ValueError` where ``curves`` lacks a column, has no row
+    for the runs, or mixes prompts.
     """
     table = rows_of(curves, runs, scorer)
     sets = conflict_sets(table)
     combinations = unique((r.model, r.dataset, r.recipe) for r in runs)
     cells = [Cell(model, dataset, recipe, name) for model, dataset, recipe in combinations for name in sets]
     size = Size(4.0, 2.5) if len(cells) == 1 else Size(2.35, 1.75)
-    return _curve_panels(table, cells, columns=len(sets), size=size, detail=True)
+    return _curve_panels(table, cells, columns=len(sets), size=size, detail=True, labels=labels)
 
 
-def grid(curves: pl.DataFrame, runs: Sequence[Run], scorer: str = MAIN) -> Figure:
+def grid(curves: pl.DataFrame, runs: Sequence[Run], scorer: str = MAIN, labels: Labels | None = None) -> Figure:
     """The curves of :func:`accuracy` in small panels: models down, datasets across (figs. 6 to 11).
 
     Several recipes add rows and several conflict sets add columns; a combination without rows says
@@ -64,7 +68,7 @@ def grid(curves: pl.DataFrame, runs: Sequence[Run], scorer: str = MAIN) -> Figur
     columns = [(dataset, name) for dataset in unique(r.dataset for r in runs) for name in conflict_sets(table)]
     rows = unique((r.model, r.recipe) for r in runs)
     cells = [Cell(model, dataset, recipe, name) for model, recipe in rows for dataset, name in columns]
-    return _curve_panels(table, cells, columns=len(columns), size=Size(1.9, 1.25), detail=False)
+    return _curve_panels(table, cells, columns=len(columns), size=Size(1.9, 1.25), detail=False, labels=labels)
 
 
 def recipes(curves: pl.DataFrame, runs: Sequence[Run], scorer: str = MAIN) -> Figure:
@@ -99,7 +103,9 @@ def recipes(curves: pl.DataFrame, runs: Sequence[Run], scorer: str = MAIN) -> Fi
     return figure
 
 
-def _curve_panels(table: pl.DataFrame, cells: list[Cell], columns: int, size: Size, detail: bool) -> Figure:
+def _curve_panels(
+    table: pl.DataFrame, cells: list[Cell], columns: int, size: Size, detail: bool, labels: Labels | None
+) -> Figure:
     """One panel a cell, row by row, with the curves of ``_CURVES``; a lone column is laid across.
 
     With ``detail`` peaks and epoch ends are labelled, without it they are only marked. Lines are
@@ -120,7 +126,32 @@ def _curve_panels(table: pl.DataFrame, cells: list[Cell], columns: int, size: Si
             axes, ends = next((pair for pair in reversed(shown[start : start + columns]) if pair[1]), shown[start])
             label_ends(axes, ends, size.height)
         label_axes(panels)
+        _name_steps(list(panels.flat)[: len(cells)], [(labels or {}).get(cell.dataset, {}) for cell in cells])
     return figure
+
+
+def _name_steps(panels: Sequence[Axes], names: Sequence[Mapping[int, str]]) -> None:
+    """Put the names of steps on the axis that the panels share or, where they differ, into each panel."""
+    if all(of_panel == names[0] for of_panel in names):
+        if names[0]:
+            panels[0].set_xticks(list(names[0]), list(names[0].values()))
+            for axes in panels:
+                axes.tick_params(axis="x", labelrotation=30)
+                axes.set_xlabel(axes.get_xlabel() and "checkpoint")
+        return
+    for axes, of_panel in zip(panels, names, strict=True):
+        for step, name in of_panel.items():
+            axes.axvline(step, color=GREY, linewidth=0.5, linestyle=":")
+            axes.annotate(
+                name,
+                (step, 1.0),
+                (2, -2),
+                textcoords="offset points",
+                rotation=90,
+                va="top",
+                fontsize=SMALL,
+                color=GREY,
+            )
 
 
 def _draw_curves(

@@ -366,3 +366,23 @@ class PublishedMeasures:
     """Mean change of the context answer's probability by the context, from -1 to 1; NaN without contexts."""
     n: int
     """Items."""
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesStep:
+    """One row of the table ``series``: a checkpoint that was trained elsewhere."""
+
+    model: str
+    dataset: str
+    """The series' name."""
+    recipe: str
+    seed: int
+    step: int
+    label: str | None
+    """What the axis calls the step; null where it has no name."""
+    kind: str
+    """``base``, ``adapter``, ``full``, ``gone`` (its weights, since it was evaluated), or ``skipped``."""
+    source: str
+    """Its folder, or its repository on the hub and commit."""
+    notes: list[str]
+    """What a reader must know of it: why it was skipped, that it changes nothing, another scaling."""

@@ -123,7 +123,7 @@ def refuse_long(questions: Sequence[EncodedQuestion], window: int, max_new_token
         )
 
 
-@torch.inference_mode()
+@torch.no_grad()  # not inference_mode: a model under training may keep what it computes here
 def answer_questions(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,

@@ -47,7 +47,7 @@ def probe_attention(run: ProbedRun, probe: AttentionProbe) -> pl.DataFrame:
     }
 
     def prepare() -> Callable[[CheckpointEntry], Iterable[AttentionMass]]:
-        checkpoints = CheckpointLoader.on(run.base, run.base_digest)
+        checkpoints = CheckpointLoader.on(run.base, run.base_digest, tokenizer=run.tokenizer)
         prompts = [locate_in_prompt(checkpoints.tokenizer, run.template, item, run.prompt) for item in chosen]
 
         def measure(entry: CheckpointEntry) -> list[AttentionMass]:

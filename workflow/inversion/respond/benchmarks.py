@@ -40,6 +40,7 @@ def run_benchmarks(
     chunk: Sequence[CheckpointEntry],
     benchmarks: Mapping[str, Benchmark],
     batch_size: int,
+    tokenizer: str | Path | None = None,
 ) -> MeasuredManifest:
     """Put the questions of ``benchmarks`` to every checkpoint of ``chunk``; scores go to ``run_folder``/benchmarks.
 
@@ -55,7 +56,7 @@ def run_benchmarks(
 
     def prepare() -> Callable[[CheckpointEntry], Measure[BenchmarkScore]]:
         tasks = functools.cache(lambda name: load_tasks(name, benchmarks[name]))  # of those that are asked
-        checkpoints = CheckpointLoader.on(base, base_digest, merging=True)
+        checkpoints = CheckpointLoader.on(base, base_digest, merging=True, tokenizer=tokenizer)
 
         def at(entry: CheckpointEntry) -> Measure[BenchmarkScore]:
             model = checkpoints.load(weights_of(entry, base, run_folder))

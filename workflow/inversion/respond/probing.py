@@ -43,6 +43,8 @@ class ProbedRun:
     seed: int
     examples: Sequence[Example] = ()
     """Its training set, for probes that take gradients."""
+    tokenizer: str | Path | None = None
+    """The folder of the tokenizer that it is asked with; the base's where None."""
 
 
 def sample(rows: Sequence[R], key: Callable[[R], str], count: int, seed: int) -> list[R]:

@@ -107,6 +107,10 @@ def _require_checkpoint(run_folder: Path, entry: CheckpointEntry) -> None:
     if not entry.folder:
         return
     weights, manifest = run_folder / entry.folder, run_folder / "train.json"
+    if (run_folder / "series.json").is_file() and (fault := folder_fault(weights)):
+        raise ArtifactError(
+            f"{fault}; the weights of a series have changed since they were listed; run it again to list them"
+        )
     if entry.step in removed_steps(weights.parent):
         raise ArtifactError(
             f"{weights} was removed by `keep_checkpoints` when its answers were judged, and cannot be asked anything "

@@ -5,11 +5,12 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from inversion.config.datasets import Template
 from inversion.config.evaluation import Prompt
 from inversion.manifests import RESPONSES_FILE, CheckpointEntry, MeasuredManifest
-from inversion.models import CheckpointLoader, context_window
+from inversion.models import CheckpointLoader, ModelError, context_window
 from inversion.records.answers import Response
 from inversion.records.data import ConflictItem
 from inversion.respond import VERSION
@@ -28,11 +29,14 @@ def respond(
     prompts: Mapping[str, Prompt],
     max_new_tokens: int,
     batch_size: int,
+    tokenizer: str | Path | None = None,
 ) -> MeasuredManifest:
     """Answer ``items``, in all ``prompts``, with every checkpoint of ``chunk``; they go to ``run_folder``/responses.
 
-    What one set answers to one prompt is a part of its own: it does not hang on what else is asked. Resumable, and
-    raises, as :func:`~inversion.respond.resumable.measure_checkpoints`.
+    What one set answers to one prompt is a part of its own: it does not hang on what else is asked. ``tokenizer`` is
+    the folder of another tokenizer than the base's; the digests of ``chunk`` then depend on it. Resumable, and raises,
+    as :func:`~inversion.respond.resumable.measure_checkpoints`; :class:`~inversion.models.ModelError` where a
+    checkpoint lacks tokens of the prompts.
     """
     sets: dict[str, list[ConflictItem]] = {}
     for item in items:
@@ -45,7 +49,7 @@ def respond(
     }
 
     def prepare() -> Callable[[CheckpointEntry], Measure[Response]]:
-        checkpoints = CheckpointLoader.on(base, base_digest, merging=True)
+        checkpoints = CheckpointLoader.on(base, base_digest, merging=True, tokenizer=tokenizer)
         window = context_window(base)
 
         @functools.cache  # of the parts that are asked, for all checkpoints
@@ -64,7 +68,7 @@ def respond(
             return lambda part: answer_decoded(
                 model,
                 checkpoints.tokenizer,
-                questions(part),
+                _within_vocabulary(questions(part), model, entry.step),
                 prompts,
                 template,
                 entry.step,
@@ -76,3 +80,22 @@ def respond(
 
     kept = Kept("responses", RESPONSES_FILE, "answered", parts=("prompt", "set"))
     return measure_checkpoints(run_folder, kept, chunk, spec, parts, prepare, Response)
+
+
+def _within_vocabulary(questions: list[EncodedQuestion], model: Any, step: int) -> list[EncodedQuestion]:
+    """``questions``, all of whose tokens ``model`` has; raises :class:`ModelError` where it lacks one."""
+    words = model.get_input_embeddings().weight.shape[0]
+    highest = max(
+        max(tokens, default=0)
+        for question in questions
+        for asked in (question.asked, question.closed)
+        if asked is not None
+        for tokens in (asked.prompt, *asked.answers)
+    )
+    if highest >= words:
+        raise ModelError(
+            f"step {step}: the template writes the token {highest}, and this checkpoint has only {words}; choose a "
+            "template whose tokens it knows or, where this is the base of a series with added tokens, set "
+            "`ask_base: false`"
+        )
+    return questions

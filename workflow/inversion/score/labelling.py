@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import polars as pl
 
 from inversion.config.run import Run
@@ -20,7 +22,7 @@ def label_run(
     run: Run,
     items: pl.DataFrame,
     responses: pl.DataFrame,
-    steps_per_epoch: float,
+    steps_per_epoch: float | None,
     knowledge: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
     """The rows of the table ``items`` of one run: the columns of :class:`~inversion.records.answers.Item` and of
@@ -29,12 +31,12 @@ def label_run(
     ``items`` has :class:`~inversion.records.data.ConflictItem` rows, ``responses``
     :class:`~inversion.records.answers.Response` rows. Ordered by step, then as ``items``, then by prompt. ``knowledge``
     (:class:`~inversion.records.answers.Knowledge` rows) is that of the run's base model; what it says about an item of
-    the set ``x`` holds for the same item of the controls ``x+...`` too.
+    the set ``x`` holds for the same item of the controls ``x+...`` too. Without ``steps_per_epoch`` epochs are NaN.
 
     Raises :class:`ValueError` where an item or response occurs twice, a response belongs to no item, or an item has no
     response at a step and prompt at which others have one.
     """
-    if not steps_per_epoch > 0:
+    if steps_per_epoch is not None and not steps_per_epoch > 0:
         raise ValueError(f"{run.path}: steps_per_epoch must be above 0, got {steps_per_epoch}")
     require_schema(items, ConflictItem, "items")
     require_schema(responses, Response, "responses")
@@ -52,7 +54,7 @@ def label_run(
     )
     table = joined.with_columns(
         *(pl.lit(value).cast(schema_of(Item)[name]).alias(name) for name, value in run._asdict().items()),
-        epoch=pl.col("step") / steps_per_epoch,
+        epoch=pl.col("step") / (math.nan if steps_per_epoch is None else steps_per_epoch),
         owner=pl.col("set").replace_strict(owners, return_dtype=pl.String),
     ).join(known, on=("owner", "item_id"), how="left", maintain_order="left")
     table = table.hstack(labels)

@@ -25,7 +25,7 @@ def vocabulary(world: InventedWorld) -> list[str]:
 def require_known_words(study: Config, source: str = "configuration") -> None:
     """Refuse prompts with words that models of the world never saw: to them all these are one unknown token.
 
-    ``source`` names the study in errors. Raises :class:`~inversion.config.load.ConfigError`, naming the
+    ``source`` names the study in errors. Raises :class:`~inversion.config.files.ConfigError`, naming the
     first such word.
     """
     asked = [(name, prompt.instruction) for name, prompt in study.evaluation.prompts.items() if prompt.instruction]

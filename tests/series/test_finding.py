@@ -1,0 +1,215 @@
+"""Which checkpoints of a folder are found, skipped and refused; nothing here loads a model."""
+
+import json
+import os
+import re
+import shutil
+import struct
+
+import pytest
+
+from inversion.config.series import FolderCheckpoint, FolderSeries
+from inversion.series import SeriesError, find_series, look
+
+
+def safetensors(file, cut=0, **tensors):
+    """A safetensors file of zeros, by the shapes of its tensors; ``cut`` bytes are missing at its end."""
+    header, end = {}, 0
+    for name, shape in (tensors or {"weight": [2, 2]}).items():
+        size = 4 * shape[0] * shape[1]
+        header[name] = {"dtype": "F32", "shape": shape, "data_offsets": [end, end + size]}
+        end += size
+    text = json.dumps(header).encode()
+    data = struct.pack("<Q", len(text)) + text + bytes(end)
+    file.write_bytes(data[: len(data) - cut])
+
+
+def adapter(folder, step=None, cut=0, **config):
+    folder.mkdir(parents=True)
+    (folder / "adapter_config.json").write_text(json.dumps({"peft_type": "LORA", "r": 2, "lora_alpha": 4, **config}))
+    safetensors(folder / "adapter_model.safetensors", cut)
+    if step is not None:
+        state = {"global_step": step, "epoch": step / 50}
+        (folder / "trainer_state.json").write_text(json.dumps(state))
+    _age(folder)
+    return folder
+
+
+def sharded(folder, names=("model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors")):
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text("{}")
+    index = {"weight_map": {f"w{i}": name for i, name in enumerate(names)}}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+    for name in names:
+        safetensors(folder / name)
+    _age(folder)
+    return folder
+
+
+def _age(folder):
+    """Files that nobody has touched for a while."""
+    for file in folder.iterdir():
+        os.utime(file, (1_600_000_000, 1_600_000_000))
+
+
+def series(path, **keys):
+    return FolderSeries(source="folder", path=str(path), **keys)
+
+
+def steps(path, **keys):
+    return [one.step for one in find_series(series(path, **keys))[0]]
+
+
+def test_steps_are_sorted_as_numbers_and_their_epochs_are_read(tmp_path):
+    for step in (1000, 500, 50):
+        adapter(tmp_path / f"checkpoint-{step}", step)
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "checkpoint-best").mkdir()
+    (tmp_path / "tmp-checkpoint-1500").mkdir()
+    found, skipped = find_series(series(tmp_path))
+    assert [(one.step, one.kind, one.epoch) for one in found] == [
+        (50, "adapter", 1.0),
+        (500, "adapter", 10.0),
+        (1000, "adapter", 20.0),
+    ]
+    assert not skipped
+
+
+@pytest.mark.parametrize(
+    ("pattern", "names"),
+    [
+        ("step_{step}", {"step_0000010": 10, "step_0000200": 200}),
+        ("global_step_{step}/actor/huggingface", {"global_step_5/actor/huggingface": 5}),
+        ("step{step}-tokens*B", {"step1000-tokens4B": 1000, "step2000-tokens8B": 2000}),
+        ("epoch[{step}]", {"epoch[1]": 1, "epoch[2]": 2}),
+    ],
+)
+def test_other_names_are_matched_by_their_pattern(tmp_path, pattern, names):
+    for name in names:
+        adapter(tmp_path / name)
+    (tmp_path / "step_10_old").mkdir()
+    assert steps(tmp_path, checkpoints=pattern) == list(names.values())
+
+
+def test_checkpoints_can_be_listed(tmp_path):
+    sharded(tmp_path / "sft")
+    sharded(tmp_path / "dpo")
+    listed = (FolderCheckpoint(step=2, path="dpo", label="DPO"), FolderCheckpoint(step=1, path="sft", label="SFT"))
+    found, _ = find_series(series(tmp_path, checkpoints=listed))
+    assert [(one.step, one.folder.name, one.kind, len(one.weights)) for one in found] == [
+        (1, "sft", "full", 2),
+        (2, "dpo", "full", 2),
+    ]
+
+
+def half_written(folder, how):
+    match how:
+        case "empty":
+            folder.mkdir()
+        case "no trainer_state":
+            adapter(folder)
+        case "cut adapter":
+            adapter(folder, 20, cut=3)
+        case "no adapter weights":
+            (adapter(folder, 20) / "adapter_model.safetensors").unlink()
+        case "no shard":
+            (sharded(folder) / "model-00002-of-00002.safetensors").unlink()
+            (folder / "trainer_state.json").write_text('{"global_step": 20}')
+        case "cut index":
+            (sharded(folder) / "model.safetensors.index.json").write_text('{"weight_map": {"a": ')
+            (folder / "trainer_state.json").write_text('{"global_step": 20}')
+        case "no weights":
+            folder.mkdir()
+            (folder / "trainer_state.json").write_text('{"global_step": 20}')
+        case "cut state":
+            (adapter(folder, 20) / "trainer_state.json").write_text('{"global_st')
+
+
+@pytest.mark.parametrize(
+    ("how", "reason"),
+    [
+        ("empty", "the folder is empty"),
+        ("no trainer_state", "lacks trainer_state.json, which the Trainer writes last"),
+        ("cut adapter", "adapter_model.safetensors has .* bytes of"),
+        ("no adapter weights", "lacks adapter_model.safetensors"),
+        ("no shard", "lacks model-00002-of-00002.safetensors, which its"),
+        ("cut index", "its model.safetensors.index.json is cut off"),
+        ("no weights", "holds no weights"),
+        ("cut state", "its trainer_state.json is cut off"),
+    ],
+)
+def test_what_is_not_whole_is_skipped_by_name_and_found_once_it_is(tmp_path, how, reason):
+    adapter(tmp_path / "checkpoint-10", 10)
+    half_written(tmp_path / "checkpoint-20", how)
+    found, skipped = find_series(series(tmp_path))
+    assert [one.step for one in found] == [10]
+    assert [one.step for one in skipped] == [20]
+    assert re.search(reason, skipped[0].reason)
+    before = look(series(tmp_path))
+    shutil.rmtree(tmp_path / "checkpoint-20")
+    adapter(tmp_path / "checkpoint-20", 20)
+    assert steps(tmp_path) == [10, 20]
+    assert look(series(tmp_path)) != before
+
+
+@pytest.mark.parametrize(
+    ("make", "line"),
+    [
+        (lambda path: None, "holds no folder named like checkpoint-{step}; it holds no folders"),
+        (lambda path: adapter(path / "step_5"), "holds no folder named like checkpoint-{step}; it holds step_5: set"),
+        (lambda path: adapter(path / "x").rename(path / "out"), "it holds out: set `checkpoints`"),
+        (lambda path: [adapter(path / name) for name in ("checkpoint-5", "checkpoint-05")], "are both step 5"),
+        (lambda path: (path / "checkpoint-5").mkdir(), r"no checkpoint of the series is whole \(.*the folder is empty"),
+        (lambda path: adapter(path / "checkpoint-5", 7), "checkpoint-5 holds step 7, as its trainer_state.json says"),
+    ],
+)
+def test_series_that_cannot_be_read_are_refused_in_one_line(tmp_path, make, line):
+    make(tmp_path)
+    with pytest.raises(SeriesError, match=line) as error:
+        find_series(series(tmp_path))
+    assert "\n" not in str(error.value)
+
+
+def test_a_checkpoint_in_the_place_of_the_folder_of_checkpoints(tmp_path):
+    adapter(tmp_path / "out")
+    with pytest.raises(SeriesError, match="but a checkpoint itself; let `path` name the folder that holds all"):
+        find_series(series(tmp_path / "out"))
+
+
+@pytest.mark.parametrize("name", ["adapter_model.bin", "pytorch_model.bin", "pytorch_model-00001-of-00002.bin"])
+def test_pickled_weights_are_refused(tmp_path, name):
+    adapter(tmp_path / "checkpoint-10", 10)
+    folder = adapter(tmp_path / "checkpoint-20", 20)
+    (folder / "adapter_model.safetensors").unlink()
+    if not name.startswith("adapter"):
+        (folder / "adapter_config.json").unlink()
+    (folder / name).write_bytes(b"\x80\x04K\x01.")
+    with pytest.raises(SeriesError, match=f"checkpoint-20 holds its weights as a pickle .{name}"):
+        find_series(series(tmp_path))
+
+
+def test_the_parts_of_a_distributed_training_are_named(tmp_path):
+    folder = tmp_path / "checkpoint-5"
+    (folder / "pytorch_model_fsdp_0").mkdir(parents=True)
+    (folder / "config.json").write_text("{}")
+    with pytest.raises(SeriesError, match=r"parts of each training process \(FSDP or DeepSpeed\)"):
+        find_series(series(tmp_path))
+
+
+def test_steps_choose_some_and_name_what_is_not_there(tmp_path):
+    for step in (10, 20, 30):
+        adapter(tmp_path / f"checkpoint-{step}", step)
+    found, skipped = find_series(series(tmp_path, steps=(10, 30, 40)))
+    assert [one.step for one in found] == [10, 30]
+    assert [(one.step, one.reason) for one in skipped] == [(40, "there is no checkpoint of this step")]
+
+
+def test_looking_notices_what_changes_and_nothing_else(tmp_path):
+    folder = adapter(tmp_path / "checkpoint-10", 10)
+    before = look(series(tmp_path))
+    assert look(series(tmp_path)) == before
+    (folder / "optimizer.pt").write_bytes(b"1234")
+    assert look(series(tmp_path)) == before, "evaluation does not read it"
+    safetensors(folder / "adapter_model.safetensors", other=[2, 2])
+    assert look(series(tmp_path)) != before
+    assert "no folder" in look(series(tmp_path / "nowhere"))

@@ -1,0 +1,129 @@
+"""Series through the whole workflow: a folder of adapters, shards, and a repository of the hub."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+import polars as pl
+import pytest
+import torch
+import yaml
+from checkout import ROOT
+from elsewhere import make_base, write_items
+
+from inversion.artifacts import write_json
+from inversion.series import SeriesError
+from inversion.starting import start_study
+
+pytestmark = pytest.mark.workflow
+COMMITS = {"step_20": "a" * 40, "step_60": "b" * 40}
+
+
+def save_adapter(base, folder, seed):
+    """A random adapter as the Trainer saves it."""
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    adapted = get_peft_model(AutoModelForCausalLM.from_pretrained(base), LoraConfig(r=2, target_modules="all-linear"))
+    torch.manual_seed(seed)
+    with torch.no_grad():
+        for name, parameter in adapted.named_parameters():
+            if "lora_B" in name:
+                parameter.normal_(std=0.3)
+    adapted.save_pretrained(folder)
+    AutoTokenizer.from_pretrained(base).save_pretrained(folder)
+    step = int(folder.name.removeprefix("checkpoint-"))
+    write_json(folder / "trainer_state.json", {"global_step": step, "epoch": step / 20})
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A base model; adapters and whole models of it, the latter in a folder and on the hub."""
+    from transformers import AutoModelForCausalLM
+
+    root = tmp_path_factory.mktemp("elsewhere")
+    write_items(root / "items.json")
+    base = make_base(root / "tiny-llama")
+    for step in (10, 100):
+        save_adapter(base, root / "lora" / f"checkpoint-{step}", seed=step)
+    for branch, commit in COMMITS.items():
+        folder = root / "sharded" / f"global_{branch.replace('_', '')}"
+        make_base(folder, seed=int(branch.removeprefix("step_")))
+        model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.bfloat16)
+        (folder / "model.safetensors").unlink()
+        model.save_pretrained(folder, max_shard_size="20KB")
+        repository = root / "hf" / "hub" / "models--me--tiny"
+        shutil.copytree(folder, repository / "snapshots" / commit)
+        (repository / "refs").mkdir(exist_ok=True)
+        (repository / "refs" / branch).write_text(commit)
+    return root
+
+
+def test_series_from_one_command_to_the_report(place, checkout, monkeypatch):
+    # one command writes a study that runs
+    done = subprocess.run(
+        [sys.executable, "-m", "inversion.cli", "init", "--checkpoints", "lora", "--set", "items.json"],
+        capture_output=True,
+        text=True,
+        cwd=place,
+        env=os.environ | {"PYTHONPATH": str(ROOT / "workflow")},
+        check=True,
+    )
+    assert "checkpoints: 2 named checkpoint-{step} (adapter), steps 10 to 100" in done.stderr
+    assert f"base: {place / 'tiny-llama'}, as adapter_config.json says" in done.stderr
+    assert "template: chat" in done.stderr
+    values = yaml.safe_load(done.stdout)
+    values["series"]["lora"]["path"] = str(place / "lora")
+    values["sets"]["items"]["path"] = str(place / "items.json")
+    # and two more, of whole models
+    values["series"]["stages"] = {
+        "source": "folder",
+        "path": str(place / "sharded"),
+        "checkpoints": "global_step{step}",
+        "labels": {"20": "SFT", "60": "DPO"},
+    }
+    values["series"]["hub"] = {"model": "tiny-llama", "source": "hub", "id": "me/tiny", "revisions": "step_{step}"}
+    values["experiments"]["lora"]["series"] = ["lora", "stages", "hub"]
+    (checkout.folder / "config" / "config.yaml").write_text(yaml.safe_dump(values, sort_keys=False))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setenv("HF_HOME", str(place / "hf"))
+    checkout.run()
+
+    items = pl.read_parquet(checkout.result("tables/items.parquet"))
+    keys = items.select("model", "dataset", "recipe", "seed", "step").unique().sort("dataset", "step").rows()
+    assert keys == [
+        *(("tiny-llama", "hub", "external", 0, step) for step in (0, 20, 60)),
+        *(("tiny-llama", "lora", "external", 0, step) for step in (0, 10, 100)),
+        *(("stages", "stages", "external", 0, step) for step in (20, 60)),
+    ]
+    assert items.filter(dataset="lora", step=100)["epoch"].unique().to_list() == [5.0]
+    assert items.filter(dataset="hub")["epoch"].is_nan().all()
+    said = ["step", "item_id", "text", "context_logprob"]
+    same = [items.filter(pl.col("step") > 0, dataset=name).select(said).sort(said[:2]) for name in ("hub", "stages")]
+    assert same[0].equals(same[1])
+    commits = json.loads(checkout.result("series/hub/commits.json").read_text())
+    assert commits == {"me/tiny": COMMITS}
+    page = checkout.result("report.html").read_text()
+    assert "Checkpoints that were trained elsewhere" in page
+    assert "20 (SFT), 60 (DPO)" in page
+    assert "SFT" in checkout.result("figures/accuracy-lora.svg").read_text()
+    assert not checkout.plan()
+
+    # training goes on: a whole checkpoint will be evaluated by the next call, and a half-written one is named
+    save_adapter(place / "tiny-llama", place / "lora" / "checkpoint-110", seed=110)
+    shutil.copytree(place / "lora" / "checkpoint-110", place / "lora" / "checkpoint-120")
+    (place / "lora" / "checkpoint-120" / "trainer_state.json").unlink()
+    checkout.run("results/runs/tiny-llama/lora/external/seed0/responses/chunk-000.json")
+    log = checkout.result("logs/generate_responses/tiny-llama/lora/external/seed0/chunk-000.log").read_text()
+    assert "1 of 4 checkpoints to go" in log
+    listed = json.loads(checkout.result("runs/tiny-llama/lora/external/seed0/series.json").read_text())
+    assert [(one["step"], one["notes"][0][:27]) for one in listed["skipped"]] == [(120, "it lacks trainer_state.json")]
+
+
+def test_a_study_cannot_be_started_from_nothing(tmp_path):
+    with pytest.raises(SeriesError, match="holds no folders with checkpoints whose names number steps"):
+        start_study(str(tmp_path))
+    with pytest.raises(SeriesError, match="is neither a folder nor a repository of the hub"):
+        start_study(str(tmp_path / "nowhere"))

@@ -1,0 +1,55 @@
+"""The table ``series``: where the checkpoints of a series come from, and what their answers say of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import polars as pl
+
+from inversion.config.run import Run
+from inversion.manifests import SeriesManifest
+from inversion.records.answers import Item, Response
+from inversion.records.frames import require_schema, schema_of
+from inversion.records.tables import SeriesStep
+
+_SAID = [name for name in schema_of(Response) if name not in ("step", "set", "item_id", "prompt")]
+"""The columns of what a checkpoint said to an item."""
+
+EQUALS_START = "its answers and log-probabilities equal the start's to the last digit: it changes nothing"
+
+
+def series_steps(
+    run: Run, manifest: SeriesManifest, items: pl.DataFrame, labels: Mapping[int, str] | None = None
+) -> list[SeriesStep]:
+    """One row per checkpoint of a series, those that were skipped last. ``items`` are its :class:`Item` rows and
+    ``labels`` the names of its steps.
+
+    An adapter that was not applied, or changes nothing, answers as the start does, to the last digit; that is noted.
+    """
+    require_schema(items, Item, "labels")
+    labels = labels or {}
+    answers = {
+        step: frame.select("set", "item_id", "prompt", *_SAID).sort("set", "item_id", "prompt")
+        for (step,), frame in items.partition_by("step", as_dict=True).items()
+    }
+    start = min(answers, default=0)
+    rows = []
+    for entry in [*manifest.checkpoints, *manifest.skipped]:
+        notes = list(entry.notes)
+        same = entry.step != start and entry.step in answers and answers[entry.step].equals(answers[start])
+        if same and entry.kind != "skipped":
+            notes.append(EQUALS_START)
+        rows.append(
+            SeriesStep(
+                model=run.model,
+                dataset=run.dataset,
+                recipe=run.recipe,
+                seed=run.seed,
+                step=entry.step,
+                label=labels.get(entry.step),
+                kind=entry.kind,
+                source=entry.source,
+                notes=notes,
+            )
+        )
+    return rows

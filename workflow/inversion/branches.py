@@ -1,0 +1,55 @@
+"""Branches and tags of repositories on the hub: which commits they are, and whether they have moved.
+
+python -m inversion.branches COMMITS.json ... prints a line for every branch that is not any more the commit recorded
+in these files, and nothing where the hub cannot be reached.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from huggingface_hub import HfApi, constants
+
+from inversion.artifacts import read_json
+
+
+def listed_revisions(name: str) -> dict[str, str]:
+    """The commits of a repository's branches and tags, by name, as the hub lists them; raises what its library does."""
+    refs = HfApi().list_repo_refs(name)
+    return {ref.name: ref.target_commit for ref in [*refs.tags, *refs.branches]}
+
+
+def cached_revisions(name: str) -> dict[str, str]:
+    """The same, as far as the hub's cache on this machine knows them."""
+    folder = Path(constants.HF_HUB_CACHE) / f"models--{name.replace('/', '--')}" / "refs"
+    files = sorted(file for file in folder.rglob("*") if file.is_file())
+    return {file.relative_to(folder).as_posix(): file.read_text(encoding="utf-8").strip() for file in files}
+
+
+def moved(name: str, recorded: Mapping[str, str], current: Mapping[str, str], commits: str | Path) -> list[str]:
+    """One line for every branch of a repository that is no longer the commit ``recorded`` in the file ``commits``."""
+    return [
+        f"{name}: {branch} has moved from {commit[:8]} to {current[branch][:8]} since it was fetched; {commit[:8]} is "
+        f"still the one that is evaluated. To evaluate the new one delete {commits} and run again with "
+        "`--forcerun prefetch_series`"
+        for branch, commit in sorted(recorded.items())
+        if current.get(branch, commit) != commit
+    ]
+
+
+def main(files: list[str]) -> None:
+    """Print what has moved, for the recorded commits in ``files``."""
+    for file in files:
+        for name, recorded in read_json(file).items():
+            try:
+                current = listed_revisions(name)
+            except Exception:  # without a network nothing is known
+                continue
+            for line in moved(name, recorded, current, file):
+                print(line)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,157 @@
+"""Series: checkpoints that somebody else trained, in a folder or on the hub."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
+
+from inversion.config.base import Name, NonNegativeInt, Strict, hub_id, local_path
+from inversion.config.datasets import ChatTemplate, Template
+
+EXTERNAL = "external"
+"""The recipe of every series in the tables: what was trained, and how, is not known here."""
+
+Label = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=40)]
+
+
+def step_pattern(text: str) -> str:
+    """``text`` if it is a pattern of names: ``{step}``, exactly once, for a whole number, and ``*`` for any text
+    without a slash. Raises :class:`ValueError` otherwise."""
+    if text.count("{step}") != 1:
+        raise ValueError(f"{text!r} must contain {{step}} exactly once, as in checkpoint-{{step}}")
+    if re.search(r"[{}]", text.replace("{step}", "")):
+        raise ValueError(f"{text!r} has braces besides {{step}}; write * for what varies besides the step")
+    if text.startswith("/") or ".." in text.split("/"):
+        raise ValueError(f"{text!r} must be a relative name; `path` names the folder that holds the checkpoints")
+    return text
+
+
+class FolderCheckpoint(Strict):
+    """One checkpoint of a series, named by its folder."""
+
+    step: NonNegativeInt
+    """Its place on the axis."""
+    path: Annotated[str, AfterValidator(local_path)]
+    """Its folder, relative to the series' ``path``."""
+    label: Label | None = None
+    """What the axis calls it: ``SFT``, ``DPO``, ..."""
+
+
+class HubCheckpoint(Strict):
+    """One checkpoint of a series, named by its place on the hub."""
+
+    step: NonNegativeInt
+    """Its place on the axis."""
+    id: Annotated[str, AfterValidator(hub_id)] | None = None
+    """Its repository; the series' ``id`` where unset."""
+    revision: str = "main"
+    """A branch, tag or commit."""
+    subfolder: str | None = None
+    """The folder within the repository, where its files are not at the top."""
+    label: Label | None = None
+    """What the axis calls it: ``SFT``, ``DPO``, ..."""
+
+
+class ExternalSeries(Strict):
+    """What all series have in common."""
+
+    model: Name | None = None
+    """The entry of ``models`` that training started from: step 0, and the base of adapters. Where unset, the first
+    checkpoint is the start; then all checkpoints must be whole models."""
+    template: Template = ChatTemplate()
+    """How questions are written. ``chat`` uses the chat template of the checkpoints' own tokenizer, or else the
+    model's."""
+    steps: tuple[NonNegativeInt, ...] | None = Field(default=None, min_length=1)
+    """Evaluate these steps only, besides the start; all that are found where unset."""
+    labels: dict[NonNegativeInt, Label] = Field(default={})
+    """What the axis calls steps, by step: ``{0: base, 500: SFT}``."""
+    ask_base: bool = True
+    """Whether the model itself is evaluated as step 0. Set it to false where the model lacks tokens that training
+    added and the template uses."""
+    base_is: Literal["confirmed"] | None = None
+    """``confirmed``: the adapters were trained on ``model``, although their configuration names it differently."""
+    seed: NonNegativeInt = 0
+    """The seed of the training, which tables show; it changes nothing here."""
+
+    @model_validator(mode="after")
+    def _start(self) -> Self:
+        if self.model is None and not self.ask_base:
+            raise ValueError("ask_base is false, but no `model` is named, so there is no base to skip; remove it")
+        if self.steps is not None and len(set(self.steps)) < len(self.steps):
+            raise ValueError("steps names a step twice; remove one")
+        return self
+
+
+class FolderSeries(ExternalSeries):
+    """Checkpoints in a folder, as the Trainer of transformers, TRL, LLaMA-Factory and axolotl write them."""
+
+    source: Literal["folder"]
+    path: Annotated[str, AfterValidator(local_path)]
+    """The folder that holds the checkpoints; relative paths start where snakemake runs."""
+    checkpoints: str | tuple[FolderCheckpoint, ...] = "checkpoint-{step}"
+    """The names of their folders, with ``{step}`` for the number of the step and ``*`` for what else varies, or a list
+    of them."""
+
+    @model_validator(mode="after")
+    def _pattern(self) -> Self:
+        if isinstance(self.checkpoints, str):
+            step_pattern(self.checkpoints)
+        return self
+
+    def listed(self) -> tuple[FolderCheckpoint, ...]:
+        """The checkpoints that are listed one by one; none where a pattern finds them."""
+        return () if isinstance(self.checkpoints, str) else self.checkpoints
+
+
+class HubSeries(ExternalSeries):
+    """Checkpoints on the Hugging Face hub: a branch or folder for each step, or repositories listed one by one."""
+
+    source: Literal["hub"]
+    id: Annotated[str, AfterValidator(hub_id)] | None = None
+    """The repository."""
+    revisions: str | tuple[HubCheckpoint, ...] | None = None
+    """The names of branches or tags, with ``{step}`` for the number of the step and ``*`` for what else varies, or a
+    list of checkpoints."""
+    subfolders: str | None = None
+    """Instead of ``revisions``: the names of folders in one revision."""
+    revision: str = "main"
+    """The branch, tag or commit that holds ``subfolders``."""
+
+    def listed(self) -> tuple[HubCheckpoint, ...]:
+        """The checkpoints that are listed one by one; none where a pattern finds them."""
+        return self.revisions if isinstance(self.revisions, tuple) else ()
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        for pattern in (self.revisions, self.subfolders):
+            if isinstance(pattern, str):
+                step_pattern(pattern)
+        if (self.revisions is None) == (self.subfolders is None):
+            raise ValueError("a series on the hub needs either `revisions` or `subfolders`; set one of them")
+        if self.id is None and (not self.listed() or any(entry.id is None for entry in self.listed())):
+            raise ValueError("a series on the hub needs `id`, or a list of `revisions` that each name one")
+        return self
+
+
+Series = Annotated[FolderSeries | HubSeries, Field(discriminator="source")]
+
+
+def labels_of(series: FolderSeries | HubSeries) -> dict[int, str]:
+    """The labels of a series' steps: those of its list, overridden by ``labels``."""
+    listed = {entry.step: entry.label for entry in series.listed() if entry.label}
+    return {**listed, **series.labels}
+
+
+def steps_in(names: list[str], pattern: str) -> dict[int, list[str]]:
+    """The names that ``pattern`` matches, by the step in them, both sorted."""
+    parts = re.split(r"(\{step\}|\*)", pattern)
+    expression = "".join({"{step}": r"(\d+)", "*": r"[^/]*"}.get(part, re.escape(part)) for part in parts)
+    # beside other text that varies, a number is read whole
+    expression = expression.replace(r"[^/]*(\d+)", r"[^/]*(?<!\d)(\d+)").replace(r"(\d+)[^/]*", r"(\d+)(?!\d)[^/]*")
+    found: dict[int, list[str]] = {}
+    for name in sorted(names):
+        if match := re.fullmatch(expression, name):
+            found.setdefault(int(match[1]), []).append(name)
+    return dict(sorted(found.items()))

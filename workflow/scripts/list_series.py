@@ -1,0 +1,23 @@
+"""The checkpoints of one series, in chunks for one job each, once all that could go wrong with them was looked at."""
+
+from pathlib import Path
+
+from inversion.config.base import revive
+from inversion.config.series import Series
+from inversion.job import logged
+from inversion.manifests import BaseManifest, SeriesSnapshots
+from inversion.respond.listing import examine_series
+
+with logged(snakemake.log[0]):
+    params, files, output = snakemake.params, snakemake.input, snakemake.output
+    base = BaseManifest.read(files.base)
+    listed, series = examine_series(
+        spec=revive(Series, params.series),
+        base=base,
+        location=base.location(files.base),
+        run_folder=Path(output.checkpoints).parent,
+        per_job=params.per_job,
+        snapshots=SeriesSnapshots.read(files.snapshots[0]) if files.snapshots else None,
+    )
+    series.write(output.series)
+    listed.write(output.checkpoints)

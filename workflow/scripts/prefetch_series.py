@@ -1,0 +1,14 @@
+"""Fetch the checkpoints of one series from the hub into its cache; branches become commits, once."""
+
+import os
+
+os.environ["HF_HUB_OFFLINE"] = os.environ["PREFETCH_HF_HUB_OFFLINE"]  # read once, on import
+
+from inversion.config.base import revive
+from inversion.config.series import Series
+from inversion.job import logged
+from inversion.models.hub import prefetch_series
+
+with logged(snakemake.log[0]):
+    params = snakemake.params
+    prefetch_series(revive(Series, params.series), params.commits).write(snakemake.output.snapshots)

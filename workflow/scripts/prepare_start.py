@@ -1,0 +1,12 @@
+"""The first checkpoint of a series that names no model, as a base model."""
+
+from inversion.config.base import revive
+from inversion.config.series import Series
+from inversion.job import logged
+from inversion.manifests import SeriesSnapshots
+from inversion.respond.listing import describe_start
+
+with logged(snakemake.log[0]):
+    params, files = snakemake.params, snakemake.input
+    snapshots = SeriesSnapshots.read(files.snapshots[0]) if files.snapshots else None
+    describe_start(revive(Series, params.series), snapshots).write(snakemake.output.base)

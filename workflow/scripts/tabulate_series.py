@@ -1,0 +1,19 @@
+"""The table ``series``: where the checkpoints of every series come from, and what a reader must know of them."""
+
+from inversion.analyse.series import series_steps
+from inversion.artifacts import write_table
+from inversion.config.run import Run
+from inversion.job import logged
+from inversion.manifests import SeriesManifest
+from inversion.records.answers import Item
+from inversion.records.frames import read_frame, to_frame
+from inversion.records.tables import SeriesStep
+
+with logged(snakemake.log[0]):
+    params, files = snakemake.params, snakemake.input
+    rows = [
+        row
+        for run, names, manifest, labels in zip(params.runs, params.labels, files.series, files.labels, strict=True)
+        for row in series_steps(Run(*run), SeriesManifest.read(manifest), read_frame(labels, Item), names)
+    ]
+    write_table(snakemake.output.parquet, snakemake.output.csv, to_frame(rows, SeriesStep))
