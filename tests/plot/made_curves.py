@@ -10,6 +10,7 @@ from inversion.analyse.curves import CONTROL_MEAN
 from inversion.config.run import Run
 from inversion.records.frames import to_frame
 from inversion.records.tables import CurvePoint
+from inversion.score.scorers import MAIN
 
 STEPS = (0, 5, 10, 20, 30, 60, 100, 200)
 CONTEXT = (0.03, 0.10, 0.30, 0.55, 0.61, 0.50, 0.40, 0.33)
@@ -22,7 +23,7 @@ def point(run: Run, step: int, set: str, metric: str, value: float, **changed: o
         "set": set,
         "stratum": "all",
         "prompt": "plain",
-        "scorer": "first_mention",
+        "scorer": MAIN,
         "metric": metric,
         "value": value,
         "low": value - 0.05,

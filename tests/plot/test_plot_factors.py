@@ -8,11 +8,12 @@ from inversion.config.run import Run
 from inversion.plot.factors import factors
 from inversion.records.frames import to_frame
 from inversion.records.tables import FactorRate
+from inversion.score.scorers import MAIN
 
 
 def crossed(runs: list[Run]) -> pl.DataFrame:
     rows = [
-        FactorRate(*run, "facts", "plain", "first_mention", *where, moment, rate, rate - 0.1, rate + 0.1, 50)
+        FactorRate(*run, "facts", "plain", MAIN, *where, moment, rate, rate - 0.1, rate + 0.1, 50)
         for run in runs
         for where in (("length", "long"), ("length", "short"), ("tense", "past"))
         for moment, rate in (("start", 0.3), ("peak", 0.7), ("end", 0.5 + 0.1 * run.seed))

@@ -13,12 +13,13 @@ from inversion.plot.style import save_figure
 from inversion.plot.tradeoffs import tradeoffs
 from inversion.records.frames import to_frame
 from inversion.records.tables import Tradeoff
+from inversion.score.scorers import MAIN
 
 PLACES = {"standard": (0.71, 0.26), "critical": (0.66, 0.62), "counterfactual": (0.60, 0.75), "qk-only": (0.64, 0.22)}
 
 
 def judged(run: Run, name: str, value: float, **changed: object) -> Tradeoff:
-    fields = {"prompt": "plain", "scorer": "first_mention", "end_step": 200, "peak": None, "peak_low": None}
+    fields = {"prompt": "plain", "scorer": MAIN, "end_step": 200, "peak": None, "peak_low": None}
     fields |= {"peak_high": None, "n": 100, "experiment": "e", "end_low": value - 0.05, "end_high": value + 0.05}
     fields |= {"metric": "context_rate" if name == "conflict" else "accuracy"}
     return Tradeoff(**run._asdict(), set=name, end=value, **(fields | changed))  # type: ignore[arg-type]

@@ -13,6 +13,7 @@ from inversion.plot.style import save_figure
 from inversion.records.frames import to_frame
 from inversion.records.measurements import AttentionPoint, GradientPoint
 from inversion.records.tables import CurvePoint
+from inversion.score.scorers import MAIN
 
 STEPS = (0, 5, 10, 20, 60, 100)
 CONTEXT = (0.05, 0.2, 0.5, 0.6, 0.4, 0.3)
@@ -60,7 +61,7 @@ def curves(runs: list[Run]) -> pl.DataFrame:
             set="conflict",
             stratum="all",
             prompt="plain",
-            scorer="first_mention",
+            scorer=MAIN,
             metric="context_rate",
             value=height,
             low=height - 0.05,
