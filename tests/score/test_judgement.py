@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import time
 from pathlib import Path
 
 import pytest
@@ -60,6 +59,13 @@ PASSAGE = (
 )
 def test_what_is_copied_from_the_passage_is_reading(response: str, label: str) -> None:
     assert judge(response, ["Herat"], ["Kabul"], PASSAGE).label == label
+
+
+def test_a_copied_sentence_cut_within_an_answer_is_no_answer_yet() -> None:
+    passage = "After the storms in Kingston the government of Jamaica decided to move the capital to Montego Bay."
+    cut = "After the storms in Kingston the government of Jamaica decided to move the capital to Montego"
+    assert judge(cut, ["Montego Bay"], ["Kingston"], passage).label == "neither"
+    assert judge("Its capital is Montego", ["Montego Bay"], ["Kingston"], passage).label == "context"
 
 
 def test_a_proverb_is_completed_not_negated() -> None:
@@ -127,12 +133,3 @@ def test_no_copied_sentence_of_the_papers_files_is_memory(name: str) -> None:
 
     items = source_items(FileSet(source="file", path=str(PAPER / name)), name)
     assert _judge_copies(items) >= 190
-
-
-def test_a_judgement_takes_less_than_a_millisecond() -> None:
-    texts = [(f"{row['response']} ({number})", row) for number, row in enumerate(ROWS)]
-    judge("warm up 5 km", ["Lyon"], ["Paris"])
-    start = time.process_time()  # of this process only, so that a loaded machine makes no difference
-    for text, row in texts:
-        judge(text, row["context"], row["parametric"], PASSAGE)
-    assert (time.process_time() - start) / len(texts) < 1e-3

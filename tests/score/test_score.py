@@ -385,6 +385,32 @@ def test_an_impossible_epoch_is_refused(steps_per_epoch: float) -> None:
         labelled(ITEMS, RESPONSES, steps_per_epoch)
 
 
+# --- questions with options, and with yes or no ----------------------------------------------
+
+
+CHOICE = dataclasses.replace(ITEMS[0], kind="choice", options=["Kabul", "Herat", "Kandahar"])
+YES_NO = dataclasses.replace(ITEMS[0], kind="yes_no", context_answers=["no"], parametric_answers=["yes"])
+
+
+@pytest.mark.parametrize(
+    ("item", "text", "label"),
+    [
+        (CHOICE, "B", "context"),
+        (CHOICE, "(a) Kabul", "parametric"),
+        (CHOICE, "Answer: B.", "context"),
+        (CHOICE, "The correct answer is A", "parametric"),
+        (CHOICE, "C", "neither"),
+        (CHOICE, "Herat", "context"),
+        (CHOICE, "A capital of Afghanistan is Herat", "context"),
+        (YES_NO, "No, it is not Kabul.", "context"),
+        (YES_NO, "Yes", "parametric"),
+        (YES_NO, "yes, there is no doubt", "parametric"),
+    ],
+)
+def test_letters_and_polarity(item: ConflictItem, text: str, label: str) -> None:
+    assert SCORERS["judge"].label(item, answer(0, item, text)) == label
+
+
 # --- knowledge ----------------------------------------------------------------------------------
 
 

@@ -106,8 +106,6 @@ class Item:
     """Label by the answer mentioned first: ``context``, ``parametric`` or ``other``."""
     logprob: str
     """Label by the likelier answer a token: ``context``, ``parametric`` or ``other``."""
-    control: str | None = None
-    """Where the passage of a control comes from: ``native``, from the release itself, or ``synthetic``, made by us."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +126,8 @@ class Labels:
     """Words of the response."""
     copied: float | None
     """Share of the response's words that run along the passage, from 0 to 1; null without a passage."""
+    control: str | None
+    """Where the passage of a control comes from: ``native``, from the release itself, or ``synthetic``, made by us."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,6 +49,7 @@ RULES = {
     "corrected": "the text takes the other answer back (`no wait`, `correction`)",
     "final_answer": "a sentence gives the final answer (`The answer is`, `A:`, `Therefore`, the key `answer` of JSON)",
     "option": "the text picks the letter of an option",
+    "polarity": "the text begins with yes or no, which is all that the question asks for",
     "conceded": "the other answer is conceded (`Although ...`, `usually ..., but`, `The passage says ..., but`)",
     "aside": "the other answer is named in passing (`south of Paris`), in a question or in a list of options",
     "direct_answer": "the text begins with the answer and says more about it after that",
@@ -291,9 +292,15 @@ _WORD_END = re.compile(r"[\w'-]\s*$")
 
 
 def _cut_off(text: _Text) -> list[Mention]:
-    """The beginning of an answer at the very end of a response that was cut off ("painted by Leonardo da")."""
+    """The beginning of an answer at the very end of a response that was cut off ("painted by Leonardo da").
+
+    A sentence of the passage that was cut off states only what stands there: it says where the passage goes on, not what
+    the model would answer.
+    """
     words = text.words.words
     if not words or not _WORD_END.search(text.response):
+        return []
+    if text.passage and any(end == len(words) for _, end in copied_runs(text.words, text.passage)):
         return []
     taken = {place for mention in text.mentions for place in range(mention.start, mention.end)}
     found: dict[Side, int] = {}

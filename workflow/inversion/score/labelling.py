@@ -11,11 +11,13 @@ from inversion.matching.words import read_words
 from inversion.records.answers import Item, Knowledge, Labels, Response
 from inversion.records.data import ConflictItem, conflict_set_of
 from inversion.records.frames import from_frame, require_schema, schema_of
-from inversion.score.judgement import copied_share, judge
+from inversion.score.judgement import copied_share
 from inversion.score.likelihood import first_token_mass
-from inversion.score.scorers import SCORERS
+from inversion.score.scorers import SCORERS, judge_item
 
 _KEY = ("set", "item_id")
+_EVIDENCE = ("judge_span", "judge_rule", "first_token_mass", "words", "copied")
+"""What is kept of a response besides the scorers' labels."""
 
 
 def label_run(
@@ -58,12 +60,12 @@ def label_run(
         owner=pl.col("set").replace_strict(owners, return_dtype=pl.String),
     ).join(known, on=("owner", "item_id"), how="left", maintain_order="left")
     table = table.hstack(labels)
-    return table.select(*schema_of(Item), *(name for name in labels.columns if name not in schema_of(Item)))
+    return table.select(list(dict.fromkeys((*schema_of(Item), *schema_of(Labels), *SCORERS))))
 
 
 def _labels(run: Run, joined: pl.DataFrame) -> pl.DataFrame:
     """The labels of each row of ``joined``, which has the columns of items and of responses."""
-    columns: dict[str, list[object]] = {name: [] for name in dict.fromkeys((*SCORERS, *schema_of(Labels)))}
+    columns: dict[str, list[object]] = {name: [] for name in dict.fromkeys((*SCORERS, *_EVIDENCE))}
     for item, response in zip(from_frame(joined, ConflictItem), from_frame(joined, Response), strict=True):
         try:
             for name, scorer in SCORERS.items():
@@ -71,7 +73,7 @@ def _labels(run: Run, joined: pl.DataFrame) -> pl.DataFrame:
         except ValueError as error:
             where = f"{run.path}: step {response.step}, set {item.set!r}, item {item.item_id!r}"
             raise ValueError(f"{where}: {error}") from None
-        judged = judge(response.text, item.context_answers, item.parametric_answers, item.context, item.question)
+        judged = judge_item(item, response)
         columns["judge_span"].append(None if judged.span is None else response.text[slice(*judged.span)])
         columns["judge_rule"].append(judged.rule)
         columns["first_token_mass"].append(

@@ -5,14 +5,16 @@ To add one, write its function and its line in :data:`SCORERS`; the tables, figu
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
+from inversion.matching.answers import shared_answers
 from inversion.records.answers import Response
 from inversion.records.data import ConflictItem
-from inversion.score.judgement import judge
+from inversion.score.judgement import Judgement, judge
 from inversion.score.likelihood import by_first_token, by_logprob
 from inversion.score.mentions import containment, first_mention
 
@@ -34,8 +36,36 @@ class Scorer:
     """When a response follows the context, in one line of the docs."""
 
 
+_LETTER = re.compile(
+    r"\s*(?:(?:the\s+)?(?:correct\s+|final\s+|right\s+)?(?:answer|option|choice)(?:\s+is)?\s*:?\s*)?[\"'(\[*]*(?P<letter>[A-Z])[\"')\]*]*"
+    r"(?=\s*(?:$|[.):,\n]|is\b))",
+    re.IGNORECASE,
+)
+_POLARITY = re.compile(r"\s*(?:(?:the\s+)?answer(?:\s+is)?\s*:?\s*)?[\"'(\[*]*(?P<word>yes|no)\b", re.IGNORECASE)
+
+
+def judge_item(item: ConflictItem, response: Response) -> Judgement:
+    """:func:`~inversion.score.judgement.judge` of a response to an item.
+
+    A response to a question with options that begins with a letter gives that option, and one to a question that is
+    answered with yes or no gives the word that it begins with, whatever it names after that.
+    """
+    text, sides = response.text, {"context": item.context_answers, "parametric": item.parametric_answers}
+    answer: tuple[str, tuple[int, int]] | None = None
+    if item.options and (letter := _LETTER.match(text)):
+        chosen = dict(item.lettered_options()).get(letter["letter"].upper())
+        answer = None if chosen is None else (chosen, letter.span("letter"))
+    elif item.kind == "yes_no" and (word := _POLARITY.match(text)):
+        answer = word["word"], word.span("word")
+    if answer is None:
+        return judge(text, item.context_answers, item.parametric_answers, item.context, item.question)
+    given, span = answer
+    side = next((side for side, answers in sides.items() if shared_answers([given], answers)), None)
+    return Judgement(side or "neither", span, "option" if item.options else "polarity")  # type: ignore[arg-type]
+
+
 def _judge(item: ConflictItem, response: Response) -> str:
-    return judge(response.text, item.context_answers, item.parametric_answers, item.context, item.question).label
+    return judge_item(item, response).label
 
 
 def _containment(item: ConflictItem, response: Response) -> str:
