@@ -247,14 +247,14 @@ _CYRILLIC = re.compile(r"[\u0430-\u044f\u0451]{4,}")
 @functools.lru_cache(maxsize=65536)
 def _russian_stem(word: str) -> str:
     """A Russian word without its ending, so that "в Москве" names Москва."""
-    return str(_russian_stemmer().stem(word))
+    return str(_russian_stemmer().stemWord(word))
 
 
 @functools.cache
 def _russian_stemmer() -> Any:
-    from nltk.stem.snowball import RussianStemmer
+    import snowballstemmer
 
-    return RussianStemmer()
+    return snowballstemmer.stemmer("russian")
 
 
 @functools.lru_cache(maxsize=4096)
