@@ -2,7 +2,9 @@
 # nothing here may be slow to import.
 import json
 import os
+import re
 import signal
+import subprocess
 import sys
 import threading
 from functools import cache
@@ -41,6 +43,7 @@ from inversion.config.run import RUN
 from inversion.config.series import EXTERNAL
 from inversion.manifests import BaseManifest, CheckpointList, TrainManifest
 from inversion.plan import LARGE
+from inversion.series import look
 from inversion.train.specification import training_specification
 from main_process import (
     FolderLockedError,
@@ -125,6 +128,22 @@ def in_host(path):
     For what rules do not declare; Snakemake itself adds the prefix to inputs and outputs.
     """
     return str(_modifier.modify_path(path))
+
+
+def warn_of_moved_branches():
+    """Say which branches of series on the hub are not any more what was fetched; silent without a network."""
+    files = [in_host(f"results/series/{RUNS[run].dataset}/commits.json") for run in SERIES]
+    recorded = [file for file in files if Path(file).exists()]
+    offline = os.environ.get("PREFETCH_HF_HUB_OFFLINE", "0")
+    if recorded and offline.lower() not in ("1", "true", "yes", "on"):
+        environment = os.environ | {"HF_HUB_OFFLINE": offline, "PYTHONPATH": str(WORKFLOW)}
+        command = [sys.executable, "-m", "inversion.branches", *recorded]
+        try:
+            said = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60).stdout
+        except subprocess.TimeoutExpired:
+            said = ""
+        for line in said.splitlines():
+            print(f"warning: {line}", file=sys.stderr)
 
 
 with one_line(ConfigError):

@@ -178,3 +178,25 @@ def caption_of(figure):
     page = WORKFLOW / "report" / f"{figure}.rst"
     shows = FIGURES[figure].shows
     return page.read_text(encoding="utf-8") if page.is_file() else f"{shows[:1].upper()}{shows[1:]}.\n"
+
+
+def fetched_series(name):
+    """What was fetched of a series, as a rule's input; none of one in a folder."""
+    return [f"results/series/{name}/snapshots.json"] if STUDY.series[name].fetched else []
+
+
+def look_at(name):
+    """What a series in a folder consists of now, so that checkpoints which appear are picked up."""
+    spec = STUDY.series[name]
+    return "" if spec.fetched else look(spec)
+
+
+def listing_of(name):
+    """What decides which checkpoints a series has, as text; labels and the seed are the tables' alone."""
+    return STUDY.series[name].model_dump_json(exclude={"labels", "seed"})
+
+
+def step_labels(experiment):
+    """What an experiment's figures call the steps of its series, by their names."""
+    runs = STUDY.experiment_runs(experiment)
+    return {run.dataset: labels for run in runs if (labels := STUDY.labels_of(run))}

@@ -1,50 +1,7 @@
 # Checkpoints that were trained elsewhere: found, verified and listed like those of a run.
 
-import re
-import subprocess
-
-from inversion.series import look
-
 # the base model of a series that names none is its first checkpoint
 STARTS = [RUNS[run].dataset for run in SERIES if STUDY.series[RUNS[run].dataset].model is None]
-
-
-def fetched_series(name):
-    """What was fetched of a series, as a rule's input; none of one in a folder."""
-    return [f"results/series/{name}/snapshots.json"] if STUDY.series[name].source == "hub" else []
-
-
-def look_at(name):
-    """What a series in a folder consists of now, so that checkpoints which appear are picked up."""
-    spec = STUDY.series[name]
-    return look(spec) if spec.source == "folder" else ""
-
-
-def listing_of(name):
-    """What decides which checkpoints a series has, as text; labels and the seed are the tables' alone."""
-    return STUDY.series[name].model_dump_json(exclude={"labels", "seed"})
-
-
-def warn_of_moved_branches():
-    """Say which branches of series on the hub are not any more what was fetched; silent without a network."""
-    files = [in_host(f"results/series/{RUNS[run].dataset}/commits.json") for run in SERIES]
-    recorded = [file for file in files if Path(file).exists()]
-    offline = os.environ["PREFETCH_HF_HUB_OFFLINE"]
-    if recorded and offline.lower() not in ("1", "true", "yes", "on"):
-        environment = os.environ | {"HF_HUB_OFFLINE": offline, "PYTHONPATH": str(WORKFLOW)}
-        command = [sys.executable, "-m", "inversion.branches", *recorded]
-        try:
-            said = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60).stdout
-        except subprocess.TimeoutExpired:
-            said = ""
-        for line in said.splitlines():
-            print(f"warning: {line}", file=sys.stderr)
-
-
-def step_labels(experiment):
-    """What an experiment's figures call the steps of its series, by their names."""
-    runs = STUDY.experiment_runs(experiment)
-    return {run.dataset: labels for run in runs if (labels := STUDY.labels_of(run))}
 
 
 ruleorder: prepare_start > prepare_base

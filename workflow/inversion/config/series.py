@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
@@ -57,6 +57,9 @@ class HubCheckpoint(Strict):
 class ExternalSeries(Strict):
     """What all series have in common."""
 
+    fetched: ClassVar[bool]
+    """Whether it is downloaded from the hub by a rule of its own; otherwise its folder is looked into at every call."""
+
     model: Name | None = None
     """The entry of ``models`` that training started from: step 0, and the base of adapters. Where unset, the first
     checkpoint is the start; then all checkpoints must be whole models."""
@@ -87,6 +90,7 @@ class ExternalSeries(Strict):
 class FolderSeries(ExternalSeries):
     """Checkpoints in a folder, as the Trainer of transformers, TRL, LLaMA-Factory and axolotl write them."""
 
+    fetched: ClassVar[bool] = False
     source: Literal["folder"]
     path: Annotated[str, AfterValidator(local_path)]
     """The folder that holds the checkpoints; relative paths start where snakemake runs."""
@@ -108,6 +112,7 @@ class FolderSeries(ExternalSeries):
 class HubSeries(ExternalSeries):
     """Checkpoints on the Hugging Face hub: a branch or folder for each step, or repositories listed one by one."""
 
+    fetched: ClassVar[bool] = True
     source: Literal["hub"]
     id: Annotated[str, AfterValidator(hub_id)] | None = None
     """The repository."""

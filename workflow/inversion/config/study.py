@@ -30,7 +30,7 @@ from inversion.config.recipes import (
     Selection,
 )
 from inversion.config.run import Run
-from inversion.config.series import EXTERNAL, Series, labels_of
+from inversion.config.series import EXTERNAL, FolderSeries, Series, labels_of
 from inversion.config.sets import ConflictSet
 from inversion.config.tasks import TASKS
 from inversion.config.theory import Theory
@@ -308,7 +308,7 @@ class Config(Strict):
         found = {
             f"series.{name}.path": spec.path
             for name, spec in self.series.items()
-            if spec.source == "folder" and any(run.dataset == name for run in runs)
+            if isinstance(spec, FolderSeries) and any(run.dataset == name for run in runs)
         }
         for section, names in needed.items():
             for name, spec in getattr(self, section).items():

@@ -294,8 +294,8 @@ _WORD_END = re.compile(r"[\w'-]\s*$")
 def _cut_off(text: _Text) -> list[Mention]:
     """The beginning of an answer at the very end of a response that was cut off ("painted by Leonardo da").
 
-    A sentence of the passage that was cut off states only what stands there: it says where the passage goes on, not what
-    the model would answer.
+    A sentence that was copied from the passage and cut off states only what it holds: how the passage goes on is
+    not what the model would answer.
     """
     words = text.words.words
     if not words or not _WORD_END.search(text.response):
