@@ -1,8 +1,8 @@
 """What a study of the model organism found, as a table and a figure:
 ``make seeds`` or ``make ablation``, which make the study's tables first.
 
-Models are named ``{what}-{seed}``; those of one ``what`` are one row, for each mixture and recipe. All figures are
-those of the tables ``inversions`` and ``curves`` by the scorer ``first_mention``.
+Models are named ``{what}-{seed}``; those of one ``what`` are one row, for each mixture and recipe. All numbers are
+those of the tables ``inversions`` and ``curves`` by the main scorer.
 """
 
 from __future__ import annotations
@@ -16,13 +16,14 @@ import polars as pl
 import seaborn as sns
 from matplotlib.figure import Figure
 
+from inversion.analyse.verdicts import VERDICTS
 from inversion.artifacts import write_text
 from inversion.records.frames import read_frame
 from inversion.records.tables import CurvePoint, Inversion
+from inversion.score.scorers import MAIN
 
 ROOT = Path(__file__).parents[2]
 RUN = ("model", "dataset", "recipe", "seed")
-VERDICTS = ("inversion", "no_drop", "no_rise", "inconclusive")
 CONTROLS = {"new-facts": "new facts", "recall": "recall", "matching": "matching"}
 BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "#5f5f5f"
 LINES = {
@@ -35,14 +36,14 @@ LINES = {
 
 def verdicts(inversions: pl.DataFrame) -> pl.DataFrame:
     """The rows of ``inversions`` that count, with what varies apart from the seed as ``what``."""
-    chosen = inversions.filter(set="conflict", stratum="all", scorer="first_mention")
+    chosen = inversions.filter(set="conflict", stratum="all", scorer=MAIN)
     return chosen.with_columns(what=pl.col("model").str.replace(r"-\d+$", ""))
 
 
 def rates(curves: pl.DataFrame) -> pl.DataFrame:
     """Context answers under conflict and accuracy on the controls, by run and step."""
     wanted = pl.col("metric").is_in(["context_rate", "accuracy"]) & pl.col("set").is_in(["conflict", *CONTROLS])
-    chosen = curves.filter(wanted, stratum="all", scorer="first_mention")
+    chosen = curves.filter(wanted, stratum="all", scorer=MAIN)
     return chosen.with_columns(what=pl.col("model").str.replace(r"-\d+$", ""))
 
 
@@ -58,16 +59,18 @@ def at_turns(found: pl.DataFrame, points: pl.DataFrame) -> pl.DataFrame:
 
 
 def as_table(found: pl.DataFrame, by: Mapping[str, str]) -> str:
-    """One row a group of runs: verdicts, medians with the range over seeds, controls.
+    """One row per group of runs: how many have each verdict, medians with the range over seeds, controls.
 
-    ``by`` are the columns that make a group, and their names.
+    ``by`` maps the columns that define a group to their headings.
     """
-    head = [*by.values(), "runs", *VERDICTS, "start", "peak", "end", "rise", "fall", "epoch of peak"]
+    levels = ("start", "peak", "trough", "end", "rise", "fall", "recovery")
+    names = [f"{verdict.symbol} {verdict.words}" for verdict in VERDICTS.values()]
+    head = [*by.values(), "runs", *names, *levels, "epoch of peak"]
     head += [f"{control}, peak to end" for control in CONTROLS.values()]
     lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
     for key, rows in found.group_by(*by, maintain_order=True):
         counts = [str(rows.filter(verdict=verdict).height) for verdict in VERDICTS]
-        spans = [_span(rows[key], 100) for key in ("start", "peak", "end", "rise", "drop")]
+        spans = [_span(rows[level], 100) for level in levels]
         controls = [f"{_median(rows[f'{name} peak'])} to {_median(rows[f'{name} end'])}" for name in CONTROLS]
         cells = [*map(str, key), str(rows.height), *counts, *spans]
         lines.append("| " + " | ".join([*cells, _span(rows["epoch"], 1, 2), *controls]) + " |")
