@@ -1,5 +1,6 @@
 """The explicit map: paths, aliases, filters, and what is refused, each in one line."""
 
+import gc
 import json
 
 import pytest
@@ -13,6 +14,7 @@ from inversion.conflict.fields import read_mapped, steps, value_at
 from inversion.conflict.files import load_items, source_items
 from inversion.conflict.values import answer_list, as_object
 from inversion.instruct.rows import DataError, read_rows
+from inversion.matching.answers import same_answer
 
 MAP = {"question": "query", "context": "docs[0].text", "context_answer": "fake", "parametric_answer": "true"}
 
@@ -129,6 +131,80 @@ def test_aliases_that_both_answers_share_are_removed(tmp_path):
     assert (item.context_answers, item.parametric_answers) == (["Ann1"], ["Bo1"])
 
 
+SPELLINGS = [
+    "US",
+    "U.S.",
+    "us",
+    "United States",
+    "the United States",
+    "5 km",
+    "five kilometers",
+    "5 kilometres",
+    "1000",
+    "1,000",
+    "one thousand",
+    "7",
+    "seven",
+    "07",
+    "7.0",
+    "Henry VIII",
+    "Henry 8",
+    "World War II",
+    "World War Two",
+    "twenty-one",
+    "21",
+    "St. Louis",
+    "Saint Louis",
+    "Mt Everest",
+    "Mount Everest",
+    "dirham",
+    "dirhams",
+    "city",
+    "cities",
+    "$5",
+    "5 dollars",
+    "five dollars",
+    "5 million",
+    "5000000",
+    "May 7, 2020",
+    "7 May 2020",
+    "2020-05-07",
+    "O'Brien",
+    "OBrien",
+    "Jean-Luc",
+    "Jean Luc",
+    "J. R. R. Tolkien",
+    "JRR Tolkien",
+    "Lord of the Rings",
+    "The Lord of Rings",
+    "cannot",
+    "can not",
+    "isn't",
+    "is not",
+    "50%",
+    "fifty percent",
+    "10 pesos",
+    "ten peso",
+    "5 ft",
+    "five feet",
+    "7 km",
+    "50007 km",
+    "Bern",
+    "Berne",
+    "Oslo",
+    "The Oslo",
+]
+
+
+def test_the_glance_passes_over_no_two_spellings_of_one_answer(tmp_path):
+    """Rows are compared in full only where a glance allows it, so it must allow every pair that is the same."""
+    rows = [own_row(1, fake=one, true=other) for one in SPELLINGS for other in SPELLINGS]
+    found = read(tmp_path / "r.jsonl", rows, max_bad_rows=1.0)
+    same = [one for one in SPELLINGS for other in SPELLINGS if same_answer(one, other)]
+    assert len(same) > len(SPELLINGS) + 30
+    assert len(found.faults) == len(same)
+
+
 def test_numbers_are_answers(tmp_path):
     (item,) = read(tmp_path / "r.jsonl", [own_row(1, fake=1969, true=[1970.0])]).items
     assert (item.context_answers, item.parametric_answers) == (["1969"], ["1970"])
@@ -191,6 +267,42 @@ def test_lists_of_answers_keep_their_order_and_no_repetition(answers):
     stripped = [answer.strip() for answer in answers]
     assert read_answers[0] == stripped[0]
     assert [stripped.index(answer) for answer in read_answers] == sorted(stripped.index(a) for a in read_answers)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        """["Bern", "Berne"]""",
+        "['Bern', 'Berne']",
+        "['Bern' 'Berne']",
+        "['Bern'\n 'Berne']",
+        """[['Bern'], ["Berne"]]""",
+    ],
+)
+def test_lists_in_cells_of_a_table_are_opened(text):
+    assert answer_list(text, "a") == ["Bern", "Berne"]
+
+
+@pytest.mark.parametrize("content", [{"rows": ..., "note": "x"}, ..., {"meta": {"n": 1}, "rows": ...}])
+def test_rows_of_an_own_map_may_stand_in_an_object(content, tmp_path):
+    rows = [own_row(1), own_row(2)]
+    whole = rows if content is ... else {key: rows if value is ... else value for key, value in content.items()}
+    path = tmp_path / "r.json"
+    path.write_text(json.dumps(whole, indent=1))
+    assert [i.item_id for i in read_mapped(path, "s", "fields", FieldMap(**MAP)).items] == ["s-000001", "s-000002"]
+
+
+def test_the_only_row_of_a_file_is_no_container(tmp_path):
+    """Its list of objects under `docs` holds passages."""
+    assert [i.question for i in read(tmp_path / "r.jsonl", [own_row(1)]).items] == ["Who leads town 1?"]
+
+
+def test_the_collector_runs_again_after_reading(tmp_path):
+    read(tmp_path / "r.jsonl", [own_row(1)])
+    assert gc.isenabled()
+    with pytest.raises(DataError):
+        read(tmp_path / "r.jsonl", [own_row(1, fake=[])])
+    assert gc.isenabled()
 
 
 @given(st.text())

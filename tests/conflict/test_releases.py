@@ -368,6 +368,44 @@ def test_formats_of_files_make_no_difference(layout, kind, tmp_path):
     assert found.native == expected.native
 
 
+def lines(rows):
+    return "\n".join(map(json.dumps, rows))
+
+
+CONTAINERS = {
+    "list under the end of lines": ("r.jsonl", json.dumps),
+    "lines under the end of a list": ("r.json", lines),
+    "list over lines": ("r.json", lambda rows: json.dumps(rows, indent=2)),
+    "byte order mark": ("r.json", lambda rows: "\ufeff" + json.dumps(rows)),
+    "byte order mark and lines": ("r.jsonl", lambda rows: "\ufeff" + lines(rows)),
+    "blank lines": ("r.jsonl", lambda rows: "\n\n" + lines(rows).replace("\n", "\r\n\r\n") + "\n"),
+    "list in an object": ("r.json", lambda rows: json.dumps({"version": "1", "data": rows})),
+    "list in an object over lines": ("r.json", lambda rows: json.dumps({"n": [1], "examples": rows}, indent=1)),
+    "by ids": ("r.json", lambda rows: json.dumps({f"id-{i}": row for i, row in enumerate(rows)}, indent=1)),
+}
+
+
+@pytest.mark.parametrize("layout", ROWS)
+@pytest.mark.parametrize("container", CONTAINERS)
+def test_rows_are_found_in_every_kind_of_json(container, layout, tmp_path):
+    file, write = CONTAINERS[container]
+    path = tmp_path / file
+    path.write_text(write(rows_of(layout)), encoding="utf-8", newline="")
+    found = read_mapped(path, "s", layout.split(",")[0])
+    expected = read(layout, tmp_path / "rows.jsonl")
+    assert [(i.question, i.context_answers, i.parametric_answers) for i in found.items] == [
+        (i.question, i.context_answers, i.parametric_answers) for i in expected.items
+    ]
+    assert found.faults == []
+
+
+@pytest.mark.parametrize("layout", ROWS)
+def test_one_row_over_lines_is_a_row(layout, tmp_path):
+    path = tmp_path / "row.json"
+    path.write_text(json.dumps(rows_of(layout)[0], indent=2))
+    assert read_mapped(path, "s", layout.split(",")[0]).items
+
+
 def test_references_resolve():
     for release in RELEASES.values():
         for reference in (release.prepare, release.gather):
@@ -472,6 +510,59 @@ def test_dynamicqa_without_a_placeholder_exchanges_the_answer_itself(tmp_path):
     assert (item.context, item.context_answers) == ("zorvia was led by brask, a harpist.", ["brask"])
     assert found.native[item.item_id]["matching"] == "zorvia was led by tolm, a harpist."
     assert item.parametric_answers == ["tolm"]
+
+
+def test_dynamicqa_exchanges_whole_words_alone(tmp_path):
+    row = dynamicqa(1, *TOWNS[0]) | {
+        "context": "the women said that men, like Menno, came; Men left.",
+        "obj": "men",
+        "replace_name": "harpists",
+        "possible_answers": None,
+    }
+    (item,) = read("dynamicqa", tmp_path / "d.jsonl", [row]).items
+    assert item.context == "the women said that harpists, like Menno, came; harpists left."
+
+
+@pytest.mark.parametrize(
+    ("layout", "change"),
+    [
+        ("dynamicqa", {"replace_name": "Old Kett"}),
+        ("dynamicqa", {"replace_name": "City of Old Kett"}),
+        ("nq_swap", {"sub_answer": ["old kett"]}),
+        ("confiqa", {"cf_answer": "City of Old Kett"}),
+        ("mquake", {"new_answer": "Old Kett."}),
+    ],
+)
+def test_rows_of_a_release_with_one_answer_on_both_sides_hold_no_conflict_and_are_no_fault(layout, change, tmp_path):
+    """The releases have such rows: an actor whose exchanged occupation is another name of the same one."""
+    found = read(layout, tmp_path / "r.jsonl", [ROWS[layout](1, *TOWNS[0]) | change, ROWS[layout](2, *TOWNS[1])])
+    assert (len(found.items), found.faults) == (1, [])
+    (reason,) = found.left_out
+    assert reason.startswith("row 1: both answers are")
+    with pytest.raises(
+        ValueError, match=r"keeps none of 1 rows \(row 1: both answers are .*\); no row holds a conflict"
+    ):
+        read(layout, tmp_path / "r.jsonl", [ROWS[layout](1, *TOWNS[0]) | change])
+
+
+def test_strategyqa_without_a_polarity_is_left_out(tmp_path):
+    vague = conflictqa(1, *TOWNS[0]) | {
+        "ground_truth": ["True"],
+        "memory_answer": "Perhaps.",
+        "counter_answer": "Maybe.",
+    }
+    found = read("conflictqa", tmp_path / "c.jsonl", [vague, conflictqa(2, *TOWNS[1])])
+    assert (len(found.items), found.faults) == (1, [])
+    assert found.left_out == ["row 1: which of 'memory_answer' and 'counter_answer' says yes cannot be told"]
+
+
+def test_conflictbank_knows_an_option_that_is_spelled_otherwise_by_its_letter(tmp_path):
+    row = conflictbank(1, *TOWNS[0]) | {"options": ["the town of Old Kett", "Mirrow", "Lumenna City", "uncertain"]}
+    item = read("conflictbank", tmp_path / "c.jsonl", [row]).items[0]
+    assert (item.context_answers, item.parametric_answers) == (
+        ["Lumenna", "Lumenna City"],
+        ["Old Kett", "the town of Old Kett"],
+    )
 
 
 def test_conflictbank_has_an_item_for_each_kind_of_conflict(tmp_path):

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import functools
+import gc
+import itertools
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from pkgutil import resolve_name
@@ -14,9 +17,11 @@ from typing import Any
 from inversion.config.base import nearest
 from inversion.config.releases import RELEASES, FieldMap, Release
 from inversion.conflict.releases import NoConflict
-from inversion.conflict.values import answer_list, as_object, distinct, is_text, stands_in
+from inversion.conflict.values import answer_names, as_object, is_text, stands_in
 from inversion.instruct.rows import DataError, Row, read_rows
-from inversion.matching.answers import shared_answers
+from inversion.matching.answers import ARTICLES, shared_answers
+from inversion.matching.quantities import NUMBER_WORD_SET
+from inversion.matching.words import ROMAN_NUMERALS
 from inversion.names import normalise
 from inversion.records.data import ConflictItem
 
@@ -69,18 +74,32 @@ def read_mapped(
 
     A release's map is overridden, part by part, by ``fields``. Rows stay where the value at every path of ``where``
     equals the value there, or one of those listed. Items have ids ``{name}-000001`` and on by row, with a second
-    number where a row gives several. Malformed rows are left out and named in the result; the same answer on both
-    sides is one of their faults. Aliases that both answers share tell nothing and are removed.
+    number where a row gives several. Malformed rows are left out and named in the result. The same answer on both
+    sides is a fault under a study's own map; a row of a release that has it is sound and holds no conflict. Aliases
+    that both answers share tell nothing and are removed.
 
     Raises :class:`~inversion.instruct.rows.DataError` in one line where the file has another format than named, a path
     is in no row, no item is left, or more than the share ``max_bad_rows`` of the rows is malformed.
     """
     reader = _Reader(name, RELEASES.get(format), fields, where)
-    for row in reader.rows(path):
-        reader.take(row)
+    with _no_collector():
+        for row in reader.rows(path):
+            reader.take(row)
     reader.refuse(path, format, max_bad_rows)
     origin = reader.release.passages if reader.release else "native"
     return ReadSet(reader.items, reader.native, reader.faults, reader.left_out, reader.count, origin)
+
+
+@contextmanager
+def _no_collector() -> Iterator[None]:
+    """Without the search for cycles, which items do not form: it took two fifths of the time of a large file."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 class _Reader:
@@ -89,6 +108,7 @@ class _Reader:
     def __init__(self, name: str, release: Release | None, fields: FieldMap, where: Mapping[str, Any]) -> None:
         self.name, self.release, self.own = name, release, fields.named()
         self.paths = {**(release.fields.named() if release else {}), **self.own}
+        self.steps = [(part, tuple(map(steps, paths))) for part, paths in self.paths.items()]
         self.where = {path: _values(wanted) for path, wanted in where.items()}
         self.prepare = resolve_name(release.prepare) if release and release.prepare else None
         self.items: list[ConflictItem] = []
@@ -96,19 +116,40 @@ class _Reader:
         self.faults: list[str] = []
         self.left_out: list[str] = []
         self.count = 0
+        self.same: type[ValueError] = NoConflict if release else ValueError
+        """What is raised where both answers of a row are the same."""
         self.columns: dict[str, None] = {}
         self.met: set[str] = set()
         """The parts, and the paths of ``where``, that some row has."""
 
     def rows(self, path: str | Path) -> Iterator[Row]:
         """The rows of the file; of a release that spreads an item over rows, one per item."""
-        rows = read_rows(path)
+        rows = self._inner_rows(read_rows(path))
         return resolve_name(self.release.gather)(rows) if self.release and self.release.gather else rows
+
+    def _inner_rows(self, rows: Iterator[Row]) -> Iterator[Row]:
+        """The rows; where the file is one object that is no row but holds a list of them, those of the list."""
+        first = list(itertools.islice(rows, 2))
+        if len(first) == 1 and not first[0].fault and not self._is_row(first[0].value):
+            content = first[0].value
+            lists = [value for value in content.values() if isinstance(value, list) and _all_objects(value)]
+            if len(lists) == 1:
+                return itertools.starmap(Row, enumerate(lists[0], start=1))
+            if _all_objects(content.values()):  # by their ids
+                return itertools.starmap(Row, enumerate(content.values(), start=1))
+        return itertools.chain(first, rows)
+
+    def _is_row(self, value: Mapping[str, Any]) -> bool:
+        """Whether an object has keys of the release, or of the study's map."""
+        if self.release:
+            return any(set(spellings) & set(value) for spellings in self.release.keys)
+        return any(value_at(value, path) is not None for _, paths in self.steps for path in paths)
 
     def take(self, row: Row) -> None:
         """Adds the items of one row, or the reason why it has none."""
         self.count += 1
-        self.columns.update(dict.fromkeys(row.value))
+        if not row.value.keys() <= self.columns.keys():
+            self.columns.update(dict.fromkeys(row.value))
         try:
             if row.fault:
                 raise ValueError(row.fault)
@@ -139,9 +180,10 @@ class _Reader:
                 raise NoConflict(f"{path!r} is {value!r}")
 
     def _add(self, row: Mapping[str, Any], item_id: str) -> None:
-        values = {part: _first(row, paths) for part, paths in self.paths.items()}
-        self.met.update(part for part, value in values.items() if value is not None)
-        item, passages = _item(values, item_id, self.name)
+        values = {part: value for part, paths in self.steps if (value := _first(row, paths)) is not None}
+        if len(self.met) < len(self.steps) + len(self.where):
+            self.met.update(values)
+        item, passages = _item(values, item_id, self.name, "parametric_answer" in self.paths, self.same)
         self.items.append(item)
         if passages:
             self.native[item_id] = passages
@@ -166,7 +208,8 @@ class _Reader:
             )
         if not self.items:
             reason = f" ({self.left_out[0]})" if self.left_out else ""
-            raise DataError(f"{path}: sets.{self.name} keeps none of {self.count} rows{reason}; correct `where`")
+            cure = "correct `where`" if self.where else "no row holds a conflict"
+            raise DataError(f"{path}: sets.{self.name} keeps none of {self.count} rows{reason}; {cure}")
 
 
 # --- paths -----------------------------------------------------------------------------------------
@@ -195,9 +238,18 @@ def value_at(row: Mapping[str, Any], path: Sequence[str | int]) -> Any:
     return value
 
 
-def _first(row: Mapping[str, Any], paths: Iterable[str]) -> Any:
+def _all_objects(values: Iterable[Any]) -> bool:
+    """Whether there are values, and each is an object."""
+    there = list(values)
+    return bool(there) and all(isinstance(value, dict) for value in there)
+
+
+def _first(row: Mapping[str, Any], paths: Iterable[tuple[str | int, ...]]) -> Any:
     """The value at the first of the paths that the row has; None where it has none of them."""
-    return next((value for path in paths if (value := value_at(row, steps(path))) is not None), None)
+    for path in paths:
+        if (value := value_at(row, path)) is not None:
+            return value
+    return None
 
 
 def _values(wanted: Any) -> set[str]:
@@ -212,13 +264,16 @@ def _key(value: Any) -> str:
 # --- one item --------------------------------------------------------------------------------------
 
 
-def _item(values: Mapping[str, Any], item_id: str, name: str) -> tuple[ConflictItem, dict[str, str]]:
-    """The item of one row and its own passages for controls; raises :class:`ValueError` with what is wrong."""
+def _item(
+    values: Mapping[str, Any], item_id: str, name: str, remembered: bool, same: type[ValueError]
+) -> tuple[ConflictItem, dict[str, str]]:
+    """The item of one row and its own passages for controls; raises :class:`ValueError` with what is wrong, and
+    ``same`` where both answers are the same. ``remembered`` says whether rows have a parametric answer."""
     question, context = (_passage(values.get(part), part) for part in ("question", "context"))
     context_answers = _answers(values, "context")
     # some releases do not say what a model remembers
-    parametric_answers = _answers(values, "parametric") if "parametric_answer" in values else []
-    context_answers, parametric_answers = _apart(context_answers, parametric_answers)
+    parametric_answers = _answers(values, "parametric") if remembered else []
+    context_answers, parametric_answers = _apart(context_answers, parametric_answers, same)
     options = _options(values.get("options"))
     if options:
         listed = {normalise(option) for option in options}
@@ -226,7 +281,7 @@ def _item(values: Mapping[str, Any], item_id: str, name: str) -> tuple[ConflictI
             if answers and not listed & set(map(normalise, answers)):
                 raise ValueError(f"the {what} answer {answers[0]!r} is none of the options {', '.join(options)}")
     kind = "choice" if options else "yes_no" if _are_yes_no(context_answers, parametric_answers) else "open"
-    cluster, subject, stratum = (_label(values.get(part), part) for part in ("cluster", "subject", "stratum"))
+    cluster, subject, stratum = (_label(values.get(part)) for part in ("cluster", "subject", "stratum"))
     item = ConflictItem(
         item_id=item_id,
         set=name,
@@ -235,7 +290,7 @@ def _item(values: Mapping[str, Any], item_id: str, name: str) -> tuple[ConflictI
         context=context,
         context_answers=context_answers,
         parametric_answers=parametric_answers,
-        cluster=normalise(cluster) if cluster and normalise(cluster) else normalise(question),
+        cluster=normalise(cluster or "") or normalise(question),
         stratum=stratum or name,
         subject=subject,
         kind=kind,
@@ -277,14 +332,17 @@ def _passage(value: Any, part: str) -> str:
 
 
 def _answers(values: Mapping[str, Any], side: str) -> list[str]:
-    answers = answer_list(values.get(f"{side}_answer"), f"{side}_answer")
+    answers = answer_names(values.get(f"{side}_answer"), f"{side}_answer")
     aliases = as_object(values.get(f"{side}_aliases"))
-    if aliases is None or aliases == [] or aliases == "":
-        return answers
-    return distinct([*answers, *answer_list(aliases, f"{side}_aliases")])
+    if aliases is not None and aliases != [] and aliases != "":
+        for words, name in answer_names(aliases, f"{side}_aliases").items():
+            answers.setdefault(words, name)
+    return list(answers.values())
 
 
-def _apart(context: list[str], parametric: list[str]) -> tuple[list[str], list[str]]:
+def _apart(
+    context: list[str], parametric: list[str], error: type[ValueError] = ValueError
+) -> tuple[list[str], list[str]]:
     """Both lists without the aliases that they share; raises where an answer itself is one of the other's names."""
     if not _may_be_same(context, parametric):
         return context, parametric
@@ -293,22 +351,69 @@ def _apart(context: list[str], parametric: list[str]) -> tuple[list[str], list[s
         answers[0] for answers, common in ((context, shared), (parametric, rivals)) if answers[:1] == common[:1] != []
     ]
     if same:
-        raise ValueError(f"both answers are {same[0]!r}, which is no conflict")
+        raise error(f"both answers are {same[0]!r}, which is no conflict")
     return [a for a in context if a not in shared], [a for a in parametric if a not in rivals]
 
 
-_NAME = re.compile(r"[A-Za-z .'-]+")
+_PLAIN = re.compile(r"[a-z]{2,}(?: [a-z]{2,})*")
+_NAME = re.compile(r"[a-z][a-z .'-]*")
+_NAMES = re.compile(r"[a-z][a-z .'-]*(?:\n[a-z][a-z .'-]*)*")
+_APART = str.maketrans(".'-", "   ")
+_READ = NUMBER_WORD_SET | set(ROMAN_NUMERALS) | {"cannot"}
+"""Words that are numbers, or several words."""
+_AMOUNT = re.compile(r"[a-z ]{,20}(\d{1,15})([^\d]*)")
 
 
 def _may_be_same(first: list[str], second: list[str]) -> bool:
-    """False where no answer of one side can be one of the other: names in ASCII letters without a common initial.
+    """False where no answer of one side can be one of the other, as a glance at their letters and digits shows.
 
     Spares most rows of a large file the full comparison, which reads numbers, units and abbreviations.
     """
-    if not all(map(_NAME.fullmatch, (*first, *second))):
+    text = "\n".join((*first, *second)).lower()
+    if _NAMES.fullmatch(text) and _READ.isdisjoint(text.translate(_APART).split()):
+        # most rows: names that begin with other letters
+        initials = set(map(_initial, first))
+        if not any(_initial(answer) in initials for answer in second):
+            return False
+    rivals = list(map(_sketch, second))
+    return any(_may_match(sketch, rival) for sketch in map(_sketch, first) for rival in rivals)
+
+
+def _initial(name: str) -> str:
+    """The first letter of a name in ASCII letters, past its article."""
+    start, _, rest = name.lower().translate(_APART).partition(" ")
+    return (rest.lstrip() or start)[0] if start in ARTICLES else start[0]
+
+
+_Sketch = tuple[str | int, ...] | None
+
+
+def _sketch(answer: str) -> _Sketch:
+    """What answers that are the same have in common; None where that takes a closer look.
+
+    Of plain words: the first letters of the first and last one past articles, and how many there are; of other names
+    in ASCII letters, whose initials may be written apart or together, the first letter; of one whole number with words
+    around it, the number and what follows it.
+    """
+    text = answer.lower()
+    if _NAME.fullmatch(text):
+        words = text.translate(_APART).split()
+        if not _READ.isdisjoint(words):
+            return None
+        words = [*(word for word in words[:-1] if word not in ARTICLES), words[-1]]
+        return (words[0][0], words[-1][0], len(words)) if _PLAIN.fullmatch(text) else (words[0][0],)
+    amount = _AMOUNT.fullmatch(text)
+    return ("number", int(amount[1]), amount[2].strip()) if amount else None
+
+
+def _may_match(one: _Sketch, other: _Sketch) -> bool:
+    if one is None or other is None:
         return True
-    sides = ({word[0] for answer in answers for word in answer.lower().split()} for answers in (first, second))
-    return bool(set.intersection(*sides))
+    if (one[0] == "number") != (other[0] == "number"):
+        return False
+    if one[0] == "number":
+        return one[1] == other[1] or one[2] != other[2]
+    return one == other if len(one) == len(other) else one[0] == other[0]
 
 
 def _options(value: Any) -> list[str]:
@@ -331,7 +436,7 @@ def _are_yes_no(*sides: list[str]) -> bool:
     return {normalise(answers[0]) for answers in sides if answers} == {"yes", "no"}
 
 
-def _label(value: Any, part: str) -> str | None:
+def _label(value: Any) -> str | None:
     if value is None or value == "":
         return None
     if isinstance(value, list | dict):
@@ -355,9 +460,9 @@ def _has_keys(columns: Iterable[str], release: Release) -> bool:
 
 
 def _require_keys(row: Mapping[str, Any], release: Release) -> None:
-    lacking = next((spellings for spellings in release.keys if not set(spellings) & set(row)), None)
-    if lacking:
-        raise ValueError(f"it lacks the key {' or '.join(map(repr, lacking))}")
+    for spellings in release.keys:
+        if not any(key in row for key in spellings):
+            raise ValueError(f"it lacks the key {' or '.join(map(repr, spellings))}")
 
 
 def _refuse_other_format(path: str | Path, format: str, release: Release | None, columns: Iterable[str]) -> None:

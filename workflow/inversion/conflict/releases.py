@@ -83,7 +83,7 @@ def conflictqa_rows(row: Mapping[str, Any]) -> Prepared:
     if {normalise(name) for name in truth} <= {"true", "false", "yes", "no"}:
         said = affirms(str(row.get("question")), counter, memory)
         if said is None:
-            raise ValueError("neither of 'memory_answer' and 'counter_answer' can be told to be the yes or the no")
+            raise NoConflict("which of 'memory_answer' and 'counter_answer' says yes cannot be told")
         yes, no = ["Yes", "True"], ["No", "False"]
         context, parametric = (yes, no) if said else (no, yes)
         return [{**row, "context_answers": [*context, counter], "parametric_answers": [*parametric, memory]}]
@@ -101,18 +101,21 @@ def dynamicqa_rows(row: Mapping[str, Any]) -> Prepared:
     """The row with both passages.
 
     Layout (Data/*_final.csv): the passage has ``[ENTITY]`` in place of the answer (static, temporal), or ``obj``
-    itself (disputable, where answers carry the punctuation that follows them in the passage); ``possible_answers`` is
-    a JSON list of the names of ``obj``.
+    itself in whole words (disputable, where answers carry the punctuation that follows them in the passage);
+    ``possible_answers`` is a JSON list of the names of ``obj``.
     """
     passage, old, new = (_text(row, key) for key in ("context", "obj", "replace_name"))
-    place = "[ENTITY]" if "[ENTITY]" in passage else old
-    if place not in passage:
+    place = re.compile(
+        re.escape("[ENTITY]") if "[ENTITY]" in passage else rf"(?<!\w){re.escape(old.strip())}(?!\w)", re.IGNORECASE
+    )
+    if not place.search(passage):
         raise ValueError(f"'context' has neither [ENTITY] nor the answer {old!r}")
+    conflict, matching = (place.sub(answer.strip().replace("\\", r"\\"), passage) for answer in (new, old))
     return [
         {
             **row,
-            "conflict_context": passage.replace(place, new),
-            "matching_context": passage.replace(place, old),
+            "conflict_context": conflict,
+            "matching_context": matching,
             "obj": old.strip(" ,.;:"),
             "replace_name": new.strip(" ,.;:"),
         }
@@ -135,8 +138,15 @@ def conflictbank_rows(row: Mapping[str, Any]) -> Prepared:
     """One row per kind of conflict that has evidence, with ``conflict_type`` and ``conflict_evidence``.
 
     Layout (CB_qa): ``object`` is true, ``replaced_object`` false; ``options`` holds both, another object and
-    "uncertain"; the evidence of misinformation is spelled ``misinformation_conflict_evidence_evidence``.
+    "uncertain", and ``correct_option`` and ``replace_option`` are the letters of both there, so that an option spelled
+    otherwise is a name of the answer; the evidence of misinformation is spelled
+    ``misinformation_conflict_evidence_evidence``.
     """
+    options = as_object(row.get("options"))
+    answers = {
+        key: [answer, *_lettered(options, row.get(letter))] if is_text(answer := row.get(key)) else answer
+        for key, letter in (("object", "correct_option"), ("replaced_object", "replace_option"))
+    }
     evidence = {
         kind: next((row[key] for key in (f"{name}_evidence", name) if is_text(row.get(key))), None)
         for kind in CONFLICT_TYPES
@@ -145,8 +155,17 @@ def conflictbank_rows(row: Mapping[str, Any]) -> Prepared:
     if not any(evidence.values()):
         raise ValueError("it has no conflict evidence of any kind")
     return [
-        {**row, "conflict_type": kind, "conflict_evidence": text} for kind, text in evidence.items() if text is not None
+        {**row, **answers, "conflict_type": kind, "conflict_evidence": text}
+        for kind, text in evidence.items()
+        if text is not None
     ]
+
+
+def _lettered(options: Any, letter: Any) -> list[str]:
+    """The option behind ``letter`` (A is the first), alone in a list; an empty list where there is none."""
+    place = "ABCDEFGH".find(letter.strip().upper()) if is_text(letter) else -1
+    fits = isinstance(options, Sequence) and not isinstance(options, str) and 0 <= place < len(options)
+    return [options[place]] if fits and is_text(options[place]) else []
 
 
 def wikicontradict_rows(row: Mapping[str, Any]) -> Prepared:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import math
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any, TypeGuard
 
@@ -25,13 +26,19 @@ def is_text(value: Any) -> TypeGuard[str]:
     return isinstance(value, str) and bool(value.strip())
 
 
+_BETWEEN_QUOTED = re.compile(r"""(?<=['"])\s+(?=['"])""")
+"""What parts the texts of an array of NumPy in print (``['Bern' 'Berne']``), where Python would join both."""
+
+
 def as_object(value: Any) -> Any:
-    """``value``; where it is the JSON (or Python source) of a list or an object, as CSV files hold it, that."""
-    if not isinstance(value, str) or value.strip()[:1] not in ("[", "{"):
+    """``value``; where it is the JSON of a list or an object, as CSV files hold it, that; likewise the Python source of
+    one, or a NumPy array in print."""
+    if not isinstance(value, str) or value.lstrip()[:1] not in ("[", "{"):
         return value
-    for parse in (json.loads, ast.literal_eval):
+    source = value.strip()
+    for parse in (json.loads, lambda source: ast.literal_eval(_BETWEEN_QUOTED.sub(", ", source))):
         try:
-            parsed = parse(value.strip())
+            parsed = parse(source)
         except (ValueError, SyntaxError, RecursionError, MemoryError):
             continue
         if isinstance(parsed, list | dict | tuple):
@@ -44,12 +51,21 @@ def answer_list(value: Any, what: str) -> list[str]:
 
     Raises :class:`ValueError`, naming it ``what``, where there is none, or where texts stand next to other types.
     """
+    return list(answer_names(value, what).values())
+
+
+def answer_names(value: Any, what: str) -> dict[str, str]:
+    """The texts that :func:`answer_list` gives by their words, which tell them apart; raises what it raises."""
     value = as_object(value)
-    if value is None:
+    leaves: Sequence[Any]
+    if isinstance(value, str):
+        leaves = (value,)
+    elif value is None:
         raise ValueError(f"{what} is missing")
-    if not isinstance(value, str | bool | int | float | list | tuple):
+    elif isinstance(value, bool | int | float | list | tuple):
+        leaves = list(_leaves(value))
+    else:
         raise ValueError(f"{what} holds {_kind(value)}, where text or a list of texts belongs")
-    leaves = [value] if isinstance(value, str) else list(_leaves(value))
     if not leaves:
         raise ValueError(f"{what} is an empty list")
     if not all(isinstance(leaf, str) for leaf in leaves):
@@ -67,7 +83,7 @@ def answer_list(value: Any, what: str) -> list[str]:
                 f"{what} has no word in it" if len(leaves) == 1 else f"{what} has an answer without a word"
             )
         names.setdefault(words, leaf.strip())
-    return list(names.values())
+    return names
 
 
 def _plain(leaves: Sequence[Any], what: str) -> list[str]:
@@ -78,14 +94,6 @@ def _plain(leaves: Sequence[Any], what: str) -> list[str]:
     if not kinds <= {"text", "a number", "true or false"}:
         raise ValueError(f"{what} lists {kinds.pop()}, where texts belong")
     return [_text(leaf) for leaf in leaves]
-
-
-def distinct(answers: Iterable[str]) -> list[str]:
-    """The answers without those that are an earlier one but for case, spaces and punctuation."""
-    first: dict[str, str] = {}
-    for answer in answers:
-        first.setdefault(normalise(answer), answer)
-    return list(first.values())
 
 
 def stands_in(answers: Iterable[str], text: str) -> bool:

@@ -31,8 +31,8 @@ def read_rows(path: str | Path) -> Iterator[Row]:
     or of a JSON Lines file.
 
     Cells of CSV and TSV files are text, and empty ones are null. Which of the JSON kinds a file is shows in its first
-    character. Blank lines are passed over; a line
-    or element that is no JSON object is a row with a fault.
+    character, and an object over several lines is one row. Blank lines are passed over; a line or element that is no
+    JSON object is a row with a fault.
 
     Raises :class:`DataError` where the file is missing, unreadable as a whole, or empty.
     """
@@ -163,7 +163,23 @@ def _csv_rows(path: Path) -> Iterator[Row]:
 
 
 def _json_rows(path: Path) -> Iterator[Row]:
-    return _json_list_rows(path) if _start(path).startswith(b"[") else _json_lines_rows(path)
+    if _start(path).startswith(b"["):
+        return _json_list_rows(path)
+    content = _object_over_lines(path)
+    return _json_lines_rows(path) if content is None else iter([Row(1, content)])
+
+
+def _object_over_lines(path: Path) -> dict[str, Any] | None:
+    """The one object that the file is, where its first line is not all of an object; None for any other file."""
+    with open(path, "rb") as handle:
+        first = next((line for line in handle if line.strip(b"\xef\xbb\xbf \t\r\n")), b"")
+    if not first.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"{") or first.rstrip().endswith(b"}"):
+        return None
+    try:
+        content = _parsed(path)
+    except DataError:
+        return None
+    return content if isinstance(content, dict) else None
 
 
 _ROWS = {".parquet": _parquet_rows, ".pqt": _parquet_rows, ".csv": _csv_rows, ".tsv": _csv_rows}

@@ -82,7 +82,7 @@ CAPITAL_NAMES = {"US": "us.", "WHO": "who.", "IT": "it."}
 """Names in capitals that are everyday words in small letters, with the word that stands for each."""
 _SPELLINGS = {"st": "saint", "ste": "sainte", "mt": "mount", "&": "and", "%": "percent"}
 _CONTRACTIONS = {"ain": "is", "wo": "will", "ca": "can", "sha": "shall"}
-_ROMAN = {
+ROMAN_NUMERALS = {
     "ii": "2", "iii": "3", "iv": "4", "vi": "6", "vii": "7", "viii": "8", "ix": "9", "xi": "11", "xii": "12",
     "xiii": "13", "xiv": "14", "xv": "15", "xvi": "16", "xvii": "17", "xviii": "18", "xix": "19", "xx": "20",
     "xxi": "21", "xxiii": "23",
@@ -225,8 +225,8 @@ def _ascii_words(run: str, text: str, start: int, end: int) -> tuple[str, ...]:
         return ("not",)
     if word[-1] == "n" and text[end : end + 2].lower() == "'t" and not text[end + 2 : end + 3].isalnum():
         return (_CONTRACTIONS.get(word[:-1], word[:-1]),)
-    if word in _ROMAN:
-        return (_ROMAN[word],)
+    if word in ROMAN_NUMERALS:
+        return (ROMAN_NUMERALS[word],)
     return (_SPELLINGS.get(word) or currency_plurals().get(word, word),)
 
 
