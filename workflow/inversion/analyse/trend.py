@@ -32,15 +32,19 @@ SCATTER = 0.02
 ERROR = 0.05
 """Chance of a one-sided bound to be wrong."""
 
-_SPREAD_BELOW, _SPREAD_ABOVE = 0.3, 0.6
+_SPREAD_BELOW, _SPREAD_ABOVE = 0.3, 0.5
 """Standard deviations of the logarithm of the scatter, before a curve is seen: a small scatter that a few checkpoints
 show is believed less readily than a large one."""
 _SIZES = np.geomspace(0.1, 4.0, 13)
 """Sizes of the scatter that are considered, as multiples of the expected one."""
 _RHOS = np.array([0.0, 0.15, 0.3, 0.45, 0.6, 0.7, 0.8])
 """Autocorrelations from one checkpoint to the next that are considered, equally likely before a curve is seen."""
-_BLOCK = 6
-"""Checkpoints over which a trend is taken to be nearly straight."""
+_BENDS = 0.58 * np.array([0.0, 1.0, 2.0, 4.0])
+"""How much the slope of a trend may change from one checkpoint to the next (standard deviation), equally likely before
+a curve is seen: a rate per checkpoint, times the number of checkpoints to the power of 1.5, so that the same trend
+is as likely with many checkpoints as with few. 0 is a straight line."""
+_BLOCK = 100
+"""Checkpoints that the likelihood of a scatter takes together at most; it only bounds the work."""
 
 
 class Effect(NamedTuple):
@@ -144,30 +148,30 @@ def fit_curve(
 def scatter_posterior(curve: Floats, covariance: Floats, margin: float, scatter: float) -> Floats:
     """How likely each size and autocorrelation of the checkpoints' scatter is: (sizes, autocorrelations), summing to 1.
 
-    From the second differences of the curve, which a straight trend leaves at 0, given their covariance under the
-    items' own noise and a first-order autoregression: a restricted likelihood, block by block of :data:`_BLOCK`
-    checkpoints. The steep part of a rise is left out (all before the curve first comes within two margins of its
-    highest point), and so are differences above three robust standard deviations, where a trend has a kink. The prior
-    of the size is log-normal on both sides of ``scatter``, that of the autocorrelation flat up to 0.8.
+    From the second differences of the curve, which a straight trend leaves at 0. Under the model they are normal, with
+    a covariance of three parts: the items' own noise, a first-order autoregression (the scatter), and independent
+    changes of the trend's slope, of unknown size (:data:`_BENDS`), that is, an integrated random walk as in a
+    smoothing spline (Wahba 1978). The likelihood of size and autocorrelation is averaged over the sizes of the bends.
+    The steep part of a rise is left out: all before the curve first comes within two margins of its highest point. The
+    prior of the size is log-normal on both sides of ``scatter``, that of the autocorrelation flat up to 0.8.
     """
     sizes = _SIZES * scatter
     spread = np.where(_SIZES < 1, _SPREAD_BELOW, _SPREAD_ABOVE)
     log_weight = -0.5 * (np.log(_SIZES) / spread)[:, None] ** 2 + np.zeros(len(_RHOS))
-    first = int(np.argmax(curve >= curve.max() - 2 * margin))
-    places = np.arange(first, len(curve))
-    for block in np.array_split(places, max(1, round(len(places) / _BLOCK))):
+    places = np.arange(int(np.argmax(curve >= curve.max() - 2 * margin)), len(curve))
+    bends = (_BENDS / len(places) ** 1.5) ** 2
+    log_likelihood = np.zeros((len(_BENDS), len(_SIZES), len(_RHOS)))
+    for block in np.array_split(places, math.ceil(len(places) / _BLOCK)):
         if len(block) < 3:
             continue
         differences, correlations = _second_differences(len(block))
-        found = differences @ curve[block]
-        usual = 3 * 1.4826 * np.median(np.abs(found)) if len(found) > 3 else np.inf
-        kept = np.abs(found) <= max(usual, scatter / 3)
         items = differences @ covariance[np.ix_(block, block)] @ differences.T
-        total = sizes[:, None, None, None] ** 2 * correlations + items
-        root = np.linalg.cholesky(total[..., kept, :][..., kept])
-        white = np.linalg.solve(root, np.broadcast_to(found[kept][:, None], (*root.shape[:-1], 1)))[..., 0]
-        log_weight = log_weight - 0.5 * (white**2).sum(axis=-1)
-        log_weight = log_weight - np.log(np.diagonal(root, axis1=-2, axis2=-1)).sum(axis=-1)
+        known = items + bends[:, None, None] * np.eye(len(items))
+        root = np.linalg.cholesky(known[:, None, None] + sizes[:, None, None, None] ** 2 * correlations)
+        found = np.broadcast_to((differences @ curve[block])[:, None], (*root.shape[:-1], 1))
+        log_likelihood -= 0.5 * (np.linalg.solve(root, found)[..., 0] ** 2).sum(axis=-1)
+        log_likelihood -= np.log(np.diagonal(root, axis1=-2, axis2=-1)).sum(axis=-1)
+    log_weight = log_weight + np.logaddexp.reduce(log_likelihood, axis=0)
     weight = np.exp(log_weight - log_weight.max())
     return np.asarray(weight / weight.sum())
 
