@@ -269,10 +269,10 @@ def _item(
 ) -> tuple[ConflictItem, dict[str, str]]:
     """The item of one row and its own passages for controls; raises :class:`ValueError` with what is wrong, and
     ``same`` where both answers are the same. ``remembered`` says whether rows have a parametric answer."""
-    question, context = (_passage(values.get(part), part) for part in ("question", "context"))
-    context_answers = _answers(values, "context")
+    question, context = _passage(values.get("question"), "question"), _passage(values.get("context"), "context")
+    context_answers = _answers(values, "context_answer", "context_aliases")
     # some releases do not say what a model remembers
-    parametric_answers = _answers(values, "parametric") if remembered else []
+    parametric_answers = _answers(values, "parametric_answer", "parametric_aliases") if remembered else []
     context_answers, parametric_answers = _apart(context_answers, parametric_answers, same)
     options = _options(values.get("options"))
     if options:
@@ -281,7 +281,7 @@ def _item(
             if answers and not listed & set(map(normalise, answers)):
                 raise ValueError(f"the {what} answer {answers[0]!r} is none of the options {', '.join(options)}")
     kind = "choice" if options else "yes_no" if _are_yes_no(context_answers, parametric_answers) else "open"
-    cluster, subject, stratum = (_label(values.get(part)) for part in ("cluster", "subject", "stratum"))
+    cluster = _label(values.get("cluster"))
     item = ConflictItem(
         item_id=item_id,
         set=name,
@@ -291,8 +291,8 @@ def _item(
         context_answers=context_answers,
         parametric_answers=parametric_answers,
         cluster=normalise(cluster or "") or normalise(question),
-        stratum=stratum or name,
-        subject=subject,
+        stratum=_label(values.get("stratum")) or name,
+        subject=_label(values.get("subject")),
         kind=kind,
         options=options,
     )
@@ -305,6 +305,8 @@ def _native(values: Mapping[str, Any], item: ConflictItem) -> dict[str, str]:
     matching, irrelevant = values.get("matching_context"), as_object(values.get("irrelevant_context"))
     if is_text(matching) and item.parametric_answers:
         passages["matching"] = str(matching).strip()
+    if irrelevant is None:
+        return passages
     answers = (*item.context_answers, *item.parametric_answers)
     for passage in irrelevant if isinstance(irrelevant, list) else [irrelevant]:
         if is_text(passage) and not stands_in(answers, passage):
@@ -324,18 +326,19 @@ def _passage(value: Any, part: str) -> str:
         raise ValueError(f"{part} is blank")
     if len(value) > _LONGEST_FIELD:
         raise ValueError(f"{part} has {len(value):,} characters, more than {_LONGEST_FIELD:,}; cut it or drop the row")
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        raise ValueError(f"{part} holds half a surrogate pair") from None
+    if not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise ValueError(f"{part} holds half a surrogate pair") from None
     return value.strip()
 
 
-def _answers(values: Mapping[str, Any], side: str) -> list[str]:
-    answers = answer_names(values.get(f"{side}_answer"), f"{side}_answer")
-    aliases = as_object(values.get(f"{side}_aliases"))
+def _answers(values: Mapping[str, Any], part: str, alias_part: str) -> list[str]:
+    answers = answer_names(values.get(part), part)
+    aliases = as_object(values.get(alias_part))
     if aliases is not None and aliases != [] and aliases != "":
-        for words, name in answer_names(aliases, f"{side}_aliases").items():
+        for words, name in answer_names(aliases, alias_part).items():
             answers.setdefault(words, name)
     return list(answers.values())
 
@@ -433,7 +436,8 @@ def _options(value: Any) -> list[str]:
 
 def _are_yes_no(*sides: list[str]) -> bool:
     """Whether the preferred answers are yes on one side and no on the other."""
-    return {normalise(answers[0]) for answers in sides if answers} == {"yes", "no"}
+    first = {answers[0].strip(" .!").lower() for answers in sides if answers}
+    return first == {"yes", "no"}
 
 
 def _label(value: Any) -> str | None:

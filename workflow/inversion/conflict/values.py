@@ -62,13 +62,15 @@ def answer_names(value: Any, what: str) -> dict[str, str]:
         leaves = (value,)
     elif value is None:
         raise ValueError(f"{what} is missing")
+    elif isinstance(value, list) and set(map(type, value)) == {str}:
+        leaves = value
     elif isinstance(value, bool | int | float | list | tuple):
         leaves = list(_leaves(value))
     else:
         raise ValueError(f"{what} holds {_kind(value)}, where text or a list of texts belongs")
     if not leaves:
         raise ValueError(f"{what} is an empty list")
-    if not all(isinstance(leaf, str) for leaf in leaves):
+    if set(map(type, leaves)) != {str}:
         leaves = _plain(leaves, what)
     names: dict[str, str] = {}
     for leaf in leaves:
