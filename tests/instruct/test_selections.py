@@ -1,4 +1,6 @@
+import json
 import re
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -13,10 +15,14 @@ from inversion.config.recipes import (
     RandomSelection,
 )
 from inversion.config.run import Run
+from inversion.conflict.files import release_items
 from inversion.instruct.rows import DataError
 from inversion.instruct.selection_page import SHOWN, selection_page
-from inversion.instruct.selections import Evidence, drop_count, kept_examples, select
+from inversion.instruct.selections import Evidence, FactFinder, drop_count, evaluated_names, kept_examples, select
 from inversion.records.data import ConflictItem, ContextNeed, Example, Message
+
+DATA = Path(__file__).parents[3] / "shared" / "data"
+ALPACA, CAPITALS = DATA / "sft" / "alpaca_en_demo.json", DATA / "conflict" / "paper" / "country_capitals_only.json"
 
 
 def example(number, text="q", context=None, kind=None):
@@ -155,6 +161,60 @@ def test_what_of_a_fact_counts_can_be_chosen():
 def test_a_subject_with_another_name_in_brackets_is_named_by_either(text):
     evidence = Evidence(sets={"capitals": [item(subject="Myanmar (Burma)")]})
     assert kept([example(0, text), example(1)], no_overlap("capitals"), evidence=evidence) == ["e1"]
+
+
+@pytest.mark.parametrize(
+    ("country", "text", "stays"),
+    [
+        ("France", "A French singer.", False),
+        ("France", "Ask the Frenchman's wife.", False),
+        ("France", "frenchify", True),
+        ("United States", "The US economy", False),
+        ("United States", "the U.S. Army", False),
+        ("United States", "the U.S.A.", False),
+        ("United States", "Tell us", True),
+        ("United States", "Americans' rights", False),
+        ("United States", "North America and South American birds", True),
+        ("United States of America", "Made in the United States", False),
+        ("USA", "an American", False),
+        ("United Kingdom", "the UK's law", False),
+        ("United Kingdom", "Great Britain", False),
+        ("United Kingdom", "a British play", False),
+        ("Poland", "a Polish town", False),
+        ("Poland", "polish the table", True),
+        ("Côte d'Ivoire", "an Ivorian dish", False),
+        ("the Netherlands", "Dutch and Swiss", False),
+        ("Zorvia", "French, American, US, UK", True),
+    ],
+)
+def test_a_country_is_named_by_its_demonyms_and_other_names_as_they_are_written(country, text, stays):
+    evidence = Evidence(sets={"capitals": [item(subject=country)]})
+    assert kept([example(0, text), example(1)], no_overlap("capitals"), evidence=evidence) == ["e0", "e1"][not stays :]
+
+
+def test_the_page_counts_examples_by_kind_of_name():
+    texts = ["France", "French", "France and the French", "U.S.", "American", "US and Paris", "nothing"]
+    given = [example(number, text) for number, text in enumerate(texts)]
+    evidence = Evidence(sets={"capitals": [item(), item(subject="USA")]})
+    steps = select(given, [no_overlap("capitals")], 0, evidence)
+    assert [steps[0].reasons[f"e{n}"] for n in (2, 5)] == [
+        "names France, French (demonym)",
+        "names Paris, US (other name)",
+    ]
+    page = selection_page(Run("m", "d", "r", 0), given, steps, [], {e.example_id: 2 for e in given}, {})
+    for row in ("| name | 3 | 1 |", "| demonym | 3 | 2 |", "| other name | 2 | 1 |"):
+        assert row in page
+
+
+@pytest.mark.skipif(not ALPACA.exists() or not CAPITALS.exists(), reason="Alpaca and the capitals (../shared/data)")
+def test_rows_of_alpaca_that_name_a_country_by_another_word_go_too():
+    rows = json.loads(ALPACA.read_text(encoding="utf-8"))
+    texts = ["\n".join((row["instruction"], row["input"], row["output"])) for row in rows]
+    found = release_items(CAPITALS, "capitals")
+    finder = FactFinder(evaluated_names(found, ("subject", "parametric_answer")))
+    kinds = [{kind for _, kind in finder.find(text)} for text in texts]
+    assert sum("name" in each for each in kinds) == 44
+    assert 38 <= sum(bool(each) and "name" not in each for each in kinds) <= 45
 
 
 def test_a_set_without_such_names_stops():

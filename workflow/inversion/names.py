@@ -83,3 +83,30 @@ class NameFinder:
         # overlapping, for neighbouring names share the space between them
         matches = self._automaton.find_matches_as_indexes(fold(text), overlapping=True)
         return list(dict.fromkeys(self._names[self._patterns[index]] for index, _, _ in matches))
+
+
+class SpellingFinder:
+    """Finds spellings as they are written: case and stops count, for "US" is no "us" and "Polish" no "polish".
+
+    A spelling is found in whole words, with or without the ending of a plural or a possessive ("Americans", "UK's").
+    """
+
+    def __init__(self, spellings: Iterable[str]) -> None:
+        self._spellings = list(dict.fromkeys(spellings))
+        self._automaton = AhoCorasick(self._spellings)
+
+    def find(self, text: str) -> list[str]:
+        """The spellings that stand in ``text``, each once, in the order of their ends."""
+        matches = self._automaton.find_matches_as_indexes(text, overlapping=True)
+        return list(
+            dict.fromkeys(self._spellings[index] for index, start, end in matches if _is_apart(text, start, end))
+        )
+
+
+_ENDING = re.compile(r"(?:s|[\u2019']s?|s[\u2019'])?(?!\w)")
+
+
+def _is_apart(text: str, start: int, end: int) -> bool:
+    """Whether a span of a text is not part of a longer word."""
+    before = text[start - 1 : start]
+    return not (before.isalnum() or before == "_") and _ENDING.match(text, end) is not None

@@ -48,7 +48,9 @@ class ContextCriticalSelection(SelectionRule):
 
 class NoFactOverlapSelection(SelectionRule):
     """Drop the examples that name a fact of the evaluated conflict sets, in any turn or in the context
-    (section 4.1). Names are found in whole words; case, accents and punctuation make no difference."""
+    (section 4.1). Names are found in whole words; case, accents and punctuation make no difference. Of countries, the
+    words for their people and things ("French") and their other names and abbreviations ("UK") are found too, as they
+    are written."""
 
     by: Literal["no_fact_overlap"]
     sets: tuple[Name, ...] = Field(min_length=1)

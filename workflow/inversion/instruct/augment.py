@@ -18,6 +18,7 @@ from inversion.instruct.rows import DataError
 from inversion.instruct.selection_page import indicator_chapter, selection_page
 from inversion.instruct.selections import (
     Evidence,
+    FactFinder,
     barred_names,
     evaluated_names,
     example_text,
@@ -26,7 +27,6 @@ from inversion.instruct.selections import (
 )
 from inversion.instruct.substitution import counterfactual_example, in_words, substitute, without_names
 from inversion.instruct.world_mixture import counterfactual_examples
-from inversion.names import NameFinder
 from inversion.records.data import ConflictItem, ContextNeed, Example, SelectionCount
 from inversion.world.facts import InventedWorld
 
@@ -150,7 +150,7 @@ def _substitutions(source: str, count: int, materials: Materials, seed: int, bar
         if item.role == "conflict" and item.context is not None
     ]
     free = without_names(rows, evaluated_names(items, _PARTS))
-    finder = NameFinder(barred)
+    finder = FactFinder(barred)
     free = [row for row in free if not finder.find(example_text(counterfactual_example(row)))]
     found = (
         f"Of the {len(materials.questions)} rows of {source}, {len(rows)} have an answer that can be exchanged "

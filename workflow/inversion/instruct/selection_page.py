@@ -12,7 +12,16 @@ from scipy import stats
 from inversion.config.recipes import ContextCriticalSelection, Indicator
 from inversion.config.run import Run
 from inversion.instruct.indicator import Marking
-from inversion.instruct.selections import Evidence, SelectionStep, example_text, kept_examples, need_score, select
+from inversion.instruct.selections import (
+    NAME_KINDS,
+    NAMES,
+    Evidence,
+    SelectionStep,
+    example_text,
+    kept_examples,
+    need_score,
+    select,
+)
 from inversion.records.data import ContextNeed, Example
 
 if TYPE_CHECKING:
@@ -106,12 +115,31 @@ def _word(value: object) -> str:
 def _findings(step: SelectionStep, context_need: Mapping[str, ContextNeed]) -> list[str]:
     """What can be said of a step as a whole: the names found most often, how far the two scores agree."""
     if step.selection.by == "no_fact_overlap":
-        hits = Counter(name for reason in step.reasons.values() for name in reason.removeprefix("names ").split(", "))
-        often = ", ".join(f"{name} ({count})" for name, count in hits.most_common(_NAMES_SHOWN))
-        return [f"Names found, by the examples that hold them: {often}."] if hits else []
+        return _names_found(step)
     if isinstance(step.selection, ContextCriticalSelection) and len(step.kept) + len(step.dropped) > 1:
         return [_agreement(step, step.selection, context_need)]
     return []
+
+
+def _names_found(step: SelectionStep) -> list[str]:
+    """How many examples hold each kind of name, and the names found most often."""
+    if not step.reasons:
+        return []
+    found = [reason.removeprefix(NAMES).split(", ") for reason in step.reasons.values()]
+    hits = Counter(name for names in found for name in names)
+    kinds = [{_kind(name) for name in names} for names in found]
+    rows = [
+        f"| {kind} | {sum(kind in of_one for of_one in kinds)} | {sum(of_one == {kind} for of_one in kinds)} |"
+        for kind in NAME_KINDS
+    ]
+    table = "\n".join(["| kind of name | examples with it | with no other kind |", "| - | -: | -: |", *rows])
+    often = ", ".join(f"{name} ({count})" for name, count in hits.most_common(_NAMES_SHOWN))
+    return [table, f"Names found, by the examples that hold them: {often}."]
+
+
+def _kind(name: str) -> str:
+    """The kind of a name in a reason, which stands behind it where it is not the name itself."""
+    return next((kind for kind in NAME_KINDS[1:] if name.endswith(f" ({kind})")), NAME_KINDS[0])
 
 
 def _agreement(

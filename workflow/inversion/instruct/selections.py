@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fractions
 import math
+import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -20,7 +21,8 @@ from inversion.config.recipes import (
     Selection,
 )
 from inversion.instruct.rows import DataError
-from inversion.names import NameFinder, listed_names
+from inversion.matching.demonyms import country_demonyms, country_names
+from inversion.names import NameFinder, SpellingFinder, listed_names
 from inversion.records.data import ConflictItem, ContextNeed, Example
 
 _DECIMALS = 5
@@ -207,12 +209,44 @@ def _names_of(selection: NoFactOverlapSelection, sets: Mapping[str, Sequence[Con
 def _by_names(
     examples: Sequence[Example], selection: NoFactOverlapSelection, sets: Mapping[str, Sequence[ConflictItem]]
 ) -> _Choice:
-    finder = NameFinder(_names_of(selection, sets))
+    finder = FactFinder(_names_of(selection, sets))
     found = [finder.find(example_text(example)) for example in examples]
     reasons = {
-        example.example_id: "names " + ", ".join(hits) for example, hits in zip(examples, found, strict=True) if hits
+        example.example_id: NAMES + ", ".join(name if kind == "name" else f"{name} ({kind})" for name, kind in hits)
+        for example, hits in zip(examples, found, strict=True)
+        if hits
     }
     return _Choice({place for place, hits in enumerate(found) if hits}, reasons)
+
+
+NAMES = "names "
+"""What the reason begins with for which ``no_fact_overlap`` drops an example; its names follow."""
+NAME_KINDS = ("name", "demonym", "other name")
+"""What an example may call a fact by: a name of the set, a word for a country's people and things ("French"), or
+another name or abbreviation of a country ("UK")."""
+
+
+_CONTINENTS = re.compile(r"\b(?:North|South|Central|Latin)[ -]America(?:ns?)?\b")
+"""No names of the United States."""
+
+
+class FactFinder:
+    """Finds what names a fact in a text: the names themselves, and the demonyms and other names of countries."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        names = list(names)
+        self._names = NameFinder(names)
+        found = ((spelling, "demonym") for name in names for spelling in country_demonyms(name))
+        others = ((spelling, "other name") for name in names for spelling in country_names(name))
+        self._kinds = {**dict(found), **dict(others)}
+        self._spellings = SpellingFinder(self._kinds)
+
+    def find(self, text: str) -> list[tuple[str, str]]:
+        """What stands in ``text``, each once, with its kind (:data:`NAME_KINDS`); names first."""
+        named = self._names.find(text)
+        spelled = self._spellings.find(_CONTINENTS.sub(" ", text))
+        related = (spelling for spelling in spelled if spelling not in named)
+        return [*((name, "name") for name in named), *((spelling, self._kinds[spelling]) for spelling in related)]
 
 
 def _random_count(

