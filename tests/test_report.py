@@ -127,7 +127,7 @@ def report(**changed: object) -> Report:
         knowledge=to_frame(
             [
                 Knowledge("llama", "conflict", "q1", True, "known", "Kabul"),
-                Knowledge("llama", "conflict", "q2", False, "outranked by Herat; not generated", "Herat"),
+                Knowledge("llama", "conflict", "q2", False, "outranked by Herat; not generated", "Herat", "context"),
                 Knowledge("llama", "conflict", "q3", False, "not generated", ""),
                 Knowledge("llama", "conflict", "q4", False, "outranked by Herat", "Kabul"),
             ],
@@ -384,7 +384,7 @@ def test_agreement_knowledge_overlap_and_factors_are_told() -> None:
     text = words(render_report(report(), TEMPLATE))
     assert "containment, first_mention" in text
     assert "88 % 0.75 2 of 1 000" in text
-    assert "25 %1 of 4 2 2" in text
+    assert "25 %1 of 4 2 2 1" in text
     assert "of 3 pairs of runs both lose an item from context to memory in 2; median odds ratio 7.8" in text
     assert "more often than by chance in 1 (Fisher" in text
     assert "tense past 360 31 %[27 %, 35 %] 62 %[58 %, 66 %] 47 %[43 %, 51 %]" in text

@@ -22,6 +22,7 @@ from inversion.score import (
     judge_knowledge,
     judge_probes,
     label_run,
+    refuse_swapped_by_memory,
 )
 
 HERAT, KABUL = ["Herat"], ["Kabul"]
@@ -435,6 +436,38 @@ def test_knowledge_and_its_reason(probed: KnowledgeProbe, known: bool, reason: s
     found = judge_knowledge("llama", ITEMS[1], probed)
     assert (found.known, found.reason, found.text) == (known, reason, probed.text)
     assert (found.model, found.set, found.item_id) == ("llama", "capitals", "q1")
+
+
+@pytest.mark.parametrize(
+    ("text", "says"), [("Kabul.", "parametric"), ("Herat it is", "context"), ("Paris", ""), ("", "")]
+)
+def test_knowledge_tells_which_answer_was_given(text: str, says: str) -> None:
+    assert judge_knowledge("llama", ITEMS[1], probe(text, -2.0, -1.0)).says == says
+
+
+@pytest.mark.parametrize(
+    ("given", "context", "refused"),
+    [
+        (["context"] * 20, "It says nothing.", True),
+        (["context"] * 20, "Kabul, it says.", True),
+        (["context"] * 18 + ["parametric"] * 2 + [""] * 40, "It says nothing.", False),
+        (["context"] * 36 + ["parametric"] * 4 + [""] * 40, "Herat and Kabul.", True),
+        (["context"] * 35 + ["parametric"] * 5, "It says nothing.", False),
+        (["context"] * 40, "It is Herat.", False),  # the contexts agree: the model knows what they say
+        (["parametric"] * 40, "It is Herat.", False),
+        (["context"] * 19, "It says nothing.", False),
+    ],
+)
+def test_a_set_stops_only_where_memory_leaves_no_doubt_that_its_answers_are_exchanged(
+    given: list[str], context: str, refused: bool
+) -> None:
+    items = [dataclasses.replace(ITEMS[1], item_id=f"q{i}", context=context) for i in range(len(given))]
+    rows = [Knowledge("llama", "capitals", f"q{i}", False, "r", "t", says) for i, says in enumerate(given)]
+    if refused:
+        with pytest.raises(ValueError, match=r"sets\.capitals: without a context, llama gives the context answer to"):
+            refuse_swapped_by_memory(items, rows)
+    else:
+        refuse_swapped_by_memory(items, rows)
 
 
 def test_items_and_their_controls_carry_what_is_known() -> None:

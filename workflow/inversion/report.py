@@ -269,6 +269,8 @@ class KnowledgeRow(NamedTuple):
     known: int
     outranked: int
     not_generated: int
+    context_given: int
+    """Items to which the model gives the context answer, without having read the context."""
 
 
 class OverlapRow(NamedTuple):
@@ -321,6 +323,7 @@ def knowledge_rows(table: pl.DataFrame) -> list[KnowledgeRow]:
         pl.col("known").sum(),
         pl.col("reason").str.contains("outranked by ", literal=True).sum().alias("outranked"),
         pl.col("reason").str.ends_with("not generated").sum().alias("not_generated"),
+        (pl.col("says") == "context").sum().alias("context_given"),
     )
     return [KnowledgeRow(*row) for row in counts.iter_rows()]
 

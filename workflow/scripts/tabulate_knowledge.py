@@ -5,7 +5,7 @@ from inversion.job import logged
 from inversion.records.answers import Knowledge, KnowledgeProbe
 from inversion.records.data import ConflictItem
 from inversion.records.frames import read_records, to_frame
-from inversion.score.knowledge import judge_probes
+from inversion.score.knowledge import judge_probes, refuse_swapped_by_memory
 
 with logged(snakemake.log[0]):
     files = snakemake.input
@@ -15,4 +15,5 @@ with logged(snakemake.log[0]):
         for model, path in zip(snakemake.params.models, files.probes, strict=True)
         for row in judge_probes(model, items, read_records(path, KnowledgeProbe))
     ]
+    refuse_swapped_by_memory(items, rows)
     write_table(snakemake.output.parquet, snakemake.output.csv, to_frame(rows, Knowledge))

@@ -65,6 +65,8 @@ class Knowledge:
     """Why: ``known``, or what it failed (``outranked by ...``, ``not generated``)."""
     text: str
     """What the model answered without the context."""
+    says: str = ""
+    """Which of both answers that is, ``context`` or ``parametric``; empty where it is neither."""
 
 
 @dataclass(frozen=True, slots=True)

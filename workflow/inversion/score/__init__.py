@@ -7,7 +7,7 @@ likelier? Scorers disagree, so every table keeps all of them.
 """
 
 from inversion.score.judgement import Judgement, judge
-from inversion.score.knowledge import judge_knowledge, judge_probes
+from inversion.score.knowledge import judge_knowledge, judge_probes, refuse_swapped_by_memory
 from inversion.score.labelling import label_run
 from inversion.score.likelihood import by_first_token, by_logprob
 from inversion.score.mentions import Containment, containment, first_mention
@@ -26,4 +26,5 @@ __all__ = [
     "judge_knowledge",
     "judge_probes",
     "label_run",
+    "refuse_swapped_by_memory",
 ]
