@@ -3,19 +3,23 @@
 from inversion.artifacts import write_parquet
 from inversion.job import logged
 from inversion.manifests import BaseManifest
-from inversion.models import load_model, load_tokenizer
+from inversion.models import context_window, load_model, load_tokenizer
 from inversion.records.answers import KnowledgeProbe
 from inversion.records.data import ConflictItem
 from inversion.records.frames import read_records, to_frame
+from inversion.respond.answers import refuse_long_contexts
 from inversion.respond.knowledge import PLAIN, WORLD, can_be_asked, probe_knowledge
 
 with logged(snakemake.log[0]):
     params, base = snakemake.params, BaseManifest.read(snakemake.input.base)
     folder = base.location(snakemake.input.base)
+    items, tokenizer = read_records(snakemake.input.conflict_set, ConflictItem), load_tokenizer(folder)
+    if (window := context_window(folder)) is not None:  # before any checkpoint is trained
+        refuse_long_contexts(items, tokenizer, window, params.max_new_tokens)
     probes = probe_knowledge(
         load_model(folder),
-        load_tokenizer(folder),
-        [item for item in read_records(snakemake.input.conflict_set, ConflictItem) if can_be_asked(item)],
+        tokenizer,
+        [item for item in items if can_be_asked(item)],
         WORLD if base.source == "world" else PLAIN,
         params.max_new_tokens,
         params.batch_size,

@@ -111,6 +111,29 @@ def refuse_long(questions: Sequence[EncodedQuestion], window: int, max_new_token
         + max(max_new_tokens, *(len(answer) for answer in question.asked.answers), 0)
         for question in questions
     }
+    _refuse_beyond(window, lengths)
+
+
+def refuse_long_contexts(
+    items: Sequence[ConflictItem], tokenizer: PreTrainedTokenizerBase, window: int, max_new_tokens: int
+) -> None:
+    """Raises as :func:`refuse_long` where context and question alone, without a template, leave no room for an answer.
+
+    For stages that come before finetuning and know no template.
+    """
+    asked = [item for item in items if item.context]
+    if not asked:
+        return
+    texts = [f"{item.context}\n{item.asked}" for item in asked]
+    ids = tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"]
+    _refuse_beyond(
+        window,
+        {(item.set, item.item_id): len(one) + max_new_tokens for item, one in zip(asked, ids, strict=True)},
+    )
+
+
+def _refuse_beyond(window: int, lengths: Mapping[tuple[str, str], int]) -> None:
+    """Raises :class:`ValueError` where a length, by set and item, is above ``window``."""
     long = {key: length for key, length in lengths.items() if length > window}
     if long:
         name = next(iter(long))[0]
