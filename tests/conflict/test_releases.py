@@ -582,6 +582,23 @@ def test_wikicontradict_shows_either_passage(tmp_path):
     assert first.cluster == second.cluster
 
 
+@pytest.mark.parametrize(
+    ("layout", "subject"),
+    [
+        ("confiqa", "Zorvia"),
+        ("dynamicqa", "Zorvia"),
+        ("conflictbank", "Zorvia"),
+        ("counterfact", "Zorvia"),
+        ("counterfact, flat", "Zorvia"),
+        ("cub_counterfact", "Zorvia"),
+        ("mquake", "Ann Tolm"),
+    ],
+)
+def test_releases_that_name_the_subject_of_a_fact_have_it(layout, subject, tmp_path):
+    """`no_fact_overlap` looks for it in the instruction data."""
+    assert read(layout, tmp_path / "r.jsonl").items[0].subject == subject
+
+
 def test_mquake_lists_the_facts_of_the_changed_chain(tmp_path):
     item = read("mquake", tmp_path / "m.jsonl").items[0]
     assert item.context == "Ann Tolm was born in Zorvia. The capital of Zorvia is Lumenna."
