@@ -282,6 +282,14 @@ def test_unknown_name_in_an_experiment(key: str, kind: str, wrong: str, meant: s
     assert message == f"experiments.all.{key}: no {kind} is named {wrong!r}; did you mean {meant!r}?"
 
 
+@pytest.mark.parametrize(
+    ("key", "wrong", "meant"), [("scorer", "containmnt", "containment"), ("prompt", "plian", "plain")]
+)
+def test_unknown_name_in_a_primary_analysis(key: str, wrong: str, meant: str) -> None:
+    message = fault(with_value("experiments.all.primary", {key: wrong}))
+    assert message == f"experiments.all.primary.{key}: no {key} is named {wrong!r}; did you mean {meant!r}?"
+
+
 @pytest.mark.parametrize(("key", "value"), [("seeds", [0, 1, 0]), ("recipes", ["standard", "standard"])])
 def test_duplicate_run(key: str, value: list[Any]) -> None:
     message = fault(with_value(f"experiments.all.{key}", value))

@@ -8,7 +8,18 @@ import pytest
 from inversion.config.evaluation import ContextAwareDecoding, Evaluation, Prompt
 from inversion.config.load import read_config
 from inversion.config.probes import PROBES, AttentionProbe, GradientProbe, Probes
-from inversion.plan import FLOPS, LOADING_HOURS, Known, PlannedJob, assumptions, checkpoints, parameters, plan, table
+from inversion.plan import (
+    FLOPS,
+    LOADING_HOURS,
+    Known,
+    PlannedJob,
+    assumptions,
+    checkpoints,
+    detectable,
+    parameters,
+    plan,
+    table,
+)
 
 STUDY = read_config(Path(__file__).parents[1] / "config/paper.yaml")
 RUN = {"model": "llama-2-7b", "dataset": "alpaca", "recipe": "standard", "seed": "0"}
@@ -111,3 +122,11 @@ def test_probes_cost_their_passes_at_every_checkpoint():
     gradients = 18 * 1000 * 400 + 3 * 64 * len(STUDY.sets) * 150
     for rule, tokens in (("probe_attention", 1000 * len(STUDY.sets) * 150), ("probe_gradients", gradients)):
         assert rows[rule].gpu_hours == pytest.approx(18 * (tokens * token + 0.02))
+
+
+def test_the_smallest_detectable_fall_is_given_for_each_experiment():
+    lines = detectable(STUDY, Known())
+    assert [line.partition(",")[0] for line in lines[:-1]] == list(STUDY.experiments)
+    assert all("in the mean of 3 seeds" in line for line in lines[:-1] if not line.startswith("squad"))
+    assert all("descriptive" in line for line in lines[:-1] if line.startswith("squad"))
+    assert "scatter by 2 points" in lines[-1]

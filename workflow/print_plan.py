@@ -11,7 +11,7 @@ import yaml
 from snakemake.api import SnakemakeApi
 from snakemake.settings import types as settings
 
-from inversion.plan import Known, PlannedJob, assumptions, plan, table
+from inversion.plan import Known, PlannedJob, assumptions, detectable, plan, table
 
 
 def known(results: Path) -> Known:
@@ -59,6 +59,7 @@ def main(study_file: str) -> None:
         ]
     study, facts = built.globals["STUDY"], known(Path("results"))
     print(table(plan(study, [rule.name for rule in built.rules], jobs, facts)))
+    print("\nsmallest falls of context reliance that it can detect:", *detectable(study, facts), sep="\n  ")
     print("\nestimated from:", *assumptions(study, facts), sep="\n  ")
 
 

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from inversion.config.evaluation import SCORER_NAMES
 from inversion.config.run import Run
 from inversion.records.answers import Item, Knowledge, KnowledgeProbe, Labels, Response
 from inversion.records.data import ConflictItem
@@ -24,6 +25,7 @@ from inversion.score import (
     label_run,
     refuse_swapped_by_memory,
 )
+from inversion.score.scorers import MAIN, SCORERS
 
 HERAT, KABUL = ["Herat"], ["Kabul"]
 RUN = Run("llama", "tulu", "standard", 0)
@@ -484,3 +486,8 @@ def test_items_and_their_controls_carry_what_is_known() -> None:
     assert rows[-1].factors == ["tense=past"]
     with pytest.raises(ValueError, match="probe of item 'q1' of set 'capitals' belongs to no item"):
         judge_probes("llama", ITEMS[:1], [probe("Kabul", -2.0, -1.0)])
+
+
+def test_a_study_can_name_every_scorer() -> None:
+    assert tuple(SCORERS) == SCORER_NAMES
+    assert SCORER_NAMES[0] == MAIN

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from inversion.analyse.power import POWER, RHO, detectable_fall
 from inversion.config.probes import Probe
 from inversion.config.run import Run
 from inversion.config.study import Config
@@ -138,6 +139,50 @@ def assumptions(study: Config, known: Known) -> list[str]:
     ]
 
 
+def detectable(study: Config, known: Known) -> list[str]:
+    """The smallest falls that each experiment detects, one line per number of checkpoints and seeds of its runs.
+
+    By the primary analysis, with the scatter of checkpoints that the study states (``evaluation.scatter``), for the
+    smallest and the largest conflict set. Series are not counted: their steps are known once they are found.
+    """
+    sizes = sorted({_set_items(spec) for spec in study.sets.values()})
+    lines = []
+    for name in study.experiments:
+        runs = [run for run in study.experiment_runs(name) if run.recipe in study.recipes]
+        groups: dict[tuple[int, int], list[str]] = {}
+        for group in dict.fromkeys(run[:3] for run in runs):
+            seeds = sum(run[:3] == group for run in runs)
+            count = 1 + checkpoints(study, next(run for run in runs if run[:3] == group), known)
+            groups.setdefault((count, seeds), []).append(group[1])
+        for (count, seeds), datasets in groups.items():
+            found = [
+                _falls(items, count, seeds, len(runs) * len(study.sets), study)
+                for items in dict.fromkeys([sizes[0], sizes[-1]])
+            ]
+            where = f"{name}, {', '.join(dict.fromkeys(datasets))} ({_counted(count, 'checkpoint')})"
+            lines.append(f"{where}: {'; '.join(found)}")
+    return [
+        *lines,
+        f"supposed: checkpoints scatter by {100 * study.evaluation.scatter:g} points around their trend "
+        f"(autocorrelation {RHO:g}), the fall is linear after a rise in the first fifth, seeds differ by scatter only, "
+        f"and the verdict of a run is corrected for all runs and sets of its experiment; power {POWER:.0%}",
+    ]
+
+
+def _falls(items: int, checkpoints: int, seeds: int, tests: int, study: Config) -> str:
+    """The falls that are detected in a set of so many items, in words."""
+    found = detectable_fall(items, checkpoints, seeds, tests, study.evaluation.margin, study.evaluation.scatter)
+    run = "no fall" if math.isnan(found.run) else f"a fall of {100 * found.run:.0f} points"
+    mean = "one run per recipe: descriptive" if seeds == 1 else f"{seeds} seeds: descriptive"
+    if not math.isnan(found.mean):
+        mean = f"{100 * found.mean:.0f} points in the mean of {seeds} seeds"
+    return f"{_counted(items, 'item')}: {run} in one run, {mean}"
+
+
+def _counted(count: int, name: str) -> str:
+    return f"{count} {name}{'' if count == 1 else 's'}"
+
+
 def table(stages: Iterable[Stage]) -> str:
     """The plan as text, with a line of totals."""
     stages = list(stages)
@@ -186,13 +231,14 @@ def _steps(study: Config, run: Run, known: Known) -> int:
     return study.training_of(run.recipe).total_steps(_examples(run.dataset, study, known))
 
 
+def _set_items(spec: object) -> int:
+    """Conflict items of a set, or :data:`ITEMS` where it does not say."""
+    return getattr(spec, "items", None) or getattr(spec, "limit", None) or ITEMS
+
+
 def _items(study: Config) -> int:
     """Questions to a checkpoint; one whose answer is decoded by contrast is asked twice."""
-    sets = sum(
-        (getattr(spec, "items", None) or getattr(spec, "limit", None) or ITEMS)
-        * (1 + len(getattr(spec, "controls", ())))
-        for spec in study.sets.values()
-    )
+    sets = sum(_set_items(spec) * (1 + len(getattr(spec, "controls", ()))) for spec in study.sets.values())
     return sets * sum(1 if prompt.decoding is None else 2 for prompt in study.evaluation.prompts.values())
 
 

@@ -23,6 +23,8 @@ from inversion.stats import Bools, Ints, cluster_sums, holm, sign_flip_test
 
 _DRAWS_PER_RESAMPLE = 2
 """Simulated curves are cheaper than resamples of items."""
+_DRAWS_PER_TEST = 40
+"""Simulated curves per test that is corrected together with others, so that Holm's first step can reject."""
 
 
 class Primary(NamedTuple):
@@ -78,17 +80,24 @@ def inversions(
       and nothing of the trend.
 
     With a single step, or fewer than 5 clusters, bounds are NaN and the verdict is ``inconclusive``. ``bootstrap`` sets
-    the number of simulated curves. Raises as :func:`~inversion.analyse.panels.panels`.
+    the number of simulated curves, unless an experiment with many tests needs more.
+    Raises as :func:`~inversion.analyse.panels.panels`.
     """
-    draws = _DRAWS_PER_RESAMPLE * bootstrap - 1
-    rows = [
-        _inversion(part, stratum, scorer, draws, seed, margin, scatter)
+    parts = [
+        (stratum, part)
         for panel in panels(items)
         if panel.role == "conflict"
         for stratum, part in whole_and_known(panel)
+    ]
+    primaries = _by_run(parts) if experiments is None else experiments
+    family = max((_family_size(primary, parts) for primary in primaries.values()), default=0)
+    draws = max(_DRAWS_PER_RESAMPLE * bootstrap, _DRAWS_PER_TEST * family) - 1
+    rows = [
+        _inversion(part, stratum, scorer, draws, seed, margin, scatter)
+        for stratum, part in parts
         for scorer in part.labels
     ]
-    adjusted = _adjust([found.row for found in rows], _by_run(rows) if experiments is None else experiments)
+    adjusted = _adjust([found.row for found in rows], primaries)
     return to_frame([_judged(found, adjusted.get(place), margin) for place, found in enumerate(rows)], Inversion)
 
 
@@ -167,10 +176,16 @@ def _paired(context: Bools, read: Moments, codes: Ints) -> float:
     return sign_flip_test(cluster_sums(at_end - at_peak, codes))
 
 
-def _by_run(rows: Sequence[_Row]) -> dict[str, Primary]:
+def _by_run(parts: Sequence[tuple[str, Panel]]) -> dict[str, Primary]:
     """Each run as an experiment of its own."""
-    prompt = min((found.row.prompt for found in rows), default="")
-    return {run.path: Primary([run], None, prompt) for run in {_run(found.row): None for found in rows}}
+    prompt = min((part.prompt for _, part in parts), default="")
+    return {run.path: Primary([run], None, prompt) for run in {part.run: None for _, part in parts}}
+
+
+def _family_size(primary: Primary, parts: Sequence[tuple[str, Panel]]) -> int:
+    """How many tests a primary analysis has."""
+    runs, analysis = set(primary.runs), (primary.prompt, primary.stratum)
+    return sum((part.prompt, stratum) == analysis and part.run in runs for stratum, part in parts)
 
 
 def main_scorer(scorers: Iterable[str]) -> str:

@@ -127,7 +127,7 @@ def fit_curve(
     if m < 2 or clusters < FEWEST_CLUSTERS:
         peak, trough = _highest(curve, w)
         return _trend(curve, peak, trough, ends, *[_unknown()] * 4)
-    noise = _simulate_noise(curve, covariance, clusters, draws, margin, scatter, seed)
+    noise = simulated_noise(curve, covariance, clusters, draws, margin, scatter, seed)
     fall, peak, trough = _test_fall(curve, noise, w, margin)
     if not fall.shown(margin):
         peak, trough = _highest(curve, w)
@@ -198,7 +198,7 @@ def window_means(curves: Floats, window: int) -> Floats:
     return means / window
 
 
-def _simulate_noise(
+def simulated_noise(
     curve: Floats, covariance: Floats, clusters: int, draws: int, margin: float, scatter: float, seed: int
 ) -> Floats:
     """Simulated noise of a curve: (draws, checkpoints)."""
@@ -257,23 +257,19 @@ def _monotone(curve: Floats, margin: float, *, increasing: bool) -> Floats:
 
 
 def _test_fall(curve: Floats, noise: Floats, w: int, margin: float) -> tuple[Effect, slice, slice]:
-    """The fall with the windows of its peak and trough, by the statistic (:func:`_falls`) that chance explains least.
+    """The fall with the windows of its peak and trough, by the statistic (:func:`falls`) that chance explains least.
 
     The p-value is that of the smallest of the statistics' p-values, which has the same distribution whichever it is.
     """
-    found, simulated = _falls(curve, w), _falls(_monotone(curve, margin, increasing=True) + noise, w)
+    found, simulated = falls(curve, w), falls(_monotone(curve, margin, increasing=True) + noise, w)
     draws = len(noise)
     chances = np.array(
         [(1 + int((many >= one).sum())) / (draws + 1) for one, many in zip(found, simulated, strict=True)]
     )
     ordered = np.sort(simulated, axis=1)
-    smallest = np.min(
-        [1 - np.searchsorted(many, one, side="left") / draws for many, one in zip(ordered, simulated, strict=True)],
-        axis=0,
-    )
+    smallest = _smallest_chances(simulated, ordered)
     p_value = (1 + int((smallest <= chances.min() - 0.5 / (draws + 1)).sum())) / (draws + 1)
-    level = float(np.sort(smallest)[max(0, math.floor(ERROR * (draws + 1)) - 1)])
-    critical = [many[min(draws - 1, math.ceil((1 - level) * draws))] for many in ordered]
+    critical = _critical(ordered, smallest, ERROR)
     best = int(np.lexsort((-found, chances))[0])
     peak, trough = _places(curve, w, best)
     value = float(curve[peak].mean() - curve[trough].mean())
@@ -283,7 +279,35 @@ def _test_fall(curve: Floats, noise: Floats, w: int, margin: float) -> tuple[Eff
     return Effect(value, low, high, min(1.0, p_value)), peak, trough
 
 
-def _falls(curves: Floats, w: int) -> Floats:
+def _smallest_chances(simulated: Floats, ordered: Floats) -> Floats:
+    """The smallest p-value of each simulated curve (draws) over the statistics (statistics, draws), sorted or not."""
+    return np.asarray(
+        np.min(
+            [
+                1 - np.searchsorted(many, one, side="left") / simulated.shape[1]
+                for many, one in zip(ordered, simulated, strict=True)
+            ],
+            axis=0,
+        )
+    )
+
+
+def _critical(ordered: Floats, smallest: Floats, error: float) -> Floats:
+    """What each statistic must exceed, so that chance makes any of them do so with a probability of ``error``."""
+    draws = ordered.shape[1]
+    level = float(np.sort(smallest)[max(0, math.floor(error * (draws + 1)) - 1)])
+    return np.array([many[min(draws - 1, math.ceil((1 - level) * draws))] for many in ordered])
+
+
+def critical_falls(null: Floats, window: int, error: float = ERROR) -> Floats:
+    """What each statistic of a fall (:func:`falls`) must exceed to be shown, from simulated curves that do not fall
+    (draws, checkpoints)."""
+    simulated = falls(null, window)
+    ordered = np.sort(simulated, axis=1)
+    return _critical(ordered, _smallest_chances(simulated, ordered), error)
+
+
+def falls(curves: Floats, w: int) -> Floats:
     """Three statistics of a fall: (3, ...) from (..., checkpoints).
 
     How far the end is below the highest window before it; the largest fall whose recovery until the end is as
@@ -297,7 +321,7 @@ def _falls(curves: Floats, w: int) -> Floats:
 
 
 def _places(curve: Floats, w: int, statistic: int) -> tuple[slice, slice]:
-    """The windows of peak and trough by one of the statistics of :func:`_falls`."""
+    """The windows of peak and trough by one of the statistics of :func:`falls`."""
     means = window_means(curve, w)
     if statistic == 2:
         return slice(0, 1), _window(min(1 + int(means[1:].argmin()), len(means) - 1), w)

@@ -17,7 +17,7 @@ from inversion.config.datasets import (
     TuluTemplate,
     WorldDataset,
 )
-from inversion.config.evaluation import Benchmark, Evaluation
+from inversion.config.evaluation import SCORER_NAMES, Benchmark, Evaluation
 from inversion.config.figures import FIGURES, described
 from inversion.config.models import FolderModel, Model
 from inversion.config.probes import PROBES, Probes
@@ -132,11 +132,12 @@ class Config(Strict):
             ("recipes", experiment.recipes, self.recipes),
             ("series", experiment.series, self.series),
             ("prompts", experiment.prompts, self.evaluation.prompts),
-            ("primary.prompts", [prompt] if (prompt := experiment.primary.prompt) else [], self.evaluation.prompts),
+            ("primary.prompt", [prompt] if (prompt := experiment.primary.prompt) else [], self.evaluation.prompts),
+            ("primary.scorer", [scorer] if (scorer := experiment.primary.scorer) else [], SCORER_NAMES),
         ):
             for item in listed:
                 if item not in known:
-                    kind = key if key == "series" else key[:-1]
+                    kind = key if key == "series" else key.removeprefix("primary.").removesuffix("s")
                     raise ValueError(f"{where}.{key}: no {kind} is named {item!r}{nearest(item, known)}")
         axes = {key: getattr(experiment, key) for key in ("models", "datasets", "recipes", "seeds")}
         lacking = [key for key, listed in axes.items() if not listed]
