@@ -25,7 +25,7 @@ from inversion.score import (
     label_run,
     refuse_swapped_by_memory,
 )
-from inversion.score.scorers import MAIN, SCORERS
+from inversion.score.scorers import MAIN
 
 HERAT, KABUL = ["Herat"], ["Kabul"]
 RUN = Run("llama", "tulu", "standard", 0)
