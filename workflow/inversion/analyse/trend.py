@@ -160,18 +160,20 @@ def scatter_posterior(curve: Floats, covariance: Floats, margin: float, scatter:
     log_weight = -0.5 * (np.log(_SIZES) / spread)[:, None] ** 2 + np.zeros(len(_RHOS))
     places = np.arange(int(np.argmax(curve >= curve.max() - 2 * margin)), len(curve))
     bends = (_BENDS / len(places) ** 1.5) ** 2
-    log_likelihood = np.zeros((len(_BENDS), len(_SIZES), len(_RHOS)))
+    log_likelihood = np.zeros((len(_SIZES), len(_RHOS), len(_BENDS)))
     for block in np.array_split(places, math.ceil(len(places) / _BLOCK)):
         if len(block) < 3:
             continue
-        differences, correlations = _second_differences(len(block))
+        differences, whiteners = _second_differences(len(block))
         items = differences @ covariance[np.ix_(block, block)] @ differences.T
         known = items + bends[:, None, None] * np.eye(len(items))
-        root = np.linalg.cholesky(known[:, None, None] + sizes[:, None, None, None] ** 2 * correlations)
-        found = np.broadcast_to((differences @ curve[block])[:, None], (*root.shape[:-1], 1))
-        log_likelihood -= 0.5 * (np.linalg.solve(root, found)[..., 0] ** 2).sum(axis=-1)
-        log_likelihood -= np.log(np.diagonal(root, axis1=-2, axis2=-1)).sum(axis=-1)
-    log_weight = log_weight + np.logaddexp.reduce(log_likelihood, axis=0)
+        # in the axes in which the scatter is white and the rest is diagonal, all sizes are one division away
+        values, vectors = np.linalg.eigh(whiteners[:, None] @ known @ whiteners.swapaxes(-1, -2)[:, None])
+        found = (whiteners @ (differences @ curve[block]))[:, None, None, :] @ vectors
+        total = sizes[:, None, None, None] ** 2 + values.clip(min=0.0)
+        log_likelihood -= 0.5 * (found[..., 0, :] ** 2 / total + np.log(total)).sum(axis=-1)
+        log_likelihood += np.log(np.diagonal(whiteners, axis1=-2, axis2=-1)).sum(axis=-1)[:, None]
+    log_weight = log_weight + np.logaddexp.reduce(log_likelihood, axis=-1)
     weight = np.exp(log_weight - log_weight.max())
     return np.asarray(weight / weight.sum())
 
@@ -237,11 +239,12 @@ def _gaussian_draws(m: int, draws: int, seed: int) -> tuple[Floats, Floats]:
 
 @lru_cache(maxsize=256)
 def _second_differences(n: int) -> tuple[Floats, Floats]:
-    """The matrix of second differences of ``n`` checkpoints (n - 2, n), and their covariance under unit scatter by
-    autocorrelation (autocorrelations, n - 2, n - 2)."""
+    """The matrix of second differences of ``n`` checkpoints (n - 2, n), and the triangular matrices that make those of
+    unit scatter white, by autocorrelation (autocorrelations, n - 2, n - 2)."""
     matrix = np.diff(np.eye(n), n=2, axis=0)
     lags = np.abs(np.subtract.outer(np.arange(n), np.arange(n)))
-    return matrix, np.stack([matrix @ (rho**lags) @ matrix.T for rho in _RHOS])
+    covariances = np.stack([matrix @ (rho**lags) @ matrix.T for rho in _RHOS])
+    return matrix, np.asarray(np.linalg.inv(np.linalg.cholesky(covariances)))
 
 
 def _flattened(fit: Floats, margin: float) -> Floats:
