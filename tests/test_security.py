@@ -35,6 +35,12 @@ def faults(source: str) -> list[str]:
                     found.append("torch.load without weights_only")
                 if owner == "yaml" and not any("Loader" in ast.unparse(argument) for argument in node.args[1:]):
                     found.append("yaml.load without a loader")
+            case ast.Call(func=ast.Attribute(value=ast.Name(id=owner), attr="from_pretrained" | "from_config")) if (
+                owner.startswith("Auto")
+            ):
+                options = {k.arg: k.value.value for k in node.keywords if isinstance(k.value, ast.Constant)}
+                if options.get("trust_remote_code") is not False:  # left out, the library asks on standard input
+                    found.append(f"{owner} without trust_remote_code=False")
             case ast.keyword(arg="allow_pickle" | "trust_remote_code" | "shell", value=ast.Constant(value=True)):
                 found.append(f"{node.arg}=True")
     return found
@@ -54,6 +60,7 @@ def test_nothing_that_is_read_can_run_code(path):
         "torch.load(path, weights_only=False)",
         "np.load(path, allow_pickle=True)",
         "AutoModel.from_pretrained(name, trust_remote_code=True)",
+        "AutoModel.from_pretrained(name)",
         "subprocess.run(command, shell=True)",
         "yaml.load(text)",
         "eval(text)",

@@ -67,7 +67,6 @@ def table(
         "parametric_first_logprob": parametric_logprob,
         "context_logprob_closed": None,
         "parametric_logprob_closed": None,
-        "control": None,
     }
     frame = pl.DataFrame(varying).with_columns(pl.lit(value).alias(name) for name, value in constant.items())
     return frame.select(pl.col(name).cast(dtype) for name, dtype in schema_of(Item).items() if name in frame.columns)

@@ -26,6 +26,7 @@ def items() -> pl.DataFrame:
         judge_rule=pl.lit("only_answer"),
         first_token=pl.Series(["context", "context", "parametric", "parametric", "parametric"]),
         first_token_mass=pl.Series([0.5, 0.5, 0.5, 0.001, None], dtype=pl.Float64),
+        control=pl.lit(None, pl.String),
         words=pl.Series([1, 3, 3, 1, 1]),
         copied=pl.Series([0.0, 0.5, 0.0, 0.0, 0.0]),
         # with the context and without it: 0.8 after 0.6, 0.3 after 0.6, and equal

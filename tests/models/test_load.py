@@ -148,6 +148,73 @@ def test_broken_weights_are_named(model_folder):
         load_model(model_folder)
 
 
+def test_an_index_lists_files_of_its_folder_only(model_folder):
+    (model_folder / "model.safetensors").rename(model_folder.parent / "model.safetensors")
+    index = {"weight_map": {"model.norm.weight": "../model.safetensors"}}
+    (model_folder / "model.safetensors.index.json").write_text(json.dumps(index))
+    with pytest.raises(ModelError, match=r"lists '\.\./model\.safetensors', which is no file of its folder"):
+        load_model(model_folder)
+
+
+def test_layers_that_the_configuration_does_not_count_are_not_dropped(model_folder):
+    edit_config(model_folder, num_hidden_layers=1)
+    with pytest.raises(ModelError, match=r"have model\.layers\.1\..+ counts 1 layers"):
+        load_model(model_folder)
+
+
+def spoil(folder, change):
+    """Store one weight of a saved model otherwise."""
+    weights = load_file(folder / "model.safetensors")
+    weights["model.norm.weight"] = change(weights["model.norm.weight"])
+    save_file(weights, folder / "model.safetensors", {"format": "pt"})
+
+
+def test_weights_that_are_not_finite_are_refused(model_folder):
+    spoil(model_folder, lambda weights: weights / 0)
+    with pytest.raises(ModelError, match=f"model.norm.weight in {model_folder} holds numbers that are not finite"):
+        describe_base(model_folder, "folder", "models/tiny")
+
+
+@pytest.mark.parametrize("stored", [torch.int8, torch.int32, torch.float8_e4m3fn])
+def test_numbers_without_their_scales_are_refused(model_folder, stored):
+    spoil(model_folder, lambda weights: weights.to(stored))
+    with pytest.raises(ModelError, match=r"stores model\.norm\.weight as .+; save the model in bfloat16"):
+        describe_base(model_folder, "folder", "models/tiny")
+
+
+# --- configurations ------------------------------------------------------------------------------
+
+
+def edit_config(folder, **changes):
+    """Change keys of a saved model's configuration."""
+    path = folder / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+@pytest.mark.parametrize("changes", [{"num_hidden_layers": "two"}, {"hidden_size": None}, {"rope_parameters": 3}])
+def test_configurations_with_values_of_other_types_are_named(model_folder, changes):
+    edit_config(model_folder, **changes)
+    with pytest.raises(ModelError, match=f"{model_folder} holds no model that loads: .+"):
+        describe_base(model_folder, "folder", "models/tiny")
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["of a family that the library has", "of no known family"])
+def test_code_that_a_model_brings_never_runs(model_folder, monkeypatch, known):
+    """Whatever standard input says; a folder whose family the library has is read with the library's own class."""
+    monkeypatch.setattr("builtins.input", lambda *_: "y")
+    ran = model_folder.parent / "ran"
+    (model_folder / "own.py").write_text(f"open({str(ran)!r}, 'w')\nclass Own: pass\nclass OwnConfig: pass\n")
+    auto = {"AutoConfig": "own.OwnConfig", "AutoModelForCausalLM": "own.Own"}
+    edit_config(model_folder, auto_map=auto, **({} if known else {"model_type": "own"}))
+    edit_tokenizer(model_folder, auto_map={"AutoTokenizer": ["own.Own", None]})
+    if known:
+        describe_base(model_folder, "folder", "models/tiny")
+    else:
+        with pytest.raises(ModelError, match="it brings Python code of its own, which is never run"):
+            describe_base(model_folder, "folder", "models/tiny")
+    assert not ran.exists()
+
+
 # --- what base.json says ------------------------------------------------------------------------
 
 

@@ -21,8 +21,9 @@ from inversion.records.frames import read_records, to_frame
 pytestmark = pytest.mark.workflow
 
 FIGURES = {"draw_figure", "write_report"}
-BOOTSTRAPPED = {"tabulate_curves", "tabulate_inversions", "tabulate_factors", "tabulate_tradeoffs"}
-TABLES = BOOTSTRAPPED | {"tabulate_agreement", "tabulate_flips"}
+BOOTSTRAPPED = {"tabulate_inversions"}
+CURVES = {f"tabulate_{table}" for table in ("curves", "factors", "tradeoffs", "agreement", "flips", "style")}
+TABLES = CURVES | BOOTSTRAPPED
 MODEL_STAGES = {"prepare_base", "score_context_need", "probe_knowledge", "finetune", "generate_responses"}
 
 

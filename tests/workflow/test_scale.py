@@ -30,7 +30,7 @@ def test_stubs_of_many_checkpoints_are_planned_as_real_ones_are(tmp_path):
     scale.fill(tmp_path)
     assert checkout.plan() == set()
     checkout.study(lambda s: s["evaluation"].update(bootstrap=60))
-    assert "tabulate_curves" in {job.rule for job in checkout.plan()}, "stubs are remembered with their parameters"
+    assert "tabulate_inversions" in {job.rule for job in checkout.plan()}, "stubs are remembered with their parameters"
 
 
 def test_the_study_has_as_many_runs_as_asked_for():

@@ -16,11 +16,10 @@ from typing import Any
 import torch
 from safetensors import safe_open
 from torch import nn
-from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
+from transformers import AutoModelForCausalLM, PreTrainedModel
 
 from inversion.artifacts import read_json
-from inversion.models.folder_tokenizer import ModelError
-from inversion.models.load import first_line
+from inversion.models.folder_tokenizer import ModelError, first_line, read_config
 
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
 ADAPTER_CONFIG = "adapter_config.json"
@@ -179,7 +178,7 @@ def require_fit(base: str | Path, folder: str | Path) -> None:
     try:
         with torch.device("meta"), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            model = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(str(base), local_files_only=True))
+            model = AutoModelForCausalLM.from_config(read_config(base), trust_remote_code=False)
             config = PeftConfig.from_pretrained(str(folder))
             if getattr(config, "init_lora_weights", True) is not False:
                 config.init_lora_weights = True  # others look at the weights

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tokenizers import Tokenizer, processors
-from transformers import AutoConfig, AutoTokenizer, PreTrainedTokenizerBase, PreTrainedTokenizerFast
+from transformers import AutoConfig, AutoTokenizer, PretrainedConfig, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 log = logging.getLogger(__name__)
 
@@ -25,6 +25,29 @@ class ModelError(ValueError):
     """A base model or checkpoint that cannot be used; the message names it and how to fix it."""
 
 
+def first_line(error: Exception) -> str:
+    """The first line of an error's message, or its type where it has none; in our words where a model brings code."""
+    text = str(error).strip()
+    if "trust_remote_code" in text:
+        return (
+            "it brings Python code of its own, which is never run; use a model whose class the installed transformers "
+            "has (and remove `auto_map` from its configuration if it needs no other)"
+        )
+    first, *others = [line.strip() for line in text.splitlines() if line.strip()] or [type(error).__name__]
+    return f"{first} {others[0]}" if first.endswith(":") and others else first
+
+
+def read_config(folder: str | Path) -> PretrainedConfig:
+    """The model configuration in ``folder``; code that it names is never run.
+
+    Raises :class:`ModelError` where there is none, or one with values of the wrong types.
+    """
+    try:
+        return AutoConfig.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
+    except Exception as error:  # values of the wrong types fail in any way
+        raise ModelError(f"{folder} holds no model that loads: {first_line(error)}") from None
+
+
 def load_tokenizer(folder: str | Path) -> PreTrainedTokenizerBase:
     """The tokenizer saved in ``folder``, with a padding token.
 
@@ -39,8 +62,8 @@ def load_tokenizer(folder: str | Path) -> PreTrainedTokenizerBase:
     """
     folder = Path(folder)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
-    except (OSError, ValueError, ImportError) as error:
+        tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
+    except Exception as error:  # values of the wrong types fail in any way
         raise ModelError(f"{folder} holds no tokenizer that loads: {_reason(folder, error)}") from None
     tokenizer = _as_in_its_file(tokenizer, folder)
     _set_ends(tokenizer, _settings(folder).get("add_bos_token") is True)
@@ -51,8 +74,8 @@ def load_tokenizer(folder: str | Path) -> PreTrainedTokenizerBase:
 def vocabulary_size(folder: str | Path) -> int | None:
     """Rows of the embedding of the model in ``folder``, by its configuration; None where that does not say."""
     try:
-        config = AutoConfig.from_pretrained(str(folder), local_files_only=True)
-    except (OSError, ValueError):
+        config = read_config(folder)
+    except ModelError:
         return None
     size = getattr(config.get_text_config(decoder=True), "vocab_size", None)
     return size if isinstance(size, int) else None
@@ -65,7 +88,7 @@ def _reason(folder: Path, error: Exception) -> str:
             f"its only vocabulary is SentencePiece's {pieces[0]}; convert it once where the package sentencepiece is "
             "installed (`AutoTokenizer.from_pretrained(folder).save_pretrained(folder)` writes tokenizer.json)"
         )
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return first_line(error)
 
 
 def _settings(folder: Path) -> dict[str, Any]:

@@ -11,8 +11,8 @@ from transformers.utils.logging import disable_progress_bar
 
 from inversion.artifacts import complete_folder, folder_fault, folder_note, sha256_file
 from inversion.config.models import GgufModel
-from inversion.models.folder_tokenizer import ModelError
-from inversion.models.load import ATTENTION, first_line
+from inversion.models.folder_tokenizer import ModelError, first_line
+from inversion.models.load import ATTENTION
 
 
 def locate_gguf(spec: GgufModel) -> Path:
@@ -40,9 +40,13 @@ def convert_gguf(path: str | Path, folder: str | Path) -> None:
     try:
         # float32: all that the file holds, and exact on every device
         model = AutoModelForCausalLM.from_pretrained(
-            str(path.parent), gguf_file=path.name, dtype=torch.float32, attn_implementation=ATTENTION
+            str(path.parent),
+            gguf_file=path.name,
+            dtype=torch.float32,
+            attn_implementation=ATTENTION,
+            trust_remote_code=False,
         )
-        tokenizer = AutoTokenizer.from_pretrained(str(path.parent), gguf_file=path.name)
+        tokenizer = AutoTokenizer.from_pretrained(str(path.parent), gguf_file=path.name, trust_remote_code=False)
     except ImportError:
         raise ModelError(f"reading {path} needs the package gguf; install it (`pip install gguf`)") from None
     except Exception as error:  # whatever the reader of a broken file stumbles over

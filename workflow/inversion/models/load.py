@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from torch import nn
 from transformers import (
-    AutoConfig,
     AutoModelForCausalLM,
     BitsAndBytesConfig,
     GPTNeoXConfig,
@@ -24,7 +25,7 @@ from inversion.artifacts import ArtifactError, file_hashes, fingerprint, read_js
 from inversion.config.models import Architecture
 from inversion.manifests import BaseManifest, HubSnapshot
 from inversion.models.devices import compute_dtype, device
-from inversion.models.folder_tokenizer import ModelError, load_tokenizer
+from inversion.models.folder_tokenizer import ModelError, first_line, load_tokenizer, read_config
 
 ATTENTION = "sdpa"
 """The implementation of attention; named, so that it is not the accident of what is installed."""
@@ -32,11 +33,8 @@ ATTENTION = "sdpa"
 WEIGHTS = "model.safetensors"
 WEIGHTS_INDEX = "model.safetensors.index.json"
 PICKLED_WEIGHTS = "pytorch_model*.bin"
-
-
-def first_line(error: Exception) -> str:
-    """The first line of an error's message, or its type where it has none."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+FLOATS = {"F64", "F32", "F16", "BF16"}
+"""Types of safetensors whose numbers are the weights themselves."""
 
 
 # --- base models --------------------------------------------------------------------------------
@@ -54,8 +52,11 @@ def describe_base(
     A model of the hub is known by its ``snapshot``: other files may lie in the hub's cache beside it.
     """
     require_plain_base(folder)
+    read_config(folder)
+    require_float_weights(folder)
     load_tokenizer(folder)
     model = load_model(folder)
+    require_finite_weights(model, folder)
     return BaseManifest(
         source=source,
         folder=listed_as,
@@ -93,7 +94,9 @@ def new_model(architecture: Architecture, tokenizer: PreTrainedTokenizerBase, se
         case "mistral":
             config = MistralConfig(**sizes, num_key_value_heads=grouped, sliding_window=None)
     torch.manual_seed(seed)
-    return AutoModelForCausalLM.from_config(config, dtype=torch.float32, attn_implementation=ATTENTION)
+    return AutoModelForCausalLM.from_config(
+        config, dtype=torch.float32, attn_implementation=ATTENTION, trust_remote_code=False
+    )
 
 
 def load_model(
@@ -117,10 +120,12 @@ def load_model(
             local_files_only=True,
             use_safetensors=True,
             output_loading_info=True,
+            trust_remote_code=False,
             **quantized,
         )
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise ModelError(f"{folder} holds no model that loads: {first_line(error)}") from None
+    _require_all_layers(model, loaded["unexpected_keys"], folder)
     if loaded["missing_keys"]:
         raise ModelError(f"the weights in {folder} lack {min(loaded['missing_keys'])}; save the whole model there")
     return (model if quantization else model.to(device())).eval()
@@ -131,11 +136,11 @@ def count_parameters(folder: str | Path) -> int:
 
     Raises :class:`ModelError` where there is no configuration of a causal language model.
     """
+    config = read_config(folder)
     try:
-        config = AutoConfig.from_pretrained(str(folder), local_files_only=True)
         with torch.device("meta"):
-            return int(AutoModelForCausalLM.from_config(config).num_parameters())
-    except (OSError, ValueError) as error:
+            return int(AutoModelForCausalLM.from_config(config, trust_remote_code=False).num_parameters())
+    except Exception as error:  # sizes that fit no model fail in any way
         raise ModelError(f"{folder} holds no model that loads: {first_line(error)}") from None
 
 
@@ -144,11 +149,7 @@ def context_window(folder: str | Path) -> int | None:
 
     Raises :class:`ModelError` where there is no configuration.
     """
-    try:
-        config = AutoConfig.from_pretrained(str(folder), local_files_only=True).get_text_config(decoder=True)
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{folder} holds no model that loads: {first_line(error)}") from None
-    return getattr(config, "max_position_embeddings", None)
+    return getattr(read_config(folder).get_text_config(decoder=True), "max_position_embeddings", None)
 
 
 def require_plain_base(folder: str | Path) -> None:
@@ -180,6 +181,10 @@ def require_weights(folder: str | Path) -> None:
             shards = set(read_json(folder / WEIGHTS_INDEX)["weight_map"].values())
         except (ArtifactError, KeyError, TypeError, AttributeError):
             raise ModelError(f"{folder / WEIGHTS_INDEX} is no index of weights; copy the model again") from None
+        if outside := sorted(name for name in shards if Path(name).name != name):
+            raise ModelError(
+                f"{folder / WEIGHTS_INDEX} lists {outside[0]!r}, which is no file of its folder; copy the model again"
+            )
         lacking = sorted(name for name in shards if not (folder / name).is_file())
         if lacking:
             raise ModelError(f"{folder} lacks {lacking[0]}, which its {WEIGHTS_INDEX} lists; copy the model again")
@@ -190,6 +195,44 @@ def require_weights(folder: str | Path) -> None:
             "read; convert them to safetensors (`save_pretrained` writes them) first"
         )
     raise ModelError(f"{folder} holds no model weights ({WEIGHTS}); name the folder that `save_pretrained` wrote")
+
+
+def require_float_weights(folder: str | Path) -> None:
+    """Raise :class:`ModelError` where a weight in ``folder`` is stored as whole numbers or in eight bits.
+
+    Without a ``quantization_config`` the library would read such numbers without their scales.
+    """
+    for file in sorted(Path(folder).glob("*.safetensors")):
+        try:
+            with safe_open(file, framework="pt") as tensors:
+                for name in tensors.keys():  # noqa: SIM118 (it is no dictionary)
+                    stored = tensors.get_slice(name).get_dtype()
+                    if name.endswith(".weight") and stored not in FLOATS:
+                        raise ModelError(
+                            f"{file} stores {name} as {stored}, and its configuration names no quantisation; save the "
+                            "model in bfloat16, float16 or float32"
+                        )
+        except SafetensorError as error:
+            raise ModelError(f"{folder} holds no model that loads: {file.name}: {first_line(error)}") from None
+
+
+def require_finite_weights(model: nn.Module, folder: str | Path) -> None:
+    """Raise :class:`ModelError`, naming ``folder`` and the weight, where one of ``model`` is not a finite number."""
+    for name, weights in model.named_parameters():
+        if not bool(torch.isfinite(weights).all()):
+            raise ModelError(f"{name} in {folder} holds numbers that are not finite (NaN or infinite); copy it again")
+
+
+def _require_all_layers(model: PreTrainedModel, unexpected: Collection[str], folder: str | Path) -> None:
+    """Raise where the files hold layers beyond those that the configuration counts; the library drops them."""
+    layers = getattr(model.config.get_text_config(decoder=True), "num_hidden_layers", None)
+    for name in sorted(unexpected):
+        number = re.match(r"(?:model\.|transformer\.|gpt_neox\.|language_model\.)*(?:layers|h)\.(\d+)\.", name)
+        if number and layers is not None and int(number[1]) >= layers:
+            raise ModelError(
+                f"the weights in {folder} have {name}, but its config.json counts {layers} layers "
+                "(`num_hidden_layers`); copy the configuration that belongs to the weights"
+            )
 
 
 def restore_weights(model: PreTrainedModel, folder: str | Path) -> None:
