@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from inversion.artifacts import ArtifactError, folder_digest, seal_folder, write_json
+from inversion.artifacts import MARKER, ArtifactError, complete_folder, folder_digest, seal_folder, write_json
 from inversion.config.evaluation import Prompt
 from inversion.config.sets import WorldSet
 from inversion.conflict.world_sets import world_items
@@ -88,7 +88,7 @@ def test_a_killed_job_goes_on_where_it_stopped(answer, chunk, questioned):
 
 
 @pytest.mark.parametrize("change", ["items", "tokens", "prompts", "checkpoint"])
-def test_changed_specification_asks_again(answer, chunk, questioned, items, change):
+def test_changed_specification_asks_again(answer, chunk, questioned, items, tmp_path, change):
     answer(chunk)
     if change == "items":
         answer(chunk, asked=items[:2])
@@ -97,7 +97,13 @@ def test_changed_specification_asks_again(answer, chunk, questioned, items, chan
     elif change == "prompts":
         answer(chunk, prompts=TWO)
     else:
-        answer([*chunk[:2], chunk[2].model_copy(update={"digest": "another"})])
+        folder = tmp_path / chunk[2].folder
+        with complete_folder(tmp_path / "made", {"step": 20, "trained": "again"}) as made:
+            shutil.copytree(folder, made, dirs_exist_ok=True, ignore=shutil.ignore_patterns(MARKER))
+            (made / "more.txt").write_text("another checkpoint")
+        shutil.rmtree(folder)
+        (tmp_path / "made").rename(folder)
+        answer([*chunk[:2], chunk[2].model_copy(update={"digest": folder_digest(folder)})])
     assert questioned[3:] == ([20] if change == "checkpoint" else [0, 10, 20])
 
 
@@ -146,6 +152,17 @@ def test_damaged_checkpoint_is_named_with_the_mend(answer, chunk, tmp_path):
     weights.write_bytes(weights.read_bytes()[:-4])
     with pytest.raises(ArtifactError, match=r"step-000020.*snakemake --forcerun .*train.json"):
         answer(chunk)
+
+
+def test_exchanged_checkpoints_are_found(answer, chunk, questioned, tmp_path):
+    """Each is sound by its own marker; the manifest knows which is which."""
+    one, other = (tmp_path / entry.folder for entry in chunk[1:3])
+    one.rename(tmp_path / "aside")
+    other.rename(one)
+    (tmp_path / "aside").rename(other)
+    with pytest.raises(ArtifactError, match=r"step-000010 is not the checkpoint of step 10 that .*train\.json lists"):
+        answer(chunk)
+    assert questioned == []
 
 
 def test_removed_weights_are_missed_only_where_something_new_is_asked(answer, chunk, questioned, items, tmp_path):

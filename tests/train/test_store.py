@@ -1,5 +1,6 @@
 import logging
 import os
+import shutil
 import socket
 from contextlib import suppress
 
@@ -85,6 +86,14 @@ def test_a_missing_early_checkpoint_is_made_again_from_before_it(tmp_path):
     store = filled(tmp_path, [10, 20, 30])
     (store.step_folder(10) / "model.safetensors").unlink()
     assert store.resume_step([0, 10, 20, 30]) == 0
+
+
+def test_a_checkpoint_in_the_place_of_another_is_made_again(tmp_path, caplog):
+    store = filled(tmp_path, [10, 20, 30])
+    shutil.rmtree(store.step_folder(30))
+    shutil.copytree(store.step_folder(10), store.step_folder(30))
+    assert store.resume_step([0, 10, 20, 30]) == 20
+    assert f"{store.step_folder(30)} holds the weights of step 10" in caplog.text
 
 
 def test_another_specification_empties_the_store(tmp_path):

@@ -107,7 +107,8 @@ def _require_checkpoint(run_folder: Path, entry: CheckpointEntry) -> None:
     if not entry.folder:
         return
     weights, manifest = run_folder / entry.folder, run_folder / "train.json"
-    if (run_folder / "series.json").is_file() and (fault := folder_fault(weights)):
+    series = (run_folder / "series.json").is_file()
+    if series and (fault := folder_fault(weights)):
         raise ArtifactError(
             f"{fault}; the weights of a series have changed since they were listed; run it again to list them"
         )
@@ -117,6 +118,8 @@ def _require_checkpoint(run_folder: Path, entry: CheckpointEntry) -> None:
             f"new; to train the run again delete {weights.parent} and {manifest}, then rerun"
         )
     fault = folder_fault(weights)
+    if not fault and not series and folder_digest(weights) != entry.digest:
+        fault = f"{weights} is not the checkpoint of step {entry.step} that {manifest} lists"
     if fault:
         raise ArtifactError(f"{fault}; make it again with `snakemake --forcerun {manifest}`: what is sound is kept")
 

@@ -94,7 +94,11 @@ class CheckpointStore:
 
     def fault(self, step: int) -> str | None:
         """Why the weights at ``step`` cannot be used, or None."""
-        return folder_fault(self.step_folder(step))
+        folder = self.step_folder(step)
+        if fault := folder_fault(folder):
+            return fault
+        made_at = folder_note(folder).get("step")
+        return None if made_at == step else f"{folder} holds the weights of step {made_at}"
 
     def commit(self, saved: Path, step: int, scheduled: bool = True) -> None:
         """Take over a folder that the Trainer saved: weights first, then the resume state.
