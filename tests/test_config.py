@@ -581,8 +581,9 @@ def test_merge_keys_may_override(tmp_path: Path) -> None:
     assert read_config(tmp_path / "study.yaml").training_of("standard").epochs == 2.0
 
 
-def test_the_study_in_the_guide_is_valid() -> None:
-    (text,) = re.findall(r"```yaml\n(.*?)```", (ROOT / "config/README.md").read_text(), re.DOTALL)
+@pytest.mark.parametrize("page", ["README.md", "config/README.md"])
+def test_the_study_in_the_guide_is_valid(page: str) -> None:
+    (text,) = re.findall(r"```yaml\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)
     assert list(parse_config(yaml.safe_load(text)).experiments) == ["first"]
 
 
