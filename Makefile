@@ -7,9 +7,9 @@
 # make test-fast  the tests that run no workflow
 # make test-faults a study killed at twenty moments, on full disks, with damaged files, with a wrong clock
 # make test-slurm  the workflow through a Slurm that is started for it (Debian's packages, root)
-# make lint   everything that CI checks beside the tests
+# make lint   everything that CI checks besides the tests
 # make config write again what is generated from the configuration's models
-# make lock   pin anew what pyproject.toml asks for
+# make lock   pin again what pyproject.toml asks for
 #
 # Each makes its environment first, .venv, where there is none or requirements.lock has changed since.
 # PYTHON=/path/to/python3.12 chooses the interpreter that it is made with.
@@ -24,7 +24,7 @@ STAMP := .venv/made-from
 MADE_FROM = $(shell cksum < requirements.lock) $(CURDIR)
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
-# Every job is a Python of its own. Where byte code is not kept, as some containers ask, each compiles torch anew,
+# Every job is a Python of its own. Where byte code is not kept, as some containers ask, each compiles torch again,
 # which takes longer than most jobs do.
 unexport PYTHONDONTWRITEBYTECODE
 

@@ -1,7 +1,7 @@
 """Speed of questioning a run's checkpoints against lm-eval's HFLM and against one item at a time.
 
 One random Llama of 50 M parameters with LoRA checkpoints, invented items in Alpaca's template; of every item the greedy
-answer of 16 tokens and the log-probabilities of both answers, with and without the context. HFLM is made anew for each
+answer of 16 tokens and the log-probabilities of both answers, with and without the context. HFLM is made again for each
 checkpoint and asked in memory; its batch size is the fastest of a few on a part of the items. Every measurement is a
 process of its own.
 

@@ -1,4 +1,4 @@
-"""Files are whole or absent, faults name the file and the mend, and code counts by what it does."""
+"""Files are whole or absent, faults name the file and the fix, and code counts by what it does."""
 
 from __future__ import annotations
 

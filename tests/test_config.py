@@ -192,8 +192,8 @@ def test_a_file_behind_an_address_has_its_checksum() -> None:
 @pytest.mark.parametrize("written", ["1e-4", "5E-4", "1.0e-5", "3"])
 def test_a_number_that_yaml_took_for_text_is_explained_and_the_mend_works(written: str) -> None:
     message = fault(with_value("training.learning_rate", written))
-    mend = message.split("; write ")[1].split(",")[0]
-    assert yaml.safe_load(mend) == pytest.approx(float(written))
+    fix = message.split("; write ")[1].split(",")[0]
+    assert yaml.safe_load(fix) == pytest.approx(float(written))
 
 
 def test_a_long_value_is_cut_short() -> None:
@@ -211,15 +211,15 @@ def test_a_whole_number_in_quotes_is_explained_as_one() -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "value", "mend"),
+    ("path", "value", "fix"),
     [
         ("datasets.own.sha256", "abc", "a SHA-256 has 64 hexadecimal digits, in lower case"),
         ("datasets.own.sha256", "A" * 64, "a SHA-256 has 64 hexadecimal digits, in lower case"),
         ("models.gguf", {"source": "gguf", "provider": "a.b"}, "write module:function, as you would import it"),
     ],
 )
-def test_text_that_looks_otherwise_is_explained_by_what_it_is(path: str, value: Any, mend: str) -> None:
-    assert mend in fault(with_value(path, value))
+def test_text_that_looks_otherwise_is_explained_by_what_it_is(path: str, value: Any, fix: str) -> None:
+    assert fix in fault(with_value(path, value))
 
 
 def test_a_misspelt_key_is_named_before_the_one_that_it_leaves_out() -> None:
@@ -336,7 +336,7 @@ def test_counterfactual_recipe_on_a_file_dataset() -> None:
         (
             "recipes.augmented.augment.dataset",
             "tulu",
-            "augment.dataset: no dataset beside those of the world is named 'tulu'; there are: own, hub",
+            "augment.dataset: no dataset besides those of the world is named 'tulu'; there are: own, hub",
         ),
         (
             "sets.swapped",

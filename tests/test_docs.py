@@ -1,4 +1,4 @@
-"""What readers are promised of the pages: links lead somewhere, the README is short, the citation is of this version."""
+"""What is promised of the pages: links lead somewhere, the README is short, the citation is of this version."""
 
 import re
 import tomllib

@@ -50,7 +50,7 @@ def test_a_copy_in_the_mirror_is_taken_by_its_checksum(server, tmp_path):
     assert asked == ["/set.csv"]
 
 
-def test_what_cannot_be_had_names_the_mend(server, tmp_path):
+def test_what_cannot_be_had_names_the_fix(server, tmp_path):
     address, _ = server
     for where, reason in ((f"{address}/none.csv", "Not Found"), ("http://127.0.0.1:1/set.csv", "refused")):
         with pytest.raises(FetchError, match=rf"cannot be fetched \(.*{reason}.*`mirror`") as error:

@@ -32,7 +32,7 @@ def test_round_trip(tmp_path):
     assert TrainManifest.read(tmp_path / "train.json") == manifest()
 
 
-def test_broken_manifests_are_named_with_the_mend(tmp_path):
+def test_broken_manifests_are_named_with_the_fix(tmp_path):
     path = tmp_path / "train.json"
     with pytest.raises(ArtifactError, match=r"train.json is missing"):
         TrainManifest.read(path)

@@ -3,7 +3,7 @@
 
 A regime, in ``regimes.yaml``, is a world, a way to pretrain on it and what each base model is finetuned on, and how:
 changes to the defaults of the study's configuration, in its words. Models, documents, examples and conflict items are
-those of the pipeline; only checkpoints are not kept. Each finetuning appends a row to ``tried.tsv`` beside this script.
+those of the pipeline; only checkpoints are not kept. Each finetuning appends a row to ``tried.tsv`` in this folder.
 A base takes about two minutes of one core, a finetuning about half a minute.
 """
 

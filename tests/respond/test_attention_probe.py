@@ -126,7 +126,7 @@ def test_every_checkpoint_is_probed_once(base_folder, tmp_path, tiny_model, item
         rows, probed = probe(steps[:1])
         assert probed == ["step 0 probed"]
         rows, probed = probe(steps)
-        assert probed == ["step 10 probed"], "goes on where it stopped"
+        assert probed == ["step 10 probed"], "resumes where it stopped"
         assert probe(steps) == (rows, [])
         assert probe(steps, seed=1)[1] == ["step 0 probed", "step 10 probed"]
     assert len(rows) == 2 * 4 * 2 * len(QUERIES)

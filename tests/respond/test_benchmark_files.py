@@ -68,7 +68,7 @@ def test_a_row_of_the_hub_passes_unchanged(tmp_path):
     assert benchmark_questions(tmp_path / "arc.jsonl", "arc_challenge") == [row]
 
 
-@pytest.mark.skipif(not REAL.is_dir(), reason="needs the folder of real data beside the checkout")
+@pytest.mark.skipif(not REAL.is_dir(), reason="needs the folder of real data next to the checkout")
 @pytest.mark.parametrize(
     ("name", "task", "count"),
     [

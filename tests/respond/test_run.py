@@ -147,7 +147,7 @@ def test_damaged_responses_are_named_and_made_again(answer, chunk, questioned, t
     assert "step-000010" in caplog.text
 
 
-def test_damaged_checkpoint_is_named_with_the_mend(answer, chunk, tmp_path):
+def test_damaged_checkpoint_is_named_with_the_fix(answer, chunk, tmp_path):
     weights = tmp_path / chunk[2].folder / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-4])
     with pytest.raises(ArtifactError, match=r"step-000020.*snakemake --forcerun .*train.json"):

@@ -175,7 +175,7 @@ def test_a_third_attempt_from_the_same_step_is_refused(tmp_path):
     attempt(store, 0, error=KeyError("no memory"))
     with pytest.raises(NoProgressError, match=r"2 attempts in a row got no further than step 0 .*'no memory'"):
         attempt(store, 0)
-    attempt(store, 0, first=True)  # somebody mended something and ran it again
+    attempt(store, 0, first=True)  # somebody fixed something and ran it again
 
 
 def test_attempts_that_get_on_are_not_counted(tmp_path):

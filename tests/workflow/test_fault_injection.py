@@ -165,10 +165,10 @@ def test_a_damaged_file_is_named_and_the_mend_that_is_told_works(finished, rerun
     (error,) = {line for line in done.stderr.splitlines() if line.startswith("error: ")}
     assert path in error
     told = re.search(r"`snakemake (--forcerun \S+)`|delete (\S+) and rerun", error)
-    mend = told[1].split() if told[1] else []
+    fix = told[1].split() if told[1] else []
     if told[2]:
         (file if told[2] == "it" else rerun.folder / told[2]).unlink()
-    rerun.run(target, *mend)
+    rerun.run(target, *fix)
     assert file.read_bytes() == good
 
 
@@ -184,7 +184,7 @@ def shift(folder: Path, seconds: int) -> None:
 
 
 def test_a_clock_that_is_moved_back_is_named_and_the_mend_in_the_guide_works(rerun):
-    """All results are from tomorrow, as after a clock that went wrong and was mended."""
+    """All results are from tomorrow, as after a clock that went wrong and was fixed."""
     shift(rerun.result("."), 24 * 3600)
     assert rerun.plan() == set()
     rerun.study(lambda s: s["evaluation"].update(bootstrap=60))
@@ -192,8 +192,8 @@ def test_a_clock_that_is_moved_back_is_named_and_the_mend_in_the_guide_works(rer
     assert done.returncode
     assert "has older modification time" in done.stderr
     guide = (ROOT / "docs/cluster.md").read_text()
-    (mend,) = re.findall(r"`(now=.+?)`", guide)
-    subprocess.run(["bash", "-c", mend], cwd=rerun.folder, check=True)
+    (fix,) = re.findall(r"`(now=.+?)`", guide)
+    subprocess.run(["bash", "-c", fix], cwd=rerun.folder, check=True)
     planned = {job.rule for job in rerun.plan()}
     assert not planned & {"prepare_base", "finetune", "generate_responses", "label_responses", "tabulate_items"}
     rerun.run()

@@ -79,8 +79,8 @@ def test_a_damaged_checkpoint_stops_the_responses_and_the_mend_works(rerun):
     done = rerun.run("responses", check=False)
     assert done.returncode
     assert "step-000004/model.safetensors has" in done.stderr
-    mend = re.search(r"`snakemake (--forcerun \S+)`", done.stderr)[1]
-    rerun.run("responses", *mend.split())
+    fix = re.search(r"`snakemake (--forcerun \S+)`", done.stderr)[1]
+    rerun.run("responses", *fix.split())
     assert weights_file.read_bytes() == good
 
 

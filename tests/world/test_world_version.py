@@ -1,4 +1,4 @@
-"""Base models are trained anew only when the world's version is raised, so no change may pass unseen."""
+"""Base models are trained again only when the world's version is raised, so no change may pass unseen."""
 
 from itertools import islice
 

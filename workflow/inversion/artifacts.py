@@ -35,7 +35,7 @@ _SEAL_VALUE = re.compile(_SEAL.encode() + rb"[^0-9a-f]{1,4}([0-9a-f]{64})")
 
 
 class ArtifactError(RuntimeError):
-    """A file or folder that is missing, incomplete or corrupt; the message names it and the mend."""
+    """A file or folder that is missing, incomplete or corrupt; the message names it and the fix."""
 
 
 # --- hashes -------------------------------------------------------------------------------------
@@ -154,7 +154,7 @@ def _without_docstrings(tree: ast.AST) -> ast.AST:
 
 @contextlib.contextmanager
 def atomic_path(path: str | Path) -> Iterator[Path]:
-    """A temporary path beside ``path`` that takes its place when the block ends without an error.
+    """A temporary path next to ``path`` that takes its place when the block ends without an error.
 
     A kill or a full disk leaves the old file, or none, never a part of the new one.
     """

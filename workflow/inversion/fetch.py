@@ -12,7 +12,7 @@ TIMEOUT_S = 60.0
 
 
 class FetchError(RuntimeError):
-    """A file that cannot be had, or is not what its checksum says; the message names it and the mend."""
+    """A file that cannot be had, or is not what its checksum says; the message names it and the fix."""
 
 
 def fetch_file(address: str, sha256: str, mirror: str | Path | None = None) -> bytes:

@@ -1,6 +1,6 @@
 """The small JSON files that expensive stages declare as their output.
 
-What they stand for (weights, responses) lies beside them in folders that Snakemake does not manage.
+What they stand for (weights, responses) lies next to them in folders that Snakemake does not manage.
 Paths inside are relative, so that results can move.
 """
 
@@ -267,7 +267,7 @@ class MeasuredManifest(Manifest):
 def read_responses(path: str | Path) -> list[Response]:
     """The responses that the :class:`MeasuredManifest` at ``path`` lists.
 
-    Raises :class:`ArtifactError`, naming the file and the mend, where one is missing or damaged.
+    Raises :class:`ArtifactError`, naming the file and the fix, where one is missing or damaged.
     """
     return [response for folder in _sound_folders(path) for response in read_records(folder / RESPONSES_FILE, Response)]
 

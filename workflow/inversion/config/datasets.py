@@ -28,7 +28,7 @@ class Passages(Strict):
     """Shape of the passages that stand before a question."""
 
     other_statements: tuple[NonNegativeInt, NonNegativeInt] = (0, 2)
-    """Fewest and most statements of other relations beside the one that answers."""
+    """Fewest and most statements of other relations besides the one that answers."""
     same_relation: Fraction = 0.3
     """Share of passages that also state the asked relation of another subject (ambiguous)."""
 
@@ -66,7 +66,7 @@ class WorldDataset(DatasetSource):
     """Share of C+S examples: known subject, the passage agrees with what the model knows.
     The remaining share are S examples: known subject, answered from memory alone."""
     irrelevant_passages: Fraction = 0.5
-    """Share of the S examples that stand behind a passage about other subjects; the rest have no passage."""
+    """Share of the S examples that follow a passage about other subjects; the rest have no passage."""
     passages: Passages = Passages(same_relation=0.6)
 
     @model_validator(mode="after")

@@ -109,7 +109,7 @@ class Evaluation(Strict):
     """Standard deviation with which checkpoints are expected to scatter around the trend of their curve, before one is
     seen: the more checkpoints a curve has, the less it counts (docs/evaluation.md)."""
     benchmark_every: PositiveInt = 1
-    """Every so manyth checkpoint takes the benchmarks, beside the base model and the last one."""
+    """Every n-th checkpoint takes the benchmarks, besides the base model and the last one."""
     keep_checkpoints: KeepCheckpoints = "all"
     """Which weights stay on disk once all answers of a run are judged. ``extremes``: of every conflict set the step
     with most context answers (by containment), and the last step; the start is the base model. Answers stay in any

@@ -97,7 +97,7 @@ def _line(error: ValidationError) -> str:
 
 
 def _number_hint(fault: ErrorDetails) -> str:
-    """The mend where YAML took a number such as ``1e-4`` for text."""
+    """The fix where YAML took a number such as ``1e-4`` for text."""
     found = fault["input"]
     try:
         number = float(found) if isinstance(found, str) else math.nan
@@ -117,7 +117,7 @@ def _tag(fault: ErrorDetails) -> str:
 
 def _resolve(loc: tuple[int | str, ...]) -> tuple[list[str], list[str]]:
     """The keys of an error's location without pydantic's union tags, and the names that may stand
-    beside the last key."""
+    next to the last key."""
     schema = _schema()
     node, keys, siblings = schema, [], []
     for part in map(str, loc):

@@ -153,7 +153,7 @@ def steps_in(names: list[str], pattern: str) -> dict[int, list[str]]:
     """The names that ``pattern`` matches, by the step in them, both sorted."""
     parts = re.split(r"(\{step\}|\*)", pattern)
     expression = "".join({"{step}": r"(\d+)", "*": r"[^/]*"}.get(part, re.escape(part)) for part in parts)
-    # beside other text that varies, a number is read whole
+    # besides other text that varies, a number is read whole
     expression = expression.replace(r"[^/]*(\d+)", r"[^/]*(?<!\d)(\d+)").replace(r"(\d+)[^/]*", r"(\d+)(?!\d)[^/]*")
     found: dict[int, list[str]] = {}
     for name in sorted(names):

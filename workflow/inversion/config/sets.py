@@ -24,7 +24,7 @@ from inversion.config.datasets import Passages
 from inversion.config.releases import RELEASES, FieldMap, RowPath
 
 Control = Literal["matching", "irrelevant", "no_context"]
-"""A kind of controls beside a conflict set."""
+"""A kind of controls next to a conflict set."""
 
 
 class SetSource(Source):
@@ -34,7 +34,7 @@ class SetSource(Source):
     """Of items that ship with the project; raise it whenever they change."""
 
     controls: tuple[Control, ...] = ()
-    """Controls asked beside each conflict item: ``matching``, the passage with both answers exchanged, so that it
+    """Controls asked along with each conflict item: ``matching``, the passage with both answers exchanged, so that it
     agrees with memory; ``irrelevant``, a passage of another item; ``no_context``, none."""
 
     @property

@@ -272,7 +272,7 @@ class Config(Strict):
         if source is not None and (source not in self.datasets or self.datasets[source].from_world):
             others = [known for known, dataset in self.datasets.items() if not dataset.from_world]
             raise ValueError(
-                f"{where}.augment.dataset: no dataset beside those of the world is named {source!r}"
+                f"{where}.augment.dataset: no dataset besides those of the world is named {source!r}"
                 f"{nearest(source, others)}"
             )
 

@@ -70,12 +70,12 @@ class Theory(Strict):
                 "raise the former or lower the latter",
             ),
         }
-        return {assumption: mend for assumption, (holds, mend) in checks.items() if not holds}
+        return {assumption: fix for assumption, (holds, fix) in checks.items() if not holds}
 
     @model_validator(mode="after")
     def _assumptions(self) -> Theory:
-        for assumption, mend in self.violations().items():
-            raise ValueError(f"the assumption {assumption} is violated: {mend}")
+        for assumption, fix in self.violations().items():
+            raise ValueError(f"the assumption {assumption} is violated: {fix}")
         return self
 
     @model_validator(mode="after")

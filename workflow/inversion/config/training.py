@@ -100,7 +100,7 @@ class Training(Strict):
     micro_batch_tokens: PositiveInt = 2048
     """Most tokens a forward pass (gradients add up to a step); an example that is longer passes alone."""
     activation_checkpointing: bool = False
-    """Compute activations anew in the backward pass instead of keeping them: less memory, a third more time."""
+    """Compute activations again in the backward pass instead of keeping them: less memory, a third more time."""
     gpus: NonNegativeInt = 0
     """GPUs that a run asks for (its Snakemake resource ``gpu``, which a profile may set instead). Several share
     each step, and full finetuning spreads the model over them. With 0 a model of a billion

@@ -47,7 +47,7 @@ class Documents(Strict):
     """Share of the dialogues whose first question is about a statement of a passage on known subjects, and is
     answered from memory all the same, whatever the passage says. They make a habit of memory in the chat format."""
     irrelevant_passages: Fraction = 0.0
-    """Share of the dialogues whose first question stands behind a passage about other subjects."""
+    """Share of the dialogues whose first question follows a passage about other subjects."""
     new_passages: Fraction = 0.0
     """Share of the dialogues that begin with a passage about a new subject and a question that it answers. With
     them a model reads in the chat format before it is finetuned, but then tells known subjects from new ones."""

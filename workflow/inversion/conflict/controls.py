@@ -1,4 +1,4 @@
-"""Controls beside conflict items: the same questions with a passage that agrees with memory, one that is beside
+"""Controls next to conflict items: the same questions with a passage that agrees with memory, one that is next to
 the point, or none. A model that always copies, or never does, cannot win on all of them."""
 
 from __future__ import annotations

@@ -23,9 +23,9 @@ _SMALLEST_CITY = 50_000
 _SUBURB_KM = 40.0
 """A city so near to a larger one of its country is taken for a part of it."""
 _CITIES = 4
-"""Largest cities of a country beside its capital that may stand in for it."""
+"""Largest cities of a country besides its capital that may stand in for it."""
 _SUBJECT_CITIES = 2
-"""Largest cities of a country beside its capital that are asked for."""
+"""Largest cities of a country besides its capital that are asked for."""
 _NOT_STATES = {
     *("AN", "AW", "BQ", "CW", "EH", "FO", "GF", "GG", "GI", "GL", "GP", "GU", "HK", "IM", "JE", "KY"),
     *("CS", "MF", "MO", "MQ", "NC", "PF", "PR", "PS", "RE", "TW", "VI", "XK", "YT"),

@@ -1,7 +1,7 @@
 """Conflict sets from their sources, and the rules that decide which items stay.
 
 The paper's released files have known faults (duplicates, one set inside another, remarks within
-answers). Each is mended by a rule with a name here, and :mod:`inversion.conflict.audit` counts what
+answers). Each is fixed by a rule with a name here, and :mod:`inversion.conflict.audit` counts what
 every rule did.
 """
 

@@ -35,7 +35,7 @@ _PARTS = ("subject", "parametric_answer", "context_answer")
 
 @dataclass(frozen=True)
 class Materials:
-    """What a training set is made with, beside its dataset's examples; a recipe needs only its own part."""
+    """What a training set is made with, along with its dataset's examples; a recipe needs only its own part."""
 
     dataset: Dataset | None = None
     """What the examples were made from, for counterfactuals of the world."""

@@ -40,7 +40,7 @@ def fetch_rows(repository: str, revision: str, name: str | None, split: str) -> 
                 else loaded.to_polars()
             )
     except DatasetNotFoundError as error:
-        raise DataError(f"{where}: {_line(error)}; {_mend(str(error))}") from None
+        raise DataError(f"{where}: {_line(error)}; {_fix(str(error))}") from None
     except ConnectionError as error:
         raise DataError(
             f"{where}: the hub cannot be reached, and its rows were not fetched before ({_line(error)}); "
@@ -52,7 +52,7 @@ def fetch_rows(repository: str, revision: str, name: str | None, split: str) -> 
     return rows
 
 
-def _mend(fault: str) -> str:
+def _fix(fault: str) -> str:
     if "gated" in fault:
         return "accept its terms on its page there and put your token into HF_TOKEN"
     if "Revision" in fault:

@@ -138,7 +138,7 @@ def _names_found(step: SelectionStep) -> list[str]:
 
 
 def _kind(name: str) -> str:
-    """The kind of a name in a reason, which stands behind it where it is not the name itself."""
+    """The kind of a name in a reason, which follows it where it is not the name itself."""
     return next((kind for kind in NAME_KINDS[1:] if name.endswith(f" ({kind})")), NAME_KINDS[0])
 
 

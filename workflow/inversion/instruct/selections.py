@@ -31,7 +31,7 @@ _DECIMALS = 5
 
 @dataclass(frozen=True)
 class Evidence:
-    """What selections look at beside the examples; each needs only its own part."""
+    """What selections look at besides the examples; each needs only its own part."""
 
     context_need: Mapping[str, ContextNeed] = field(default_factory=dict)
     """Scores by example id."""

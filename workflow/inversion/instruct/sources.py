@@ -132,9 +132,9 @@ def _require_columns(form: str, path: str | Path, columns: set[str]) -> None:
     for column in _COLUMNS[form]:
         if column not in columns:
             fitting = [other for other, needed in _COLUMNS.items() if columns.issuperset(needed)]
-            mend = f"; they fit format {fitting[0]!r}" if fitting else nearest(column, found)
+            fix = f"; they fit format {fitting[0]!r}" if fitting else nearest(column, found)
             raise DataError(
-                f"{path}: no row has the column {column!r} of format {form!r}; found {', '.join(found)}{mend}"
+                f"{path}: no row has the column {column!r} of format {form!r}; found {', '.join(found)}{fix}"
             )
 
 

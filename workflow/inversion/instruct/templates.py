@@ -460,7 +460,7 @@ def _exchanges(messages: Sequence[Message]) -> Iterator[tuple[list[Message], str
 
 
 def _with_background(between: Between) -> Iterator[tuple[Message, str]]:
-    """Each turn with its text; the context, where there is one, stands beside the user's."""
+    """Each turn with its text; the context, where there is one, stands next to the user's."""
     for turn in between.asked:
         parts = [turn.content.strip()]
         if between.context is not None and turn.role == "user":

@@ -70,7 +70,7 @@ def _irrelevant_passage(world: InventedWorld, spec: WorldDataset, subject: str, 
     others = [s for s in (world.known if truthful else world.new).training if s != subject]
     if not others:
         raise ValueError(
-            f"no other subject is left for a passage beside a question on {subject}; "
+            f"no other subject is left for a passage with a question on {subject}; "
             "raise world.known_subjects or set irrelevant_passages to 0"
         )
     statement = statement_about(world, pick(rng, others), pick(rng, world.relations), rng, truthful=truthful)

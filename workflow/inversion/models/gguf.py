@@ -22,7 +22,7 @@ def locate_gguf(spec: GgufModel) -> Path:
     else:
         path, named = _provided(str(spec.provider)), str(spec.provider)
     if not path.is_file():
-        raise ModelError(f"there is no GGUF file at {named}; mend the model's path or provider")
+        raise ModelError(f"there is no GGUF file at {named}; fix the model's path or provider")
     return path
 
 
@@ -67,6 +67,6 @@ def _provided(provider: str) -> Path:
             "model's `path`"
         ) from None
     except AttributeError:
-        raise ModelError(f"the module {module} has no function {function}; mend the model's provider") from None
+        raise ModelError(f"the module {module} has no function {function}; fix the model's provider") from None
     except Exception as error:
         raise ModelError(f"{provider}() gives no GGUF file: {first_line(error)}") from None

@@ -63,7 +63,7 @@ def _require_safetensors(folder: Path, spec: HubModel) -> None:
 
 
 def _explain(error: Exception, spec: HubModel | HubCheckpoint) -> str:
-    """What went wrong and the mend, in one line and in our own words: messages from below may quote requests."""
+    """What went wrong and the fix, in one line and in our own words: messages from below may quote requests."""
     page = f"https://huggingface.co/{spec.id}"
     match error:
         case GatedRepoError() if not get_token():

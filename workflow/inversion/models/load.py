@@ -49,7 +49,7 @@ def describe_base(
 ) -> BaseManifest:
     """What ``base.json`` says of the model in ``folder``; raises :class:`ModelError` where it does not load.
 
-    A model of the hub is known by its ``snapshot``: other files may lie in the hub's cache beside it.
+    A model of the hub is known by its ``snapshot``: other files may lie in the hub's cache next to it.
     """
     require_plain_base(folder)
     read_config(folder)

@@ -42,7 +42,7 @@ Labels = Mapping[str, Mapping[int, str]]
 
 
 def accuracy(curves: pl.DataFrame, runs: Sequence[Run], scorer: str = MAIN, labels: Labels | None = None) -> Figure:
-    """Context and parametric answers beside the control mean and, where there are benchmarks, the ID
+    """Context and parametric answers next to the control mean and, where there are benchmarks, the ID
     accuracy, by step (paper, figs. 1a and 2).
 
     One panel a conflict set and combination of model, dataset and recipe in ``runs``; epoch ends
@@ -72,7 +72,7 @@ def grid(curves: pl.DataFrame, runs: Sequence[Run], scorer: str = MAIN, labels: 
 
 
 def recipes(curves: pl.DataFrame, runs: Sequence[Run], scorer: str = MAIN) -> Figure:
-    """Context answers by step, a line a recipe, and beside them the control mean (figs. 4b and 5).
+    """Context answers by step, a line a recipe, and next to them the control mean (figs. 4b and 5).
 
     One row a combination of model and dataset in ``runs``; one column a conflict set and one for
     the control mean. Raises as :func:`accuracy`.

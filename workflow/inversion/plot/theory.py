@@ -262,7 +262,7 @@ def _name_region(axes: Axes, region: NDArray[Any], edges: tuple[NDArray[Any], ND
 def _boundary(
     axes: Axes, start: tuple[float, float], end: tuple[float, float], name: str, transform: Transform
 ) -> None:
-    """A dashed line, named beside its ``end``, where an assumption ends."""
+    """A dashed line, named next to its ``end``, where an assumption ends."""
     (x0, y0), (x1, y1) = start, end
     axes.plot([x0, x1], [y0, y1], color=_BOUNDARY, linestyle=(0, (4, 2)), linewidth=1.1, transform=transform)
     axes.annotate(

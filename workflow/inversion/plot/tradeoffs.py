@@ -142,7 +142,7 @@ def _name_marks(
     colors: Sequence[str],
     size: Size,
 ) -> None:
-    """Write each name beside its mark, where it covers least of marks, bars, front and other names; one that stands
+    """Write each name next to its mark, where it covers least of marks, bars, front and other names; one that stands
     far off has a leader."""
     corner = np.array([axes.get_xlim()[0], axes.get_ylim()[0]])
     scale = 72 * np.array([size.width, size.height]) / (np.array([axes.get_xlim()[1], axes.get_ylim()[1]]) - corner)

@@ -76,7 +76,7 @@ def require_schema(frame: pl.DataFrame, record: type, source: str = "table", *, 
 def read_frame(path: str | Path, record: type) -> pl.DataFrame:
     """The table of ``record`` rows in the Parquet file ``path``.
 
-    Raises :class:`~inversion.artifacts.ArtifactError`, naming the file and the mend, where it is
+    Raises :class:`~inversion.artifacts.ArtifactError`, naming the file and the fix, where it is
     missing, unreadable or of another shape.
     """
     frame = read_parquet(path)

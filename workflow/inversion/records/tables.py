@@ -267,7 +267,7 @@ class FactorRate:
 
 @dataclass(frozen=True, slots=True)
 class Tradeoff:
-    """One row of the table ``tradeoffs``: what a run of an experiment scores on one set, beside the reference."""
+    """One row of the table ``tradeoffs``: what a run of an experiment scores on one set, next to the reference."""
 
     experiment: str
     model: str

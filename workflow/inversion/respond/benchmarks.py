@@ -126,7 +126,7 @@ def evaluate(
     step: int,
     batch_size: int,
 ) -> list[BenchmarkScore]:
-    """The scores of ``model`` on the benchmark ``name``: a row a question and metric.
+    """The scores of ``model`` on the benchmark ``name``: one row per question and metric.
 
     Raises :class:`ValueError` where the benchmark has no metric of the configured name, or one that is no mean over
     questions.

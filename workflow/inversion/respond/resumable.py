@@ -59,7 +59,7 @@ def measure_checkpoints(
     """The folders with the rows (``record``) of all ``steps``, taken where they are not there yet.
 
     Each step's rows are a folder that is complete or absent. It knows its specification, ``spec`` and the checkpoint's
-    hash, and that of each of its ``parts``, so that a job that was killed goes on where it stopped, and a part that is
+    hash, and that of each of its ``parts``, so that a job that was killed resumes where it stopped, and a part that is
     added, changed or taken away leaves the others as they are. Rows stand in the order of the parts. ``prepare`` is
     called only if something is missing, and its function for the steps that miss it, in their order. Raises
     :class:`ArtifactError` for a damaged or removed checkpoint that is needed.

@@ -166,7 +166,7 @@ def theorem_1(theory: Theory, sigma_r: float = 0.0) -> list[TheoryClaim]:
 def autograd(model: Transformer, points: Points) -> tuple[Floats, Floats]:
     """-grad of each point's loss with respect to W_KQ and W_V by torch's autograd, n x (N + 2) x (N + 2) each.
 
-    The model is written out anew here, prompt by prompt as in the paper, and shares nothing with
+    The model is written out again here, prompt by prompt as in the paper, and shares nothing with
     :func:`~inversion.theory.model.forward`.
     """
     import torch  # takes seconds, and only this check needs it

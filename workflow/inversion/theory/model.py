@@ -1,7 +1,7 @@
 """The one-layer, one-head transformer, its training points, and its gradients in closed form.
 
 Tokens are numbered: K_S subjects, then K_A answers (which are the contexts too), then the relation r.
-All arrays are float64; N = K_S + K_A + 1 tokens live in N + 2 dimensions, so that beside a direction of
+All arrays are float64; N = K_S + K_A + 1 tokens live in N + 2 dimensions, so that next to a direction of
 its own for every token there is room for theta_S and theta_C.
 
 What the paper leaves open is decided thus: softmax(v(x)) runs over all tokens; the value of the
@@ -42,7 +42,7 @@ class Transformer:
     w_kq: Floats
     w_v: Floats
     values: Floats
-    """v(y, x) = phi(y)' W_V phi(x), the logit of y in the value of x; N x N, kept beside W_V because it is dear."""
+    """v(y, x) = phi(y)' W_V phi(x), the logit of y in the value of x; N x N, kept next to W_V because it is dear."""
     masks_relation: bool
     """Whether the relation is masked, so that sigma_r = 0."""
 

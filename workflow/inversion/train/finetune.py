@@ -165,10 +165,10 @@ def _pack(
     longest = min(training.max_length, window)
     rows = [row for row in encoded if len(row.input_ids) <= longest]
     if not rows:
-        mend = (
+        fix = (
             "; raise it" if longest < window else ", which is the model's context window; choose another model or data"
         )
-        raise TrainingDataError(f"no example is within max_length {longest}{mend}")
+        raise TrainingDataError(f"no example is within max_length {longest}{fix}")
     too_long = len(encoded) - len(rows)
     if too_long:
         logger.warning("%d of %d examples are longer than %d tokens and left out", too_long, len(encoded), longest)

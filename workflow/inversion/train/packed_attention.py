@@ -24,7 +24,7 @@ def use_packed_attention(model: PreTrainedModel | PeftModel) -> None:
     """Let a model on SDPA attend within each sequence of a packed row.
 
     Models that have another implementation keep it: FlashAttention reads the same boundaries, and for the
-    others the library masks by ``position_ids`` that begin anew.
+    others the library masks by ``position_ids`` that begin again.
     """
     plain = model.get_base_model() if isinstance(model, PeftModel) else model
     if plain.config._attn_implementation == "sdpa":

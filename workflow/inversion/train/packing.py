@@ -113,7 +113,7 @@ class PackedData:
         return [self._joined(ids[part].tolist()) for part in parts], int(self.labelled[ids].sum())
 
     def _joined(self, examples: list[int]) -> Batch:
-        """One row without padding; positions begin anew in each example, logits are asked only where they count."""
+        """One row without padding; positions begin again in each example, logits are asked only where they count."""
         spans = [(int(self.starts[example]), int(self.starts[example + 1])) for example in examples]
         lengths = [stop - start for start, stop in spans]
         ends = torch.tensor([0, *lengths], dtype=torch.int32).cumsum(0, dtype=torch.int32)

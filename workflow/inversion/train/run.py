@@ -54,7 +54,7 @@ class NonFiniteLossError(RuntimeError):
 
 @dataclass(frozen=True)
 class Optimization:
-    """Everything about a training run that changes its weights, beside model and data."""
+    """Everything about a training run that changes its weights, besides model and data."""
 
     learning_rate: float
     scheduler: str
@@ -204,7 +204,7 @@ def _arguments(
 
 
 class _Trainer(Trainer):
-    """The Trainer for packed steps: without NaN losses, without pickled arguments beside the weights, and with
+    """The Trainer for packed steps: without NaN losses, without pickled arguments next to the weights, and with
     a resume that restores every weight, sharded or not."""
 
     def __init__(self, data: PackedData, optimization: Optimization, **kwargs: Any) -> None:

@@ -5,4 +5,4 @@ Import from the modules, so that a stage depends only on what it uses.
 
 VERSION = 2
 """Raise it when the same seed writes other documents, or the chat template changes: base models are then pretrained
-anew."""
+again."""

@@ -175,7 +175,7 @@ def _asked(
     subjects = [subject for subject in world.known.all if subject not in apart_from]
     if not subjects:
         raise ValueError(
-            "no known subject is left to ask about beside a passage; raise world.known_subjects or set "
+            "no known subject is left to ask about with a passage; raise world.known_subjects or set "
             "irrelevant_passages to 0"
         )
     return _remembered(world, spec, pick(rng, subjects), pick(rng, world.relations), rng)
