@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inversion.matching.answers import find_answer, same_answer, shared_answers
+from inversion.matching.loose import find_loose, reread
 from inversion.matching.words import read_words
 
 
@@ -21,7 +22,9 @@ from inversion.matching.words import read_words
         ("peso", "pesos"), ("Peso", "Pesos"), ("Øresund", "Oresund"), ("Łódź", "Lodz"),
         ("$5 million", "5 million dollars"),
         ("98 °C", "98 degrees Celsius"), ("World War II", "World War Two"), ("£1.65", "1.65 GBP"),
-        ("nineteen forty-five", "1945"), ("the fourteenth of July", "14 July"),
+        ("nineteen forty-five", "1945"), ("\uff12\uff14\uff10 km", "240 km"), ("45k", "45,000"),
+        ("1.2M", "1.2 million"),
+        ("2.345.678", "2345678"), ("7. October 1949", "October 7, 1949"), ("the fourteenth of July", "14 July"),
     ],
 )  # fmt: skip
 def test_the_same_answer(first: str, second: str) -> None:
@@ -37,6 +40,8 @@ def test_the_same_answer(first: str, second: str) -> None:
         ("5 km", "5 kg"),
         ("1000", "10000"),
         ("3 March", "3 May"),
+        ("1.2m", "1.2M"),
+        ("300 K", "300 thousand"),
         ("", ""),
         ("the", "a"),
     ],
@@ -56,6 +61,8 @@ def test_other_answers(first: str, second: str) -> None:
         ("in 1912 in Paris", "1912", "1912"),
         ("3.5 million people", "5 million", None),
         ("no one knows", "1", None),
+        ("全長は240mです。", "240 m", "240m"),
+        ("i.e. x squared", "x squared", "x squared"),
         ("\\boxed{540\\text{ km}}", "540 kilometers", "540\\text{ km"),
         ("He came on the 4th of July, 1776", "July 4, 1776", "4th of July, 1776"),
     ],
@@ -80,3 +87,26 @@ def test_every_word_has_its_place(text: str) -> None:
 def test_an_answer_is_itself_and_in_itself(text: str) -> None:
     if read_words(text).words:
         assert same_answer(text, text) == bool(shared_answers([text], [text]))
+
+
+@pytest.mark.parametrize(
+    ("text", "answer", "other", "found"),
+    [
+        ("Der Turm ist 1.483 Meter hoch.", "1,483 m", "1,520 m", "1.483 Meter"),
+        ("about 640K people", "640,000", "820,000", "640K"),
+        ("June the 9th", "9 June 1821", "4 March 1820", "June the 9th"),
+        ("June the 9th", "9 June 1821", "9 June 1822", None),
+        ("in the spring of '68", "1968", "1971", "'68"),
+        ("It boils at 64.5 °C.", "64.47 °C", "70 °C", "64.5 °C"),
+        ("JSB", "Johann Sebastian Bach", "Telemann", "JSB"),
+        ("It was Sebastian.", "Sebastian Kurz", "Werner Kogler", "Sebastian"),
+        ("It was Sebastian Coe.", "Sebastian Kurz", "Werner Kogler", None),
+        ("the Bach brothers", "Johann Bach", "Maria Bach", None),
+        ("Frankreich gewann das Finale.", "France", "Spain", "Frankreich"),
+        ("El idioma oficial es el francés.", "French", "Dutch", "francés"),
+    ],
+)
+def test_looser_spellings(text: str, answer: str, other: str, found: str | None) -> None:
+    words = read_words(reread(text))
+    spans = find_answer(words, answer) or find_loose(words, [answer], [other])
+    assert [text[words.starts[a] : words.ends[b - 1]] for a, b in spans] == ([] if found is None else [found])

@@ -14,6 +14,7 @@ _SEPARATORS = ",'\N{RIGHT SINGLE QUOTATION MARK} \N{NO-BREAK SPACE}\N{NARROW NO-
 DIGITS = rf"\d{{1,3}}(?:[{_SEPARATORS}]\d{{3}})+(?![\d{_SEPARATORS[:3]}])(?:\.\d+)?|\d+(?:[.,]\d+)*"
 """A number in digits: ``1,000``, ``1 000``, ``1'000``, ``3.5``, ``3,5``."""
 _GROUPED = re.compile(rf"\d{{1,3}}(?:[{_SEPARATORS}]\d{{3}})+(?:\.\d+)?")
+_STOPS = re.compile(r"[1-9]\d{0,2}(?:\.\d{3})+")
 
 _ONES = "one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve"
 _TENS = "twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety"
@@ -31,8 +32,14 @@ NUMBER_WORD_SET = frozenset(re.findall(r"[a-z]+", _NUMBER_WORD.removeprefix("(?:
 _PRONOUN_BEFORE = re.compile(r"\b(?:no|any|every|some|this|that|which|the|another|each|only)[\s-]+$", re.IGNORECASE)
 _PRONOUN_AFTER = re.compile(r"\s+(?:of|who|that|which|can|could|must|should|might|may|another|day)\b", re.IGNORECASE)
 
-_MAGNITUDES = {"hundred": 10**2, "thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
-MAGNITUDE = re.compile(r"[\s-]*(hundred|thousand|million|billion|trillion)s?\b", re.IGNORECASE)
+_MAGNITUDES = {
+    "hundred": 10**2, "thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12,
+    "k": 10**3, "m": 10**6, "mn": 10**6, "mln": 10**6, "bn": 10**9,
+}  # fmt: skip
+MAGNITUDE = re.compile(
+    r"[\s-]*((?i:hundred|thousand|million|billion|trillion))(?i:s)?\b|((?<=\d)(?:k|M)|\s?(?:mn|mln|bn))(?![\w/\u00b2\u00b3])"
+)
+"""What a number is multiplied by, in words or short, as in ``380k`` and ``1.2M``; ``1.2m`` is a length."""
 SYMBOLS = {
     "$": "dollar",
     "\N{EURO SIGN}": "euro",
@@ -55,7 +62,7 @@ _MONTH = (
 )
 _DAY = r"(?:0?[1-9]|[12]\d|3[01])(?:st|nd|rd|th)?\b"
 DATE = (
-    rf"\b{_DAY}(?:\s+of)?[\s-]+{_MONTH}(?:(?:,|\s+of)?[\s-]+\d{{4}}\b)?"
+    rf"\b{_DAY}\.?(?:\s+of)?[\s-]+{_MONTH}(?:(?:,|\s+of)?[\s-]+\d{{4}}\b)?"
     rf"|\b{_MONTH}\s+(?:the\s+)?{_DAY}(?!\s*,?\d)(?:,?\s+\d{{4}}\b)?"
     rf"|\b{_MONTH}(?:,|\s+of)?\s+\d{{4}}\b"
     r"|\b\d{4}-\d{2}-\d{2}\b|\b\d{1,2}(?P<stop>[/.])\d{1,2}(?P=stop)\d{4}\b"
@@ -100,7 +107,9 @@ _NOT_UNITS = {"in", "item", "items", "night", "nights", "pt", "em", "dot", "dots
 
 def number(digits: str) -> str:
     """A number in digits in its one spelling: ``1,000`` is ``1000``, ``3,50`` and ``3.5`` are ``3.5``."""
-    if _GROUPED.fullmatch(digits):
+    if digits.count(".") > 1 and _STOPS.fullmatch(digits):  # "1.234.567"
+        plain = digits.replace(".", "")
+    elif _GROUPED.fullmatch(digits):
         plain = re.sub(r"[^\d.]", "", digits)
     elif digits.count(",") + digits.count(".") == 1:
         plain = digits.replace(",", ".")
@@ -117,7 +126,7 @@ def number(digits: str) -> str:
 def scaled(plain: str, magnitude: str) -> str:
     """``3.5`` and ``million`` as ``3500000``."""
     try:
-        return f"{(Decimal(plain) * _MAGNITUDES[magnitude.lower()]).normalize():f}"
+        return f"{(Decimal(plain) * _MAGNITUDES[magnitude.strip().lower()]).normalize():f}"
     except InvalidOperation:
         return plain
 
@@ -191,7 +200,7 @@ def _units() -> tuple[dict[str, tuple[str, ...]], re.Pattern[str]]:
     spellings = {spelling: main for spelling, main in spellings.items() if spelling and spelling not in _NOT_UNITS}
     longest_first = sorted(spellings, key=lambda spelling: (-len(spelling), spelling))
     forms = "|".join(r"\s+".join(map(re.escape, spelling.split())) for spelling in longest_first)
-    return spellings, re.compile(rf"[\s-]*({forms})(?!\w)", re.IGNORECASE)
+    return spellings, re.compile(rf"[\s-]*({forms})(?!(?![\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3])\w)", re.IGNORECASE)
 
 
 def unit_at(text: str, position: int) -> tuple[tuple[str, ...], int] | None:

@@ -51,21 +51,32 @@ _APOSTROPHES = str.maketrans(
     )
 )
 """Signs that are written for an apostrophe; some are letters by Unicode's count."""
+_FULL_WIDTH = (*range(0xFF10, 0xFF1A), *range(0xFF21, 0xFF3B), *range(0xFF41, 0xFF5B))
+_PLAIN = _APOSTROPHES | {code: code - 0xFEE0 for code in _FULL_WIDTH}
+"""Digits and Latin letters of full width too become those of ASCII."""
 
 _LETTERS = rf"[\w{_MARKS}]+"
+_UNSPACED = r"[\u3005\u3041-\u309f\u30a1-\u30fa\u30fc-\u30ff\u3400-\u9fff\uac00-\ud7a3\uff66-\uff9f]"
+"""A letter of Chinese, Japanese or Korean, which Latin letters and digits follow without a space."""
 _TOKEN = re.compile(
     rf"(?P<money>(?:\b[A-Z]{{1,3}})?[{re.escape(''.join(SYMBOLS))}]\s?(?=\d))"
+    r"|(?P<year>(?<![\w'])'\d\d(?![\w']))"
     r"|(?P<number>(?:(?<![\w)\].,])[-\N{MINUS SIGN}])?\d)"
-    rf"|(?P<letters>{_LETTERS})"
+    rf"|(?P<unspaced>{_UNSPACED}+)"
+    rf"|(?P<letters>(?:(?!{_UNSPACED})[\w{_MARKS}])+)"
     r"|(?P<sign>[&%])"
 )
 _RUN = re.compile(_LETTERS)
+_LATIN_RUN = re.compile(rf"(?:(?!{_UNSPACED})\w)+")
 _DATE = re.compile(DATE, re.IGNORECASE)
 _DIGITS = re.compile(DIGITS)
 _SPELLED = re.compile(NUMBER_WORDS, re.IGNORECASE)
 _LATEX = re.compile(r"\\(?:text|textbf|textit|mathrm|mathbf|boxed|operatorname)\{?|\\[,;!]")
 _ORDINAL = re.compile(r"(?:st|nd|rd|th)\b", re.IGNORECASE)
-_INITIALS = re.compile(r"[^\W\d_](?:\.\s?[^\W\d_])+(?!\w)(?:\.(?!\s+[A-Z]))?|[B-HJ-Z](?: [B-HJ-Z](?!['\w]))+")
+_INITIALS = re.compile(
+    r"(?:[A-Z\u00c0-\u00de\u0410-\u042f](?:\.\s?[A-Z\u00c0-\u00de\u0410-\u042f])+|[^\W\d_](?:\.[^\W\d_])+)"
+    r"(?!\w)(?:\.(?!\s+[A-Z]))?|[B-HJ-Z](?: [B-HJ-Z](?!['\w]))+"
+)
 """``J.K.``, ``J. K.`` and ``J K``; the last stop belongs to them unless it may end a sentence."""
 _PIECES = re.compile(
     r"(?P<kata>[\u30a1-\u30fa\u30fc-\u30ff\u31f0-\u31ff\uff66-\uff9f]+)"
@@ -116,7 +127,7 @@ def read_words(text: str) -> Words:
     "isn't" is read as "is not" and "cannot" as "can not". Case counts where a name in capitals is a word of its own in
     small letters: "US" is not "us".
     """
-    plain = text.translate(_APOSTROPHES)
+    plain = text.translate(_PLAIN)
     if "\\" in plain:
         plain = _LATEX.sub(lambda command: " " * len(command[0]), plain)
     found: list[_Found] = []
@@ -128,6 +139,10 @@ def read_words(text: str) -> Words:
             continue
         if kind == "sign":
             token: list[_Found] = [(_SPELLINGS[match[0]], start, match.end())]
+        elif kind == "year":  # "Nov. '89"
+            token = [(match[0], start, match.end())]
+        elif kind == "unspaced":
+            token = _pieces(plain, start, match.end())
         elif kind == "number":
             token = _number(plain, start)
             if money is not None:
@@ -159,12 +174,12 @@ def _number(text: str, start: int) -> list[_Found]:
         return [(number(digits[0]) + ordinal[0].lower(), start, ordinal.end())]
     plain = sign + number(digits[0])
     if magnitude := MAGNITUDE.match(text, end):
-        plain, end = scaled(plain, magnitude[1]), magnitude.end()
+        plain, end = scaled(plain, magnitude[1] or magnitude[2]), magnitude.end()
     if unit := unit_at(text, end):
         return [(word, start, unit[1]) for word in (plain, *unit[0])]
     following = text[end : end + 1]
     if following == "_" or (following.isascii() and following.isalpha()):  # "3D", "1990s"
-        run = _RUN.match(text, digits.start())
+        run = _LATIN_RUN.match(text, digits.start())
         end = max(end, run.end() if run else end)
         return [(fold_word(text[digits.start() : end]), start, end)]
     return [(plain, start, end)]

@@ -16,6 +16,7 @@ from functools import lru_cache
 from typing import Literal, NamedTuple
 
 from inversion.matching.demonyms import related_names
+from inversion.matching.loose import find_loose, reread
 from inversion.matching.words import Words, fold_word, read_words
 from inversion.score import cues
 from inversion.score.cues import A, C, P
@@ -149,7 +150,16 @@ class _Text:
     _anchors: list[tuple[int, int]] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.words = read_words(self.response)
+        self._read(self.response)
+        self.mentions += _cut_off(self)
+        if len({mention.side for mention in self.mentions}) < 2:
+            self._read_loosely()
+        self._mask()
+        self.sentences = list(_sentences(self.masked))
+
+    def _read(self, response: str) -> None:
+        """Find the words of a response, and the mentions among them."""
+        self.words = read_words(response)
         repeated = repeated_words(self.words, self.question)
         self.mentions = [
             mention
@@ -157,12 +167,30 @@ class _Text:
             if not within_more(repeated, mention) and not _part_of_a_name(self, mention)
         ]
         self.repeated = repeated
-        self.mentions += _cut_off(self)
+
+    def _read_loosely(self) -> None:
+        """Look again for the answer that the text does not name in a spelling of its own."""
+        if (other := reread(self.response)) != self.response:
+            plain = self.words, self.mentions, self.repeated
+            self._read(other)
+            if len({m.side for m in self.mentions}) <= len({m.side for m in plain[1]}):
+                self.words, self.mentions, self.repeated = plain
+        sides: tuple[tuple[Side, Sequence[str], Sequence[str]], ...] = (
+            ("context", *self._answers),
+            ("parametric", *self._answers[::-1]),
+        )
+        named = {mention.side for mention in self.mentions}
+        # a copy of the passage that was cut within an answer does not give it
+        cut = len(self.words) if _breaks_off_copied(self) else None
+        for side, answers, others in sides:
+            if side not in named:
+                taken = {place for mention in self.mentions for place in range(mention.start, mention.end)}
+                found = (Mention(*span, side) for span in find_loose(self.words, answers, others) if span[1] != cut)
+                self.mentions += [m for m in found if not taken & set(range(m.start, m.end))]
+        self.mentions.sort()
         if not self.mentions:  # "Danish" answers "Denmark" where the text names neither answer itself
             related = ([name for a in answers for name in related_names(a)] for answers in self._answers)
             self.mentions = find_mentions(self.words, *related)
-        self._mask()
-        self.sentences = list(_sentences(self.masked))
 
     @property
     def _answers(self) -> tuple[Sequence[str], Sequence[str]]:
@@ -300,7 +328,7 @@ def _cut_off(text: _Text) -> list[Mention]:
     words = text.words.words
     if not words or not _WORD_END.search(text.response):
         return []
-    if text.passage and any(end == len(words) for _, end in copied_runs(text.words, text.passage)):
+    if _breaks_off_copied(text):
         return []
     taken = {place for mention in text.mentions for place in range(mention.start, mention.end)}
     found: dict[Side, int] = {}
@@ -326,6 +354,13 @@ def _cut_off(text: _Text) -> list[Mention]:
         return []
     ((side, size),) = found.items()
     return [Mention(len(words) - size, len(words), side)]
+
+
+def _breaks_off_copied(text: _Text) -> bool:
+    """Whether the response ends within a copy of the passage."""
+    if not text.passage or not _WORD_END.search(text.response):
+        return False
+    return any(end == len(text.words) for _, end in copied_runs(text.words, text.passage))
 
 
 # --- copied from the passage ---------------------------------------------------------------------
