@@ -532,3 +532,14 @@ def test_a_small_table_is_compared_with_its_seal(tmp_path: Path) -> None:
     assert parquet_fault(table, hash_up_to=0) is None
     pl.DataFrame({"a": [1]}).write_parquet(table)  # a table of somebody else's
     assert parquet_fault(table) is None
+
+
+def test_no_cell_of_a_csv_is_a_formula(tmp_path: Path) -> None:
+    texts = ["=1+1", "+1", "-1", "@cell", "\tx", "plain = text", "", None]
+    frame = pl.DataFrame({"text": texts, "answers": [["=1+1", "b"], *[["a"]] * 7], "n": range(-4, 4)})
+    write_table(tmp_path / "t.parquet", tmp_path / "t.csv", frame)
+    read = pl.read_csv(tmp_path / "t.csv")
+    assert read["text"].to_list()[:6] == ["'=1+1", "'+1", "'-1", "'@cell", "'\tx", "plain = text"]
+    assert read["answers"][0] == "'=1+1 | b"
+    assert read["n"].to_list() == frame["n"].to_list(), "numbers stay numbers"
+    assert read_parquet(tmp_path / "t.parquet").equals(frame)

@@ -221,10 +221,21 @@ def _seal_span(data: bytes) -> tuple[int, int]:
 
 
 def write_table(parquet: str | Path, csv: str | Path, frame: pl.DataFrame) -> None:
-    """Write a table as Parquet and as CSV (lists joined by `` | ``), each atomically."""
+    """Write a table as Parquet and as CSV, each atomically.
+
+    In the CSV lists are joined by `` | ``, and a text that a spreadsheet would run as a formula (``=``, ``+``, ``-`` or
+    ``@`` comes first) begins with an apostrophe, by which spreadsheets know a text. The Parquet file is exact.
+    """
     lists = [name for name, dtype in frame.schema.items() if isinstance(dtype, pl.List)]
+    flat = frame.with_columns(pl.col(lists).list.join(" | "))
+    texts = [pl.col(name) for name, dtype in flat.schema.items() if dtype == pl.String]
     write_parquet(parquet, frame)
-    write_text(csv, frame.with_columns(pl.col(lists).list.join(" | ")).write_csv())
+    as_texts = [pl.when(_is_formula(text)).then(pl.lit("'") + text).otherwise(text).name.keep() for text in texts]
+    write_text(csv, flat.with_columns(as_texts).write_csv())
+
+
+def _is_formula(text: pl.Expr) -> pl.Expr:
+    return text.str.contains(r"^[=+\-@\t\r]")
 
 
 def read_parquet(path: str | Path) -> pl.DataFrame:
