@@ -266,7 +266,7 @@ def _date_back_other_trainings():
         except ArtifactError:
             continue  # the job that reads it names it
         if trained != wanted:
-            os.utime(manifest, (0, 0))
+            os.utime(manifest, (1, 1))  # Snakemake takes a time of 0 for no time at all
             logger.warning(f"{manifest} is of another training specification; the run is trained again")
 
 

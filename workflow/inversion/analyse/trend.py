@@ -32,7 +32,7 @@ SCATTER = 0.02
 ERROR = 0.05
 """Chance of a one-sided bound to be wrong."""
 
-_SPREAD_BELOW, _SPREAD_ABOVE = 0.3, 0.5
+_SPREAD_BELOW, _SPREAD_ABOVE = 0.3, 0.6
 """Standard deviations of the logarithm of the scatter, before a curve is seen: a small scatter that a few checkpoints
 show is believed less readily than a large one."""
 _SIZES = np.geomspace(0.1, 4.0, 13)
