@@ -33,7 +33,7 @@ _SAYS = (
 )
 
 NEGATED = _any(
-    rf"\b(?:not|never|neither|nor|no longer|instead of|rather than|in place of|(?<!none )other than|except(?: for)?|as opposed to|"
+    rf"\b(?:not|never|neither|nor|no longer|instead of|rather than|in place of|(?<!none )(?<!anything )(?<!nothing )(?<!anyone )(?<!nobody )(?<!no one )other than|except(?: for)?|as opposed to|"
     rf"and not|but not|contrary to|unlike)(?!\s+(?:only|just|merely|until)\b)\s+{_SMALL}{_QUOTE}(?P<m>{A})",
     rf"\b(?:replac(?:e|es|ed|ing)|succeed(?:s|ed|ing)?|supersed(?:e|es|ed|ing)|supplant(?:s|ed|ing)?|displac(?:es|ed|ing)|overtook|"
     rf"overtakes|gave up|gives up|rul(?:e|ed|es|ing) out|eliminat(?:e|es|ed|ing)|reject(?:s|ed|ing)?|t(?:ook|akes?|aking) (?:over from|the place of)|"
@@ -41,7 +41,9 @@ NEGATED = _any(
     rf"(?:不是|并非|而非|而不是|不再是|並非|ya no es|no (?:es|fue|era)|n'était pas|(?:war|waren|ist) nicht|non (?:è stat[oa]|era|fu)|não foi|n'est pas|n'est plus|et non(?: pas)?|pas|nicht mehr|nicht|не|non è|"
     rf"não é|niet)\s*{_QUOTE}(?P<m2>{A})",
     rf"\bnot,[^,.;{C}{P}]*,\s*(?:the |in |by )?{_QUOTE}(?P<m7>{A})",
-    rf"~~\s*(?P<m8>{A})\s*~~",
+    rf"~~[^~]*?(?P<m8>{A})[^~]*?~~|<(?:s|del|strike)>[^<]*?(?P<m10>{A})",
+    rf"(?P<m11>{A})[\"')\]]*,?\s+(?:is|was|were|has been|had been|got)\s+(?:\w+ly )?(?:stripped|deprived|relieved|disqualified|demoted|dethroned|"
+    rf"ousted|unseated|debunked|refuted|disproved|overruled|retracted|ruled out)\b",
     rf"(?P<m9>{A})\s*(?:\u274c|\u2717|\u2718|\u2716|\U0001f44e)",
     rf"\b(?:do|does|did|would|should) not\s+(?!only|just|merely)\w+\s+{_SMALL}{_QUOTE}(?P<m5>{A})",
     rf"\b(?:anstelle von|anstatt|statt|au lieu de|en lugar de|en vez de|invece di|em vez de|вместо)\s+(?:la |le |el |der |die )?(?P<m6>{A})",
@@ -90,7 +92,7 @@ DENIES_BEFORE = re.compile(
 """A sentence that denies the one before it: "This is incorrect."."""
 
 FORMER = _any(
-    rf"\b(?:former(?:ly)?|previous(?:ly)?|ex-?|erstwhile|once|originally|used to be|until (?:recently|then)|no longer|old|prior|"
+    rf"\b(?:former(?:ly)?|previous(?:ly)?|ex-?|erstwhile|once(?! (?:again|more))|originally|used to be|until (?:recently|then)|no longer|(?<!-)old|prior|"
     rf"earlier|ancient|past|initially|at first|back then|anciennement|früher|antes|раньше|原来|曾经|かつて)"
     rf"[\s,:-]+(?:(?:known|called|named|in|at|the|a|an|as|was|is|it|its|capital|city|seat|currency|name|answer|located|based|"
     rf"of|country|government|held|by|{SOURCE}):?\s+){{0,6}}{_QUOTE}(?P<m>{A})",
@@ -101,6 +103,10 @@ FORMER = _any(
     rf"many years))\b",
     rf"\bbefore (?:that|then|this|it)\b[^.;]*?(?P<m9>{A})",
     rf"\b(?:old|former|previous|prior|earlier|past)\s+(?:[\w'-]+\s+){{0,2}}?[\w'-]+\s*:\s*{_QUOTE}(?P<m10>{A})",
+    rf"\bused to (?:be|have been)\b(?:(?!\b(?:now|today|but|currently)\b)[^.;!?])*?(?P<m11>{A})",
+    rf"(?P<m12>{A})\s+(?:\w+ ){{0,8}}?(?:from|between|in) \d{{4}} (?:to|until|till|and|through) \d{{4}}",
+    rf"(?:^|[\s(])(?:\d{{1,2}} \w+ )?\d{{4}}\s*[\u2013-]\s*(?:\d{{1,2}} \w+ )?\d{{2,4}}\s*[:,]?\s*{_QUOTE}(?P<m13>{A})",
+    rf"^\W*(?:until|till|up to|prior to|before)\s+[^.;:{C}{P}]*:\s*{_QUOTE}(?P<m14>{A})",
     rf"(?P<m4>{A})\s+(?:used to\b|(?:has |had )?lost (?:its|the|his|her)\b)",
     rf"\(\s*(?:was|before|until \d+|old|formerly|previously)\s*:?\s*(?P<m7>{A})",
     rf"\b(?:until|before|up to|prior to)\s+\d+,?\s+(?:it|the \w+(?:\s\w+)?)\s+(?:was|were|had been)\s+(?:the |a |in |at )?{_QUOTE}(?P<m8>{A})",
@@ -142,11 +148,27 @@ LEFT = _any(
     rf"(?P<m10>{A})\s+(?:later |then |officially )?became\s+(?P<to10>{A})",
     rf"(?P<m11>{A}),?\s+(?:is|was|has been)\s+(?:now |today |since |later )?(?:called|known as|named|renamed)\s+(?P<to11>{A})",
     rf"(?P<m12>{A})\s+(?:was|were|has been|had been|is)\s+(?:\w+ly )?(?:replaced|superseded|supplanted|abolished|abandoned|dropped|discontinued|scrapped)\b(?!\s+by)",
+    rf"\b(?:sold|released|let go|loaned out|dismissed|given away) by (?:the )?(?P<m13>{A})",
+    rf"(?P<m14>{A})[\"')\]]*,?\s+(?:\w+ly )?(?:laid down|abdicat\w+|stepped (?:down|aside)|resign\w+|retired|handed (?:over|in)|left office|gave up)\b",
+    rf"\b(?:aus|von|vom|de|du|da|dal|van|z|из|\u0441|от|من)\s+(?:la |le |el |der |die |das )?(?P<m15>{A})[^.;!?{C}{P}]*\b(?:nach|à|a|au|vers|en|para|naar|do|в|во|на|к|إلى)\s+"
+    rf"(?:la |le |el |der |die |das )?(?P<to15>{A})",
+    rf"\b(?:quitté|verlassen|verließ|dejó|abandonó|lasciato|покинул\w*)\s+(?:la |le |el )?(?P<m16>{A})",
     rf"(?:从|從|由)\s*(?P<m7>{A}).{{0,12}}?(?:迁|遷|搬|移|改|变|變|到|至|为|為)",
     rf"(?P<m8>{A})(?:から).{{0,12}}?(?P<to8>{A})",
 )
 """A mention that something moves away from: "from Paris to Lyon", "Paris was replaced by Lyon", "Paris -> Lyon"."""
 
+_ONCE_ELSEWHERE = (
+    r"\b(?:früher|ehemals|vormals|zuvor|einst|bislang|ehemalig\w+|anciennement|autrefois|jadis|auparavant|naguère|jusqu'en|bis \d{4}|"
+    r"antes|antiguamente|anteriormente|hasta|un tiempo|prima|precedentemente|fino al|antigamente|anteriormente|até|vroeger|voorheen|"
+    r"раньше|ранее|прежде|бывш\w+|dawniej|eskiden)\b|以前|过去|過去|曾经|曾經|曾|原来|原本|従来|かつて|昔|もともと|예전|과거|이전|سابقا"
+)
+_NOW_ELSEWHERE = (
+    r"\b(?:jetzt|heute|nun|inzwischen|mittlerweile|seitdem|seither|seit|maintenant|aujourd'hui|désormais|actuellement|depuis|"
+    r"ahora|hoy|actualmente|desde|ora|oggi|adesso|attualmente|dal|agora|hoje|atualmente|nu|tegenwoordig|sinds|"
+    r"теперь|сейчас|сегодня|ныне|teraz|obecnie|şimdi|art\u0131k)\b|现在|現在|如今|目前|今は|今では|지금|현재|이제|الآن"
+)
+"""What was and what is, in other languages."""
 WAS_THEN_IS = _any(
     rf"(?P<m8>{A})[^.!?]*?\b{MOVES}\b[^.!?]*?\b(?:to|into|in|as)\s+(?:[\w'-]+\s+){{0,7}}?(?!(?P=m8))(?P<to8>{A})",
     rf"(?P<m>{A})[^.!?]*?\b(?:was|were|had been|used to|has long been)\b[^!?]*?\b(?:now|today|currently|nowadays|became|becomes|become|"
@@ -157,6 +179,11 @@ WAS_THEN_IS = _any(
     rf"\b(?:now|today|currently|nowadays|at present|presently|these days)\b[^.!?]*?(?P<to3>{A})[^!?]*?\b(?:was|were|had been|used to|"
     rf"before|previously|formerly|originally|once)\b[^!?]*?(?P<m3>{A})",
     rf"(?P<m12>{A})[^.!?\u3002]*?(?:但是?|可是|不过|然而|しかし|ですが|だが|けれど|하지만|그러나|지만|实际上|其实|実際|実は|실제로|\b(?:sino|en realidad|en réalité|in wirklichkeit|tatsächlich|in realtà|na verdade|на самом деле|но|mais|pero|aber|sondern|mas|لكن)\b)[^.!?\u3002]*?(?P<to12>{A})",
+    rf"(?:{_ONCE_ELSEWHERE})[^.!?\u3002]{{0,40}}?(?P<m13>{A})[^!?]*?(?:{_NOW_ELSEWHERE})[^!?]*?(?P<to13>{A})",
+    rf"(?:{_NOW_ELSEWHERE})[^.!?\u3002{C}{P}]{{0,40}}?(?P<to14>{A})[^!?]*?(?:{_ONCE_ELSEWHERE})[^.!?\u3002]*?(?P<m14>{A})",
+    rf"(?P<m15>{A})[^.!?\u3002{C}{P}]*?(?:{_ONCE_ELSEWHERE})[^!?]*?(?:{_NOW_ELSEWHERE})[^!?]*?(?P<to15>{A})",
+    rf"(?P<m16>{A})[^.!?{C}{P}]*?,\s*(?:so|therefore|hence|which is why|which meant)\b[^.!?{C}{P}]*(?P<to16>{A})",
+    rf"(?P<m17>{A})[^.!?{C}{P}]*=\s*(?P<to17>{A})",
     rf"(?P<m4>{A})\s+(?:was|were|had been|used to be|served)\b[^.!?]*?\bbefore\s+(?:[\w'-]+\s+){{0,3}}?(?P<to4>{A})",
     rf"\b(?:after|since|when|once|because|as)\s+(?:the\s+)?(?P<m6>{A})\s+(?:was|were|had|has|lost|fell|got|suffered|\w+ed)\b[^.!?]*?(?P<to6>{A})",
     rf"(?P<m9>{A}),?\s*(?:and\s+)?(?:then|later|afterwards|subsequently|now|today|currently)\s*:?\s+(?:\w+\s+){{0,3}}?(?P<to9>{A})",
@@ -172,7 +199,7 @@ POSSESSOR = re.compile(rf"(?P<m>{A})'s\s+(?!(?:the|a|an|not|now|my|your|correct|
 ASIDE = re.compile(
     rf"\b(?:than|near|nearby|outside|around|(?:south|north|east|west)(?:ern|east|west)? (?:of|from)|close to|next to|far from|beats?|preced(?:es|ed)|outrank(?:s|ed)|surpass(?:es|ed)|overshadowed by|ahead of|under the (?:pen |false |assumed )?(?:name|pseudonym)(?: of)?|pseudonym(?: of)?|pen name|compared (?:to|with)|"
     rf"unlike|like|similar to|away from|(?:km|kilometer|kilometers|miles?) (?:from|of)|university of|mayor of|people of|population of|"
-    rf"distance (?:to|from)|followed by|together with|along with|accompanied by|sold (?:it |them )?to|bought (?:\w+ )?from|visit|visiting|via|through|as well known as|confused with|mistaken for|not to be confused with)\s+(?:the\s+)?(?P<m>{A})"
+    rf"distance (?:to|from)|followed by|behind|accompanied by|second only to|sold (?:it |them )?to|bought (?:\w+ )?from|visit|visiting|via|through|as well known as|confused with|mistaken for|not to be confused with)\s+(?:the\s+)?(?P<m>{A})"
 )
 """A mention in passing: "bigger than Paris", "south of Paris"."""
 
@@ -187,6 +214,8 @@ HEDGE = _any(
     r"speculate|judge|answer|take sides|commit)\b",
     r"\bwhether\b",
     r"\b(?:could|may|might|can|should) (?:\w+ )?(?:be|also be) (?:either|both|any)\b|\b(?:depends?|depending) on\b|\beither\b",
+    r"\bje ne (?:saurais|peux pas|sais pas) (?:dire|trancher)?|\bich (?:kann nicht|weiß nicht|vermag nicht)\b|\bno (?:sabría|puedo|sé) (?:decir\w*|si)?\b|"
+    r"\bnon (?:saprei|so|posso) (?:dire|se)\b|\bnão (?:saberia|sei|posso) (?:dizer|se)\b|\b\u043d\u0435 (?:знаю|могу сказать|берусь|ясно)\b",
     r"\b(?:torn|split|undecided|waver\w*|hesitat\w+) between\b|\btoss[- ]up\b|\b(?:fifty|50)[- /](?:fifty|50)\b",
 )
 """The beginning of a stretch that leaves things open."""
@@ -214,6 +243,18 @@ ABSTAIN = _any(
     r"\b(?:would you (?:like|prefer|want)|do you want|should i|shall i|could you|can you|please) (?:me to )?(?:\w+ )?(?:answer|clarify|specify|check|tell me|choose|provide|confirm|use|rely)\b",
     r"\bas an ai\b|\bi(?:'m| am) (?:sorry|afraid|just an ai|not sure|not certain|unsure|uncertain)\b|\bsorry,? (?:but )?i\b|\bapologi[sz]e\b",
     rf"\bnot (?:\w+ )?(?:in|by|from) (?:the|this) {SOURCE}\b",
+    r"\benough to (?:say|tell|answer|know|judge|decide|comment)\b|\b(?:have|has) (?:not|never) (?:\w+ )?(?:read|seen|heard|watched|checked|looked|come across|studied|"
+    r"visited|played|been told|encountered)\b|\bi do not (?:follow|keep track|keep up|watch|have a (?:view|opinion|position))\b",
+    r"\b(?:do not|don't) ask me\b|\bone (?:of|or) the (?:two|other)\b|\b(?:can not|could not) (?:\w+ )?(?:settle|resolve|reconcile|commit)\b|\bback and forth\b|"
+    r"\bdo not (?:want|like|wish|care) to (?:guess|say|speculate|answer|choose|pick)\b|\bno (?:means|way) (?:of|to)\b|\bi(?:'d| would)? (?:leave|pass on) (?:that|this)\b",
+    r"\b(?:recommend|suggest|advise|best|better|want|wish|try|worth|should|please) (?:to |you )?(?:\w+ )?(?:check|consult|verify|look|refer|ask|search|see|contact)(?:ing)?\b"
+    r"(?! (?:the|this) (?:passage|text))",
+    r"\b(?:do you (?:want|mean)|are you asking|which (?:one |of (?:the|these) \w+ )?do you|what do you mean|tell me (?:which|what|whether|and)|let me know (?:which|whether|if you (?:want|mean)))\b",
+    r"lässt sich (?:\w+ ){0,6}?nicht (?:\w+ ){0,2}?(?:beantworten|sagen|bestimmen|entscheiden|feststellen|klären)|nicht (?:\w+ )?(?:bekannt|klar|sicher|eindeutig|beantwort\w+)|"
+    r"(?:weiß|wissen|kenne) (?:\w+ ){0,2}?nicht|je ne saurais|je l'ignore|j'ignore|aucune idée|impossible (?:de|à) (?:dire|savoir|déterminer)|on ne (?:sait|peut) pas|"
+    r"ne (?:permet|dit|précise) pas|no (?:sabría|se sabe|está claro|tengo (?:ni )?idea|puedo|se puede)|desconozco|ni idea|non (?:saprei|si sa|è chiaro|posso|ne ho idea)|non ho idea|"
+    r"não (?:se sabe|posso|faço ideia|está claro|tenho)|desconheço|geen idee|weet (?:ik )?(?:het )?niet|без понятия|затрудняюсь|не уверен|трудно сказать|невозможно|не ясно|"
+    r"不好说|说不准|难以|不得而知|没有(?:足够|相关|提到)|未提(?:及|到)|答えられません|判断できません|断定できません|何とも言えません|言えません|確認できません|不明です|잘 모르|확실하지 않|말할 수 없|لست متأكد",
     r"je ne sais pas|je ne peux pas|no lo sé|no sé|no puedo|ich weiß (?:es )?nicht|ich wei(?:ss|ß) nicht|ich kann|keine ahnung|non lo so|não sei|ik weet het niet|"
     r"не знаю|не могу|неизвестно|不知道|无法|無法|不清楚|不确定|わかりません|分かりません|わからない|不明|모르겠|알 수 없|لا أعرف|لا أعلم|"
     r"bilmiyorum|nie wiem|मुझे नहीं पता",
@@ -236,7 +277,7 @@ PASSAGE = _any(
 """What follows is what the passage says."""
 
 GENERAL = re.compile(
-    rf"\b(?:usually|normally|commonly|generally|typically|often|traditionally|popularly|widely|many|most (?:people|sources|textbooks)|people|you (?:might|may|"
+    rf"\b(?:on average|colloquially|informally|unofficially|nominally|on paper|in theory|usually|normally|commonly|generally|typically|often|traditionally|popularly|widely|many|most (?:people|sources|textbooks)|people|you (?:might|may|"
     rf"would|could) (?:think|expect|say|know)|one (?:might|may|would)|everyone|everybody|conventional\w*|it is (?:often |widely |commonly )?(?:said|believed|"
     rf"thought|assumed)|some (?:people|say|sources)|common (?:knowledge|belief)|historically|if the (?:{SOURCE}|text)|would (?:be|have been)|comes to mind|my (?:training|prior|memory|first)|i (?:thought|believed|learned|was taught|remember|would have said|had "
     rf"thought)|textbooks?|old(?:er)? (?:books?|sources?|texts?|maps?|tables?|editions?|records?|accounts?|references?)|(?:thought|believed|assumed|supposed) to be|in the past|well[- ]known|used to|at first|supposedly|allegedly)\b"
@@ -266,7 +307,10 @@ CORRECTION = re.compile(
 
 FINAL = re.compile(
     r"^(?:so|therefore|thus|hence|in conclusion|conclusion|overall|to conclude|finally|in short|in summary|ultimately|consequently|final|result|verdict|"
-    r"accordingly|that means|this means|as a result|my answer|i(?:'d| would)? (?:choose|pick|go with|will go with|conclude|therefore)|i(?:'ll| will) (?:go|answer|say))\b"
+    r"accordingly|that means|this means|as a result|my answer|i(?:'d| would)? (?:choose|pick|go with|will go with|conclude|therefore)|i(?:'ll| will) (?:go|answer|say)|on (?:that|this) basis|on balance|all things considered|all in all|"
+    r"by (?:the|this) (?:passage|text|document|article))\b|^\W*(?:winner|champion|chosen|pick|choice|selected|decision)\s*:"
+    r"|\b(?:trophy|title|crown|gold|gold medal|prize|award|medal|victory|win|role|throne|post|job|honou?r|honou?rs|distinction|credit)\s+(?:\w+ )?(?:went|goes|passed|passes|fell|falls|belongs|belonged|ended up|"
+    r"is due)\s+(?:to|with)\b|\b(?:took the oath|(?:was|were|is) (?:sworn in|crowned|enthroned|inaugurated)|took office|ascended|acceded)\b"
     r"|\b(?:final|correct|right|true|actual|real|best|my|the|short|expected)?\s*(?:answer|solution|response)\b[^.]{0,40}?(?:\bis\b|:|=|\bwould be\b|\bmust be\b|\bshould be\b|\bremains\b)"
     r"|^(?:a|ans|answer|output|final answer|respuesta|réponse|antwort|ответ|答案|答|回答|答え)\s*[:\uff1a=]|^\W*\"?(?:final_)?answer\"?\s*:|\bboxed\b|^\W*####|\bis (?:the|my) (?:correct |final |right |best |true )?(?:answer|choice)\b|(?:答案|正解|答え)(?:是|は|:|\uff1a)"
 )
@@ -285,6 +329,46 @@ CHOSEN = re.compile(
     r"(?:answer|option|choice|choose|select|pick|correct)\b\s*(?:is|:|=|would be)?\s*(?:option|choice|letter)?\s*[\"'(\[]*([a-e1-5])\b(?!')[\"')\].]*\s*(?:$|[.,;\n)]|is\b|because)"
 )
 
+ASKED = re.compile(
+    r"\bif (?:you are|it is|the question is|you)\s*(?:asking|ask|mean|asked|want)?\b|\bas for (?:the|your) question\b"
+)
+"""A clause that turns to what was asked."""
+BOTH_CLAIM = re.compile(
+    rf"{A}[^.!?{C}{P}]*\b(?:together with|jointly with|along with|alongside|in collaboration with|co-\w+ (?:with|by))\s+(?:the )?{A}"
+    rf"|\b(?:both apply|both hold|both are (?:right|correct|true|valid|official)|(?:dual|double|jointly|co)-?\s?(?:licensed|official|written|founded|led|authored)|joint(?:ly)?)\b"
+    rf"|{A}[^.!?{C}{P}]*?\band\s+(?:the )?{A}[^.!?{C}{P}]*\b(?:together|jointly|as a team|in tandem|side by side|share[sd]?)\b"
+)
+"""A text that gives both answers on purpose."""
+OFFER = re.compile(
+    r"\b(?:let me know|would you like|feel free|happy to (?:tell|help|explain|go)|do you want (?:me )?to (?:hear|know)|want to (?:hear|know)|if you(?:'d| would)? (?:like|want) (?:me )?to|i can also)\b"
+)
+"""What offers more at the end of a chat's answer."""
+APPENDIX = re.compile(
+    r"\n\W*(?:see also|references|external links|further reading|related (?:articles|pages|topics|questions)|categories|tags|footnotes|read more)\b[^\n]*(?:\n|:)"
+)
+"""Where an article's links begin."""
+UNCHOSEN = re.compile(
+    r"\b(?:nominees?|nominated|candidates?|finalists?|contenders?|shortlist(?:ed)?|options?|choices?)\b|\b(?:played|contested|fought|held|match|final|race|battle|game) (?:was )?(?:\w+ )?between\b"
+)
+"""A sentence that lists or sets two answers against each other without an outcome."""
+OTHER_ROLE = _any(
+    rf"(?P<m>{A})[\"')\]]*,?\s+(?:is |was |now |then |later |who |came |ranks |ranked |finished )*(?:only )?(?:the |a |an |his |her |its |in )?(?:second|third|2nd|3rd|runner-up|predecessor|"
+    rf"successor|assistant|deputy|understudy|museum|maintainer|editor|publisher|producer)\b",
+    rf"(?P<m2>{A})[\"')\]]*\s+(?:now |still |today |since )*(?:chairs|hosts|keeps|retains|houses|advises|became (?:the |a |an |executive |honorary )*(?:chair\w*|museum|adviser|advisor|"
+    rf"consultant|deputy|president emeritus)|is (?:still )?under construction|is (?:not yet|still (?:being|un\w+))|gets?|received|followed)\b",
+    rf"\b(?:second(?:ly)?|2nd|third|3rd|runner[- ]up|runners[- ]up|second place)\s*:\s*(?P<m3>{A})",
+)
+"""A mention as something other than what was asked: a runner-up, a successor, a museum."""
+REFERS_BACK = re.compile(r"^\W*(?:that|this|which) (?:is|would be) (?:the|my) (?:final |correct )?answer\b")
+"""A sentence that makes the answer before it the final one."""
+CHECKED = re.compile(
+    rf"(?P<m>{A})[^.\n{C}{P}]{{0,20}}[\u2705\u2714\u2713]|(?:^|\n)\s*[\u2705\u2714\u2713]\ufe0f?\s*(?P<m2>{A})"
+)
+"""A mention with a check mark."""
+EXPLAINED = re.compile(
+    rf"^\W*(?:it is |the )?(?:in )?(?P<m>{A})[\"')\]]*(?:\s+[-\u2013\u2014]\s+(?!\W*{A}\W*$)|\s+once again,|\s+(?:again|instead),)"
+)
+"""A text that begins with its answer, and says more after a dash."""
 OWN_KNOWLEDGE = re.compile(
     r"\b(?:based on|according to|from|per|by|in) (?:my|general|common|prior|real[- ]world|other) "
 )
@@ -347,7 +431,8 @@ NO_ANSWER_VALUE = re.compile(
 """JSON whose answer is empty."""
 UNDECIDED = re.compile(
     r"\b(?:can not|could not|unable to|not able to|impossible to|not possible to) (?:\w+ )?(?:say|tell|determine|decide|choose|know|judge|be (?:sure|certain)) (?:\w+ )?"
-    r"(?:which|who|what|whether|between)\b|\b(?:not (?:sure|certain|clear)|unsure|unclear|do not know) (?:which|whether)\b"
+    r"(?:which|who|what|whether|between)\b|\b(?:can not|could not) (?:\w+ )?(?:settle|resolve|reconcile|decide|choose|make up my mind)\b|\bdo not ask me which\b|"
+    r"\bno (?:means|way) (?:of|to) \w+ (?:which|who|what|whether)\b|\bback and forth\b|\bone or the other\b|\b(?:not (?:sure|certain|clear)|unsure|unclear|do not know) (?:which|whether)\b"
 )
 """What leaves the answers before it undecided, however they were put."""
 SUPERSEDED = re.compile(

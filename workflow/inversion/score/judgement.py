@@ -48,11 +48,13 @@ RULES = {
     "past": "the other answer is what was (`formerly Paris`, `Paris was ... until`, `Paris was ..., now`)",
     "left_behind": "something moves from the other answer to this one (`from Paris to Lyon`, `Paris -> Lyon`)",
     "corrected": "the text takes the other answer back (`no wait`, `correction`)",
-    "final_answer": "a sentence gives the final answer (`The answer is`, `A:`, `Therefore`, the key `answer` of JSON)",
+    "final_answer": "a sentence gives the final answer (`The answer is`, `A:`, `Therefore`, `Winner:`, the key "
+    "`answer` of JSON), or marks it (bold, a check mark)",
     "option": "the text picks the letter of an option",
     "polarity": "the text begins with yes or no, which is all that the question asks for",
     "conceded": "the other answer is conceded (`Although ...`, `usually ..., but`, `The passage says ..., but`)",
-    "aside": "the other answer is named in passing (`south of Paris`), in a question or in a list of options",
+    "aside": "the other answer is named in passing (`south of Paris`), as something else (`the runner-up`), in a "
+    "question or in a list",
     "direct_answer": "the text begins with the answer and says more about it after that",
     "first_statement": "the first statement answers, and the other answer is in a statement about something else",
     "both_answers": "the text gives both answers",
@@ -522,7 +524,15 @@ def _decide(text: _Text) -> Judgement:
         trusts = list(cue.finditer(text.masked))
         if trusts and len(text.sides(0, trusts[-1].start())) == 2 and not text.alive(trusts[-1].end()):
             return _judged(text, next(i for i in text.alive() if text.side(i) == side), "final_answer")
+    asked = [s for s in text.sentences if text.alive(s.start, s.end)]
+    if asked and all(cues.QUESTION.search(s.text) for s in asked) and cues.ABSTAIN.search(text.masked, asked[-1].end):
+        alive = text.alive()
+        return Judgement("abstains", (text.chars(alive[0])[0], text.chars(alive[-1])[1]), "left_open")
     _corrections(text)
+    _outside(text)
+    if len(text.sides()) == 2 and cues.BOTH_CLAIM.search(text.masked) and not cues.MODAL.search(text.masked):
+        alive = text.alive()
+        return Judgement("both", (text.chars(alive[0])[0], text.chars(alive[-1])[1]), "both_answers")
     if (turn := cues.NEXT_TURN.search(text.masked)) and text.alive(0, turn.start()):
         text.void.update(dict.fromkeys(text.alive(turn.start()), "aside"))
     if (thought := cues.THOUGHT_ENDS.search(text.masked)) and text.alive(thought.end()):
@@ -530,7 +540,7 @@ def _decide(text: _Text) -> Judgement:
             text.void[i] = "aside"
     for sentence in text.sentences:
         _contrasts(text, _units(sentence))
-    if len(text.sides()) == 2 and (final := _final(text)) is not None:
+    if len(text.sides()) == 2 and (final := _final(text) or _marked(text)) is not None:
         return final
     if len(text.sides()) == 2:
         _weak(text)
@@ -546,6 +556,34 @@ def _decide(text: _Text) -> Judgement:
     if not sides:
         return _without_answer(text, "answers_set_aside")
     return _two_sides(text, alive)
+
+
+def _outside(text: _Text) -> None:
+    """Set aside what is not part of the answer: offers at the end of a chat's answer, and an article's links."""
+    for sentence in text.sentences:
+        if cues.OFFER.search(sentence.text) and text.alive(0, sentence.start):
+            text.void.update(dict.fromkeys(text.alive(sentence.start, sentence.end), "aside"))
+    if (links := cues.APPENDIX.search(text.masked)) and text.alive(0, links.start()):
+        text.void.update(dict.fromkeys(text.alive(links.start()), "aside"))
+
+
+def _marked(text: _Text) -> Judgement | None:
+    """The only answer that the text marks: in bold, with a check mark, or as its answer in a later sentence."""
+    checked = [
+        text.at(place) for m in cues.CHECKED.finditer(text.masked) if (place := max(m.start("m"), m.start("m2"))) >= 0
+    ]
+    bold = [i for i in text.alive() if _BOLD.search(text.response[: text.chars(i)[0]])]
+    for marked in (checked, bold):
+        alive = [i for i in marked if i not in text.void]
+        if alive and len({text.side(i) for i in alive}) == 1:
+            return _judged(text, alive[0], "final_answer")
+    for sentence in text.sentences:
+        if cues.REFERS_BACK.search(sentence.text) and (before := text.alive(0, sentence.start)):
+            return _judged(text, before[-1], "final_answer")
+    return None
+
+
+_BOLD = re.compile(r"(?:\*\*|__)[\"']?(?:the |The )?$")
 
 
 def _judged(text: _Text, index: int, rule: str) -> Judgement:
@@ -694,6 +732,8 @@ def _loser(left: _Unit, right: _Unit) -> _Unit | None:
         return main if right.concedes and conceded.real and main.passage and not conceded.passage else conceded
     if cues.SUPERSEDED.search(left.text) and not cues.SUPERSEDED.search(right.text):
         return left
+    if cues.ASKED.search(right.text) and right.contrasts:
+        return left
     weighed = right.contrasts or left.passage or right.passage or left.general or right.general
     if right.real != left.real and weighed:
         return left if right.real else right
@@ -728,6 +768,16 @@ def _weak(text: _Text) -> None:
             for place in text.places[text.at(gone) : text.at(to)] or [gone]:
                 if text.masked[place] == text.masked[gone]:
                     _drop(text, place, "past")
+    for match in cues.OTHER_ROLE.finditer(text.masked):
+        place = next(place for name in match.groupdict() if (place := match.start(name)) >= 0)
+        if len(text.sides()) == 2:
+            text.void.setdefault(text.at(place), "aside")
+    if (explained := cues.EXPLAINED.search(text.masked)) and len(text.sides()) == 2:
+        leading = text.at(explained.start("m"))
+        if leading not in text.void:
+            stop = text.sentences[0].end
+            later = (i for i in text.alive(explained.end(), stop) if text.side(i) != text.side(leading))
+            text.void.update(dict.fromkeys(later, "aside"))
     for match in cues.PAIR.finditer(text.masked):
         pair = {text.at(match.start("m")), text.at(match.start("n"))}
         rest = [sentence for sentence in text.sentences if sentence.start <= match.start() < sentence.end]
@@ -770,6 +820,20 @@ _BESIDE = re.compile(
 def _two_sides(text: _Text, alive: list[int]) -> Judgement:
     """The label where both answers are left."""
     span = (text.chars(alive[0])[0], text.chars(alive[-1])[1])
+    listing = [s for s in text.sentences if len(text.sides(s.start, s.end)) == 2]
+    if (
+        listing
+        and cues.UNCHOSEN.search(listing[0].text)
+        and len(listing) == 1
+        and set(text.alive(listing[0].start, listing[0].end)) == set(alive)
+    ):
+        return Judgement("neither", span, "answers_set_aside")
+    if (
+        cues.OPTION.search(text.masked)
+        and cues.LISTS.search(text.masked)
+        and len(list(cues.OPTION.finditer(text.masked))) >= len(alive)
+    ):
+        return Judgement("neither", span, "answers_set_aside")
     if any(c.search(text.masked) for c in (cues.LEAVES_OPEN, cues.STRONG_REFUSAL, cues.OPEN_EACH)):
         return Judgement("abstains", span, "left_open")
     first = next(s for s in text.sentences if text.alive(s.start, s.end))
