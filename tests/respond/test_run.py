@@ -160,6 +160,7 @@ def test_exchanged_checkpoints_are_found(answer, chunk, questioned, tmp_path):
     one.rename(tmp_path / "aside")
     other.rename(one)
     (tmp_path / "aside").rename(other)
+    (tmp_path / "train.json").write_text("{}")  # a run that was trained here
     with pytest.raises(ArtifactError, match=r"step-000010 is not the checkpoint of step 10 that .*train\.json lists"):
         answer(chunk)
     assert questioned == []

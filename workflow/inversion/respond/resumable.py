@@ -118,7 +118,7 @@ def _require_checkpoint(run_folder: Path, entry: CheckpointEntry) -> None:
             f"new; to train the run again delete {weights.parent} and {manifest}, then rerun"
         )
     fault = folder_fault(weights)
-    if not fault and not series and folder_digest(weights) != entry.digest:
+    if not fault and manifest.is_file() and folder_digest(weights) != entry.digest:
         fault = f"{weights} is not the checkpoint of step {entry.step} that {manifest} lists"
     if fault:
         raise ArtifactError(f"{fault}; make it again with `snakemake --forcerun {manifest}`: what is sound is kept")
