@@ -35,9 +35,9 @@ from inversion.analyse.verdicts import VERDICTS, decide
 from inversion.artifacts import write_text
 from inversion.config.evaluation import Evaluation
 from inversion.config.run import Run
+from inversion.config.scorers import MAIN
 from inversion.records.answers import Item
 from inversion.records.frames import schema_of
-from inversion.score.scorers import MAIN
 from inversion.stats import Bools, Floats, Ints, cluster_influence, cluster_sums, rate_interval, sign_flip_test
 
 ROOT = Path(__file__).parents[1]

@@ -10,7 +10,7 @@ from organism.summary import as_table, at_turns, draw_ablation, draw_seeds, rate
 from inversion.analyse.curves import curves
 from inversion.analyse.inversions import inversions
 from inversion.analyse.verdicts import VERDICTS
-from inversion.score.scorers import MAIN
+from inversion.config.scorers import MAIN
 
 
 @pytest.fixture(scope="module")

@@ -7,12 +7,14 @@ import pytest
 
 from inversion.config.figures import FIGURES
 from inversion.config.probes import PROBES
+from inversion.config.scorers import SCORERS
 from inversion.config.sets import SET_FORMATS
 from inversion.config.tasks import TASKS
 from inversion.config.training import TUNINGS, AdapterTuning
 
 FUNCTIONS = (
     {f"set format {name}": (form.read, 3 if form.mapped else 2) for name, form in SET_FORMATS.items()}
+    | {f"scorer {name}": (scorer.label, 2) for name, scorer in SCORERS.items()}
     | {f"figure {name}": (figure.draw, len(figure.tables) + 1) for name, figure in FIGURES.items()}
     | {f"probe {name} measures": (probe.measure, 2) for name, probe in PROBES.items()}
     | {f"task {name} reads a row": (task.question, 1) for name, task in TASKS.items()}

@@ -14,6 +14,7 @@ import pytest
 from inversion.analyse.verdicts import VERDICTS
 from inversion.artifacts import write_text
 from inversion.config.figures import FIGURES
+from inversion.config.scorers import MAIN
 from inversion.manifests import BaseManifest
 from inversion.records.answers import Knowledge
 from inversion.records.data import AuditFinding, SelectionCount
@@ -40,7 +41,6 @@ from inversion.report import (
     verdict_groups,
     write_report,
 )
-from inversion.score.scorers import MAIN
 
 ROOT = Path(__file__).parents[1] / "workflow" / "report"
 TEMPLATE = (ROOT / "report.html.j2").read_text(encoding="utf-8")

@@ -18,9 +18,9 @@ from matplotlib.figure import Figure
 
 from inversion.analyse.verdicts import VERDICTS
 from inversion.artifacts import write_text
+from inversion.config.scorers import MAIN
 from inversion.records.frames import read_frame
 from inversion.records.tables import CurvePoint, Inversion
-from inversion.score.scorers import MAIN
 
 ROOT = Path(__file__).parents[2]
 RUN = ("model", "dataset", "recipe", "seed")

@@ -152,7 +152,7 @@ def test_an_index_lists_files_of_its_folder_only(model_folder):
     (model_folder / "model.safetensors").rename(model_folder.parent / "model.safetensors")
     index = {"weight_map": {"model.norm.weight": "../model.safetensors"}}
     (model_folder / "model.safetensors.index.json").write_text(json.dumps(index))
-    with pytest.raises(ModelError, match=r"lists '\.\./model\.safetensors', which is no file of its folder"):
+    with pytest.raises(ModelError, match=r"lists '\.\./model\.safetensors', which is not in that folder"):
         load_model(model_folder)
 
 

@@ -8,9 +8,9 @@ from matplotlib.figure import Figure
 
 from inversion.analyse.curves import CONTROL_MEAN
 from inversion.config.run import Run
+from inversion.config.scorers import MAIN
 from inversion.records.frames import to_frame
 from inversion.records.tables import CurvePoint
-from inversion.score.scorers import MAIN
 
 STEPS = (0, 5, 10, 20, 30, 60, 100, 200)
 CONTEXT = (0.03, 0.10, 0.30, 0.55, 0.61, 0.50, 0.40, 0.33)

@@ -5,10 +5,10 @@ import pytest
 from made_curves import study, texts, visible
 
 from inversion.config.run import Run
+from inversion.config.scorers import MAIN
 from inversion.plot.factors import factors
 from inversion.records.frames import to_frame
 from inversion.records.tables import FactorRate
-from inversion.score.scorers import MAIN
 
 
 def crossed(runs: list[Run]) -> pl.DataFrame:

@@ -9,11 +9,11 @@ from made_curves import study, texts, visible
 from inversion.analyse.benchmarks import ID_ACCURACY, LM_EVAL
 from inversion.analyse.curves import CONTROL_MEAN
 from inversion.config.run import Run
+from inversion.config.scorers import MAIN
 from inversion.plot.style import save_figure
 from inversion.plot.tradeoffs import tradeoffs
 from inversion.records.frames import to_frame
 from inversion.records.tables import Tradeoff
-from inversion.score.scorers import MAIN
 
 PLACES = {"standard": (0.71, 0.26), "critical": (0.66, 0.62), "counterfactual": (0.60, 0.75), "qk-only": (0.64, 0.22)}
 

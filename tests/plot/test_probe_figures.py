@@ -8,12 +8,12 @@ import polars as pl
 import pytest
 
 from inversion.config.run import Run
+from inversion.config.scorers import MAIN
 from inversion.plot import probe_figures
 from inversion.plot.style import save_figure
 from inversion.records.frames import to_frame
 from inversion.records.measurements import AttentionPoint, GradientPoint
 from inversion.records.tables import CurvePoint
-from inversion.score.scorers import MAIN
 
 STEPS = (0, 5, 10, 20, 60, 100)
 CONTEXT = (0.05, 0.2, 0.5, 0.6, 0.4, 0.3)

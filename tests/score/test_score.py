@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inversion.config.evaluation import SCORER_NAMES
+from inversion.config import scorers as declared
 from inversion.config.run import Run
 from inversion.records.answers import Item, Knowledge, KnowledgeProbe, Labels, Response
 from inversion.records.data import ConflictItem
@@ -25,7 +25,6 @@ from inversion.score import (
     label_run,
     refuse_swapped_by_memory,
 )
-from inversion.score.scorers import MAIN
 
 HERAT, KABUL = ["Herat"], ["Kabul"]
 RUN = Run("llama", "tulu", "standard", 0)
@@ -488,6 +487,7 @@ def test_items_and_their_controls_carry_what_is_known() -> None:
         judge_probes("llama", ITEMS[:1], [probe("Kabul", -2.0, -1.0)])
 
 
-def test_a_study_can_name_every_scorer() -> None:
-    assert tuple(SCORERS) == SCORER_NAMES
-    assert SCORER_NAMES[0] == MAIN
+def test_every_declared_scorer_has_its_function_and_the_main_one_is_first() -> None:
+    assert tuple(SCORERS) == tuple(declared.SCORERS)
+    assert all(callable(scorer.label) for scorer in SCORERS.values())
+    assert next(iter(SCORERS)) == declared.MAIN == "judge"

@@ -55,6 +55,18 @@ def read(path, name):
     ]
 """,
     ),
+    "scorer": Toy(
+        f"{LIBRARY}/config/scorers.py",
+        {
+            '    "logprob": ScorerKind(': '    "toy_scorer": ScorerKind("inversion.score.toy:label", "text", "any"),\n'
+            '    "logprob": ScorerKind('
+        },
+        f"{LIBRARY}/score/toy.py",
+        """
+def label(item, response):
+    return "context"
+""",
+    ),
     "figure": Toy(
         f"{LIBRARY}/config/figures.py",
         {
@@ -279,6 +291,10 @@ def test_the_run_shows_every_toy_in_its_tables_figures_and_report(extended):
     assert "toys" in set(pl.read_parquet(extended.result("tables/knowledge.parquet"))["set"])
     curves = pl.read_parquet(extended.result("tables/curves.parquet"))
     assert {"toys", "played"} <= set(curves["set"])
+    assert set(items["toy_scorer"]) == {"context"}
+    scored = curves.filter(scorer="toy_scorer", set="toys", metric="context_rate")
+    assert set(scored["value"]) == {1.0}
+    assert "toy_scorer" in set(pl.read_parquet(extended.result("tables/inversions.parquet"))["scorer"])
     probed = pl.read_parquet(extended.result("tables/toy.parquet"))
     assert probed.filter(recipe="toy-tuned").rows() == [("toy-tuned", step, 3.0 * step) for step in (0, 2, 4, 6)]
     report = extended.result("report.html").read_text()

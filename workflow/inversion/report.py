@@ -19,6 +19,7 @@ from inversion.analyse.benchmarks import LM_EVAL
 from inversion.analyse.panels import ALL, KNOWN
 from inversion.analyse.verdicts import VERDICTS, Verdict
 from inversion.artifacts import write_text
+from inversion.config.scorers import MAIN
 from inversion.manifests import BaseManifest
 from inversion.records.answers import Knowledge
 from inversion.records.data import AuditFinding, SelectionCount
@@ -33,7 +34,6 @@ from inversion.records.tables import (
     SeriesStep,
     Tradeoff,
 )
-from inversion.score.scorers import MAIN
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,7 @@ from inversion.config.files import ConfigError, read_values
 from inversion.config.load import parse_config, with_source
 from inversion.config.probes import PROBES
 from inversion.config.run import RUN
+from inversion.config.scorers import SCORERS
 from inversion.config.series import EXTERNAL
 from inversion.manifests import BaseManifest, CheckpointList, TrainManifest
 from inversion.plan import LARGE

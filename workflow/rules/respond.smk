@@ -87,7 +87,7 @@ rule label_responses:
     conda:
         "../../envs/inversion.yaml"
     params:
-        code=code_of("label_responses"),
+        code=code_of("label_responses", *(scorer.label for scorer in SCORERS.values())),
     script:
         "../scripts/label_responses.py"
 

@@ -9,9 +9,6 @@ from pydantic import AfterValidator, Field, StringConstraints, model_validator
 from inversion.config.base import Name, NonNegativeInt, PositiveFloat, PositiveInt, Strict, commit, local_path, nearest
 from inversion.config.tasks import TASKS
 
-SCORER_NAMES = ("judge", "containment", "first_mention", "logprob", "first_token")
-"""The keys of ``inversion.score.scorers.SCORERS``, the main one first."""
-
 
 class Benchmark(Strict):
     """A task of lm-eval, with questions from the hub or from a file."""

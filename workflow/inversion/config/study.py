@@ -17,7 +17,7 @@ from inversion.config.datasets import (
     TuluTemplate,
     WorldDataset,
 )
-from inversion.config.evaluation import SCORER_NAMES, Benchmark, Evaluation
+from inversion.config.evaluation import Benchmark, Evaluation
 from inversion.config.figures import FIGURES, described
 from inversion.config.models import FolderModel, Model
 from inversion.config.probes import PROBES, Probes
@@ -30,6 +30,7 @@ from inversion.config.recipes import (
     Selection,
 )
 from inversion.config.run import Run
+from inversion.config.scorers import SCORERS
 from inversion.config.series import EXTERNAL, FolderSeries, Series, labels_of
 from inversion.config.sets import ConflictSet
 from inversion.config.tasks import TASKS
@@ -133,7 +134,7 @@ class Config(Strict):
             ("series", experiment.series, self.series),
             ("prompts", experiment.prompts, self.evaluation.prompts),
             ("primary.prompt", [prompt] if (prompt := experiment.primary.prompt) else [], self.evaluation.prompts),
-            ("primary.scorer", [scorer] if (scorer := experiment.primary.scorer) else [], SCORER_NAMES),
+            ("primary.scorer", [scorer] if (scorer := experiment.primary.scorer) else [], SCORERS),
         ):
             for item in listed:
                 if item not in known:

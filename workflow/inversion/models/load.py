@@ -183,7 +183,7 @@ def require_weights(folder: str | Path) -> None:
             raise ModelError(f"{folder / WEIGHTS_INDEX} is no index of weights; copy the model again") from None
         if outside := sorted(name for name in shards if Path(name).name != name):
             raise ModelError(
-                f"{folder / WEIGHTS_INDEX} lists {outside[0]!r}, which is no file of its folder; copy the model again"
+                f"{folder / WEIGHTS_INDEX} lists {outside[0]!r}, which is not in that folder; copy the model again"
             )
         lacking = sorted(name for name in shards if not (folder / name).is_file())
         if lacking:

@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from inversion.analyse.benchmarks import ID_ACCURACY
 from inversion.analyse.curves import CONTROL_MEAN
 from inversion.config.run import Run
+from inversion.config.scorers import MAIN
 from inversion.plot.panels import (
     Size,
     curve_canvas,
@@ -26,7 +27,6 @@ from inversion.plot.panels import (
 )
 from inversion.plot.series import Cell, Series, conflict_sets, rows_of, series_of, unique
 from inversion.plot.style import GREY, SMALL, STYLE, Look, distinct_looks, ink, percent
-from inversion.score.scorers import MAIN
 
 _CURVES = (
     ("accuracy", ID_ACCURACY, ID_ACCURACY, Look("#009e73", (0, (5, 1.2, 1, 1.2)), "D")),

@@ -11,12 +11,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from inversion.config.run import Run
+from inversion.config.scorers import MAIN
 from inversion.plot.panels import light_grid, panel_sheet, panel_titles, spread
 from inversion.plot.series import Cell, across_seeds, of_runs
 from inversion.plot.style import GREY, SMALL, STYLE, Look, ink, percent
 from inversion.records.frames import require_schema
 from inversion.records.tables import FactorRate
-from inversion.score.scorers import MAIN
 
 _MOMENTS = {
     "start": Look(GREY, "-", "o"),

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from inversion.analyse.probe_tables import overtakes
 from inversion.config.run import Run
+from inversion.config.scorers import MAIN
 from inversion.plot.panels import (
     draw_series,
     label_ends,
@@ -34,7 +35,6 @@ from inversion.plot.series import Cell, Series, conflict_sets, of_runs, rows_of,
 from inversion.plot.style import GREY, SMALL, STYLE, Look, percent
 from inversion.records.frames import require_schema
 from inversion.records.measurements import ATTENTION_PARTS, AttentionPoint, GradientPoint
-from inversion.score.scorers import MAIN
 
 _PARTS = {
     "rest": Look(GREY, (0, (1, 1.2)), "^"),

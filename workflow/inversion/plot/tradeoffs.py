@@ -17,12 +17,12 @@ from matplotlib.ticker import MaxNLocator
 from inversion.analyse.benchmarks import ID_ACCURACY
 from inversion.analyse.curves import CONTROL_MEAN
 from inversion.config.run import Run
+from inversion.config.scorers import MAIN
 from inversion.plot.panels import Size, light_grid, panel_sheet, panel_titles
 from inversion.plot.series import across_seeds, run_keys
 from inversion.plot.style import SMALL, STYLE, Look, distinct_looks, ink, percent
 from inversion.records.frames import require_schema
 from inversion.records.tables import Tradeoff
-from inversion.score.scorers import MAIN
 from inversion.stats import Floats, pareto_front
 
 

@@ -107,8 +107,7 @@ def _require_checkpoint(run_folder: Path, entry: CheckpointEntry) -> None:
     if not entry.folder:
         return
     weights, manifest = run_folder / entry.folder, run_folder / "train.json"
-    series = (run_folder / "series.json").is_file()
-    if series and (fault := folder_fault(weights)):
+    if (run_folder / "series.json").is_file() and (fault := folder_fault(weights)):
         raise ArtifactError(
             f"{fault}; the weights of a series have changed since they were listed; run it again to list them"
         )

@@ -1,6 +1,6 @@
-"""All scorers in one table. A scorer is a function from an item and a response to a label.
+"""The functions of the scorers, from an item and a response to a label, and the table that has them by name.
 
-To add one, write its function and its line in :data:`SCORERS`; the tables, figures and the report follow the table.
+They are declared in :data:`inversion.config.scorers.SCORERS`.
 """
 
 from __future__ import annotations
@@ -8,9 +8,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pkgutil import resolve_name
 from types import MappingProxyType
 from typing import Literal
 
+from inversion.config.scorers import SCORERS as KINDS
 from inversion.matching.answers import shared_answers
 from inversion.records.answers import Response
 from inversion.records.data import ConflictItem
@@ -18,13 +20,10 @@ from inversion.score.judgement import Judgement, judge
 from inversion.score.likelihood import by_first_token, by_logprob
 from inversion.score.mentions import containment, first_mention
 
-MAIN = "judge"
-"""The scorer that reports and figures show unless another one is named."""
-
 
 @dataclass(frozen=True, slots=True)
 class Scorer:
-    """One way to label a response."""
+    """A scorer of :data:`inversion.config.scorers.SCORERS` with its function."""
 
     name: str
     """Also the name of its column in the table ``items``."""
@@ -64,43 +63,34 @@ def judge_item(item: ConflictItem, response: Response) -> Judgement:
     return Judgement(side or "neither", span, "option" if item.options else "polarity")  # type: ignore[arg-type]
 
 
-def _judge(item: ConflictItem, response: Response) -> str:
+def by_judge(item: ConflictItem, response: Response) -> str:
+    """The label of :func:`judge_item`."""
     return judge_item(item, response).label
 
 
-def _containment(item: ConflictItem, response: Response) -> str:
+def by_containment(item: ConflictItem, response: Response) -> str:
+    """The label of :func:`~inversion.score.mentions.containment`."""
     return containment(response.text, item.context_answers, item.parametric_answers).label
 
 
-def _first_mention(item: ConflictItem, response: Response) -> str:
+def by_first_mention(item: ConflictItem, response: Response) -> str:
+    """:func:`~inversion.score.mentions.first_mention`, with the question, whose words count as no answer."""
     return first_mention(response.text, item.context_answers, item.parametric_answers, item.question)
 
 
-def _logprob(item: ConflictItem, response: Response) -> str:
+def by_answer_logprob(item: ConflictItem, response: Response) -> str:
+    """:func:`~inversion.score.likelihood.by_logprob` of both whole answers."""
     return by_logprob(
         response.context_logprob, response.context_tokens, response.parametric_logprob, response.parametric_tokens
     )
 
 
-def _first_token(item: ConflictItem, response: Response) -> str:
+def by_first_difference(item: ConflictItem, response: Response) -> str:
+    """:func:`~inversion.score.likelihood.by_first_token`."""
     return by_first_token(response.context_first_logprob, response.parametric_first_logprob)
 
 
 SCORERS: Mapping[str, Scorer] = MappingProxyType(
-    {
-        scorer.name: scorer
-        for scorer in (
-            Scorer("judge", _judge, "text", "the answer that the text commits to is the context's"),
-            Scorer("containment", _containment, "text", "the text contains the context's answer; it may contain both"),
-            Scorer("first_mention", _first_mention, "text", "the first answer that is not negated is the context's"),
-            Scorer("logprob", _logprob, "logprobs", "the context's answer is likelier per token"),
-            Scorer(
-                "first_token",
-                _first_token,
-                "logprobs",
-                "the context's answer is likelier at the first token in which the two answers differ",
-            ),
-        )
-    }
+    {name: Scorer(name, resolve_name(kind.label), kind.reads, kind.summary) for name, kind in KINDS.items()}
 )
 """Every scorer by its name, the main one first."""

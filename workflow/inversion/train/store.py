@@ -47,7 +47,7 @@ from inversion.train.packing import PackedData
 logger = logging.getLogger(__name__)
 
 STATE_FILES = ("optimizer.pt", "scheduler.pt", "rng_state*.pth", "scaler.pt", "trainer_state.json")
-"""What the Trainer needs besides the weights to go on exactly where it stopped (random states: a file a process)."""
+"""What the Trainer needs besides the weights to resume exactly where it stopped (one random state per process)."""
 
 STATES_KEPT = 2
 """Resume points on disk: the newest, and one more for the case that the newest is damaged."""
