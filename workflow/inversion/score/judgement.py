@@ -45,13 +45,13 @@ RULES = {
     "copied": "the answer is in a part that is copied from the passage",
     "negated": "the other answer is negated (`not Paris`, `instead of Paris`, `Paris is wrong`)",
     "rejected": "the other answer is rejected (`contrary to the passage`, `no evidence that`, `This is false.`)",
-    "past": "the other answer is what was (`formerly Paris`, `Paris was ... until`, `Paris was ..., now`)",
+    "past": "the other answer is in the past (`formerly Paris`, `Paris was ... until`, `Paris was ..., now`)",
     "left_behind": "something moves from the other answer to this one (`from Paris to Lyon`, `Paris -> Lyon`)",
-    "corrected": "the text takes the other answer back (`no wait`, `correction`)",
+    "corrected": "the text retracts the other answer (`no wait`, `correction`)",
     "final_answer": "a sentence gives the final answer (`The answer is`, `A:`, `Therefore`, `Winner:`, the key "
     "`answer` of JSON), or marks it (bold, a check mark)",
     "option": "the text picks the letter of an option",
-    "polarity": "the text begins with yes or no, which is all that the question asks for",
+    "polarity": "the text begins with yes or no, and the question is a yes/no question",
     "conceded": "the other answer is conceded (`Although ...`, `usually ..., but`, `The passage says ..., but`)",
     "aside": "the other answer is named in passing (`south of Paris`), as something else (`the runner-up`), in a "
     "question or in a list",
@@ -63,7 +63,7 @@ RULES = {
     "answers_set_aside": "every answer that the text names is negated, rejected, past or copied from the passage",
     "no_answer": "the text names neither answer",
 }
-"""Every rule with what it says of the deciding words; "the other answer" is the one that does not count."""
+"""Every rule and when it applies; "the other answer" is the one that does not count."""
 
 
 def judge(
