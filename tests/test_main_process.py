@@ -9,9 +9,18 @@ from pathlib import Path
 import pytest
 from snakemake.exceptions import LockException, format_exception_to_string
 from snakemake.exceptions import WorkflowError as SnakemakeError
+from snakemake.persistence.file import FilePersistence
 
 import main_process
-from main_process import FolderLockedError, UserError, hold_folder, one_line, remove_stale_lock, running_process
+from main_process import (
+    FolderLockedError,
+    UserError,
+    has_record,
+    hold_folder,
+    one_line,
+    remove_stale_lock,
+    running_process,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -111,6 +120,21 @@ def test_the_message_takes_the_place_of_snakemakes():
     assert issubclass(LockException, SnakemakeError)
     assert issubclass(FolderLockedError, UserError)
     assert "\n" not in str(FolderLockedError())
+
+
+@pytest.mark.parametrize("length", [20, 300])
+def test_a_record_is_found_however_long_its_path_is(length):
+    """Snakemake itself names the record."""
+    path = Path("results", "a" * (length // 2), "b" * (length // 2))
+    persistence = FilePersistence.__new__(FilePersistence)
+    persistence._max_len = None
+    metadata = Path(".snakemake/metadata")
+    metadata.mkdir()
+    assert not has_record(path)
+    record = Path(persistence._record_path(str(metadata), str(path)))
+    record.parent.mkdir(parents=True, exist_ok=True)
+    record.write_text("{}")
+    assert has_record(path)
 
 
 def test_as_a_program_it_says_what_it_removed():

@@ -88,8 +88,13 @@ def running_process() -> tuple[str | None, bool]:
 
 
 def has_record(path: Path) -> bool:
-    """Whether Snakemake remembers in this folder how it made the file ``path``."""
-    return Path(".snakemake/metadata", urlsafe_b64encode(str(path).encode()).decode()).is_file()
+    """Whether Snakemake remembers in this folder how it made the file ``path``.
+
+    A record is named by the path in base 64; Snakemake divides a name that is too long for one part of a path.
+    """
+    name, most = urlsafe_b64encode(str(path).encode()).decode(), os.pathconf(".", "PC_NAME_MAX") - 1
+    *folders, file = (name[start : start + most] for start in range(0, len(name), most))
+    return Path(".snakemake/metadata", *(f"@{folder}" for folder in folders), file).is_file()
 
 
 _held: TextIO | None = None

@@ -17,7 +17,7 @@ REAL = Path(__file__).parents[3] / "shared" / "data"
         ("a.json", json.dumps([{"question": "?", "choices": list("abcd"), "answer": 4}]), "mmlu", "from 0 to 3"),
         ("a.json", "[", "mmlu", "no JSON"),
         ("a.json", "[]", "mmlu", "is empty"),
-        ("a.csv", "question,answer", "gsm8k", "no questions"),
+        ("a.csv", "question,answer", "gsm8k", "it has no row"),
         ("a.txt", "x", "mmlu", "row 1: no JSON"),
         ("a.jsonl", "1", "mmlu", "row 1: no JSON object but int"),
         (

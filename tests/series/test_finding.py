@@ -91,6 +91,12 @@ def test_other_names_are_matched_by_their_pattern(tmp_path, pattern, names):
     assert steps(tmp_path, checkpoints=pattern) == list(names.values())
 
 
+def test_a_number_that_no_table_holds_is_no_step(tmp_path):
+    for step in (10**15, 10**15 - 1):
+        adapter(tmp_path / f"checkpoint-{step}", step)
+    assert steps(tmp_path) == [10**15 - 1]
+
+
 def test_checkpoints_can_be_listed(tmp_path):
     sharded(tmp_path / "sft")
     sharded(tmp_path / "dpo")

@@ -252,7 +252,7 @@ def test_examples_beyond_the_context_window_are_left_out(tiny_model, tokenizer, 
         model.config.max_position_embeddings = window
         model.save_pretrained(tmp_path / f"base{window}")
         tokenizer.save_pretrained(tmp_path / f"base{window}")
-    two_steps = PLAIN.model_copy(update={"max_steps": 2})
+    two_steps = PLAIN.model_copy(update={"max_steps": 2, "batch_size": 1})
     assert run(tmp_path / "base14", examples, template, tmp_path / "store", two_steps).left_out > 0
     with pytest.raises(TrainingDataError, match="max_length 2, which is the model's context window"):
         run(tmp_path / "base2", examples, template, tmp_path / "none", two_steps)

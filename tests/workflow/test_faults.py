@@ -250,7 +250,7 @@ def test_unwritable_results_stop_with_one_line(checkout, unwritable):
 def test_missing_data_is_named_before_anything_starts(checkout):
     checkout.study(lambda s: s["sets"].update(mine={"source": "file", "path": "data/none.json"}))
     (_, line) = lines(checkout.run(check=False))
-    assert line.startswith("error: config/config.yaml: `sets.mine.path`: there is no data/none.json, as seen from ")
+    assert line.startswith("error: config/config.yaml: `sets.mine.path`: data/none.json: there is no such file")
     assert not checkout.result("models").exists()
 
 

@@ -37,7 +37,7 @@ from inversion.artifacts import (
 )
 from inversion.config.figures import FIGURES
 from inversion.config.files import ConfigError, read_values
-from inversion.config.load import parse_config, with_source
+from inversion.config.load import parse_config, require_inputs, with_source
 from inversion.config.probes import PROBES
 from inversion.config.run import RUN
 from inversion.config.scorers import SCORERS
@@ -74,9 +74,7 @@ def _study():
                 os.path.relpath(file)
             )  # Snakemake keeps the last of two equal keys, and reads `yes` as True
     study = parse_config(values, source)
-    for key, path in study.local_files().items():
-        if not Path(path).exists():
-            raise ConfigError(f"{source}: `{key}`: there is no {path}, as seen from {os.getcwd()}")
+    require_inputs(study, source)
     if any(prompt.instruction for prompt in study.evaluation.prompts.values()):
         # imported only where it is needed: every job parses this file
         from inversion.world.vocabulary import require_known_words

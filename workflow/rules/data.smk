@@ -84,6 +84,10 @@ rule build_train_set:
         sets=lambda w: compared_sets(w.recipe),
         dataset=lambda w: as_json(STUDY.datasets[w.dataset]) if adds_from_world(w.recipe) else "",
         world=lambda w: world_of(STUDY.datasets[w.dataset]) if adds_from_world(w.recipe) else "",
+        # only what decides whether the examples are enough
+        training=lambda w: STUDY.training_of(w.recipe).model_dump_json(
+            include={"epochs", "max_steps", "batch_size", "warmup_steps"}
+        ),
         code=code_of("build_train_set"),
     script:
         "../scripts/build_train_set.py"

@@ -5,6 +5,7 @@ from inversion.config.base import revive
 from inversion.config.datasets import Dataset
 from inversion.config.recipes import Recipe
 from inversion.config.run import Run
+from inversion.config.training import Training
 from inversion.config.world import World
 from inversion.instruct.augment import Materials, build_training_set
 from inversion.instruct.selection_page import token_counts
@@ -24,8 +25,9 @@ def count_tokens(examples: list[Example]) -> list[int]:
 
 with logged(snakemake.log[0]):
     files, params, wildcards = snakemake.input, snakemake.params, snakemake.wildcards
+    run = Run(wildcards.model, wildcards.dataset, wildcards.recipe, int(wildcards.seed))
     train_set, counts, page = build_training_set(
-        run=Run(wildcards.model, wildcards.dataset, wildcards.recipe, int(wildcards.seed)),
+        run=run,
         examples=read_records(files.examples, Example),
         recipe=revive(Recipe, params.recipe),
         count_tokens=count_tokens,
@@ -38,6 +40,7 @@ with logged(snakemake.log[0]):
             questions=read_records(files.questions[0], Example) if files.questions else [],
         ),
     )
+    revive(Training, params.training).require_enough(len(train_set), run.path)
     write_parquet(snakemake.output.train_set, to_frame(train_set, Example))
     write_parquet(snakemake.output.selection, to_frame(counts, SelectionCount))
     write_text(snakemake.output.page, page)

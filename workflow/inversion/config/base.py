@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,22 +11,44 @@ from datetime import date
 from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, model_validator
 from pydantic_core import CoreSchema, core_schema
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 """A share between 0 and 1, both included."""
 ProperFraction = Annotated[float, Field(ge=0.0, lt=1.0)]
 """A share that leaves something."""
-PositiveInt = Annotated[int, Field(gt=0)]
-NonNegativeInt = Annotated[int, Field(ge=0)]
+LARGEST_COUNT = 10**7
+"""More steps, rows, tokens or items of anything than one study can have."""
+LARGEST_STEP = 10**15
+"""A larger number of a step is none: tables hold whole numbers of 64 bits, figures numbers of 53."""
+
+
+def _at_most(largest: int) -> AfterValidator:
+    def check(number: int) -> int:
+        if number > largest:
+            raise ValueError(f"{number} is more than {largest}, the most that makes sense; check its digits")
+        return number
+
+    return AfterValidator(check)
+
+
+PositiveInt = Annotated[int, Field(gt=0), _at_most(LARGEST_COUNT)]
+NonNegativeInt = Annotated[int, Field(ge=0), _at_most(LARGEST_COUNT)]
+Step = Annotated[int, Field(ge=0), _at_most(LARGEST_STEP)]
+"""The place of a checkpoint on the axis: a step, or tokens, of a training elsewhere."""
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 """A seed of random numbers; the libraries take 32 bits."""
 PositiveFloat = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._+-]*$"
+LONGEST_NAME = 64
+"""Characters of a name. A part of a path has at most 255 bytes on most file systems, and Slurm's executor writes all
+wildcards of a job into one: model, dataset, recipe, seed, and a chunk or probe."""
 SHA256 = r"^[0-9a-f]{64}$"
 FUNCTION = r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$"
 ARGUMENT = r"^[A-Za-z_]\w*$"
+LONGEST_FILE_NAME = 200
+"""Bytes of a name that a download keeps, next to which temporary names have room."""
 PATTERNS = {
     NAME: "a name starts with a letter or digit and goes on with letters, digits and . _ + - (it becomes a folder)",
     SHA256: "a SHA-256 has 64 hexadecimal digits, in lower case (`sha256sum` of the file prints it)",
@@ -33,7 +56,7 @@ PATTERNS = {
     FUNCTION: "write module:function, as you would import it",
 }
 """What text must look like, and how that is said."""
-Name = Annotated[str, StringConstraints(pattern=NAME)]
+Name = Annotated[str, StringConstraints(pattern=NAME, max_length=LONGEST_NAME)]
 """A name becomes a folder under ``results/``: letters, digits, ``. _ + -`` and no path separator."""
 
 
@@ -72,7 +95,16 @@ def hub_id(name: str) -> str:
 
 
 def local_path(path: str) -> str:
-    """``path``, if it is one of this machine; raises :class:`ValueError` for an address."""
+    """``path``, if it is one of this machine; raises :class:`ValueError` for an address, for no path at all, and for
+    one that a shell would have expanded or a file system cannot have."""
+    if not path.strip():
+        raise ValueError("the path is empty; name a file or folder, or remove the key")
+    if path.startswith("~"):
+        expanded = os.path.expanduser(path)
+        fix = expanded if expanded != path else "the path from the root of the file system"
+        raise ValueError(f"only a shell knows what `~` in {path} means; write {fix}")
+    if not path.isprintable():
+        raise ValueError(f"{path!r} holds a character that cannot be printed; type the path again")
     if "://" in path:
         raise ValueError(f"{path} is an address, and must be a path on this machine; fetch it first")
     return path
@@ -99,11 +131,33 @@ class Strict(BaseModel):
     )
 
 
+def same_but_for_case(names: Iterable[str]) -> tuple[str, str] | None:
+    """The first two different names that are the same folder on file systems that ignore case; None if there are
+    none."""
+    seen: dict[str, str] = {}
+    for name in names:
+        other = seen.setdefault(name.lower(), name)
+        if other != name:
+            return other, name
+    return None
+
+
 def require_shares(model: Strict, *keys: str) -> None:
     """Raises :class:`ValueError` where shares of one whole sum to more than 1."""
     total = sum(getattr(model, key) for key in keys)
     if total > 1.0 + 1e-9:
         raise ValueError(f"{' + '.join(keys)} is {total:g}; lower one so that they sum to at most 1")
+
+
+def require_shorter_warmup(warmup: int, steps: int, where: str) -> None:
+    """Raises :class:`ValueError` where a warm-up takes all ``steps``, so that the learning rate is never reached;
+    ``where`` says what decides how many these are."""
+    if warmup >= steps:
+        raise ValueError(
+            f"warmup_steps {warmup} would take all {steps} steps ({where}); lower it below {steps}"
+            if steps > 1
+            else f"warmup_steps is {warmup}, and there is one step only ({where}); set it to 0"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,10 +213,17 @@ class FileSource(Source):
 
     @model_validator(mode="after")
     def _checksum(self) -> Self:
-        if is_address(self.path) and self.sha256 is None:
-            raise ValueError(f"{self.path} needs `sha256`, its checksum (`sha256sum` of the file prints it)")
+        if not is_address(self.path):
+            local_path(self.path)
+        elif self.sha256 is None:
+            raise ValueError(f"{self.path} needs `sha256`; add its checksum, as `sha256sum` of the file prints it")
         if is_address(self.path) and file_name(self.path) in {"", ".", ".."}:
             raise ValueError(f"{self.path} names no file; write the address of one")
+        if is_address(self.path) and len(file_name(self.path).encode()) > LONGEST_FILE_NAME:
+            raise ValueError(
+                f"the name of the file behind {self.path[:60]}... is longer than {LONGEST_FILE_NAME} bytes, which few "
+                "file systems can keep; fetch it yourself, under a shorter name"
+            )
         if self.sha256 is not None and not is_address(self.path):
             raise ValueError(f"`sha256` belongs to https addresses, and {self.path!r} is none; remove one of the two")
         return self

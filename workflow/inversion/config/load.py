@@ -16,6 +16,7 @@ from pydantic_core import ErrorDetails
 from inversion.config.base import PATTERNS, nearest
 from inversion.config.datasets import ChatTemplate, Template
 from inversion.config.files import ConfigError, read_values
+from inversion.config.inputs import input_fault, input_folder_fault
 from inversion.config.study import Config
 
 
@@ -44,6 +45,19 @@ def parse_config(values: Mapping[str, Any], source: str = "configuration") -> Co
 def read_config(path: str | Path) -> Config:
     """The checked configuration in the YAML file ``path``; raises as :func:`read_values` and :func:`parse_config`."""
     return parse_config(read_values(path), str(path))
+
+
+def require_inputs(study: Config, source: str) -> None:
+    """Raises :class:`ConfigError` for the first file or folder that runs need and that is not what the study says.
+
+    ``source`` names the study in errors. What lies behind addresses and on the hub is not looked at.
+    """
+    for key, path in study.local_folders().items():
+        if fault := input_folder_fault(path):
+            raise ConfigError(f"{source}: `{key}`: {fault}")
+    for key, path in study.local_files().items():
+        if fault := input_fault(path):
+            raise ConfigError(f"{source}: `{key}`: {fault}")
 
 
 def with_source(template: Template) -> Template:
@@ -89,6 +103,10 @@ def _line(error: ValidationError) -> str:
     if fault["type"] == "value_error":
         message = str(fault["ctx"]["error"])
         return f"{where}: {message}" if where else message
+    if fault["type"] == "string_too_long":
+        longest = fault["ctx"]["max_length"]
+        start = where if len(where) <= 80 else f"{where[:77]}..."
+        return f"`{start}` has {len(fault['input'])} characters; shorten it to at most {longest}"
     if fault["type"] == "string_pattern_mismatch":
         return f"`{where}` is {fault['input']!r}: {PATTERNS[fault['ctx']['pattern']]}"
     found = repr(fault["input"])

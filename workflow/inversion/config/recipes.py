@@ -86,7 +86,9 @@ class RandomSelection(SelectionRule):
     @model_validator(mode="after")
     def _size(self) -> RandomSelection:
         if (self.drop is None) == (self.like is None):
-            raise ValueError("a random selection needs either `drop`, a share, or `like`, a recipe of the same size")
+            raise ValueError(
+                "a random selection needs either `drop`, a share, or `like`, a recipe of the same size; set one of them"
+            )
         return self
 
 

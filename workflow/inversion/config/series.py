@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
-from inversion.config.base import Name, NonNegativeInt, Strict, hub_id, local_path
+from inversion.config.base import Name, Seed, Step, Strict, hub_id, local_path
 from inversion.config.datasets import ChatTemplate, Template
 
 EXTERNAL = "external"
@@ -31,7 +31,7 @@ def step_pattern(text: str) -> str:
 class FolderCheckpoint(Strict):
     """One checkpoint of a series, named by its folder."""
 
-    step: NonNegativeInt
+    step: Step
     """Its place on the axis."""
     path: Annotated[str, AfterValidator(local_path)]
     """Its folder, relative to the series' ``path``."""
@@ -42,7 +42,7 @@ class FolderCheckpoint(Strict):
 class HubCheckpoint(Strict):
     """One checkpoint of a series, named by its place on the hub."""
 
-    step: NonNegativeInt
+    step: Step
     """Its place on the axis."""
     id: Annotated[str, AfterValidator(hub_id)] | None = None
     """Its repository; the series' ``id`` where unset."""
@@ -66,16 +66,16 @@ class ExternalSeries(Strict):
     template: Template = ChatTemplate()
     """How questions are written. ``chat`` uses the chat template of the checkpoints' own tokenizer, or else the
     model's."""
-    steps: tuple[NonNegativeInt, ...] | None = Field(default=None, min_length=1)
+    steps: tuple[Step, ...] | None = Field(default=None, min_length=1)
     """Evaluate these steps only, besides the start; all that are found where unset."""
-    labels: dict[NonNegativeInt, Label] = Field(default={})
+    labels: dict[Step, Label] = Field(default={})
     """What the axis calls steps, by step: ``{0: base, 500: SFT}``."""
     ask_base: bool = True
     """Whether the model itself is evaluated as step 0. Set it to false where the model lacks tokens that training
     added and the template uses."""
     base_is: Literal["confirmed"] | None = None
     """``confirmed``: the adapters were trained on ``model``, although their configuration names it differently."""
-    seed: NonNegativeInt = 0
+    seed: Seed = 0
     """The seed of the training, which tables show; it changes nothing here."""
 
     @model_validator(mode="after")
@@ -136,7 +136,7 @@ class HubSeries(ExternalSeries):
         if (self.revisions is None) == (self.subfolders is None):
             raise ValueError("a series on the hub needs either `revisions` or `subfolders`; set one of them")
         if self.id is None and (not self.listed() or any(entry.id is None for entry in self.listed())):
-            raise ValueError("a series on the hub needs `id`, or a list of `revisions` that each name one")
+            raise ValueError("a series on the hub needs `id`, or a list of `revisions` that each name one; set `id`")
         return self
 
 
@@ -152,9 +152,11 @@ def labels_of(series: FolderSeries | HubSeries) -> dict[int, str]:
 def steps_in(names: list[str], pattern: str) -> dict[int, list[str]]:
     """The names that ``pattern`` matches, by the step in them, both sorted."""
     parts = re.split(r"(\{step\}|\*)", pattern)
-    expression = "".join({"{step}": r"(\d+)", "*": r"[^/]*"}.get(part, re.escape(part)) for part in parts)
+    expression = "".join({"{step}": r"(\d{1,15})", "*": r"[^/]*"}.get(part, re.escape(part)) for part in parts)
     # besides other text that varies, a number is read whole
-    expression = expression.replace(r"[^/]*(\d+)", r"[^/]*(?<!\d)(\d+)").replace(r"(\d+)[^/]*", r"(\d+)(?!\d)[^/]*")
+    number = r"(\d{1,15})"  # more digits are no step, see LARGEST_STEP
+    expression = expression.replace(rf"[^/]*{number}", rf"[^/]*(?<!\d){number}")
+    expression = expression.replace(rf"{number}[^/]*", rf"{number}(?!\d)[^/]*")
     found: dict[int, list[str]] = {}
     for name in sorted(names):
         if match := re.fullmatch(expression, name):

@@ -169,7 +169,7 @@ class MappedSource(SetSource):
         if self.format == "fields":
             lacking = next((part for part in OWN_MAP if part not in named), None)
             if lacking:
-                raise ValueError(f"`format: fields` needs fields.{lacking}: the path to it in a row")
+                raise ValueError(f"`format: fields` needs fields.{lacking}; write the path to it in a row")
         elif not SET_FORMATS[self.format].mapped and (named or self.where):
             key = "fields" if named else "where"
             mapped = [name for name, known in SET_FORMATS.items() if known.mapped]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
-from inversion.config.base import Name, OneOf, Seed, Strict, is_address, nearest
+from inversion.config.base import Name, OneOf, Seed, Strict, is_address, local_path, nearest, same_but_for_case
 from inversion.config.datasets import (
     WORLD_TEMPLATE,
     AlpacaTemplate,
@@ -98,7 +98,7 @@ class Config(Strict):
     evaluation: Evaluation = Evaluation()
     probes: Probes = Probes()
     """What is measured inside checkpoints."""
-    mirror: str | None = None
+    mirror: Annotated[str, AfterValidator(local_path)] | None = None
     """A folder with copies of files that the study names by address: those whose checksum agrees are taken from
     there, under whatever name, and not fetched."""
     experiments: dict[Name, Experiment] = Field(min_length=1)
@@ -119,6 +119,7 @@ class Config(Strict):
             self._check_series(name, series)
         for name, conflict_set in self.sets.items():
             self._check_set(name, conflict_set)
+        self._check_case()
         self._check_world()
         self._check_probes()
         self._check_orders()
@@ -187,6 +188,24 @@ class Config(Strict):
         dataset = conflict_set.question_data
         if dataset is not None and dataset not in self.datasets:
             raise ValueError(f"sets.{name}.dataset: no dataset is named {dataset!r}{nearest(dataset, self.datasets)}")
+
+    def _check_case(self) -> None:
+        """Raises :class:`ValueError` where two names that become folders or files differ in case only."""
+        starts = [name for name, series in self.series.items() if series.model is None]
+        for key, names in {
+            "models": [*self.models, *starts],
+            "datasets": [*self.datasets, *self.series],
+            "recipes": [*self.recipes, *([EXTERNAL] if self.series else [])],
+            "sets": self.sets,
+            "benchmarks": self.benchmarks,
+            "evaluation.prompts": self.evaluation.prompts,
+            "experiments": self.experiments,
+        }.items():
+            if pair := same_but_for_case(names):
+                raise ValueError(
+                    f"{key}: {pair[0]!r} and {pair[1]!r} differ in case only, and file systems that ignore case "
+                    "(macOS) would keep them in one folder; rename one of the two"
+                )
 
     def _check_world(self) -> None:
         """Raises :class:`ValueError` where something is made from the world and there is none."""
@@ -294,28 +313,44 @@ class Config(Strict):
         if not spec.may_have_contexts and any(
             isinstance(selection, ContextOnlySelection) for selection in recipe.select
         ):
-            raise ValueError(f"{where}: recipe {name!r} keeps examples with a context, and {dataset!r} has none")
+            raise ValueError(
+                f"{where}: recipe {name!r} keeps examples with a context, and {dataset!r} has none; list "
+                "them in separate experiments"
+            )
+
+    def local_folders(self) -> dict[str, str]:
+        """The folders on this machine that the runs need, by the key that names them."""
+        runs = self.runs()
+        models, series = {run.model for run in runs}, {run.dataset for run in runs}
+        found = {
+            f"models.{name}.path": spec.path
+            for name, spec in self.models.items()
+            if isinstance(spec, FolderModel) and name in models
+        }
+        found |= {
+            f"series.{name}.path": spec.path
+            for name, spec in self.series.items()
+            if isinstance(spec, FolderSeries) and name in series
+        }
+        return found | ({"mirror": self.mirror} if self.mirror is not None else {})
 
     def local_files(self) -> dict[str, str]:
-        """The files and folders on this machine that the runs need, by the key that names them; of a folder its
+        """The files on this machine that the runs need, by the key that names them; of a model's folder its
         ``config.json``."""
         runs = self.runs()
         augmented = {r.augment.dataset for r in self.recipes.values() if r.augment and r.augment.dataset}
         needed: dict[str, set[str]] = {
             "models": {run.model for run in runs},
             "datasets": {run.dataset for run in runs} | augmented,
+            "series": {run.dataset for run in runs},
             "sets": {*self.sets},
             "benchmarks": {*self.benchmarks},
         }
-        found = {
-            f"series.{name}.path": spec.path
-            for name, spec in self.series.items()
-            if isinstance(spec, FolderSeries) and any(run.dataset == name for run in runs)
-        }
+        found: dict[str, str] = {}
         for section, names in needed.items():
             for name, spec in getattr(self, section).items():
                 path = getattr(spec, "path", None)
-                if name in names and path is not None and not is_address(path):
+                if name in names and path is not None and not is_address(path) and not isinstance(spec, FolderSeries):
                     found[f"{section}.{name}.path"] = f"{path}/config.json" if isinstance(spec, FolderModel) else path
                 template = getattr(spec, "template", None)
                 if name in names and isinstance(template, ChatTemplate) and template.file is not None:

@@ -7,7 +7,16 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from inversion.config.base import Fraction, NonNegativeInt, PositiveFloat, PositiveInt, Strict, members
+from inversion.config.base import (
+    LARGEST_COUNT,
+    Fraction,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    Strict,
+    members,
+    require_shorter_warmup,
+)
 
 
 class WeightTuning(Strict):
@@ -92,7 +101,7 @@ class ScheduleSegment(Strict):
 class Training(Strict):
     """Hyperparameters of finetuning."""
 
-    epochs: PositiveFloat = 2.0
+    epochs: Annotated[PositiveFloat, Field(le=10_000)] = 2.0
     max_steps: PositiveInt | None = None
     """Optimizer steps; where set, it overrides ``epochs``."""
     batch_size: PositiveInt = 32
@@ -127,6 +136,12 @@ class Training(Strict):
         return self
 
     @model_validator(mode="after")
+    def _warmup(self) -> Training:
+        if self.max_steps is not None:
+            require_shorter_warmup(self.warmup_steps, self.max_steps, "max_steps")
+        return self
+
+    @model_validator(mode="after")
     def _segments(self) -> Training:
         ends = [segment.until for segment in self.checkpoints]
         if not ends or ends[-1] is not None or None in ends[:-1]:
@@ -135,6 +150,19 @@ class Training(Strict):
         if bounded != sorted(set(bounded)):
             raise ValueError(f"the `until` steps of checkpoints must grow, got {bounded}")
         return self
+
+    def require_enough(self, examples: int, what: str) -> None:
+        """Raises :class:`ValueError` where ``examples`` are fewer than a batch, or where training on them would end
+        before its warm-up does or last longer than anyone waits; ``what`` names them."""
+        if examples < self.batch_size:
+            raise ValueError(
+                f"{what}: {examples} examples are fewer than one batch of batch_size {self.batch_size}; lower "
+                f"training.batch_size to {max(examples, 1)} or less, or select less strictly"
+            )
+        steps = self.total_steps(examples)
+        if steps > LARGEST_COUNT:
+            raise ValueError(f"{what}: epochs {self.epochs:g} are {steps} steps on {examples} examples; lower it")
+        require_shorter_warmup(self.warmup_steps, steps, f"of {what}: {examples} examples")
 
     def total_steps(self, examples: int) -> int:
         """Optimizer steps on so many examples: ``max_steps`` where set, else ``epochs`` passes over them."""

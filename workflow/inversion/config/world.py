@@ -6,7 +6,16 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from inversion.config.base import Fraction, NonNegativeInt, PositiveFloat, PositiveInt, Seed, Strict, require_shares
+from inversion.config.base import (
+    Fraction,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    Seed,
+    Strict,
+    require_shares,
+    require_shorter_warmup,
+)
 
 
 class World(Strict):
@@ -74,6 +83,12 @@ class Pretraining(Strict):
     learning_rate: PositiveFloat = 3e-3
     final_learning_rate: Fraction = 0.1
     """Where the cosine decay ends, as a share of the learning rate."""
-    warmup_steps: NonNegativeInt = 100
+    warmup_steps: NonNegativeInt = Field(default_factory=lambda values: min(100, values.get("steps", 1200) // 2))
+    """100, or half of ``steps`` where these are fewer than 200, unless set."""
     weight_decay: Annotated[float, Field(ge=0.0)] = 0.01
     documents: Documents = Documents()
+
+    @model_validator(mode="after")
+    def _warmup(self) -> Pretraining:
+        require_shorter_warmup(self.warmup_steps, self.steps, "steps")
+        return self

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from inversion.config.inputs import input_fault
 from inversion.instruct.rows import DataError, checked_text
 from inversion.matching.answers import shared_answers
 from inversion.names import normalise
@@ -51,8 +52,8 @@ def endings_not_apart(item: ConflictItem) -> bool:
 
 def _rows(path: Path) -> Iterator[dict[str, str]]:
     """The rows of the CSV file; a header that lacks a column, and bytes that are no UTF-8, raise."""
-    if not path.is_file():
-        raise DataError(f"{path}: there is no such file; correct the path or fetch the data")
+    if fault := input_fault(path):
+        raise DataError(fault)
     try:
         with open(path, newline="", encoding="utf-8-sig") as handle:
             reader = csv.DictReader(handle)

@@ -5,11 +5,14 @@ from __future__ import annotations
 import csv
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import polars as pl
+
+from inversion.config.inputs import input_fault
 
 
 class DataError(ValueError):
@@ -37,12 +40,12 @@ def read_rows(path: str | Path) -> Iterator[Row]:
     Raises :class:`DataError` where the file is missing, unreadable as a whole, or empty.
     """
     path = Path(path)
-    if not path.is_file():
-        raise DataError(f"{path}: there is no such file; correct the path or fetch the data")
+    if fault := input_fault(path):
+        raise DataError(fault)
     rows = _ROWS.get(path.suffix.lower(), _json_rows)(path)
     first = next(rows, None)
     if first is None:
-        raise DataError(f"{path}: the file is empty")
+        raise DataError(f"{path}: the file is empty: it has no row; fetch the data again")
     yield first
     yield from rows
 
@@ -55,10 +58,12 @@ def read_questions(path: str | Path) -> Iterator[Row]:
     the hub). Raises as :func:`read_rows`.
     """
     path = Path(path)
-    if not path.is_file() or path.suffix == ".parquet" or not _NESTED.match(_start(path)):
+    if input_fault(path) or path.suffix.lower() in _ROWS or not _NESTED.match(_start(path)):
         yield from read_rows(path)
         return
-    content = _parsed(path)
+    content, repeated = _parsed(path)
+    if key := _repeated_key(content) if repeated else None:
+        raise DataError(f"{path}: the key {key!r} is given twice in one object; rename or remove one")
     if not isinstance(content.get("data"), list):
         raise DataError(f"{path}: 'data' is no list of articles, as SQuAD's JSON has it")
     count = 0
@@ -153,6 +158,9 @@ def _csv_rows(path: Path) -> Iterator[Row]:
     with open(path, newline="", encoding="utf-8-sig") as handle:
         reader = csv.DictReader(handle, delimiter=delimiter)
         try:
+            names = Counter(filter(None, reader.fieldnames or ()))
+            if twice := [name for name, count in names.items() if count > 1]:
+                raise DataError(f"{path}: the header names the column {twice[0]!r} twice; rename or remove one")
             for number, cells in enumerate(reader, start=1):
                 value = {key: cell or None for key, cell in cells.items() if key}
                 yield Row(number, value, "it has more cells than the header" if None in cells else None)
@@ -165,21 +173,21 @@ def _csv_rows(path: Path) -> Iterator[Row]:
 def _json_rows(path: Path) -> Iterator[Row]:
     if _start(path).startswith(b"["):
         return _json_list_rows(path)
-    content = _object_over_lines(path)
-    return _json_lines_rows(path) if content is None else iter([Row(1, content)])
+    row = _object_over_lines(path)
+    return _json_lines_rows(path) if row is None else iter([row])
 
 
-def _object_over_lines(path: Path) -> dict[str, Any] | None:
-    """The one object that the file is, where its first line is not all of an object; None for any other file."""
+def _object_over_lines(path: Path) -> Row | None:
+    """The row of a file that is one object, where its first line is not all of it; None for any other file."""
     with open(path, "rb") as handle:
         first = next((line for line in handle if line.strip(b"\xef\xbb\xbf \t\r\n")), b"")
     if not first.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"{") or first.rstrip().endswith(b"}"):
         return None
     try:
-        content = _parsed(path)
+        content, repeated = _parsed(path)
     except DataError:
         return None
-    return content if isinstance(content, dict) else None
+    return _row(1, content, repeated) if isinstance(content, dict) else None
 
 
 _ROWS = {".parquet": _parquet_rows, ".pqt": _parquet_rows, ".csv": _csv_rows, ".tsv": _csv_rows}
@@ -191,11 +199,12 @@ def _start(path: Path) -> bytes:
         return handle.read(4096).removeprefix(b"\xef\xbb\xbf").lstrip()
 
 
-def _parsed(path: Path) -> Any:
-    """The JSON value that the whole file is."""
+def _parsed(path: Path) -> tuple[Any, list[_Repeated]]:
+    """The JSON value that the whole file is, and the objects in it that give a key twice."""
     data = path.read_bytes()
+    repeated: list[_Repeated] = []
     try:
-        return json.loads(data.decode("utf-8-sig"))
+        return _loads(data.decode("utf-8-sig"), repeated), repeated
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: line {data[: error.start].count(10) + 1} is not UTF-8; convert the file") from None
     except (ValueError, RecursionError) as error:
@@ -225,9 +234,9 @@ def _article_rows(article: Any) -> Iterator[tuple[dict[str, Any], str | None]]:
 
 
 def _json_list_rows(path: Path) -> Iterator[Row]:
-    values = _parsed(path)
+    values, repeated = _parsed(path)
     for number, value in enumerate(values, start=1):
-        yield _row(number, value)
+        yield _row(number, value, repeated)
 
 
 def _json_lines_rows(path: Path) -> Iterator[Row]:
@@ -236,14 +245,55 @@ def _json_lines_rows(path: Path) -> Iterator[Row]:
             if not line.strip(b"\xef\xbb\xbf \t\r\n"):
                 continue
             try:
-                yield _row(number, json.loads(line.decode("utf-8-sig")))
+                repeated: list[_Repeated] = []
+                yield _row(number, _loads(line.decode("utf-8-sig"), repeated), repeated)
             except UnicodeDecodeError:
                 yield Row(number, {}, "not UTF-8")
             except (ValueError, RecursionError) as error:
                 yield Row(number, {}, f"no JSON ({error})")
 
 
-def _row(number: int, value: Any) -> Row:
+def _row(number: int, value: Any, repeated: Sequence[_Repeated] = ()) -> Row:
+    """A row of a JSON value; ``repeated`` are the objects of its file that give a key twice."""
     if not isinstance(value, dict):
         return Row(number, {}, f"no JSON object but {type(value).__name__}")
-    return Row(number, value)
+    key = _repeated_key(value) if repeated else None
+    return Row(number, value, None if key is None else f"the key {key!r} is given twice; rename or remove one")
+
+
+# --- JSON that gives a key twice, of which the parser would keep the last -----------------------
+
+
+class _Repeated(dict[str, Any]):
+    """An object of JSON that gives the key ``key`` twice."""
+
+    key: str
+
+
+def _loads(text: str, repeated: list[_Repeated]) -> Any:
+    """The JSON value ``text``; objects that give a key twice are added to ``repeated``."""
+
+    def as_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        value = dict(pairs)
+        if len(value) == len(pairs):
+            return value
+        marked = _Repeated(value)
+        marked.key = next(key for key, count in Counter(key for key, _ in pairs).items() if count > 1)
+        repeated.append(marked)
+        return marked
+
+    return json.loads(text, object_pairs_hook=as_object)
+
+
+def _repeated_key(value: Any) -> str | None:
+    """A key that ``value``, or an object in it, gives twice; None where none does."""
+    pending = [value]
+    while pending:
+        match pending.pop():
+            case _Repeated(key=key):
+                return key
+            case dict() as entry:
+                pending += entry.values()
+            case list() as entries:
+                pending += entries
+    return None

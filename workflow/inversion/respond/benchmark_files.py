@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any
 
-import polars as pl
-
 from inversion.config.tasks import TASKS
-from inversion.instruct.rows import Row, read_questions
+from inversion.instruct.rows import read_questions
 
 Columns = dict[str, Any]
 
@@ -19,15 +16,15 @@ _CHOICE = re.compile(r"\banswer(\d+): ", re.IGNORECASE)
 
 
 def benchmark_questions(path: str | Path, task: str) -> list[Columns]:
-    """The questions of ``task`` (one of :data:`~inversion.config.tasks.TASKS`) in a CSV file, or in one that
-    :func:`~inversion.instruct.rows.read_questions` reads.
+    """The questions of ``task`` (one of :data:`~inversion.config.tasks.TASKS`) in a file that
+    :func:`~inversion.instruct.rows.read_questions` reads; the cells of a CSV file are text.
 
     Raises :class:`ValueError`, naming the file and the row, where the file cannot be read, is empty, or a row lacks
     a column or an answer.
     """
     path, shape = Path(path), resolve_name(TASKS[task].question)
     questions = []
-    for row in _csv_rows(path) if path.suffix == ".csv" else read_questions(path):
+    for row in read_questions(path):
         if row.fault:
             raise ValueError(f"{path}, row {row.number}: {row.fault}; correct or remove it")
         try:
@@ -40,20 +37,7 @@ def benchmark_questions(path: str | Path, task: str) -> list[Columns]:
             raise ValueError(
                 f"{path}, row {row.number}: no question of {task} ({error}); correct or remove it"
             ) from None
-    if not questions:
-        raise ValueError(f"{path}: no questions; name another file")
     return questions
-
-
-def _csv_rows(path: Path) -> Iterator[Row]:
-    """The rows of a CSV file, every value as text."""
-    try:
-        rows = pl.read_csv(path, infer_schema=False).to_dicts()
-    except FileNotFoundError:
-        raise ValueError(f"{path} is missing; correct `path`") from None
-    except (OSError, pl.exceptions.PolarsError) as error:
-        raise ValueError(f"{path} cannot be read: {str(error).splitlines()[0]}") from None
-    return (Row(number, row) for number, row in enumerate(rows, start=1))
 
 
 def gsm8k(row: Columns) -> Columns:

@@ -172,6 +172,7 @@ def _pack(
     too_long = len(encoded) - len(rows)
     if too_long:
         logger.warning("%d of %d examples are longer than %d tokens and left out", too_long, len(encoded), longest)
+    training.require_enough(len(rows), f"of {len(examples)} examples those that fit")
     steps = training.total_steps(len(rows))
     order = training_order(len(rows), training.batch_size, steps, seed)
     return PackedData.of([row.input_ids for row in rows], [row.label_mask for row in rows], order), too_long + len(

@@ -1,0 +1,46 @@
+"""Every case of bad input ends in the line that docs/errors.md promises."""
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from errors.all_cases import SECTIONS
+from errors.cases import Case, NotRefusedError, outcome
+from errors.page import PAGE, page, row
+
+COMMITTED = (Path(__file__).parents[2] / PAGE).read_text(encoding="utf-8")
+ROWS = COMMITTED.splitlines()
+CASES = [case for section in SECTIONS for case in section.cases]
+AGAIN = "write the page again: PYTHONPATH=tests:workflow .venv/bin/python -m errors"
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.what)
+def test_the_line_is_the_one_on_the_page(case):
+    assert row(case.what, outcome(case)) in ROWS, AGAIN
+
+
+def test_the_page_holds_these_cases_and_no_others():
+    """Their rows are compared one by one above; this compares all the rest."""
+    found = {line.split(" | ")[0].removeprefix("| "): line for line in ROWS if line.startswith("| ")}
+    assert set(found) == {"what happened", "-", *(case.what for case in CASES)}, AGAIN
+    made = page(SECTIONS, _Rows(found)).splitlines()
+    assert [line for line in made if not line.startswith("| ")] == [line for line in ROWS if not line.startswith("| ")]
+
+
+class _Rows(dict):
+    """Stands for outcomes where rows are not looked at."""
+
+    def __getitem__(self, what):
+        from errors.cases import Outcome
+
+        return Outcome("a line", "a fix")
+
+
+def test_each_case_has_a_name_of_its_own():
+    assert [what for what, count in Counter(case.what for case in CASES).items() if count > 1] == []
+
+
+@pytest.mark.parametrize("cause", [lambda: None, lambda: {}["a"], lambda: int(None)], ids=["taken", "key", "type"])
+def test_what_is_taken_or_ends_in_a_fault_of_ours_is_no_case(cause):
+    with pytest.raises(NotRefusedError):
+        outcome(Case("x", cause, "fix"))

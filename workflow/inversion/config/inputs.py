@@ -1,0 +1,59 @@
+"""The files and folders that a study names: what is wrong with them is said before anything starts."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+_START = 512
+"""Bytes of a file that tell what it is."""
+_PACKED = {
+    b"\x1f\x8b": ("gzip", "gunzip"),
+    b"BZh": ("bzip2", "bunzip2"),
+    b"\xfd7zXZ\x00": ("xz", "unxz"),
+    b"\x28\xb5\x2f\xfd": ("zstd", "unzstd"),
+    b"PK\x03\x04": ("zip", "unzip"),
+    b"7z\xbc\xaf\x27\x1c": ("7z", "7z x"),
+}
+"""How packed files begin, what they are called, and what unpacks them."""
+_PAGE = (b"<!doctype", b"<html")
+"""How a page of a web site begins."""
+_POINTER = b"version https://git-lfs.github.com/spec/"
+"""How a file begins that stands for another in Git LFS."""
+
+
+def input_fault(path: str | Path) -> str | None:
+    """Why ``path`` is not a file that can be read as data, with the fix; None where it is one.
+
+    Only its first bytes are read: what does not show there (a broken row) its reader finds.
+    """
+    path = Path(path)
+    if path.is_dir():
+        return f"{path}: this is a folder; name the file in it"
+    if not path.exists():
+        return f"{path}: there is no such file (looked from {os.getcwd()}); correct the path or fetch the data"
+    if not path.is_file():
+        return f"{path}: this is neither a file nor a folder; name a file"
+    try:
+        with open(path, "rb") as handle:
+            start = handle.read(_START)
+    except OSError as error:
+        return f"{path}: it cannot be read ({error.strerror}); change its permissions"
+    for magic, (kind, tool) in _PACKED.items():
+        if start.startswith(magic):
+            return f"{path}: it is packed with {kind}; unpack it first (`{tool} {path}`)"
+    if start.startswith(_POINTER):
+        return f"{path}: this is a pointer of Git LFS, not the data; fetch them (`git lfs pull`)"
+    if start.lstrip().lower().startswith(_PAGE):
+        return f"{path}: this is a web page (HTML), not the data; download the file itself"
+    return None if start else f"{path}: the file is empty; fetch the data again"
+
+
+def input_folder_fault(path: str | Path) -> str | None:
+    """Why ``path`` is not a folder that can be looked into, with the fix; None where it is one."""
+    path = Path(path)
+    if not path.exists():
+        return f"{path}: there is no such folder (looked from {os.getcwd()}); correct the path"
+    if not path.is_dir():
+        return f"{path}: this is a file; name the folder that holds it"
+    return None if os.access(path, os.R_OK | os.X_OK) else f"{path}: it cannot be read; change its permissions"
