@@ -28,7 +28,7 @@ from scipy.signal import lfilter
 from scipy.stats import norm
 
 from inversion.analyse.inversions import inversions
-from inversion.analyse.moments import moments
+from inversion.analyse.moments import CROSS_FIT_VARIANCE, moments
 from inversion.analyse.panels import Panel
 from inversion.analyse.trend import fit_trend, window_length
 from inversion.analyse.verdicts import VERDICTS, decide
@@ -267,7 +267,7 @@ def paired_p_value(given: Bools, clusters: Ints) -> float:
     )  # fmt: skip
     read = moments(panel, MAIN, 0)
     at_peak, at_end = (read.read(given, moment).sum(axis=1) for moment in ("peak", "end"))
-    return sign_flip_test(cluster_sums(at_end - at_peak, clusters))
+    return sign_flip_test(cluster_sums(at_end - at_peak, clusters), variance_ratio=CROSS_FIT_VARIANCE)
 
 
 def paired_sizes(repetitions: int, seed: int) -> Iterator[list[str]]:

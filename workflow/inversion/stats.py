@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 
 import numpy as np
@@ -142,18 +143,21 @@ def mean_interval(values: Floats) -> tuple[float, float]:
     return float(values.mean()) - reach, float(values.mean()) + reach
 
 
-def sign_flip_test(sums: Floats, seed: int = 0) -> float:
+def sign_flip_test(sums: Floats, seed: int = 0, variance_ratio: float = 1.0) -> float:
     """Two-sided p-value of paired differences that are symmetric around 0, by flipping the sign of each cluster's sum.
 
     Exact where the sums are whole numbers, as sums of counts are, or at most 12 of them are not 0; else over 9,999
     random flips. Of clusters that are single items and change by 1 or -1 this is McNemar's test. 1 without a change.
+
+    ``variance_ratio`` is above 1 where clusters are not independent: the variance of their total, divided by what
+    independent signs give it.
     """
     moved = np.abs(sums[np.abs(sums) > 1e-12])
-    total = abs(float(sums.sum()))
+    total = abs(float(sums.sum())) / variance_ratio**0.5
     if not len(moved):
         return 1.0
     if np.array_equal(moved, np.rint(moved)):
-        return _flipped_counts(moved.astype(np.int64), round(total))
+        return _flipped_counts(moved.astype(np.int64), math.ceil(total - 1e-9))
     if len(moved) <= 12:
         signs = 1.0 - 2.0 * (np.arange(2 ** len(moved))[:, None] >> np.arange(len(moved)) & 1)
         return float((np.abs(signs @ moved) >= total - 1e-9).mean())

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
-from inversion.analyse.moments import Moments, flips_of, moments
+from inversion.analyse.moments import CROSS_FIT_VARIANCE, Moments, flips_of, moments
 from inversion.analyse.panels import ALL, Panel, cluster_codes, panels, whole_and_known
 from inversion.analyse.trend import MARGIN, SCATTER, Trend, fit_trend, middle, window_length, window_means
 from inversion.analyse.verdicts import decide
@@ -173,7 +173,7 @@ def _inversion(panel: Panel, stratum: str, scorer: str, draws: int, seed: int, m
 def _paired(context: Bools, read: Moments, codes: Ints) -> float:
     """The p-value of the mean change per item between peak and end."""
     at_peak, at_end = (read.read(context, moment).sum(axis=1) for moment in ("peak", "end"))
-    return sign_flip_test(cluster_sums(at_end - at_peak, codes))
+    return sign_flip_test(cluster_sums(at_end - at_peak, codes), variance_ratio=CROSS_FIT_VARIANCE)
 
 
 def _by_run(parts: Sequence[tuple[str, Panel]]) -> dict[str, Primary]:
