@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 from inversion.analyse.curves import CONTROL_MEAN
 from inversion.config.run import Run
 from inversion.config.scorers import MAIN
-from inversion.records.frames import to_frame
-from inversion.records.tables import CurvePoint
+from inversion.records.frames import schema_of, to_frame
+from inversion.records.tables import CurvePoint, Inversion
 
 STEPS = (0, 5, 10, 20, 30, 60, 100, 200)
 CONTEXT = (0.03, 0.10, 0.30, 0.55, 0.61, 0.50, 0.40, 0.33)
@@ -54,6 +54,17 @@ def study(
 
 def table(runs: list[Run], sets: tuple[str, ...] = ("conflict",), steps: tuple[int, ...] = STEPS) -> pl.DataFrame:
     return to_frame([row for run in runs for row in points(run, sets, steps)], CurvePoint)
+
+
+def verdicts(runs: list[Run], sets: tuple[str, ...] = ("conflict",), **changed: object) -> pl.DataFrame:
+    """The table ``inversions`` of the curves of :func:`table`: windows of two checkpoints, an inversion."""
+    values: dict[str, object] = dict.fromkeys(schema_of(Inversion), 0.0)
+    values |= {"stratum": "all", "prompt": "plain", "scorer": MAIN, "window": 2, "peak_window": 2, "start": CONTEXT[0]}
+    values |= {"peak_step": 20, "peak": 0.58, "trough_step": 100, "trough": 0.365, "end_step": 200, "end": 0.365}
+    values |= {"to_parametric": 0, "to_context": 0, "p_adjusted": None, "verdict": "inversion"}
+    values |= {"verdict_both_context": "inversion", "verdict_both_parametric": "inversion"} | changed
+    rows = [Inversion(**values | run._asdict() | {"set": name}) for run in runs for name in sets]  # type: ignore[arg-type]
+    return to_frame(rows, Inversion)
 
 
 def visible(figure: Figure) -> list[matplotlib.axes.Axes]:

@@ -37,9 +37,9 @@ _SPREAD_BELOW, _SPREAD_ABOVE = 0.3, 0.6
 show is believed less readily than a large one."""
 _SIZES = np.geomspace(0.1, 4.0, 13)
 """Sizes of the scatter that are considered, as multiples of the expected one."""
-_RHOS = np.array([0.0, 0.15, 0.3, 0.45, 0.6, 0.7, 0.8])
+_RHOS = np.array([0.0, 0.15, 0.3, 0.45, 0.6, 0.7, 0.8, 0.9])
 """Autocorrelations from one checkpoint to the next that are considered, equally likely before a curve is seen."""
-_BENDS = 0.58 * np.array([0.0, 1.0, 2.0, 4.0])
+_BENDS = 0.58 * np.array([0.0, 1.0, 2.0, 4.0, 8.0])
 """How much the slope of a trend may change from one checkpoint to the next (standard deviation), equally likely before
 a curve is seen: a rate per checkpoint, times the number of checkpoints to the power of 1.5, so that the same trend
 is as likely with many checkpoints as with few. 0 is a straight line."""
@@ -153,7 +153,7 @@ def scatter_posterior(curve: Floats, covariance: Floats, margin: float, scatter:
     changes of the trend's slope, of unknown size (:data:`_BENDS`), that is, an integrated random walk as in a
     smoothing spline (Wahba 1978). The likelihood of size and autocorrelation is averaged over the sizes of the bends.
     The steep part of a rise is left out: all before the curve first comes within two margins of its highest point. The
-    prior of the size is log-normal on both sides of ``scatter``, that of the autocorrelation flat up to 0.8.
+    prior of the size is log-normal on both sides of ``scatter``, that of the autocorrelation flat up to 0.9.
     """
     sizes = _SIZES * scatter
     spread = np.where(_SIZES < 1, _SPREAD_BELOW, _SPREAD_ABOVE)

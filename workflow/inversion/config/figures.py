@@ -29,10 +29,16 @@ class FigureKind:
 FIGURES: dict[str, FigureKind] = {
     "accuracy": FigureKind(
         "inversion.plot.curves:accuracy",
-        "context and parametric answers with the controls, one panel per set (fig. 2)",
+        "context and parametric answers with the controls and the verdict, one panel per set (fig. 2)",
+        tables=("curves", "inversions"),
         names_steps=True,
     ),
-    "grid": FigureKind("inversion.plot.curves:grid", "models x datasets (figs. 6 to 11)", names_steps=True),
+    "grid": FigureKind(
+        "inversion.plot.curves:grid",
+        "models x datasets (figs. 6 to 11)",
+        tables=("curves", "inversions"),
+        names_steps=True,
+    ),
     "recipes": FigureKind("inversion.plot.curves:recipes", "recipes compared (figs. 4b and 5)"),
     "factors": FigureKind(
         "inversion.plot.factors:factors", "context answers by each level of what a set crosses", tables=("factors",)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import matplotlib
-import numpy as np
 import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -26,7 +25,8 @@ from inversion.plot.panels import (
     say_empty,
 )
 from inversion.plot.series import Cell, Series, conflict_sets, rows_of, series_of, unique
-from inversion.plot.style import GREY, SMALL, STYLE, Look, distinct_looks, ink, percent
+from inversion.plot.style import GREY, SMALL, STYLE, Look, distinct_looks
+from inversion.plot.verdict_marks import Verdict, mark_verdict, verdict_of
 
 _CURVES = (
     ("accuracy", ID_ACCURACY, ID_ACCURACY, Look("#009e73", (0, (5, 1.2, 1, 1.2)), "D")),
@@ -41,24 +41,37 @@ Labels = Mapping[str, Mapping[int, str]]
 """What steps are called, by the name of a series."""
 
 
-def accuracy(curves: pl.DataFrame, runs: Sequence[Run], scorer: str = MAIN, labels: Labels | None = None) -> Figure:
+def accuracy(
+    curves: pl.DataFrame,
+    inversions: pl.DataFrame,
+    runs: Sequence[Run],
+    scorer: str = MAIN,
+    labels: Labels | None = None,
+) -> Figure:
     """Context and parametric answers next to the control mean and, where there are benchmarks, the ID
     accuracy, by step (paper, figs. 1a and 2).
 
     One panel a conflict set and combination of model, dataset and recipe in ``runs``; epoch ends
-    are marked, and the peak of the context answers is named. Rates are shares of all items.
-    ``labels`` names the steps of series. Raises :class:`ValueError` where ``curves`` lacks a column, has no row
-    for the runs, or mixes prompts.
+    are marked. Each title has the verdict, and bars mark the windows that it reads: peak, trough and end. Rates are
+    shares of all items. ``labels`` names the steps of series. Raises :class:`ValueError` where ``curves`` lacks a
+    column, has no row for the runs, or mixes prompts.
     """
     table = rows_of(curves, runs, scorer)
     sets = conflict_sets(table)
     combinations = unique((r.model, r.dataset, r.recipe) for r in runs)
     cells = [Cell(model, dataset, recipe, name) for model, dataset, recipe in combinations for name in sets]
     size = Size(4.0, 2.5) if len(cells) == 1 else Size(2.35, 1.75)
-    return _curve_panels(table, cells, columns=len(sets), size=size, detail=True, labels=labels)
+    verdict = partial(verdict_of, inversions, scorer)
+    return _curve_panels(table, cells, verdict, columns=len(sets), size=size, detail=True, labels=labels)
 
 
-def grid(curves: pl.DataFrame, runs: Sequence[Run], scorer: str = MAIN, labels: Labels | None = None) -> Figure:
+def grid(
+    curves: pl.DataFrame,
+    inversions: pl.DataFrame,
+    runs: Sequence[Run],
+    scorer: str = MAIN,
+    labels: Labels | None = None,
+) -> Figure:
     """The curves of :func:`accuracy` in small panels: models down, datasets across (figs. 6 to 11).
 
     Several recipes add rows and several conflict sets add columns; a combination without rows says
@@ -68,7 +81,9 @@ def grid(curves: pl.DataFrame, runs: Sequence[Run], scorer: str = MAIN, labels: 
     columns = [(dataset, name) for dataset in unique(r.dataset for r in runs) for name in conflict_sets(table)]
     rows = unique((r.model, r.recipe) for r in runs)
     cells = [Cell(model, dataset, recipe, name) for model, recipe in rows for dataset, name in columns]
-    return _curve_panels(table, cells, columns=len(columns), size=Size(1.9, 1.25), detail=False, labels=labels)
+    verdict = partial(verdict_of, inversions, scorer)
+    size = Size(1.9, 1.25)
+    return _curve_panels(table, cells, verdict, columns=len(columns), size=size, detail=False, labels=labels)
 
 
 def recipes(curves: pl.DataFrame, runs: Sequence[Run], scorer: str = MAIN) -> Figure:
@@ -104,11 +119,17 @@ def recipes(curves: pl.DataFrame, runs: Sequence[Run], scorer: str = MAIN) -> Fi
 
 
 def _curve_panels(
-    table: pl.DataFrame, cells: list[Cell], columns: int, size: Size, detail: bool, labels: Labels | None
+    table: pl.DataFrame,
+    cells: list[Cell],
+    verdict: Callable[[Cell, Series], Verdict],
+    columns: int,
+    size: Size,
+    detail: bool,
+    labels: Labels | None,
 ) -> Figure:
-    """One panel a cell, row by row, with the curves of ``_CURVES``; a lone column is laid across.
+    """One panel per cell, row by row, with the curves of ``_CURVES``; a single column is laid out across.
 
-    With ``detail`` peaks and epoch ends are labelled, without it they are only marked. Lines are
+    The windows of each panel's ``verdict`` are marked. With ``detail`` they and the epoch ends are labelled. Lines are
     named right of every full row.
     """
     if columns == 1:
@@ -119,8 +140,13 @@ def _curve_panels(
             axes.set_visible(False)
         shown = []
         for axes, cell, title in zip(panels.flat, cells, panel_titles(cells, figure), strict=False):
-            axes.set_title(title, loc="left", pad=12 if detail else None)
-            ends = _draw_curves(axes, table, cell, size, detail)
+            ends = _draw_curves(axes, table, cell, detail)
+            found = None
+            if ends and ends[-1][-1] is _CURVES[-1][-1]:
+                found = verdict(cell, ends[-1][1])
+                mark_verdict(axes, found, _CURVES[-1][-1], labels=detail)
+            lines = "\n".join(filter(None, [title, found.name if found else ""]))
+            axes.set_title(lines, loc="left", pad=12 if detail else None)
             shown.append((axes, ends))
         for start in range(0, len(cells) - columns + 1, columns):
             axes, ends = next((pair for pair in reversed(shown[start : start + columns]) if pair[1]), shown[start])
@@ -154,9 +180,7 @@ def _name_steps(panels: Sequence[Axes], names: Sequence[Mapping[int, str]]) -> N
             )
 
 
-def _draw_curves(
-    axes: Axes, table: pl.DataFrame, cell: Cell, size: Size, detail: bool
-) -> list[tuple[str, Series, Look]]:
+def _draw_curves(axes: Axes, table: pl.DataFrame, cell: Cell, detail: bool) -> list[tuple[str, Series, Look]]:
     """Draw the curves of one cell; returns what there is, as :func:`label_ends` takes it."""
     ends = []
     for metric, name, label, look in _CURVES:
@@ -167,10 +191,7 @@ def _draw_curves(
     if not ends:
         say_empty(axes)
     else:
-        _, last, look = ends[-1]  # the context answers, where there are any
-        _mark_epochs(axes, last, detail)
-        if look is _CURVES[-1][-1]:
-            _mark_peak(axes, last, look, [series for _, series, _ in ends], size if detail else None)
+        _mark_epochs(axes, ends[-1][1], detail)
     return ends
 
 
@@ -193,65 +214,3 @@ def _mark_epochs(axes: Axes, series: Series, detail: bool) -> None:
                 fontsize=SMALL - 0.5,
                 color=GREY,
             )
-
-
-def _mark_peak(axes: Axes, series: Series, look: Look, around: Sequence[Series], size: Size | None) -> None:
-    """A ring around the highest point and, where the panel's ``size`` is given, its value and step.
-
-    The text stands where it covers least of the curves ``around`` it.
-    """
-    peak = int(np.argmax(series.mean))
-    step, value = series.steps[peak], series.mean[peak]
-    ring: dict[str, Any] = {"marker": "o", "markersize": 6.5, "markerfacecolor": "none", "markeredgecolor": look.color}
-    axes.plot([step], [value], clip_on=False, **ring)
-    if size is None:
-        return
-    text = f"{percent(value)} at step {step:.0f}"
-    places = [(right, points) for points in (5, -5, 18, -18, 32, -32) for right in (1, -1)]
-    right, points = min(places, key=lambda place: _covered(axes, text, (step, value), place, around, size))
-    axes.annotate(
-        text,
-        (step, value),
-        xytext=(5 * right, points),
-        textcoords="offset points",
-        ha="left" if right > 0 else "right",
-        va="bottom" if points > 0 else "top",
-        fontsize=SMALL,
-        color=ink(look.color),
-        bbox={"facecolor": "white", "alpha": 0.6, "linewidth": 0, "pad": 0.5},
-        arrowprops={
-            "arrowstyle": "-",
-            "color": look.color,
-            "linewidth": 0.5,
-            "shrinkB": 3.5,
-            "relpos": (0 if right > 0 else 1, 0 if points > 0 else 1),
-        }
-        if abs(points) > 5
-        else None,
-    )
-
-
-def _covered(
-    axes: Axes,
-    text: str,
-    point: tuple[float, float],
-    place: tuple[int, int],
-    around: Sequence[Series],
-    size: Size,
-) -> int:
-    """How many of 16 samples of each curve a small ``text`` hides when put (right or left, points up) of ``point``."""
-    to_axes = (axes.transScale + axes.transLimits).transform
-    x, y = to_axes(point)
-    right, points = place
-    width, height = 0.5 * SMALL * len(text) / 72 / size.width, 1.3 * SMALL / 72 / size.height
-    left = x + 5 * right / 72 / size.width - (width if right < 0 else 0)
-    bottom = y + points / 72 / size.height - (height if points < 0 else 0)
-    if left < 0 or left + width > 1 or bottom < 0 or bottom + height > 1:
-        return 1000
-    columns = np.linspace(left, left + width, 16)
-    hidden = 0
-    for series in around:
-        curve = to_axes(np.column_stack([series.steps, series.mean]))
-        heights = np.interp(columns, curve[:, 0], curve[:, 1], left=-1, right=-1)
-        hidden += int(((heights > bottom - 0.02) & (heights < bottom + height + 0.02)).sum())
-    return hidden
