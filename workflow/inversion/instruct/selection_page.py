@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 from scipy import stats
@@ -13,9 +13,8 @@ from inversion.config.recipes import ContextCriticalSelection, Indicator
 from inversion.config.run import Run
 from inversion.instruct.indicator import Marking
 from inversion.instruct.selections import (
-    NAME_KINDS,
-    NAMES,
     Evidence,
+    NameKind,
     SelectionStep,
     example_text,
     kept_examples,
@@ -123,23 +122,17 @@ def _findings(step: SelectionStep, context_need: Mapping[str, ContextNeed]) -> l
 
 def _names_found(step: SelectionStep) -> list[str]:
     """How many examples hold each kind of name, and the names found most often."""
-    if not step.reasons:
+    if not step.names:
         return []
-    found = [reason.removeprefix(NAMES).split(", ") for reason in step.reasons.values()]
-    hits = Counter(name for names in found for name in names)
-    kinds = [{_kind(name) for name in names} for names in found]
+    hits = Counter(str(name) for names in step.names.values() for name in names)
+    kinds = [{name.kind for name in names} for names in step.names.values()]
     rows = [
         f"| {kind} | {sum(kind in of_one for of_one in kinds)} | {sum(of_one == {kind} for of_one in kinds)} |"
-        for kind in NAME_KINDS
+        for kind in get_args(NameKind)
     ]
     table = "\n".join(["| kind of name | examples with it | with no other kind |", "| - | -: | -: |", *rows])
     often = ", ".join(f"{name} ({count})" for name, count in hits.most_common(_NAMES_SHOWN))
     return [table, f"Names found, by the examples that hold them: {often}."]
-
-
-def _kind(name: str) -> str:
-    """The kind of a name in a reason, which follows it where it is not the name itself."""
-    return next((kind for kind in NAME_KINDS[1:] if name.endswith(f" ({kind})")), NAME_KINDS[0])
 
 
 def _agreement(

@@ -7,7 +7,8 @@ import math
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from types import MappingProxyType
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -41,6 +42,21 @@ class Evidence:
     """The selections of recipes whose size is copied, by name."""
 
 
+NameKind = Literal["name", "demonym", "other name"]
+"""How an example refers to a fact: by a name from the set, by a word for a country's people and things ("French"), or
+by another name or abbreviation of a country ("UK")."""
+
+
+class FoundName(NamedTuple):
+    """A name in an example for which ``no_fact_overlap`` drops it."""
+
+    name: str
+    kind: NameKind
+
+    def __str__(self) -> str:
+        return self.name if self.kind == "name" else f"{self.name} ({self.kind})"
+
+
 class SelectionStep(NamedTuple):
     """What one selection did with the examples that reached it."""
 
@@ -49,6 +65,8 @@ class SelectionStep(NamedTuple):
     dropped: list[Example]
     reasons: dict[str, str]
     """What decided, in words, by example id; for the selections that look at more than a field."""
+    names: Mapping[str, Sequence[FoundName]]
+    """The names found in each dropped example, by its id; only for ``no_fact_overlap``."""
 
 
 class _Choice(NamedTuple):
@@ -56,6 +74,7 @@ class _Choice(NamedTuple):
 
     dropped: Collection[int]
     reasons: dict[str, str]
+    names: Mapping[str, Sequence[FoundName]] = MappingProxyType({})
 
 
 def select(
@@ -72,14 +91,14 @@ def select(
     for selection in selections:
         if not left:
             raise DataError(f"the selection by {selection.by} leaves none of 0 examples; the dataset is empty")
-        dropped, reasons = _choose(left, selection, seed, evidence or Evidence(), examples)
-        kept = [example for place, example in enumerate(left) if place not in dropped]
+        choice = _choose(left, selection, seed, evidence or Evidence(), examples)
+        kept = [example for place, example in enumerate(left) if place not in choice.dropped]
         if not kept:
             raise DataError(
                 f"the selection by {selection.by} leaves none of {len(left)} examples{_MENDS.get(selection.by, '')}"
             )
-        gone = [example for place, example in enumerate(left) if place in dropped]
-        steps.append(SelectionStep(selection, kept, gone, reasons))
+        gone = [example for place, example in enumerate(left) if place in choice.dropped]
+        steps.append(SelectionStep(selection, kept, gone, choice.reasons, choice.names))
         left = kept
     return steps
 
@@ -210,20 +229,10 @@ def _by_names(
     examples: Sequence[Example], selection: NoFactOverlapSelection, sets: Mapping[str, Sequence[ConflictItem]]
 ) -> _Choice:
     finder = FactFinder(_names_of(selection, sets))
-    found = [finder.find(example_text(example)) for example in examples]
-    reasons = {
-        example.example_id: NAMES + ", ".join(name if kind == "name" else f"{name} ({kind})" for name, kind in hits)
-        for example, hits in zip(examples, found, strict=True)
-        if hits
-    }
-    return _Choice({place for place, hits in enumerate(found) if hits}, reasons)
-
-
-NAMES = "names "
-"""What the reason begins with for which ``no_fact_overlap`` drops an example; its names follow."""
-NAME_KINDS = ("name", "demonym", "other name")
-"""What an example may call a fact by: a name of the set, a word for a country's people and things ("French"), or
-another name or abbreviation of a country ("UK")."""
+    found = {place: names for place, example in enumerate(examples) if (names := finder.find(example_text(example)))}
+    by_id = {examples[place].example_id: names for place, names in found.items()}
+    reasons = {example_id: "names " + ", ".join(map(str, names)) for example_id, names in by_id.items()}
+    return _Choice(found, reasons, by_id)
 
 
 _CONTINENTS = re.compile(r"\b(?:North|South|Central|Latin)[ -]America(?:ns?)?\b")
@@ -236,17 +245,22 @@ class FactFinder:
     def __init__(self, names: Iterable[str]) -> None:
         names = list(names)
         self._names = NameFinder(names)
-        found = ((spelling, "demonym") for name in names for spelling in country_demonyms(name))
-        others = ((spelling, "other name") for name in names for spelling in country_names(name))
-        self._kinds = {**dict(found), **dict(others)}
+        self._kinds: dict[str, NameKind] = {}
+        for name in names:
+            self._kinds |= dict.fromkeys(country_demonyms(name), "demonym")
+        for name in names:
+            self._kinds |= dict.fromkeys(country_names(name), "other name")
         self._spellings = SpellingFinder(self._kinds)
 
-    def find(self, text: str) -> list[tuple[str, str]]:
-        """What stands in ``text``, each once, with its kind (:data:`NAME_KINDS`); names first."""
+    def find(self, text: str) -> list[FoundName]:
+        """The names in ``text``, each once; those of the sets first."""
         named = self._names.find(text)
         spelled = self._spellings.find(_CONTINENTS.sub(" ", text))
         related = (spelling for spelling in spelled if spelling not in named)
-        return [*((name, "name") for name in named), *((spelling, self._kinds[spelling]) for spelling in related)]
+        return [
+            *(FoundName(name, "name") for name in named),
+            *(FoundName(spelling, self._kinds[spelling]) for spelling in related),
+        ]
 
 
 def _random_count(
