@@ -105,5 +105,5 @@ def test_the_documented_precision_is_that_of_the_judgements():
     counts = Counter(judged["judgement"] for judged in JUDGED)
     text = (Path(__file__).parents[2] / "docs" / "data.md").read_text()
     assert f"| material to read or work on | {counts['material']} |" in text
-    assert f"| a topic, title or name only | {counts['topic']} |" in text
+    assert f"| only a topic, title or name | {counts['topic']} |" in text
     assert f"| no context: the task or question itself | {counts['wrong']} |" in text
