@@ -58,3 +58,11 @@ def base_folder(tmp_path_factory, tokenizer) -> Path:
 @pytest.fixture(scope="session")
 def examples(world):
     return world_examples(world, WorldDataset(source="world", examples=48), "tiny")
+
+
+@pytest.fixture(scope="session")
+def series_of_trl(tmp_path_factory) -> Path:
+    """Checkpoints that TRL trained (:func:`elsewhere.make_series`); copy what a test changes."""
+    from elsewhere import make_series  # it imports peft, which takes seconds
+
+    return make_series(tmp_path_factory.mktemp("elsewhere"))

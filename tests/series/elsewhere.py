@@ -1,11 +1,18 @@
-"""Checkpoints as other people make them: TRL's SFTTrainer on a tiny model with a real tokenizer and chat template."""
+"""Checkpoints as other people make them: TRL's SFTTrainer on a tiny model with a real tokenizer and chat template.
+
+And what they answer when each is loaded by peft and transformers alone and asked one prompt at a time: nothing of the
+project's library is used here.
+"""
 
 import json
+import shutil
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
+from peft import PeftModel
 from tokenizers import ByteLevelBPETokenizer
-from transformers import AutoModelForCausalLM, LlamaConfig, PreTrainedTokenizerFast
+from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, PreTrainedTokenizerFast
 
 TEMPLATE = (
     "{% for message in messages %}<|{{ message['role'] }}|>\n"
@@ -99,3 +106,74 @@ def write_items(file: Path) -> Path:
     """A file of conflict items."""
     file.write_text(json.dumps(conflict_rows()))
     return file
+
+
+# --- four series in one folder ------------------------------------------------------------------
+
+STEPS = tuple(range(10, 101, 10))
+"""The checkpoints of a training: `save_steps` 10 up to `checkpoint-100`."""
+COMMITS = {"step_20": "a" * 40, "step_60": "b" * 40}
+"""The branches of the repository `me/tiny`, with made-up commits."""
+
+
+def make_series(root: Path) -> Path:
+    """A base model in `tiny-llama`; ten adapters and ten whole models by TRL in `lora` and `full`; two of the latter
+    in bfloat16 and in shards in `sharded`, and the same as branches of a repository in the hub's cache in `hf/hub`."""
+    base = make_base(root / "tiny-llama")
+    sft_trainer(base, root / "lora", lora=True).train()
+    sft_trainer(base, root / "full", lora=False).train()
+    for branch, commit in COMMITS.items():
+        step = int(branch.removeprefix("step_"))
+        trained, folder = root / "full" / f"checkpoint-{step}", root / "sharded" / f"global_step{step}"
+        AutoTokenizer.from_pretrained(trained).save_pretrained(folder)
+        model = AutoModelForCausalLM.from_pretrained(trained, dtype=torch.bfloat16)
+        model.save_pretrained(folder, max_shard_size="20KB")
+        assert len(list(folder.glob("model-*.safetensors"))) > 1
+        repository = root / "hf" / "hub" / "models--me--tiny"
+        shutil.copytree(folder, repository / "snapshots" / commit)
+        (repository / "refs").mkdir(exist_ok=True)
+        (repository / "refs" / branch).write_text(commit)
+    write_items(root / "items.json")
+    return root
+
+
+# --- one prompt at a time -----------------------------------------------------------------------
+
+
+class Plain(NamedTuple):
+    """What a model says to one item of `conflict_rows`."""
+
+    text: str
+    context: float
+    """Log-probability of the context answer, in nats."""
+    parametric: float
+    tokens: tuple[int, int]
+    """Of both answers."""
+
+
+def load_plain(folder: Path, base: Path | None = None):
+    """A whole model, or an adapter on `base`, in float32."""
+    model = AutoModelForCausalLM.from_pretrained(base or folder, dtype=torch.float32)
+    return (PeftModel.from_pretrained(model, str(folder)) if base else model).eval()
+
+
+@torch.no_grad()
+def ask_plain(model, tokenizer, row: dict[str, str], new_tokens: int) -> Plain:
+    """The answer to one row of `conflict_rows`, from one generation and one forward pass per answer."""
+    user = {"role": "user", "content": f"Background: {row['context']}\n\n{row['question']}"}
+    text = tokenizer.apply_chat_template([user], add_generation_prompt=True, tokenize=False)
+    prompt = tokenizer.encode(text, add_special_tokens=False)
+    said = model.generate(
+        input_ids=torch.tensor([prompt]),
+        attention_mask=torch.ones(1, len(prompt), dtype=torch.long),
+        max_new_tokens=new_tokens,
+        do_sample=False,
+    )
+    logprobs, counts = [], []
+    for answer in (row["answer"], row["memory_answer"]):
+        ids = tokenizer.encode(answer, add_special_tokens=False)
+        logits = model(input_ids=torch.tensor([[*prompt, *ids]])).logits[0, len(prompt) - 1 : -1].float()
+        logprobs.append(float(torch.log_softmax(logits, -1).gather(1, torch.tensor(ids)[:, None]).sum()))
+        counts.append(len(ids))
+    answer = tokenizer.decode(said[0, len(prompt) :], skip_special_tokens=True).strip()
+    return Plain(answer, logprobs[0], logprobs[1], (counts[0], counts[1]))
