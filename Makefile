@@ -1,31 +1,31 @@
 # make run    the default study: data, models, finetuning, tables, figures, results/report.html
 # make gemma  the study of Gemma 3 270M on Alpaca; DATA=folder takes its data files from there
-# make seeds  whether the model organism inverts every time: ten base models a family (docs/organism.md)
-# make ablation what makes it invert: each ingredient removed or varied alone
-# make plan   what a study will cost before it is run: make plan STUDY=config/paper.yaml
+# make seeds  how often the model organism inverts: ten base models per family (docs/organism.md)
+# make ablation what makes it invert: one ingredient removed or varied at a time
+# make plan   estimate the cost of a study before running it: make plan STUDY=config/paper.yaml
 # make test   all tests
 # make test-fast  the tests that run no workflow
-# make test-faults a study killed at twenty moments, on full disks, with damaged files, with a wrong clock
-# make test-slurm  the workflow through a Slurm that is started for it (Debian's packages, root)
+# make test-faults a study killed at twenty random moments, on full disks, with damaged files, with a wrong clock
+# make test-slurm  the workflow through a Slurm that is started for it (needs Debian's packages and root)
 # make lint   everything that CI checks besides the tests
-# make config write again what is generated from the configuration's models
-# make lock   pin again what pyproject.toml asks for
+# make config regenerate the files that are generated from the configuration models
+# make lock   pin the requirements of pyproject.toml again
 #
-# Each makes its environment first, .venv, where there is none or requirements.lock has changed since.
-# PYTHON=/path/to/python3.12 chooses the interpreter that it is made with.
+# Each target first creates the environment .venv if it is missing or requirements.lock has changed.
+# PYTHON=/path/to/python3.12 selects its interpreter.
 
 PYTHON ?= python3
 STUDY ?= config/config.yaml
 BIN := .venv/bin
 
-# Written last, so that an environment that was cut short never counts as whole; it says what the
-# environment was made from and where, because an environment cannot be moved.
+# Written last, so that an incomplete environment is never used; it records the lock and the folder
+# that the environment was made for, because an environment cannot be moved.
 STAMP := .venv/made-from
 MADE_FROM = $(shell cksum < requirements.lock) $(CURDIR)
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
-# Every job is a Python of its own. Where byte code is not kept, as some containers ask, each compiles torch again,
-# which takes longer than most jobs do.
+# Every job is a separate Python process. Without cached byte code, which some containers disable, each one compiles
+# torch again, which takes longer than most jobs.
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: run gemma seeds ablation plan test test-fast test-faults test-slurm lint config lock env new-env
@@ -75,7 +75,7 @@ config: env
 env:
 	@test -x $(BIN)/python && test "$$(cat $(STAMP) 2>/dev/null)" = "$(MADE_FROM)" || $(MAKE) --no-print-directory new-env
 
-# --no-compile: byte code of what is never imported takes longer to make than all the rest.
+# --no-compile: compiling modules that are never imported takes longer than the rest of the installation.
 new-env:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "error: Python 3.11 or later is needed, and \`$(PYTHON)\` is $$($(PYTHON) --version 2>&1); name another: make PYTHON=/path/to/python3.11" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "error: \`$(PYTHON)\` has no venv module; install it (Debian and Ubuntu: apt install python3-venv)" >&2; exit 1; }
@@ -86,8 +86,8 @@ new-env:
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@echo "$(MADE_FROM)" > $(STAMP)
 
-# On Python 3.11, the oldest that is supported. What the library needs is installed first: these pins also
-# make envs/inversion.yaml, so that a newer linter is no reason for Snakemake to run finished jobs again.
+# On Python 3.11, the oldest that is supported. The library's dependencies are installed first: these pins also
+# go into envs/inversion.yaml, so that a newer linter does not make Snakemake run finished jobs again.
 PINS = .venv-lock/bin/pip freeze --all --exclude-editable --exclude pip | grep -vE '^(cuda|nvidia|triton)' | sed 's/+cpu$$//'
 lock:
 	$(PYTHON) -c 'import sys; assert sys.version_info[:2] == (3, 11), "the lock is made on Python 3.11"'

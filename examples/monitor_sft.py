@@ -1,6 +1,6 @@
 """Context reliance during TRL's SFTTrainer: python examples/monitor_sft.py --model MODEL --data rows.json
 
-MODEL is a folder or a repository of the hub with a chat template; rows.json holds instructions in Alpaca's format
+MODEL is a folder or a Hub repository with a chat template; rows.json contains instructions in Alpaca's format
 (instruction, input, output). Needs TRL (`pip install trl`).
 """
 
@@ -18,7 +18,7 @@ from inversion.monitor import ContextReliance
 
 
 def conversation(row: dict[str, str]) -> dict[str, list[dict[str, str]]]:
-    """One row as TRL takes it."""
+    """One row in TRL's format."""
     context = f"Background: {row['input']}\n\n" if row.get("input") else ""
     return {
         "prompt": [{"role": "user", "content": context + row["instruction"]}],

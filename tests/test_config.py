@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inversion.config import organism, render
-from inversion.config.base import revive
+from inversion.config.base import config_from_json
 from inversion.config.datasets import WORLD_TEMPLATE, AlpacaTemplate, ChatTemplate, FileDataset, TuluTemplate
 from inversion.config.files import command_fault, read_values
 from inversion.config.load import ConfigError, parse_config, read_config
@@ -58,11 +58,11 @@ def test_a_file_behind_an_address_has_its_checksum() -> None:
         with_value("sets.capitals", spec)
     )
     for folder in ("https://example.org/", "https://example.org/sets/.."):
-        assert f"{folder} names no file" in fault(
+        assert f"{folder} does not name a file" in fault(
             with_value("sets.capitals", spec | {"path": folder, "sha256": "0" * 64})
         )
     local = {"source": "file", "path": "capitals.json", "sha256": "0" * 64}
-    assert "`sha256` belongs to https addresses, and 'capitals.json' is none" in fault(
+    assert "`sha256` is for https URLs, but 'capitals.json' is a local path" in fault(
         with_value("sets.capitals", local)
     )
     found = parse_config(with_value("sets.capitals", spec | {"sha256": "0" * 64})).sets["capitals"]
@@ -89,7 +89,7 @@ def test_a_name_that_is_no_plain_folder_name(name: str) -> None:
 
 def test_files_are_fetched_from_https_addresses_only() -> None:
     message = fault(with_value("sets.facts.path", "http://example.org/facts.json"))
-    assert "http://example.org/facts.json: only https addresses are fetched" in message
+    assert "http://example.org/facts.json: only https URLs are downloaded" in message
     found = parse_config(
         with_value("sets.facts", {"source": "file", "path": "https://a.b/c.json?download=true", "sha256": "0" * 64})
     ).sets["facts"]
@@ -222,7 +222,7 @@ def test_what_yaml_reads_as_it_is_written_is_accepted(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("key", [True, None, 1.5])
 def test_keys_of_a_host_workflow_that_are_not_text_are_refused(key: object) -> None:
-    with pytest.raises(ConfigError, match=rf"configuration: the key {key} is not text but \w+; write it in quotes"):
+    with pytest.raises(ConfigError, match=rf"configuration: the key {key} is not text but \w+; quote it"):
         parse_config(STUDY | {"sets": {key: {}}})
 
 
@@ -445,7 +445,7 @@ def test_prompts_are_checked():
 def test_figures_of_probes_need_their_probes_and_datasets_with_kinds():
     bare = with_value("experiments.all.figures", ["attention"])
     assert fault(bare) == (
-        "experiments.all.figures lists 'attention', which shows a probe that the study does not make; add "
+        "experiments.all.figures lists 'attention', which shows a probe that the study does not have; add "
         "`probes: {attention: {}}` or remove the figure"
     )
     assert parse_config(bare | {"probes": {"attention": {}}}).probes.attention is not None
@@ -453,17 +453,17 @@ def test_figures_of_probes_need_their_probes_and_datasets_with_kinds():
     assert parse_config(kinds).probes.gradients is not None
     assert [run.seed for run in parse_config(kinds).probed_runs("gradients")] == [0, 1, 0, 1]
     assert fault(STUDY | {"probes": {"attention": {}}}) == (
-        "probes.attention is set, but no experiment lists the figure 'attention', which says in which runs; add it to "
-        "the figures of one, or remove the probe"
+        "probes.attention is set, but no experiment lists the figure 'attention', which selects the runs to "
+        "probe; add it to the figures of an experiment, or remove the probe"
     )
     kinds["experiments"]["all"]["datasets"] = ["tulu", "own"]
     assert fault(kinds) == (
-        "experiments.all.figures lists 'gradients', but examples of 'own' know no kinds; only datasets with "
-        "`source: world` do"
+        "experiments.all.figures lists 'gradients', but the examples of 'own' have no kinds; use a "
+        "dataset with `source: world`"
     )
 
 
-# --- what rules ask of sources ------------------------------------------------------------------
+# --- properties of sources that rules need ------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -480,7 +480,7 @@ def test_figures_of_probes_need_their_probes_and_datasets_with_kinds():
     ],
 )
 def test_a_set_says_whether_its_knowledge_is_asked_and_what_it_reads(values, asked_for_knowledge, files):
-    spec = revive(ConflictSet, json.dumps(values))
+    spec = config_from_json(ConflictSet, json.dumps(values))
     assert (spec.has_context and not spec.is_control) == asked_for_knowledge
     assert spec.files("in") == files
     assert spec.located("in").files("elsewhere") == files

@@ -315,10 +315,10 @@ def test_text_that_is_no_list_stays_text(text):
     ("options", "message"),
     [
         ({"format": "fields"}, "`format: fields` needs fields.question"),
-        ({"format": "release", "where": {"a": "b"}}, "`where` has no meaning in the format 'release'"),
+        ({"format": "release", "where": {"a": "b"}}, "`where` does not apply to the format 'release'"),
         (
             {"format": "memo_trap", "fields": FieldMap(question="q")},
-            "`fields` has no meaning in the format 'memo_trap'",
+            "`fields` does not apply to the format 'memo_trap'",
         ),
     ],
 )

@@ -1,7 +1,7 @@
 """What the audit finds in the conflict and control sets, before any model runs."""
 
 from inversion.artifacts import write_parquet
-from inversion.config.base import revive
+from inversion.config.base import config_from_json
 from inversion.config.sets import ConflictSet
 from inversion.config.world import World
 from inversion.conflict.audit import audit_set
@@ -13,8 +13,8 @@ from inversion.world.facts import build_world
 
 with logged(snakemake.log[0]):
     params = snakemake.params
-    world = build_world(revive(World, params.world)) if params.world else None
-    sets = {name: revive(ConflictSet, spec) for name, spec in params.sets.items()}
+    world = build_world(config_from_json(World, params.world)) if params.world else None
+    sets = {name: config_from_json(ConflictSet, spec) for name, spec in params.sets.items()}
     examples = {
         name: read_records(path, Example)
         for name, path in zip(params.questions, snakemake.input.questions, strict=True)

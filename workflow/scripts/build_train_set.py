@@ -1,7 +1,7 @@
 """The training set of one run: what its recipe selects and adds."""
 
 from inversion.artifacts import write_parquet, write_text
-from inversion.config.base import revive
+from inversion.config.base import config_from_json
 from inversion.config.datasets import Dataset
 from inversion.config.recipes import Recipe
 from inversion.config.run import Run
@@ -29,18 +29,18 @@ with logged(snakemake.log[0]):
     train_set, counts, page = build_training_set(
         run=run,
         examples=read_records(files.examples, Example),
-        recipe=revive(Recipe, params.recipe),
+        recipe=config_from_json(Recipe, params.recipe),
         count_tokens=count_tokens,
         materials=Materials(
-            dataset=revive(Dataset, params.dataset) if params.dataset else None,
-            world=build_world(revive(World, params.world)) if params.world else None,
+            dataset=config_from_json(Dataset, params.dataset) if params.dataset else None,
+            world=build_world(config_from_json(World, params.world)) if params.world else None,
             context_need=read_records(files.context_need, ContextNeed) if files.context_need else [],
             sets={name: read_records(path, ConflictItem) for name, path in zip(params.sets, files.sets, strict=True)},
-            matched={name: revive(Recipe, text) for name, text in params.matched.items()},
+            matched={name: config_from_json(Recipe, text) for name, text in params.matched.items()},
             questions=read_records(files.questions[0], Example) if files.questions else [],
         ),
     )
-    revive(Training, params.training).require_enough(len(train_set), run.path)
+    config_from_json(Training, params.training).require_enough(len(train_set), run.path)
     write_parquet(snakemake.output.train_set, to_frame(train_set, Example))
     write_parquet(snakemake.output.selection, to_frame(counts, SelectionCount))
     write_text(snakemake.output.page, page)

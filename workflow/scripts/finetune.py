@@ -1,7 +1,7 @@
 """Finetune one run; its checkpoints stay in an undeclared folder, its manifest is the output."""
 
 from inversion.artifacts import sha256_file
-from inversion.config.base import revive
+from inversion.config.base import config_from_json
 from inversion.config.datasets import Template
 from inversion.config.training import Training
 from inversion.job import logged
@@ -18,8 +18,8 @@ with logged(snakemake.log[0]):
         base_digest=base.digest,
         examples=read_records(files.train_set, Example),
         data_digest=sha256_file(files.train_set),
-        template=revive(Template, params.template),
-        training=revive(Training, params.training),
+        template=config_from_json(Template, params.template),
+        training=config_from_json(Training, params.training),
         seed=params.seed,
         store=params.store,
         processes=max(1, snakemake.resources.get("gpu", 0)),

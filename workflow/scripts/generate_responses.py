@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from inversion.config.base import revive
+from inversion.config.base import config_from_json
 from inversion.config.datasets import Template
 from inversion.config.evaluation import Evaluation
 from inversion.job import logged
@@ -21,8 +21,8 @@ with logged(snakemake.log[0]):
         run_folder=run_folder,
         chunk=listed.chunks[int(snakemake.wildcards.chunk)],
         items=[item for path in files.sets for item in read_records(path, ConflictItem)],
-        template=revive(Template, params.template),
-        prompts=revive(Evaluation, params.prompts).prompts,
+        template=config_from_json(Template, params.template),
+        prompts=config_from_json(Evaluation, params.prompts).prompts,
         max_new_tokens=params.max_new_tokens,
         batch_size=params.batch_size,
         tokenizer=listed.tokenizer_folder(run_folder),

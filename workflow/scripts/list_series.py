@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from inversion.config.base import revive
+from inversion.config.base import config_from_json
 from inversion.config.series import Series
 from inversion.job import logged
 from inversion.manifests import BaseManifest, SeriesSnapshots
@@ -12,7 +12,7 @@ with logged(snakemake.log[0]):
     params, files, output = snakemake.params, snakemake.input, snakemake.output
     base = BaseManifest.read(files.base)
     listed, series = examine_series(
-        spec=revive(Series, params.series),
+        spec=config_from_json(Series, params.series),
         base=base,
         location=base.location(files.base),
         run_folder=Path(output.checkpoints).parent,

@@ -4,11 +4,11 @@ import os
 
 os.environ["HF_HUB_OFFLINE"] = os.environ["PREFETCH_HF_HUB_OFFLINE"]  # read once, on import
 
-from inversion.config.base import revive
+from inversion.config.base import config_from_json
 from inversion.config.series import Series
 from inversion.job import logged
 from inversion.models.hub import prefetch_series
 
 with logged(snakemake.log[0]):
     params = snakemake.params
-    prefetch_series(revive(Series, params.series), params.commits).write(snakemake.output.snapshots)
+    prefetch_series(config_from_json(Series, params.series), params.commits).write(snakemake.output.snapshots)

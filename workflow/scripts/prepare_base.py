@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from inversion.config.base import revive
+from inversion.config.base import config_from_json
 from inversion.config.datasets import WORLD_TEMPLATE, Template
 from inversion.config.models import FolderModel, GgufModel, HubModel, Model, WorldModel
 from inversion.config.world import World
@@ -14,11 +14,11 @@ from inversion.train.pretrain import pretrain
 
 with logged(snakemake.log[0]):
     params = snakemake.params
-    spec = revive(Model, params.model)
+    spec = config_from_json(Model, params.model)
     made = Path(snakemake.output.base).parent / "base"
     match spec:
         case WorldModel():
-            loss = pretrain(revive(World, params.world), spec, WORLD_TEMPLATE, made.parent)
+            loss = pretrain(config_from_json(World, params.world), spec, WORLD_TEMPLATE, made.parent)
             base = describe_base(made, spec.source, made.name, loss)
         case FolderModel():
             base = describe_base(spec.path, spec.source, spec.path)
@@ -32,5 +32,5 @@ with logged(snakemake.log[0]):
         folder = base.location(snakemake.output.base)
         tokenizer = load_tokenizer(folder)
         for dataset, template in params.basis:
-            try_template(tokenizer, revive(Template, template), dataset, vocabulary_size(folder))
+            try_template(tokenizer, config_from_json(Template, template), dataset, vocabulary_size(folder))
     base.write(snakemake.output.base)

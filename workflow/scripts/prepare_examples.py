@@ -1,7 +1,7 @@
 """Instruction examples of one dataset, from its source."""
 
 from inversion.artifacts import write_parquet
-from inversion.config.base import revive
+from inversion.config.base import config_from_json
 from inversion.config.datasets import Dataset
 from inversion.config.world import World
 from inversion.instruct.sources import load_examples
@@ -12,7 +12,7 @@ from inversion.world.facts import build_world
 
 with logged(snakemake.log[0]):
     params = snakemake.params
-    world = build_world(revive(World, params.world)) if params.world else None
+    world = build_world(config_from_json(World, params.world)) if params.world else None
     rows = next(iter(snakemake.input), None)
-    examples = load_examples(revive(Dataset, params.dataset), snakemake.wildcards.dataset, world, rows)
+    examples = load_examples(config_from_json(Dataset, params.dataset), snakemake.wildcards.dataset, world, rows)
     write_parquet(snakemake.output.examples, to_frame(examples, Example))

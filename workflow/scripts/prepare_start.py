@@ -1,6 +1,6 @@
 """The first checkpoint of a series that names no model, as a base model."""
 
-from inversion.config.base import revive
+from inversion.config.base import config_from_json
 from inversion.config.series import Series
 from inversion.job import logged
 from inversion.manifests import SeriesSnapshots
@@ -9,4 +9,4 @@ from inversion.respond.listing import describe_start
 with logged(snakemake.log[0]):
     params, files = snakemake.params, snakemake.input
     snapshots = SeriesSnapshots.read(files.snapshots[0]) if files.snapshots else None
-    describe_start(revive(Series, params.series), snapshots).write(snakemake.output.base)
+    describe_start(config_from_json(Series, params.series), snapshots).write(snakemake.output.base)

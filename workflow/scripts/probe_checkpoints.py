@@ -4,7 +4,7 @@ from pathlib import Path
 from pkgutil import resolve_name
 
 from inversion.artifacts import write_parquet
-from inversion.config.base import revive
+from inversion.config.base import config_from_json
 from inversion.config.datasets import Template
 from inversion.config.evaluation import Prompt
 from inversion.config.probes import PROBES
@@ -17,7 +17,7 @@ from inversion.respond.probing import ProbedRun
 
 with logged(snakemake.log[0]):
     params, files = snakemake.params, snakemake.input
-    probe = revive(PROBES[snakemake.wildcards.probe], params.probe)
+    probe = config_from_json(PROBES[snakemake.wildcards.probe], params.probe)
     base, listed = BaseManifest.read(files.base), CheckpointList.read(files.checkpoints)
     run_folder = Path(files.checkpoints).parent
     run = ProbedRun(
@@ -26,10 +26,10 @@ with logged(snakemake.log[0]):
         folder=run_folder,
         steps=listed.steps,
         items=[item for path in files.sets for item in read_records(path, ConflictItem)],
-        template=revive(Template, params.template),
-        prompt=revive(Prompt, params.prompt),
+        template=config_from_json(Template, params.template),
+        prompt=config_from_json(Prompt, params.prompt),
         batch_size=params.batch_size,
-        training=revive(Training, params.training),
+        training=config_from_json(Training, params.training),
         seed=params.seed,
         examples=[example for path in files.train_set for example in read_records(path, Example)],
         tokenizer=listed.tokenizer_folder(run_folder),

@@ -1,7 +1,7 @@
 """How much the base model needs the context of every example of a dataset."""
 
 from inversion.artifacts import write_parquet
-from inversion.config.base import revive
+from inversion.config.base import config_from_json
 from inversion.config.datasets import Template
 from inversion.job import logged
 from inversion.manifests import BaseManifest
@@ -16,7 +16,7 @@ with logged(snakemake.log[0]):
         load_model(folder),
         load_tokenizer(folder),
         read_records(snakemake.input.examples, Example),
-        revive(Template, snakemake.params.template),
+        config_from_json(Template, snakemake.params.template),
         snakemake.params.batch_size,
     )
     write_parquet(snakemake.output.context_need, to_frame(scores, ContextNeed))

@@ -1,7 +1,7 @@
 """The one-layer transformer: its claims checked, its course step by step, and its phase diagrams."""
 
 from inversion.artifacts import write_parquet, write_table
-from inversion.config.base import revive
+from inversion.config.base import config_from_json
 from inversion.config.theory import Theory
 from inversion.job import logged
 from inversion.records.frames import to_frame
@@ -10,7 +10,7 @@ from inversion.theory.claims import check_claims
 from inversion.theory.descent import phases, trajectories
 
 with logged(snakemake.log[0]):
-    theory = revive(Theory, snakemake.params.theory)
+    theory = config_from_json(Theory, snakemake.params.theory)
     write_table(snakemake.output.parquet, snakemake.output.csv, to_frame(check_claims(theory), TheoryClaim))
     write_parquet(snakemake.output.steps, to_frame(trajectories(theory), TheoryStep))
     write_parquet(snakemake.output.phases, to_frame(phases(theory), TheoryPhase))

@@ -1,5 +1,5 @@
-"""The configuration of a study as strict, frozen pydantic models, a module a section, and errors made for people.
+"""The configuration of a study: strict, frozen pydantic models, one module per section, with readable errors.
 
-Every key, default and help text of a study stands here once: the JSON schema, the commented
-default configuration and the documentation are generated from it (:mod:`inversion.config.render`).
+This package is the only place that defines the keys, defaults and help texts of a study. The JSON schema, the commented
+default configuration and the configuration reference are generated from it (:mod:`inversion.config.render`).
 """

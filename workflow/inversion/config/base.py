@@ -1,4 +1,4 @@
-"""What all sections of a study are made of."""
+"""Types, checks and base classes that all sections of a study share."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from pydantic_core import CoreSchema, core_schema
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 """A share between 0 and 1, both included."""
 ProperFraction = Annotated[float, Field(ge=0.0, lt=1.0)]
-"""A share that leaves something."""
+"""A share of at least 0 and less than 1."""
 LARGEST_COUNT = 10**7
-"""More steps, rows, tokens or items of anything than one study can have."""
+"""The largest number of steps, rows, tokens or items that a study may set."""
 LARGEST_STEP = 10**15
-"""A larger number of a step is none: tables hold whole numbers of 64 bits, figures numbers of 53."""
+"""The largest number of a step: tables store 64-bit integers, and figures are exact up to 53 bits."""
 
 
 def _at_most(largest: int) -> AfterValidator:
@@ -36,9 +36,9 @@ def _at_most(largest: int) -> AfterValidator:
 PositiveInt = Annotated[int, Field(gt=0), _at_most(LARGEST_COUNT)]
 NonNegativeInt = Annotated[int, Field(ge=0), _at_most(LARGEST_COUNT)]
 Step = Annotated[int, Field(ge=0), _at_most(LARGEST_STEP)]
-"""The place of a checkpoint on the axis: a step, or tokens, of a training elsewhere."""
+"""The position of a checkpoint on the axis: a step, or tokens, of a training elsewhere."""
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
-"""A seed of random numbers; the libraries take 32 bits."""
+"""A seed for random numbers; the libraries accept 32 bits."""
 PositiveFloat = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._+-]*$"
 LONGEST_NAME = 64
@@ -50,18 +50,18 @@ ARGUMENT = r"^[A-Za-z_]\w*$"
 LONGEST_FILE_NAME = 200
 """Bytes of a name that a download keeps, next to which temporary names have room."""
 PATTERNS = {
-    NAME: "a name starts with a letter or digit and goes on with letters, digits and . _ + - (it becomes a folder)",
+    NAME: "a name starts with a letter or digit and continues with letters, digits and . _ + - (it becomes a folder)",
     SHA256: "a SHA-256 has 64 hexadecimal digits, in lower case (`sha256sum` of the file prints it)",
     ARGUMENT: "an argument's name starts with a letter and continues with letters, digits and _",
     FUNCTION: "write module:function, as you would import it",
 }
-"""What text must look like, and how that is said."""
+"""The patterns that text must match, and the error message for each."""
 Name = Annotated[str, StringConstraints(pattern=NAME, max_length=LONGEST_NAME)]
 """A name becomes a folder under ``results/``: letters, digits, ``. _ + -`` and no path separator."""
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """``"; did you mean 'x'?"`` for the most similar known name, else the list of what there is."""
+    """``"; did you mean 'x'?"`` for the most similar known name, or else the list of known names."""
     names = list(known)
     match = difflib.get_close_matches(name, names, n=1)
     if match:
@@ -70,33 +70,33 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 
 def commit(revision: str) -> str:
-    """``revision``, if it is a commit of the hub; raises :class:`ValueError` for a branch or tag, which moves."""
+    """``revision``, if it is a commit of the Hub; raises :class:`ValueError` for a branch or tag, which can move."""
     if not re.fullmatch(r"[0-9a-f]{40}", revision):
         raise ValueError(
-            f"{revision!r} is no commit; give all its 40 hexadecimal digits, since branches and tags move (the hub "
+            f"{revision!r} is not a commit; give all its 40 hexadecimal digits, since branches and tags move (the Hub "
             'shows them under "Files", "History", and `git ls-remote https://huggingface.co/owner/name` lists them)'
         )
     return revision
 
 
 def day(text: str) -> str:
-    """``text``, if it is a day as in ``2024-07-26``; raises :class:`ValueError` where it is not."""
+    """``text``, if it is a date such as ``2024-07-26``; raises :class:`ValueError` otherwise."""
     try:
         return date.fromisoformat(text).isoformat()
     except ValueError:
-        raise ValueError(f"{text!r} is not a day; write year, month and day, as in 2024-07-26") from None
+        raise ValueError(f"{text!r} is not a date; write year, month and day, as in 2024-07-26") from None
 
 
 def hub_id(name: str) -> str:
-    """``name``, if it is one of the hub's; raises :class:`ValueError` where it is not."""
+    """``name``, if it is a Hub repository id; raises :class:`ValueError` otherwise."""
     if not re.fullmatch(r"[\w.-]+/[\w.-]+", name):
-        raise ValueError(f"{name!r} is no identifier of the hub; write owner/name")
+        raise ValueError(f"{name!r} is not a repository id of the Hub; write owner/name")
     return name
 
 
 def local_path(path: str) -> str:
-    """``path``, if it is one of this machine; raises :class:`ValueError` for an address, for no path at all, and for
-    one that a shell would have expanded or a file system cannot have."""
+    """``path``, if it is a local path; raises :class:`ValueError` for a URL, an empty path, and a path that needs shell
+    expansion or contains characters that cannot be printed."""
     if not path.strip():
         raise ValueError("the path is empty; name a file or folder, or remove the key")
     if path.startswith("~"):
@@ -106,20 +106,20 @@ def local_path(path: str) -> str:
     if not path.isprintable():
         raise ValueError(f"{path!r} holds a character that cannot be printed; type the path again")
     if "://" in path:
-        raise ValueError(f"{path} is an address, and must be a path on this machine; fetch it first")
+        raise ValueError(f"{path} is a URL, but this key needs a local path; download the file first")
     return path
 
 
 def is_address(path: str) -> bool:
-    """Whether a path is fetched, and does not lie on this machine; raises :class:`ValueError` for other addresses."""
+    """Whether ``path`` is an https URL and not a local path; raises :class:`ValueError` for other URLs."""
     scheme = re.match(r"([A-Za-z][\w+.-]*)://", path)
     if scheme and scheme[1] != "https":
-        raise ValueError(f"{path}: only https addresses are fetched, and {scheme[1]} is none; fetch it to a file")
+        raise ValueError(f"{path}: only https URLs are downloaded, not {scheme[1]}; download it and give the path")
     return scheme is not None
 
 
 def file_name(address: str) -> str:
-    """The name of the file behind an address, without what stands after a question mark."""
+    """The file name in a URL, without the query string."""
     return urlsplit(address).path.rsplit("/", 1)[1]
 
 
@@ -143,7 +143,7 @@ def same_but_for_case(names: Iterable[str]) -> tuple[str, str] | None:
 
 
 def require_shares(model: Strict, *keys: str) -> None:
-    """Raises :class:`ValueError` where shares of one whole sum to more than 1."""
+    """Raises :class:`ValueError` if shares of one whole sum to more than 1."""
     total = sum(getattr(model, key) for key in keys)
     if total > 1.0 + 1e-9:
         raise ValueError(f"{' + '.join(keys)} is {total:g}; lower one so that they sum to at most 1")
@@ -175,41 +175,41 @@ class OneOf:
 
 
 def members(union: Any) -> dict[str, Any]:
-    """The models of a union such as ``Annotated[A | B, Field(discriminator="key")]``, by what ``key`` is in each."""
+    """The models of a union such as ``Annotated[A | B, Field(discriminator="key")]``, by their value of ``key``."""
     models, field = get_args(union)
     return {get_args(model.model_fields[field.discriminator].annotation)[0]: model for model in get_args(models)}
 
 
 class Source(Strict):
-    """Where a base model, a dataset or a conflict set comes from. Rules ask these questions and compare no names."""
+    """Where a base model, a dataset or a conflict set comes from. Rules read these properties instead of the type."""
 
     from_world: ClassVar[bool] = False
     """Whether it is made from the invented world."""
     fetched: ClassVar[bool] = False
-    """Whether it is downloaded from the hub by a rule of its own before anything else reads it."""
+    """Whether a separate rule downloads it from the Hub before anything else reads it."""
 
     @property
     def implementations(self) -> tuple[str, ...]:
-        """References (``module:function``) of the functions that read it and that only its own settings choose."""
+        """References (``module:function``) of the functions that read it, if they depend on its settings."""
         return ()
 
     def files(self, folder: str) -> list[str]:
-        """The files on this machine that it is read from; those that have an address are downloaded to ``folder``."""
+        """The local files that it is read from; files at a URL are downloaded to ``folder``."""
         return []
 
     def located(self, folder: str) -> Self:
-        """The same source, with the downloaded file in ``folder`` in place of an address."""
+        """The same source, with the downloaded file in ``folder`` in place of a URL."""
         return self
 
 
 class FileSource(Source):
-    """What comes from one file, on this machine or behind an address."""
+    """Something that is read from one file, local or at a URL."""
 
     source: Literal["file"]
     path: str
-    """The file; relative paths start where snakemake runs. An ``https://`` address is fetched once."""
+    """The file; relative paths start where snakemake runs. An ``https://`` URL is downloaded once."""
     sha256: Annotated[str, StringConstraints(pattern=SHA256)] | None = None
-    """The checksum of a file behind an address, which is nothing else than it was when the study was written."""
+    """The checksum of a file at a URL, so that its content cannot change after the study was written."""
 
     @model_validator(mode="after")
     def _checksum(self) -> Self:
@@ -218,25 +218,25 @@ class FileSource(Source):
         elif self.sha256 is None:
             raise ValueError(f"{self.path} needs `sha256`; add its checksum, as `sha256sum` of the file prints it")
         if is_address(self.path) and file_name(self.path) in {"", ".", ".."}:
-            raise ValueError(f"{self.path} names no file; write the address of one")
+            raise ValueError(f"{self.path} does not name a file; write the URL of a file")
         if is_address(self.path) and len(file_name(self.path).encode()) > LONGEST_FILE_NAME:
             raise ValueError(
-                f"the name of the file behind {self.path[:60]}... is longer than {LONGEST_FILE_NAME} bytes, which few "
-                "file systems can keep; fetch it yourself, under a shorter name"
+                f"the file name in {self.path[:60]}... is longer than {LONGEST_FILE_NAME} bytes, which few file "
+                "systems support; download it yourself, under a shorter name"
             )
         if self.sha256 is not None and not is_address(self.path):
-            raise ValueError(f"`sha256` belongs to https addresses, and {self.path!r} is none; remove one of the two")
+            raise ValueError(f"`sha256` is for https URLs, but {self.path!r} is a local path; remove one of the two")
         return self
 
     def files(self, folder: str) -> list[str]:
-        """The file on this machine: below ``folder`` if it has an address."""
+        """The local file: below ``folder`` if it is downloaded from a URL."""
         return [f"{folder}/{self.sha256}/{file_name(self.path)}" if self.sha256 else self.path]
 
     def located(self, folder: str) -> Self:
-        """The same source, with the downloaded file in ``folder`` in place of its address."""
+        """The same source, with the downloaded file in ``folder`` in place of its URL."""
         return self.model_copy(update={"path": self.files(folder)[0], "sha256": None})
 
 
-def revive(kind: Any, text: str) -> Any:
+def config_from_json(kind: Any, text: str) -> Any:
     """The part of a configuration that ``model_dump_json`` wrote as ``text``; ``kind`` is its model or union."""
     return TypeAdapter(kind).validate_json(text)

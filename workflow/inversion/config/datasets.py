@@ -25,12 +25,12 @@ from inversion.config.base import (
 
 
 class Passages(Strict):
-    """Shape of the passages that stand before a question."""
+    """Shape of the passages that precede a question."""
 
     other_statements: tuple[NonNegativeInt, NonNegativeInt] = (0, 2)
     """Fewest and most statements of other relations besides the one that answers."""
     same_relation: Fraction = 0.3
-    """Share of passages that also state the asked relation of another subject (ambiguous)."""
+    """Share of passages that also state the asked relation for another subject (ambiguous)."""
 
     @model_validator(mode="after")
     def _order(self) -> Passages:
@@ -41,14 +41,14 @@ class Passages(Strict):
 
 
 class DatasetSource(Source):
-    """Where instruction data come from, and what rules must know of them."""
+    """Where instruction data come from, and the properties that rules need."""
 
     has_kinds: ClassVar[bool] = False
-    """Whether every example knows its kind: C, C+S or S."""
+    """Whether the kind of every example is known: C, C+S or S."""
 
     @property
     def may_have_contexts(self) -> bool:
-        """Whether examples may have a context; False only where none can."""
+        """Whether examples may have a context; False only if none can."""
         return True
 
 
@@ -61,10 +61,10 @@ class WorldDataset(DatasetSource):
     examples: PositiveInt = 4800
     seed: Seed = 0
     context_critical: Fraction = 0.70
-    """Share of C examples: new subject, the answer stands only in the passage."""
+    """Share of C examples: new subject, only the passage gives the answer."""
     context_and_memory: Fraction = 0.15
     """Share of C+S examples: known subject, the passage agrees with what the model knows.
-    The remaining share are S examples: known subject, answered from memory alone."""
+    The remaining share are S examples: known subject, answered from memory only."""
     irrelevant_passages: Fraction = 0.5
     """Share of the S examples that follow a passage about other subjects; the rest have no passage."""
     passages: Passages = Passages(same_relation=0.6)
@@ -87,14 +87,14 @@ class AlpacaTemplate(Strict):
 
 
 class TuluTemplate(Strict):
-    """The chat format of TULU (open-instruct): a line with the role, then the text; the context stands before
+    """The chat format of TULU (open-instruct): a line with the role, then the text; the context precedes
     the question as "Background: ..."."""
 
     style: Literal["tulu"] = "tulu"
 
 
 class ZephyrTemplate(Strict):
-    """The chat format of Zephyr, finetuned on UltraChat: as TULU's, with an end of sequence after every turn."""
+    """The chat format of Zephyr, finetuned on UltraChat: TULU's with an end-of-sequence token after every turn."""
 
     style: Literal["zephyr"] = "zephyr"
 
@@ -126,32 +126,32 @@ def _is_keep(value: object) -> bool:
 
 
 class ChatTemplate(Strict):
-    """The model's own chat template, or one in a file, in which a question and its context are one user's turn."""
+    """The model's own chat template, or one in a file, in which a question and its context are one user turn."""
 
     style: Literal["chat"] = "chat"
     with_context: str = "Background: {context}\n\n{question}"
-    """The user's turn where there is a context."""
+    """The user turn if there is a context."""
     without_context: str = "{question}"
-    """The user's turn where there is none."""
-    # keys at their defaults are left out of what is hashed: studies from before they existed keep their results
+    """The user turn if there is no context."""
+    # keys at their defaults are not hashed, so that studies from before they existed keep their results
     file: Annotated[str, AfterValidator(local_path)] | None = Field(default=None, exclude_if=_is_none)
-    """A Jinja file with a chat template in place of the model's own, as ``chat_template.jinja``. Its content counts,
-    not its name: what depends on it reruns when it changes."""
+    """A Jinja file with a chat template to use instead of the model's own, such as ``chat_template.jinja``. Its content
+    is hashed, not its name: what depends on it reruns when the content changes."""
     text: str | None = Field(default=None, exclude_if=_is_none)
     """The Jinja source of such a template, instead of ``file``."""
     arguments: dict[Argument, bool | int | float | str] = Field(default={}, exclude_if=_is_empty)
     """Arguments of the chat template, as in ``enable_thinking: false``."""
     date: Annotated[str, AfterValidator(day)] | None = Field(default=None, exclude_if=_is_none)
-    """The day, as in ``2024-07-26``, that a chat template writes which reads the clock (Llama 3.2, gpt-oss). Such a
-    template is refused where the study names none."""
+    """The date, such as ``2024-07-26``, for a chat template that prints today's date (Llama 3.2, gpt-oss). Without it
+    such a template is refused."""
     system: Literal["keep", "user", "drop"] = Field(default="keep", exclude_if=_is_keep)
-    """What becomes of a system turn: ``keep`` it, put its text before the first ``user`` turn, or ``drop`` it. Some
-    chat templates (Gemma 1 and 2) take none."""
+    """How to handle a system turn: ``keep`` it, put its text before the first ``user`` turn, or ``drop`` it. Some
+    chat templates (Gemma 1 and 2) accept none."""
 
     @model_validator(mode="after")
     def _source(self) -> ChatTemplate:
         if self.file is not None and self.text is not None:
-            raise ValueError("both `file` and `text` are set, and a template has one source; remove one of them")
+            raise ValueError("both `file` and `text` are set, but a template has one source; remove one of them")
         taken = sorted(self.arguments.keys() & _RESERVED)
         if taken:
             raise ValueError(f"arguments.{taken[0]} is set by the pipeline itself; remove it")
@@ -166,23 +166,23 @@ class ChatTemplate(Strict):
         return self
 
     def question_first(self) -> str:
-        """``with_context`` with the question before the context: what ends at the first white space behind the
+        """``with_context`` with the question before the context: the part up to the first white space after the
         context changes places with the rest.
 
-        Raises :class:`ValueError` where no white space stands between them.
+        Raises :class:`ValueError` if there is no white space between them.
         """
         if self.with_context.index("{question}") < self.with_context.index("{context}"):
             return self.with_context
         halves = re.fullmatch(r"(.*?\{context\}\S*?)(\s+)(.*\{question\}.*)", self.with_context, re.DOTALL)
         if halves is None:
-            raise ValueError("with_context needs white space between {context} and {question} to exchange them")
+            raise ValueError("with_context needs white space between {context} and {question} to swap them")
         return halves[3] + halves[2] + halves[1]
 
 
 Template = Annotated[AlpacaTemplate | TuluTemplate | ZephyrTemplate | ChatTemplate, Field(discriminator="style")]
 """How conversations become tokens, in training and in evaluation alike."""
 WORLD_TEMPLATE = ChatTemplate(with_context="context : {context} {question}")
-"""How questions are put in the invented world, whose words are few."""
+"""How questions are written in the invented world, which has few words."""
 RowFormat = Literal["alpaca", "messages", "sharegpt", "preference", "squad", "prompt_completion"]
 
 
@@ -190,41 +190,41 @@ class FileDataset(FileSource, DatasetSource):
     """Instruction data in a JSON, JSON Lines or Parquet file."""
 
     format: RowFormat
-    """What the rows hold; see docs/data.md. ``alpaca``: instruction, input, output. ``messages``: a list of role
-    and content. ``sharegpt``: conversations, a list of from and value. ``preference``: chosen and prompt, of which the
-    chosen answer is trained on. ``squad``: context, question, answers. ``prompt_completion``: prompt, completion."""
+    """The columns of the rows; see docs/data.md. ``alpaca``: instruction, input, output. ``messages``: a list of role
+    and content. ``sharegpt``: conversations, a list of from and value. ``preference``: chosen and prompt; the chosen
+    answer is trained on. ``squad``: context, question, answers. ``prompt_completion``: prompt, completion."""
     max_bad_rows: Fraction = 0.01
     """Share of malformed rows above which the run stops."""
     placeholders: Literal["omit", "keep"] = Field(default="omit", exclude_if=_is_omit)
-    """What becomes of an input in the format ``alpaca`` that only says that there is none (``<noinput>``, ``N/A``;
-    docs/data.md lists them): ``omit`` it, so that the example has no context, or ``keep`` it as one."""
+    """How to handle an input in the format ``alpaca`` that is only a placeholder (``<noinput>``, ``N/A``; docs/data.md
+    lists them): ``omit`` it, so that the example has no context, or ``keep`` it as context."""
     template: Template | None = None
-    """How examples and questions are written; where unset, ``alpaca`` for the formats alpaca and squad, ``tulu``
+    """How examples and questions are formatted; by default ``alpaca`` for the formats alpaca and squad, ``tulu``
     for the others."""
 
 
 class HubDataset(DatasetSource):
-    """Instruction data on the Hugging Face hub, fetched once by a rule with network."""
+    """Instruction data on the Hugging Face Hub, downloaded once by a separate rule."""
 
     fetched: ClassVar[bool] = True
     source: Literal["hub"]
     id: Annotated[str, AfterValidator(hub_id)]
     """The repository, as in ``tatsu-lab/alpaca``."""
     revision: Annotated[str, AfterValidator(commit)]
-    """The commit, all 40 hexadecimal digits (on the hub under "Files", "History"): branches and tags move."""
+    """The commit, all 40 hexadecimal digits (on the Hub under "Files", "History"): branches and tags move."""
     name: str | None = None
-    """The configuration within the repository, where it has several."""
+    """The configuration within the repository, if it has several."""
     split: str = "train"
-    """The split, slices allowed, as in ``train[:1000]``."""
+    """The split; slices such as ``train[:1000]`` are allowed."""
     format: RowFormat
-    """What the rows hold, as for files."""
+    """The columns of the rows, as for files."""
     max_bad_rows: Fraction = 0.01
     """Share of malformed rows above which the run stops."""
     placeholders: Literal["omit", "keep"] = Field(default="omit", exclude_if=_is_omit)
-    """What becomes of an input in the format ``alpaca`` that only says that there is none (``<noinput>``, ``N/A``;
-    docs/data.md lists them): ``omit`` it, so that the example has no context, or ``keep`` it as one."""
+    """How to handle an input in the format ``alpaca`` that is only a placeholder (``<noinput>``, ``N/A``; docs/data.md
+    lists them): ``omit`` it, so that the example has no context, or ``keep`` it as context."""
     template: Template | None = None
-    """How examples and questions are written, as for files."""
+    """How examples and questions are formatted, as for files."""
 
 
 Dataset = Annotated[WorldDataset | FileDataset | HubDataset, Field(discriminator="source")]

@@ -1,4 +1,4 @@
-"""Benchmarks, prompts, decodings, and how checkpoints are asked."""
+"""Benchmarks, prompts, decoding methods, and how checkpoints are evaluated."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from inversion.config.tasks import TASKS
 
 
 class Benchmark(Strict):
-    """A task of lm-eval, with questions from the hub or from a file."""
+    """An lm-eval task, with questions from the Hub or from a file."""
 
     task: str
-    """``gsm8k``, ``mmlu``, ``arc_challenge``, ``squad`` (version 1.1, ours), or any other task of lm-eval."""
+    """``gsm8k``, ``mmlu``, ``arc_challenge``, ``squad`` (version 1.1, our own task), or any other lm-eval task."""
     path: Annotated[str, AfterValidator(local_path)] | None = None
-    """A JSON, JSON Lines or CSV file with the questions of one of those four, instead of the hub; see
+    """A JSON, JSON Lines or CSV file with the questions of one of those four, instead of the Hub; see
     docs/benchmarks.md."""
     revision: Annotated[str, AfterValidator(commit)] | None = None
-    """The commit of the task's dataset on the hub; the current one where unset (``squad`` has one of its own)."""
+    """The commit of the task's dataset on the Hub; by default the current one (``squad`` pins its own)."""
     metric: str | None = None
-    """What lm-eval calls the metric that counts, as ``acc,none``. Those four need none."""
+    """lm-eval's name of the metric to use as accuracy, such as ``acc,none``. Not needed for those four."""
     few_shot: NonNegativeInt | None = None
-    """Solved examples before each question; as many as the task says where unset, none with a file."""
+    """Few-shot examples before each question; by default the task's own number, none with a file."""
     limit: PositiveInt | None = None
-    """Ask the first so many questions only (of each subject, in tasks that have several)."""
+    """Use only the first n questions (of each subject, in tasks that have several)."""
 
     @property
     def main_metric(self) -> str:
@@ -36,12 +36,13 @@ class Benchmark(Strict):
     def _consistent(self) -> Benchmark:
         if self.task not in TASKS:
             if self.path is not None:
-                raise ValueError(f"files serve {', '.join(TASKS)}, not {self.task!r}; remove `path`")
+                raise ValueError(f"`path` works for {', '.join(TASKS)}, not for {self.task!r}; remove `path`")
             if self.metric is None:
-                raise ValueError(f"task {self.task!r} needs `metric`, as `acc,none`{nearest(self.task, TASKS)}")
+                raise ValueError(f"task {self.task!r} needs `metric`, such as `acc,none`{nearest(self.task, TASKS)}")
         if self.path is not None and (self.few_shot or self.revision):
             raise ValueError(
-                "few_shot and revision are for questions from the hub: a file has neither examples to show nor commits"
+                "few_shot and revision are for questions from the Hub, because a file has no few-shot examples and no "
+                "commits; remove them or `path`"
             )
         return self
 
@@ -52,62 +53,62 @@ KeepCheckpoints = Literal["all", "extremes", "none"]
 
 class ContextAwareDecoding(Strict):
     """Amplify what the context changes: answer greedily from softmax((1 + alpha) logit(y | context, question) - alpha
-    logit(y | question)) (arXiv 2305.14739). Every answer takes two forward passes a token."""
+    logit(y | question)) (arXiv 2305.14739). Every token takes two forward passes."""
 
     method: Literal["context_aware"]
     alpha: PositiveFloat = 1.0
-    """Strength: 0 would be plain decoding; its authors use 1 where context and memory conflict, 0.5 elsewhere."""
+    """Strength: 0 would be plain decoding; the authors use 1 when context and memory conflict, 0.5 otherwise."""
 
 
 class AdaptiveDecoding(Strict):
-    """The same with a strength for every token: the Jensen-Shannon divergence, in nats, of the distributions with and
-    without the context, so that nothing is amplified where they agree (AdaCAD, arXiv 2409.07394)."""
+    """The same with a separate strength for every token: the Jensen-Shannon divergence, in nats, of the distributions
+    with and without the context, so that nothing is amplified where they agree (AdaCAD, arXiv 2409.07394)."""
 
     method: Literal["adaptive"]
 
 
 Decoding = Annotated[ContextAwareDecoding | AdaptiveDecoding, Field(discriminator="method")]
-"""How answers are drawn from a model's distributions with and without the context."""
+"""How answers are decoded from a model's distributions with and without the context."""
 
 
 class Prompt(Strict):
-    """How a question is put and answered: in the dataset's own template, as in training, with what is changed here."""
+    """How a question is asked and answered: in the dataset's own template, as in training, with these changes."""
 
     instruction: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)] | None = None
-    """A sentence before every question, also where there is no context. Models of the invented world know the words
-    of their world only."""
+    """A sentence before every question, with or without a context. Models of the invented world know only the words
+    of their world."""
     order: Literal["context_first", "question_first"] = "context_first"
-    """``question_first``: the question stands before the context and not behind it. Without effect where the template
-    has the question first by itself, as Alpaca's has (instruction, then input)."""
-    # left out of specifications where unset: answers from before there was a choice stay valid
+    """``question_first``: the question comes before the context, not after it. No effect if the template has the
+    question first anyway, as Alpaca's does (instruction, then input)."""
+    # not part of specifications if unset, so that answers from before this key existed stay valid
     decoding: Decoding | None = Field(default=None, exclude_if=lambda decoding: decoding is None)
-    """How answers are decoded; greedily from the model's own distribution where unset, and for items without a
-    context."""
+    """How answers are decoded; by default, and for items without a context, greedily from the model's own
+    distribution."""
 
 
 class Evaluation(Strict):
-    """How checkpoints are questioned."""
+    """How checkpoints are evaluated."""
 
     prompts: dict[Name, Prompt] = Field(default={"plain": Prompt()}, min_length=1)
     """Prompts by name; every checkpoint answers every item with each of them. Figures show the first."""
     checkpoints_per_job: PositiveInt = 12
-    """How many checkpoints one job questions on one loaded base model."""
+    """How many checkpoints one job evaluates on one loaded base model."""
     max_new_tokens: PositiveInt = 8
-    """Longest generated answer."""
+    """Maximum number of tokens of a generated answer."""
     batch_size: PositiveInt = 256
-    """Prompts a forward pass. Results do not depend on it in float32; in bfloat16 a few answers are worded
+    """Prompts per forward pass. Results do not depend on it in float32; in bfloat16 a few answers are worded
     differently (docs/evaluation.md)."""
     bootstrap: PositiveInt = 2000
-    """Resamples of a bootstrap over clusters (probes), and half as many as the simulated curves behind a verdict."""
+    """Number of bootstrap resamples over clusters (probes), and half the number of simulated curves for a verdict."""
     margin: Annotated[float, Field(gt=0, lt=1)] = 0.05
-    """Rises and falls of the context rate below this are negligible: a verdict asserts none that is smaller, and says
-    that there is none only where one as large is excluded."""
+    """Rises and falls of the context rate below this are negligible: a verdict never claims a smaller one, and claims
+    that there is none only if one of this size is excluded."""
     scatter: Annotated[float, Field(gt=0, lt=1)] = 0.02
-    """Standard deviation with which checkpoints are expected to scatter around the trend of their curve, before one is
-    seen: the more checkpoints a curve has, the less it counts (docs/evaluation.md)."""
+    """Prior standard deviation of the scatter of checkpoints around the trend of their curve; the more checkpoints
+    a curve has, the less influence it has (docs/evaluation.md)."""
     benchmark_every: PositiveInt = 1
-    """Every n-th checkpoint takes the benchmarks, besides the base model and the last one."""
+    """Run the benchmarks on every n-th checkpoint, as well as on the base model and the last checkpoint."""
     keep_checkpoints: KeepCheckpoints = "all"
-    """Which weights stay on disk once all answers of a run are judged. ``extremes``: of every conflict set the step
-    with most context answers (by containment), and the last step; the start is the base model. Answers stay in any
-    case, and what is done is not done again; to ask removed weights anything new they must be trained again."""
+    """Which weights stay on disk once all answers of a run are labelled. ``extremes``: for every conflict set the step
+    with the most context answers (by containment), and the last step; the start is the base model. Answers are always
+    kept, and finished work is not repeated; to evaluate deleted weights on anything new they must be trained again."""

@@ -16,14 +16,14 @@ class FigureKind:
     """Reference (``module:function``) of the drawing function: called with the tables in their order and a list of
     runs, it returns a matplotlib figure."""
     shows: str
-    """What it shows, for the reference of the configuration and, where ``workflow/report/`` has no caption of its
-    own, for the report."""
+    """What it shows, for the configuration reference and, if ``workflow/report/`` has no caption for it, for the
+    report."""
     tables: tuple[str, ...] = ("curves",)
-    """The tables that it is drawn from, by name."""
+    """The names of the tables that it is drawn from."""
     names_steps: bool = False
-    """Whether the drawing function takes ``labels``, what the steps of series are called."""
+    """Whether the drawing function takes ``labels``, the names of the steps of series."""
     prompts: Literal["first", "compared"] = "first"
-    """Whose rows it gets: of the study's first prompt, or of those that the experiment compares."""
+    """Which rows it gets: those of the study's first prompt, or of the prompts that the experiment compares."""
 
 
 FIGURES: dict[str, FigureKind] = {
@@ -41,11 +41,13 @@ FIGURES: dict[str, FigureKind] = {
     ),
     "recipes": FigureKind("inversion.plot.curves:recipes", "recipes compared (figs. 4b and 5)"),
     "factors": FigureKind(
-        "inversion.plot.factors:factors", "context answers by each level of what a set crosses", tables=("factors",)
+        "inversion.plot.factors:factors",
+        "context answers by each level of the factors that a set crosses",
+        tables=("factors",),
     ),
     "style": FigureKind(
         "inversion.plot.answer_styles:answer_styles",
-        "how answers are worded, step by step, and the context's share of the answers that follow one side",
+        "the wording of answers by step, and the context's share of the answers that follow one side",
         tables=("style",),
     ),
     "tradeoffs": FigureKind(
@@ -62,5 +64,5 @@ FIGURES: dict[str, FigureKind] = {
 
 
 def described(figures: dict[str, FigureKind]) -> str:
-    """What each figure shows, in one text."""
+    """One text that says what each figure shows."""
     return "; ".join(f"``{name}``: {figure.shows}" for name, figure in figures.items()) + "."

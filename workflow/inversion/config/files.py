@@ -1,4 +1,4 @@
-"""Configuration files as they were written: YAML that cannot be read, or that YAML reads otherwise, is refused."""
+"""Reads configuration files; refuses invalid YAML and values that YAML would not read as they are written."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ import yaml
 
 
 class ConfigError(ValueError):
-    """A faulty configuration; the message is one line that names the file, the key and how to fix it."""
+    """An invalid configuration; the message is one line that names the file, the key and how to fix it."""
 
 
 def read_values(path: str | Path) -> dict[str, Any]:
-    """The mapping in the YAML (or JSON) file ``path``, not yet checked against the models of the configuration.
+    """The mapping in the YAML (or JSON) file ``path``, not yet validated against the configuration models.
 
-    Raises :class:`ConfigError` if the file cannot be read, is not one YAML mapping, gives a key twice, contains
-    itself through an alias, or holds a name that YAML would read as something else (``yes``, ``010``, ``1:30``).
+    Raises :class:`ConfigError` if the file cannot be read, is not one YAML mapping, contains a key twice, contains
+    itself through an alias, or contains a name that YAML would read as something else (``yes``, ``010``, ``1:30``).
     """
     try:
         text = Path(path).read_bytes().decode("utf-8-sig")
@@ -54,7 +54,7 @@ def command_fault(arguments: Sequence[str]) -> str | None:
     """Why a configuration file on Snakemake's command line cannot be used, as one line; None if all can.
 
     ``arguments`` is the command line (``sys.argv``). Snakemake reads these files before it reads the workflow, and
-    reports most faults without the file or the place. The default profile, which it reads earlier still, asks here.
+    reports most errors without the file or the line. The default profile, which it reads even earlier, calls this.
     """
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument("--configfile", "--configfiles", nargs="+", default=[])
@@ -64,13 +64,13 @@ def command_fault(arguments: Sequence[str]) -> str | None:
             read_values(path)
         except ConfigError as error:
             several = len(known.configfile) > 1 and not Path(path).exists()
-            hint = "; Snakemake takes every word after --configfile for a file: write targets before it"
+            hint = "; Snakemake takes every word after --configfile as a file: write targets before it"
             return f"{error}{hint if several else ''}"
     return None
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML in which a key that is given twice is an error; the library would silently keep the last one."""
+    """YAML in which a duplicate key is an error; the library would silently keep the last one."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen = set()
@@ -92,19 +92,19 @@ _TYPES = {
 }
 
 _WHOLE_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)")
-"""Whole numbers that read the same as a number and as a name."""
+"""Integers that are the same as a number and as a name."""
 
 _VALUE = re.compile(
     r"true|false|null|\d{4}-\d{2}-\d{2}|[-+]?(\d*\.\d*([eE][-+]?\d+)?|\.(inf|nan)|\.(Inf|NaN)|\.(INF|NAN))"
 )
-"""What else may be in a list without quotes: constants as JSON writes them, dates, decimal fractions."""
+"""Other values that may be in a list without quotes: JSON constants, dates, decimal fractions."""
 
 _MISREAD_NUMBER = re.compile(r"[-+]?(0[0-7_]+|[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?)")
-"""Whole numbers to the base 8 or 60: ``010`` is 8 and ``1:30`` is 90, which nobody expects of a value either."""
+"""Integers in base 8 or 60: ``010`` is 8 and ``1:30`` is 90, which nobody expects of a value either."""
 
 
 def _changed_names(node: yaml.Node) -> Iterator[str]:
-    """What is read otherwise than it is written below ``node``, and nodes that contain themselves, as messages."""
+    """Messages about scalars below ``node`` that YAML misreads, and about nodes that contain themselves."""
     open_nodes: set[int] = set()
     checked: set[int] = set()
 
@@ -132,7 +132,7 @@ def _changed_names(node: yaml.Node) -> Iterator[str]:
 
 
 def _changed(node: yaml.Node, role: str) -> Iterator[str]:
-    """The message about a plain scalar that YAML reads otherwise than it is written, if it does."""
+    """The message about a plain scalar that YAML does not read as written, if there is one."""
     if not isinstance(node, yaml.ScalarNode) or node.style is not None or node.tag not in _TYPES:
         return
     text, number = node.value, node.tag in ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
@@ -151,7 +151,7 @@ def _place(mark: yaml.Mark) -> str:
 
 
 def _yaml_line(error: yaml.YAMLError) -> str:
-    """An error of the YAML library as one line: the place, the problem and, for the usual ones, how to fix it."""
+    """An error of the YAML library as one line: the place, the problem and, for common ones, how to fix it."""
     if isinstance(error, yaml.MarkedYAMLError) and error.problem:
         mark = error.problem_mark or error.context_mark
         problem = error.problem
@@ -166,5 +166,5 @@ def _yaml_line(error: yaml.YAMLError) -> str:
 
 
 def _kind(value: object) -> str:
-    """What a person calls the top of a file that is not a mapping."""
+    """A readable name for the top-level type of a file that is not a mapping."""
     return {"list": "list", "str": "text"}.get(type(value).__name__, type(value).__name__)

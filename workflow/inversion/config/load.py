@@ -1,4 +1,4 @@
-"""From a plain mapping to a checked :class:`Config`, or to one line that says how to fix it."""
+"""From a plain mapping to a validated :class:`Config`, or to a one-line error that says how to fix it."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from inversion.config.study import Config
 
 
 def parse_config(values: Mapping[str, Any], source: str = "configuration") -> Config:
-    """The checked configuration.
+    """The validated configuration.
 
-    ``values`` is what YAML gives; ``source`` names it in errors.
+    ``values`` is the parsed YAML; ``source`` names it in errors.
     Raises :class:`ConfigError` for an unknown key, a wrong type or value, an unknown name or an
     impossible combination.
     """
     try:
-        # JSON mode keeps strictness but takes lists for tuples, as YAML writes them. YAML also makes
-        # dates of what looks like one; as text they are what was written.
+        # JSON mode is strict but accepts lists for tuples, as YAML writes them. YAML also parses
+        # dates; converted to text they are what was written.
         text = json.dumps(values, default=str)
         for key in _other_keys(values):
-            raise ConfigError(f"{source}: the key {key!r} is not text but {type(key).__name__}; write it in quotes")
+            raise ConfigError(f"{source}: the key {key!r} is not text but {type(key).__name__}; quote it")
         return Config.model_validate_json(text)
     except ConfigError:
         raise
@@ -43,7 +43,7 @@ def parse_config(values: Mapping[str, Any], source: str = "configuration") -> Co
 
 
 def read_config(path: str | Path) -> Config:
-    """The checked configuration in the YAML file ``path``; raises as :func:`read_values` and :func:`parse_config`."""
+    """The validated configuration in the YAML file ``path``; raises as :func:`read_values` and :func:`parse_config`."""
     return parse_config(read_values(path), str(path))
 
 
@@ -61,9 +61,9 @@ def require_inputs(study: Config, source: str) -> None:
 
 
 def with_source(template: Template) -> Template:
-    """``template`` with the content of its file in ``text``: what it stands for wherever the file lies.
+    """``template`` with the content of its file in ``text``, so that it does not depend on the file's location.
 
-    Raises :class:`ConfigError` where the file cannot be read.
+    Raises :class:`ConfigError` if the file cannot be read.
     """
     if not isinstance(template, ChatTemplate) or template.file is None:
         return template
@@ -75,7 +75,7 @@ def with_source(template: Template) -> Template:
 
 
 def _other_keys(value: Any) -> Iterator[Any]:
-    """Keys below ``value`` that YAML makes of plain words such as ``yes``: neither text nor whole numbers."""
+    """Keys below ``value`` that are neither text nor integers, such as the boolean that YAML makes of ``yes``."""
     if isinstance(value, Mapping):
         for key, entry in value.items():
             if isinstance(key, bool) or not isinstance(key, str | int):
@@ -87,7 +87,7 @@ def _other_keys(value: Any) -> Iterator[Any]:
 
 
 def _line(error: ValidationError) -> str:
-    """The first fault of a validation error as one line; an unknown key before a missing one that it may stand for."""
+    """The first fault of a validation error as one line; unknown keys first, as they may be misspelt required keys."""
     fault = min(error.errors(include_url=False), key=lambda fault: fault["type"] != "extra_forbidden")
     keys, siblings = _resolve(fault["loc"])
     where = ".".join(keys)
@@ -115,7 +115,7 @@ def _line(error: ValidationError) -> str:
 
 
 def _number_hint(fault: ErrorDetails) -> str:
-    """The fix where YAML took a number such as ``1e-4`` for text."""
+    """The fix if YAML took a number such as ``1e-4`` for text."""
     found = fault["input"]
     try:
         number = float(found) if isinstance(found, str) else math.nan
@@ -128,18 +128,18 @@ def _number_hint(fault: ErrorDetails) -> str:
 
 
 def _tag(fault: ErrorDetails) -> str:
-    """The key that chooses between kinds (``source``, ``method``, ``by``)."""
+    """The key that selects the model of a union (``source``, ``method``, ``by``)."""
     discriminator: str = fault["ctx"]["discriminator"]
     return discriminator.strip("'")
 
 
 def _resolve(loc: tuple[int | str, ...]) -> tuple[list[str], list[str]]:
-    """The keys of an error's location without pydantic's union tags, and the names that may stand
-    next to the last key."""
+    """The keys of an error's location without pydantic's union tags, and the known keys at the level of the last
+    key."""
     schema = _schema()
     node, keys, siblings = schema, [], []
     for part in map(str, loc):
-        if part == "[key]":  # pydantic's mark for a fault in the key itself
+        if part == "[key]":  # pydantic's marker for a fault in the key itself
             continue
         node = _follow(node, schema)
         mapping = node.get("discriminator", {}).get("mapping", {})
@@ -160,7 +160,7 @@ def _schema() -> dict[str, Any]:
 
 
 def _follow(node: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
-    """``node`` behind its references and behind "or null"."""
+    """``node`` with references and "or null" resolved."""
     while True:
         if "$ref" in node:
             node = schema["$defs"][node["$ref"].rsplit("/", 1)[1]]

@@ -16,40 +16,40 @@ class Architecture(Strict):
     """Sizes of a world model."""
 
     family: Family
-    """The model class: that of Pythia, Llama or Mistral."""
+    """The model class: Pythia's, Llama's or Mistral's."""
     layers: PositiveInt = 2
     hidden_size: PositiveInt = 128
     heads: PositiveInt = 4
     key_value_heads: PositiveInt | None = None
-    """Heads of keys and values, fewer than ``heads`` for grouped-query attention (as in Mistral-7B); as many
-    where unset. GPT-NeoX has no such thing."""
+    """Key and value heads, fewer than ``heads`` for grouped-query attention (as in Mistral-7B); by default as many.
+    GPT-NeoX does not support fewer."""
     intermediate_size: PositiveInt = 256
     max_positions: PositiveInt = 256
     """The context window, in tokens."""
     initializer_range: PositiveFloat = 0.1
-    """The libraries' usual 0.02 learns nothing in the time that a tiny model has."""
+    """With the libraries' usual 0.02 a tiny model learns nothing in the available steps."""
 
     @model_validator(mode="after")
     def _head_size(self) -> Architecture:
         if self.hidden_size % (2 * self.heads):
             raise ValueError(
-                f"hidden_size {self.hidden_size} is no multiple of 2 x heads = {2 * self.heads}; "
-                "every head needs an even size for its rotary positions"
+                f"hidden_size {self.hidden_size} is not a multiple of 2 x heads = {2 * self.heads}; "
+                "every head needs an even size for rotary position embeddings"
             )
         if self.key_value_heads is not None:
             if self.family == "gpt_neox":
                 raise ValueError("key_value_heads is set, but gpt_neox has as many as heads; remove the key")
             if self.heads % self.key_value_heads:
-                raise ValueError(f"heads {self.heads} is no multiple of key_value_heads {self.key_value_heads}")
+                raise ValueError(f"heads {self.heads} is not a multiple of key_value_heads {self.key_value_heads}")
         return self
 
 
 class ModelSource(Source):
-    """Where a base model comes from, and what rules must know of it."""
+    """Where a base model comes from, and the properties that rules need."""
 
     @property
     def folder(self) -> str | None:
-        """The user's folder with the model, all of which counts as its files."""
+        """The user's folder with the model; all files in it are inputs."""
         return None
 
 
@@ -76,8 +76,8 @@ class FolderModel(ModelSource):
 
 
 class HubModel(ModelSource):
-    """A base model on the Hugging Face hub, fetched into its usual cache. For gated models put a token
-    into the environment variable HF_TOKEN."""
+    """A base model on the Hugging Face Hub, downloaded into its usual cache. For gated models set the environment
+    variable HF_TOKEN to a token."""
 
     fetched: ClassVar[bool] = True
     source: Literal["hub"]
@@ -98,7 +98,7 @@ class GgufModel(ModelSource):
     arguments, returns the file's path."""
 
     def files(self, folder: str) -> list[str]:
-        """The file under ``path``; what a provider returns is known to its package only."""
+        """The file under ``path``; a provider's file is known only to its package."""
         return [self.path] if self.path else []
 
     @model_validator(mode="after")

@@ -1,4 +1,4 @@
-"""The embedded default: tiny models of an invented world, trained and finetuned without a download."""
+"""The default study: tiny models of an invented world, trained and finetuned without a download."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _LORA = LoraTuning(method="lora", rank=16, alpha=32)
 
 
 def default() -> Config:
-    """The study that ``config/config.yaml`` spells out."""
+    """The study from which ``config/config.yaml`` is generated."""
     return Config(
         world=World(),
         models={"neox": _model("gpt_neox"), "llama": _model("llama"), "mistral": _model("mistral", key_value_heads=2)},

@@ -1,5 +1,5 @@
-"""What is measured inside checkpoints: each probe is declared here once, its settings and all that the workflow must
-know of it."""
+"""Probes, the measurements inside checkpoints: each one is declared here with its settings and the properties that the
+workflow needs."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from inversion.config.base import PositiveInt, Seed, Strict
 
 
 class Probe(Strict):
-    """A measurement of every checkpoint of a run. It has a table and a figure of its own name.
+    """A measurement of every checkpoint of a run, with a table and a figure of the same name.
 
     References are written ``module:function``; scripts resolve them when they run, so that reading a configuration
     imports none of them.
     """
 
     version: ClassVar[int]
-    """Raise it when a change of the code changes what is measured: all checkpoints are then measured again."""
+    """Raise it when a code change alters what is measured: all checkpoints are then measured again."""
     measure: ClassVar[str]
     """Called with a :class:`~inversion.respond.probing.ProbedRun` and these settings; returns the facts of all
     checkpoints as a table."""
@@ -30,25 +30,25 @@ class Probe(Strict):
     draws_with: ClassVar[tuple[str, ...]] = ()
     """Further tables that the figure needs."""
     shows: ClassVar[str]
-    """What the figure shows, for the reference of the configuration."""
+    """What the figure shows, for the configuration reference."""
     takes_gradients: ClassVar[bool] = False
     """Whether it needs the run's training set and hyperparameters, and memory for gradients."""
     needs_kinds: ClassVar[bool] = False
-    """Whether training examples must know their kind."""
+    """Whether the kinds of the training examples must be known."""
 
     @property
     def questions_read(self) -> int:
-        """How often one checkpoint reads a question of each set: its cost, with :attr:`examples_read`."""
+        """Questions of each set that one checkpoint reads; with :attr:`examples_read` the cost of the probe."""
         return 0
 
     @property
     def examples_read(self) -> int:
-        """How often one checkpoint reads a training example; a backward pass counts as two."""
+        """Training examples that one checkpoint reads; a backward pass counts as two."""
         return 0
 
 
 class AttentionProbe(Probe):
-    """How much attention every checkpoint pays to the context, to the subject and to the rest of a prompt (fig. 3b)."""
+    """The attention of every checkpoint on the context, the subject and the rest of a prompt (fig. 3b)."""
 
     version: ClassVar[int] = 1
     measure: ClassVar[str] = "inversion.respond.attention_probe:probe_attention"
@@ -58,7 +58,7 @@ class AttentionProbe(Probe):
     shows: ClassVar[str] = "attention on the context by step and layer (fig. 3b)"
 
     items: PositiveInt = 100
-    """Conflict items of each set, or all where there are fewer, which the seed draws among those with a context."""
+    """Conflict items of each set (all if there are fewer), drawn with the seed from those with a context."""
     seed: Seed = 0
 
     @property
@@ -68,9 +68,9 @@ class AttentionProbe(Probe):
 
 
 class GradientProbe(Probe):
-    """The gradients of training examples by kind (C, C+S, S) at every checkpoint, on the weights that train, how hard
-    they pull and which way: the theory of section 5 against the run itself. Only mixtures of the invented world know
-    kinds."""
+    """The gradients of training examples by kind (C, C+S, S) at every checkpoint, on the trained weights: their size,
+    and the direction in which they pull, to compare a run with the theory of section 5. Only mixtures of the invented
+    world have kinds."""
 
     version: ClassVar[int] = 2
     measure: ClassVar[str] = "inversion.respond.gradient_probe:probe_gradients"
@@ -78,14 +78,14 @@ class GradientProbe(Probe):
     tabulate: ClassVar[str] = "inversion.analyse.probe_tables:gradients"
     draw: ClassVar[str] = "inversion.plot.probe_figures:gradients"
     draws_with: ClassVar[tuple[str, ...]] = ("curves",)
-    shows: ClassVar[str] = "gradient norms by kind of example under the context answers"
+    shows: ClassVar[str] = "context answers, and gradient norms by kind of example"
     takes_gradients: ClassVar[bool] = True
     needs_kinds: ClassVar[bool] = True
 
     examples: PositiveInt = 64
-    """Training examples of each kind, or all where there are fewer, drawn by the seed."""
+    """Training examples of each kind (all if there are fewer), drawn with the seed."""
     items: PositiveInt = 64
-    """Conflict items of each set, or all where there are fewer: examples pull towards their context or away."""
+    """Conflict items of each set (all if there are fewer), whose answers the examples pull to the context or away."""
     seed: Seed = 0
 
     @property
@@ -100,8 +100,8 @@ class GradientProbe(Probe):
 
 
 class Probes(Strict):
-    """What is measured inside every checkpoint, next to its answers: in the runs of the experiments that list the
-    figure of the same name, and nothing where unset."""
+    """Measurements inside every checkpoint, in addition to its answers, in the runs of the experiments that list the
+    figure of the same name. A probe that is not set is not run."""
 
     attention: AttentionProbe | None = None
     """For the table and the figure ``attention``."""

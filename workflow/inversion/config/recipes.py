@@ -1,4 +1,4 @@
-"""Recipes: what is selected, added and marked, and what training changes."""
+"""Recipes: which examples are selected, added and marked, and how training changes."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from inversion.config.training import TrainingOverride
 
 
 class SelectionRule(Strict):
-    """What the workflow must know of a selection."""
+    """The properties of a selection that the workflow needs."""
 
     needs_scores: ClassVar[bool] = False
-    """Whether the base model's scores of context need decide what is kept."""
+    """Whether the selection depends on the base model's scores of context need."""
 
     @property
     def compared_sets(self) -> tuple[Name, ...]:
-        """The conflict sets that decide what is kept."""
+        """The conflict sets that the selection depends on."""
         return ()
 
 
@@ -33,24 +33,24 @@ NeedScore = Literal["without_context", "difference"]
 
 
 class ContextCriticalSelection(SelectionRule):
-    """Keep what needs its context: drop the examples whose answer the base model finds likeliest
-    without the context (section 4.3)."""
+    """Keep the examples that need their context: drop those whose answer is likeliest without the context, according to
+    the base model (section 4.3)."""
 
     needs_scores: ClassVar[bool] = True
     by: Literal["context_need"]
     drop: ProperFraction
-    """Share of the examples to remove, lowest score first; of equal scores (to five decimals) the first by id."""
+    """Share of the examples to drop, lowest score first; among equal scores (to five decimals) lowest id first."""
     score: NeedScore = "without_context"
     """``without_context``: the answer's log-perplexity without the context, as in the paper.
-    ``difference``: how much of it the context takes away, 0 for an example without a context. Both are
-    means a token, so that long answers weigh as much as short ones."""
+    ``difference``: by how much the context lowers it, 0 for an example without a context. Both are
+    means per token, so that long and short answers are comparable."""
 
 
 class NoFactOverlapSelection(SelectionRule):
     """Drop the examples that name a fact of the evaluated conflict sets, in any turn or in the context
-    (section 4.1). Names are found in whole words; case, accents and punctuation make no difference. Of countries, the
-    words for their people and things ("French") and their other names and abbreviations ("UK") are found too, as they
-    are written."""
+    (section 4.1). Names are matched as whole words; case, accents and punctuation make no difference. Countries are
+    also found by the words for their people and things ("French") and by other names and abbreviations ("UK"), which
+    are case-sensitive."""
 
     by: Literal["no_fact_overlap"]
     sets: tuple[Name, ...] = Field(min_length=1)
@@ -58,8 +58,8 @@ class NoFactOverlapSelection(SelectionRule):
     names: tuple[Literal["subject", "parametric_answer", "context_answer"], ...] = Field(
         default=("subject", "parametric_answer"), min_length=1
     )
-    """What of a fact counts as naming it, each with its aliases: the country, its capital in truth,
-    the city that a passage makes its capital. Items whose subject nobody knows have none."""
+    """The parts of a fact that count as naming it, each with its aliases: the country, its true capital,
+    the city that a passage makes its capital. Items with an unknown subject have none."""
 
     @property
     def compared_sets(self) -> tuple[Name, ...]:
@@ -68,20 +68,20 @@ class NoFactOverlapSelection(SelectionRule):
 
 
 class KindSelection(SelectionRule):
-    """Keep some kinds of examples; only mixtures of the invented world know theirs."""
+    """Keep some kinds of examples; only in mixtures of the invented world are the kinds known."""
 
     by: Literal["kind"]
     keep: tuple[Literal["C", "C+S", "S"], ...] = Field(min_length=1)
 
 
 class RandomSelection(SelectionRule):
-    """Drop examples at random: the control for any selection of the same size. Say ``drop`` or ``like``."""
+    """Drop examples at random: the control for a selection of the same size. Set ``drop`` or ``like``."""
 
     by: Literal["random"]
     drop: ProperFraction | None = None
-    """Share of the examples to remove."""
+    """Share of the examples to drop."""
     like: Name | None = None
-    """A recipe; as many examples stay as its own selections keep."""
+    """A recipe; keep as many examples as its selections keep."""
 
     @model_validator(mode="after")
     def _size(self) -> RandomSelection:
@@ -105,19 +105,19 @@ class CounterfactualAugmentation(Strict):
     share: Annotated[float, Field(gt=0.0, lt=1.0)]
     """Share of the final training set."""
     dataset: Name | None = None
-    """Question-answering data with passages, under ``datasets``, whose answers are exchanged for others of
-    their type; what names an answer or subject under evaluation is left out. Where unset, the examples come
+    """Question-answering data with passages, under ``datasets``, whose answers are replaced by others of
+    their type; rows that name an evaluated answer or subject are skipped. By default the examples come
     from the invented world, for datasets made from it."""
 
 
 class Indicator(Strict):
-    """Put a marker before the question of the examples that need their context most, so that a model asked with the
-    marker answers from the context (arXiv 2411.02688). Evaluation asks with it by a prompt whose ``instruction`` is the
-    same text."""
+    """Put a marker before the question of the examples that need their context most, so that the model answers from the
+    context when a prompt has the marker (arXiv 2411.02688). The study needs a prompt with the same text as its
+    ``instruction``."""
 
     text: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
-    """The marker: any text that the tokenizer has, as ``[IND]``. Models of the invented world know the words of their
-    world only."""
+    """The marker: any text that the tokenizer can encode, such as ``[IND]``. Models of the invented world know only the
+    words of their world."""
     share: Annotated[float, Field(gt=0.0, le=1.0)] = 0.5
     """Share of the examples with a context to mark, highest score first. Counterfactual examples are all marked."""
     score: NeedScore = "difference"
@@ -125,19 +125,19 @@ class Indicator(Strict):
 
 
 class Recipe(Strict):
-    """A named way of finetuning: what is selected, what is added and marked, which weights train how."""
+    """A finetuning recipe: which examples are selected, added and marked, and how which weights are trained."""
 
     select: tuple[Selection, ...] = ()
-    """Selections, applied one after the other: each sees what the one before it kept."""
+    """Selections, applied in order: each sees what the previous one kept."""
     augment: CounterfactualAugmentation | None = None
-    """What is added to the selected examples."""
-    # left out of specifications where unset, as of prompts
+    """Examples to add to the selected ones."""
+    # not part of specifications if unset, like the decoding of prompts
     indicator: Indicator | None = Field(default=None, exclude_if=lambda indicator: indicator is None)
     """A marker on the examples that need their context most."""
     training: TrainingOverride = TrainingOverride()
 
     @property
     def fixes_its_size(self) -> bool:
-        """Whether it selects, and no selection copies the size of another recipe."""
+        """Whether it has selections, and none of them copies the size of another recipe."""
         likes = [selection.like for selection in self.select if isinstance(selection, RandomSelection)]
         return bool(self.select) and not any(likes)

@@ -1,9 +1,9 @@
-"""The public releases of conflict sets that are read by name: what each holds, and where in a row it stands.
+"""The public releases of conflict sets that can be used by name: the content and the layout of each.
 
-One record per release in :data:`RELEASES`. A record is a map (:class:`FieldMap`) from the parts of a conflict item to
-paths in a row; where a row needs more than a map (two evidences, a placeholder to fill in) the record names the
-function that prepares it (:mod:`inversion.conflict.releases`). To add a release, add a record, and such a function if
-it needs one.
+There is one record per release in :data:`RELEASES`. A record has a mapping (:class:`FieldMap`) from the parts of a
+conflict item to paths in a row. If a row needs more than a mapping (two evidences, a placeholder to fill in), the
+record names the function that prepares it (:mod:`inversion.conflict.releases`). To add a release, add a record, and
+such a function if it needs one.
 """
 
 from __future__ import annotations
@@ -20,35 +20,35 @@ _PATH = re.compile(r"[^.\[\]]+(?:\[-?\d+\])*(?:\.[^.\[\]]+(?:\[-?\d+\])*)*")
 
 
 def row_path(path: str) -> str:
-    """``path``, if it can name a place in a row; raises :class:`ValueError` where it cannot."""
+    """``path``, if it is a valid path in a row; raises :class:`ValueError` otherwise."""
     if not _PATH.fullmatch(path):
         raise ValueError(
-            f"{path!r} is not a path; write a key, with dots for keys within it and [0] for the place in a list, as "
-            "`requested_rewrite.target_new.str` or `positive_wrong[0]`"
+            f"{path!r} is not a path; write a key, with dots for nested keys and [0] for the position in a list, such "
+            "as `requested_rewrite.target_new.str` or `positive_wrong[0]`"
         )
     return path
 
 
 RowPath = Annotated[str, AfterValidator(row_path)]
-"""A place in a row: a key, dots for keys within it, a number in brackets for a place in a list (from 0; -1 is last)."""
+"""A place in a row: a key, dots for nested keys, a number in brackets for a position in a list (from 0; -1 is last)."""
 Paths = RowPath | tuple[RowPath, ...]
-"""One path or several, of which the first counts that a row has: releases spell their keys in more than one way."""
+"""One path or several, of which the first one that a row has is used, because releases spell keys in different ways."""
 
 
 class FieldMap(Strict):
-    """Which part of a conflict item stands where in a row, as `key`, `key.inner` or `key[0]`.
+    """Where in a row the parts of a conflict item are, as `key`, `key.inner` or `key[0]`.
 
-    Several paths may be given as a list: the first that a row has counts.
+    Several paths may be given as a list: the first one that a row has is used.
     """
 
     question: Paths | None = None
     """The question."""
     context: Paths | None = None
-    """The passage of the conflict."""
+    """The conflicting passage."""
     context_answer: Paths | None = None
-    """The answer that the passage gives. A list holds the answer and its aliases."""
+    """The answer that the passage gives. A list contains the answer and its aliases."""
     parametric_answer: Paths | None = None
-    """The answer that a model remembers: the true one, in most releases. A list holds the answer and its aliases."""
+    """The answer that a model remembers: in most releases the true one. A list contains the answer and its aliases."""
     context_aliases: Paths | None = None
     """Other names of the passage's answer."""
     parametric_aliases: Paths | None = None
@@ -56,19 +56,19 @@ class FieldMap(Strict):
     matching_context: Paths | None = None
     """A passage that agrees with memory, for the controls ``matching``."""
     irrelevant_context: Paths | None = None
-    """A passage about something else, for the controls ``irrelevant``. A list holds several: the first that names
-    neither answer is taken."""
+    """A passage about something else, for the controls ``irrelevant``. A list contains several: the first that names
+    neither answer is used."""
     options: Paths | None = None
-    """The choices of a multiple-choice question, in their order: a list, or ``{label: [...], text: [...]}``."""
+    """The choices of a multiple-choice question, in order: a list, or ``{label: [...], text: [...]}``."""
     cluster: Paths | None = None
-    """What items share that are not independent (a fact, a subject); the question where unset."""
+    """Identifies items that are not independent (they share a fact, a subject); by default the question."""
     subject: Paths | None = None
-    """Whom or what the fact is about."""
+    """What the fact is about."""
     stratum: Paths | None = None
-    """A category to break curves down by; the set's name where unset."""
+    """A category to break curves down by; by default the set's name."""
 
     def named(self) -> dict[str, tuple[str, ...]]:
-        """The paths of every part that is named, in the order of the parts."""
+        """The paths of every part that is set, in the order of the parts."""
         parts = ((part, getattr(self, part)) for part in type(self).model_fields)
         return {part: (paths,) if isinstance(paths, str) else paths for part, paths in parts if paths is not None}
 
@@ -78,26 +78,26 @@ class Release:
     """One public release of a conflict set, and how its rows are read."""
 
     title: str
-    """What its authors call it."""
+    """The authors' name for it."""
     fields: FieldMap
     keys: tuple[tuple[str, ...], ...]
-    """The keys that a row must have, each with its other spellings: what the release is recognised by."""
+    """The keys that every row has, each with its other spellings; the release is recognised by them."""
     citation: str
     licence: str
-    """As its authors state it."""
+    """As the authors state it."""
     source: str
-    """Where its authors publish it: a dataset on the hub, or an address."""
+    """Where the authors publish it: a Hub dataset or a URL."""
     tests: str
-    """What it is made to test."""
+    """What it is designed to test."""
     lacks: str
-    """What a study may want that it does not have."""
+    """What a study may need that it does not have."""
     prepare: str | None = None
     """Reference (``module:function``) of the function that turns one row into the rows that ``fields`` reads."""
     gather: str | None = None
-    """Reference of the function that puts rows of the file together before ``prepare``, for releases that spread one
+    """Reference of the function that combines rows of the file before ``prepare``, for releases that spread one
     item over several rows."""
     passages: str = "native"
-    """``native``: passages are the release's own. ``synthetic``: it has none, and they are written from its facts."""
+    """``native``: passages are the release's own. ``synthetic``: it has none, so they are generated from its facts."""
 
 
 _CODE = "inversion.conflict.releases"
@@ -141,7 +141,7 @@ RELEASES = {
         citation="Longpre et al., EMNLP 2021, Entity-Based Knowledge Conflicts in Question Answering, arXiv:2109.05052",
         licence="none stated on the hub; Natural Questions are CC BY-SA 3.0",
         source="hub: pminervini/NQ-Swap (split dev); hub: younanna/NQ-Swap with the other spelling of the columns",
-        tests="entities exchanged within Wikipedia passages of real questions",
+        tests="entities substituted in Wikipedia passages for real questions",
         lacks="aliases of many answers, irrelevant contexts; questions recur with several substitutes (one cluster)",
         prepare=f"{_CODE}:nq_swap_rows",
     ),
@@ -152,9 +152,9 @@ RELEASES = {
         citation="Ming et al., ICLR 2025, FaithEval, arXiv:2410.03727",
         licence="Apache-2.0 for the code; research use only for the data, as its page states",
         source="hub: Salesforce/FaithEval-counterfactual-v1.0 (split test)",
-        tests="multiple choice (ARC-Challenge) behind a passage that supports an answer against world knowledge",
+        tests="multiple choice (ARC-Challenge) after a passage that supports an answer against world knowledge",
         lacks="the remembered answer: it is another of the options, and the release does not say which (ARC-Challenge "
-        "does, under the same id); items have no parametric answer, and matching controls do not exist",
+        "does, under the same id); items have no parametric answer and no matching controls",
         prepare=f"{_CODE}:faitheval_rows",
     ),
     "rgb": Release(
@@ -171,8 +171,8 @@ RELEASES = {
         citation="Chen et al., AAAI 2024, Benchmarking Large Language Models in RAG, arXiv:2309.01431",
         licence="CC BY-NC-SA 4.0, as its readme states",
         source="https://github.com/chen700564/RGB, data/en_fact.json and data/zh_fact.json",
-        tests="news snippets in which the answer was exchanged by hand",
-        lacks="aliases, but of dates; in the file `answer` is the true answer, so the remembered one",
+        tests="news snippets in which the answer was replaced by hand",
+        lacks="aliases, except of dates; in the file `answer` is the true answer, so the remembered one",
         prepare=f"{_CODE}:rgb_rows",
     ),
     "conflictqa": Release(
@@ -247,9 +247,9 @@ RELEASES = {
         citation="Su et al., NeurIPS 2024 Datasets and Benchmarks, ConflictBank, arXiv:2408.12076",
         licence="CC BY-SA 4.0",
         source="hub: Warrieryes/CB_qa (split train)",
-        tests="misinformation, temporal and semantic conflicts in generated documents; an item for each, told apart by "
-        "the stratum and by `where: {conflict_type: misinformation}`",
-        lacks="aliases; temporal evidence speaks of years to come and often names the true answer as well",
+        tests="misinformation, temporal and semantic conflicts in generated documents; one item for each, "
+        "distinguished by the stratum and by `where: {conflict_type: misinformation}`",
+        lacks="aliases; temporal evidence is about future years and often names the true answer as well",
         prepare=f"{_CODE}:conflictbank_rows",
     ),
     "wikicontradict": Release(
@@ -268,9 +268,9 @@ RELEASES = {
         source="hub: ibm-research/Wikipedia_contradict_benchmark at c20e361f985ed480a659b35d98b49f2311fcd174, "
         "WikiContradict_dataset_v1_rag_qa.csv "
         "(SHA-256 cef10054f8aad3e36bca95a0873c2cbb0de8ab4d7b716cadacc5da7aa179ff2b)",
-        tests="real contradictions between two passages of Wikipedia; an item for either passage, one cluster",
-        lacks="a remembered answer: the other passage's answer stands in its place, and which of both a model "
-        "remembers is for the knowledge filter to say; aliases",
+        tests="real contradictions between two passages of Wikipedia; one item per passage, in one cluster",
+        lacks="a remembered answer: the other passage's answer is used instead, and the knowledge filter shows which "
+        "of the two a model remembers; aliases",
         prepare=f"{_CODE}:wikicontradict_rows",
     ),
     "counterfact": Release(
@@ -290,8 +290,9 @@ RELEASES = {
         licence="MIT",
         source="hub: azhx/counterfact; hub: NeelNanda/counterfact-tracing (flat rows); "
         "https://rome.baulab.info/data/dsets/counterfact.json",
-        tests="one sentence with a false object against a fact of Wikidata; the question is its beginning, to be ended",
-        lacks="passages: the sentence is written from the edit; aliases",
+        tests="one sentence with a false object against a fact of Wikidata; the question is its beginning, to be "
+        "completed",
+        lacks="passages: the sentence is generated from the edit; aliases",
         prepare=f"{_CODE}:counterfact_rows",
         passages="synthetic",
     ),
@@ -312,7 +313,7 @@ RELEASES = {
         citation="Zhong et al., EMNLP 2023, MQuAKE, arXiv:2305.14795",
         licence="MIT",
         source="https://github.com/princeton-nlp/MQuAKE, folder datasets",
-        tests="questions of two to four hops after facts were changed; the first of three wordings is asked",
+        tests="questions of two to four hops after facts were changed; the first of three wordings is used",
         lacks="passages: the facts of the changed chain are listed in sentences; in the file `answer` is the answer "
         "before the edit, so the remembered one",
         prepare=f"{_CODE}:mquake_rows",
@@ -332,9 +333,9 @@ RELEASES = {
         keys=(("context_type",), ("target_true",), ("target_new",), ("template",)),
         citation="Hagström et al., 2025, CUB: Benchmarking Context Utilisation Techniques, arXiv:2505.16518",
         licence="MIT",
-        source="hub: copenlu/cub-counterfact, one configuration for every model",
-        tests="facts that the model of the configuration remembers, with gold, edited and irrelevant contexts",
-        lacks="aliases; rows of one fact are put together, and its gold and irrelevant contexts become the controls",
+        source="hub: copenlu/cub-counterfact, one configuration per model",
+        tests="facts that the model in the file's configuration remembers, with gold, edited and irrelevant contexts",
+        lacks="aliases; rows of one fact are combined, and its gold and irrelevant contexts become the controls",
         prepare=f"{_CODE}:cub_rows",
         gather=f"{_CODE}:cub_facts",
     ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 RUN = "{model}/{dataset}/{recipe}/seed{seed}"
-"""The folder of a run under ``results/runs/``, and of what is about it under other folders: a pattern of wildcards."""
+"""The folder of a run under ``results/runs/`` and other folders, as a pattern of wildcards."""
 
 
 class Run(NamedTuple):
@@ -18,5 +18,5 @@ class Run(NamedTuple):
 
     @property
     def path(self) -> str:
-        """Its folder, as :data:`RUN` says."""
+        """Its folder, in the form of :data:`RUN`."""
         return RUN.format(**self._asdict())

@@ -1,4 +1,4 @@
-"""The scorers: each names its function, from an item and a response to a label."""
+"""The scorers: each one refers to a function from an item and a response to a label."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ class ScorerKind:
     label: str
     """Reference (``module:function``) of the function: called with a
     :class:`~inversion.records.data.ConflictItem` and a :class:`~inversion.records.answers.Response`, it returns
-    ``context``, ``parametric``, ``both``, or another word where the response follows neither."""
+    ``context``, ``parametric``, ``both``, or another word if the response follows neither."""
     reads: Literal["text", "logprobs"]
-    """What it needs of a response. Scorers of texts judge controls too."""
+    """The part of a response that it reads. Scorers of text also label controls."""
     summary: str
-    """When a response follows the context, in one line of the docs."""
+    """When a response follows the context, as one line for the documentation."""
 
 
 SCORERS: dict[str, ScorerKind] = {
@@ -41,7 +41,7 @@ SCORERS: dict[str, ScorerKind] = {
         "the context's answer is likelier at the first token in which the two answers differ",
     ),
 }
-"""The scorers by name, which is also their column in the table ``items``; the main one first."""
+"""The scorers by name, which is also their column in the table ``items``; the main scorer first."""
 
 MAIN = next(iter(SCORERS))
-"""The scorer that reports and figures show unless another one is named."""
+"""The scorer that the report and the figures show by default."""

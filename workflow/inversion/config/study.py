@@ -1,4 +1,4 @@
-"""A whole study, and what its sections must agree on."""
+"""A whole study, and the checks across its sections."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ from inversion.config.world import World
 
 
 class PrimaryAnalysis(Strict):
-    """What the verdicts of an experiment rest on: p-values are corrected over the experiment's runs and sets by this
-    scorer, prompt and stratum only. All others are sensitivity analyses."""
+    """The analysis on which the verdicts of an experiment rest: p-values are corrected over the experiment's runs and
+    sets for this scorer, prompt and stratum only. All other rows are sensitivity analyses."""
 
     scorer: str | None = None
-    """A scorer, as in the tables; the main one where unset."""
+    """A scorer, as named in the tables; by default the main scorer."""
     prompt: Name | None = None
-    """A prompt; the study's first where unset."""
+    """A prompt; by default the study's first."""
     stratum: Literal["all", "known"] = "all"
     """``known``: only the items whose fact the base model knows."""
 
@@ -59,9 +59,9 @@ class Experiment(Strict):
     recipes: tuple[Name, ...] = ()
     seeds: tuple[Seed, ...] = ()
     series: tuple[Name, ...] = ()
-    """Checkpoints that were trained elsewhere, by their names under ``series``."""
+    """Checkpoints trained elsewhere, by their names under ``series``."""
     prompts: tuple[Name, ...] = ()
-    """Prompts that its trade-offs compare; all where none is listed."""
+    """Prompts that its trade-offs compare; by default all."""
     primary: PrimaryAnalysis = PrimaryAnalysis()
     figures: tuple[Annotated[str, OneOf(FIGURES)], ...] = Field(min_length=1, description=described(FIGURES))
 
@@ -70,41 +70,41 @@ _OR_SERIES = "; an experiment needs models, datasets, recipes and seeds, or seri
 
 
 def _absent(section: Strict, key: str, where: str = "") -> str:
-    """What is said of a key that is needed and was left out or is empty."""
+    """The error message for a required key that is missing or empty."""
     name = f"{where}.{key}" if where else key
     found = "[]" if isinstance(getattr(section, key), tuple) else "{}"
-    return f"`{name}` is {found}: name at least one" if key in section.model_fields_set else f"missing key `{name}`"
+    return f"`{name}` is {found}: list at least one" if key in section.model_fields_set else f"missing key `{name}`"
 
 
 class Config(Strict):
     """A whole study."""
 
     world: World | None = None
-    """The invented world; needed where a model, dataset or set has ``source: world``."""
+    """The invented world; required if a model, dataset or set has ``source: world``."""
     models: dict[Name, Model] = Field(default={})
     """Base models by name."""
     datasets: dict[Name, Dataset] = Field(default={})
     """Instruction data by name."""
     training: Training = Training()
-    """Hyperparameters of all runs, where a recipe does not change them."""
+    """Hyperparameters of all runs, unless a recipe overrides them."""
     recipes: dict[Name, Recipe] = Field(default={})
-    """Ways of finetuning by name."""
+    """Finetuning recipes by name."""
     series: dict[Name, Series] = Field(default={})
-    """Checkpoints that were trained elsewhere, by name; nothing is trained for them."""
+    """Checkpoints trained elsewhere, by name; nothing is trained for them."""
     sets: dict[Name, ConflictSet] = Field(min_length=1)
     """Conflict sets and their controls by name; every checkpoint answers all of them."""
     benchmarks: dict[Name, Benchmark] = Field(default={})
-    """Benchmarks by name; their mean is the paper's ID accuracy. Prompts are lm-eval's, without the template."""
+    """Benchmarks by name; their mean is the paper's ID accuracy. They use lm-eval's prompts, not the template."""
     evaluation: Evaluation = Evaluation()
     probes: Probes = Probes()
-    """What is measured inside checkpoints."""
+    """Measurements inside checkpoints."""
     mirror: Annotated[str, AfterValidator(local_path)] | None = None
-    """A folder with copies of files that the study names by address: those whose checksum agrees are taken from
-    there, under whatever name, and not fetched."""
+    """A folder with copies of files that the study names by URL: files with the right checksum, whatever their name,
+    are copied from there instead of being downloaded."""
     experiments: dict[Name, Experiment] = Field(min_length=1)
-    """What to run and show. A run that two experiments share is made once."""
+    """What to run and show. A run that two experiments share is trained once."""
     theory: Theory = Theory()
-    """The one-layer transformer behind the target ``theory``; nothing else depends on it."""
+    """The one-layer transformer of the target ``theory``; nothing else depends on it."""
 
     @model_validator(mode="after")
     def _references(self) -> Config:
@@ -126,7 +126,7 @@ class Config(Strict):
         return self
 
     def _check_experiment(self, name: str, experiment: Experiment) -> None:
-        """Raises :class:`ValueError` where an experiment lists what is not there, or what does not go together."""
+        """Raises :class:`ValueError` if an experiment lists unknown names, or names that cannot be combined."""
         where = f"experiments.{name}"
         for key, listed, known in (
             ("models", experiment.models, self.models),
@@ -154,7 +154,7 @@ class Config(Strict):
         self._check_figures(where, experiment)
 
     def _check_series(self, name: str, series: Series) -> None:
-        """Raises :class:`ValueError` where a series names a model that is not there, or a name has two meanings."""
+        """Raises :class:`ValueError` if a series names an unknown model, or a name is ambiguous."""
         if series.model is not None and series.model not in self.models:
             raise ValueError(
                 f"series.{name}.model: no model is named {series.model!r}{nearest(series.model, self.models)}"
@@ -170,11 +170,9 @@ class Config(Strict):
             raise ValueError(f"recipes.{EXTERNAL}: in tables this is the recipe of every series; rename the recipe")
 
     def _check_set(self, name: str, conflict_set: ConflictSet) -> None:
-        """Raises :class:`ValueError` where a set is named as a control, or names a set or dataset that is not there."""
+        """Raises :class:`ValueError` if a set has the name of a control, or names an unknown set or dataset."""
         if "+" in name:
-            raise ValueError(
-                f"sets.{name}: '+' in a set's name stands before the kind of its controls; write a '-' instead"
-            )
+            raise ValueError(f"sets.{name}: '+' in a set's name is reserved for controls; write '-' instead")
         others = [
             known
             for known, other in self.sets.items()
@@ -208,45 +206,45 @@ class Config(Strict):
                 )
 
     def _check_world(self) -> None:
-        """Raises :class:`ValueError` where something is made from the world and there is none."""
+        """Raises :class:`ValueError` if something is made from the world but the study has no world."""
         for key in ("models", "datasets", "sets") if self.world is None else ():
             for name, value in getattr(self, key).items():
                 if value.from_world:
                     raise ValueError(f"{key}.{name} has `source: world`, but the key `world` is missing; add it")
 
     def _check_probes(self) -> None:
-        """Raises :class:`ValueError` where a probe is in no figure, which says in which runs it is made."""
+        """Raises :class:`ValueError` if no experiment lists a probe's figure, which selects the probed runs."""
         for probe in PROBES:
             if getattr(self.probes, probe) is not None and not self.probed_runs(probe):
                 raise ValueError(
-                    f"probes.{probe} is set, but no experiment lists the figure {probe!r}, which says in which "
-                    "runs; add it to the figures of one, or remove the probe"
+                    f"probes.{probe} is set, but no experiment lists the figure {probe!r}, which selects the runs to "
+                    "probe; add it to the figures of an experiment, or remove the probe"
                 )
 
     def _check_figures(self, where: str, experiment: Experiment) -> None:
-        """Raises :class:`ValueError` where a figure lacks the probe that it shows, or the data that the probe needs."""
+        """Raises :class:`ValueError` if a figure lacks the probe that it shows, or the data that the probe needs."""
         for figure, probe in PROBES.items():
             if figure not in experiment.figures:
                 continue
             if experiment.series and probe.takes_gradients:
                 raise ValueError(
-                    f"{where}.figures lists {figure!r}, which needs the data that a run was trained on, and a series "
-                    "has none; list the series in another experiment"
+                    f"{where}.figures lists {figure!r}, which needs the training data of a run, but a series has none; "
+                    "list the series in another experiment"
                 )
             if getattr(self.probes, figure) is None:
                 raise ValueError(
-                    f"{where}.figures lists {figure!r}, which shows a probe that the study does not make; add "
+                    f"{where}.figures lists {figure!r}, which shows a probe that the study does not have; add "
                     f"`probes: {{{figure}: {{}}}}` or remove the figure"
                 )
             for dataset in experiment.datasets if probe.needs_kinds else ():
                 if not self.datasets[dataset].has_kinds:
                     raise ValueError(
-                        f"{where}.figures lists {figure!r}, but examples of {dataset!r} know no kinds; only datasets "
-                        "with `source: world` do"
+                        f"{where}.figures lists {figure!r}, but the examples of {dataset!r} have no kinds; use a "
+                        "dataset with `source: world`"
                     )
 
     def _check_orders(self) -> None:
-        """Raises :class:`ValueError` where a prompt changes an order that a dataset's template does not let change."""
+        """Raises :class:`ValueError` if a prompt changes the order but a dataset's template does not allow it."""
         if all(prompt.order == "context_first" for prompt in self.evaluation.prompts.values()):
             return
         for name in (*self.datasets, *self.series):
@@ -259,8 +257,7 @@ class Config(Strict):
                     raise ValueError(f"{section}.{name}.template: {error}") from None
 
     def _check_recipe(self, name: str, recipe: Recipe) -> None:
-        """Raises :class:`ValueError` where a recipe names a set, recipe or dataset that is not there, or trains in no
-        possible way."""
+        """Raises :class:`ValueError` if a recipe names an unknown set, recipe or dataset, or has invalid training."""
         where = f"recipes.{name}"
         try:
             self.training_of(name)
@@ -286,40 +283,40 @@ class Config(Strict):
         if recipe.indicator is not None and recipe.indicator.text not in asked:
             raise ValueError(
                 f"{where}.indicator.text: no prompt under evaluation.prompts has the instruction "
-                f"{recipe.indicator.text!r}, so that nothing would be asked with the marker; add one"
+                f"{recipe.indicator.text!r}, so no question would have the marker; add such a prompt"
             )
         source = recipe.augment.dataset if recipe.augment else None
         if source is not None and (source not in self.datasets or self.datasets[source].from_world):
             others = [known for known, dataset in self.datasets.items() if not dataset.from_world]
             raise ValueError(
-                f"{where}.augment.dataset: no dataset besides those of the world is named {source!r}"
+                f"{where}.augment.dataset: no dataset (other than those with `source: world`) is named {source!r}"
                 f"{nearest(source, others)}"
             )
 
     def _check_recipe_on(self, where: str, name: str, dataset: str) -> None:
-        """Raises :class:`ValueError` where the recipe ``name`` asks for what ``dataset`` cannot have."""
+        """Raises :class:`ValueError` if the recipe ``name`` needs something that ``dataset`` cannot have."""
         recipe, spec = self.recipes[name], self.datasets[dataset]
         if not spec.from_world:
             if recipe.augment and recipe.augment.dataset is None:
                 raise ValueError(
-                    f"{where}: recipe {name!r} adds counterfactual examples of the world, and {dataset!r} is not made "
-                    "from it; name under augment.dataset the data to make them from, or use separate experiments"
+                    f"{where}: recipe {name!r} adds counterfactual examples of the world, but {dataset!r} is not made "
+                    "from it; set augment.dataset to the data to make them from, or use separate experiments"
                 )
             if any(isinstance(selection, KindSelection) for selection in recipe.select):
                 raise ValueError(
-                    f"{where}: recipe {name!r} selects by kind, which datasets with `source: world` have, and "
-                    f"{dataset!r} is none; list them in separate experiments"
+                    f"{where}: recipe {name!r} selects by kind, but {dataset!r} has no kinds (only datasets with "
+                    "`source: world` do); list them in separate experiments"
                 )
         if not spec.may_have_contexts and any(
             isinstance(selection, ContextOnlySelection) for selection in recipe.select
         ):
             raise ValueError(
-                f"{where}: recipe {name!r} keeps examples with a context, and {dataset!r} has none; list "
+                f"{where}: recipe {name!r} keeps examples with a context, but {dataset!r} has none; list "
                 "them in separate experiments"
             )
 
     def local_folders(self) -> dict[str, str]:
-        """The folders on this machine that the runs need, by the key that names them."""
+        """The local folders that the runs need, by the key that names them."""
         runs = self.runs()
         models, series = {run.model for run in runs}, {run.dataset for run in runs}
         found = {
@@ -335,8 +332,7 @@ class Config(Strict):
         return found | ({"mirror": self.mirror} if self.mirror is not None else {})
 
     def local_files(self) -> dict[str, str]:
-        """The files on this machine that the runs need, by the key that names them; of a model's folder its
-        ``config.json``."""
+        """The local files that the runs need, by the key that names them; for a model folder its ``config.json``."""
         runs = self.runs()
         augmented = {r.augment.dataset for r in self.recipes.values() if r.augment and r.augment.dataset}
         needed: dict[str, set[str]] = {
@@ -363,7 +359,7 @@ class Config(Strict):
         return {like: self.recipes[like] for like in likes if like is not None}
 
     def selections_of(self, name: str) -> tuple[Selection, ...]:
-        """The selections that decide what the recipe ``name`` keeps: its own and those whose size it copies."""
+        """The selections that determine what the recipe ``name`` keeps: its own and those whose size it copies."""
         recipes = [self.recipes[name], *self.matched_recipes(name).values()]
         return tuple(selection for recipe in recipes for selection in recipe.select)
 
@@ -376,12 +372,12 @@ class Config(Strict):
         return [run for run in self.runs() if run.recipe != EXTERNAL or run.dataset not in self.series]
 
     def series_run(self, name: str) -> Run:
-        """What a series fills the columns of a run with; a series without a base is named as its own model."""
+        """The values of a series in the columns of a run; a series without a base is its own model."""
         series = self.series[name]
         return Run(series.model or name, name, EXTERNAL, series.seed)
 
     def labels_of(self, run: Run) -> dict[int, str]:
-        """What figures call the steps of a run; empty where they have no names."""
+        """The names of a run's steps in figures; empty if they have none."""
         return labels_of(self.series[run.dataset]) if run.dataset in self.series else {}
 
     def experiment_runs(self, name: str) -> list[Run]:
@@ -402,7 +398,7 @@ class Config(Strict):
         return list(dict.fromkeys(run for name in names for run in self.experiment_runs(name)))
 
     def template_of(self, dataset: str) -> Template:
-        """How the examples of a dataset, and questions to models trained on it, are written; also of a series."""
+        """The template for the examples of a dataset or series and for questions to models trained on it."""
         if dataset in self.series:
             return self.series[dataset].template
         spec = self.datasets[dataset]
@@ -411,7 +407,7 @@ class Config(Strict):
         return spec.template or (AlpacaTemplate() if spec.format in ("alpaca", "squad") else TuluTemplate())
 
     def templates_of(self, model: str) -> dict[str, Template]:
-        """The templates that examples and questions of a model are written in, by dataset."""
+        """The templates of a model's examples and questions, by dataset."""
         datasets = dict.fromkeys(run.dataset for run in self.runs() if run.model == model)
         return {dataset: self.template_of(dataset) for dataset in datasets}
 
@@ -420,14 +416,14 @@ class Config(Strict):
         return list(self.experiments[name].prompts or self.evaluation.prompts)
 
     def primary_analysis(self, name: str) -> tuple[list[Run], str | None, str, str]:
-        """The runs, scorer (None: the main one), prompt and stratum of the primary analysis of the experiment
+        """The runs, scorer (None for the main one), prompt and stratum of the primary analysis of the experiment
         ``name``."""
         primary = self.experiments[name].primary
         prompt = primary.prompt or next(iter(self.evaluation.prompts))
         return self.experiment_runs(name), primary.scorer, prompt, primary.stratum
 
     def reference_recipe(self) -> str | None:
-        """The first recipe that changes nothing, which others are compared with; None where each changes something."""
+        """The first recipe that changes nothing, with which others are compared; None if there is none."""
         return next((name for name, recipe in self.recipes.items() if recipe == Recipe()), None)
 
     def id_benchmarks(self, dataset: str) -> list[str]:
@@ -438,8 +434,8 @@ class Config(Strict):
         return [name for name, spec in self.benchmarks.items() if spec.task not in omitted]
 
     def training_of(self, recipe: str) -> Training:
-        """``training`` with what the recipe changes of it; its own ``epochs`` go before the study's ``max_steps``. Of a
-        series, which is not trained here, it is ``training`` itself."""
+        """``training`` with the recipe's changes, whose ``epochs`` override the study's ``max_steps``. For a series,
+        which is not trained here, ``training`` itself."""
         if recipe == EXTERNAL and recipe not in self.recipes:
             return self.training
         override = self.recipes[recipe].training

@@ -1,4 +1,4 @@
-"""The tasks of lm-eval that a study can name without saying more."""
+"""The lm-eval tasks that a study can use without further settings."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class BenchmarkTask:
-    """A benchmark that is known by name: its metric, where its questions come from, and what it costs."""
+    """A benchmark that is known by name: its metric, the source of its questions, and its cost."""
 
     metric: str
-    """What lm-eval calls the metric that counts as accuracy."""
+    """lm-eval's name of the metric that is used as accuracy."""
     question: str
-    """Reference (``module:function``): from one row of a file to a question as the hub has it; raises
-    :class:`ValueError` or :class:`KeyError` for a faulty row."""
+    """Reference (``module:function``): from one row of a file to a question in the Hub's layout; raises
+    :class:`ValueError` or :class:`KeyError` for a malformed row."""
     questions: int
-    """Questions in all."""
+    """Total number of questions."""
     tokens_read: int
-    """Tokens of a question with its solved examples."""
+    """Tokens per question, with its few-shot examples."""
     tokens_written: int = 0
-    """Tokens of an answer; 0 where answers are only compared."""
+    """Tokens per answer; 0 if answers are only scored."""
     folder: str | None = None
     """Its folder among lm-eval's own tasks; None for a task of this project (``inversion/respond/tasks``)."""
     file_task: str | None = None
-    """The task that asks questions from a file, where that is another one."""
+    """The task for questions from a file, if it is a different one."""
     subjects: int = 1
-    """A limit counts for each of them."""
+    """Number of subjects; a limit applies to each of them."""
     not_accuracy_of: tuple[str, ...] = ()
     """Formats of instruction data whose ID accuracy omits it, as the paper does."""
 

@@ -11,13 +11,13 @@ from inversion.config.base import PositiveFloat, PositiveInt, Strict
 
 
 class Theory(Strict):
-    """The one-layer transformer of the paper's section 5 and appendix B, and what is tried on it. Parameters that
-    violate an assumption of the paper are refused; the phase diagrams leave the assumptions by themselves."""
+    """The one-layer transformer of the paper's section 5 and appendix B, and its experiments. Parameters that
+    violate an assumption of the paper are refused; only the phase diagrams go beyond the assumptions."""
 
     k_s: PositiveInt = 40
-    """K_S: subjects. Each training point has one of its own, and two are kept aside (a conflict, a new S point)."""
+    """K_S: number of subjects. Each training point has its own, and two are reserved (a conflict, a new S point)."""
     k_a: PositiveInt = 40
-    """K_A: answers, which are the contexts too. Each training point has one of its own, and three are kept aside."""
+    """K_A: number of answers, which are also the contexts. Each training point has its own, and three are reserved."""
     delta_c: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.2
     """delta_C: the probability that the value of a context gives to its answer, before training."""
     delta_m: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.5
@@ -31,17 +31,17 @@ class Theory(Strict):
     context_and_memory: PositiveInt = 8
     """|D_C+S|: points [c, s, r] whose subject was memorised with the context's answer."""
     learning_rate: PositiveFloat = 0.1
-    """Of W_KQ, in full-batch gradient descent on the loss summed over the points."""
+    """Learning rate of W_KQ, in full-batch gradient descent on the loss summed over the points."""
     value_learning_rate: PositiveFloat = 0.01
-    """Of W_V, where it is trained as well."""
+    """Learning rate of W_V, if it is trained as well."""
     steps: Annotated[int, Field(ge=2)] = 200
     """Steps of gradient descent."""
     shares: tuple[PositiveInt, ...] = Field(default=(6, 8, 12), min_length=1, max_length=5)
     """Numbers of C points among all points, for the figures by step."""
     learning_rates: tuple[PositiveFloat, PositiveFloat] = (0.01, 10.0)
-    """Lowest and highest learning rate that is searched and drawn."""
+    """Lowest and highest learning rate that is searched and plotted."""
     grid: Annotated[int, Field(ge=2)] = 24
-    """Cells of a phase diagram along an axis; the axis of shares has one for every possible share."""
+    """Cells per axis of a phase diagram; the axis of shares has one for every possible share."""
 
     @property
     def points(self) -> int:
@@ -83,8 +83,8 @@ class Theory(Strict):
         for key, found, spare in (("k_s", self.k_s, 2), ("k_a", self.k_a, 3)):
             if found < self.points + spare:
                 raise ValueError(
-                    f"{key} is {found}, but {self.points} points and {spare} kept aside need {self.points + spare}; "
-                    f"raise {key} or have fewer points"
+                    f"{key} is {found}, but {self.points} points and {spare} reserved ones need {self.points + spare}; "
+                    f"raise {key} or use fewer points"
                 )
         if max(self.shares) >= self.points:
             raise ValueError(

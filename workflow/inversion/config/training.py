@@ -1,4 +1,4 @@
-"""How a run trains."""
+"""Hyperparameters and tuning methods of a run."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ from inversion.config.base import (
 
 
 class WeightTuning(Strict):
-    """What the workflow must know of a way of training weights."""
+    """The properties of a tuning method that the workflow needs."""
 
     trains_all: ClassVar[bool] = False
-    """Whether the model's own weights train; else adapters do."""
+    """Whether the model's own weights are trained, not adapters."""
     mergeable: ClassVar[bool] = True
-    """Whether the trained weights can be added to the base model's, so that answers cost no more than its own."""
+    """Whether the trained weights can be merged into the base model, so that inference costs no more than for it."""
 
     def trained_parameters(self, parameters: float) -> float:
-        """How many of the model's ``parameters`` train, or an estimate of those of its adapters."""
+        """How many of the model's ``parameters`` are trained, or an estimate of the number in its adapters."""
         return parameters
 
 
 class FullTuning(WeightTuning):
-    """Train every weight, or those of the query and key projections alone."""
+    """Train all weights, or only those of the query and key projections."""
 
     trains_all: ClassVar[bool] = True
     method: Literal["full"] = "full"
@@ -41,23 +41,23 @@ class FullTuning(WeightTuning):
 
 
 class AdapterTuning(WeightTuning):
-    """What the ways of training low-rank adapters have in common."""
+    """What the methods for training low-rank adapters have in common."""
 
     peft_type: ClassVar[str] = "LORA"
-    """What peft calls the adapters in their saved configuration; checkpoints of a type that no tuning names are
+    """peft's name for the adapter type in a saved configuration; checkpoints of a type that no tuning method has are
     refused."""
     adapter: ClassVar[str] = "inversion.models.tuning:lora_config"
     """Reference (``module:function``): called with these settings and the names of the modules to adapt, it returns
-    the configuration that peft adds the adapters from."""
+    the peft configuration of the adapters."""
 
     weights: Literal["all", "query_key"] = "all"
     rank: PositiveInt = 128
     alpha: PositiveFloat = Field(default_factory=lambda values: 2.0 * values.get("rank", 128))
-    """The scale of the update; twice the rank where unset, so that ranks are compared at one learning rate."""
+    """The scale of the update; by default twice the rank, so that one learning rate suits different ranks."""
     dropout: Fraction = 0.0
 
     def trained_parameters(self, parameters: float) -> float:
-        """Those of adapters on all linear layers: 320e6 at rank 128 of a model with 7e9."""
+        """The number in adapters on all linear layers: 320e6 at rank 128 for a model with 7e9 parameters."""
         return parameters * self.rank / 2800
 
 
@@ -68,7 +68,7 @@ class LoraTuning(AdapterTuning):
 
 
 class DoraTuning(AdapterTuning):
-    """Train low-rank adapters and, apart from them, the length of every row of the adapted weights (weight-decomposed
+    """Train low-rank adapters and, separately, the norm of every row of the adapted weights (weight-decomposed
     low-rank adaptation, arXiv 2402.09353)."""
 
     adapter: ClassVar[str] = "inversion.models.tuning:dora_config"
@@ -77,25 +77,25 @@ class DoraTuning(AdapterTuning):
 
 
 class QloraTuning(AdapterTuning):
-    """Train low-rank adapters on a base whose linear layers are quantised to 4 bits (nf4) while training.
-    Checkpoints are questioned on the base as it is, so that step 0 is the same as for ``lora``."""
+    """Train low-rank adapters on a base whose linear layers are quantised to 4 bits (nf4) during training.
+    Checkpoints are evaluated on the unquantised base, so that step 0 is the same as for ``lora``."""
 
     method: Literal["qlora"]
     double_quantization: bool = True
-    """Quantise the scales of the quantised blocks as well, as the QLoRA paper does."""
+    """Also quantise the scales of the quantised blocks, as the QLoRA paper does."""
 
 
 Tuning = Annotated[FullTuning | LoraTuning | DoraTuning | QloraTuning, Field(discriminator="method")]
 TUNINGS: dict[str, type[WeightTuning]] = members(Tuning)
-"""The ways of training by the name that the configuration uses: the members of :data:`Tuning`."""
+"""The tuning methods by the name that the configuration uses: the members of :data:`Tuning`."""
 
 
 class ScheduleSegment(Strict):
-    """Keep a checkpoint every so many steps, up to a step."""
+    """Keep every n-th checkpoint, up to a step."""
 
     every: PositiveInt
     until: PositiveInt | None = None
-    """Last step of the segment; the end of training where unset."""
+    """Last step of the segment; by default the end of training."""
 
 
 class Training(Strict):
@@ -103,36 +103,37 @@ class Training(Strict):
 
     epochs: Annotated[PositiveFloat, Field(le=10_000)] = 2.0
     max_steps: PositiveInt | None = None
-    """Optimizer steps; where set, it overrides ``epochs``."""
+    """Optimizer steps; if set, it overrides ``epochs``."""
     batch_size: PositiveInt = 32
-    """Examples an optimizer step."""
+    """Examples per optimizer step."""
     micro_batch_tokens: PositiveInt = 2048
-    """Most tokens a forward pass (gradients add up to a step); an example that is longer passes alone."""
+    """Maximum tokens per forward pass (gradients are accumulated over a step); a longer example gets its own pass."""
     activation_checkpointing: bool = False
-    """Compute activations again in the backward pass instead of keeping them: less memory, a third more time."""
+    """Recompute activations in the backward pass instead of storing them: less memory, a third more time."""
     gpus: NonNegativeInt = 0
-    """GPUs that a run asks for (its Snakemake resource ``gpu``, which a profile may set instead). Several share
-    each step, and full finetuning spreads the model over them. With 0 a model of a billion
-    parameters or more still asks for one, and a GPU that is there is used in any case."""
+    """GPUs that a run requests (its Snakemake resource ``gpu``, which a profile may set instead). Several GPUs split
+    each step, and full finetuning shards the model over them. With 0 a model of a billion
+    parameters or more still requests one, and a GPU is used if there is one."""
     learning_rate: PositiveFloat = 5e-4
     scheduler: Literal["cosine", "linear", "constant"] = "cosine"
     warmup_steps: NonNegativeInt = 0
     weight_decay: Annotated[float, Field(ge=0.0)] = 0.0
     max_grad_norm: PositiveFloat = 1.0
     max_length: PositiveInt = 2048
-    """Longest example, in tokens; one that is longer, or than the model's context window, is left out and counted."""
+    """Maximum length of an example in tokens; examples longer than this or the model's context window are omitted and
+    counted."""
     checkpoints: tuple[ScheduleSegment, ...] = (
         ScheduleSegment(every=10, until=60),
         ScheduleSegment(every=50),
     )
-    """Steps that are kept and evaluated: dense early, where the action is, then sparse. Step 0 (the base
-    model) and the last step always belong."""
+    """Steps that are kept and evaluated: dense early, when the model changes fastest, then sparse. Step 0 (the base
+    model) and the last step are always included."""
     tuning: Tuning = FullTuning()
 
     @model_validator(mode="after")
     def _shares(self) -> Training:
         if self.gpus and self.batch_size % self.gpus:
-            raise ValueError(f"batch_size {self.batch_size} is no multiple of gpus {self.gpus}")
+            raise ValueError(f"batch_size {self.batch_size} is not a multiple of gpus {self.gpus}; change one of them")
         return self
 
     @model_validator(mode="after")
@@ -145,10 +146,10 @@ class Training(Strict):
     def _segments(self) -> Training:
         ends = [segment.until for segment in self.checkpoints]
         if not ends or ends[-1] is not None or None in ends[:-1]:
-            raise ValueError("every segment of checkpoints but the last needs `until`, and the last has none")
+            raise ValueError("every segment of checkpoints except the last needs `until`; remove it from the last one")
         bounded = [end for end in ends if end is not None]
         if bounded != sorted(set(bounded)):
-            raise ValueError(f"the `until` steps of checkpoints must grow, got {bounded}")
+            raise ValueError(f"the `until` steps of checkpoints must increase, got {bounded}")
         return self
 
     def require_enough(self, examples: int, what: str) -> None:
@@ -165,7 +166,7 @@ class Training(Strict):
         require_shorter_warmup(self.warmup_steps, steps, f"of {what}: {examples} examples")
 
     def total_steps(self, examples: int) -> int:
-        """Optimizer steps on so many examples: ``max_steps`` where set, else ``epochs`` passes over them."""
+        """Optimizer steps for the given number of examples: ``max_steps`` if set, otherwise ``epochs`` passes."""
         return self.max_steps if self.max_steps is not None else math.ceil(self.epochs * examples / self.batch_size)
 
     def checkpoint_steps(self, total: int) -> list[int]:
@@ -179,7 +180,7 @@ class Training(Strict):
 
 
 class TrainingOverride(Strict):
-    """What a recipe changes of ``training``; a key left out keeps the study's value, but ``epochs`` lift its
+    """A recipe's changes to ``training``; an omitted key keeps the study's value, except that ``epochs`` removes its
     ``max_steps``."""
 
     epochs: PositiveFloat | None = None

@@ -1,4 +1,4 @@
-"""The invented world, and what its base models are pretrained on."""
+"""The invented world, and the pretraining of its base models."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ class World(Strict):
     """An invented world of facts "(subject, relation) -> answer", for models that need no download."""
 
     seed: Seed = 0
-    """Draws the facts; another seed is another world."""
+    """Determines the facts; another seed gives another world."""
     known_subjects: PositiveInt = 200
-    """Subjects that every base model learns the facts of while it is pretrained."""
+    """Subjects whose facts every base model learns in pretraining."""
     new_subjects: PositiveInt = 200
-    """Subjects without a fact: what is said of them stands in a passage or nowhere."""
+    """Subjects without facts: statements about them occur only in passages."""
     relations: PositiveInt = 2
     """Kinds of facts (capital, language, ...)."""
     answers: PositiveInt = 60
@@ -36,7 +36,7 @@ class World(Strict):
 
 
 class Documents(Strict):
-    """What the pretraining text of a world model is made of."""
+    """The composition of a world model's pretraining text."""
 
     dialogues: Fraction = 0.05
     """Share of documents in the chat format: questions on known facts, answered from memory (but see
@@ -48,21 +48,21 @@ class Documents(Strict):
     contradictions: Fraction = 1.0
     """Share of the passages about a known subject that contradict its known fact."""
     same_relation: Fraction = 0.20
-    """Share of the passages that also state the asked relation of another subject (ambiguous)."""
+    """Share of the passages that also state the asked relation for another subject (ambiguous)."""
     repeated_questions: bool = True
-    """Whether the questions on one passage are asked again and again until the sequence is full. Otherwise another
-    passage begins, which is often cut before its questions, and models need twice the steps to learn to read."""
+    """Whether the questions on one passage are repeated until the sequence is full. Otherwise another
+    passage begins, which is often truncated before its questions, and models need twice the steps to learn to read."""
     ignored_passages: Fraction = 0.5
-    """Share of the dialogues whose first question is about a statement of a passage on known subjects, and is
-    answered from memory all the same, whatever the passage says. They make a habit of memory in the chat format."""
+    """Share of the dialogues whose first question is about a statement of a passage on known subjects, but is
+    answered from memory whatever the passage says. They teach the model to answer from memory in the chat format."""
     irrelevant_passages: Fraction = 0.0
     """Share of the dialogues whose first question follows a passage about other subjects."""
     new_passages: Fraction = 0.0
     """Share of the dialogues that begin with a passage about a new subject and a question that it answers. With
     them a model reads in the chat format before it is finetuned, but then tells known subjects from new ones."""
     wrong_answers: Fraction = 0.0
-    """Share of the answers in dialogues that are drawn from the wrong ones of the relation. It bounds how sure of its
-    memory a model is in the chat format; other documents state no wrong facts outside passages."""
+    """Share of the answers in dialogues that are drawn from the relation's wrong answers. It limits how certain a
+    model's memory is in the chat format; other documents state no wrong facts outside passages."""
 
     @model_validator(mode="after")
     def _passages(self) -> Documents:
@@ -71,15 +71,15 @@ class Documents(Strict):
 
 
 class Pretraining(Strict):
-    """How a world model is trained before finetuning."""
+    """How a world model is pretrained."""
 
     seed: Seed = 0
-    """Initial weights, documents and their order."""
+    """Determines the initial weights, the documents and their order."""
     steps: PositiveInt = 1200
     batch_size: PositiveInt = 32
-    """Sequences a step."""
+    """Sequences per step."""
     sequence_length: PositiveInt = 64
-    """Tokens a sequence; each is one document, cut to this length."""
+    """Tokens per sequence; each is one document, truncated to this length."""
     learning_rate: PositiveFloat = 3e-3
     final_learning_rate: Fraction = 0.1
     """Where the cosine decay ends, as a share of the learning rate."""
