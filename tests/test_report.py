@@ -4,6 +4,7 @@ import base64
 import dataclasses
 import math
 import re
+import urllib.parse
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -18,7 +19,7 @@ from inversion.config.scorers import MAIN
 from inversion.manifests import BaseManifest
 from inversion.records.answers import Knowledge
 from inversion.records.data import AuditFinding, SelectionCount
-from inversion.records.frames import to_frame
+from inversion.records.frames import from_frame, to_frame
 from inversion.records.tables import (
     Agreement,
     Contribution,
@@ -30,9 +31,11 @@ from inversion.records.tables import (
     Tradeoff,
 )
 from inversion.report import (
+    ITEMS_PAGE,
     CaptionedFigure,
     Report,
     headline,
+    items_address,
     render_report,
     render_rst,
     selection_notes,
@@ -231,7 +234,7 @@ def test_the_page_is_whole_and_refers_to_nothing_outside() -> None:
     assert page.open == []
     assert "script" not in page.tags
     assert "link" not in page.tags
-    assert all(address.startswith(("#", "data:")) for address in page.addresses)
+    assert all(address.startswith(("#", "data:", ITEMS_PAGE)) for address in page.addresses)
     assert {address[1:] for address in page.addresses if address.startswith("#")} <= set(page.ids)
     assert len(page.ids) == len(set(page.ids))
     assert not re.search(r"(src|href)\s*=\s*[\"']?https?:|url\(|@import", html)
@@ -254,6 +257,34 @@ def test_the_page_says_every_verdict_in_words_and_symbol() -> None:
     assert "[+20, +31]" in text
     assert "< 0.001" in text
     assert "nan" not in text.lower()
+
+
+def filters(address: str) -> dict[str, str]:
+    """What an address of the page of items asks for."""
+    page, _, asked = address.partition("#")
+    assert page == ITEMS_PAGE
+    return dict(urllib.parse.parse_qsl(asked, strict_parsing=True))
+
+
+def test_every_verdict_and_count_of_changed_items_leads_to_its_items() -> None:
+    html = render_report(report(), TEMPLATE)
+    links = [filters(address) for address in Page(html).addresses if address.startswith(f"{ITEMS_PAGE}#")]
+    for row in from_frame(report().inversions, Inversion):
+        wanted = {name: str(getattr(row, name)) for name in ("set", "model", "dataset", "recipe", "seed", "prompt")}
+        wanted["scorer"] = row.scorer
+        assert links.count(wanted) >= 2, "in the table of inversions, and among the verdicts by scorer"
+        for change in ("context-parametric", "parametric-context"):
+            assert wanted | {"change": change} in links
+    assert any(link.get("factor") == "tense=past" and link["set"] == "facts" for link in links)
+
+
+def test_the_items_of_several_seeds_and_of_known_items_have_one_address() -> None:
+    rows = [inversion(), inversion(seed=1), inversion("fall", recipe="cc", stratum="known")]
+    group, _ = verdict_groups(rows)
+    assert "seed" not in filters(group.runs["llama · mixed · standard (seeds 0, 1)"])
+    assert filters(items_address(rows[2]))["known"] == "yes"
+    strange = inversion(recipe="a b&c=d#e/ü%")
+    assert filters(items_address(strange))["recipe"] == strange.recipe
 
 
 def test_other_scorers_are_folded_away() -> None:
@@ -346,14 +377,14 @@ def test_headline_counts_pairs_where_there_are_several_sets() -> None:
     assert headline(rows) == (
         "2 pairs of run and conflict set: 1 with an inversion (context answers rise, then fall) and 1 without a rise."
     )
-    assert verdict_groups(rows)[0].runs == ["llama · mixed · standard · conflict (seed 0)"]
+    assert list(verdict_groups(rows)[0].runs) == ["llama · mixed · standard · conflict (seed 0)"]
 
 
 def test_groups_put_seeds_together_in_the_order_of_verdicts() -> None:
     rows = [inversion("no_rise", seed=2), inversion(seed=0), inversion(seed=1)]
     groups = verdict_groups(rows)
     assert [(group.name, group.total) for group in groups] == [("inversion", 2), ("no_rise", 1)]
-    assert groups[0].runs == ["llama · mixed · standard (seeds 0, 1)"]
+    assert list(groups[0].runs) == ["llama · mixed · standard (seeds 0, 1)"]
 
 
 def test_selection_rows_join_equal_seeds_only() -> None:

@@ -55,7 +55,9 @@ def test_killed_at_twenty_moments_the_study_ends_as_if_undisturbed(finished, che
     assert killed > KILLS / 2
     checkout.run()
     assert checkout.plan() == set()
-    assert_equal(checkout, finished, "tables/*", "figures/*", "report.html", f"{STORE}/step-*/*.safetensors")
+    assert_equal(
+        checkout, finished, "tables/*", "figures/*", "report.html", "items.html", f"{STORE}/step-*/*.safetensors"
+    )
 
 
 # --- full disks ---------------------------------------------------------------------------------

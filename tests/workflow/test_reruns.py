@@ -40,6 +40,7 @@ def test_the_study_makes_all_that_users_rely_on(finished):
         for suffix in ("svg", "pdf", "png"):
             assert finished.result(f"figures/{figure}-recipes.{suffix}").stat().st_size > 1000
     assert "<html" in finished.result("report.html").read_text()
+    assert "<html" in finished.result("items.html").read_text()
     items = pl.read_parquet(finished.result("tables/items.parquet"))
     assert sorted(items["step"].unique()) == [0, 2, 4, 6]
     assert items.select("recipe", "step", "set", "item_id", "prompt").is_unique().all()
@@ -90,7 +91,7 @@ def test_a_caption_reruns_the_report(rerun):
 def test_a_scorer_reruns_labels_onward_and_no_model(rerun):
     rerun.edit("workflow/inversion/score/likelihood.py", "threshold: float = 0.0", "threshold: float = 0.1")
     planned = rules(rerun.plan())
-    assert planned == {"label_responses", "tabulate_items", "tabulate_knowledge"} | TABLES | FIGURES
+    assert planned == {"label_responses", "tabulate_items", "tabulate_knowledge", "write_items_page"} | TABLES | FIGURES
     assert not planned & MODEL_STAGES
 
 
@@ -132,7 +133,7 @@ def test_a_new_seed_trains_only_that_seed(rerun):
 
 def test_the_bootstrap_reruns_tables_onward(rerun):
     rerun.study(lambda s: s["evaluation"].update(bootstrap=60))
-    assert rules(rerun.plan()) == BOOTSTRAPPED | {"write_report"}
+    assert rules(rerun.plan()) == BOOTSTRAPPED | {"write_report", "write_items_page"}
 
 
 def test_the_forward_batch_size_changes_no_response(rerun):

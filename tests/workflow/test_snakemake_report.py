@@ -32,7 +32,7 @@ def test_the_archive_has_figures_tables_and_report_byte_for_byte(archive, finish
     results = data(archive, "results")
     svgs = {f"results/figures/{file.name}" for file in finished.result("figures").glob("*-recipes.svg")}
     tables = {"results/tables/inversions.csv", "results/tables/tradeoffs.csv"}
-    assert set(results) == svgs | tables | {"results/report.html"}
+    assert set(results) == svgs | tables | {"results/report.html", "results/items.html"}
     assert len(svgs) == 4
     for path, result in results.items():
         assert archive[result["data_uri"]] == (finished.folder / path).read_bytes()

@@ -109,7 +109,7 @@ def labels_of(name: str, results: str | Path) -> Path:
 
 def _plan(options: argparse.Namespace) -> None:
     # the script belongs to the workflow: it uses Snakemake, which the library does not know
-    script = runpy.run_path(str(Path(inversion.__file__).parents[1] / "plan.py"))
+    script = runpy.run_path(str(Path(inversion.__file__).parents[1] / "print_plan.py"))
     script["main"](options.study)
 
 

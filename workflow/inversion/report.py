@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import math
+import urllib.parse
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,6 +84,8 @@ class Report:
     """The whole configuration, as YAML."""
 
 
+ITEMS_PAGE = "items.html"
+"""The page of items, which lies next to the report (:mod:`inversion.items_page`)."""
 _NONE = "\N{EN DASH}"
 """Stands where there is no number."""
 _KINDS = ("C", "C+S", "S", "counterfactual")
@@ -94,8 +97,8 @@ class VerdictGroup(NamedTuple):
     name: str
     verdict: Verdict
     total: int
-    runs: list[str]
-    """One entry a combination and set, its seeds together."""
+    runs: dict[str, str]
+    """One entry a combination and set, its seeds together, with the address of its items."""
 
 
 class SelectionRow(NamedTuple):
@@ -139,6 +142,7 @@ def render_report(report: Report, template: str, scorer: str = MAIN) -> str:
         "p_value": _p_value,
         "verdict": _words,
         "thousands": _thousands,
+        "items_address": items_address,
     }
     return environment.from_string(template).render(
         report=report,
@@ -211,15 +215,34 @@ def verdict_groups(rows: Sequence[Inversion]) -> list[VerdictGroup]:
     sets, prompts = {row.set for row in rows}, {row.prompt for row in rows}
     groups = []
     for name in _verdicts(rows):
-        seeds: dict[str, list[int]] = {}
+        alike: dict[str, list[Inversion]] = {}
         for row in rows:
             if row.verdict == name:
                 where = [row.set] * (len(sets) > 1) + [f"prompt {row.prompt}"] * (len(prompts) > 1)
-                seeds.setdefault(" · ".join([row.model, row.dataset, row.recipe, *where]), []).append(row.seed)
-        if seeds:
-            runs = [f"{key} ({_seeds(listed)})" for key, listed in seeds.items()]
-            groups.append(VerdictGroup(name, _words(name), sum(map(len, seeds.values())), runs))
+                alike.setdefault(" · ".join([row.model, row.dataset, row.recipe, *where]), []).append(row)
+        if alike:
+            runs = {
+                f"{key} ({_seeds([row.seed for row in found])})": items_address(
+                    found[0], seed=found[0].seed if len(found) == 1 else None
+                )
+                for key, found in alike.items()
+            }
+            groups.append(VerdictGroup(name, _words(name), sum(map(len, alike.values())), runs))
     return groups
+
+
+def items_address(row: Inversion | FactorRate, **changed: object) -> str:
+    """The address of a row's items on the page of items: those of its run, set and prompt, by its scorer.
+
+    ``changed`` are more filters of that page, or other values; None removes one. Among rows of the known items the
+    others are filtered out.
+    """
+    names = ("set", "model", "dataset", "recipe", "seed", "prompt", "scorer")
+    filters: dict[str, object] = {name: getattr(row, name) for name in names}
+    if getattr(row, "stratum", ALL) == KNOWN:
+        filters["known"] = "yes"
+    wanted = {name: value for name, value in (filters | changed).items() if value is not None}
+    return f"{ITEMS_PAGE}#{urllib.parse.urlencode(wanted, quote_via=urllib.parse.quote)}"
 
 
 def _largest_fall(rows: Sequence[Inversion]) -> Inversion | None:
@@ -253,6 +276,8 @@ class VerdictRow(NamedTuple):
 
     run: str
     verdicts: dict[str, str]
+    items: dict[str, str]
+    """The address of the items, by scorer."""
 
     @property
     def agree(self) -> bool:
@@ -294,6 +319,8 @@ class FactorRow(NamedTuple):
     level: str
     n: int
     moments: dict[str, FactorRate]
+    items: str
+    """The address of its items."""
 
 
 class TradeoffTable(NamedTuple):
@@ -307,12 +334,14 @@ class TradeoffTable(NamedTuple):
 
 def verdict_rows(rows: Sequence[Inversion]) -> list[VerdictRow]:
     """A row a run, set, prompt and stratum, in the order of ``rows``."""
-    found: dict[str, dict[str, str]] = {}
+    found: dict[str, VerdictRow] = {}
     for row in rows:
         where = [row.model, row.dataset, row.recipe, f"seed {row.seed}", row.set, row.prompt]
         key = " · ".join([*where, "known items"] if row.stratum == KNOWN else where)
-        found.setdefault(key, {})[row.scorer] = row.verdict
-    return [VerdictRow(run, verdicts) for run, verdicts in found.items()]
+        entry = found.setdefault(key, VerdictRow(key, {}, {}))
+        entry.verdicts[row.scorer] = row.verdict
+        entry.items[row.scorer] = items_address(row)
+    return list(found.values())
 
 
 def knowledge_rows(table: pl.DataFrame) -> list[KnowledgeRow]:
@@ -351,7 +380,13 @@ def factor_rows(table: pl.DataFrame, scorer: str) -> list[FactorRow]:
     for row in from_frame(table.filter(pl.col("scorer") == scorer), FactorRate):
         where = " · ".join([row.model, row.dataset, row.recipe, f"seed {row.seed}", row.set, row.prompt])
         found.setdefault((where, row.factor, row.level), {})[row.moment] = row
-    return [FactorRow(*key, next(iter(moments.values())).n, moments) for key, moments in found.items()]
+    return [_factor_row(key, moments) for key, moments in found.items()]
+
+
+def _factor_row(key: tuple[str, str, str], moments: dict[str, FactorRate]) -> FactorRow:
+    _, factor, level = key
+    rate = next(iter(moments.values()))
+    return FactorRow(*key, rate.n, moments, items_address(rate, factor=f"{factor}={level}"))
 
 
 def tradeoff_tables(table: pl.DataFrame, scorer: str) -> dict[str, TradeoffTable]:

@@ -1,4 +1,4 @@
-# Figures of every experiment, and the report.
+# Figures of every experiment, the report, and the page of items next to it.
 
 
 rule draw_figure:
@@ -75,3 +75,27 @@ rule write_report:
         code=code_of("write_report"),
     script:
         "../scripts/write_report.py"
+
+
+rule write_items_page:
+    input:
+        item_table="results/tables/items.parquet",
+        inversions="results/tables/inversions.parquet",
+        flips="results/tables/flips.parquet",
+        sets=set_files(name for name, spec in STUDY.sets.items() if not spec.is_control),
+    output:
+        page=report(
+            "results/items.html",
+            caption="../report/items.rst",
+            category="Report",
+            labels={"page": "Items"},
+        ),
+    log:
+        "results/logs/write_items_page.log",
+    conda:
+        "../../envs/inversion.yaml"
+    params:
+        template=sha256_file(WORKFLOW / "report/items.html.j2"),
+        code=code_of("write_items_page"),
+    script:
+        "../scripts/write_items_page.py"
