@@ -1,10 +1,12 @@
 """What a study is said to cost: counts that are known are exact, estimates follow what they depend on."""
 
 import math
+import runpy
 from pathlib import Path
 
 import pytest
 
+from inversion import cli
 from inversion.config.evaluation import ContextAwareDecoding, Evaluation, Prompt
 from inversion.config.load import read_config
 from inversion.config.probes import PROBES, AttentionProbe, GradientProbe, Probes
@@ -130,3 +132,15 @@ def test_the_smallest_detectable_fall_is_given_for_each_experiment():
     assert all("in the mean of 3 seeds" in line for line in lines[:-1] if not line.startswith("squad"))
     assert all("descriptive" in line for line in lines[:-1] if line.startswith("squad"))
     assert "scatter by 2 points" in lines[-1]
+
+
+def test_the_command_runs_the_script_of_the_workflow(monkeypatch: pytest.MonkeyPatch) -> None:
+    planned: list[str] = []
+
+    def run_path(path: str) -> dict[str, object]:
+        assert Path(path).is_file()
+        return {"main": planned.append}
+
+    monkeypatch.setattr(runpy, "run_path", run_path)
+    assert cli.main(["plan", "config/mine.yaml"]) == 0
+    assert planned == ["config/mine.yaml"]

@@ -17,6 +17,8 @@ from inversion.artifacts import complete_folder, folder_note, write_parquet
 from inversion.manifests import RESPONSES_FILE, read_responses
 from inversion.records.answers import Response
 from inversion.records.frames import read_records, to_frame
+from inversion.records.reference import TABLES as DOCUMENTED
+from inversion.records.reference import columns
 
 pytestmark = pytest.mark.workflow
 
@@ -36,6 +38,7 @@ def test_the_study_makes_all_that_users_rely_on(finished):
         frame = pl.read_parquet(finished.result(f"tables/{table}.parquet"))
         assert frame.height > 0
         assert pl.read_csv(finished.result(f"tables/{table}.csv")).height == frame.height
+        assert frame.columns == list(columns(DOCUMENTED[table])), "docs/tables.md says otherwise"
     for figure in ("accuracy", "grid", "recipes", "tradeoffs"):
         for suffix in ("svg", "pdf", "png"):
             assert finished.result(f"figures/{figure}-recipes.{suffix}").stat().st_size > 1000

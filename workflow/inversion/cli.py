@@ -60,8 +60,10 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("--results", default="results", metavar="DIR")
     export.set_defaults(command=_export)
 
-    config = commands.add_parser("config", help="write again what is generated from the configuration's models")
-    config.set_defaults(command=lambda _: render.main())
+    config = commands.add_parser(
+        "config", help="write again what is generated from the models of configuration and tables"
+    )
+    config.set_defaults(command=_config)
     return parser
 
 
@@ -111,6 +113,13 @@ def _plan(options: argparse.Namespace) -> None:
     # the script belongs to the workflow: it uses Snakemake, which the library does not know
     script = runpy.run_path(str(Path(inversion.__file__).parents[1] / "print_plan.py"))
     script["main"](options.study)
+
+
+def _config(options: argparse.Namespace) -> None:
+    from inversion.records import reference
+
+    render.main()
+    (Path(inversion.__file__).parents[2] / reference.PATH).write_text(reference.tables_reference(), encoding="utf-8")
 
 
 if __name__ == "__main__":

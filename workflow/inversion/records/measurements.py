@@ -107,6 +107,7 @@ class GradientPoint:
     part widens the margin of the context answers under conflict (nats a unit of learning rate; the mean of
     :attr:`ExampleGradient.towards` times the share); ``loss``."""
     value: float
+    """The measure, in its own unit."""
     low: float
     high: float
     """95 % interval, a bootstrap over clusters of examples with the same fact."""

@@ -24,6 +24,8 @@ class CurvePoint:
     """``context_rate``, ``parametric_rate``, ``other_rate``, ``m_c``, ``pair_accuracy`` or ``accuracy`` (controls,
     benchmarks)."""
     value: float
+    """The rate, from 0 to 1; for ``m_c`` the mean of p(c) / (p(c) + p(p)) at the first token in which the context
+    answer c and the parametric answer p differ."""
     low: float
     high: float
     """95 % interval over clusters; NaN with fewer than five."""
@@ -53,6 +55,7 @@ class Inversion:
     peak_step: int
     """The step in the middle of the peak's window."""
     peak: float
+    """Context rate at the peak."""
     trough_step: int
     """The step in the middle of the trough's window."""
     trough: float
@@ -60,6 +63,7 @@ class Inversion:
     end_step: int
     """The last step."""
     end: float
+    """Context rate at the end."""
     rise: float
     """Start to peak. Its bounds, and those of the next three, are one-sided 95 % bounds that cover the sampling of
     items, by cluster, and the scatter of checkpoints around the trend; NaN where they are unknown."""
@@ -146,6 +150,7 @@ class ExperimentRow:
     stratum: str
     """Scorer, prompt and stratum are those of the experiment's primary analysis."""
     seeds: int
+    """Number of seeds."""
     inference: str
     """``t interval over 3 seeds``, or ``descriptive: one run`` (``descriptive: 2 runs``) with fewer than three."""
     rise: float
@@ -154,12 +159,15 @@ class ExperimentRow:
     rise_low: float
     rise_high: float
     fall: float
+    """Mean over seeds."""
     fall_low: float
     fall_high: float
     recovery: float
+    """Mean over seeds."""
     recovery_low: float
     recovery_high: float
     end: float
+    """Mean over seeds."""
     end_low: float
     end_high: float
     fall_difference: float | None
@@ -172,12 +180,17 @@ class ExperimentRow:
     end_difference_low: float | None
     end_difference_high: float | None
     runs_inversion: int
-    """Runs with this verdict, of ``seeds``; so are the next five."""
+    """Runs with this verdict, of ``seeds``."""
     runs_recovery: int
+    """The same."""
     runs_fall: int
+    """The same."""
     runs_no_drop: int
+    """The same."""
     runs_no_rise: int
+    """The same."""
     runs_inconclusive: int
+    """The same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +200,9 @@ class Agreement:
     set: str
     prompt: str
     first: str
+    """A scorer."""
     second: str
+    """The scorer that it is compared with."""
     n: int
     """Responses."""
     agreement: float
@@ -229,12 +244,16 @@ class FlipOverlap:
     first: str
     """A run, as ``{model}/{dataset}/{recipe}/seed{seed}``."""
     second: str
+    """The other run."""
     both: int
     """Items, of those that both runs answer with the context at the peak, that have the parametric answer at the end in
     both."""
     only_first: int
+    """Those that have it in the first run only."""
     only_second: int
+    """Those that have it in the second run only."""
     neither: int
+    """Those that have it in neither run."""
     odds_ratio: float
     """both x neither / (only_first x only_second); above 1 where the same items flip, NaN where a run flips none."""
     p_value: float
@@ -258,6 +277,7 @@ class FactorRate:
     moment: str
     """``start``, ``peak`` or ``end``, as in the table ``inversions``."""
     context_rate: float
+    """Share of the level's items that are answered with the context."""
     low: float
     high: float
     """95 % interval over clusters; NaN with fewer than five."""
@@ -281,6 +301,7 @@ class Tradeoff:
     metric: str
     """``context_rate`` (conflict sets) or ``accuracy``."""
     end_step: int
+    """The last step."""
     end: float
     """At the end, as in the table ``inversions``."""
     end_low: float

@@ -16,6 +16,7 @@ class TheoryClaim:
     violated: list[str]
     """The assumptions that the setting does not meet; empty where the paper claims it."""
     holds: bool
+    """Whether it holds at this setting."""
     margin: float
     """By how much it holds (above 0) or fails: the smallest of the differences that must be positive."""
     low: float | None
@@ -27,13 +28,21 @@ class TheoryClaim:
     value_learning_rate: float | None
     """Of W_V; 0 where it was frozen, null where it was searched."""
     context_critical: int
+    """Number of C points."""
     context_and_memory: int
+    """Number of C+S points."""
     delta_c: float
+    """The probability that the value of a context gives to its answer, before training."""
     delta_m: float
+    """The probability that the value of a memorised subject gives to its answer, before training."""
     o_c: float
+    """What the value of a context gives to every other answer."""
     o_r: float
+    """What the value of the relation gives to every answer."""
     k_a: int
+    """Number of answers."""
     k_s: int
+    """Number of subjects."""
     sigma_r: float
     """Attention on the relation of [c, s, r] before training."""
 
