@@ -289,7 +289,7 @@ def test_the_items_of_several_seeds_and_of_known_items_have_one_address() -> Non
 
 def test_other_scorers_are_folded_away() -> None:
     html = render_report(report(), TEMPLATE)
-    before, _, folded = html.partition("<summary>The same by the scorer <code>containment</code></summary>")
+    before, _, folded = html.partition("<summary>The same for the scorer <code>containment</code></summary>")
     assert "12 %" in folded
     assert "12 %" not in words(before)
     swapped = words(render_report(report(), TEMPLATE, scorer="containment"))
@@ -298,10 +298,10 @@ def test_other_scorers_are_folded_away() -> None:
 
 def test_selections_audit_models_and_configuration_are_shown() -> None:
     text = words(render_report(report(), TEMPLATE))
-    assert "cc: keeps 98 % of the C examples; 96 % of what it drops is C+S." in text
+    assert "cc: keeps 98 % of the C examples; 96 % of the dropped examples are C+S." in text
     assert "llama · mixed · cc (seed 0) 98 % kept" in text
     assert "in excluded set dropped 196 313 capital of France?" in text
-    assert "checks that found nothing: 1" in text
+    assert "checks without findings: 1" in text
     assert "LlamaForCausalLM" in text
     assert "1.500" in text
     assert "models: llama: {}" in text
@@ -341,7 +341,7 @@ def test_empty_tables_are_said_to_be_empty() -> None:
     html = render_report(empty, TEMPLATE)
     text = words(html)
     assert Page(html).open == []
-    assert "No run has been measured on a conflict set." in text
+    assert "No run has been evaluated on a conflict set." in text
     assert "No set was audited." in text
     assert text.count("The table has no rows.") == 2
 
@@ -351,13 +351,13 @@ def test_bad_tables_and_captions_are_clear_errors() -> None:
         render_report(report(inversions=report().inversions.drop("verdict")), TEMPLATE)
     with pytest.raises(ValueError, match="no row of scorer 'guess'; there are: containment, judge"):
         render_report(report(), TEMPLATE, scorer="guess")
-    with pytest.raises(ValueError, match="no valid reStructuredText"):
+    with pytest.raises(ValueError, match="not valid reStructuredText"):
         render_rst("An *open emphasis.")
 
 
 @pytest.mark.parametrize("text", [".. raw:: html\n\n   <b>x</b>\n", ".. include:: /etc/hostname\n"])
 def test_captions_cannot_reach_around_the_markup(text: str) -> None:
-    with pytest.raises(ValueError, match="no valid reStructuredText"):
+    with pytest.raises(ValueError, match="not valid reStructuredText"):
         render_rst(text)
 
 
@@ -397,8 +397,8 @@ def test_selection_rows_join_equal_seeds_only() -> None:
 def test_selection_notes_need_no_known_kinds() -> None:
     assert selection_notes([selected("C", 10, 0), selected("counterfactual", 0, 0, 5)]) == []
     counted = replace(selected("unknown", 75, 25), kept_tokens=90, dropped_tokens=10)
-    assert selection_notes([counted]) == ["cc: 100 % of what it drops is unknown; with it go 10 % of the tokens."]
-    assert selection_notes([selected("unknown", 75, 25)]) == ["cc: 100 % of what it drops is unknown."]
+    assert selection_notes([counted]) == ["cc: 100 % of the dropped examples are unknown; they have 10 % of the tokens."]
+    assert selection_notes([selected("unknown", 75, 25)]) == ["cc: 100 % of the dropped examples are unknown."]
 
 
 def test_write_report_writes_the_page(tmp_path) -> None:

@@ -50,10 +50,10 @@ class CaptionedFigure:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """All that the page shows."""
+    """Everything that the page shows."""
 
     introduction: str
-    """What this is, as reStructuredText."""
+    """The introduction, as reStructuredText."""
     experiments: Mapping[str, Sequence[CaptionedFigure]]
     """The figures of each experiment, by its name."""
     inversions: pl.DataFrame
@@ -87,26 +87,26 @@ class Report:
 ITEMS_PAGE = "items.html"
 """The page of items, which lies next to the report (:mod:`inversion.items_page`)."""
 _NONE = "\N{EN DASH}"
-"""Stands where there is no number."""
+"""Shown in place of a missing number."""
 _KINDS = ("C", "C+S", "S", "counterfactual")
 
 
 class VerdictGroup(NamedTuple):
-    """The runs that got one verdict."""
+    """The runs with one verdict."""
 
     name: str
     verdict: Verdict
     total: int
     runs: dict[str, str]
-    """One entry a combination and set, its seeds together, with the address of its items."""
+    """One entry per combination and set, with all its seeds, and the link to its items."""
 
 
 class SelectionRow(NamedTuple):
-    """What one recipe made of one dataset, kind by kind."""
+    """What one recipe kept, dropped and added of one dataset, by kind."""
 
     run: str
     counts: list[SelectionCount | None]
-    """One a kind of the table; None where the training data has none of it."""
+    """One entry per kind in the table; None if the training data has no example of it."""
 
 
 def write_report(path: str | Path, report: Report, template: str | Path, scorer: str = MAIN) -> None:
@@ -120,10 +120,10 @@ def write_report(path: str | Path, report: Report, template: str | Path, scorer:
 def render_report(report: Report, template: str, scorer: str = MAIN) -> str:
     """The page as HTML; equal arguments give equal text.
 
-    ``template`` is Jinja source and ``scorer`` the one whose verdicts make the headline; tables of the
-    other scorers are folded away below its own.
-    Raises :class:`ValueError` where a table lacks a column, has no row of ``scorer`` although it has
-    rows, or a caption is no valid reStructuredText.
+    ``template`` is Jinja source; the headline is about the verdicts of ``scorer``, and the tables of the
+    other scorers are collapsed below its own.
+    Raises :class:`ValueError` if a table lacks a column or has rows but none of ``scorer``, or if a caption
+    is not valid reStructuredText.
     """
     every = from_frame(report.inversions, Inversion)
     inversions = from_frame(report.inversions.filter(pl.col("stratum") == ALL), Inversion)
@@ -173,13 +173,13 @@ def render_report(report: Report, template: str, scorer: str = MAIN) -> str:
     )
 
 
-# --- what happened, in words --------------------------------------------------------------------
+# --- results in words ---------------------------------------------------------------------------
 
 
 def headline(rows: Sequence[Inversion]) -> str:
     """One sentence that counts the verdicts of ``rows``."""
     if not rows:
-        return "No run has been measured on a conflict set."
+        return "No run has been evaluated on a conflict set."
     several = len({(row.set, row.prompt) for row in rows}) > 1
     unit = "pair" if several else "run"
     counts = [
@@ -192,7 +192,7 @@ def headline(rows: Sequence[Inversion]) -> str:
 
 
 def experiment_findings(table: pl.DataFrame) -> dict[str, list[str]]:
-    """One sentence per row of the table ``experiments``, by experiment: what its seeds show of fall and recovery."""
+    """One sentence per row of the table ``experiments``, by experiment: the fall over its seeds and their verdicts."""
     found: dict[str, list[str]] = {}
     for row in from_frame(table, ExperimentRow):
         where = f"{row.model}, {row.dataset}, {row.recipe}, on {row.set}"
@@ -200,7 +200,7 @@ def experiment_findings(table: pl.DataFrame) -> dict[str, list[str]]:
         compared = (
             ""
             if row.fall_difference is None
-            else f"; {_points(row.fall_difference)} against the recipe that changes nothing"
+            else f"; {_points(row.fall_difference)} compared with the recipe that changes nothing"
         )
         counts = {name: getattr(row, f"runs_{name}") for name in VERDICTS}
         runs = ", ".join(f"{n} of {row.seeds} {VERDICTS[name].words}" for name, n in counts.items() if n)
@@ -211,7 +211,7 @@ def experiment_findings(table: pl.DataFrame) -> dict[str, list[str]]:
 
 
 def verdict_groups(rows: Sequence[Inversion]) -> list[VerdictGroup]:
-    """The runs by verdict, in the order of :data:`VERDICTS`; verdicts that none got are left out."""
+    """The runs by verdict, in the order of :data:`VERDICTS`; verdicts of no run are omitted."""
     sets, prompts = {row.set for row in rows}, {row.prompt for row in rows}
     groups = []
     for name in _verdicts(rows):
@@ -246,17 +246,17 @@ def items_address(row: Inversion | FactorRate, **changed: object) -> str:
 
 
 def _largest_fall(rows: Sequence[Inversion]) -> Inversion | None:
-    """The inversion with the largest fall, the first of equals."""
+    """The inversion with the largest fall; the first one in a tie."""
     return max((row for row in rows if row.verdict == "inversion"), key=lambda row: row.fall, default=None)
 
 
 def _verdicts(rows: Iterable[Inversion]) -> list[str]:
-    """The verdicts in the order of the page, and behind them those of ``rows`` that it does not know."""
+    """The known verdicts in the order of the page, followed by unknown ones in ``rows``."""
     return [*VERDICTS, *sorted({row.verdict for row in rows} - set(VERDICTS))]
 
 
 def _words(verdict: str) -> Verdict:
-    """How ``verdict`` is written; an unknown one as it is."""
+    """The wording of ``verdict``; an unknown one is shown unchanged."""
     return VERDICTS.get(verdict, Verdict("", verdict, "", "", verdict, "inherit", "inherit"))
 
 
@@ -268,7 +268,7 @@ def _scorers(rows: Iterable[Inversion], first: str) -> list[str]:
     return [first, *sorted(found - {first})]
 
 
-# --- how far to trust it ------------------------------------------------------------------------
+# --- agreement, knowledge, factors and trade-offs -----------------------------------------------
 
 
 class VerdictRow(NamedTuple):
@@ -286,7 +286,7 @@ class VerdictRow(NamedTuple):
 
 
 class KnowledgeRow(NamedTuple):
-    """How much of one set one model knows, and what the rest failed."""
+    """How much of one set one model knows, and why it does not know the rest."""
 
     model: str
     set: str
@@ -299,20 +299,20 @@ class KnowledgeRow(NamedTuple):
 
 
 class OverlapRow(NamedTuple):
-    """Over the pairs of runs of one set and prompt: how alike the items are that they lose."""
+    """How similar the items are that pairs of runs lose, for one set and prompt."""
 
     set: str
     prompt: str
     pairs: int
     tested: int
-    """Pairs of which both runs lose an item."""
+    """Pairs in which both runs lose an item."""
     median_odds_ratio: float
     significant: int
     """Pairs that lose the same items more often than by chance (p < 0.05)."""
 
 
 class FactorRow(NamedTuple):
-    """One level of one factor of one run and set, with its rates by moment."""
+    """One level of one factor for one run and set, with its rates at the start, peak and end."""
 
     where: str
     factor: str
@@ -324,16 +324,16 @@ class FactorRow(NamedTuple):
 
 
 class TradeoffTable(NamedTuple):
-    """What the runs of an experiment score at the end, under each prompt."""
+    """The scores of an experiment's runs at the end, under each prompt."""
 
     sets: list[str]
     """Conflict sets first, then controls, then benchmarks."""
     rows: list[tuple[str, dict[str, Tradeoff]]]
-    """A run and prompt with its scores by set; benchmarks have no prompt and stand in each row of a run."""
+    """A run and prompt with its scores by set; benchmarks have no prompt and appear in each row of a run."""
 
 
 def verdict_rows(rows: Sequence[Inversion]) -> list[VerdictRow]:
-    """A row a run, set, prompt and stratum, in the order of ``rows``."""
+    """One row per run, set, prompt and stratum, in the order of ``rows``."""
     found: dict[str, VerdictRow] = {}
     for row in rows:
         where = [row.model, row.dataset, row.recipe, f"seed {row.seed}", row.set, row.prompt]
@@ -345,7 +345,7 @@ def verdict_rows(rows: Sequence[Inversion]) -> list[VerdictRow]:
 
 
 def knowledge_rows(table: pl.DataFrame) -> list[KnowledgeRow]:
-    """A row a model and set of the table ``knowledge``; an item can fail both ways."""
+    """One row per model and set of the table ``knowledge``; an item can fail for both reasons."""
     require_schema(table, Knowledge, "knowledge")
     counts = table.group_by("model", "set", maintain_order=True).agg(
         pl.len().alias("items"),
@@ -358,7 +358,7 @@ def knowledge_rows(table: pl.DataFrame) -> list[KnowledgeRow]:
 
 
 def overlap_rows(table: pl.DataFrame, scorer: str) -> list[OverlapRow]:
-    """A row a set and prompt of the table ``flip_overlap``, by one scorer."""
+    """One row per set and prompt of the table ``flip_overlap``, for one scorer."""
     require_schema(table, FlipOverlap, "flip_overlap")
     tested = pl.col("odds_ratio").is_not_nan()
     counts = (
@@ -375,7 +375,7 @@ def overlap_rows(table: pl.DataFrame, scorer: str) -> list[OverlapRow]:
 
 
 def factor_rows(table: pl.DataFrame, scorer: str) -> list[FactorRow]:
-    """A row a run, set, prompt, factor and level of the table ``factors``, by one scorer."""
+    """One row per run, set, prompt, factor and level of the table ``factors``, for one scorer."""
     found: dict[tuple[str, str, str], dict[str, FactorRate]] = {}
     for row in from_frame(table.filter(pl.col("scorer") == scorer), FactorRate):
         where = " · ".join([row.model, row.dataset, row.recipe, f"seed {row.seed}", row.set, row.prompt])
@@ -390,7 +390,7 @@ def _factor_row(key: tuple[str, str, str], moments: dict[str, FactorRate]) -> Fa
 
 
 def tradeoff_tables(table: pl.DataFrame, scorer: str) -> dict[str, TradeoffTable]:
-    """The table ``tradeoffs`` by experiment, by one scorer; experiments of one recipe and prompt trade nothing."""
+    """The table ``tradeoffs`` by experiment, for one scorer, without experiments of a single recipe and prompt."""
     experiments: dict[str, list[Tradeoff]] = {}
     for row in from_frame(table, Tradeoff):
         if row.scorer == scorer or row.prompt == LM_EVAL:
@@ -424,14 +424,14 @@ def _tradeoff_table(rows: Sequence[Tradeoff]) -> TradeoffTable:
 
 
 class SeriesRow(NamedTuple):
-    """What the report shows of one series."""
+    """One series as the report shows it."""
 
     name: str
     base: str
     steps: list[SeriesStep]
     """The checkpoints that were evaluated."""
     remarks: list[SeriesStep]
-    """Those of all checkpoints, evaluated or skipped, of which there is something to say."""
+    """The checkpoints, evaluated or skipped, that have notes."""
 
 
 def series_rows(table: pl.DataFrame) -> list[SeriesRow]:
@@ -454,7 +454,7 @@ def series_rows(table: pl.DataFrame) -> list[SeriesRow]:
 
 
 def selection_rows(counts: Sequence[SelectionCount], kinds: Sequence[str]) -> list[SelectionRow]:
-    """A row a combination of model, dataset and recipe; seeds with equal counts share one."""
+    """One row per combination of model, dataset and recipe; seeds with equal counts share a row."""
     by_run: dict[tuple[str, str, str], dict[int, dict[str, SelectionCount]]] = {}
     for count in counts:
         by_run.setdefault((count.model, count.dataset, count.recipe), {}).setdefault(count.seed, {})[count.kind] = count
@@ -470,9 +470,9 @@ def selection_rows(counts: Sequence[SelectionCount], kinds: Sequence[str]) -> li
 
 
 def selection_notes(counts: Sequence[SelectionCount]) -> list[str]:
-    """For each recipe that drops examples: the share of C examples it keeps, what it mostly drops, and how many tokens.
+    """For each recipe that drops examples: the share of C examples that it keeps, and what it mostly drops.
 
-    Over all its models, datasets and seeds together.
+    The counts are summed over all its models, datasets and seeds.
     """
     notes = []
     for recipe in dict.fromkeys(count.recipe for count in counts):
@@ -482,7 +482,7 @@ def selection_notes(counts: Sequence[SelectionCount]) -> list[str]:
         if not total:
             continue
         most = max(dropped, key=lambda kind: dropped[kind])
-        what = f"{_percent(dropped[most] / total)} of what it drops is {most}"
+        what = f"{_percent(dropped[most] / total)} of the dropped examples are {most}"
         kept = sum(row.kept for row in rows if row.kind == "C")
         needed = kept + dropped.get("C", 0)
         share = f"keeps {_percent(kept / needed)} of the C examples; " if needed else ""
@@ -491,10 +491,10 @@ def selection_notes(counts: Sequence[SelectionCount]) -> list[str]:
 
 
 def _dropped_tokens(rows: Sequence[SelectionCount]) -> str:
-    """The share of the tokens that ``rows`` drop, in words; nothing where nobody counted."""
+    """The share of the tokens that ``rows`` drop, in words; empty if tokens were not counted."""
     dropped = sum(row.dropped_tokens or 0 for row in rows)
     total = dropped + sum(row.kept_tokens or 0 for row in rows)
-    return f"; with it go {_percent(dropped / total)} of the tokens" if total else ""
+    return f"; they have {_percent(dropped / total)} of the tokens" if total else ""
 
 
 def _kinds(counts: Iterable[SelectionCount]) -> list[str]:
@@ -513,7 +513,7 @@ def _numbers(count: SelectionCount | None) -> tuple[int, int, int] | None:
 def render_rst(text: str) -> Markup:
     """reStructuredText as an HTML fragment; raw HTML and file inclusion are refused.
 
-    Raises :class:`ValueError` with docutils' own words where the text is faulty.
+    Raises :class:`ValueError` with docutils' own message if the text is invalid.
     """
     settings = {
         "halt_level": 2,
@@ -527,11 +527,11 @@ def render_rst(text: str) -> Markup:
     try:
         return Markup(publish_parts(text, writer="html5", settings_overrides=settings)["body"])
     except SystemMessage as error:
-        raise ValueError(f"caption is no valid reStructuredText: {' '.join(str(error).split())}") from None
+        raise ValueError(f"caption is not valid reStructuredText: {' '.join(str(error).split())}") from None
 
 
 def _data_uri(svg: str) -> str:
-    """An SVG as the source of an image: figures on one page then share neither ids nor styles."""
+    """An SVG as an image source, so that figures on one page cannot share ids or styles."""
     return f"data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()}"
 
 
