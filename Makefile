@@ -9,6 +9,7 @@
 # make test-slurm  the workflow through a Slurm that is started for it (needs Debian's packages and root)
 # make lint   everything that CI checks besides the tests
 # make config regenerate the files that are generated from the configuration models
+# make errors regenerate docs/errors.md from the tests of bad input
 # make lock   pin the requirements of pyproject.toml again
 #
 # Each target first creates the environment .venv if it is missing or requirements.lock has changed.
@@ -28,7 +29,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # torch again, which takes longer than most jobs.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run gemma seeds ablation plan test test-fast test-faults test-slurm lint config lock env new-env
+.PHONY: run gemma seeds ablation plan test test-fast test-faults test-slurm lint config errors lock env new-env
 
 # A command that was killed leaves Snakemake's lock behind; it is removed only if no command runs in this folder.
 UNLOCK = @$(BIN)/python workflow/main_process.py
@@ -68,6 +69,9 @@ lint: env
 	$(BIN)/snakefmt --check Snakefile workflow/Snakefile workflow/rules
 	$(BIN)/mypy
 	$(BIN)/snakemake --lint
+
+errors: env
+	PYTHONPATH=workflow:tests:tests/series $(BIN)/python -m errors
 
 config: env
 	$(BIN)/python -m inversion.cli config

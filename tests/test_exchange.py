@@ -75,32 +75,3 @@ def test_logs_of_inspect(tmp_path):
     (tmp_path / "log-7.json").write_text(json.dumps(log))
     frame = read_answers(tmp_path / "log-{step}.json", "inspect")
     assert frame.select("step", "item_id", "text").rows() == [(7, "2", "Rome"), (7, "q1", "Paris")]
-
-
-@pytest.mark.parametrize(
-    ("rows", "line"),
-    [
-        ([{**ROW, "text": None}], "row 1 has no `text`"),
-        ([ROW, {**ROW, "step": "10", "item_id": "q2"}], "row 2: `step` is '10', and must be a whole number"),
-        ([{**ROW, "context_logprob": 0.5}], "`context_logprob` is 0.5, and must be a log-probability in nats"),
-        ([{**ROW, "context_logprob": float("nan")}], "`context_logprob` is nan, and must be a log-probability"),
-        ([ROW, ROW], "item 'q1' of set 'facts' is answered twice at step 10"),
-        ([], "holds no answers"),
-    ],
-)
-def test_what_is_malformed_is_named(tmp_path, rows, line):
-    with pytest.raises(AnswersError, match=line):
-        read_answers(lines(tmp_path / "a.jsonl", *rows))
-
-
-def test_what_is_no_file_of_answers_is_named(tmp_path):
-    with pytest.raises(AnswersError, match="there is no such file"):
-        read_answers(tmp_path / "a.jsonl")
-    with pytest.raises(AnswersError, match="no file is named like"):
-        read_answers(tmp_path / "a{step}.jsonl")
-    (tmp_path / "a.jsonl").write_text("{")
-    with pytest.raises(AnswersError, match="line 1 is not JSON"):
-        read_answers(tmp_path / "a.jsonl")
-    (tmp_path / "a.parquet").write_text("{")
-    with pytest.raises(AnswersError, match="is not a Parquet file"):
-        read_answers(tmp_path / "a.parquet")

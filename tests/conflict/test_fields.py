@@ -82,22 +82,6 @@ def test_where_keeps_rows_by_a_value_or_several(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("fields", "where", "message"),
-    [
-        ({"context": "doc[0]"}, {}, "sets.s.fields.context: no row has 'doc[0]'"),
-        ({"cluster": "knd"}, {}, "sets.s.fields.cluster: no row has 'knd'; did you mean 'kind'?"),
-        ({}, {"knd": "x"}, "sets.s.where.knd: no row has 'knd'; did you mean 'kind'?"),
-        ({}, {"kind": "z"}, "sets.s keeps none of 2 rows (row 1: 'kind' is 'x')"),
-    ],
-)
-def test_a_path_that_matches_nothing_is_named(fields, where, message, tmp_path):
-    with pytest.raises(DataError) as error:
-        read(tmp_path / "r.jsonl", [own_row(1), own_row(2)], where=where, **fields)
-    assert message in str(error.value)
-    assert "\n" not in str(error.value)
-
-
-@pytest.mark.parametrize(
     ("changes", "message"),
     [
         ({"true": "ann1!"}, "row 1: both answers are 'Ann1', which is no conflict"),

@@ -117,37 +117,6 @@ def test_a_limit_draws_the_same_items_after_the_rules(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("change", "reason"),
-    [
-        ({"answer": " "}, "'answer' is blank"),
-        ({"answer": "!?"}, "'answer' holds no word"),
-        ({"context": None}, "'context' is missing"),
-        (
-            {"context": "x" * 10_000_000},
-            "'context' has 10,000,000 characters, more than 100,000; cut it or drop the row",
-        ),
-        ({"question": 3}, "'question' is no text but int"),
-        ({"memory_answer": None}, "it must have one of the keys 'memory_answer' and 'parametric_answer', it has 0"),
-        ({"parametric_answer": "Rome"}, "it must have one of the keys .* it has 2"),
-        ({"answer": "ROME"}, "'answer' and 'memory_answer' are both 'rome', which is no conflict"),
-        ({"answer": "Old Town (Rome)"}, "are both 'rome'"),
-    ],
-)
-def test_a_bad_row_stops_with_its_number(tmp_path, change, reason):
-    with pytest.raises(DataError, match=rf"c\.json: row 3: .*{reason}") as error:
-        load_items(file_set(tmp_path / "c.json", [*ROWS[:2], ROWS[2] | change]), "c")
-    assert "\n" not in str(error.value)
-
-
-@pytest.mark.parametrize(("line", "reason"), [(b'{"context": "\xff"}', "not UTF-8"), (b'{"context": ', "no JSON")])
-def test_a_bad_line_stops_with_its_number(tmp_path, line, reason):
-    path = tmp_path / "c.jsonl"
-    path.write_bytes(json.dumps(ROWS[0]).encode() + b"\n" + line + b"\n")
-    with pytest.raises(DataError, match=rf"c\.jsonl: row 2: {reason}"):
-        load_items(FileSet(source="file", path=str(path)), "c")
-
-
-@pytest.mark.parametrize(
     ("text", "words"),
     [
         (" J.K.  Rowling's", "j k rowling s"),

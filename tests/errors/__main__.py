@@ -1,4 +1,4 @@
-"""Write docs/errors.md again: PYTHONPATH=tests:workflow .venv/bin/python -m errors."""
+"""Write docs/errors.md again: make errors."""
 
 import sys
 from pathlib import Path

@@ -1,5 +1,19 @@
 """All sections of the page, in its order."""
 
-from errors import studies
+from errors import data, models, results, studies
 
-SECTIONS = [studies.FILES, studies.KEYS, studies.AGREE]
+SECTIONS = [
+    studies.FILES,
+    studies.KEYS,
+    studies.AGREE,
+    data.FILES,
+    data.ROWS,
+    data.SETS,
+    data.BENCHMARKS,
+    models.FOLDERS,
+    models.TEMPLATES,
+    models.SERIES,
+    results.SELECTIONS,
+    results.RESULTS,
+    results.ELSEWHERE,
+]

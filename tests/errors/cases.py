@@ -58,6 +58,7 @@ def outcome(case: Case) -> Outcome:
             if not (type(error).__module__.startswith("inversion.") or type(error) in (ValueError, SystemExit)):
                 raise NotRefusedError(f"{case.what}: ends in {type(error).__name__}: {error}") from error
             line = " ".join(str(error).split()).replace(folder, FOLDER)
+            line = re.sub(r"process \d+ on [^);]+", "process 4711 on node1", line)
         else:
             raise NotRefusedError(f"{case.what}: was taken")
     fix = case.fix or re.sub(r"^did you mean (.+)\?$", r"write \1", line.partition("; ")[2])

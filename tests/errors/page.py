@@ -13,7 +13,7 @@ it, before anything expensive starts wherever that is possible. A job writes the
 the traceback, to its log (`results/logs/{rule}/...`).
 
 Every line below was printed by the code that a study runs: the cases are in `tests/errors`, and a test compares this
-page with them. `PYTHONPATH=tests:workflow .venv/bin/python -m errors` writes it again.
+page with them. `make errors` writes it again.
 """
 
 

@@ -455,6 +455,8 @@ AGREE = Section(
             {"sft": {"source": "hub", "id": "a/b", "revisions": "s{step}", "subfolders": "s{step}"}},
         ),
         value("A series on the hub without a repository", "series", {"sft": {"source": "hub", "revisions": "s{step}"}}),
+        value("Fewer subjects than the theory has points", "theory", {"k_s": 4}),
+        value("Fewer answers than the theory assumes", "theory", {"k_a": 4}),
         value(
             "An experiment of nothing",
             "experiments.all",

@@ -11,7 +11,7 @@ from errors.page import PAGE, page, row
 COMMITTED = (Path(__file__).parents[2] / PAGE).read_text(encoding="utf-8")
 ROWS = COMMITTED.splitlines()
 CASES = [case for section in SECTIONS for case in section.cases]
-AGAIN = "write the page again: PYTHONPATH=tests:workflow .venv/bin/python -m errors"
+AGAIN = "write the page again: make errors"
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.what)

@@ -66,30 +66,6 @@ def test_parquet_rows(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "reason"),
-    [
-        ("empty.jsonl", b"", "empty"),
-        ("blank.json", b" \n\n", "empty"),
-        ("none.json", b"[]", "empty"),
-        ("cut.json", b'[{"a": 1},', "no JSON"),
-        ("latin.json", b'[\n{"a": "\xe9"}]', "line 2 is not UTF-8"),
-        ("broken.parquet", b"PAR1", "no readable Parquet"),
-    ],
-)
-def test_a_file_that_is_broken_as_a_whole_is_named(tmp_path, name, content, reason):
-    (tmp_path / name).write_bytes(content)
-    with pytest.raises(DataError, match=reason) as error:
-        list(read_rows(tmp_path / name))
-    assert name in str(error.value)
-    assert "\n" not in str(error.value)
-
-
-def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(DataError, match=r"nowhere\.json: there is no such file"):
-        list(read_rows(tmp_path / "nowhere.json"))
-
-
-@pytest.mark.parametrize(
     ("value", "reason"), [(3, "no text but int"), (" \n", "blank"), ("\ud800", "half a surrogate pair")]
 )
 def test_what_is_no_text_is_refused(value, reason):

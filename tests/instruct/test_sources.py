@@ -84,44 +84,6 @@ def test_typed_parts_survive_parquet(tmp_path):
     assert load_examples(spec, "m")[0].answer == "A"
 
 
-@pytest.mark.parametrize(
-    ("row", "reason"),
-    [
-        ({"messages": []}, "'messages' is missing or empty"),
-        ({"messages": "hi"}, "'messages' is no list"),
-        ({"messages": ["hi"]}, "turn 1 is no object"),
-        (turns(("user", "q"), ("assistant", "a"), ("user", "q")), "the last turn is the user's"),
-        (turns(("user", "q"), ("user", "q"), ("assistant", "a")), "turn 2 is the user's, not the assistant's"),
-        (turns(("assistant", "a")), "turn 1 is the assistant's, not the user's"),
-        (turns(("system", "s"), ("assistant", "a")), "turn 2 is the assistant's, not the user's"),
-        (turns(("system", "s")), "the last turn is the system's"),
-        (turns(("human", "q"), ("assistant", "a")), "turn 1 has the unknown role 'human'"),
-        (turns(("user", "q"), ("assistant", "  ")), "turn 2 is blank"),
-        (turns(("user", [{"type": "image", "url": "x"}]), ("assistant", "a")), "turn 1 has a part that is no text"),
-        (turns(("user", [{"type": "text"}]), ("assistant", "a")), "turn 1 has a text part without text"),
-        (turns(("user", None), ("assistant", "a")), "turn 1 is no text"),
-    ],
-)
-def test_malformed_conversations_are_named(tmp_path, row, reason):
-    good = turns(("user", "q"), ("assistant", "a"))
-    with pytest.raises(DataError, match=f"m.jsonl: 1 of 2 rows are malformed.*row 2: {reason}"):
-        load_examples(dataset(tmp_path / "m.jsonl", [good, row], "messages"), "m")
-
-
-@pytest.mark.parametrize(
-    ("change", "reason"),
-    [
-        ({"output": ""}, "'output' is blank"),
-        ({"output": None}, "'output' is missing"),
-        ({"instruction": 3}, "'instruction' is no text but int"),
-        ({"input": ["x"]}, "'input' is no text but list"),
-    ],
-)
-def test_malformed_alpaca_rows_are_named(tmp_path, change, reason):
-    with pytest.raises(DataError, match=f"row 5: {reason}"):
-        load_examples(dataset(tmp_path / "a.jsonl", [*ALPACA, ALPACA[0] | change]), "a")
-
-
 def test_few_malformed_rows_are_left_out_and_logged(tmp_path, caplog):
     spec = dataset(tmp_path / "a.jsonl", [ALPACA[0] | {"output": ""}, *ALPACA], max_bad_rows=0.2)
     with caplog.at_level(logging.WARNING):
@@ -134,25 +96,6 @@ def test_few_malformed_rows_are_left_out_and_logged(tmp_path, caplog):
 def test_a_file_of_malformed_rows_alone_stops_whatever_is_allowed(tmp_path):
     with pytest.raises(DataError, match="1 of 1 rows"):
         load_examples(dataset(tmp_path / "a.jsonl", [ALPACA[0] | {"output": ""}], max_bad_rows=1.0), "a")
-
-
-@pytest.mark.parametrize(
-    ("row", "form", "line"),
-    [
-        (
-            {"instruction": "q", "inputs": "c", "output": "a"},
-            "alpaca",
-            "no row has the column 'input' of format 'alpaca'; found input",
-        ),
-        ({"id": 1, "text": "a"}, "messages", "found id, text; there are: id, text"),
-        ({"prompt": "q", "completion": "a"}, "alpaca", "found completion, prompt; they fit format 'prompt_completion'"),
-        ({"context": "c", "question": "q", "answer": "a"}, "squad", "did you mean 'answer'"),
-    ],
-)
-def test_a_missing_column_is_named_with_what_there_is(tmp_path, row, form, line):
-    with pytest.raises(DataError, match=line) as error:
-        load_examples(dataset(tmp_path / "a.jsonl", [row], form), "a")
-    assert str(error.value).startswith(f"{tmp_path / 'a.jsonl'}: no row has the column ")
 
 
 # --- questions on passages, prompts and completions ---------------------------------------------

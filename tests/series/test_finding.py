@@ -158,30 +158,6 @@ def test_what_is_not_whole_is_skipped_by_name_and_found_once_it_is(tmp_path, how
     assert look(series(tmp_path)) != before
 
 
-@pytest.mark.parametrize(
-    ("make", "line"),
-    [
-        (lambda path: None, "holds no folder named like checkpoint-{step}; it holds no folders"),
-        (lambda path: adapter(path / "step_5"), "holds no folder named like checkpoint-{step}; it holds step_5: set"),
-        (lambda path: adapter(path / "x").rename(path / "out"), "it holds out: set `checkpoints`"),
-        (lambda path: [adapter(path / name) for name in ("checkpoint-5", "checkpoint-05")], "are both step 5"),
-        (lambda path: (path / "checkpoint-5").mkdir(), r"no checkpoint of the series is whole \(.*the folder is empty"),
-        (lambda path: adapter(path / "checkpoint-5", 7), "checkpoint-5 holds step 7, as its trainer_state.json says"),
-    ],
-)
-def test_series_that_cannot_be_read_are_refused_in_one_line(tmp_path, make, line):
-    make(tmp_path)
-    with pytest.raises(SeriesError, match=line) as error:
-        find_series(series(tmp_path))
-    assert "\n" not in str(error.value)
-
-
-def test_a_checkpoint_in_the_place_of_the_folder_of_checkpoints(tmp_path):
-    adapter(tmp_path / "out")
-    with pytest.raises(SeriesError, match="but a checkpoint itself; let `path` name the folder that holds all"):
-        find_series(series(tmp_path / "out"))
-
-
 @pytest.mark.parametrize("name", ["adapter_model.bin", "pytorch_model.bin", "pytorch_model-00001-of-00002.bin"])
 def test_pickled_weights_are_refused(tmp_path, name):
     adapter(tmp_path / "checkpoint-10", 10)

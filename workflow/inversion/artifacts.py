@@ -196,6 +196,20 @@ def read_json(path: str | Path) -> Any:
         raise ArtifactError(f"{path} is no JSON ({error}); delete it and rerun to rebuild it") from None
 
 
+def read_object(path: str | Path) -> dict[str, Any]:
+    """The JSON object in a file that came from elsewhere, as the configuration of a model.
+
+    Raises :class:`ArtifactError` where it is missing, broken or something else than an object.
+    """
+    try:
+        value = json.loads(Path(path).read_bytes())
+    except (OSError, ValueError, RecursionError) as error:
+        raise ArtifactError(f"{path} is not a JSON file that can be read ({error}); copy it again") from None
+    if not isinstance(value, dict):
+        raise ArtifactError(f"{path} holds a {type(value).__name__} and not a JSON object; copy it again")
+    return value
+
+
 def write_parquet(path: str | Path, frame: pl.DataFrame) -> None:
     """Write a table to ``path`` atomically, sealed with a hash of the whole file; equal tables give equal bytes.
 

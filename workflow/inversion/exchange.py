@@ -18,6 +18,7 @@ from typing import Any, Literal
 import polars as pl
 
 from inversion.artifacts import write_parquet, write_text
+from inversion.config.base import LARGEST_STEP
 from inversion.config.series import steps_in
 from inversion.records.answers import Response
 from inversion.records.frames import schema_of, to_frame
@@ -160,8 +161,8 @@ def _checked(row: Mapping[str, Any], where: str) -> dict[str, Any]:
 
 def _typed(value: Any, name: str, where: str) -> Any:
     if name == "step" or name.endswith("_tokens"):
-        if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-            raise AnswersError(f"{where}: `{name}` is {value!r}, and must be a whole number from 0 on")
+        if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= LARGEST_STEP:
+            raise AnswersError(f"{where}: `{name}` is {value!r}, and must be a whole number from 0 to {LARGEST_STEP}")
     elif "logprob" in name:
         if value is not None and (not isinstance(value, int | float) or not value <= 0):
             raise AnswersError(f"{where}: `{name}` is {value!r}, and must be a log-probability in nats, at most 0")
@@ -171,4 +172,6 @@ def _typed(value: Any, name: str, where: str) -> Any:
             raise AnswersError(f"{where}: `{name}` is {value!r}, and must be true or false")
     elif not isinstance(value, str):
         raise AnswersError(f"{where}: `{name}` is {value!r}, and must be text")
+    elif any("\ud800" <= character <= "\udfff" for character in value):
+        raise AnswersError(f"{where}: `{name}` holds half a surrogate pair; write the file again as UTF-8")
     return value

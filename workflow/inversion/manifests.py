@@ -42,8 +42,8 @@ class Manifest(BaseModel):
             return cls.model_validate_json(json.dumps(read_json(path)))
         except ValidationError as error:
             fault = error.errors()[0]
-            where = ".".join(map(str, fault["loc"]))
-            raise ArtifactError(f"{path}: `{where}`: {fault['msg']}; delete it and rerun to rebuild it") from None
+            where = "".join(f"`{part}`: " for part in [".".join(map(str, fault["loc"]))] if part)
+            raise ArtifactError(f"{path}: {where}{fault['msg']}; delete it and rerun to rebuild it") from None
 
     def write(self, path: str | Path) -> None:
         """Write the manifest atomically."""

@@ -27,6 +27,7 @@ from inversion.artifacts import (
     folder_fault,
     folder_note,
     read_json,
+    read_object,
 )
 from inversion.config.series import FolderSeries, HubSeries, steps_in
 from inversion.manifests import (
@@ -556,7 +557,7 @@ def require_base(found: Iterable[FoundCheckpoint], base: BaseManifest, location:
     named = [base.folder] if base.source in ("folder", "hub") else []
     for one in found:
         recorded = (
-            read_json(one.folder / ADAPTER_CONFIG).get("base_model_name_or_path") if one.kind == "adapter" else None
+            read_object(one.folder / ADAPTER_CONFIG).get("base_model_name_or_path") if one.kind == "adapter" else None
         )
         if not recorded or confirmed or recorded == base.digest or Path(recorded).resolve() == location.resolve():
             continue

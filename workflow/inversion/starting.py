@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from inversion.artifacts import read_object
 from inversion.config.load import parse_config
 from inversion.config.series import FolderSeries, steps_in
 from inversion.series import (
@@ -156,8 +156,7 @@ def _pattern_of(names: Sequence[str]) -> str | None:
 def _recorded_base(last: FoundCheckpoint | None) -> str | None:
     if last is None or last.kind != "adapter":
         return None
-    config = json.loads((last.folder / ADAPTER_CONFIG).read_text(encoding="utf-8"))
-    return config.get("base_model_name_or_path") or None
+    return read_object(last.folder / ADAPTER_CONFIG).get("base_model_name_or_path") or None
 
 
 def _model(base: str, revisions: Revisions | None, given: bool) -> tuple[dict[str, Any], str]:
@@ -181,7 +180,7 @@ def _has_chat_template(folders: Sequence[Path]) -> bool:
             return True
         file = folder / "tokenizer_config.json"
         if file.is_file():
-            return bool(json.loads(file.read_text(encoding="utf-8")).get("chat_template"))
+            return bool(read_object(file).get("chat_template"))
     return False
 
 

@@ -18,7 +18,7 @@ from safetensors import safe_open
 from torch import nn
 from transformers import AutoModelForCausalLM, PreTrainedModel
 
-from inversion.artifacts import read_json
+from inversion.artifacts import read_object
 from inversion.models.folder_tokenizer import ModelError, first_line, read_config
 
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
@@ -136,7 +136,7 @@ class AdaptedBase:
 
 def read_adapter_config(folder: Path) -> dict[str, Any]:
     """The configuration of an adapter; raises :class:`ModelError` for one that cannot be loaded exactly."""
-    config: dict[str, Any] = read_json(folder / ADAPTER_CONFIG)
+    config = read_object(folder / ADAPTER_CONFIG)
     kind = config.get("peft_type")
     if kind not in EXACT_TYPES:
         raise ModelError(
@@ -184,6 +184,7 @@ def require_fit(base: str | Path, folder: str | Path) -> None:
                 config.init_lora_weights = True  # others look at the weights
             adapted = get_peft_model(model, config)
             expected = get_peft_model_state_dict(adapted, save_embedding_layers=False)
+            unknown = _unknown(adapted, shapes)
     except (RuntimeError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ModelError(f"the adapter in {folder} does not fit {base}: {first_line(error)}") from None
     for name, tensor in sorted(expected.items()):
@@ -192,9 +193,14 @@ def require_fit(base: str | Path, folder: str | Path) -> None:
                 f"the adapter in {folder} does not fit {base}: {name} has the shape {list(shapes[name])}, and the base "
                 f"needs {list(tensor.shape)}; name the base that it was trained on"
             )
-    lacking = sorted(name for name in expected if name not in shapes and ".lora_" in name)
-    if lacking:
-        raise ModelError(f"the adapter in {folder} does not fit {base}: it lacks {lacking[0]}")
+    kind = f".{adapted.base_model.prefix}"  # as .lora_, in the names of all that an adapter of its type trains
+    lacking = sorted(name for name in expected if name not in shapes and kind in name)
+    if lacking or unknown:
+        reason = f"it lacks {lacking[0]}" if lacking else f"the base has no {unknown[0]}"
+        raise ModelError(
+            f"the adapter in {folder} does not fit {base}: {reason}; name the base that it was trained on, or save the "
+            "adapter again"
+        )
 
 
 def _unknown(adapted: Any, shapes: Mapping[str, tuple[int, ...]]) -> list[str]:

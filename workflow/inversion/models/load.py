@@ -21,7 +21,7 @@ from transformers import (
 )
 from transformers.utils.logging import disable_progress_bar
 
-from inversion.artifacts import ArtifactError, file_hashes, fingerprint, read_json
+from inversion.artifacts import ArtifactError, file_hashes, fingerprint, read_object
 from inversion.config.models import Architecture
 from inversion.manifests import BaseManifest, HubSnapshot
 from inversion.models.devices import compute_dtype, device
@@ -157,14 +157,15 @@ def require_plain_base(folder: str | Path) -> None:
     folder = Path(folder)
     adapter, config = folder / "adapter_config.json", folder / "config.json"
     if adapter.is_file() and not config.is_file():
-        base = read_json(adapter).get("base_model_name_or_path", "another model")
+        base = read_object(adapter).get("base_model_name_or_path", "another model")
         raise ModelError(
             f"{folder} holds an adapter of {base} and no base model; merge it first "
             "(`AutoPeftModelForCausalLM.from_pretrained(folder).merge_and_unload().save_pretrained(...)`)"
         )
-    quantization = read_json(config).get("quantization_config") if config.is_file() else None
+    quantization = read_object(config).get("quantization_config") if config.is_file() else None
     if quantization:
-        method = quantization.get("quant_method", "an unnamed method")
+        named = quantization if isinstance(quantization, dict) else {}
+        method = named.get("quant_method", "an unnamed method")
         raise ModelError(
             f"the weights in {folder} are quantised ({method}), and every answer would be that of rounded weights; "
             "name the model that they were made from, and `tuning: {method: qlora}` to train on a quantised copy of it"
@@ -178,7 +179,7 @@ def require_weights(folder: str | Path) -> None:
         return
     if (folder / WEIGHTS_INDEX).is_file():
         try:
-            shards = set(read_json(folder / WEIGHTS_INDEX)["weight_map"].values())
+            shards = set(map(str, read_object(folder / WEIGHTS_INDEX)["weight_map"].values()))
         except (ArtifactError, KeyError, TypeError, AttributeError):
             raise ModelError(f"{folder / WEIGHTS_INDEX} is no index of weights; copy the model again") from None
         if outside := sorted(name for name in shards if Path(name).name != name):
