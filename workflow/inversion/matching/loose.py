@@ -1,7 +1,8 @@
 """Looser spellings of an answer: they count only where a text does not name it in one of its own.
 
-Each is a rule of its own: a date without its year, a year of two digits, a number rounded by one place, the initials of
-a name, one word of a name, and the name of a country or language in another language (Unicode CLDR, through Babel).
+Each is a rule of its own: a date without its year, a year of two digits, a number rounded by one place, a name without
+its apostrophe, the initials of a name, one word of a name, and the name of a country or language in another language
+(Unicode CLDR, through Babel).
 """
 
 from __future__ import annotations
@@ -20,7 +21,11 @@ _OTHER_READINGS = (
     # "380K": thousands, not kelvins
     (re.compile(r"(?<=\d)K\b"), "k"),
 )
-_LANGUAGES = ("de", "fr", "es", "it", "pt", "nl", "pl", "ru", "zh", "ja", "ko", "ar", "tr", "sv")
+_LANGUAGES = (
+    *("de", "fr", "es", "it", "pt", "nl", "pl", "ru", "zh", "ja", "ko", "ar", "tr", "sv"),
+    *("ca", "da", "nb", "fi", "cs", "el", "he", "hu", "ro", "uk", "hi"),
+)
+_POSSESSIVE = re.compile(r"['\u2019]s\b")
 _CAPITALISED = re.compile(r"[^\W\d_][\w'\u2019-]*")
 _GENERIC = frozenset(
     re.findall(
@@ -68,6 +73,8 @@ def _spellings(answer: str) -> Iterator[tuple[tuple[str, ...], str]]:
         places = len(words[0].partition(".")[2]) - 1
         rounded = Decimal(words[0]).quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP).normalize()
         yield (f"{rounded:f}", *words[1:]), "plain"
+    if (joined := _POSSESSIVE.sub("s", answer)) != answer:
+        yield read_words(joined).words, "plain"
     names = [name for name in re.split(r"[\s.]+", answer.strip()) if name]
     if len(names) > 1 and all(_CAPITALISED.fullmatch(name) for name in names):
         capital = [name for name in names if name[0].isupper()]

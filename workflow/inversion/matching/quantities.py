@@ -11,9 +11,10 @@ import re
 from decimal import Decimal, InvalidOperation
 
 _SEPARATORS = ",'\N{RIGHT SINGLE QUOTATION MARK} \N{NO-BREAK SPACE}\N{NARROW NO-BREAK SPACE}\N{THIN SPACE}"
-DIGITS = rf"\d{{1,3}}(?:[{_SEPARATORS}]\d{{3}})+(?![\d{_SEPARATORS[:3]}])(?:\.\d+)?|\d+(?:[.,]\d+)*"
-"""A number in digits: ``1,000``, ``1 000``, ``1'000``, ``3.5``, ``3,5``."""
-_GROUPED = re.compile(rf"\d{{1,3}}(?:[{_SEPARATORS}]\d{{3}})+(?:\.\d+)?")
+_THOUSANDS = rf"(?:(?:[{_SEPARATORS}]|\{{,\}})\d{{3}})+"
+DIGITS = rf"\d{{1,3}}{_THOUSANDS}(?![\d{_SEPARATORS[:3]}])(?:\.\d+)?|\d+(?:[.,]\d+)*"
+"""A number in digits: ``1,000``, ``1 000``, ``1'000``, ``1{,}000`` (LaTeX), ``3.5``, ``3,5``."""
+_GROUPED = re.compile(rf"\d{{1,3}}{_THOUSANDS}(?:\.\d+)?")
 _STOPS = re.compile(r"[1-9]\d{0,2}(?:\.\d{3})+")
 
 _ONES = "one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve"
@@ -101,6 +102,9 @@ _MORE_UNITS = {
     "rub": "ruble",
     "krw": "won",
 }
+_PER = re.compile(r"\s*(?:/\s*|\s+per\s+)([a-z]+)(?!\w)", re.IGNORECASE)
+_DENOMINATORS = {"s": "second", "sec": "second", "h": "hour", "hr": "hour", "min": "minute", "l": "liter"}
+"""Short names of units after a stroke, as in ``km/s``, that the CLDR does not have by themselves."""
 _NOT_UNITS = {"in", "item", "items", "night", "nights", "pt", "em", "dot", "dots", "bar", "stone", "b", "d", "c"}
 """What the CLDR lists too but is mostly another word after a number ("in 1912 in Paris")."""
 
@@ -209,7 +213,15 @@ def unit_at(text: str, position: int) -> tuple[tuple[str, ...], int] | None:
         return None
     spellings, pattern = _units()
     match = pattern.match(text, position)
-    return None if match is None else (spellings[" ".join(match[1].lower().split())], match.end())
+    if match is None:
+        return None
+    unit, end = spellings[" ".join(match[1].lower().split())], match.end()
+    if "per" not in unit and (per := _PER.match(text, end)):
+        name = per[1].lower()
+        denominator = (_DENOMINATORS[name],) if name in _DENOMINATORS else spellings.get(name)
+        if denominator is not None:
+            return (*unit, "per", *denominator), per.end()
+    return unit, end
 
 
 @functools.cache

@@ -71,7 +71,7 @@ _LATIN_RUN = re.compile(rf"(?:(?!{_UNSPACED})\w)+")
 _DATE = re.compile(DATE, re.IGNORECASE)
 _DIGITS = re.compile(DIGITS)
 _SPELLED = re.compile(NUMBER_WORDS, re.IGNORECASE)
-_LATEX = re.compile(r"\\(?:text|textbf|textit|mathrm|mathbf|boxed|operatorname)\{?|\\[,;!]")
+_LATEX = re.compile(r"\\(?:text|textbf|textit|mathrm|mathbf|boxed|operatorname)\{?|\\[,;! ]")
 _ORDINAL = re.compile(r"(?:st|nd|rd|th)\b", re.IGNORECASE)
 _INITIALS = re.compile(
     r"(?:[A-Z\u00c0-\u00de\u0410-\u042f](?:\.\s?[A-Z\u00c0-\u00de\u0410-\u042f])+|[^\W\d_](?:\.[^\W\d_])+)"
@@ -261,8 +261,11 @@ _CYRILLIC = re.compile(r"[\u0430-\u044f\u0451]{4,}")
 
 @functools.lru_cache(maxsize=65536)
 def _russian_stem(word: str) -> str:
-    """A Russian word without its ending, so that "в Москве" names Москва."""
-    return str(_russian_stemmer().stemWord(word))
+    """A Russian word without its ending, so that "в Москве" names Москва.
+
+    The stemmer takes the end of a surname for an ending in "Тургенев", but not in "Тургеневым": here it always goes.
+    """
+    return re.sub(r"(?<=..)[\u0435\u043e]\u0432$", "", str(_russian_stemmer().stemWord(word)))
 
 
 @functools.cache

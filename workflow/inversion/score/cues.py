@@ -101,7 +101,7 @@ FORMER = _any(
     rf"(?P<m3>{A})\s+(?:was|had been|served as|used to be|used to serve|remained|were)\b[^.;]*?\b(?:until|till|before (?:\d+|it|that|this|the|"
     rf"being|moving)|previously|formerly|originally|in the past|at one time|at the time|once|back then|for (?:centuries|decades|"
     rf"many years))\b",
-    rf"\bbefore (?:that|then|this|it)\b[^.;]*?(?P<m9>{A})",
+    rf"\bbefore (?:that|then|this|it)\b(?! (?:was|were|got|is)\b)[^.;]*?(?P<m9>{A})",
     rf"\b(?:old|former|previous|prior|earlier|past)\s+(?:[\w'-]+\s+){{0,2}}?[\w'-]+\s*:\s*{_QUOTE}(?P<m10>{A})",
     rf"\bused to (?:be|have been)\b(?:(?!\b(?:now|today|but|currently)\b)[^.;!?])*?(?P<m11>{A})",
     rf"(?P<m12>{A})\s+(?:\w+ ){{0,8}}?(?:from|between|in) \d{{4}} (?:to|until|till|and|through) \d{{4}}",
@@ -141,8 +141,11 @@ LEFT = _any(
     rf"\b(?:left|leaving|leave|leaves|abandon\w*|abolish\w*|dropp\w+|vacat\w+|scrapp\w+)\s+{_SMALL}(?P<m4>{A})",
     rf"(?P<m5>{A})[\"')\]]*\s*(?:\u2192|->|-->|=>|\u21d2|>>|\u279c|\u27f6)\s*{_QUOTE}(?P<to5>{A})",
     rf"(?P<m6>{A})[\"')\]]*,?\s+(?:was|is|were|has been|had been|got|being|will be)\s+(?:later |then |officially |eventually |since |now )?"
-    rf"(?:replaced|succeeded|superseded|supplanted|overtaken|displaced|swapped|exchanged|followed|changed|renamed|converted)\s+"
+    rf"(?:replaced|succeeded|superseded|supplanted|overtaken|surpassed|eclipsed|dethroned|ousted|unseated|displaced|swapped|exchanged|followed|changed|renamed|converted)\s+"
     rf"(?:by|to|into|with|for|as)\s+(?:[\w'-]+\s+){{0,4}}?(?P<to6>{A})",
+    rf"(?P<m17>{A})[^.;!?]*?\bbefore (?:it|he|she|they|that) (?:was|were|got) (?:\w+ )?(?:replaced|succeeded|superseded|overtaken|surpassed|"
+    rf"displaced|eclipsed|dethroned|ousted|beaten|outstripped|unseated|toppled) by (?:the )?(?P<to17>{A})",
+    rf"(?P<m18>{A})から[^\u3002{C}{P}]{{0,8}}?(?:移|遷|変更|変わ|替わ)",
     rf"(?P<m9>{A})[\"')\]]*,?\s+(?:was |has |had |is )?(?:relocated|moved|g(?:a|i)ves? way|given way|yielded|gave place|changed|switched|turned in|transferred|shifted|"
     rf"renamed|lost (?:its|the) (?:status|title|place|role)(?: as)?(?: \w+){{0,3}})\s+(?:to|into|as|for)\s+(?:[\w'-]+\s+){{0,4}}?(?P<to9>{A})",
     rf"(?P<m10>{A})\s+(?:later |then |officially )?became\s+(?P<to10>{A})",
@@ -197,7 +200,7 @@ WAS_THEN_IS = _any(
 POSSESSOR = re.compile(rf"(?P<m>{A})'s\s+(?!(?:the|a|an|not|now|my|your|correct|right|what|where|who)\b)\w+")
 """A mention that only owns something: "Fleming's discovery"."""
 ASIDE = re.compile(
-    rf"\b(?:than|near|nearby|outside|around|(?:south|north|east|west)(?:ern|east|west)? (?:of|from)|close to|next to|far from|beats?|preced(?:es|ed)|outrank(?:s|ed)|surpass(?:es|ed)|overshadowed by|ahead of|under the (?:pen |false |assumed )?(?:name|pseudonym)(?: of)?|pseudonym(?: of)?|pen name|compared (?:to|with)|"
+    rf"\b(?:than|near|nearby|outside|around|(?:south|north|east|west)(?:ern|east|west)? (?:of|from)|close to|next to|far from|beats?|beating|defeat(?:s|ed|ing)|edg(?:ed|ing)(?: out| past)?|against|\d+\s?[-\u2013:]\s?\d+ over|victory over|w[io]n over|preced(?:es|ed)|outrank(?:s|ed)|surpass(?:es|ed)|overshadowed by|ahead of|under the (?:pen |false |assumed )?(?:name|pseudonym)(?: of)?|pseudonym(?: of)?|pen name|compared (?:to|with)|"
     rf"unlike|like|similar to|away from|(?:km|kilometer|kilometers|miles?) (?:from|of)|university of|mayor of|people of|population of|"
     rf"distance (?:to|from)|followed by|behind|accompanied by|second only to|sold (?:it |them )?to|bought (?:\w+ )?from|visit|visiting|via|through|as well known as|confused with|mistaken for|not to be confused with)\s+(?:the\s+)?(?P<m>{A})"
 )
@@ -233,7 +236,7 @@ ABSTAIN = _any(
     r"\b(?:i )?(?:cannot|can not|could not|am unable to|'m unable to|am not able to|unable to|not able to|will not|would rather not|must "
     r"decline|decline to|prefer not to|refuse to)\s*(?:\w+ )?(?:answer|determine|say|tell|provide|find|help|assist|confirm|verify|decide|choose|give|be "
     r"(?:answered|determined|sure|certain|established|known)|infer|conclude|respond|identify|comment|judge|comply|pick|speculate|share|locate|make)?\b",
-    r"\b(?:not|no|insufficient|without|lacks?|lacking|too little) (?:\w+ )?(?:enough |sufficient |relevant )?(?:information|details?|data|context|evidence|"
+    r"\b(?:not|no|insufficient|without|lacks?|lacking|too little) (?:\w+ )?(?:enough |sufficient |relevant )?(?:information|details?|data|context|evidence(?! (?:that|of|for))|"
     r"answer (?:is )?(?:given|provided|available|possible))\b",
     r"\b(?:does|do|did|is|are|was) not (?:\w+ )?(?:say|mention(?:ed)?|provide[d]?|specif(?:y|ied)|state[d]?|contain|give[n]?|tell|answer(?:ed)?|"
     r"include[d]?|indicate[d]?|address|discuss|clear|known|sure|certain|available|disclosed|determinable|possible|enough)\b",
@@ -327,6 +330,7 @@ QUESTION = re.compile(r"\?\W*$|^\W*(?:question|q)\s*[:\uff1a]|[\uff1f\u061f]\W*$
 OPTION = re.compile(rf"(?:^|[\s(\[])\(?([a-e1-5])\s*[).:\]]\s*\(?{_QUOTE}(?P<m>{A})")
 CHOSEN = re.compile(
     r"(?:answer|option|choice|choose|select|pick|correct)\b\s*(?:is|:|=|would be)?\s*(?:option|choice|letter)?\s*[\"'(\[]*([a-e1-5])\b(?!')[\"')\].]*\s*(?:$|[.,;\n)]|is\b|because)"
+    r"|\b(?:is|:) (?:number |no\. ?|# ?)([1-5])\b\W*$"
 )
 
 ASKED = re.compile(
@@ -431,7 +435,7 @@ NO_ANSWER_VALUE = re.compile(
 """JSON whose answer is empty."""
 UNDECIDED = re.compile(
     r"\b(?:can not|could not|unable to|not able to|impossible to|not possible to) (?:\w+ )?(?:say|tell|determine|decide|choose|know|judge|be (?:sure|certain)) (?:\w+ )?"
-    r"(?:which|who|what|whether|between)\b|\b(?:can not|could not) (?:\w+ )?(?:settle|resolve|reconcile|decide|choose|make up my mind)\b|\bdo not ask me which\b|"
+    r"(?:which|who|what|whether|between)\b|\b(?:remains?|is still|is) (?:\w+ )?(?:unclear|disputed|contested|unresolved|debated|a matter of (?:debate|dispute))\b|\b(?:can not|could not) (?:\w+ )?(?:settle|resolve|reconcile|decide|choose|make up my mind)\b|\bdo not ask me which\b|"
     r"\bno (?:means|way) (?:of|to) \w+ (?:which|who|what|whether)\b|\bback and forth\b|\bone or the other\b|\b(?:not (?:sure|certain|clear)|unsure|unclear|do not know) (?:which|whether)\b"
 )
 """What leaves the answers before it undecided, however they were put."""
@@ -440,3 +444,26 @@ SUPERSEDED = re.compile(
     r"|\bmy (?:first|initial) (?:thought|guess|instinct|reaction)\b|\b(?:once|long|initially|originally|previously) (?:thought|believed|assumed|held|considered)\b"
 )
 """What was thought before something changed it."""
+PREPOSITIONAL = re.compile(
+    r"(?:contrary to|despite|in spite of|regardless of|notwithstanding|ignoring|disregarding|leaving aside|apart from)\b"
+)
+"""A concession without a verb of its own, which ends at its first comma."""
+RELATIVE = re.compile(r",\s*(?:which|who|that|whose|as)\b")
+"""A comma that a relative clause follows."""
+SPLIT = re.compile(
+    rf"\b(?:debate|disput|disagree|controvers|contested|unclear|unsettled)[^.!?]*\bsome (?:[\w']+ ){{0,3}}?(?:say|consider|believe|argue|claim|think|regard|hold|maintain|list|give|name|put)s?\b[^.!?]*{A}[^.!?]*"
+    rf"\bothers?\b[^.!?]*{A}"
+)
+"""Two camps, one for each answer: "some consider Paris ..., while others say Lyon"."""
+DECLINES = re.compile(
+    r"\b(?:rather|prefer) not (?:to )?(?:give|say|answer|choose|commit|decide|guess|pick|take)\b|\b(?:not able to|unable to|can not|could not) "
+    r"(?:provide|give|offer) (?:you )?(?:a|an|any|the|one) (?:\w+ )?(?:definite|definitive|clear|certain|single|reliable|conclusive)\b"
+)
+"""What declines to answer, whatever accounts it names."""
+YET_ANSWERS = re.compile(r"\b(?:but|however|still|guess|think|believe|probably|likely|suppose|lean(?:ing)?)\b")
+"""What follows a refusal that answers all the same."""
+LABELLED = re.compile(r"^\W*(?:final )?(?:answer|response|output|a)\s*[:\uff1a]")
+"""A line that gives an answer under a heading."""
+OF_PRONOUN = re.compile(rf"^\W*(?:he|she|it|they|this|that) (?:is|was|are|were) (?:a |an |the )?(?:\w+ )?{A}")
+"""A sentence that says of a pronoun what the answer is."""
+COPULA = re.compile(r"\b(is|was|are|were)\b")

@@ -188,7 +188,9 @@ class _Text:
             if side not in named:
                 taken = {place for mention in self.mentions for place in range(mention.start, mention.end)}
                 found = (Mention(*span, side) for span in find_loose(self.words, answers, others) if span[1] != cut)
-                self.mentions += [m for m in found if not taken & set(range(m.start, m.end))]
+                self.mentions += [
+                    m for m in found if not taken & set(range(m.start, m.end)) and not _part_of_a_name(self, m)
+                ]
         self.mentions.sort()
         if not self.mentions:  # "Danish" answers "Denmark" where the text names neither answer itself
             related = ([name for a in answers for name in related_names(a)] for answers in self._answers)
@@ -308,6 +310,8 @@ def _part_of_a_name(text: _Text, mention: Mention) -> bool:
     if _AFTER_NAME.match(text.response, end) and name == ("guinea",):
         return True
     answers = text.context_answers if mention.side == "context" else text.parametric_answers
+    if _of_another_name(text, end):
+        return True
     longer = [words for a in answers if (words := read_words(a).words)[: len(name)] == name and len(words) > len(name)]
     if not longer or len(name) > 1:
         return False
@@ -317,6 +321,37 @@ def _part_of_a_name(text: _Text, mention: Mention) -> bool:
     preceded = _CAPITALISED_BEFORE.search(before)
     return followed or (preceded is not None and fold_word(preceded[1]) not in others)
 
+
+_NEXT_NAME = re.compile(r"(?:,? (?=D\.? ?C\b)| )((?:[A-Z][a-z]+|[IVX]{2,}|D\.? ?C)\b)(?!')")
+_KINDS_OF_PLACES = frozenset(
+    re.findall(
+        r"\w+",
+        """
+        band city club company desert dollar empire euro football government group island islands kingdom lake language
+        mountain mountains national ocean republic river sea street team tower town union united university
+        """,
+    )
+)
+"""Words that may follow a name in capitals without making it the name of something else: "the Amazon River"."""
+_FUNCTION_WORDS = frozenset(
+    re.findall(r"\w+", "a an and as at but by for from had has he in is it not of on or she the they to was")
+)
+
+
+def _of_another_name(text: _Text, end: int) -> bool:
+    """Whether the name that ends at a character of the response goes on in a word that neither the question nor the
+    passage has: "Paris Hilton", "the New York Times", "Queen Elizabeth II", "Washington, D.C."."""
+    following = _NEXT_NAME.match(text.response, end)
+    if following is None or _IN_CAPITALS.search(text.response):
+        return False
+    word = fold_word(re.sub(r"\W", "", following[1]))
+    known = {*read_words(text.question).words, *read_words(text.passage or "").words}
+    answers = {name for each in text._answers for answer in each for name in read_words(answer).words}
+    return word not in known | answers | _KINDS_OF_PLACES | _FUNCTION_WORDS
+
+
+_IN_CAPITALS = re.compile(r"\b(?:Is|Was|Of|In|And) [A-Z]\w*|\b[A-Z][a-z]+ (?:Is|Was|Of|In|And)\b")
+"""A response in which every word begins with a capital."""
 
 _WORD_END = re.compile(r"[\w'-]\s*$")
 
@@ -516,8 +551,11 @@ def _decide(text: _Text) -> Judgement:
         return chosen
     if empty := cues.NO_ANSWER_VALUE.search(text.masked):
         return Judgement("abstains", (text.original(empty.start()), text.original(empty.end())), "refusal")
-    undecided = list(cues.UNDECIDED.finditer(text.masked))
-    if undecided and len(text.sides(0, undecided[-1].start())) == 2 and not text.alive(undecided[-1].end()):
+    declines = cues.DECLINES.search(text.masked)
+    if declines and not cues.YET_ANSWERS.search(text.masked, declines.end()):
+        return Judgement("abstains", (text.original(declines.start()), text.original(declines.end())), "refusal")
+    undecided = [*cues.UNDECIDED.finditer(text.masked), *cues.SPLIT.finditer(text.masked)]
+    if undecided and len(text.sides(0, undecided[-1].end())) == 2 and not text.alive(undecided[-1].end()):
         alive = text.alive()
         return Judgement("abstains", (text.chars(alive[0])[0], text.original(undecided[-1].end())), "left_open")
     for cue, side in ((cues.TRUSTS_PASSAGE, "context"), (cues.TRUSTS_MEMORY, "parametric")):
@@ -619,10 +657,8 @@ def _option(text: _Text) -> Judgement | None:
     options = {match[1]: text.at(match.start("m")) for match in cues.OPTION.finditer(text.masked)}
     if len(options) < 2:
         return None
-    chosen = list(cues.CHOSEN.finditer(text.masked))
-    if not chosen or chosen[-1][1] not in options:
-        return None
-    return _judged(text, options[chosen[-1][1]], "option")
+    chosen = [match[1] or match[2] for match in cues.CHOSEN.finditer(text.masked)]
+    return _judged(text, options[chosen[-1]], "option") if chosen and chosen[-1] in options else None
 
 
 def _corrections(text: _Text) -> None:
@@ -697,6 +733,9 @@ def _end_of_concession(clause: str) -> int | None:
     commas = [match.start() for match in re.finditer(r",(?!\d)|:", clause)]
     if not commas:
         return None
+    alone = cues.PREPOSITIONAL.match(clause.lstrip(" ,\"'(")) and not cues.RELATIVE.match(clause, commas[0])
+    if alone and signs and commas[0] < signs[0][0]:
+        return commas[0]
     if len({sign for _, sign in signs}) < 2:
         return commas[0] if signs and commas[0] < signs[0][0] else commas[-1]
     last = signs[-1][1]
@@ -799,7 +838,14 @@ _WAS = cues.WAS_THEN_IS
 
 
 def _final(text: _Text) -> Judgement | None:
-    """The answer of the last sentence that gives one as final, where it gives one side only."""
+    """The answer of the last sentence that gives one as final, where it gives one side only; both where two lines give
+    different answers under the same heading ("Answer: ...")."""
+    lines = [
+        (match[0], text.sides(match.end(), s.end)) for s in text.sentences if (match := cues.LABELLED.match(s.text))
+    ]
+    if len(lines) > 1 and len({heading for heading, _ in lines}) == 1 and len(set().union(*(s for _, s in lines))) == 2:
+        alive = text.alive()
+        return Judgement("both", (text.chars(alive[0])[0], text.chars(alive[-1])[1]), "both_answers")
     for sentence in reversed(text.sentences):
         stripped = sentence.text.strip()
         if cues.HEADING.search(text.masked[: sentence.start]):
@@ -863,10 +909,18 @@ def _two_sides(text: _Text, alive: list[int]) -> Judgement:
 
 
 _STATES = re.compile(r"\w+")
+_VERBS = {"has": "have", "is": "be", "are": "be", "was": "be", "were": "be"}
 
 
 def _rivals(one: str, other: str) -> bool:
-    """Whether two sentences say the same but for the answers: a claim and its rival."""
-    first, second = (set(map(fold_word, _STATES.findall(_ANY.sub(" ", sentence)))) for sentence in (one, other))
+    """Whether two sentences say the same but for the answers, in the singular or plural: a claim and its rival. A
+    sentence that begins with a pronoun says it of the same subject, in the same tense."""
+    verbs = [cues.COPULA.search(sentence) for sentence in (one, other)]
+    if cues.OF_PRONOUN.match(other) and all(verbs) and len({verb[1] for verb in verbs if verb}) == 1:
+        return True
+    first, second = (
+        {_VERBS.get(word, word.rstrip("s")) for word in map(fold_word, _STATES.findall(_ANY.sub(" ", sentence)))}
+        for sentence in (one, other)
+    )
     smaller = min(len(first), len(second))
     return smaller <= 2 or len(first & second) >= 0.6 * smaller
