@@ -8,12 +8,13 @@
 # make test-faults a study killed at twenty random moments, on full disks, with damaged files, with a wrong clock
 # make test-slurm  the workflow through a Slurm that is started for it (needs Debian's packages and root)
 # make lint   everything that CI checks besides the tests
-# make config regenerate the files that are generated from the configuration models
+# make config regenerate the files that are generated from the models of the configuration and of the tables
 # make errors regenerate docs/errors.md from the tests of bad input
+# make docs   build the documentation site in site/
 # make lock   pin the requirements of pyproject.toml again
 #
 # Each target first creates the environment .venv if it is missing or requirements.lock has changed.
-# PYTHON=/path/to/python3.12 selects its interpreter.
+# PYTHON=/path/to/python3.12 selects its interpreter. The site has an environment of its own, .venv-docs.
 
 PYTHON ?= python3
 STUDY ?= config/config.yaml
@@ -29,7 +30,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # torch again, which takes longer than most jobs.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run gemma seeds ablation plan test test-fast test-faults test-slurm lint config errors lock env new-env
+.PHONY: run gemma seeds ablation plan test test-fast test-faults test-slurm lint config errors docs lock env new-env
 
 # A command that was killed leaves Snakemake's lock behind; it is removed only if no command runs in this folder.
 UNLOCK = @$(BIN)/python workflow/main_process.py
@@ -76,6 +77,17 @@ errors: env
 config: env
 	$(BIN)/python -m inversion.cli config
 
+# The mention of another site generator in every build is switched off.
+docs: .venv-docs/made-from
+	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --quiet
+	@echo "open site/index.html"
+
+.venv-docs/made-from: envs/docs.lock
+	rm -rf .venv-docs
+	$(PYTHON) -m venv .venv-docs
+	.venv-docs/bin/python -m pip install --quiet -r envs/docs.lock
+	cp envs/docs.lock $@
+
 env:
 	@test -x $(BIN)/python && test "$$(cat $(STAMP) 2>/dev/null)" = "$(MADE_FROM)" || $(MAKE) --no-print-directory new-env
 
@@ -107,4 +119,11 @@ lock:
 	$(PINS) >> .venv-lock/lock
 	mv .venv-lock/env envs/inversion.yaml
 	mv .venv-lock/lock requirements.lock
+	rm -rf .venv-lock
+	$(PYTHON) -m venv .venv-lock
+	.venv-lock/bin/pip install --quiet --upgrade pip
+	.venv-lock/bin/pip install --quiet --group docs
+	sed '/^[^#]/,$$d' envs/docs.lock > .venv-lock/docs
+	.venv-lock/bin/pip freeze >> .venv-lock/docs
+	mv .venv-lock/docs envs/docs.lock
 	rm -rf .venv-lock

@@ -43,6 +43,13 @@ def test_the_lock_pins_what_the_project_asks_for(needed: Requirement) -> None:
     assert lock()[canonicalize_name(needed.name)] in needed.specifier, "run `make lock`"
 
 
+def test_the_lock_of_the_site_pins_what_the_project_asks_for() -> None:
+    lines = (ROOT / "envs/docs.lock").read_text().splitlines()
+    locked = pins([line for line in lines if not line.startswith("#")])
+    for needed in map(Requirement, PROJECT["dependency-groups"]["docs"]):
+        assert locked[canonicalize_name(needed.name)] in needed.specifier, "run `make lock`"
+
+
 def test_the_lock_fits_any_build_of_torch() -> None:
     assert not [name for name, version in lock().items() if version.local]
     assert not [name for name in lock() if name.startswith(("nvidia", "cuda", "triton"))]
