@@ -1,9 +1,8 @@
 """Print what a study will cost, job by job as Snakemake sees it: python workflow/print_plan.py config/my-study.yaml."""
 
 import io
-import json
 import sys
-from contextlib import redirect_stdout
+from contextlib import redirect_stdout, suppress
 from pathlib import Path
 
 import polars as pl
@@ -11,18 +10,20 @@ import yaml
 from snakemake.api import SnakemakeApi
 from snakemake.settings import types as settings
 
+from inversion.manifests import BaseManifest
 from inversion.plan import Known, PlannedJob, assumptions, detectable, plan, table
 
 
 def known(results: Path) -> Known:
-    """What is under ``results`` of earlier runs."""
+    """What is under ``results`` of earlier runs; a measured time that cannot be read is passed over."""
     seconds: dict[tuple[str, str], list[float]] = {}
     for file in sorted((results / "benchmarks").rglob("*.tsv")):
         rule, model, *_ = file.relative_to(results / "benchmarks").with_suffix("").parts
-        seconds.setdefault((rule, model), []).append(float(pl.read_csv(file, separator="\t")["s"][0]))
+        with suppress(pl.exceptions.PolarsError, ValueError, IndexError):
+            seconds.setdefault((rule, model), []).append(float(pl.read_csv(file, separator="\t")["s"][0]))
     return Known(
         parameters={
-            file.parent.name: json.loads(file.read_text())["parameters"]
+            file.parent.name: BaseManifest.read(file).parameters
             for file in sorted((results / "models").glob("*/base.json"))
         },
         examples={
@@ -57,7 +58,11 @@ def main(study_file: str) -> None:
             for job in built.dag.jobs
             if job.output
         ]
-    study, facts = built.globals["STUDY"], known(Path("results"))
+    study = built.globals["STUDY"]
+    try:
+        facts = known(Path("results"))
+    except (Exception, pl.exceptions.PanicException) as error:  # of a damaged result
+        sys.exit(f"error: {' '.join(str(error).split())}")
     print(table(plan(study, [rule.name for rule in built.rules], jobs, facts)))
     print("\nsmallest falls of context reliance that it can detect:", *detectable(study, facts), sep="\n  ")
     print("\nestimated from:", *assumptions(study, facts), sep="\n  ")

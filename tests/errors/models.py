@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import torch
 from elsewhere import make_base
@@ -21,6 +22,7 @@ from inversion.config.datasets import ChatTemplate, Template, TuluTemplate
 from inversion.config.load import with_source
 from inversion.config.models import GgufModel
 from inversion.config.series import FolderCheckpoint, FolderSeries
+from inversion.instruct import chat as chat_module
 from inversion.instruct.templates import encode_example
 from inversion.instruct.trial import try_template
 from inversion.models import convert_gguf, describe_base, load_tokenizer, locate_gguf
@@ -191,6 +193,16 @@ def _try(template: Template, example: Example, spoil: Callable[[Path], object] |
     encode_example(tokenizer, template, example)
 
 
+def endless(what: str, part: str) -> Case:
+    """A chat template with a part that goes on for long, under bounds that it reaches at once."""
+
+    def cause() -> None:
+        with patch.multiple(chat_module, SECONDS=0.2, MEMORY=2**28):
+            _try(ChatTemplate(text=part + CHATML), CONVERSATION)
+
+    return Case(what, cause)
+
+
 def no_template(folder: Path) -> None:
     edit(folder / "tokenizer_config.json", chat_template=None)
     (folder / "chat_template.jinja").unlink(missing_ok=True)
@@ -231,6 +243,17 @@ TEMPLATES = Section(
         chat(
             "A generation prompt unlike the turn that it begins",
             CHATML.replace("<|assistant|>\n{%", "<|assistant|>\nSure: {%"),
+        ),
+        endless(
+            "A chat template that loops without end",
+            "{% for i in range(90000) %}{% for j in range(90000) %}{% endfor %}{% endfor %}",
+        ),
+        endless(
+            "A chat template that grows without end",
+            "{% set n = namespace(t='0123456789') %}{% for i in range(40) %}{% set n.t = n.t ~ n.t %}{% endfor %}",
+        ),
+        endless(
+            "A chat template that writes without measure", "{% for i in range(90000) %}0123456789abcdef{% endfor %}"
         ),
         chat(
             "A chat template that loses a system turn",

@@ -9,6 +9,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import polars as pl
+
 import inversion
 from inversion.artifacts import ArtifactError, read_parquet
 from inversion.config import render
@@ -21,7 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         options.command(options)
-    except (SeriesError, ConfigError, ArtifactError, ValueError, OSError) as error:
+    except (SeriesError, ConfigError, ArtifactError, ValueError, OSError, pl.exceptions.PanicException) as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         return 1
     return 0

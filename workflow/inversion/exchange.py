@@ -90,7 +90,7 @@ def _table_rows(file: Path) -> Iterator[dict[str, Any]]:
     if file.suffix == ".parquet":
         try:
             yield from pl.read_parquet(file).iter_rows(named=True)
-        except (pl.exceptions.PolarsError, OSError) as error:
+        except (Exception, pl.exceptions.PanicException) as error:  # polars raises many types for broken files
             raise AnswersError(f"{file} is not a Parquet file that can be read: {str(error).splitlines()[0]}") from None
         return
     yield from _json_lines(file)

@@ -1,26 +1,43 @@
-"""What every job of the workflow has in common: a log for people, errors as one line."""
+"""What every job of the workflow has in common: a log for people, errors as one line.
+
+Imported before all else, it also takes care of what goes wrong outside of :func:`logged`, as an import that finds no
+memory.
+"""
 
 from __future__ import annotations
 
 import errno
+import faulthandler
 import logging
 import shutil
+import signal
 import sys
+import threading
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType, TracebackType
+from typing import Any
 
 SPARE_BYTES = 2**16
 """With less on a disk, a job that failed did so for want of space."""
+STOPPING = ("SIGTERM", "SIGHUP", "SIGXCPU")
+"""Signals that end a job where nothing else listens; SIGINT raises :class:`KeyboardInterrupt` by itself."""
+
+
+class StoppedError(BaseException):
+    """The job was stopped by a signal. No :class:`Exception`: code that handles those has nothing to say to it."""
 
 
 @contextmanager
 def logged(path: str | Path) -> Iterator[None]:
     """Send log records and warnings of the block to the file ``path``.
 
-    An error ends the process with status 1: its traceback stands in the log, its message as one line
-    at the end of the log and on the error stream. That a disk is full is said in the same words, whichever
-    library could not write.
+    An error ends the process with status 1, a signal of :data:`STOPPING` with 128 and its number: the traceback stands
+    in the log, the message as one line at the end of the log and on the error stream. That a disk is full or memory has
+    run out is said in the same words, whichever library could not go on. Where a library ends the process itself (a
+    segmentation fault, an abort), the log says at least where.
     """
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     logging.basicConfig(
@@ -31,21 +48,86 @@ def logged(path: str | Path) -> Iterator[None]:
     # it logs every request, and the addresses of gated files on the hub are signed
     logging.getLogger("httpx2").setLevel(logging.WARNING)
     try:
-        yield
+        with _fatal_signals_to(path), _stopped_by_signals():
+            yield
+    except (Exception, StoppedError, KeyboardInterrupt) as error:
+        _end(error, path)
     except BaseException as error:
         # a panic of a library in Rust is no Exception, and would end in a traceback that no log shows
-        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+        if type(error).__name__ != "PanicException":
             raise
-        logging.exception("the job failed")
-        message = " ".join(str(error).split()) or type(error).__name__
-        if _disk_is_full(error, Path(path).parent):
-            message = (
-                f"no space left on the disk of {path} ({message}); free some and run it again: what is whole stays"
-            )
-        logging.error(message)
-        sys.exit(f"error: {message}")
+        _end(error, path)
     finally:
         logging.shutdown()
+
+
+def _end(error: BaseException, path: str | Path) -> None:
+    """Write what ended the job to its log and, as one line, to the error stream; then exit."""
+    logging.error("the job failed", exc_info=error)
+    message = _message(error, Path(path))
+    logging.error(message)
+    print(f"error: {message}", file=sys.stderr)
+    number = error.args[0] if isinstance(error, StoppedError) else signal.SIGINT
+    sys.exit(128 + number if isinstance(error, StoppedError | KeyboardInterrupt) else 1)
+
+
+def _message(error: BaseException, log: Path) -> str:
+    """What ended the job whose log is ``log``, as one line with the fix."""
+    if isinstance(error, StoppedError | KeyboardInterrupt):
+        name = signal.Signals(error.args[0]).name if isinstance(error, StoppedError) else "SIGINT"
+        return f"the job was stopped by {name} before it had finished; run it again: what is whole stays"
+    message = " ".join(str(error).split()) or type(error).__name__
+    if _memory_is_full(error):
+        return (
+            f"no memory left ({message}); give the job more (`mem_mb` of its rule, `ulimit -v` of the shell) and run "
+            "it again: what is whole stays"
+        )
+    if _disk_is_full(error, log.parent):
+        return f"no space left on the disk of {log} ({message}); free some and run it again: what is whole stays"
+    return message
+
+
+@contextmanager
+def _fatal_signals_to(path: str | Path) -> Iterator[None]:
+    """Let the interpreter write to the file ``path`` where it is when a library ends the process (SIGSEGV, SIGABRT)."""
+    with open(path, "a", encoding="utf-8") as log:
+        faulthandler.enable(log)
+        try:
+            yield
+        finally:
+            faulthandler.disable()
+
+
+@contextmanager
+def _stopped_by_signals() -> Iterator[None]:
+    """Raise :class:`StoppedError` in the block for each signal of :data:`STOPPING` that would end the process."""
+
+    def stop(number: int, _: FrameType | None) -> None:
+        raise StoppedError(number)
+
+    numbers = [number for name in STOPPING if (number := getattr(signal, name, None)) is not None]
+    if threading.current_thread() is not threading.main_thread():
+        numbers = []
+    replaced = [number for number in numbers if signal.getsignal(number) is signal.SIG_DFL]
+    for number in replaced:
+        signal.signal(number, stop)
+    try:
+        yield
+    finally:
+        for number in replaced:
+            signal.signal(number, signal.SIG_DFL)
+
+
+def _memory_is_full(error: BaseException | None) -> bool:
+    """Whether ``error``, or one behind it, comes of a limit of memory; libraries say so in words of their own."""
+    said = ("not enough memory", "cannot allocate memory", "out of memory", "failed to map segment", "bad_alloc")
+    while error is not None:
+        if isinstance(error, MemoryError) or getattr(error, "errno", None) == errno.ENOMEM:
+            return True
+        if any(words in str(error).lower() for words in said):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _disk_is_full(error: BaseException | None, folder: Path) -> bool:
@@ -55,3 +137,20 @@ def _disk_is_full(error: BaseException | None, folder: Path) -> bool:
             return True
         error = error.__cause__ or error.__context__
     return shutil.disk_usage(folder).free < SPARE_BYTES
+
+
+def _outside_of_logged(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> Any:
+    """In place of Python's own report: an error among a script's imports, before it logs, as one line and a log."""
+    job = getattr(sys.modules.get("__main__"), "snakemake", None)
+    if job is None or not getattr(job, "log", None):
+        return sys.__excepthook__(kind, error, trace)
+    path = Path(job.log[0])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    message = _message(error, path)
+    with open(path, "a", encoding="utf-8") as log:
+        log.write(f"{''.join(traceback.format_exception(kind, error, trace))}{message}\n")
+    print(f"error: {message}", file=sys.stderr)
+    return None
+
+
+sys.excepthook = _outside_of_logged

@@ -1,5 +1,7 @@
 """The training set of one run: what its recipe selects and adds."""
 
+from inversion.job import logged
+
 from inversion.artifacts import write_parquet, write_text
 from inversion.config.base import config_from_json
 from inversion.config.datasets import Dataset
@@ -9,7 +11,6 @@ from inversion.config.training import Training
 from inversion.config.world import World
 from inversion.instruct.augment import Materials, build_training_set
 from inversion.instruct.selection_page import token_counts
-from inversion.job import logged
 from inversion.manifests import BaseManifest
 from inversion.models import load_tokenizer
 from inversion.records.data import ConflictItem, ContextNeed, Example, SelectionCount

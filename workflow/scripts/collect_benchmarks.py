@@ -1,9 +1,10 @@
 """The benchmark scores of one run, question by question."""
 
+from inversion.job import logged
+
 import polars as pl
 
 from inversion.artifacts import write_parquet
-from inversion.job import logged
 from inversion.manifests import read_benchmarks
 
 with logged(snakemake.log[0]):

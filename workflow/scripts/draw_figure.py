@@ -3,12 +3,13 @@
 from pathlib import Path
 from pkgutil import resolve_name
 
+from inversion.job import logged
+
 import polars as pl
 
 from inversion.analyse.benchmarks import LM_EVAL
 from inversion.artifacts import read_parquet
 from inversion.config.run import Run
-from inversion.job import logged
 from inversion.plot.style import save_figure
 
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from inversion.job import logged
+
 from inversion.plot import theory
 from inversion.plot.style import save_figure
 from inversion.records.frames import read_frame

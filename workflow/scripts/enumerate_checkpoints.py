@@ -1,6 +1,7 @@
 """The checkpoints of one run, in chunks for one job each."""
 
 from inversion.job import logged
+
 from inversion.manifests import BaseManifest, CheckpointList, TrainManifest
 
 with logged(snakemake.log[0]):

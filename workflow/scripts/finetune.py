@@ -1,10 +1,11 @@
 """Finetune one run; its checkpoints stay in an undeclared folder, its manifest is the output."""
 
+from inversion.job import logged
+
 from inversion.artifacts import sha256_file
 from inversion.config.base import config_from_json
 from inversion.config.datasets import Template
 from inversion.config.training import Training
-from inversion.job import logged
 from inversion.manifests import BaseManifest
 from inversion.records.data import Example
 from inversion.records.frames import read_records

@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
+from inversion.job import logged
+
 from inversion.config.base import config_from_json
 from inversion.config.datasets import Template
 from inversion.config.evaluation import Evaluation
-from inversion.job import logged
 from inversion.manifests import BaseManifest, CheckpointList
 from inversion.records.data import ConflictItem
 from inversion.records.frames import read_records

@@ -1,10 +1,11 @@
 """Judge the responses of one run with every scorer, and what its base model knows."""
 
+from inversion.job import logged
+
 import polars as pl
 
 from inversion.artifacts import write_parquet
 from inversion.config.run import Run
-from inversion.job import logged
 from inversion.manifests import CheckpointList, read_responses
 from inversion.records.answers import Knowledge, KnowledgeProbe, Response
 from inversion.records.data import ConflictItem

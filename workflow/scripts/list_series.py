@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
+from inversion.job import logged
+
 from inversion.config.base import config_from_json
 from inversion.config.series import Series
-from inversion.job import logged
 from inversion.manifests import BaseManifest, SeriesSnapshots
 from inversion.respond.listing import examine_series
 

@@ -4,9 +4,10 @@ import os
 
 os.environ["HF_HUB_OFFLINE"] = os.environ["PREFETCH_HF_HUB_OFFLINE"]  # read once, on import
 
+from inversion.job import logged
+
 from inversion.artifacts import write_json
 from inversion.config.evaluation import Benchmark
-from inversion.job import logged
 from inversion.respond.benchmarks import load_tasks
 
 with logged(snakemake.log[0]):

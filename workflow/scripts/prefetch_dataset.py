@@ -4,9 +4,10 @@ import os
 
 os.environ["HF_HUB_OFFLINE"] = os.environ["PREFETCH_HF_HUB_OFFLINE"]  # read once, on import
 
+from inversion.job import logged
+
 from inversion.artifacts import write_parquet
 from inversion.instruct.hub import fetch_rows
-from inversion.job import logged
 
 with logged(snakemake.log[0]):
     params = snakemake.params

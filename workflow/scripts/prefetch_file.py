@@ -1,8 +1,9 @@
 """One file that the study names by its address; the jobs that use it need no network."""
 
+from inversion.job import logged
+
 from inversion.artifacts import write_bytes
 from inversion.fetch import fetch_file
-from inversion.job import logged
 
 with logged(snakemake.log[0]):
     # no parameter of the rule: wherever a file comes from, its checksum says what it is

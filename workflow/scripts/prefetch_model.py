@@ -4,9 +4,10 @@ import os
 
 os.environ["HF_HUB_OFFLINE"] = os.environ["PREFETCH_HF_HUB_OFFLINE"]  # read once, on import
 
+from inversion.job import logged
+
 from inversion.config.base import config_from_json
 from inversion.config.models import HubModel
-from inversion.job import logged
 from inversion.models import prefetch
 
 with logged(snakemake.log[0]):

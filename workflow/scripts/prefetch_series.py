@@ -4,9 +4,10 @@ import os
 
 os.environ["HF_HUB_OFFLINE"] = os.environ["PREFETCH_HF_HUB_OFFLINE"]  # read once, on import
 
+from inversion.job import logged
+
 from inversion.config.base import config_from_json
 from inversion.config.series import Series
-from inversion.job import logged
 from inversion.models.hub import prefetch_series
 
 with logged(snakemake.log[0]):

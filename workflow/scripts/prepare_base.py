@@ -2,12 +2,13 @@
 
 from pathlib import Path
 
+from inversion.job import logged
+
 from inversion.config.base import config_from_json
 from inversion.config.datasets import WORLD_TEMPLATE, Template
 from inversion.config.models import FolderModel, GgufModel, HubModel, Model, WorldModel
 from inversion.config.world import World
 from inversion.instruct.trial import try_template
-from inversion.job import logged
 from inversion.manifests import HubSnapshot
 from inversion.models import convert_gguf, describe_base, load_tokenizer, locate_gguf, vocabulary_size
 from inversion.train.pretrain import pretrain

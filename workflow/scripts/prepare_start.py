@@ -1,8 +1,9 @@
 """The first checkpoint of a series that names no model, as a base model."""
 
+from inversion.job import logged
+
 from inversion.config.base import config_from_json
 from inversion.config.series import Series
-from inversion.job import logged
 from inversion.manifests import SeriesSnapshots
 from inversion.respond.listing import describe_start
 

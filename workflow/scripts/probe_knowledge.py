@@ -1,7 +1,8 @@
 """What a base model says to the items of a conflict set without their context."""
 
-from inversion.artifacts import write_parquet
 from inversion.job import logged
+
+from inversion.artifacts import write_parquet
 from inversion.manifests import BaseManifest
 from inversion.models import context_window, load_model, load_tokenizer
 from inversion.records.answers import KnowledgeProbe

@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from inversion.config.evaluation import Benchmark
 from inversion.job import logged
+
+from inversion.config.evaluation import Benchmark
 from inversion.manifests import BaseManifest, CheckpointList
 from inversion.respond.benchmarks import run_benchmarks
 

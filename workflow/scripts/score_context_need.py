@@ -1,9 +1,10 @@
 """How much the base model needs the context of every example of a dataset."""
 
+from inversion.job import logged
+
 from inversion.artifacts import write_parquet
 from inversion.config.base import config_from_json
 from inversion.config.datasets import Template
-from inversion.job import logged
 from inversion.manifests import BaseManifest
 from inversion.models import load_model, load_tokenizer
 from inversion.records.data import ContextNeed, Example

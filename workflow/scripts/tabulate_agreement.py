@@ -1,8 +1,9 @@
 """The table ``agreement``, from all items."""
 
+from inversion.job import logged
+
 from inversion.analyse.agreement import agreement
 from inversion.artifacts import write_table
-from inversion.job import logged
 from inversion.records.answers import Item
 from inversion.records.frames import read_frame
 

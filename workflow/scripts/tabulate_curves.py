@@ -1,10 +1,11 @@
 """The table ``curves``, from all items and, where the study has some, all benchmark scores."""
 
+from inversion.job import logged
+
 from inversion.analyse.benchmarks import with_benchmarks
 from inversion.analyse.curves import curves
 from inversion.artifacts import write_table
 from inversion.config.run import Run
-from inversion.job import logged
 from inversion.manifests import CheckpointList
 from inversion.records.answers import BenchmarkScore, Item
 from inversion.records.frames import read_frame

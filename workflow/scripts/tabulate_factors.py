@@ -1,8 +1,9 @@
 """The table ``factors``, from all items."""
 
+from inversion.job import logged
+
 from inversion.analyse.factors import factors
 from inversion.artifacts import write_table
-from inversion.job import logged
 from inversion.records.answers import Item
 from inversion.records.frames import read_frame
 

@@ -1,8 +1,9 @@
 """The tables ``flips`` and ``flip_overlap``, from all items."""
 
+from inversion.job import logged
+
 from inversion.analyse.flips import flip_overlap, flips
 from inversion.artifacts import write_table
-from inversion.job import logged
 from inversion.records.answers import Item
 from inversion.records.frames import read_frame
 

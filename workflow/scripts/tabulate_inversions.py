@@ -1,11 +1,12 @@
 """The tables ``inversions``, ``experiments`` and ``contributions``, from all items."""
 
+from inversion.job import logged
+
 from inversion.analyse.contributions import contributions
 from inversion.analyse.experiments import experiments
 from inversion.analyse.inversions import Primary, inversions
 from inversion.artifacts import write_table
 from inversion.config.run import Run
-from inversion.job import logged
 from inversion.records.answers import Item
 from inversion.records.frames import read_frame
 

@@ -1,9 +1,10 @@
 """The labels of all runs as one table."""
 
+from inversion.job import logged
+
 import polars as pl
 
 from inversion.artifacts import write_table
-from inversion.job import logged
 from inversion.records.answers import Item
 from inversion.records.frames import read_frame
 

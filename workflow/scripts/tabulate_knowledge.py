@@ -1,7 +1,8 @@
 """The table ``knowledge``: what every base model knows of every conflict set, and why not."""
 
-from inversion.artifacts import write_table
 from inversion.job import logged
+
+from inversion.artifacts import write_table
 from inversion.records.answers import Knowledge, KnowledgeProbe
 from inversion.records.data import ConflictItem
 from inversion.records.frames import read_records, to_frame

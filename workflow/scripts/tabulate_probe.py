@@ -2,11 +2,12 @@
 
 from pkgutil import resolve_name
 
+from inversion.job import logged
+
 import polars as pl
 
 from inversion.artifacts import write_table
 from inversion.config.run import Run
-from inversion.job import logged
 from inversion.records.frames import read_frame
 
 with logged(snakemake.log[0]):

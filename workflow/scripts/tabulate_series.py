@@ -1,9 +1,10 @@
 """The table ``series``: where the checkpoints of every series come from, and what a reader must know of them."""
 
+from inversion.job import logged
+
 from inversion.analyse.series import series_steps
 from inversion.artifacts import write_table
 from inversion.config.run import Run
-from inversion.job import logged
 from inversion.manifests import SeriesManifest
 from inversion.records.answers import Item
 from inversion.records.frames import read_frame, to_frame

@@ -1,9 +1,10 @@
 """The tables ``style`` and ``measures``, from all items."""
 
+from inversion.job import logged
+
 from inversion.analyse.answer_style import answer_style
 from inversion.analyse.published_measures import published_measures
 from inversion.artifacts import write_table
-from inversion.job import logged
 from inversion.records.answers import Item
 from inversion.records.frames import read_frame
 

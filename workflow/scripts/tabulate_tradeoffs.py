@@ -1,9 +1,10 @@
 """The table ``tradeoffs``, from all items and, where the study has some, all benchmark scores."""
 
+from inversion.job import logged
+
 from inversion.analyse.tradeoffs import Comparison, Reference, judge_benchmarks, judge_items, tradeoffs
 from inversion.artifacts import write_table
 from inversion.config.run import Run
-from inversion.job import logged
 from inversion.records.answers import BenchmarkScore, Item
 from inversion.records.frames import read_frame
 

@@ -1,7 +1,8 @@
 """Remove the weights of one run that the study does not keep, now that its answers are judged."""
 
-from inversion.analyse.inversions import steps_to_keep
 from inversion.job import logged
+
+from inversion.analyse.inversions import steps_to_keep
 from inversion.manifests import TrainManifest
 from inversion.records.answers import Item
 from inversion.records.frames import read_frame

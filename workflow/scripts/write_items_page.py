@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
+from inversion.job import logged
+
 import polars as pl
 
 from inversion.items_page import ItemTables, write_items_page
-from inversion.job import logged
 from inversion.records.answers import Item
 from inversion.records.data import ConflictItem
 from inversion.records.frames import read_frame, to_frame

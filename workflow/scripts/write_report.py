@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
+from inversion.job import logged
+
 import polars as pl
 
-from inversion.job import logged
 from inversion.manifests import BaseManifest
 from inversion.records.answers import Knowledge
 from inversion.records.data import AuditFinding, SelectionCount

@@ -16,12 +16,21 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from inversion.config.datasets import ChatTemplate
+from inversion.instruct.bounds import BoundError, bounded
 from inversion.instruct.tokens import RowTextError, TemplateError, control_strings, restore
 from inversion.records.data import Message
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
+SECONDS = 20.0
+"""Computing time that a template may take to write one conversation; those in use take milliseconds."""
+MEMORY = 2**30
+"""Bytes that it may need more than before."""
+LONGEST_FRAME = 10**6
+"""Characters that it may write of its own."""
+TIMES_WRITTEN = 10
+"""How often it may write a conversation."""
 _CLOCK = "this template reads the clock"
 _OPENED_REASONING = re.compile(r"<(think|thinking|reasoning)>\s*$")
 _REASONING = re.compile(r"</?(think|thinking|reasoning)>")
@@ -48,6 +57,10 @@ class Written:
     text: str
     spans: list[Span]
     """One for each assistant turn."""
+
+
+class EndlessTemplateError(TemplateError):
+    """A chat template that takes more time, memory or text than any in use."""
 
 
 class ChatWriter:
@@ -197,6 +210,8 @@ class ChatWriter:
         for typed in (False, True):
             try:
                 written = self._apply(turns, typed)
+            except EndlessTemplateError:
+                raise
             except TemplateError:
                 if typed:
                     break
@@ -210,7 +225,7 @@ class ChatWriter:
             return self._apply(turns, self._typed, add_generation_prompt)
         except TemplateError as error:
             system = [turn for turn in turns if turn["role"] == "system"]
-            if system and not str(error).startswith(_CLOCK_FOUND):
+            if system and not (str(error).startswith(_CLOCK_FOUND) or isinstance(error, EndlessTemplateError)):
                 try:
                     self._apply([turn for turn in turns if turn not in system], self._typed, add_generation_prompt)
                 except TemplateError:
@@ -222,15 +237,18 @@ class ChatWriter:
         if typed:
             turns = [{**turn, "content": [{"type": "text", "text": turn["content"]}]} for turn in turns]
         try:
-            return str(
-                self.tokenizer.apply_chat_template(
-                    list(turns),
-                    chat_template=self.source,
-                    tokenize=False,
-                    add_generation_prompt=add_generation_prompt,
-                    **self.template.arguments,
+            with bounded(SECONDS, MEMORY):
+                written = str(
+                    self.tokenizer.apply_chat_template(
+                        list(turns),
+                        chat_template=self.source,
+                        tokenize=False,
+                        add_generation_prompt=add_generation_prompt,
+                        **self.template.arguments,
+                    )
                 )
-            )
+        except BoundError as error:
+            raise EndlessTemplateError(f"the chat template does not end: {error}; {_NO_END}") from None
         except Exception as error:  # a template is a program, and fails as programs do
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
             if _CLOCK in reason:
@@ -239,8 +257,15 @@ class ChatWriter:
                     "dataset's template to a fixed day, as in `date: 2024-07-26`"
                 ) from None
             raise TemplateError(f"the chat template fails ({type(error).__name__}: {reason})") from None
+        given = sum(len(str(turn["content"])) for turn in turns)
+        if len(written) > LONGEST_FRAME + TIMES_WRITTEN * given:
+            raise EndlessTemplateError(
+                f"the chat template writes {len(written)} characters around {given} of the conversation; {_NO_END}"
+            )
+        return written
 
 
+_NO_END = "correct its loops, or set `file` in the dataset's template to another"
 _CLOCK_FOUND = "the chat template writes today's date"
 _SYSTEM_CHOICE = (
     "set `system: user` in the dataset's template to put its text before the first user's turn, or `system: drop`"

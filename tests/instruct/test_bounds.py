@@ -1,0 +1,106 @@
+"""Bounds on time and memory of a block, and on chat templates that loop or grow without end."""
+
+import resource
+import signal
+import threading
+import time
+
+import pytest
+from test_chat import SOURCES, TOKENIZER, example, item
+
+from inversion.config.datasets import ChatTemplate
+from inversion.instruct import chat
+from inversion.instruct.bounds import BoundError, bounded
+from inversion.instruct.templates import encode_example, encode_prompt
+from inversion.instruct.tokens import TemplateError
+
+CHATML = SOURCES["qwen2_5"]
+SLOW = "{% for i in range(90000) %}{% for j in range(90000) %}{% endfor %}{% endfor %}"
+"""Counts for minutes and writes nothing; the library's sandbox stops ranges of 100,000 and more only."""
+GROWING = (
+    "{% set n = namespace(text='0123456789abcdef') %}"
+    "{% for i in range(40) %}{% set n.text = n.text ~ n.text %}{% endfor %}"
+)
+"""Doubles a text forty times and writes nothing."""
+
+
+def count():
+    """Count without end."""
+    while True:
+        pass
+
+
+def limits():
+    return resource.getrlimit(resource.RLIMIT_AS), signal.getsignal(signal.SIGVTALRM), signal.getitimer(1)
+
+
+def test_a_block_within_its_bounds_leaves_no_trace():
+    before = limits()
+    with bounded(5.0, 2**28):
+        assert sum(range(1000)) == 499500
+    assert limits() == before
+
+
+def test_computing_without_end_is_stopped():
+    before = limits()
+    with pytest.raises(BoundError, match=r"not done after 0\.2 seconds"), bounded(0.2, 2**28):
+        count()
+    assert limits() == before
+
+
+def test_waiting_is_no_computing():
+    with bounded(0.05, 2**28):
+        time.sleep(0.2)
+
+
+def test_growing_without_end_is_stopped():
+    before = limits()
+    with pytest.raises(BoundError, match="more than 128 MiB"), bounded(5.0, 2**27):
+        bytearray(2**30)
+    assert limits() == before
+
+
+def test_other_threads_are_bounded_in_memory_only():
+    found = []
+
+    def grow():
+        try:
+            with bounded(1.0, 2**27):
+                found.append(signal.getitimer(1))
+                bytearray(2**30)
+        except BoundError as error:
+            found.append(str(error))
+
+    thread = threading.Thread(target=grow)
+    thread.start()
+    thread.join()
+    assert found == [(0.0, 0.0), "it needs more than 128 MiB of memory"]
+
+
+@pytest.fixture
+def tight(monkeypatch):
+    """Bounds that are reached at once."""
+    monkeypatch.setattr(chat, "SECONDS", 0.3)
+    monkeypatch.setattr(chat, "MEMORY", 2**28)
+
+
+@pytest.mark.parametrize(
+    ("part", "line"),
+    [(SLOW, r"does not end: it was not done after 0\.3 seconds; correct its loops"), (GROWING, "more than 256 MiB")],
+    ids=["loops", "grows"],
+)
+def test_a_template_that_does_not_end_is_refused(tight, part, line):
+    before = limits()
+    for encode in (
+        lambda source: encode_example(TOKENIZER, ChatTemplate(text=source), example("Who?", "Ada")),
+        lambda source: encode_prompt(TOKENIZER, ChatTemplate(text=source), item()),
+    ):
+        with pytest.raises(TemplateError, match=line):
+            encode(part + CHATML)
+    assert limits() == before
+
+
+def test_a_template_that_writes_without_measure_is_refused():
+    long = "{% for i in range(90000) %}0123456789abcdef{% endfor %}" + CHATML  # its length: 1.44 million
+    with pytest.raises(TemplateError, match=r"writes 14\d+ characters around \d+ of the conversation; correct its"):
+        encode_example(TOKENIZER, ChatTemplate(text=long), example("Who?", "Ada"))
