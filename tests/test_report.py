@@ -397,7 +397,9 @@ def test_selection_rows_join_equal_seeds_only() -> None:
 def test_selection_notes_need_no_known_kinds() -> None:
     assert selection_notes([selected("C", 10, 0), selected("counterfactual", 0, 0, 5)]) == []
     counted = replace(selected("unknown", 75, 25), kept_tokens=90, dropped_tokens=10)
-    assert selection_notes([counted]) == ["cc: 100 % of the dropped examples are unknown; they have 10 % of the tokens."]
+    assert selection_notes([counted]) == [
+        "cc: 100 % of the dropped examples are unknown; they have 10 % of the tokens."
+    ]
     assert selection_notes([selected("unknown", 75, 25)]) == ["cc: 100 % of the dropped examples are unknown."]
 
 

@@ -354,6 +354,11 @@ AGREE = Section(
             "datasets.own.template",
             {"style": "chat", "arguments": {"tokenize": True}},
         ),
+        value(
+            "A chat template at an address",
+            "datasets.own.template",
+            {"style": "chat", "file": "https://example.org/a.jinja"},
+        ),
         value("A template's date that is none", "datasets.own.template", {"style": "chat", "date": "26 July"}),
         value("A GGUF model with two sources", "models.gemma.path", "gemma.gguf"),
         value("A GGUF model without a source", "models.gemma", {"source": "gguf"}),

@@ -234,20 +234,6 @@ def test_new_keys_at_their_defaults_change_no_hash():
     }
 
 
-@pytest.mark.parametrize(
-    ("keys", "message"),
-    [
-        ({"file": "a.jinja", "text": "x"}, "both `file` and `text`"),
-        ({"arguments": {"tokenize": True}}, "set by the pipeline itself"),
-        ({"date": "26 July"}, "'26 July' is not a day"),
-        ({"file": "https://example.org/a.jinja"}, "must be a path on this machine"),
-    ],
-)
-def test_impossible_keys_are_refused(keys, message):
-    with pytest.raises(ValueError, match=message):
-        ChatTemplate(**keys)
-
-
 # --- the trial -----------------------------------------------------------------------------------
 
 
