@@ -1,5 +1,7 @@
 """Tiny worlds, tokenizers and base models that many tests share."""
 
+import os
+import sys
 from pathlib import Path
 
 import hypothesis
@@ -13,6 +15,10 @@ from inversion.instruct.world_mixture import world_examples
 from inversion.models import new_model
 from inversion.world.facts import build_world
 from inversion.world.tokenizer import build_tokenizer
+
+# As in the Makefile: without stored byte code, every process that a test starts compiles torch again.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 torch.set_num_threads(1)  # two pytest workers share two cores
 

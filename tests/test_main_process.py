@@ -13,6 +13,7 @@ from snakemake.persistence.file import FilePersistence
 
 import main_process
 from main_process import (
+    CHEAPER_JOBS,
     FolderLockedError,
     UserError,
     has_record,
@@ -144,3 +145,25 @@ def test_as_a_program_it_says_what_it_removed():
     assert done.stderr == "removed the lock of a command that was killed\n"
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stderr == ""
+
+
+def said(program, **environment):
+    """The output of a Python process with these environment variables."""
+    plain = {name: value for name, value in os.environ.items() if name not in CHEAPER_JOBS}
+    command = [sys.executable, "-c", program]
+    return subprocess.run(command, env=plain | environment, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def test_jobs_keep_the_memory_that_they_free():
+    program = """
+import resource
+for _ in range(20):
+    held = [b"x" * (7 << 20) for _ in range(4)]
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt)
+"""
+    assert int(said(program, **CHEAPER_JOBS)) < int(said(program)) / 4
+
+
+def test_jobs_load_no_compiler():
+    program = "import sys, torch; torch.compile(len); print('torch._inductor.compile_fx' in sys.modules)"
+    assert said(program, **CHEAPER_JOBS) == "False"

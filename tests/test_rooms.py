@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import ast
+import os
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import NamedTuple
 
@@ -37,6 +41,34 @@ def test_rooms_import_only_rooms_below_them(room: str) -> None:
     allowed = {*ROOMS[: ROOMS.index(room) + 1]}
     imported = {name for path in modules(room) for name in IMPORT.findall(path.read_text(encoding="utf-8"))}
     assert imported <= allowed
+
+
+WITH_MODELS = {
+    "finetune",
+    "generate_responses",
+    "list_series",
+    "prepare_base",
+    "prepare_start",
+    "probe_knowledge",
+    "run_benchmarks",
+    "score_context_need",
+    "thin_checkpoints",
+}
+"""Scripts that import torch, on which a job spends seconds; those that fetch are not looked at."""
+
+
+def test_other_scripts_do_not_wait_for_torch() -> None:
+    imports = [
+        ast.unparse(statement)
+        for path in (WORKFLOW / "scripts").glob("*.py")
+        if path.stem not in WITH_MODELS and not path.stem.startswith("prefetch_")
+        for statement in ast.parse(path.read_text(encoding="utf-8")).body
+        if isinstance(statement, ast.Import | ast.ImportFrom)
+    ]
+    program = "\n".join([*dict.fromkeys(imports), "import sys", "print({'torch', 'transformers'} & {*sys.modules})"])
+    environment = os.environ | {"PYTHONPATH": str(WORKFLOW)}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
 
 
 class Copy(NamedTuple):

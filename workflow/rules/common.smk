@@ -47,6 +47,7 @@ from inversion.plan import LARGE
 from inversion.series import look
 from inversion.train.specification import training_specification
 from main_process import (
+    CHEAPER_JOBS,
     FolderLockedError,
     UserError,
     drop_default_limit,
@@ -100,7 +101,7 @@ def _require_writable(folder):
 # every job parses this file, also under Slurm, and hands its environment on to its script.
 os.environ.setdefault("PREFETCH_HF_HUB_OFFLINE", os.environ.get("HF_HUB_OFFLINE", "0"))
 if not IS_MODULE:  # the jobs of a host workflow keep what they had
-    os.environ.update(HF_HUB_OFFLINE="1")
+    os.environ.update(CHEAPER_JOBS | os.environ | {"HF_HUB_OFFLINE": "1"})
 
 # Slurm sends it to every process of a finetuning job before its time limit (profiles/slurm). It is meant for the
 # script, which listens; Snakemake, which would die of it, hands on that it is ignored to all that it starts.

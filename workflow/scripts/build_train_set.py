@@ -12,7 +12,6 @@ from inversion.config.world import World
 from inversion.instruct.augment import Materials, build_training_set
 from inversion.instruct.selection_page import token_counts
 from inversion.manifests import BaseManifest
-from inversion.models import load_tokenizer
 from inversion.records.data import ConflictItem, ContextNeed, Example, SelectionCount
 from inversion.records.frames import read_records, to_frame
 from inversion.world.facts import build_world
@@ -20,6 +19,9 @@ from inversion.world.facts import build_world
 
 def count_tokens(examples: list[Example]) -> list[int]:
     """The tokens of each example in the words of the run's model."""
+    # imported here because it takes seconds, and recipes that keep all examples count no tokens
+    from inversion.models import load_tokenizer
+
     base = snakemake.input.base
     return token_counts(load_tokenizer(BaseManifest.read(base).location(base)), examples)
 

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, get_args
 
 import numpy as np
-from scipy import stats
 
 from inversion.config.recipes import ContextCriticalSelection, Indicator
 from inversion.config.run import Run
@@ -139,6 +138,8 @@ def _agreement(
     step: SelectionStep, selection: ContextCriticalSelection, context_need: Mapping[str, ContextNeed]
 ) -> str:
     """Spearman's correlation of both scores over the examples that reached the step, and what both would drop."""
+    from scipy import stats  # imported here because it is slow to import, and few pages need it
+
     reached = [*step.kept, *step.dropped]
     other = selection.model_copy(
         update={"score": "without_context" if selection.score == "difference" else "difference"}
