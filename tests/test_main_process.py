@@ -12,6 +12,7 @@ from snakemake.exceptions import WorkflowError as SnakemakeError
 from snakemake.persistence.file import FilePersistence
 
 import main_process
+from inversion import locks
 from main_process import (
     CHEAPER_JOBS,
     FolderLockedError,
@@ -75,7 +76,7 @@ def test_a_second_command_is_refused_while_the_first_lives_and_not_after_it():
     with another_command() as first:
         with pytest.raises(FolderLockedError, match=rf"another command is running in .* \(process {first.pid} on .*\)"):
             hold_folder()
-        assert running_process() == (f"process {first.pid} on {os.uname().nodename}", True)
+        assert running_process() == f"process {first.pid} on {os.uname().nodename}"
         lock = lock_of_snakemake()
         assert not remove_stale_lock()
         assert lock.exists()
@@ -99,21 +100,27 @@ def test_another_folder_is_free(tmp_path, monkeypatch):
     with another_command():
         (tmp_path / "elsewhere/.snakemake").mkdir(parents=True)
         monkeypatch.chdir(tmp_path / "elsewhere")
-        assert running_process() == (None, True)
+        assert running_process() is None
 
 
-def test_without_flock_nothing_is_certain(monkeypatch):
-    """Some network file systems have none: Snakemake's own lock is all there is."""
+def test_without_flock_a_second_command_is_refused_too(monkeypatch):
+    """Some network file systems have none."""
 
     def no_flock(*_):
         raise OSError(95, "Operation not supported")
 
-    monkeypatch.setattr(main_process.fcntl, "flock", no_flock)
+    monkeypatch.setattr(locks.fcntl, "flock", no_flock)
     hold_folder()
     lock = lock_of_snakemake()
+    assert running_process().startswith(
+        f"process {os.getpid()} on {os.uname().nodename}; this file system has no flock"
+    )
     assert not remove_stale_lock()
     assert lock.exists()
-    assert "is running or was killed" in str(FolderLockedError())
+    with pytest.raises(FolderLockedError, match="another command is running in "):
+        hold_folder()
+    locks._remove(Path(f"{main_process.LOCK}.held"))
+    assert remove_stale_lock()
 
 
 def test_the_message_takes_the_place_of_snakemakes():

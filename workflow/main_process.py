@@ -6,7 +6,6 @@ It never removes the lock of a command that is running.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import socket
@@ -21,8 +20,10 @@ from typing import Any, TextIO
 
 from snakemake_interface_common.exceptions import WorkflowError as SnakemakeError
 
+from inversion import locks
+
 LOCK = Path(".snakemake/main-process.lock")
-"""Held with ``flock`` by the command that runs jobs in a folder; the kernel releases it however that process ends."""
+"""Held by the command that runs jobs in a folder; free again however that process ends."""
 
 SNAKEMAKE_LOCKS = Path(".snakemake/locks")
 """Snakemake's own lock: files with names, which stay behind when the process is killed."""
@@ -69,13 +70,12 @@ class FolderLockedError(UserError):
     """Another command uses the folder, or one was killed in it; takes the place of Snakemake's ``LockException``."""
 
     def __init__(self) -> None:
-        process, known = running_process()
+        process = running_process()
         if process:
             message = f"another command is running in {os.getcwd()} ({process}); wait until it ends, or stop it"
         else:
-            state = "a command was killed" if known else "a command is running or was killed"
             message = (
-                f"{state} in {os.getcwd()} and its lock is still there; if none is running, remove the lock with "
+                f"a command was killed in {os.getcwd()} and its lock is still there; remove the lock with "
                 f"`snakemake --unlock --directory {os.getcwd()}` and give your command again: it resumes"
             )
         super().__init__(message)
@@ -85,19 +85,11 @@ class FolderLockedError(UserError):
 UserError.__name__ = FolderLockedError.__name__ = SnakemakeError.__name__
 
 
-def running_process() -> tuple[str | None, bool]:
-    """The command that runs jobs in this folder (None if there is none), and whether that is known for certain.
-
-    It is not known on a file system without ``flock``.
-    """
-    with open(LOCK, "a+") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return LOCK.read_text().strip() or "unknown process", True
-        except OSError:
-            return None, False
-    return None, True
+def running_process() -> str | None:
+    """The command that runs jobs in this folder; None if there is none."""
+    if not locks.is_held(LOCK):
+        return None
+    return locks.owner(LOCK) or LOCK.read_text().strip() or "unknown process"
 
 
 def has_record(path: Path) -> bool:
@@ -122,15 +114,11 @@ def hold_folder() -> None:
     global _held
     lock = open(LOCK, "a+")  # noqa: SIM115 (open as long as the process)
     for attempt in range(10):
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if locks.take(lock):
             break
-        except BlockingIOError:
-            if attempt == 9:
-                raise FolderLockedError from None
-            time.sleep(0.1)  # another command may only be looking
-        except OSError:  # a file system without flock: Snakemake's own lock has to do
-            return
+        if attempt == 9:
+            raise FolderLockedError
+        time.sleep(0.1)  # another command may only be looking
     lock.truncate(0)
     lock.write(f"process {os.getpid()} on {socket.gethostname()}\n")
     lock.flush()
@@ -150,7 +138,7 @@ def drop_default_limit(scheduler: Any) -> None:
 
 def remove_stale_lock() -> bool:
     """Remove Snakemake's lock in this folder if no command runs here, for certain; returns whether there was one."""
-    if not SNAKEMAKE_LOCKS.is_dir() or not any(SNAKEMAKE_LOCKS.iterdir()) or running_process() != (None, True):
+    if not SNAKEMAKE_LOCKS.is_dir() or not any(SNAKEMAKE_LOCKS.iterdir()) or running_process():
         return False
     shutil.rmtree(SNAKEMAKE_LOCKS)
     return True

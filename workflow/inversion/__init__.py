@@ -1,6 +1,6 @@
 """Context reliance of language models over the course of instruction finetuning.
 
-Rooms, ground floor first: ``config``, ``artifacts``, ``fetch``, ``branches``, ``records``, ``names``, ``matching``,
+Rooms, ground floor first: ``config``, ``artifacts``, ``locks``, ``fetch``, ``branches``, ``records``, ``names``, ``matching``,
 ``manifests``, ``series``, ``exchange``, ``stats``, ``world``, ``instruct``, ``conflict``, ``models``, ``train``,
 ``respond``, ``score``, ``theory``, ``analyse``, ``plot``, ``report``, ``items_page``, ``plan``, ``monitor``,
 ``starting``, ``cli``.

@@ -21,7 +21,6 @@ A store is a folder that Snakemake does not manage:
 
 from __future__ import annotations
 
-import fcntl
 import fnmatch
 import logging
 import os
@@ -32,6 +31,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from inversion import locks
 from inversion.artifacts import (
     MARKER,
     ArtifactError,
@@ -278,14 +278,14 @@ def open_store(root: str | Path, spec_hash: str) -> Iterator[CheckpointStore]:
     root.mkdir(parents=True, exist_ok=True)
     with open(root / ".lock", "a+") as lock:
         lock.seek(0)
-        try:
-            # the kernel lets go of it when the process dies, however it dies: what is written in it may be stale
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not locks.take(lock):
+            holder = lock.read().strip() or "unknown"
+            if elsewhere := locks.owner(lock.name):
+                holder = f"{holder}: {elsewhere}"
             raise RunLockedError(
-                f"another process is training {root} ({lock.read().strip() or 'unknown'}); wait for it, or end it, "
-                "before running this again"
-            ) from None
+                f"another process is training {root} ({holder}); wait for it, or end it, before running this again"
+            )
+        # the process that wrote it is gone: it would have the lock
         if owner := lock.read().strip():
             logger.info("the last training here (%s) ended without a word; going on", owner)
         lock.truncate(0)
@@ -293,15 +293,18 @@ def open_store(root: str | Path, spec_hash: str) -> Iterator[CheckpointStore]:
         lock.flush()
         if _stored_hash(root) != spec_hash:
             for entry in sorted(os.listdir(root)):
-                if entry != ".lock":
+                if not entry.startswith(".lock"):
                     path = root / entry
                     shutil.rmtree(path) if path.is_dir() else path.unlink()
             write_json(root / "spec.json", {"spec": spec_hash})
         store = CheckpointStore(root, lock.fileno())
         for leftover in (*(path for name in LEFTOVERS for path in root.glob(name)), store.saving_folder):
             shutil.rmtree(leftover, ignore_errors=True)
-        yield store
-        lock.truncate(0)
+        try:
+            yield store
+            lock.truncate(0)
+        finally:
+            locks.release(lock)
 
 
 def thin_checkpoints(root: str | Path, manifest: TrainManifest, keep: Collection[int], policy: str) -> KeptCheckpoints:
