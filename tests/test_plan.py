@@ -8,11 +8,12 @@ import pytest
 
 from inversion import cli
 from inversion.config.evaluation import ContextAwareDecoding, Evaluation, Prompt
-from inversion.config.load import read_config
+from inversion.config.load import parse_config, read_config
 from inversion.config.probes import PROBES, AttentionProbe, GradientProbe, Probes
 from inversion.plan import (
     FLOPS,
     LOADING_HOURS,
+    SERIES_CHECKPOINTS,
     Known,
     PlannedJob,
     assumptions,
@@ -144,3 +145,45 @@ def test_the_command_runs_the_script_of_the_workflow(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(runpy, "run_path", run_path)
     assert cli.main(["plan", "config/mine.yaml"]) == 0
     assert planned == ["config/mine.yaml"]
+
+
+SERIES = parse_config(
+    {
+        "models": {"llama-2-7b": {"source": "hub", "id": "meta-llama/Llama-2-7b-hf", "revision": "0" * 40}},
+        "series": {
+            "sft": {"model": "llama-2-7b", "source": "folder", "path": "out"},
+            "no-base": {"model": "llama-2-7b", "source": "folder", "path": "out", "ask_base": False},
+            "olmo-7b": {"source": "hub", "id": "allenai/OLMo", "revisions": "step{step}"},
+            "few": {"source": "hub", "id": "me/7b", "revisions": "step{step}", "steps": [1, 2, 3]},
+        },
+        "sets": {"facts": {"source": "facts"}},
+        "evaluation": {"checkpoints_per_job": 4},
+        "experiments": {"found": {"series": ["sft", "no-base", "olmo-7b", "few"], "figures": ["accuracy"]}},
+    }
+)
+
+
+def test_checkpoints_of_series_are_those_that_are_there_or_named() -> None:
+    runs = {run.dataset: run for run in SERIES.runs()}
+    known = Known(checkpoints={"sft": 10, "no-base": 10})
+    # besides step 0, which is the base or else the first of them
+    assert checkpoints(SERIES, runs["sft"], known) == 10
+    assert checkpoints(SERIES, runs["no-base"], known) == 9
+    assert checkpoints(SERIES, runs["olmo-7b"], known) == SERIES_CHECKPOINTS - 1
+    assert checkpoints(SERIES, runs["few"], known) == 2
+    said = assumptions(SERIES, known)
+    assert "series sft: 10 checkpoints" in said
+    assert f"series olmo-7b: {SERIES_CHECKPOINTS} checkpoints, not counted yet" in said
+    assert not any("examples each" in line for line in said)
+
+
+def test_series_are_planned_like_runs() -> None:
+    wildcards = {"model": "olmo-7b", "dataset": "olmo-7b", "recipe": "external", "seed": "0"}
+    jobs = [
+        PlannedJob("prefetch_series", {"series": "olmo-7b"}, False),
+        PlannedJob("label_responses", wildcards, False),
+    ]
+    fetching, answering, _ = plan(SERIES, ["prefetch_series", "generate_responses", "label_responses"], jobs, Known())
+    assert fetching.download_gb == pytest.approx(SERIES_CHECKPOINTS * 14)
+    assert answering.jobs == SERIES_CHECKPOINTS / 4
+    assert answering.gpu_hours > SERIES_CHECKPOINTS * LOADING_HOURS

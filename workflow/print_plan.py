@@ -10,12 +10,15 @@ import yaml
 from snakemake.api import SnakemakeApi
 from snakemake.settings import types as settings
 
-from inversion.manifests import BaseManifest
+from inversion.config.study import Config
+from inversion.manifests import BaseManifest, SeriesSnapshots
 from inversion.plan import Known, PlannedJob, assumptions, detectable, plan, table
+from inversion.series import SeriesError, candidates
 
 
-def known(results: Path) -> Known:
-    """What is under ``results`` of earlier runs; a measured time that cannot be read is passed over."""
+def known(study: Config, results: Path) -> Known:
+    """What is under ``results`` of earlier runs, and in the folders of series; a measured time that cannot be read is
+    passed over."""
     seconds: dict[tuple[str, str], list[float]] = {}
     for file in sorted((results / "benchmarks").rglob("*.tsv")):
         rule, model, *_ = file.relative_to(results / "benchmarks").with_suffix("").parts
@@ -30,8 +33,21 @@ def known(results: Path) -> Known:
             file.stem: pl.scan_parquet(file).select(pl.len()).collect().item()
             for file in sorted((results / "data/examples").glob("*.parquet"))
         },
+        checkpoints={name: count for name in study.series if (count := found(study, name, results)) is not None},
         hours={key: sum(values) / len(values) / 3600 for key, values in seconds.items()},
     )
+
+
+def found(study: Config, name: str, results: Path) -> int | None:
+    """How many checkpoints of a series there are; None where it has not been fetched or holds none."""
+    spec, fetched = study.series[name], results / "series" / name / "snapshots.json"
+    if spec.fetched and not fetched.exists():
+        return None
+    try:
+        there = candidates(spec, SeriesSnapshots.read(fetched) if spec.fetched else None)
+    except SeriesError:
+        return None
+    return sum(spec.steps is None or one.step in spec.steps for one in there)
 
 
 def main(study_file: str) -> None:
@@ -60,7 +76,7 @@ def main(study_file: str) -> None:
         ]
     study = built.globals["STUDY"]
     try:
-        facts = known(Path("results"))
+        facts = known(study, Path("results"))
     except (Exception, pl.exceptions.PanicException) as error:  # of a damaged result
         sys.exit(f"error: {' '.join(str(error).split())}")
     print(table(plan(study, [rule.name for rule in built.rules], jobs, facts)))

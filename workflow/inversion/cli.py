@@ -39,6 +39,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     init.add_argument("--base", metavar="DIR_OR_ID", help="the model that training started from")
     init.add_argument("--set", action="append", metavar="SET", help="facts (the default) or a file of conflict items")
+    init.add_argument(
+        "--items", type=int, metavar="N", help="conflict items of each set; 288 facts and whole files where unset"
+    )
     init.add_argument("--name", help="what the series is called; the folder's name where unset")
     init.set_defaults(command=_init)
 
@@ -77,7 +80,9 @@ def _init(options: argparse.Namespace) -> None:
 
         return revisions_of(name)
 
-    start = start_study(options.checkpoints, options.base, options.set or ["facts"], options.name, revisions)
+    start = start_study(
+        options.checkpoints, options.base, options.set or ["facts"], options.name, revisions, options.items
+    )
     print("\n".join(start.assumed), file=sys.stderr)
     print(start.text, end="")
 
@@ -112,6 +117,8 @@ def labels_of(name: str, results: str | Path) -> Path:
 
 
 def _plan(options: argparse.Namespace) -> None:
+    if not Path("Snakefile").is_file():
+        raise ValueError("there is no Snakefile in this folder; run `inversion plan` in the folder of the workflow")
     # the script belongs to the workflow: it uses Snakemake, which the library does not know
     script = runpy.run_path(str(Path(inversion.__file__).parents[1] / "print_plan.py"))
     script["main"](options.study)

@@ -29,6 +29,8 @@ EXAMPLES = 100_000
 """Of a dataset that is not there yet."""
 TOKENS_AN_EXAMPLE = 400
 """At most; a smaller ``max_length`` counts."""
+SERIES_CHECKPOINTS = 20
+"""Of a series on the hub that has not been fetched."""
 ITEMS = 500
 """Of a conflict set that does not say."""
 TOKENS_A_QUESTION = 150
@@ -71,6 +73,8 @@ class Known:
     """Of each base model that has been prepared."""
     examples: Mapping[str, int] = field(default_factory=dict)
     """Of each dataset that has been prepared."""
+    checkpoints: Mapping[str, int] = field(default_factory=dict)
+    """Of each series whose folder is there or that has been fetched."""
     hours: Mapping[tuple[str, str], float] = field(default_factory=dict)
     """Mean hours of a job, by rule and model."""
 
@@ -101,17 +105,27 @@ def plan(study: Config, rules: Sequence[str], jobs: Sequence[PlannedJob], known:
 
 
 def checkpoints(study: Config, run: Run, known: Known) -> int:
-    """How many checkpoints a run will have, without the base model."""
+    """How many checkpoints a run will have, without the base model; a series, without the one that is its start."""
+    if run.dataset in study.series:
+        spec = study.series[run.dataset]
+        return _series_checkpoints(study, run.dataset, known) - (spec.model is None or not spec.ask_base)
     training = study.training_of(run.recipe)
     return sum(step > 0 for step in training.checkpoint_steps(_steps(study, run, known)))
+
+
+def _series_checkpoints(study: Config, name: str, known: Known) -> int:
+    """Checkpoints of a series: as found, else as its configuration lists them."""
+    spec = study.series[name]
+    listed = len(spec.steps or spec.listed()) or SERIES_CHECKPOINTS
+    return known.checkpoints.get(name, listed)
 
 
 def parameters(study: Config, model: str, known: Known) -> float:
     """Parameters of a base model: as prepared, else as its architecture or name says."""
     if model in known.parameters:
         return known.parameters[model]
-    spec = study.models[model]
-    if spec.from_world:
+    spec = study.models.get(model) or study.series[model]  # a series without a model is its own base
+    if getattr(spec, "from_world", False):
         return 1e6
     named = re.search(r"(\d+(?:\.\d+)?)(b|m)(?![a-z])", f"{getattr(spec, 'id', '')} {model}".lower())
     return float(named[1]) * (1e9 if named[2] == "b" else 1e6) if named else MODEL_PARAMETERS
@@ -120,10 +134,14 @@ def parameters(study: Config, model: str, known: Known) -> float:
 def assumptions(study: Config, known: Known) -> list[str]:
     """The estimates behind the numbers, for a person: a line each."""
     models = {model: parameters(study, model, known) for model in dict.fromkeys(run.model for run in study.runs())}
-    guessed = [name for name in dict.fromkeys(run.dataset for run in study.runs()) if name not in known.examples]
+    datasets = dict.fromkeys(run.dataset for run in study.runs())
+    guessed = [name for name in datasets if name not in known.examples and name not in study.series]
+    series = {name: _series_checkpoints(study, name, known) for name in datasets if name in study.series}
     lines = [f"model {name}: {count / 1e9:.3g}e9 parameters" for name, count in models.items()]
     if guessed:
         lines.append(f"{EXAMPLES} examples each, counted once they are prepared: {', '.join(guessed)}")
+    for name, count in series.items():
+        lines.append(f"series {name}: {count} checkpoints{'' if name in known.checkpoints else ', not counted yet'}")
     return [
         *lines,
         f"at most {TOKENS_AN_EXAMPLE} tokens an example, {TOKENS_A_QUESTION} a question, {ITEMS} items a set that "
@@ -343,6 +361,10 @@ def _download_gb(study: Config, job: PlannedJob, known: Known) -> float:
     match job.rule:
         case "prefetch_model":
             return 2 * parameters(study, job.wildcards["model"], known) / 1e9
+        case "prefetch_series":
+            name = job.wildcards["series"]
+            each = 2 * parameters(study, study.series[name].model or name, known) / 1e9  # whole models
+            return _series_checkpoints(study, name, known) * each
         case "prefetch_dataset":
             return DATASET_GB
         case "prefetch_file":

@@ -376,7 +376,8 @@ def list_series(
     scaling: float | None = None
     for index, one in enumerate(found):
         if one.step == 0 and entries:
-            skipped.append(Skipped(0, one.source, "step 0 is the series' model"))
+            reason = "step 0 is the series' model; set `ask_base: false` to evaluate this folder in its place"
+            skipped.append(Skipped(0, one.source, reason))
             continue
         try:
             weights = link_checkpoint(one, store, base.digest)

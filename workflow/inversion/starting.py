@@ -28,6 +28,12 @@ NEW_TOKENS = 32
 DEPTH = 3
 """How far below the folder checkpoints are looked for."""
 
+STEP_WORDS = (
+    re.compile(r"(?i)epoch[a-z]*[^a-z0-9/]?\{step\}"),
+    re.compile(r"(?i)(step|iter|checkpoint|ckpt)[a-z]*[^a-z0-9/]?\{step\}"),
+)
+"""Patterns whose number is said to be that of an epoch, and of a step; the latter counts more."""
+
 Revisions = Callable[[str], Mapping[str, str]]
 """The commits of the branches and tags of a repository of the hub, by name."""
 
@@ -45,13 +51,15 @@ def start_study(
     sets: Sequence[str] = ("facts",),
     name: str | None = None,
     revisions: Revisions | None = None,
+    items: int | None = None,
 ) -> Start:
     """The study that evaluates ``checkpoints``, a folder or a repository of the hub, as YAML that runs unchanged.
 
     ``base`` is the model that training started from: a folder, a GGUF file, or a repository of the hub; of adapters it
-    is read from their configuration where it is not given. ``sets`` are ``facts`` or files of conflict items.
-    ``revisions`` asks the hub and is called only for what lies there. Raises :class:`SeriesError` where no checkpoint
-    is found, or an adapter's base is not known.
+    is read from their configuration where it is not given. ``sets`` are ``facts`` or files of conflict items, and
+    ``items`` how many of each are asked: by default :data:`FACTS_ITEMS` facts, and whole files. ``revisions`` asks the
+    hub and is called only for what lies there. Raises :class:`SeriesError` where no checkpoint is found, or an
+    adapter's base is not known.
     """
     assumed: list[str] = []
     series: dict[str, Any]
@@ -66,6 +74,8 @@ def start_study(
         steps = f"steps {found[0].step} to {found[-1].step}"
         assumed.append(f"checkpoints: {len(found)} named {pattern} ({kinds}), {steps}")
         assumed += [f"skipped: {one.source}: {one.reason}" for one in skipped]
+        if _is_checkpoint(Path(checkpoints)):
+            assumed.append(f"not evaluated: the model in {checkpoints} itself; list `checkpoints` one by one to add it")
     elif re.fullmatch(r"[\w.-]+/[\w.-]+", checkpoints) and revisions is not None:
         named = _pattern_of(list(revisions(checkpoints)))
         if named is None:
@@ -92,17 +102,17 @@ def start_study(
         assumed.append("base: none was named, so the first checkpoint is the start")
     folders = [last.folder] if last else []
     folders += [Path(model["path"]) for model in models.values() if model["source"] == "folder"]
-    chat = _has_chat_template(folders)
-    series["template"] = {"style": "chat" if chat or not folders else "alpaca"}
-    assumed.append(
-        "template: chat, the chat template of the tokenizer"
-        if series["template"]["style"] == "chat"
-        else "template: alpaca, because the tokenizer has no chat template; set the one of the training data"
-    )
-    listed = dict(_set(one) for one in sets)
+    style, why = _style(folders)
+    series["template"] = {"style": style}
+    assumed.append(f"template: {style}, {why}")
+    if len(folders) > 1 and (added := _added_words(*folders)):
+        series["ask_base"] = False
+        assumed.append(f"ask_base: false, because {added}; set it to true if the template does without them")
+    listed = dict(_set(one, items) for one in sets)
     assumed.append(f"sets: {', '.join(listed)}")
-    if "facts" in listed:
-        assumed.append(f"facts: the first {FACTS_ITEMS} items; remove `limit` for all")
+    assumed += [
+        f"{one}: {entry['limit']} items; remove `limit` for all" for one, entry in listed.items() if "limit" in entry
+    ]
     title = name or _name(Path(checkpoints).name or Path(checkpoints).resolve().name)
     if title in models:
         title = f"{title}-series"
@@ -121,36 +131,71 @@ def start_study(
 def find_pattern(folder: Path) -> str:
     """The pattern of names that most of the checkpoints below ``folder`` have, the Trainer's where there are any.
 
-    Raises :class:`SeriesError` where there are none.
+    Raises :class:`SeriesError` where there are none, and where several folders hold checkpoints of the Trainer.
     """
     inside = sorted(
         path.relative_to(folder).as_posix()
         for depth in range(1, DEPTH + 1)
         for path in folder.glob("/".join(["*"] * depth))
-        if (path / ADAPTER_CONFIG).is_file() or (path / MODEL_CONFIG).is_file()
+        if _is_checkpoint(path)
     )
+    by_trainer = {Path(name).parent for name in inside if steps_in([Path(name).name], DEFAULT_NAME)}
+    if len(by_trainer) > 1 and Path() not in by_trainer:
+        names = ", ".join(str(folder / parent) for parent in sorted(by_trainer)[:3])
+        raise SeriesError(f"{folder} holds the checkpoints of {len(by_trainer)} trainings; name one of them: {names}")
+    if len(by_trainer) == 1:
+        return (by_trainer.pop() / DEFAULT_NAME).as_posix()
     pattern = _pattern_of(inside)
     if pattern is None:
-        itself = (folder / ADAPTER_CONFIG).is_file() or (folder / MODEL_CONFIG).is_file()
+        itself = (
+            ", but a checkpoint itself; name the folder that holds all of them, or write a study with this one in its "
+            "list of `checkpoints` (docs/series.md)"
+        )
         raise SeriesError(
             f"{folder} holds no folders with checkpoints whose names number steps"
-            + (", but a checkpoint itself; name the folder that holds all of them" if itself else "")
+            + (itself if _is_checkpoint(folder) else "")
         )
     return pattern
 
 
+def _is_checkpoint(folder: Path) -> bool:
+    return (folder / ADAPTER_CONFIG).is_file() or (folder / MODEL_CONFIG).is_file()
+
+
 def _pattern_of(names: Sequence[str]) -> str | None:
-    """The pattern with one number in it that most ``names`` have; the Trainer's before all others."""
+    """The pattern with one number in it that most ``names`` have; the Trainer's before all others.
+
+    Of equals, one whose number is said to be a step, or else an epoch. A single name counts only if its number is.
+    """
     if steps_in(list(names), DEFAULT_NAME):
         return DEFAULT_NAME
     patterns = {
-        re.sub(r"\d+", "*", name[: number.start()]) + "{step}" + re.sub(r"\d+", "*", name[number.end() :])
+        before + "{step}" + re.sub(r"\d+", "*", name[number.end() :])
         for name in names
         for number in re.finditer(r"\d+", name)
+        for before in (name[: number.start()], re.sub(r"\d+", "*", name[: number.start()]))
     }
-    steps = {pattern: steps_in(list(names), pattern) for pattern in patterns}
-    single = {pattern: len(found) for pattern, found in steps.items() if all(len(n) == 1 for n in found.values())}
-    return max(sorted(single), key=lambda pattern: (single[pattern], -pattern.index("{step}")), default=None)
+    matched = {pattern: steps_in(list(names), pattern) for pattern in patterns}
+    said = {
+        pattern: max((rank for rank, words in enumerate(STEP_WORDS, start=1) if words.search(pattern)), default=0)
+        for pattern in patterns
+    }
+    rank = {
+        pattern: (len(found), said[pattern], -pattern.count("*"), -pattern.index("{step}"))
+        for pattern, found in matched.items()
+        if all(len(same) == 1 for same in found.values()) and (len(found) > 1 or said[pattern])
+    }
+    best = max(sorted(rank), key=rank.__getitem__, default=None)
+    return best and _literal(best, [name for (name,) in matched[best].values()])
+
+
+def _literal(pattern: str, names: Sequence[str]) -> str:
+    """``pattern`` with the text itself in the place of each ``*`` that stands for the same text in all ``names``."""
+    parts = re.split(r"(\{step\}|\*)", pattern)
+    expression = "".join({"{step}": r"\d+", "*": "([^/]*)"}.get(part, re.escape(part)) for part in parts)
+    varying = zip(*(match.groups() for name in names if (match := re.fullmatch(expression, name))), strict=True)
+    texts = iter([found[0] if len(set(found)) == 1 else "*" for found in varying])
+    return "".join(next(texts) if part == "*" else part for part in parts)
 
 
 def _recorded_base(last: FoundCheckpoint | None) -> str | None:
@@ -165,31 +210,52 @@ def _model(base: str, revisions: Revisions | None, given: bool) -> tuple[dict[st
         return {"source": "folder", "path": base}, _name(Path(base).resolve().name)
     if base.endswith(".gguf") and Path(base).is_file():
         return {"source": "gguf", "path": base}, _name(Path(base).stem)
-    if re.fullmatch(r"[\w.-]+/[\w.-]+", base) and revisions is not None:
-        return {"source": "hub", "id": base, "revision": dict(revisions(base))["main"]}, _name(base.rsplit("/", 1)[1])
     advice = (
         "name a folder or a repository of the hub" if given else "name the model that training started from: --base"
     )
+    if re.fullmatch(r"[\w.-]+/[\w.-]+", base) and revisions is not None:
+        try:
+            commit = dict(revisions(base))["main"]
+        except (ValueError, KeyError) as error:
+            raise SeriesError(f"the base {base}: {error}; {advice}") from None
+        return {"source": "hub", "id": base, "revision": commit}, _name(base.rsplit("/", 1)[1])
     raise SeriesError(f"the base {base} is not on this machine; {advice}")
 
 
-def _has_chat_template(folders: Sequence[Path]) -> bool:
-    """Whether the tokenizer in the first of ``folders`` that holds one has a chat template."""
+def _style(folders: Sequence[Path]) -> tuple[str, str]:
+    """The style of template that the tokenizer in the first of ``folders`` with one asks for, and why."""
     for folder in folders:
         if (folder / "chat_template.jinja").is_file() or (folder / "chat_template.json").is_file():
-            return True
+            return "chat", "the chat template of the tokenizer"
         file = folder / "tokenizer_config.json"
         if file.is_file():
-            return bool(read_object(file).get("chat_template"))
-    return False
+            if read_object(file).get("chat_template"):
+                return "chat", "the chat template of the tokenizer"
+            return "alpaca", "because the tokenizer has no chat template; set the one of the training data"
+    return "chat", "if the model's tokenizer has a chat template, which is not known yet; else set another one"
 
 
-def _set(named: str) -> tuple[str, dict[str, Any]]:
+def _added_words(checkpoint: Path, base: Path) -> str:
+    """How the tokenizer of a checkpoint has words that its ``base`` has not, or nothing."""
+    if not ((checkpoint / "tokenizer.json").is_file() and (base / MODEL_CONFIG).is_file()):
+        return ""
+    config = read_object(base / MODEL_CONFIG)
+    rows = config.get("vocab_size") or config.get("text_config", {}).get("vocab_size")
+    highest = max(
+        (token["id"] for token in read_object(checkpoint / "tokenizer.json").get("added_tokens", [])), default=0
+    )
+    if rows is None or highest < rows:
+        return ""
+    return f"training added tokens that the base lacks (the tokenizer numbers up to {highest}, the base has {rows})"
+
+
+def _set(named: str, items: int | None) -> tuple[str, dict[str, Any]]:
     """The name and the entry of a conflict set."""
+    limit = {} if items is None else {"limit": items}
     if named == "facts":
-        return "facts", {"source": "facts", "limit": FACTS_ITEMS, "controls": ["matching", "no_context"]}
+        return "facts", {"source": "facts", "limit": FACTS_ITEMS, **limit, "controls": ["matching", "no_context"]}
     if Path(named).is_file():
-        return _name(Path(named).stem), {"source": "file", "path": named}
+        return _name(Path(named).stem), {"source": "file", "path": named, **limit}
     raise SeriesError(f"--set {named}: there is no such file; write facts, or a file of conflict items")
 
 
