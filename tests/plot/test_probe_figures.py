@@ -6,21 +6,13 @@ import matplotlib
 import numpy as np
 import polars as pl
 import pytest
+from made_probes import CONTEXT, STEPS, curves, study
 
 from inversion.config.run import Run
-from inversion.config.scorers import MAIN
 from inversion.plot import probe_figures
 from inversion.plot.style import save_figure
 from inversion.records.frames import to_frame
 from inversion.records.measurements import AttentionPoint, GradientPoint
-from inversion.records.tables import CurvePoint
-
-STEPS = (0, 5, 10, 20, 60, 100)
-CONTEXT = (0.05, 0.2, 0.5, 0.6, 0.4, 0.3)
-
-
-def study(models: str = "a", seeds: tuple[int, ...] = (0,)) -> list[Run]:
-    return [Run(model, "x", "standard", seed) for model in models for seed in seeds]
 
 
 def attention(runs: list[Run], layers: int = 3, sets: tuple[str, ...] = ("conflict",)) -> pl.DataFrame:
@@ -50,28 +42,6 @@ def attention(runs: list[Run], layers: int = 3, sets: tuple[str, ...] = ("confli
         )
     ]
     return to_frame(rows, AttentionPoint)
-
-
-def curves(runs: list[Run]) -> pl.DataFrame:
-    rows = [
-        CurvePoint(
-            **run._asdict(),
-            step=step,
-            epoch=step / 80,
-            set="conflict",
-            stratum="all",
-            prompt="plain",
-            scorer=MAIN,
-            metric="context_rate",
-            value=height,
-            low=height - 0.05,
-            high=height + 0.05,
-            n=100,
-        )
-        for run in runs
-        for step, height in zip(STEPS, CONTEXT, strict=True)
-    ]
-    return to_frame(rows, CurvePoint)
 
 
 def gradients(runs: list[Run], kinds: tuple[str, ...] = ("C", "C+S", "S")) -> pl.DataFrame:

@@ -17,14 +17,12 @@ from inversion.records.measurements import ExampleGradient
 from inversion.respond.answers import encode_questions
 from inversion.respond.gradient_probe import (
     WEIGHTS,
-    Divergence,
-    divergences,
     gradient_pulls,
     kind_sample,
     margin_gradient,
     probe_gradients,
 )
-from inversion.respond.probing import ProbedRun
+from inversion.respond.probing import Divergence, ProbedRun, divergences
 
 FULL = FullTuning()
 QUERY_KEY = FullTuning(weights="query_key")
@@ -58,7 +56,7 @@ def items(world):
 
 @pytest.fixture(scope="module")
 def conflicts(items, tokenizer, template):
-    return divergences(encode_questions(items, tokenizer, template, {"plain": Prompt()}))
+    return divergences(encode_questions(items, tokenizer, template, {"plain": Prompt()}), "gradients")
 
 
 def loss_of(model, row):
@@ -137,16 +135,18 @@ def test_a_small_step_moves_the_margin_as_its_pull_says(folder, rows, conflicts)
 def test_answers_are_contested_where_they_part(items, tokenizer, template):
     item = items[0]
     (question,) = encode_questions([item], tokenizer, template, {"plain": Prompt()})
-    (divergence,) = divergences([question])
+    (divergence,) = divergences([question], "gradients")
     context, parametric = (
         tokenizer.convert_tokens_to_ids(x[0]) for x in (item.context_answers, item.parametric_answers)
     )
-    assert divergence == Divergence(list(question.asked.prompt), context, parametric)
+    assert divergence == Divergence(item, list(question.asked.prompt), context, parametric)
     shared = dataclasses.replace(question.asked, context_answers=((7, 8, 9),), parametric_answers=((7, 5),))
-    assert divergences([dataclasses.replace(question, asked=shared)]) == [Divergence([*question.asked.prompt, 7], 8, 5)]
+    assert divergences([dataclasses.replace(question, asked=shared)], "gradients") == [
+        Divergence(item, [*question.asked.prompt, 7], 8, 5)
+    ]
     nested = dataclasses.replace(question.asked, context_answers=((7, 8),), parametric_answers=((7,),))
-    with pytest.raises(ValueError, match="two answers, by which the pull of gradients is measured; leave"):
-        divergences([dataclasses.replace(question, asked=nested)])
+    with pytest.raises(ValueError, match=r"which the probe .gradients. compares; leave `probes.gradients` out"):
+        divergences([dataclasses.replace(question, asked=nested)], "gradients")
 
 
 def test_kinds_are_sampled_apart_and_know_their_share(examples):

@@ -32,13 +32,13 @@ def attention(run: Run, masses: pl.DataFrame, bootstrap: int, seed: int = 0) -> 
     """
     require_schema(masses, AttentionMass, "attention masses")
     points: list[AttentionPoint] = []
-    for (name, query), frame in _groups(masses, "set", "query"):
+    for (name, query), frame in groups(masses, "set", "query"):
         for part in ATTENTION_PARTS:
             rows = frame.filter(pl.col(part).is_not_null())
             if rows.is_empty():
                 continue
             layers = sorted(rows["layer"].unique())
-            values, clusters, steps = _grid(rows, part, "item_id", ("step", "layer"), run)
+            values, clusters, steps = grid(rows, part, "item_id", ("step", "layer"), run)
             values = values.reshape(len(values), len(steps), len(layers))
             values = np.concatenate([values, values.mean(axis=2, keepdims=True)], axis=2)
             low, high = interval(cluster_bootstrap(values, clusters, bootstrap, generator(seed, name)))
@@ -73,7 +73,7 @@ def gradients(run: Run, norms: pl.DataFrame, bootstrap: int, seed: int = 0) -> p
     """
     require_schema(norms, ExampleGradient, "gradient norms")
     points: list[GradientPoint] = []
-    for (kind, weights), frame in _groups(norms, "kind", "weights"):
+    for (kind, weights), frame in groups(norms, "kind", "weights"):
         share = frame["share"][0]
         for measure, column, factor in (
             ("example", "norm", 1.0),
@@ -82,7 +82,7 @@ def gradients(run: Run, norms: pl.DataFrame, bootstrap: int, seed: int = 0) -> p
             ("pull", "towards", share),
             ("loss", "loss", 1.0),
         ):
-            values, clusters, steps = _grid(frame, column, "example_id", ("step",), run)
+            values, clusters, steps = grid(frame, column, "example_id", ("step",), run)
             values *= factor
             low, high = interval(cluster_bootstrap(values, clusters, bootstrap, generator(seed, kind)))
             means = values.mean(axis=0)
@@ -114,16 +114,19 @@ def overtakes(steps: Sequence[float], first: Sequence[float], second: Sequence[f
     ]
 
 
-def _groups(table: pl.DataFrame, *keys: str) -> Iterator[tuple[tuple[str, str], pl.DataFrame]]:
-    """The parts of a table by two columns of text, in the order of these."""
+def groups(table: pl.DataFrame, *keys: str) -> Iterator[tuple[tuple[str, ...], pl.DataFrame]]:
+    """The parts of a table by columns of text, in the order of these."""
     for key, frame in table.sort(keys).partition_by(keys, as_dict=True, maintain_order=True).items():
-        yield (str(key[0]), str(key[1])), frame
+        yield tuple(map(str, key)), frame
 
 
-def _grid(
+def grid(
     rows: pl.DataFrame, column: str, key: str, axes: tuple[str, ...], run: Run
 ) -> tuple[Floats, Ints, list[tuple[int, float]]]:
-    """The values of a column (keys, axes), the cluster of each key as a number, and the steps with their epochs."""
+    """The values of a column (keys, axes), the cluster of each key as a number, and the steps with their epochs.
+
+    The first of ``axes`` is the step. Raises :class:`ValueError`, naming the key, where one lacks a place.
+    """
     rows = rows.sort(key, *axes)
     places = rows.select(axes).unique().height
     keys = rows.group_by(key, maintain_order=True).agg(pl.len(), pl.struct(axes).n_unique(), pl.col("cluster").first())

@@ -99,6 +99,28 @@ class GradientProbe(Probe):
         return 18 * self.examples
 
 
+class LensProbe(Probe):
+    """The logit lens: what every checkpoint would answer if it ended after each of its layers, as the log-odds of the
+    context answer against the parametric one."""
+
+    version: ClassVar[int] = 1
+    measure: ClassVar[str] = "inversion.respond.lens_probe:probe_lens"
+    facts: ClassVar[str] = "inversion.records.mechanism:LensReading"
+    tabulate: ClassVar[str] = "inversion.analyse.mechanism_tables:lens"
+    draw: ClassVar[str] = "inversion.plot.mechanism_figures:lens"
+    draws_with: ClassVar[tuple[str, ...]] = ("curves",)
+    shows: ClassVar[str] = "log-odds of the two answers by step and layer (logit lens) under the context answers"
+
+    items: PositiveInt = 100
+    """Conflict items of each set, or all where there are fewer, which the seed draws among those with a context."""
+    seed: Seed = 0
+
+    @property
+    def questions_read(self) -> int:
+        """Every item once."""
+        return self.items
+
+
 class Probes(Strict):
     """Measurements inside every checkpoint, in addition to its answers, in the runs of the experiments that list the
     figure of the same name. A probe that is not set is not run."""
@@ -107,6 +129,8 @@ class Probes(Strict):
     """For the table and the figure ``attention``."""
     gradients: GradientProbe | None = None
     """For the table and the figure ``gradients``."""
+    lens: LensProbe | None = None
+    """For the table and the figure ``lens``."""
 
 
 PROBES: dict[str, type[Probe]] = {

@@ -185,35 +185,38 @@ def _draw_lines(
 
 
 def _draw_layers(axes: Axes, table: pl.DataFrame, cell: Cell, part: str, highest: float) -> bool:
-    """Draw the attention on a part as a mesh, layers up and steps across, and say whether there is any.
-
-    A cell of the mesh reaches half way to its neighbours.
-    """
+    """Draw the attention on a part as a mesh, layers up and steps across, and say whether there is any."""
     rows = (
         table.filter(*(pl.col(name) == value for name, value in zip(Cell._fields, cell, strict=True)))
         .filter(pl.col("metric") == part)
         .group_by("layer", "step")
         .agg(pl.col("value").mean())
-        .sort("layer", "step")
     )
     if rows.is_empty():
         return False
-    layers, steps = (rows[name].unique().sort().to_numpy() for name in ("layer", "step"))
-    values = rows["value"].to_numpy().reshape(len(layers), len(steps))
-    axes.grid(visible=False)
-    axes.pcolormesh(
-        signed_square(_between(np.sqrt(steps))),
-        np.arange(len(layers) + 1) - 0.5,
-        values,
-        cmap=_COLORS,
-        vmin=0,
-        vmax=highest,
-        rasterized=True,
-    )
-    axes.set_ylim(-0.5, len(layers) - 0.5)
-    axes.set_yticks(sorted({0, *range(0, len(layers), max(1, len(layers) // 4)), len(layers) - 1}))
-    axes.set_ylabel("layer")
+    draw_mesh(axes, rows, "layer", cmap=_COLORS, vmin=0, vmax=highest)
     return True
+
+
+def draw_mesh(axes: Axes, rows: pl.DataFrame, upwards: str, **colors: Any) -> Any:
+    """Draw ``value`` as a mesh with the column ``upwards`` (whole numbers) up and steps across; returns the mesh.
+
+    A cell of the mesh reaches half way to its neighbours. ``rows`` has one row for each of its cells.
+    """
+    rows = rows.sort(upwards, "step")
+    places, steps = (rows[name].unique().sort().to_numpy() for name in (upwards, "step"))
+    axes.grid(visible=False)
+    mesh = axes.pcolormesh(
+        signed_square(_between(np.sqrt(steps))),
+        np.arange(len(places) + 1) - 0.5,
+        rows["value"].to_numpy().reshape(len(places), len(steps)),
+        rasterized=True,
+        **colors,
+    )
+    axes.set_ylim(-0.5, len(places) - 0.5)
+    axes.set_yticks(sorted({0, *range(0, len(places), max(1, len(places) // 4)), len(places) - 1}))
+    axes.set_ylabel(upwards)
+    return mesh
 
 
 def _between(places: NDArray[Any]) -> NDArray[Any]:

@@ -15,6 +15,7 @@ from typing import NamedTuple
 from inversion.config.scorers import SCORERS
 from inversion.records.answers import Item, Knowledge, Labels, Response
 from inversion.records.measurements import AttentionPoint, GradientPoint
+from inversion.records.mechanism import LensPoint
 from inversion.records.tables import (
     Agreement,
     Contribution,
@@ -62,6 +63,7 @@ TABLES = {
     "series": Table("One checkpoint that was trained elsewhere; only in studies with series.", (SeriesStep,)),
     "attention": Table("Mean attention on one part of the prompt; only with this probe.", (AttentionPoint,)),
     "gradients": Table("One measure of gradients by kind of example; only with this probe.", (GradientPoint,)),
+    "lens": Table("What layers of the checkpoints would answer; only with this probe.", (LensPoint,)),
     "theory": Table("One claim of the paper's section 5, checked at one setting.", (TheoryClaim,)),
 }
 """The tables in ``results/tables``, by name."""

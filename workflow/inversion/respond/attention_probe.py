@@ -6,7 +6,6 @@ attention module sums each layer's weights up as soon as they are there, and not
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -19,10 +18,11 @@ from inversion.config.probes import AttentionProbe
 from inversion.instruct.templates import LocatedPrompt, locate_in_prompt
 from inversion.manifests import CheckpointEntry
 from inversion.models import CheckpointLoader, ModelError
+from inversion.models.inside import eager, plain
 from inversion.records.data import ConflictItem
 from inversion.records.measurements import ATTENTION_PARTS, AttentionMass
 from inversion.respond.batches import by_length, pad, positions
-from inversion.respond.probing import ProbedRun, conflict_sample, probe_checkpoints
+from inversion.respond.probing import ProbedRun, asking, conflict_sample, probe_checkpoints
 from inversion.respond.resumable import weights_of
 
 QUERIES = ("answer", "after_context")
@@ -39,12 +39,7 @@ def probe_attention(run: ProbedRun, probe: AttentionProbe) -> pl.DataFrame:
     :func:`~inversion.respond.probing.probe_checkpoints`.
     """
     chosen = conflict_sample(run.items, probe.items, probe.seed)
-    spec = {
-        "version": probe.version,
-        "items": [json.dumps(item.identity(), sort_keys=True) for item in chosen],
-        "template": run.template.model_dump(mode="json"),
-        "prompt": run.prompt.model_dump(mode="json"),
-    }
+    spec = {"version": probe.version, **asking(run, chosen)}
 
     def prepare() -> Callable[[CheckpointEntry], Iterable[AttentionMass]]:
         checkpoints = CheckpointLoader.on(run.base, run.base_digest, tokenizer=run.tokenizer)
@@ -72,18 +67,18 @@ def attention_masses(model: Any, prompts: Sequence[LocatedPrompt], pad_id: int, 
     context. Batches hold at most ``batch_size`` prompts and a bounded number of weights; ``model`` attends as before
     afterwards. Raises :class:`ModelError` for a model whose attention modules are not found.
     """
-    plain = model.get_base_model() if hasattr(model, "get_base_model") else model  # without its adapters' wrapping
-    config = plain.config.get_text_config()
-    modules = _attention_modules(plain, config.num_hidden_layers)
+    whole = plain(model)
+    config = whole.config.get_text_config()
+    modules = _attention_modules(whole, config.num_hidden_layers)
     masses = torch.empty(len(prompts), len(modules), len(QUERIES), len(ATTENTION_PARTS))
     longest = max(len(prompt.prompt_ids) for prompt in prompts)
     size = max(1, min(batch_size, _WEIGHTS // (config.num_attention_heads * longest**2)))
-    with _eager(plain):
+    with eager(whole):
         for batch in by_length([len(prompt.prompt_ids) for prompt in prompts], size):
             chosen = [prompts[index] for index in batch]
             # left padding: all prompts end at the same place
-            ids, mask = pad([prompt.prompt_ids for prompt in chosen], pad_id, "left", plain.device)
-            queries, parts = (grid.to(plain.device) for grid in _grids(chosen, ids.shape[1]))
+            ids, mask = pad([prompt.prompt_ids for prompt in chosen], pad_id, "left", whole.device)
+            queries, parts = (grid.to(whole.device) for grid in _grids(chosen, ids.shape[1]))
 
             def reduce(
                 layer: int, weights: Tensor, batch: list[int] = batch, queries: Tensor = queries, parts: Tensor = parts
@@ -156,17 +151,6 @@ def _attention_modules(model: nn.Module, layers: int) -> list[nn.Module]:
             "attention cannot be probed; leave `probes.attention` out for this model"
         )
     return [found[layer] for layer in range(layers)]
-
-
-@contextmanager
-def _eager(model: Any) -> Iterator[None]:
-    """The model attends by its eager implementation until the block ends."""
-    before = model.config._attn_implementation
-    model.set_attn_implementation("eager")
-    try:
-        yield
-    finally:
-        model.set_attn_implementation(before)
 
 
 @contextmanager

@@ -23,8 +23,16 @@ from inversion.manifests import CheckpointEntry
 from inversion.models import context_window, load_for_tuning, load_tokenizer, query_key_mask, restore_checkpoint
 from inversion.records.data import Example
 from inversion.records.measurements import ExampleGradient
-from inversion.respond.answers import EncodedQuestion, encode_questions
-from inversion.respond.probing import ProbedRun, conflict_sample, probe_checkpoints, sample
+from inversion.respond.answers import encode_questions
+from inversion.respond.probing import (
+    Divergence,
+    ProbedRun,
+    asking,
+    conflict_sample,
+    divergences,
+    probe_checkpoints,
+    sample,
+)
 
 WEIGHTS = ("all", "query_key")
 """By which weights gradients are measured; see :class:`ExampleGradient`."""
@@ -39,14 +47,6 @@ class Pull(NamedTuple):
     """Its component along the mean gradient."""
     towards: float
     """How fast a step against it widens the margin of the context answers under conflict."""
-
-
-class Divergence(NamedTuple):
-    """What a model has read where the two answers of a conflict part, and the token of each that comes next."""
-
-    read: list[int]
-    context: int
-    parametric: int
 
 
 def probe_gradients(run: ProbedRun, probe: GradientProbe) -> pl.DataFrame:
@@ -64,9 +64,7 @@ def probe_gradients(run: ProbedRun, probe: GradientProbe) -> pl.DataFrame:
         "version": probe.version,
         "examples": [json.dumps(asdict(example), sort_keys=True) for example in chosen],
         "shares": shares,
-        "items": [json.dumps(item.identity(), sort_keys=True) for item in asked],
-        "template": run.template.model_dump(mode="json"),
-        "prompt": run.prompt.model_dump(mode="json"),
+        **asking(run, asked),
         "tuning": training.tuning.model_dump(mode="json"),
         "max_length": training.max_length,
         "seed": run.seed,
@@ -84,7 +82,7 @@ def probe_gradients(run: ProbedRun, probe: GradientProbe) -> pl.DataFrame:
             ]
             for kind in shares
         }
-        conflicts = divergences(encode_questions(asked, tokenizer, run.template, {"": run.prompt}))
+        conflicts = divergences(encode_questions(asked, tokenizer, run.template, {"": run.prompt}), "gradients")
         torch.manual_seed(run.seed)  # as in training: adapters are drawn at random
         model = load_for_tuning(run.base, run.base_digest, training.tuning).eval()
 
@@ -135,29 +133,6 @@ def kind_sample(examples: Sequence[Example], probe: GradientProbe) -> tuple[list
         for example in sample(kinds[kind], lambda row: row.example_id, probe.examples, probe.seed)
     ]
     return chosen, {kind: len(kinds[kind]) / len(examples) for kind in sorted(kinds)}
-
-
-def divergences(questions: Sequence[EncodedQuestion]) -> list[Divergence]:
-    """Where the answers of each question part, of those whose answers do.
-
-    Raises :class:`ValueError` where there is none.
-    """
-    found = [
-        Divergence(
-            [*asked.prompt, *asked.context_answers[0][:place]],
-            asked.context_answers[0][place],
-            asked.parametric_answers[0][place],
-        )
-        for asked in (question.asked for question in questions)
-        for place in [asked.first_difference()]
-        if place is not None
-    ]
-    if not found:
-        raise ValueError(
-            "no conflict set has a context and two answers, by which the pull of gradients is measured; leave "
-            "`probes.gradients` out"
-        )
-    return found
 
 
 def margin_gradient(model: nn.Module, conflicts: Sequence[Divergence]) -> dict[str, Tensor]:

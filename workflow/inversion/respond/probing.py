@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import polars as pl
 
@@ -16,6 +17,7 @@ from inversion.config.training import Training
 from inversion.manifests import CheckpointEntry
 from inversion.records.data import ConflictItem, Example
 from inversion.records.frames import read_frame
+from inversion.respond.answers import EncodedQuestion
 from inversion.respond.resumable import Kept, Measure, measure_checkpoints
 
 R = TypeVar("R")
@@ -64,6 +66,47 @@ def conflict_sample(items: Sequence[ConflictItem], count: int, seed: int) -> lis
         if item.role == "conflict" and item.context is not None:
             sets.setdefault(item.set, []).append(item)
     return [item for rows in sets.values() for item in sample(rows, lambda row: row.item_id, count, seed)]
+
+
+class Divergence(NamedTuple):
+    """What a model has read of a conflict item where its two answers part, and the token of each that comes next."""
+
+    item: ConflictItem
+    read: list[int]
+    context: int
+    parametric: int
+
+
+def divergences(questions: Sequence[EncodedQuestion], probe: str) -> list[Divergence]:
+    """Where the answers of each question part, of those whose answers do.
+
+    Raises :class:`ValueError`, naming the ``probe`` that compares them, where there is none.
+    """
+    found = [
+        Divergence(
+            question.item,
+            [*question.asked.prompt, *question.asked.context_answers[0][:place]],
+            question.asked.context_answers[0][place],
+            question.asked.parametric_answers[0][place],
+        )
+        for question in questions
+        if (place := question.asked.first_difference()) is not None
+    ]
+    if not found:
+        raise ValueError(
+            f"no conflict set has a context and two answers, which the probe {probe!r} compares; leave "
+            f"`probes.{probe}` out"
+        )
+    return found
+
+
+def asking(run: ProbedRun, items: Sequence[ConflictItem]) -> dict[str, Any]:
+    """What is asked of the checkpoints of ``run``, for the specification of a probe."""
+    return {
+        "items": [json.dumps(item.identity(), sort_keys=True) for item in items],
+        "template": run.template.model_dump(mode="json"),
+        "prompt": run.prompt.model_dump(mode="json"),
+    }
 
 
 def probe_checkpoints(

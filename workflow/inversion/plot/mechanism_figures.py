@@ -1,0 +1,86 @@
+"""Figures of where in the network answers are decided, in the look of :mod:`inversion.plot.probe_figures`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import matplotlib
+import numpy as np
+import polars as pl
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from inversion.config.run import Run
+from inversion.config.scorers import MAIN
+from inversion.plot.panels import draw_series, light_grid, panel_titles, say_empty, step_axis
+from inversion.plot.probe_figures import draw_mesh
+from inversion.plot.series import Cell, Series, conflict_sets, of_runs, rows_of, series_of, unique
+from inversion.plot.style import GREY, STYLE, Look, percent
+from inversion.records.frames import require_schema
+from inversion.records.mechanism import LensPoint
+
+_CONTEXT = Look("#000000", "-", "o")
+_WIDTH, _HEIGHT = 2.9, 1.45
+_SIDES = sns.color_palette("vlag_r", as_cmap=True)
+"""From red, the parametric answer, over white to blue, the context's."""
+
+
+def lens(table: pl.DataFrame, curves: pl.DataFrame, runs: Sequence[Run], scorer: str = MAIN) -> Figure:
+    """Log-odds of the context answer against the parametric one after every layer, under the context answers.
+
+    A column a conflict set and combination of model, dataset and recipe in ``runs``. Above: context answers with their
+    peak. Below: a cell a depth and step, mean over items and seeds; the line is the depth from which an item's log-odds
+    keep the side of the model's own answer. ``table`` and ``curves`` are the tables ``lens`` and ``curves``, the latter
+    of one prompt. Raises :class:`ValueError` where one lacks a column or has no row for the runs.
+    """
+    require_schema(table, LensPoint, "lens")
+    answers, shown = rows_of(curves, runs, scorer), of_runs(table, runs).rename({"measure": "metric"})
+    if shown.is_empty():
+        raise ValueError(f"lens: no row for the {len(runs)} runs; rebuild the table")
+    cells = [
+        Cell(model, dataset, recipe, name)
+        for model, dataset, recipe in unique((r.model, r.dataset, r.recipe) for r in runs)
+        for name in conflict_sets(answers)
+        if name in set(shown["set"])
+    ]
+    margins = shown.filter(pl.col("metric") == "margin")
+    highest = float(margins["value"].abs().max()) or 1.0  # type: ignore[arg-type]
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(len(cells) * (_WIDTH + 0.35) + 1.6, 2 * (_HEIGHT + 0.3) + 0.5), layout="constrained")
+        panels = figure.subplots(2, len(cells), sharex=True, squeeze=False)
+        step_axis(panels[0, 0], int(answers["step"].max()))  # type: ignore[arg-type]
+        for cell, (above, below), title in zip(cells, panels.T, panel_titles(cells, figure), strict=True):
+            above.set_title(title, loc="left")
+            _draw_curve(above, series_of(answers, cell, "context_rate"), [above, below])
+            rows = (
+                margins.filter(*(pl.col(name) == value for name, value in zip(Cell._fields, cell, strict=True)))
+                .group_by("depth", "step")
+                .agg(pl.col("value").mean())
+            )
+            if rows.is_empty():
+                say_empty(below)
+                continue
+            draw_mesh(below, rows, "depth", cmap=_SIDES, vmin=-highest, vmax=highest)
+            below.set_ylabel("layers passed" if cell is cells[0] else "")
+            below.set_xlabel("step")
+            if (turn := series_of(shown, cell, "turn")) is not None:
+                below.plot(turn.steps, turn.mean, color="#000000", linewidth=1.2, linestyle=(0, (4, 1.4)))
+        panels[0, 0].set_ylabel("context answers")
+        colors = matplotlib.cm.ScalarMappable(matplotlib.colors.Normalize(-highest, highest), _SIDES)
+        figure.colorbar(colors, ax=panels[1, :], shrink=0.95, label="log-odds (nats)\nup: the context's answer")
+    return figure
+
+
+def _draw_curve(axes: Axes, series: Series | None, marked: Sequence[Axes]) -> None:
+    """Draw context answers on a percent axis, with their peak as a line through the panels ``marked``."""
+    axes.set_ylim(-0.02, 1.02)
+    axes.set_yticks([0, 0.5, 1])
+    axes.yaxis.set_major_formatter(lambda value, _: percent(value))
+    light_grid(axes, "y")
+    if series is None:
+        say_empty(axes)
+        return
+    draw_series(axes, series, _CONTEXT)
+    for each in marked:
+        each.axvline(float(series.steps[int(np.argmax(series.mean))]), color=GREY, linewidth=0.9, zorder=0.5)

@@ -1,0 +1,106 @@
+"""The logit lens: what every checkpoint would answer if it ended after each of its layers (nostalgebraist, 2020).
+
+The model's own exit is used on all layers at once: what every layer leaves at the answer's position is put before
+the final norm, so that norm, output embedding, soft-capping and scales are the model's, whatever its family.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+import polars as pl
+import torch
+from torch import Tensor
+
+from inversion.config.probes import LensProbe
+from inversion.manifests import CheckpointEntry
+from inversion.models import CheckpointLoader
+from inversion.models.inside import input_passes, inside, outputs_pass, plain
+from inversion.records.mechanism import LensReading
+from inversion.respond.answers import encode_questions
+from inversion.respond.batches import by_length, pad, positions
+from inversion.respond.probing import Divergence, ProbedRun, asking, conflict_sample, divergences, probe_checkpoints
+from inversion.respond.resumable import weights_of
+
+_LOGITS = 2**28
+"""Logits of all layers in one batch: 1 GiB in float32."""
+
+
+def probe_lens(run: ProbedRun, probe: LensProbe) -> pl.DataFrame:
+    """The :class:`LensReading` rows of all checkpoints of ``run``, on a sample of its items.
+
+    From every set those of its conflict items that have a context, and two answers that differ. Resumable, and raises,
+    as :func:`~inversion.respond.probing.probe_checkpoints`.
+    """
+    chosen = conflict_sample(run.items, probe.items, probe.seed)
+    spec = {"version": probe.version, **asking(run, chosen)}
+
+    def prepare() -> Callable[[CheckpointEntry], Iterable[LensReading]]:
+        checkpoints = CheckpointLoader.on(run.base, run.base_digest, merging=True, tokenizer=run.tokenizer)
+        tokenizer = checkpoints.tokenizer
+        asked = divergences(encode_questions(chosen, tokenizer, run.template, {"": run.prompt}), "lens")
+
+        def measure(entry: CheckpointEntry) -> Iterator[LensReading]:
+            model = checkpoints.load(weights_of(entry, run.base, run.folder))
+            for one, by_depth in zip(
+                asked, lens_logprobs(model, asked, tokenizer.pad_token_id, run.batch_size).tolist(), strict=True
+            ):
+                for depth, (context, parametric) in enumerate(by_depth):
+                    yield LensReading(
+                        step=entry.step,
+                        epoch=entry.epoch,
+                        set=one.item.set,
+                        item_id=one.item.item_id,
+                        cluster=one.item.cluster,
+                        depth=depth,
+                        context_logprob=context,
+                        parametric_logprob=parametric,
+                    )
+
+        return measure
+
+    return probe_checkpoints(run.folder, "lens", run.steps, spec, prepare, LensReading)
+
+
+def lens_logprobs(model: Any, asked: Sequence[Divergence], pad_id: int, batch_size: int) -> Tensor:
+    """Log-probabilities (nats) of the two tokens of each divergence after every layer: float32 [asked, depths, 2].
+
+    The context answer's token comes first; depths are those of :class:`LensReading`. Batches hold at most
+    ``batch_size`` prompts and a bounded number of logits. Raises :class:`~inversion.models.ModelError` for a model
+    whose layers are not found.
+    """
+    depths = len(inside(model).layers) + 1
+    vocabulary = plain(model).get_output_embeddings().weight.shape[0]
+    size = max(1, min(batch_size, _LOGITS // (depths * vocabulary)))
+    found = torch.empty(len(asked), depths, 2)
+    for batch in by_length([len(one.read) for one in asked], size):
+        chosen = [asked[index] for index in batch]
+        logprobs = lens_logits(model, [one.read for one in chosen], pad_id).log_softmax(-1)
+        tokens = torch.tensor([[one.context, one.parametric] for one in chosen], device=logprobs.device)
+        found[batch] = logprobs.gather(-1, tokens.unsqueeze(1).expand(-1, depths, -1)).cpu()
+    return found
+
+
+@torch.inference_mode()
+def lens_logits(model: Any, prompts: Sequence[Sequence[int]], pad_id: int) -> Tensor:
+    """The logits behind each prompt as if the model ended after each layer: float32 [prompts, depths, vocabulary].
+
+    At the highest depth they are the model's own.
+    """
+    modules, whole = inside(model), plain(model)
+    # left padding: all prompts end at the same place
+    ids, mask = pad(prompts, pad_id, "left", whole.device)
+    left: list[Tensor] = []
+
+    def keep(stream: Tensor) -> None:
+        left.append(stream[:, -1])
+
+    with (
+        input_passes(modules.layers[0], keep),
+        outputs_pass(modules.layers, lambda _, stream: keep(stream)),
+        # from here on the depths stand where the tokens of the prompts stood
+        input_passes(modules.norm, lambda _: torch.stack(left, dim=1)),
+    ):
+        logits: Tensor = model(input_ids=ids, attention_mask=mask, position_ids=positions(mask), use_cache=False).logits
+    return logits.float()
