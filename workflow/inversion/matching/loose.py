@@ -1,8 +1,8 @@
 """Looser spellings of an answer: they count only where a text does not name it in one of its own.
 
-Each is a rule of its own: a date without its year, a year of two digits, a number rounded by one place, a name without
-its apostrophe, the initials of a name, one word of a name, and the name of a country or language in another language
-(Unicode CLDR, through Babel).
+Each is a rule of its own: a date without its year, a year of two digits, a range of years in words, a number rounded by
+one place, a name without its apostrophe, the initials of a name, one word of a name, and the name of a country or
+language in another language (Unicode CLDR, through Babel).
 """
 
 from __future__ import annotations
@@ -73,6 +73,9 @@ def _spellings(answer: str) -> Iterator[tuple[tuple[str, ...], str]]:
         places = len(words[0].partition(".")[2]) - 1
         rounded = Decimal(words[0]).quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP).normalize()
         yield (f"{rounded:f}", *words[1:]), "plain"
+    if len(words) == 2 and all(re.fullmatch(r"1\d{3}|20\d\d", word) for word in words):
+        for between in ("to", "and", "until", "till", "through"):
+            yield (words[0], between, words[1]), "plain"
     if (joined := _POSSESSIVE.sub("s", answer)) != answer:
         yield read_words(joined).words, "plain"
     names = [name for name in re.split(r"[\s.]+", answer.strip()) if name]

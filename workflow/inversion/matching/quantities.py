@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import re
+import unicodedata
 from decimal import Decimal, InvalidOperation
 
 _SEPARATORS = ",'\N{RIGHT SINGLE QUOTATION MARK} \N{NO-BREAK SPACE}\N{NARROW NO-BREAK SPACE}\N{THIN SPACE}"
@@ -41,6 +42,11 @@ MAGNITUDE = re.compile(
     r"[\s-]*((?i:hundred|thousand|million|billion|trillion))(?i:s)?\b|((?<=\d)(?:k|M)|\s?(?:mn|mln|bn))(?![\w/\u00b2\u00b3])"
 )
 """What a number is multiplied by, in words or short, as in ``380k`` and ``1.2M``; ``1.2m`` is a length."""
+POWER_OF_TEN = re.compile(
+    r"\s?(?:[x\u00d7*\u00b7\u22c5]|\\times|\\cdot)\s?10\s?"
+    r"(?:(?:\^|\*\*)\s?\{?(?P<power>-?\d{1,2})\}?(?!\d)|(?P<raised>[\u2070\u00b9\u00b2\u00b3\u2074-\u2079]{1,2}))"
+)
+"""The rest of a number in scientific notation: ``3 x 10^8``, with the power after a sign or raised."""
 SYMBOLS = {
     "$": "dollar",
     "\N{EURO SIGN}": "euro",
@@ -133,6 +139,11 @@ def scaled(plain: str, magnitude: str) -> str:
         return f"{(Decimal(plain) * _MAGNITUDES[magnitude.strip().lower()]).normalize():f}"
     except InvalidOperation:
         return plain
+
+
+def with_power(plain: str, power: str) -> str:
+    """``3`` and ``5`` as ``300000``; digits may be raised."""
+    return f"{Decimal(plain).scaleb(int(unicodedata.normalize('NFKC', power))).normalize():f}"
 
 
 def is_pronoun(text: str, start: int, end: int) -> bool:

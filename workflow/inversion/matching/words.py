@@ -15,6 +15,7 @@ from inversion.matching.quantities import (
     MONTH_BEGINNINGS,
     NUMBER_WORD_SET,
     NUMBER_WORDS,
+    POWER_OF_TEN,
     SYMBOLS,
     currency_plurals,
     date_after,
@@ -24,6 +25,7 @@ from inversion.matching.quantities import (
     number,
     scaled,
     unit_at,
+    with_power,
 )
 
 _MARKS = "".join(
@@ -71,6 +73,7 @@ _LATIN_RUN = re.compile(rf"(?:(?!{_UNSPACED})\w)+")
 _DATE = re.compile(DATE, re.IGNORECASE)
 _DIGITS = re.compile(DIGITS)
 _SPELLED = re.compile(NUMBER_WORDS, re.IGNORECASE)
+_LATEX_MATH = re.compile(r"\$([^$\n]{1,60})\$(?!\d)")
 _LATEX = re.compile(r"\\(?:text|textbf|textit|mathrm|mathbf|boxed|operatorname)\{?|\\[,;! ]")
 _ORDINAL = re.compile(r"(?:st|nd|rd|th)\b", re.IGNORECASE)
 _INITIALS = re.compile(
@@ -128,6 +131,8 @@ def read_words(text: str) -> Words:
     small letters: "US" is not "us".
     """
     plain = text.translate(_PLAIN)
+    if plain.count("$") > 1:
+        plain = _LATEX_MATH.sub(r" \1 ", plain)
     if "\\" in plain:
         plain = _LATEX.sub(lambda command: " " * len(command[0]), plain)
     found: list[_Found] = []
@@ -173,6 +178,8 @@ def _number(text: str, start: int) -> list[_Found]:
     if ordinal := _ORDINAL.match(text, end):
         return [(number(digits[0]) + ordinal[0].lower(), start, ordinal.end())]
     plain = sign + number(digits[0])
+    if (scientific := POWER_OF_TEN.match(text, end)) and plain.count(".") < 2:
+        plain, end = with_power(plain, scientific["power"] or scientific["raised"]), scientific.end()
     if magnitude := MAGNITUDE.match(text, end):
         plain, end = scaled(plain, magnitude[1] or magnitude[2]), magnitude.end()
     if unit := unit_at(text, end):

@@ -327,8 +327,10 @@ _KINDS_OF_PLACES = frozenset(
     re.findall(
         r"\w+",
         """
-        band city club company desert dollar empire euro football government group island islands kingdom lake language
-        mountain mountains national ocean republic river sea street team tower town union united university
+        ag airlines band city club company corp corporation desert dollar empire entertainment euro football gmbh
+        government group holdings inc island islands kingdom lake language limited ltd motors mountain mountains
+        national ocean pictures platforms records republic river sa sea street studios team technologies tower town
+        union united university
         """,
     )
 )
