@@ -40,6 +40,7 @@ class LensPoint:
     depth: int | None
     """Layers passed, as in :class:`LensReading`; null for ``turn``."""
     value: float
+    """The measure: nats, a share from 0 to 1, or layers."""
     low: float
     high: float
     """95 % interval, a bootstrap over clusters."""
