@@ -11,6 +11,8 @@
 # make config regenerate the files that are generated from the models of the configuration and of the tables
 # make errors regenerate docs/errors.md from the tests of bad input
 # make docs   build the documentation site in site/
+# make screenshots the pictures of the README, from the results of `make run` (needs Chromium and Graphviz)
+# make release-check what must hold before a release
 # make lock   pin the requirements of pyproject.toml again
 #
 # Each target first creates the environment .venv if it is missing or requirements.lock has changed.
@@ -30,7 +32,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # torch again, which takes longer than most jobs.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run gemma seeds ablation plan test test-fast test-faults test-slurm lint config errors docs lock env new-env
+.PHONY: run gemma seeds ablation plan test test-fast test-faults test-slurm lint config errors docs screenshots release-check lock env new-env
 
 # A command that was killed leaves Snakemake's lock behind; it is removed only if no command runs in this folder.
 UNLOCK = @$(BIN)/python workflow/main_process.py
@@ -81,6 +83,12 @@ config: env
 docs: .venv-docs/made-from
 	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --quiet
 	@echo "open site/index.html"
+
+screenshots: env
+	$(BIN)/python docs/screenshots.py
+
+release-check: lint docs config
+	$(BIN)/python .ci/release_check.py
 
 .venv-docs/made-from: envs/docs.lock
 	rm -rf .venv-docs

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import glob
+import importlib.metadata
 import runpy
 import sys
 from collections.abc import Sequence
@@ -31,6 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="inversion", description=inversion.__doc__.partition("\n")[0])  # type: ignore[union-attr]
+    parser.add_argument("--version", action="version", version=f"%(prog)s {importlib.metadata.version('inversion')}")
     commands = parser.add_subparsers(required=True, metavar="command")
 
     init = commands.add_parser("init", help="write a study of checkpoints that were trained elsewhere")
