@@ -20,11 +20,45 @@ from inversion.world.tokenizer import build_tokenizer
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
+os.environ.setdefault("TORCHDYNAMO_DISABLE", "1")  # as in jobs: see CHEAPER_JOBS in workflow/main_process.py
+
+TESTS = Path(__file__).parent
+
 torch.set_num_threads(1)  # two pytest workers share two cores
 
 # a busy machine is no fault of what is tested
 hypothesis.settings.register_profile("project", deadline=None)
 hypothesis.settings.load_profile("project")
+
+LONGEST = (
+    "workflow/test_reruns.py",
+    "train/test_processes.py",
+    "workflow/test_series.py",
+    "workflow/test_paper_data.py",
+    "workflow/test_faults.py",
+    "workflow/test_extensions.py",
+    "workflow/test_profiles.py",
+    "workflow/test_module_use.py",
+    "workflow/test_probe_rules.py",
+    "train/test_finetune.py",
+    "train/test_pretrain.py",
+    "analyse/test_panels.py",
+    "series/test_exact.py",
+    "respond/test_benchmarks.py",
+    "instruct/test_hub.py",
+    "plot/test_plot_theory.py",
+    "plot/test_probe_figures.py",
+    "score/test_judgement.py",
+)
+"""The files that take longest, in the order in which pytest's workers get them: a long file that one worker begins last
+leaves the other without work. The second one needs no study, because the first makes the one that others copy."""
+
+
+def pytest_collection_modifyitems(items):
+    """Begin with the longest files (`--no-loadscope-reorder` in pyproject.toml keeps this order)."""
+    places = {TESTS / name: place for place, name in enumerate(LONGEST)}
+    assert all(path.is_file() for path in places)
+    items.sort(key=lambda item: places.get(item.path, len(places)))
 
 
 @pytest.fixture(scope="session")

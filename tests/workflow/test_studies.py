@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 
 pytestmark = pytest.mark.workflow
 
-HEAVY = {"torch", "transformers", "datasets", "peft", "accelerate", "huggingface_hub", "lm_eval", "matplotlib"}
+HEAVY = {"torch", "transformers", "datasets", "peft", "accelerate", "huggingface_hub", "lm_eval", "matplotlib", "scipy"}
 
 
 def test_the_papers_grid_is_planned_without_network_or_heavy_imports(checkout):

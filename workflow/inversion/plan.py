@@ -11,7 +11,6 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from inversion.analyse.power import POWER, RHO, detectable_fall
 from inversion.config.probes import Probe
 from inversion.config.run import Run
 from inversion.config.study import Config
@@ -163,6 +162,9 @@ def detectable(study: Config, known: Known) -> list[str]:
     By the primary analysis, with the scatter of checkpoints that the study states (``evaluation.scatter``), for the
     smallest and the largest conflict set. Series are not counted: their steps are known once they are found.
     """
+    # imported here because it imports scipy, and every job of the workflow imports this module for one constant
+    from inversion.analyse.power import POWER, RHO
+
     sizes = sorted({_set_items(spec) for spec in study.sets.values()})
     lines = []
     for name in study.experiments:
@@ -189,6 +191,8 @@ def detectable(study: Config, known: Known) -> list[str]:
 
 def _falls(items: int, checkpoints: int, seeds: int, tests: int, study: Config) -> str:
     """The falls that are detected in a set of so many items, in words."""
+    from inversion.analyse.power import detectable_fall
+
     found = detectable_fall(items, checkpoints, seeds, tests, study.evaluation.margin, study.evaluation.scatter)
     run = "no fall" if math.isnan(found.run) else f"a fall of {100 * found.run:.0f} points"
     mean = "one run per recipe: descriptive" if seeds == 1 else f"{seeds} seeds: descriptive"
