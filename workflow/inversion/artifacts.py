@@ -69,9 +69,10 @@ def code_fingerprint(script: str | Path, package: str | Path, also: Iterable[str
     has no such module; modules of other packages are passed over.
     """
     package = Path(package)
+    known = _modules(package)
     pending, trees = [Path(script)], {}
     for module in also:
-        files = _module_files([module], package)
+        files = _module_files([module], known)
         if module.split(".")[0] == package.name and not any(_is_module(file, module, package) for file in files):
             raise ArtifactError(f"{module} is not a module of {package}; correct the reference that names it")
         pending += files
@@ -82,7 +83,7 @@ def code_fingerprint(script: str | Path, package: str | Path, also: Iterable[str
             continue
         seen.add(path)
         modules, syntax = _syntax(path.read_bytes(), path, package)
-        pending += _module_files(modules, package)
+        pending += _module_files(modules, known)
         name = path.relative_to(package.parent).as_posix() if path.is_relative_to(package) else "script"
         trees[name] = syntax
     return fingerprint(trees)
@@ -96,10 +97,22 @@ def _syntax(source: bytes, path: Path, package: Path) -> tuple[frozenset[str], s
     return names, sha256_bytes(ast.dump(_without_docstrings(tree)).encode())
 
 
+def _statements(tree: ast.AST) -> Iterator[ast.AST]:
+    """The root of ``tree`` and all statements below it, without the many nodes inside expressions."""
+    pending = [tree]
+    while pending:
+        node = pending.pop()
+        yield node
+        for part in ("body", "orelse", "finalbody", "handlers", "cases"):
+            inner = getattr(node, part, None)
+            if isinstance(inner, list):
+                pending += inner
+
+
 def _imported_names(tree: ast.AST, path: Path, package: Path) -> set[str]:
     """All that the imports in ``tree``, the syntax of ``path``, may name as a module."""
     modules: set[str] = set()
-    for node in ast.walk(tree):
+    for node in _statements(tree):
         if isinstance(node, ast.Import):
             modules.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -112,17 +125,25 @@ def _imported_names(tree: ast.AST, path: Path, package: Path) -> set[str]:
     return modules
 
 
-def _module_files(modules: Iterable[str], package: Path) -> list[Path]:
-    """The files of ``package`` behind the names of modules, parents included."""
-    files = []
-    for module in sorted(modules):
-        parts = module.split(".")
-        if parts[0] != package.name:
-            continue
-        for depth in range(1, len(parts) + 1):
-            stem = package.parent.joinpath(*parts[:depth])
-            files += [file for file in (stem / "__init__.py", stem.with_suffix(".py")) if file.is_file()]
-    return files
+def _modules(package: Path) -> dict[str, list[Path]]:
+    """The files of ``package`` by the dotted name of their module."""
+    found: dict[str, list[Path]] = {}
+    for folder, _, names in os.walk(package):
+        parts = Path(folder).relative_to(package.parent).parts
+        for name in names:
+            stem, suffix = os.path.splitext(name)
+            if suffix == ".py":
+                module = ".".join(parts if stem == "__init__" else (*parts, stem))
+                found.setdefault(module, []).append(Path(folder, name))
+    return found
+
+
+def _module_files(modules: Iterable[str], known: Mapping[str, list[Path]]) -> list[Path]:
+    """The files behind the names of modules, parents included, as far as they are ``known``."""
+    wanted = {
+        ".".join(parts[:depth]) for parts in (m.split(".") for m in modules) for depth in range(1, len(parts) + 1)
+    }
+    return [file for module in sorted(wanted & known.keys()) for file in known[module]]
 
 
 def _is_module(file: Path, module: str, package: Path) -> bool:
@@ -133,7 +154,7 @@ def _is_module(file: Path, module: str, package: Path) -> bool:
 
 def _without_docstrings(tree: ast.AST) -> ast.AST:
     """``tree`` with bare string statements (docstrings, also those of attributes) removed."""
-    for node in ast.walk(tree):
+    for node in _statements(tree):
         body = getattr(node, "body", None)
         if isinstance(body, list):
             kept = [
