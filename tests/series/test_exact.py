@@ -6,12 +6,13 @@ from pathlib import Path
 import pytest
 from elsewhere import COMMITS, STEPS, ask_plain, conflict_rows, load_plain
 from huggingface_hub import constants
+from peft import LoraConfig, get_peft_model
 from transformers import AutoTokenizer
 
 from inversion.config.evaluation import Prompt
 from inversion.config.series import FolderSeries, HubSeries
 from inversion.manifests import read_responses
-from inversion.models import describe_base
+from inversion.models import ModelError, describe_base
 from inversion.models.hub import prefetch_series
 from inversion.records.data import ConflictItem
 from inversion.respond.listing import describe_start, examine_series
@@ -99,6 +100,27 @@ def test_branches_of_the_hub(series_of_trl, tmp_path, monkeypatch):
     responses = asked(spec, described(base), base, tmp_path / "run", fetched)
     snapshots = series_of_trl / "hf" / "hub" / "models--me--tiny" / "snapshots"
     require_equal(responses, {0: base, 20: snapshots / COMMITS["step_20"], 60: snapshots / COMMITS["step_60"]}, base)
+
+
+def test_tokens_that_training_added(series_of_trl, tmp_path):
+    base, out = series_of_trl / "tiny-llama", tmp_path / "out"
+    tokenizer = AutoTokenizer.from_pretrained(base)
+    unused = [f"<unused-{number}>" for number in range(400 - len(tokenizer))]
+    tokenizer.add_special_tokens({"additional_special_tokens": [*unused, "<|user|>", "<|assistant|>"]})
+    model = load_plain(base)
+    model.resize_token_embeddings(len(tokenizer))
+    adapted = get_peft_model(model, LoraConfig(r=2, target_modules=["q_proj"], init_lora_weights="gaussian"))
+    adapted.get_input_embeddings().weight.data[400:] += 1  # as training would
+    adapted.save_pretrained(out / "checkpoint-10")
+    tokenizer.save_pretrained(out / "checkpoint-10")
+    spec = FolderSeries(source="folder", path=str(out), model="base", ask_base=False)
+    responses = asked(spec, described(base), base, tmp_path / "run")
+    for item, row in zip(ITEMS, conflict_rows(), strict=True):
+        plain = ask_plain(adapted.eval(), tokenizer, row, NEW_TOKENS)
+        assert responses[10, item.item_id].text == plain.text
+        assert responses[10, item.item_id].context_logprob == pytest.approx(plain.context, abs=1e-5)
+    with pytest.raises(ModelError, match=r"step 0: the template writes the token 40[01], .* set `ask_base: false`"):
+        asked(spec.model_copy(update={"ask_base": True}), described(base), base, tmp_path / "with-base")
 
 
 def test_a_step_that_is_added_is_asked_alone(series_of_trl, tmp_path, caplog):
