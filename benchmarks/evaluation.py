@@ -1,9 +1,9 @@
-"""Speed of questioning a run's checkpoints against lm-eval's HFLM and against one item at a time.
+"""Speed of evaluating a run's checkpoints against lm-eval's HFLM and against one item at a time.
 
 One random Llama of 50 M parameters with LoRA checkpoints, invented items in Alpaca's template; of every item the greedy
-answer of 16 tokens and the log-probabilities of both answers, with and without the context. HFLM is made again for each
-checkpoint and asked in memory; its batch size is the fastest of a few on a part of the items. Every measurement is a
-process of its own.
+answer of 16 tokens and the log-probabilities of both answers, with and without the context. HFLM is created for
+each checkpoint and evaluated in memory; its batch size is the fastest of a few on a part of the items. Every measurement is a
+separate process.
 
     OMP_NUM_THREADS=2 python benchmarks/evaluation.py
     OMP_NUM_THREADS=2 python benchmarks/evaluation.py --checkpoints 2 --items 40
@@ -44,7 +44,7 @@ VOCABULARY = 32_000
 NEW_TOKENS = 16
 TEMPLATE = AlpacaTemplate()
 KINDS = ("text", "context", "parametric", "context_closed", "parametric_closed")
-"""What is asked of every item: the greedy answer and four log-probabilities."""
+"""The requests for every item: the greedy answer and four log-probabilities."""
 
 Facts = dict[tuple[int, str], tuple[str, float, float, float, float]]
 """By step and item, in the order of ``KINDS``."""
@@ -243,7 +243,7 @@ def peak_mb() -> float:
 
 
 def apart(way: Callable[..., Measured], *arguments: Any) -> Measured:
-    """What ``way`` measures in a new process."""
+    """The measurement of ``way`` in a new process."""
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
         return pool.submit(way, *arguments).result()
 

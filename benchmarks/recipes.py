@@ -1,7 +1,7 @@
-"""What the selections cost at the size of Alpaca, on generated rows: run with ``python benchmarks/recipes.py``.
+"""The cost of the selections at the size of Alpaca, on generated rows: run with ``python benchmarks/recipes.py``.
 
 - fact overlap: 52,000 rows against 2,000 names, in seconds;
-- context need: rows a second of a Llama of 50 M random parameters (vocabulary 32,000), against the same model run
+- context need: rows per second of a Llama of 50 M random parameters (vocabulary 32,000), against the same model run
   on the same batches with nothing done to its output, both with the logits that each needs and with all of them.
 """
 
@@ -46,7 +46,7 @@ def overlap(rows=52_000, names=2_000):
 
 
 def scoring(rows=48, batch_size=16):
-    """Rows a second of the score of context need, and as a share of what the bare model reaches."""
+    """Rows per second of the score of context need, and as a share of what the bare model reaches."""
     torch.manual_seed(0)
     sizes = {"hidden_size": 512, "intermediate_size": 1408, "num_hidden_layers": 6, "num_attention_heads": 8}
     device = "cuda" if torch.cuda.is_available() else "cpu"

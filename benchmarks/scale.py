@@ -38,7 +38,7 @@ TARGETS_S, TARGET_MIB = 60, 2048
 
 
 class Measured(NamedTuple):
-    """What one command took."""
+    """The time and memory of one command."""
 
     jobs: int
     wall_s: float

@@ -33,7 +33,7 @@ def answers(rates: Sequence[float], items: int, sticky: float, rng: np.random.Ge
 
 
 def stopped_at(history: Floats, alpha: float) -> int | None:
-    """The measurement at which the rule stops; None where it never does."""
+    """The measurement at which the rule stops; None if it never does."""
     planned = len(history)
     clusters = [str(index) for index in range(history.shape[1])]
     for count in range(PATIENCE + 1, planned + 1):

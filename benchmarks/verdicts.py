@@ -125,13 +125,13 @@ FALLING = (
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """What is simulated, which verdicts are counted, and how often they may or must come."""
+    """The simulated curve, the verdicts to count, and the limits on their frequency."""
 
     claim: str
     course: Course
     counted: tuple[str, ...]
     required: tuple[str, float] | None
-    """``at most`` or ``at least`` a share of the repetitions; None where nothing is required."""
+    """``at most`` or ``at least`` a share of the repetitions; None if nothing is required."""
     items: int = 400
     checkpoints: int = 21
     rho: float = 0.3

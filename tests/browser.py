@@ -17,7 +17,7 @@ from typing import Any
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 KEYS = {"Enter": ("\r", 13), "ArrowDown": ("", 40), "ArrowUp": ("", 38), "Escape": ("", 27), "Tab": ("", 9)}
 SECONDS = 120.0
-"""A busy machine is no fault."""
+"""A busy machine is not a fault."""
 
 
 class Browser:

@@ -26,7 +26,7 @@ TESTS = Path(__file__).parent
 
 torch.set_num_threads(1)  # two pytest workers share two cores
 
-# a busy machine is no fault of what is tested
+# a busy machine is not a fault of what is tested
 hypothesis.settings.register_profile("project", deadline=None)
 hypothesis.settings.load_profile("project")
 

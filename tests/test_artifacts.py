@@ -286,7 +286,7 @@ def test_a_missing_file_is_named(tmp_path: Path, read: Callable[[Path], Any]) ->
     path = tmp_path / "absent"
     with pytest.raises(ArtifactError) as caught:
         read(path)
-    assert str(caught.value) == f"{path} is missing; rerun to make it"
+    assert str(caught.value) == f"{path} is missing; rerun to create it"
 
 
 @pytest.mark.parametrize("content", [b"", b'{"a": 1', b"\xff\xfe", b"nonsense"])
@@ -297,7 +297,7 @@ def test_a_broken_file_is_named(tmp_path: Path, read: Callable[[Path], Any], con
     with pytest.raises(ArtifactError) as caught:
         read(path)
     message = str(caught.value)
-    assert message.startswith(f"{path} is no ")
+    assert message.startswith(f"{path} is not ")
     assert message.endswith("; delete it and rerun to rebuild it")
     assert "\n" not in message
 
@@ -330,7 +330,7 @@ def test_a_truncated_table_is_named(tmp_path: Path, keep: float) -> None:
     path.write_bytes(path.read_bytes()[: int(keep * path.stat().st_size)])
     with pytest.raises(ArtifactError) as caught:
         read_parquet(path)
-    assert str(caught.value).startswith(f"{path} is no readable table (")
+    assert str(caught.value).startswith(f"{path} is not a readable table (")
     assert "\n" not in str(caught.value)
 
 
@@ -351,7 +351,7 @@ def test_a_damaged_table_is_named(tmp_path_factory: pytest.TempPathFactory, data
     for place in data.draw(st.lists(st.integers(0, len(content) - 1), min_size=1, max_size=30, unique=True)):
         content[place] ^= 1 << data.draw(st.integers(0, 7))
     path.write_bytes(content)
-    with pytest.raises(ArtifactError, match=r"damaged\.parquet is no readable table \("):
+    with pytest.raises(ArtifactError, match=r"damaged\.parquet is not a readable table \("):
         read_parquet(path)
 
 
@@ -379,7 +379,7 @@ def test_a_panic_of_the_reader_is_a_fault_of_the_file(tmp_path: Path, monkeypatc
     path = tmp_path / "labels.parquet"
     write_parquet(path, table())
     monkeypatch.setattr(pl, "read_parquet", panic)
-    with pytest.raises(ArtifactError, match=r"labels\.parquet is no readable table"):
+    with pytest.raises(ArtifactError, match=r"labels\.parquet is not a readable table"):
         read_parquet(path)
 
 
@@ -519,7 +519,7 @@ def test_a_table_that_is_cut_short_is_found_without_reading_it(tmp_path: Path, h
     assert parquet_fault(table, hash_up_to) is None
     for size in (0, 3, len(whole) // 2, len(whole) - 1):
         table.write_bytes(whole[:size])
-        assert parquet_fault(table, hash_up_to) == f"it is cut short, at {size} bytes"
+        assert parquet_fault(table, hash_up_to) == f"it is truncated, at {size} bytes"
 
 
 def test_a_small_table_is_compared_with_its_seal(tmp_path: Path) -> None:

@@ -53,8 +53,8 @@ def test_a_copy_in_the_mirror_is_taken_by_its_checksum(server, tmp_path):
 def test_what_cannot_be_had_names_the_fix(server, tmp_path):
     address, _ = server
     for where, reason in ((f"{address}/none.csv", "Not Found"), ("http://127.0.0.1:1/set.csv", "refused")):
-        with pytest.raises(FetchError, match=rf"cannot be fetched \(.*{reason}.*`mirror`") as error:
+        with pytest.raises(FetchError, match=rf"cannot be downloaded \(.*{reason}.*`mirror`") as error:
             fetch_file(where, "0" * 64)
         assert "\n" not in str(error.value)
-    with pytest.raises(FetchError, match="no folder"):
+    with pytest.raises(FetchError, match="not a folder"):
         fetch_file(f"{address}/set.csv", "0" * 64, tmp_path / "none")

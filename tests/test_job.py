@@ -58,7 +58,7 @@ def test_a_full_disk_is_said_in_one_way(tmp_path, failure):
     done, log = run(tmp_path, failure)
     (line,) = done.stderr.strip().splitlines()
     assert line.startswith(f"error: no space left on the disk of {tmp_path}/logs/job.log (")
-    assert line.endswith("); free some and run it again: what is whole stays")
+    assert line.endswith("); free some and run it again: complete files are kept")
     assert "Traceback" in log
 
 

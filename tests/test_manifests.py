@@ -37,7 +37,7 @@ def test_broken_manifests_are_named_with_the_fix(tmp_path):
     with pytest.raises(ArtifactError, match=r"train.json is missing"):
         TrainManifest.read(path)
     path.write_text("{")
-    with pytest.raises(ArtifactError, match=r"train.json is no JSON"):
+    with pytest.raises(ArtifactError, match=r"train.json is not JSON"):
         TrainManifest.read(path)
     path.write_text(json.dumps(manifest().model_dump(mode="json") | {"steps": "none"}))
     with pytest.raises(ArtifactError, match=r"train.json: `steps`.*delete it and rerun"):

@@ -135,7 +135,7 @@ def test_the_best_is_the_earliest_highest_whose_control_has_not_fallen():
     [
         ({"keep_best": "other"}, "keep_best is 'other', which is not among the sets: lands"),
         ({"every": 0}, "every must be at least 1"),
-        ({"sets": {"none": []}}, "the sets hold no conflict item with a context"),
+        ({"sets": {"none": []}}, "the sets contain no conflict item with a context"),
         ({"sets": "facts"}, "write a list of sets"),
     ],
 )
@@ -146,7 +146,7 @@ def test_what_it_cannot_do_is_refused_at_once(keys, line):
 
 
 def test_a_model_that_is_spread_over_processes_is_refused():
-    with pytest.raises(ValueError, match="FSDP and DeepSpeed spread it"):
+    with pytest.raises(ValueError, match="FSDP and DeepSpeed shard it"):
         ContextReliance(SimpleNamespace(is_fsdp_enabled=True))
 
 

@@ -451,13 +451,13 @@ def test_series_are_listed_with_what_must_be_known_of_them() -> None:
     rows = [
         SeriesStep(*keys, 0, "base", "base", "models/llama", []),
         SeriesStep(
-            *keys, 10, None, "adapter", "out/checkpoint-10", ["its scaling is 4, and 2 at the checkpoint before"]
+            *keys, 10, None, "adapter", "out/checkpoint-10", ["its scaling is 4, but 2 at the previous checkpoint"]
         ),
         SeriesStep(*keys, 20, None, "skipped", "out/checkpoint-20", ["the folder is empty"]),
     ]
     text = words(render_report(report(series=to_frame(rows, SeriesStep)), TEMPLATE))
     assert "my-sft llama 2 0 (base), 10" in text
-    assert "step 10 (out/checkpoint-10): its scaling is 4, and 2 at the checkpoint before" in text
+    assert "step 10 (out/checkpoint-10): its scaling is 4, but 2 at the previous checkpoint" in text
     assert "step 20, not evaluated (out/checkpoint-20): the folder is empty" in text
     assert "Series" not in words(render_report(report(), TEMPLATE))
 

@@ -39,7 +39,7 @@ def faults(source: str) -> list[str]:
                 owner.startswith("Auto")
             ):
                 options = {k.arg: k.value.value for k in node.keywords if isinstance(k.value, ast.Constant)}
-                if options.get("trust_remote_code") is not False:  # left out, the library asks on standard input
+                if options.get("trust_remote_code") is not False:  # without it the library prompts on standard input
                     found.append(f"{owner} without trust_remote_code=False")
             case ast.keyword(arg="allow_pickle" | "trust_remote_code" | "shell", value=ast.Constant(value=True)):
                 found.append(f"{node.arg}=True")

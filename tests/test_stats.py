@@ -232,7 +232,7 @@ def test_sign_flips_are_those_of_all_signs(sums: list[int]) -> None:
     ]
     expected = sum(value >= total for value in flipped) / len(flipped)
     assert sign_flip_test(np.array(sums, dtype=float)) == pytest.approx(expected, abs=1e-9)
-    # the same through the general branch, whose sums are no whole numbers
+    # the same through the general branch, whose sums are no integers
     assert sign_flip_test(np.array(sums, dtype=float) / 7) == pytest.approx(expected, abs=1e-9)
 
 

@@ -1,4 +1,4 @@
-"""The environment: its pins agree, and a half-made one never counts as whole."""
+"""The environment: its pins agree, and an incomplete one is never used."""
 
 from __future__ import annotations
 

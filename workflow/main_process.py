@@ -1,4 +1,4 @@
-"""What Snakemake's main process needs for this workflow: errors of one line, and one command per folder.
+"""Adjustments of Snakemake's main process for this workflow: errors of one line, and one command per folder.
 
 As a program, ``python workflow/main_process.py`` removes the lock that a killed command left in the current folder.
 It never removes the lock of a command that is running.
@@ -26,7 +26,7 @@ LOCK = Path(".snakemake/main-process.lock")
 """Held by the command that runs jobs in a folder; free again however that process ends."""
 
 SNAKEMAKE_LOCKS = Path(".snakemake/locks")
-"""Snakemake's own lock: files with names, which stay behind when the process is killed."""
+"""Snakemake's own lock: named files, which remain when the process is killed."""
 
 
 CHEAPER_JOBS = {
@@ -76,7 +76,7 @@ class FolderLockedError(UserError):
         else:
             message = (
                 f"a command was killed in {os.getcwd()} and its lock is still there; remove the lock with "
-                f"`snakemake --unlock --directory {os.getcwd()}` and give your command again: it resumes"
+                f"`snakemake --unlock --directory {os.getcwd()}` and repeat your command: it resumes"
             )
         super().__init__(message)
 
@@ -126,7 +126,7 @@ def hold_folder() -> None:
 
 
 def drop_default_limit(scheduler: Any) -> None:
-    """Lift Snakemake's default limit of 100 jobs a second; another limit is the user's own and is kept.
+    """Lift Snakemake's default limit of 100 jobs per second; another limit is the user's own and is kept.
 
     The limit wakes the scheduler every second, once more for each job that has ended: after a few hundred jobs that
     takes half a core.

@@ -17,8 +17,8 @@ from inversion.series import SeriesError, candidates
 
 
 def known(study: Config, results: Path) -> Known:
-    """What is under ``results`` of earlier runs, and in the folders of series; a measured time that cannot be read is
-    passed over."""
+    """The results of earlier runs under ``results`` and in the folders of series; measured times that cannot be read
+    are ignored."""
     seconds: dict[tuple[str, str], list[float]] = {}
     for file in sorted((results / "benchmarks").rglob("*.tsv")):
         rule, model, *_ = file.relative_to(results / "benchmarks").with_suffix("").parts
@@ -39,7 +39,7 @@ def known(study: Config, results: Path) -> Known:
 
 
 def found(study: Config, name: str, results: Path) -> int | None:
-    """How many checkpoints of a series there are; None where it has not been fetched or holds none."""
+    """How many checkpoints of a series there are; None if it has not been fetched or holds none."""
     spec, fetched = study.series[name], results / "series" / name / "snapshots.json"
     if spec.fetched and not fetched.exists():
         return None

@@ -60,7 +60,7 @@ class Asked:
 
     @torch.inference_mode()
     def measure(self, model):
-        """By set, the share of right answers in percent (the passage's where there is one); under conflict also the
+        """By set, the share of right answers in percent (the passage's if there is one); under conflict also the
         share of parametric answers and how much likelier the passage's answer is than that, in nats."""
         measured = {}
         for kind, (tokens, mask, wanted, memory) in self.sets.items():
@@ -135,7 +135,7 @@ def pretrained(regime, family, seed):
 
 
 def finetuned(world, tokenizer, base, mixture, training):
-    """What finetuning ``base`` on a mixture does, by step."""
+    """The effect of finetuning ``base`` on a mixture, by step."""
     dataset = WorldDataset.model_validate({"source": "world"} | mixture, strict=False)
     encoded = [encode_example(tokenizer, WORLD_TEMPLATE, e) for e in world_examples(world, dataset, "searched")]
     torch.manual_seed(0)  # adapters are drawn at random

@@ -1,4 +1,4 @@
-"""What a study of the model organism found, as a table and a figure:
+"""The results of a study of the model organism, as a table and a figure:
 ``make seeds`` or ``make ablation``, which make the study's tables first.
 
 Models are named ``{what}-{seed}``; those of one ``what`` are one row, for each mixture and recipe. All numbers are
@@ -31,7 +31,7 @@ LINES = {
     "new-facts": ("new facts read", ORANGE, (0, (4, 1.4))),
     "recall": ("recall", GREY, (0, (1, 1.2))),
 }
-"""What the figure of the seeds shows, by set: label, colour, dashes."""
+"""The content of the figure of the seeds, by set: label, colour, dashes."""
 
 
 def verdicts(inversions: pl.DataFrame) -> pl.DataFrame:
@@ -87,7 +87,7 @@ def _span(values: pl.Series, scale: float, digits: int = 0) -> str:
 
 
 def draw_seeds(points: pl.DataFrame) -> Figure:
-    """A column a family, a row a recipe: every seed's curve, and the medians of the controls."""
+    """One column per family, one row per recipe: every seed's curve, and the medians of the controls."""
     families, recipes = (points[key].unique(maintain_order=True).to_list() for key in ("what", "recipe"))
     recipes.sort(key=lambda recipe: recipe != "standard")
     size = (2.4 * len(families) + 1.1, 1.9 * len(recipes) + 0.5)
@@ -122,7 +122,7 @@ def draw_seeds(points: pl.DataFrame) -> Figure:
 def draw_ablation(found: pl.DataFrame) -> Figure:
     """A line a variant: where context answers start, peak and end, the median over seeds and each seed.
 
-    Variants stand below what they change; faint lines are the medians of the default.
+    Variants are below what they change; faint lines are the medians of the default.
     """
     groups = list(found.group_by("part", "variant", maintain_order=True))
     figure, axes = plt.subplots(figsize=(6.4, 0.25 * len(groups) + 1.3), layout="constrained")

@@ -73,7 +73,7 @@ def table(
 
 
 def drawn(rates: Sequence[float], n: int, seed: int, else_: str = "parametric") -> Labels:
-    """Labels with the context answer at the given rate by step, drawn anew at every step."""
+    """Labels with the context answer at the given rate by step, drawn again at every step."""
     context = np.random.default_rng(seed).random((n, len(rates))) < np.asarray(rates)
     return np.where(context, "context", else_).astype(object)
 

@@ -147,7 +147,7 @@ def test_the_order_of_rows_does_not_matter() -> None:
 
 def test_runs_that_were_asked_other_items_are_an_error() -> None:
     frame = two_runs().filter((pl.col("recipe") == "standard") | (pl.col("item_id") != "item0003"))
-    with pytest.raises(ValueError, match=r"llama/tulu/other/seed0: the set .* has other items"):
+    with pytest.raises(ValueError, match=r"llama/tulu/other/seed0: the set .* has different items"):
         judged(frame)
 
 

@@ -149,7 +149,7 @@ def test_the_papers_sets():
     sources = {name: source_items(spec, name) for name, spec in sets.items()}
     found = {name: counts(audit_set(name, sets, sources)) for name in sets}
     assert found == {
-        # Canada stands in world facts again, with another answer
+        # world facts have Canada again, with another answer
         "capitals": {
             "aliases": 9,
             "question_in_other_set": 1,
@@ -266,6 +266,6 @@ def test_lost_rows_and_own_controls_are_counted(tmp_path):
     del rows[0]["m"]
     found, _ = audited(tmp_path / "r.jsonl", rows, where={"q": tuple(row["q"] for row in rows[1:])})
     assert (found["malformed_row"].count, found["malformed_row"].checked) == (1, 5)
-    assert found["malformed_row"].examples == ["row 5: both answers are 'Ann', which is no conflict"]
+    assert found["malformed_row"].examples == ["row 5: both answers are 'Ann', which is not a conflict"]
     assert found["no_conflict_row"].examples == ["row 1: 'q' is 'Who leads town 0?'"]
     assert (found["native_matching"].count, found["native_matching"].checked) == (3, 3)

@@ -47,7 +47,7 @@ def test_controls_pair_with_their_items():
     items = [EGYPT, item(2, "Peru", "In Peru nothing was said."), item(3, "Chad", "Chad calls Wedian.")]
     controls = control_items(items, KINDS)
     matching, irrelevant, none = ([c for c in controls if c.set == f"c+{kind}"] for kind in KINDS)
-    assert [c.item_id for c in matching] == ["c-1", "c-3"]  # no answer stands in the passage on Peru
+    assert [c.item_id for c in matching] == ["c-1", "c-3"]  # no answer is in the passage on Peru
     assert [(c.item_id, c.context) for c in irrelevant] == [
         ("c-1", "In Peru nothing was said."),
         # all others name the subject or an answer

@@ -84,18 +84,18 @@ def test_where_keeps_rows_by_a_value_or_several(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"true": "ann1!"}, "row 1: both answers are 'Ann1', which is no conflict"),
+        ({"true": "ann1!"}, "row 1: both answers are 'Ann1', which is not a conflict"),
         ({"fake": []}, "row 1: context_answer is an empty list"),
         ({"fake": ["Ann1", 3]}, "row 1: context_answer mixes types: a number, text"),
-        ({"fake": {"name": "Ann1"}}, "row 1: context_answer holds an object, where text or a list of texts belongs"),
+        ({"fake": {"name": "Ann1"}}, "row 1: context_answer holds an object, but it must be text or a list of texts"),
         ({"fake": ["Ann1", None]}, "row 1: context_answer mixes types: null, text"),
         ({"fake": "..."}, "row 1: context_answer has no word in it"),
         ({"true": ...}, "row 1: parametric_answer is missing"),
         ({"query": "  "}, "row 1: question is blank"),
         ({"docs": [{"text": ["a"]}]}, "row 1: context is a list or an object, not text"),
-        ({"docs": [{"text": 7}]}, "row 1: context is no text but int"),
+        ({"docs": [{"text": 7}]}, "row 1: context is not text but int"),
         ({"docs": [{"text": "a" * 100_001}]}, "row 1: context has 100,001 characters"),
-        ({"fake": "\ud800"}, "row 1: context_answer holds half a surrogate pair"),
+        ({"fake": "\ud800"}, "row 1: context_answer contains half of a surrogate pair"),
     ],
 )
 def test_malformed_rows_are_left_out_counted_and_named(changes, message, tmp_path):
@@ -313,7 +313,7 @@ def test_options_that_do_not_fit_the_format_are_refused(options, message):
 
 def test_a_set_of_the_hub_is_read_from_the_file_that_it_was_fetched_to(tmp_path):
     spec = HubSet(source="hub", id="owner/name", revision="0" * 40, format="fields", fields=FieldMap(**MAP), limit=1)
-    with pytest.raises(DataError, match="comes from the hub, and the file with its rows was not given"):
+    with pytest.raises(DataError, match="comes from the Hub, but the file with its rows was not given"):
         source_items(spec, "s")
     path = tmp_path / "r.jsonl"
     path.write_text(json.dumps(own_row(1)))

@@ -100,7 +100,7 @@ def test_excluded_facts_go_whatever_their_passage(tmp_path):
 
 def test_a_set_that_exclusion_empties_stops(tmp_path):
     spec = file_set(tmp_path / "c.json", ROWS)
-    with pytest.raises(DataError, match=r"set 'c': every item of .*c\.json stands in a set under `exclude`"):
+    with pytest.raises(DataError, match=r"set 'c': every item of .*c\.json is also in a set under `exclude`"):
         load_items(spec, "c", excluded=source_items(spec, "other"))
 
 

@@ -68,12 +68,12 @@ def test_items_with_a_context_are_no_proverbs():
     [
         (("", *HEAVY[1:]), "'prompt' is blank"),
         (("Finish it: Absence makes", *HEAVY[1:]), "'prompt' is .*, not 'Write a quote"),
-        ((HEAVY[0], HEAVY[1], "1"), "asks for 'heavy', but 'answer_index' points at 'fonder'"),
-        ((HEAVY[0], HEAVY[1], "2"), "not two endings and the place"),
-        ((HEAVY[0], "[' heavy.'", "0"), "not two endings and the place"),
+        ((HEAVY[0], HEAVY[1], "1"), "asks for 'heavy', but 'answer_index' selects 'fonder'"),
+        ((HEAVY[0], HEAVY[1], "2"), "not two endings and the index"),
+        ((HEAVY[0], "[' heavy.'", "0"), "not two endings and the index"),
         ((HEAVY[0], "[' heavy.', ' .']", "0"), "not two endings"),
-        ((HEAVY[0], "[' heavy.', 3]", "0"), "an ending is no text but int"),
-        ((HEAVY[0],), "not two endings and the place"),
+        ((HEAVY[0], "[' heavy.', 3]", "0"), "an ending is not text but int"),
+        ((HEAVY[0],), "not two endings and the index"),
     ],
 )
 def test_a_bad_row_stops_with_its_number(tmp_path, row, reason):
@@ -84,7 +84,7 @@ def test_a_bad_row_stops_with_its_number(tmp_path, row, reason):
 
 def test_a_bad_file_stops(tmp_path):
     spec = proverbs(tmp_path / "p.csv", HEAVY, header=("prompt", "answers", "answer_index"))
-    with pytest.raises(DataError, match=r"p\.csv: there is no column 'classes'"):
+    with pytest.raises(DataError, match=r"p\.csv: the column 'classes'"):
         source_items(spec, "quotes")
     with pytest.raises(DataError, match="has no rows"):
         source_items(proverbs(tmp_path / "e.csv"), "quotes")
@@ -103,5 +103,5 @@ def test_the_release_loads():
 def test_a_field_of_megabytes_stops_with_its_line(tmp_path):
     path = tmp_path / "p.csv"
     path.write_text("prompt,classes,answer_index\n" + "x" * 10_000_000 + ",y,0\n")
-    with pytest.raises(DataError, match=r"p\.csv: line 2: no readable CSV \(field larger than field limit"):
+    with pytest.raises(DataError, match=r"p\.csv: line 2: invalid CSV \(field larger than field limit"):
         load_items(FileSet(source="file", path=str(path), format="memo_trap"), "p")

@@ -540,7 +540,7 @@ def test_rows_of_a_release_with_one_answer_on_both_sides_hold_no_conflict_and_ar
     (reason,) = found.left_out
     assert reason.startswith("row 1: both answers are")
     with pytest.raises(
-        ValueError, match=r"keeps none of 1 rows \(row 1: both answers are .*\); no row holds a conflict"
+        ValueError, match=r"keeps none of 1 rows \(row 1: both answers are .*\); no row contains a conflict"
     ):
         read(layout, tmp_path / "r.jsonl", [ROWS[layout](1, *TOWNS[0]) | change])
 
@@ -553,7 +553,7 @@ def test_strategyqa_without_a_polarity_is_left_out(tmp_path):
     }
     found = read("conflictqa", tmp_path / "c.jsonl", [vague, conflictqa(2, *TOWNS[1])])
     assert (len(found.items), found.faults) == (1, [])
-    assert found.left_out == ["row 1: which of 'memory_answer' and 'counter_answer' says yes cannot be told"]
+    assert found.left_out == ["row 1: it is unclear which of 'memory_answer' and 'counter_answer' says yes"]
 
 
 def test_conflictbank_knows_an_option_that_is_spelled_otherwise_by_its_letter(tmp_path):

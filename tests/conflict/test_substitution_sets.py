@@ -72,8 +72,8 @@ def test_the_answer_is_exchanged_everywhere_and_nothing_else():
     [
         (ROWS[0], "person", "Marie Curie"),  # JANE AUSTEN would be left
         (ROWS[2], "person", "Jane Austen"),  # Curie would be left
-        (ROWS[1], "person", "Guernica"),  # stands in the passage and the question
-        (ROWS[1], "person", "Picasso"),  # stands in the old answer
+        (ROWS[1], "person", "Guernica"),  # is in the passage and the question
+        (ROWS[1], "person", "Picasso"),  # is in the old answer
         (ROWS[1], "person", "Pablo Picasso Junior"),  # holds the old answer
         (ROWS[4], "year", "1905"),
     ],
@@ -87,9 +87,9 @@ def test_what_cannot_be_exchanged_is_counted():
     assert [row.original.example_id for row in rows] == ["q1", "q3", "q4"]
     assert sum(left_out.values()) + len(rows) == len(ROWS)
     assert left_out == {
-        "in whose passage no other answer fits": 2,
-        "whose answer does not stand in the passage": 1,
-        "whose answer is no number, date or name of a known kind": 1,
+        "whose passage fits no other answer": 2,
+        "whose answer is not in the passage": 1,
+        "whose answer is not a number, date or name of a known kind": 1,
         "without a passage or of several turns": 1,
     }
     assert substitute(ROWS, 0) == (rows, left_out)

@@ -50,7 +50,7 @@ class NotRefusedError(AssertionError):
 
 
 def outcome(case: Case) -> Outcome:
-    """The line in which ``case`` ends; raises :class:`NotRefusedError` where there is none."""
+    """The line in which ``case`` ends; raises :class:`NotRefusedError` if there is none."""
     with _empty_folder() as folder:
         try:
             case.cause()

@@ -48,7 +48,7 @@ def needed(what: str, prepare: Callable[[], object], change: Callable[[dict[str,
 
 
 def of_set(what: str, content: str | bytes | None, path: str = "capitals.json") -> Case:
-    """A set's file with this content; none where it is None."""
+    """A set's file with this content; none if it is None."""
     return needed(
         what,
         lambda: content is not None and write(path, content),
@@ -254,7 +254,7 @@ ROWS = Section(
         ),
         form("A completion that is missing", "prompt_completion", {"prompt": "q", "completion": None}),
         Case(
-            "Data of the hub that were not fetched",
+            "Data of the Hub that were not fetched",
             lambda: load_examples(HubDataset(source="hub", id="a/b", revision=COMMIT, format="alpaca"), "own"),
             "run `snakemake --until prefetch_dataset` where there is a network",
         ),
@@ -303,7 +303,7 @@ def own_row(number: int = 1, **changes: Any) -> dict[str, Any]:
 
 
 def mapped(what: str, fix: str | None = None, where: dict[str, Any] | None = None, **fields: str) -> Case:
-    """Two sound rows under another map."""
+    """Two valid rows under another map."""
     return items(
         what, lines(own_row(1), own_row(2)), "rows.jsonl", fix,
         format="fields", fields=FieldMap(**MAP | fields), where=where or {}, **BAD,
@@ -392,7 +392,7 @@ SETS = Section(
         proverb("A proverb that asks for another ending", PROVERB + ",\"[' fonder.', ' heavy.']\",0\n"),
         proverb("A prompt that is no proverb", "prompt,classes,answer_index\nHello,\"['a', 'b']\",0\n"),
         Case(
-            "A set of the hub that was not fetched",
+            "A set of the Hub that was not fetched",
             lambda: load_items(HubSet(source="hub", id="a/b", revision=COMMIT), "own"),
             "run `snakemake --until prefetch_set` where there is a network",
         ),

@@ -84,7 +84,7 @@ SELECTIONS = Section(
             lambda: counterfactuals(
                 CounterfactualAugmentation(share=0.5, dataset="qa"), 4, Materials(questions=EXAMPLES), 0
             ),
-            "lower share, or name other data under augment.dataset",
+            "lower share, or set augment.dataset to other data",
         ),
         Case("Fewer examples than a batch", lambda: Training(batch_size=32).require_enough(4, RUN.path)),
         Case(
@@ -141,7 +141,7 @@ def rewrite(content: str) -> Callable[[Path], object]:
     return lambda folder: write(str(folder / "model.safetensors"), content)
 
 
-AGAIN = "run `snakemake --forcerun` with the manifest that the job names: what is sound is kept"
+AGAIN = "run `snakemake --forcerun` with the manifest that the job names: undamaged checkpoints are kept"
 MANIFEST = "results/runs/llama/own/standard/seed0/train.json"
 
 

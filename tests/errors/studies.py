@@ -455,11 +455,11 @@ AGREE = Section(
             lambda s: s.update(series={"sft": {"source": "folder", "path": "out", "ask_base": False}}),
         ),
         value(
-            "A series on the hub in two ways",
+            "A series on the Hub in two ways",
             "series",
             {"sft": {"source": "hub", "id": "a/b", "revisions": "s{step}", "subfolders": "s{step}"}},
         ),
-        value("A series on the hub without a repository", "series", {"sft": {"source": "hub", "revisions": "s{step}"}}),
+        value("A series on the Hub without a repository", "series", {"sft": {"source": "hub", "revisions": "s{step}"}}),
         value("Fewer subjects than the theory has points", "theory", {"k_s": 4}),
         value("Fewer answers than the theory assumes", "theory", {"k_a": 4}),
         value(

@@ -92,7 +92,7 @@ def test_augmentation_is_spread_through_the_set(world, examples):
 
 def test_files_have_no_counterfactuals_of_the_world(world, examples):
     spec = FileDataset(source="file", path="x", format="alpaca")
-    with pytest.raises(DataError, match=r"without `augment\.dataset` exist for datasets with `source: world` only"):
+    with pytest.raises(DataError, match=r"without `augment\.dataset` exist only for datasets with `source: world`"):
         build(examples, recipe(share=0.1), dataset=spec, world=world)
 
 
@@ -105,7 +105,7 @@ def test_substitutions_are_a_share_of_the_final_set(examples):
         original = by_id[example.example_id.removeprefix("counterfactual/")]
         assert example.answer != original.answer
         assert example.context == original.context.replace(original.answer, example.answer)
-    assert "Of the 15 rows of qa, 15 have an answer that can be exchanged" in built.page
+    assert "Of the 15 rows of qa, 15 have an answer that can be substituted" in built.page
     assert "### Added: 10 of 10" in built.page
 
 
@@ -142,12 +142,14 @@ def test_facts_that_a_selection_removes_do_not_come_back_in_passages(examples):
 def test_too_few_free_substitutions_stop(examples):
     questions = people(12)
     assert build(examples, recipe(share=0.1, source="qa"), questions=questions, sets=evaluated("control"))
-    with pytest.raises(DataError, match=r"needs 10 counterfactual examples and \d are left\. Of the 12 rows of qa, 12"):
+    with pytest.raises(
+        DataError, match=r"needs 10 counterfactual examples, but only \d are available\. Of the 12 rows of qa, 12"
+    ):
         build(examples, recipe(share=0.1, source="qa"), questions=questions, sets=evaluated())
 
 
 def test_ids_that_stand_twice_stop(examples):
-    with pytest.raises(DataError, match="1 example ids stand twice in the training set, 'mix-000000' for one"):
+    with pytest.raises(DataError, match="1 example ids occur twice in the training set, for example 'mix-000000'"):
         build([*examples, examples[0]], recipe())
 
 

@@ -197,7 +197,7 @@ def test_a_template_that_loses_a_system_turn_is_refused():
 
 
 def test_a_template_without_an_end_of_turn_is_refused():
-    with pytest.raises(TemplateError, match="writes no end of turn after an answer"):
+    with pytest.raises(TemplateError, match="does not end the turn after an answer"):
         encode_example(TOKENIZER, template("glm4moe"), example("Who?", "Ada"))
 
 

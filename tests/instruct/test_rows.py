@@ -51,8 +51,8 @@ def test_line_numbers_count_blank_lines_and_faults_have_reasons(tmp_path):
     rows = list(read_rows(path))
     assert [(row.number, row.value) for row in rows if not row.fault] == [(1, {"a": 1}), (6, {"a": 2})]
     assert {row.number: row.fault.split(" (")[0] for row in rows if row.fault} == {
-        3: "no JSON",
-        4: "no JSON object but str",
+        3: "invalid JSON",
+        4: "not a JSON object but str",
         5: "not UTF-8",
     }
 
@@ -66,7 +66,7 @@ def test_parquet_rows(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("value", "reason"), [(3, "no text but int"), (" \n", "blank"), ("\ud800", "half a surrogate pair")]
+    ("value", "reason"), [(3, "not text but int"), (" \n", "blank"), ("\ud800", "half of a surrogate pair")]
 )
 def test_what_is_no_text_is_refused(value, reason):
     with pytest.raises(ValueError, match=reason):

@@ -131,7 +131,7 @@ def test_a_random_selection_is_as_large_as_the_recipe_it_is_like():
 
 def test_a_random_selection_cannot_keep_more_than_there_is():
     evidence = Evidence(recipes={"other": [at_random(0.1)]})
-    with pytest.raises(DataError, match="as many examples as recipe 'other', 9, and only 5 are left"):
+    with pytest.raises(DataError, match="as many examples as recipe 'other', 9, but only 5 are left"):
         select(examples(10), [at_random(0.5), like("other")], 0, evidence)
 
 
@@ -218,7 +218,7 @@ def test_rows_of_alpaca_that_name_a_country_by_another_word_go_too():
 
 
 def test_a_set_without_such_names_stops():
-    with pytest.raises(DataError, match="finds no subject in set 'capitals'; name other parts"):
+    with pytest.raises(DataError, match="finds no subject in set 'capitals'; list other parts"):
         select(
             examples(2),
             [no_overlap("capitals", names=("subject",))],
@@ -252,7 +252,7 @@ def test_a_random_selection_has_one_size(sizes):
 
 @pytest.mark.parametrize("selection", [by_need(0.5), at_random(0.5), CONTEXT_ONLY])
 def test_an_empty_dataset_stops_before_scores_are_asked_for(selection):
-    with pytest.raises(DataError, match="leaves none of 0 examples"):
+    with pytest.raises(DataError, match="leaves no example"):
         select([], [selection], 0)
 
 
@@ -271,9 +271,9 @@ def test_the_page_shows_what_was_kept_and_dropped():
     assert "| dataset | 60 | 120 | 2.0 |" in page
     assert "| dropped by no_fact_overlap (selection 1) | 30 | 60 | 2.0 |" in page
     assert "| kept | 27 | 54 | 2.0 |" in page
-    assert "Names found, by the examples that hold them: France (30)." in page
+    assert "Names found, by the number of examples that contain them: France (30)." in page
     assert "## Selection 2: by = context_need, drop = 0.1, score = without_context" in page
-    assert "with `difference`: undefined, for one of them is constant. Of the 3 examples dropped" in page
+    assert "with `difference`: undefined, because one of them is constant. Of the 3 examples dropped" in page
     dropped, kept_part = (page.split(f"### {title}: ")[1].split("###")[0] for title in ("Dropped", "Kept"))
     assert dropped.startswith(f"{SHOWN} of 30")
     assert len(re.findall(r"^- \*\*e\d+ · names France\*\*$", dropped, re.MULTILINE)) == SHOWN
@@ -284,4 +284,4 @@ def test_the_page_shows_what_was_kept_and_dropped():
 
 def test_the_page_of_untouched_data_says_so():
     page = selection_page(Run("m", "d", "r", 0), examples(3), [], [], {}, {})
-    assert page == "# m · d · r · seed 0\n\nAll 3 examples of the dataset, as they are.\n"
+    assert page == "# m · d · r · seed 0\n\nAll 3 examples of the dataset, unchanged.\n"

@@ -89,7 +89,7 @@ def test_few_malformed_rows_are_left_out_and_logged(tmp_path, caplog):
     with caplog.at_level(logging.WARNING):
         examples = load_examples(spec, "a")
     assert [example.example_id for example in examples] == ["a-000002", "a-000003", "a-000004", "a-000005"]
-    assert "left out 1 of 5 rows" in caplog.text
+    assert "omitted 1 of 5 rows" in caplog.text
     assert "row 1: 'output' is blank" in caplog.text
 
 
@@ -144,8 +144,8 @@ def test_faults_of_squad_json_are_counted_with_the_number_of_the_question(tmp_pa
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        ({"version": "1", "data": {}}, "'data' is no list of articles"),
-        ({"data": []}, "the file has no question"),
+        ({"version": "1", "data": {}}, "'data' is not a list of articles"),
+        ({"data": []}, "the file contains no question"),
         ({"data": [1]}, "row 1: the article has no list 'paragraphs'"),
     ],
 )
@@ -159,7 +159,7 @@ def test_json_that_is_no_squad_is_named(tmp_path, content, reason):
     [
         ({"answers": {"text": [], "answer_start": []}}, "'answers' is missing or empty"),
         ({"answers": [{"text": " "}]}, "the first answer is blank"),
-        ({"answers": [{}]}, "the first answer is no text but NoneType"),
+        ({"answers": [{}]}, "the first answer is not text but NoneType"),
         ({"context": ""}, "'context' is blank"),
     ],
 )
@@ -219,7 +219,7 @@ def test_rows_of_the_hub_are_read_from_the_fetched_file(tmp_path):
     spec = HubDataset(source="hub", id="own/er", revision="0" * 40, format="squad")
     pl.DataFrame([FLAT]).write_parquet(tmp_path / "s.parquet")
     assert load_examples(spec, "s", fetched=tmp_path / "s.parquet")[0].context == PASSAGE
-    with pytest.raises(DataError, match="'s' comes from the hub, and the file with its rows was not given"):
+    with pytest.raises(DataError, match="'s' comes from the Hub, but the file with its rows was not given"):
         load_examples(spec, "s")
 
 
@@ -286,7 +286,7 @@ def test_an_input_that_says_there_is_none_is_no_context(tmp_path, caplog, text):
     with caplog.at_level(logging.INFO):
         first, second = load_examples(dataset(tmp_path / "a.jsonl", rows), "a")
     assert (first.context, second.context) == (None, "Ada did it.")
-    assert "the inputs of 1 rows say that there is none, and are omitted: rows 1" in caplog.text
+    assert "the inputs of 1 rows are placeholders and are omitted: rows 1" in caplog.text
     kept = dataset(tmp_path / "a.jsonl", rows).model_copy(update={"placeholders": "keep"})
     assert load_examples(kept, "a")[0].context == text
 

@@ -239,13 +239,13 @@ def test_an_answer_that_the_end_of_turn_spells_too_is_found_in_its_place():
 @pytest.mark.parametrize(
     ("chat_template", "reason"),
     [
-        (CHATML.replace("assistant\n{% endif", "assistant\nSure:{% endif"), "is not how its conversation"),
+        (CHATML.replace("assistant\n{% endif", "assistant\nSure:{% endif"), "does not begin with the prompt"),
         (
             CHATML.replace("{{ m['content'] }}<|im_end|>{% end", "{{ m['content'] | upper }}<|im_end|>{% end", 1),
             "does not write the answer 'Herat' unchanged",
         ),
         (CHATML.replace("{% generation %}", "{% generation %}{{ m['content'] }}"), "does not write every answer once"),
-        (CHATML.replace("{{ m['content'] }}<|im_end|>{% end", "{{ m['content'] }}{% end"), "writes no end of turn"),
+        (CHATML.replace("{{ m['content'] }}<|im_end|>{% end", "{{ m['content'] }}{% end"), "does not end the turn"),
     ],
     ids=["other prompt", "changed answer", "answer twice", "no end of turn"],
 )
@@ -500,5 +500,7 @@ def test_a_template_that_changes_the_context_is_refused():
     )
     assert locate_in_prompt(shouting, TEMPLATE, item("12."))
     twice = ChatTemplate(with_context="{context} {context} {question}")
-    with pytest.raises(TemplateError, match="item 'i': the template does not write the context once and as it is"):
+    with pytest.raises(
+        TemplateError, match="item 'i': the template does not write the context exactly once and unchanged"
+    ):
         locate_in_prompt(BPE, twice, item())

@@ -103,7 +103,7 @@ def test_a_larger_vocabulary_without_its_embeddings_is_refused(base_folder, tmp_
     weights = load_file(folder / "adapter_model.safetensors")
     weights = {name: weight for name, weight in weights.items() if "lm_head" not in name or "lora" in name}
     save_file(weights, folder / "adapter_model.safetensors")
-    with pytest.raises(ModelError, match=f"vocabulary of {words} words and does not hold all of its embeddings"):
+    with pytest.raises(ModelError, match=f"vocabulary of {words} words and does not contain all of its embeddings"):
         AdaptedBase(load_model(base_folder)).load(folder)
 
 

@@ -105,13 +105,13 @@ def test_a_template_whose_tokens_the_model_lacks_fails_its_trial():
 def test_a_folder_with_sentencepiece_alone_says_how_to_convert_it(tmp_path):
     (tmp_path / "tokenizer.model").write_bytes(b"pieces")
     edit_json(tmp_path / "config.json", model_type="llama")
-    with pytest.raises(ModelError, match=r"SentencePiece's tokenizer\.model; convert it once"):
+    with pytest.raises(ModelError, match=r"a SentencePiece file, tokenizer\.model; convert it"):
         load_tokenizer(tmp_path)
 
 
 def test_adapters_and_quantised_weights_are_no_base(tmp_path):
     edit_json(tmp_path / "adapter_config.json", base_model_name_or_path="owner/base")
-    with pytest.raises(ModelError, match=r"holds an adapter of owner/base and no base model; merge it first"):
+    with pytest.raises(ModelError, match=r"contains an adapter of owner/base but no base model; merge it first"):
         require_plain_base(tmp_path)
     edit_json(tmp_path / "config.json", model_type="llama", quantization_config={"quant_method": "gptq"})
     with pytest.raises(ModelError, match=r"are quantised \(gptq\).*name the model that they were made from"):

@@ -91,7 +91,7 @@ def test_a_finished_conversion_is_kept_and_another_file_replaces_it(tmp_path, fi
 def test_a_broken_file_is_named_and_leaves_nothing(tmp_path, file):
     broken = tmp_path / "broken.gguf"
     broken.write_bytes(file.read_bytes()[:3000])
-    with pytest.raises(ModelError, match=f"{broken} holds no model that the library can dequantise"):
+    with pytest.raises(ModelError, match=f"{broken} does not contain a model that transformers can dequantise"):
         convert_gguf(broken, tmp_path / "base")
     assert [path.name for path in tmp_path.iterdir()] == ["broken.gguf"]
 
@@ -110,7 +110,7 @@ def test_files_are_found_by_path_and_by_provider(monkeypatch, file):
         ({"path": "nowhere.gguf"}, "there is no GGUF file at nowhere.gguf"),
         ({"provider": "no_such_package:assemble"}, "that provides no_such_package:assemble is not installed"),
         ({"provider": "json:assemble"}, "the module json has no function assemble"),
-        ({"provider": "json:loads"}, r"json:loads\(\) gives no GGUF file: loads\(\) missing"),
+        ({"provider": "json:loads"}, r"json:loads\(\) does not return a GGUF file: loads\(\) missing"),
     ],
 )
 def test_a_file_that_is_not_there_is_named(spec, line):

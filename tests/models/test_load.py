@@ -110,7 +110,7 @@ def test_models_stop_at_the_end_of_a_turn(base_folder, tokenizer):
 
 
 def test_folders_without_model_or_tokenizer_are_named(tmp_path):
-    with pytest.raises(ModelError, match=f"{tmp_path} holds no model weights"):
+    with pytest.raises(ModelError, match=f"{tmp_path} contains no model weights"):
         load_model(tmp_path)
     with pytest.raises(ModelError, match=str(tmp_path)):
         load_tokenizer(tmp_path)
@@ -118,7 +118,7 @@ def test_folders_without_model_or_tokenizer_are_named(tmp_path):
 
 def test_pickled_weights_are_refused(model_folder):
     (model_folder / "model.safetensors").rename(model_folder / "pytorch_model.bin")
-    with pytest.raises(ModelError, match=f"{model_folder} holds its weights as pickles only"):
+    with pytest.raises(ModelError, match=f"{model_folder} has its weights only as pickles"):
         load_model(model_folder)
 
 
@@ -129,7 +129,7 @@ def test_a_missing_shard_is_named(model_folder):
     with pytest.raises(ModelError, match=r"lacks model-00002-of-00002\.safetensors"):
         load_model(model_folder)
     (model_folder / "model.safetensors.index.json").write_text("[]")
-    with pytest.raises(ModelError, match="is no index of weights"):
+    with pytest.raises(ModelError, match="is not an index of weights"):
         load_model(model_folder)
 
 
@@ -144,7 +144,7 @@ def test_missing_weights_are_not_drawn_at_random(model_folder):
 def test_broken_weights_are_named(model_folder):
     path = model_folder / "model.safetensors"
     path.write_bytes(path.read_bytes()[:100])
-    with pytest.raises(ModelError, match=f"{model_folder} holds no model that loads"):
+    with pytest.raises(ModelError, match=f"{model_folder} does not contain a model that can be loaded"):
         load_model(model_folder)
 
 
@@ -171,7 +171,7 @@ def spoil(folder, change):
 
 def test_weights_that_are_not_finite_are_refused(model_folder):
     spoil(model_folder, lambda weights: weights / 0)
-    with pytest.raises(ModelError, match=f"model.norm.weight in {model_folder} holds numbers that are not finite"):
+    with pytest.raises(ModelError, match=f"model.norm.weight in {model_folder} contains numbers that are not finite"):
         describe_base(model_folder, "folder", "models/tiny")
 
 
@@ -194,7 +194,7 @@ def edit_config(folder, **changes):
 @pytest.mark.parametrize("changes", [{"num_hidden_layers": "two"}, {"hidden_size": None}, {"rope_parameters": 3}])
 def test_configurations_with_values_of_other_types_are_named(model_folder, changes):
     edit_config(model_folder, **changes)
-    with pytest.raises(ModelError, match=f"{model_folder} holds no model that loads: .+"):
+    with pytest.raises(ModelError, match=f"{model_folder} does not contain a model that can be loaded: .+"):
         describe_base(model_folder, "folder", "models/tiny")
 
 
@@ -210,7 +210,7 @@ def test_code_that_a_model_brings_never_runs(model_folder, monkeypatch, known):
     if known:
         describe_base(model_folder, "folder", "models/tiny")
     else:
-        with pytest.raises(ModelError, match="it brings Python code of its own, which is never run"):
+        with pytest.raises(ModelError, match="it brings its own Python code, which is never run"):
             describe_base(model_folder, "folder", "models/tiny")
     assert not ran.exists()
 

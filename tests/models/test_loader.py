@@ -116,7 +116,7 @@ def test_adapters_of_a_type_that_is_not_mergeable_are_evaluated_unmerged(base_fo
 
 def test_an_adapter_of_another_base_is_refused(base_folder, tmp_path):
     folder = save_adapter(base_folder, tmp_path / "adapter", digest="another")
-    with pytest.raises(ModelError, match=f"the adapter in {folder} was trained on another base than {base_folder}"):
+    with pytest.raises(ModelError, match=f"the adapter in {folder} was trained on a different base from {base_folder}"):
         CheckpointLoader.on(base_folder, "base").load(folder)
 
 

@@ -1,4 +1,4 @@
-"""Fetching from the hub, with the hub's library answering as it does: nothing here uses a network."""
+"""Fetching from the Hub, with the Hub's library answering as it does: nothing here uses a network."""
 
 import logging
 import shutil
@@ -18,7 +18,7 @@ TOKEN = "hf_verysecrettoken"
 
 @pytest.fixture
 def cache(tmp_path, monkeypatch):
-    """An empty cache of the hub's library, which is offline."""
+    """An empty cache of the Hub's library, which is offline."""
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     return tmp_path / "hub"
@@ -32,7 +32,7 @@ def snapshot(cache, base_folder):
 
 
 class _Response:
-    """What the errors of the hub's library look at."""
+    """What the errors of the Hub's library look at."""
 
     request = None
 
@@ -49,17 +49,21 @@ def failing(monkeypatch, error):
 
 
 def http(kind, status):
-    """An error of the hub, with a message that gives everything away."""
+    """An error of the Hub, with a message that gives everything away."""
     return kind(f"{status} Client Error: request with token {TOKEN}\nand more", response=_Response(status))
 
 
 @pytest.mark.parametrize(
     ("error", "token", "line"),
     [
-        (http(errors.GatedRepoError, 401), None, "Llama-2-7b-hf is gated: accept its terms at .* token into HF_TOKEN"),
+        (
+            http(errors.GatedRepoError, 401),
+            None,
+            "Llama-2-7b-hf is gated: accept its terms at .* set HF_TOKEN to your token",
+        ),
         (http(errors.GatedRepoError, 403), TOKEN, "Llama-2-7b-hf is gated and your token has no access to it"),
         (http(errors.RevisionNotFoundError, 404), TOKEN, f"has no revision {SPEC.revision}; .*/commits/main lists"),
-        (http(errors.RepositoryNotFoundError, 401), None, "the hub has no model meta-llama/Llama-2-7b-hf, or it is"),
+        (http(errors.RepositoryNotFoundError, 401), None, "the Hub has no model meta-llama/Llama-2-7b-hf, or it is"),
         (http(errors.HfHubHTTPError, 401), TOKEN, "HTTP 401; the token in HF_TOKEN is not valid"),
         (http(errors.HfHubHTTPError, 503), TOKEN, "HTTP 503; try again later"),
         (errors.LocalEntryNotFoundError("no"), TOKEN, f"{SPEC.revision} is not complete in its cache"),
@@ -68,9 +72,9 @@ def http(kind, status):
         (
             RuntimeError(f"https://user:{TOKEN}@proxy"),
             TOKEN,
-            "could not be fetched .*RuntimeError: https://user:[*]{3}@",
+            "could not be downloaded .*RuntimeError: https://user:[*]{3}@",
         ),
-        (OSError(28, "No space left on device"), None, "could not be fetched .*No space left on device"),
+        (OSError(28, "No space left on device"), None, "could not be downloaded .*No space left on device"),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else None,
 )
@@ -86,7 +90,7 @@ def test_what_goes_wrong_is_one_line_without_the_token(monkeypatch, caplog, cach
 
 
 def test_no_network_and_nothing_cached(cache):
-    """Through the hub's own library."""
+    """Through the Hub's own library."""
     with pytest.raises(ModelError, match=f"HF_HUB_OFFLINE is set, and {SPEC.id} at revision .* is not complete"):
         prefetch(SPEC)
 
@@ -136,5 +140,5 @@ def test_a_snapshot_that_left_the_cache_is_named(cache):
         pretraining_loss=None,
         hub=HubSnapshot(id=SPEC.id, revision=SPEC.revision, size=1),
     )
-    with pytest.raises(ArtifactError, match=r"is not in the hub's cache; fetch it again with .*prefetch_model"):
+    with pytest.raises(ArtifactError, match=r"is not in the Hub's cache; fetch it again with .*prefetch_model"):
         base.location(cache / "base.json")

@@ -136,5 +136,5 @@ def test_query_key_tuning_refuses_fused_layouts_that_it_does_not_know():
     sizes = {"vocab_size": 32, "hidden_size": 16, "num_attention_heads": 2}
     for changes in ({"multi_query": True}, {"new_decoder_architecture": True, "num_kv_heads": 1}):
         falcon = AutoModelForCausalLM.from_config(FalconConfig(num_hidden_layers=2, **sizes, **changes))
-        with pytest.raises(ModelError, match="known for gpt_neox only, and not for falcon"):
+        with pytest.raises(ModelError, match="known only for gpt_neox, not for falcon"):
             prepare_tuning(falcon, "base", FullTuning(weights="query_key"))

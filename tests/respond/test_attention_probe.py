@@ -103,7 +103,7 @@ def test_adapters_are_attended_through(build, prompts, tokenizer):
 def test_a_model_without_numbered_attention_is_refused(build, prompts):
     model = build("llama")
     del model.model.layers[1].self_attn.layer_idx
-    with pytest.raises(ModelError, match=r"2 layers and 1 attention modules .* leave `probes.attention` out"):
+    with pytest.raises(ModelError, match=r"2 layers and 1 attention modules .* remove `probes.attention`"):
         attention_masses(model, prompts, 0, 4)
 
 

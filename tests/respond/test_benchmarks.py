@@ -14,7 +14,7 @@ from inversion.config.evaluation import Benchmark
 from inversion.config.training import LoraTuning
 from inversion.manifests import CheckpointEntry, read_benchmarks
 from inversion.models import load_for_tuning
-from inversion.respond import benchmarks as room
+from inversion.respond import benchmarks as module
 from inversion.respond.benchmarks import OURS, load_tasks, run_benchmarks
 from inversion.respond.tasks.squad import process_results
 
@@ -87,7 +87,7 @@ def files(tmp_path):
 
 
 def by_hand(folder, tmp_path, monkeypatch):
-    """What lm-eval says of a saved checkpoint, told of the tasks and files in its own way."""
+    """lm-eval's scores of a saved checkpoint, with the tasks and files given in its own way."""
     (tmp_path / "shaped.jsonl").write_text(
         "\n".join(
             json.dumps(
@@ -133,7 +133,7 @@ def test_figures_are_those_of_lm_eval_by_hand(base, chunk, files, tmp_path, monk
     def fail(*_):
         raise AssertionError("asked again")
 
-    monkeypatch.setattr(room, "evaluate", fail)
+    monkeypatch.setattr(module, "evaluate", fail)
     run_benchmarks(base, "base", tmp_path, chunk, files, 4)
     fewer = {"squad": files["squad"].model_copy(update={"limit": 2})}
     with pytest.raises(AssertionError, match="asked again"):

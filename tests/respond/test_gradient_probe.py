@@ -145,7 +145,7 @@ def test_answers_are_contested_where_they_part(items, tokenizer, template):
         Divergence(item, [*question.asked.prompt, 7], 8, 5)
     ]
     nested = dataclasses.replace(question.asked, context_answers=((7, 8),), parametric_answers=((7,),))
-    with pytest.raises(ValueError, match=r"which the probe .gradients. compares; leave `probes.gradients` out"):
+    with pytest.raises(ValueError, match=r"which the probe .gradients. compares; remove `probes.gradients`"):
         divergences([dataclasses.replace(question, asked=nested)], "gradients")
 
 
@@ -155,7 +155,7 @@ def test_kinds_are_sampled_apart_and_know_their_share(examples):
     assert kinds == sorted(kinds)
     assert {kind: kinds.count(kind) for kind in shares} == {"C": 3, "C+S": 3, "S": min(3, kinds.count("S"))}
     assert shares == {kind: sum(e.kind == kind for e in examples) / len(examples) for kind in ("C", "C+S", "S")}
-    with pytest.raises(ValueError, match=r"no training example knows its kind.*leave `probes.gradients` out"):
+    with pytest.raises(ValueError, match=r"no training example has a kind.*remove `probes.gradients`"):
         kind_sample([dataclasses.replace(example, kind=None) for example in examples], GradientProbe())
 
 

@@ -75,7 +75,7 @@ def test_a_family_whose_parts_have_other_names_is_refused(tiny_model):
     model = tiny_model("llama")
     model.model.layers[1].feed = model.model.layers[1].mlp
     del model.model.layers[1].mlp
-    with pytest.raises(ModelError, match=r"LlamaForCausalLM: no MLP was found in LlamaDecoderLayer .*leave `lens`"):
+    with pytest.raises(ModelError, match=r"LlamaForCausalLM: no MLP was found in LlamaDecoderLayer .*remove `lens`"):
         inside(model)
 
 

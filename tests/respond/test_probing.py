@@ -76,7 +76,7 @@ def test_weights_that_are_gone_are_named_before_anything_is_loaded(probe, steps,
     probe(steps[:2])
     write_json(tmp_path / "checkpoints" / REMOVED_FILE, [10, 20])
     assert probe(steps[:2]) == [], "what is measured needs them no more"
-    with pytest.raises(ArtifactError, match=r"step-000020 was removed by `keep_checkpoints`"):
+    with pytest.raises(ArtifactError, match=r"step-000020 was deleted by `keep_checkpoints`"):
         probe_checkpoints(tmp_path, "thing", steps, {}, pytest.fail, Fact)
 
 

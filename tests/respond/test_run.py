@@ -9,7 +9,7 @@ from inversion.config.evaluation import Prompt
 from inversion.config.sets import WorldSet
 from inversion.conflict.world_sets import world_items
 from inversion.manifests import REMOVED_FILE, CheckpointEntry, read_responses
-from inversion.respond import run as room
+from inversion.respond import run as module
 from inversion.respond.run import respond
 
 PLAIN = {"plain": Prompt()}
@@ -48,13 +48,13 @@ def answer(base_folder, tmp_path, items, template):
 def questioned(monkeypatch):
     """The step of every call of a model: one a step, set and prompt."""
     steps = []
-    original = room.answer_decoded
+    original = module.answer_decoded
 
     def spy(model, tokenizer, questions, prompts, template, step, *rest):
         steps.append(step)
         return original(model, tokenizer, questions, prompts, template, step, *rest)
 
-    monkeypatch.setattr(room, "answer_decoded", spy)
+    monkeypatch.setattr(module, "answer_decoded", spy)
     return steps
 
 
@@ -171,6 +171,6 @@ def test_removed_weights_are_missed_only_where_something_new_is_asked(answer, ch
     shutil.rmtree(tmp_path / chunk[2].folder)
     write_json(tmp_path / "checkpoints" / REMOVED_FILE, [20])
     assert answer(chunk) == first
-    with pytest.raises(ArtifactError, match=r"step-000020 was removed by `keep_checkpoints`.*delete .*train.json"):
+    with pytest.raises(ArtifactError, match=r"step-000020 was deleted by `keep_checkpoints`.*delete .*train.json"):
         answer(chunk, asked=items[:2])
     assert questioned == [0, 10, 20], "before anything is asked"

@@ -302,7 +302,7 @@ def test_by_logprob_treats_both_sides_alike(c: float, cn: int, p: float, pn: int
 
 @pytest.mark.parametrize("answers", [(math.nan, 1, -1.0, 1), (-1.0, 1, -1.0, 0)])
 def test_by_logprob_refuses(answers: tuple[float, int, float, int]) -> None:
-    with pytest.raises(ValueError, match="question the checkpoint again"):
+    with pytest.raises(ValueError, match="evaluate the checkpoint again"):
         by_logprob(*answers)
 
 
@@ -367,8 +367,8 @@ def test_prompts_stand_side_by_side() -> None:
     [
         (ITEMS, RESPONSES[:-1], "no response at step 0 to item 'q1' of set 'recall'"),
         (ITEMS[:2], RESPONSES, "item 'q1' of set 'recall' belongs to no item"),
-        (ITEMS, [*RESPONSES, RESPONSES[0]], "response .*'q2'.* stands twice"),
-        ([*ITEMS, ITEMS[0]], RESPONSES, "item .*'q2'.* stands twice"),
+        (ITEMS, [*RESPONSES, RESPONSES[0]], "response .*'q2'.* occurs twice"),
+        ([*ITEMS, ITEMS[0]], RESPONSES, "item .*'q2'.* occurs twice"),
         (
             ITEMS,
             [answer(0, item, context_logprob=math.nan) for item in ITEMS],

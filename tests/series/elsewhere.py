@@ -118,7 +118,7 @@ COMMITS = {"step_20": "a" * 40, "step_60": "b" * 40}
 
 def make_series(root: Path) -> Path:
     """A base model in `tiny-llama`; ten adapters and ten whole models by TRL in `lora` and `full`; two of the latter
-    in bfloat16 and in shards in `sharded`, and the same as branches of a repository in the hub's cache in `hf/hub`."""
+    in bfloat16 and in shards in `sharded`, and the same as branches of a repository in the Hub's cache in `hf/hub`."""
     base = make_base(root / "tiny-llama")
     sft_trainer(base, root / "lora", lora=True).train()
     sft_trainer(base, root / "full", lora=False).train()

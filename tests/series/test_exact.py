@@ -130,5 +130,5 @@ def test_a_step_that_is_added_is_asked_alone(series_of_trl, tmp_path, caplog):
     first = asked(some, description, base, tmp_path)
     with caplog.at_level(logging.INFO):
         every = asked(some.model_copy(update={"steps": (10, 20)}), description, base, tmp_path)
-    assert "1 of 3 checkpoints to go" in caplog.text
+    assert "1 of 3 checkpoints left" in caplog.text
     assert every.items() >= first.items()

@@ -139,9 +139,9 @@ def half_written(folder, how):
         ("cut adapter", "adapter_model.safetensors has .* bytes of"),
         ("no adapter weights", "lacks adapter_model.safetensors"),
         ("no shard", "lacks model-00002-of-00002.safetensors, which its"),
-        ("cut index", "its model.safetensors.index.json is cut off"),
-        ("no weights", "holds no weights"),
-        ("cut state", "its trainer_state.json is cut off"),
+        ("cut index", "its model.safetensors.index.json is truncated"),
+        ("no weights", "contains no weights"),
+        ("cut state", "its trainer_state.json is truncated"),
     ],
 )
 def test_what_is_not_whole_is_skipped_by_name_and_found_once_it_is(tmp_path, how, reason):
@@ -166,7 +166,7 @@ def test_pickled_weights_are_refused(tmp_path, name):
     if not name.startswith("adapter"):
         (folder / "adapter_config.json").unlink()
     (folder / name).write_bytes(b"\x80\x04K\x01.")
-    with pytest.raises(SeriesError, match=f"checkpoint-20 holds its weights as a pickle .{name}"):
+    with pytest.raises(SeriesError, match=f"checkpoint-20 has its weights as a pickle .{name}"):
         find_series(series(tmp_path))
 
 
@@ -174,7 +174,7 @@ def test_the_parts_of_a_distributed_training_are_named(tmp_path):
     folder = tmp_path / "checkpoint-5"
     (folder / "pytorch_model_fsdp_0").mkdir(parents=True)
     (folder / "config.json").write_text("{}")
-    with pytest.raises(SeriesError, match=r"parts of each training process \(FSDP or DeepSpeed\)"):
+    with pytest.raises(SeriesError, match=r"sharded by training process \(FSDP or DeepSpeed\)"):
         find_series(series(tmp_path))
 
 
@@ -183,7 +183,7 @@ def test_steps_choose_some_and_name_what_is_not_there(tmp_path):
         adapter(tmp_path / f"checkpoint-{step}", step)
     found, skipped = find_series(series(tmp_path, steps=(10, 30, 40)))
     assert [one.step for one in found] == [10, 30]
-    assert [(one.step, one.reason) for one in skipped] == [(40, "there is no checkpoint of this step")]
+    assert [(one.step, one.reason) for one in skipped] == [(40, "there is no checkpoint for this step")]
 
 
 def test_looking_notices_what_changes_and_nothing_else(tmp_path):

@@ -57,7 +57,7 @@ def test_a_series_is_listed_like_a_run_and_loads_like_one(base, base_folder, tmp
     assert [[entry.step for entry in chunk] for chunk in listed.chunks] == [[0, 10], [20]]
     assert listed.steps_per_epoch == 20
     assert [one.kind for one in manifest.checkpoints] == ["base", "adapter", "adapter"]
-    assert manifest.checkpoints[2].notes == ["its scaling is 10, and 5 at the checkpoint before"]
+    assert manifest.checkpoints[2].notes == ["its scaling is 10, but 5 at the previous checkpoint"]
     assert before == {file: file.stat().st_mode for file in (tmp_path / "out").rglob("*")}, "the user's files stay"
     checkpoints = CheckpointLoader.on(base_folder, base.digest)
     with torch.no_grad():
@@ -96,7 +96,7 @@ def test_an_adapter_that_changes_nothing_is_noted(base, base_folder, tmp_path):
     save_adapter(base_folder, tmp_path / "out" / "checkpoint-10", zero=True)
     _, manifest = examine(series(tmp_path / "out"), base, base_folder, tmp_path / "run")
     assert manifest.checkpoints[1].notes == [
-        "its weights change nothing: every lora_B is zero, so that it is the base model"
+        "its weights have no effect: every lora_B is zero, so it equals the base model"
     ]
 
 
@@ -159,7 +159,7 @@ def test_the_tokenizer_of_the_checkpoints_is_used_and_must_number_words_alike(ba
     one, other = list(vocabulary)[-2:]
     vocabulary[one], vocabulary[other] = vocabulary[other], vocabulary[one]
     file.write_text(json.dumps(words))
-    with pytest.raises(SeriesError, match=r"has another tokenizer than .*checkpoint-10"):
+    with pytest.raises(SeriesError, match=r"has a different tokenizer from .*checkpoint-10"):
         examine(series(tmp_path / "out"), base, base_folder, tmp_path / "run")
 
 
@@ -169,7 +169,7 @@ def test_other_templates_need_an_end_of_sequence_only(base, base_folder, tmp_pat
     assert listed.tokenizer is None
 
 
-# --- the hub, as far as its cache knows it ------------------------------------------------------
+# --- the Hub, as far as its cache knows it ------------------------------------------------------
 
 
 @pytest.fixture
@@ -229,7 +229,7 @@ def test_subfolders_and_lists(cache, base_folder, tmp_path):
         ({"subfolders": "step{step}"}, r"me/tiny at main has no folder named like step\{step\}"),
         (
             {"revisions": (HubCheckpoint(step=1, revision="main", subfolder="x"),)},
-            "me/tiny/x at main holds no checkpoint",
+            "me/tiny/x at main contains no checkpoint",
         ),
         ({"revisions": "*{step}"}, "are both step"),
     ],

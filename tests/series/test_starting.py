@@ -157,7 +157,7 @@ def test_a_base_is_named_by_the_adapters_or_on_the_command_line(tmp_path, base):
     assert series_of(named)["base_is"] == "confirmed"
 
     def unreachable(name):
-        raise ModelError(f"the hub has no model {name}")
+        raise ModelError(f"the Hub has no model {name}")
 
     with pytest.raises(SeriesError, match=r"the base meta/llama: the hub has no model meta/llama; name .*: --base"):
         start_study(str(tmp_path / "out"), revisions=unreachable)

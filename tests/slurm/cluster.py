@@ -1,7 +1,7 @@
 """A Slurm of one node with a fake GPU, on this machine and in one folder, from Debian's packages.
 
 Nothing of it touches a Slurm or a database that may run here already: own ports, sockets, keys and folders.
-Only a link to its configuration stands in /etc/slurm as long as it runs.
+While it runs, /etc/slurm has only a link to its configuration.
 """
 
 from __future__ import annotations

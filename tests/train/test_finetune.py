@@ -158,7 +158,7 @@ def test_attempts_without_progress_end_with_a_line_that_says_so(base_folder, exa
     for attempt in (1, 2):
         with pytest.raises(MemoryError):
             finetune(base_folder, "base", examples, "data", template, PLAIN, 0, tmp_path / "store", attempt=attempt)
-    with pytest.raises(NoProgressError, match=r"no further than step 0 .*the node is full"):
+    with pytest.raises(NoProgressError, match=r"did not get past step 0 .*the node is full"):
         finetune(base_folder, "base", examples, "data", template, PLAIN, 0, tmp_path / "store", attempt=3)
 
 

@@ -135,7 +135,7 @@ def test_forward_passes_are_within_the_limit_and_shared_evenly(lengths, most_tok
 
 
 def test_examples_that_cannot_be_shared_are_refused():
-    with pytest.raises(ValueError, match="5 examples cannot be dealt out to 2 processes"):
+    with pytest.raises(ValueError, match="5 examples cannot be divided evenly among 2 processes"):
         micro_batches([1] * 5, 10, 2)
 
 
@@ -203,5 +203,5 @@ def test_families_that_keep_packed_sequences_apart_pass(family, training):
 
 @pytest.mark.parametrize("family", TOGETHER)
 def test_families_that_read_along_the_row_are_refused(family):
-    with pytest.raises(ModelError, match=f"type {family} read what stands before"):
+    with pytest.raises(ModelError, match=f"type {family} read what precedes"):
         require_sequences_apart(made(TOGETHER[family]))

@@ -5,7 +5,7 @@ from inversion.config.datasets import WORLD_TEMPLATE
 from inversion.config.models import Architecture, WorldModel
 from inversion.config.world import Pretraining, World
 from inversion.models import load_model, load_tokenizer
-from inversion.train import pretrain as room
+from inversion.train import pretrain as module
 from inversion.train.pretrain import pretrain
 from inversion.train.run import _SaveCheckpoints
 
@@ -31,13 +31,13 @@ def run(folder, spec=SPEC):
 def trained(monkeypatch):
     """The steps that each training began after."""
     starts = []
-    original = room.train
+    original = module.train
 
     def spy(**kwargs):
         starts.append(kwargs["start"])
         return original(**kwargs)
 
-    monkeypatch.setattr(room, "train", spy)
+    monkeypatch.setattr(module, "train", spy)
     return starts
 
 

@@ -17,7 +17,7 @@ from inversion.train.finetune import TrainingDataError, finetune, run_job
 from inversion.train.processes import ProcessesError, launch
 from inversion.train.run import _Trainer
 
-# several forward passes a step in each process
+# several forward passes per step in each process
 TRAINING = Training(
     max_steps=4,
     batch_size=8,
@@ -125,7 +125,7 @@ def test_the_failure_of_a_process_is_told(base_folder, examples, template, tmp_p
 def test_missing_gpus_are_named(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
-    with pytest.raises(ProcessesError, match="asks for 4 GPUs, and 1 are visible; lower `gpus`"):
+    with pytest.raises(ProcessesError, match="asks for 4 GPUs, but 1 are visible; lower `gpus`"):
         launch(None, 4, None)
 
 

@@ -93,7 +93,7 @@ def test_a_checkpoint_in_the_place_of_another_is_made_again(tmp_path, caplog):
     shutil.rmtree(store.step_folder(30))
     shutil.copytree(store.step_folder(10), store.step_folder(30))
     assert store.resume_step([0, 10, 20, 30]) == 20
-    assert f"{store.step_folder(30)} holds the weights of step 10" in caplog.text
+    assert f"{store.step_folder(30)} contains the weights of step 10" in caplog.text
 
 
 def test_another_specification_empties_the_store(tmp_path):
@@ -173,7 +173,7 @@ def test_a_third_attempt_from_the_same_step_is_refused(tmp_path):
     store = filled(tmp_path, [])
     attempt(store, 0, first=True)
     attempt(store, 0, error=KeyError("no memory"))
-    with pytest.raises(NoProgressError, match=r"2 attempts in a row got no further than step 0 .*'no memory'"):
+    with pytest.raises(NoProgressError, match=r"2 attempts in a row did not get past step 0 .*'no memory'"):
         attempt(store, 0)
     attempt(store, 0, first=True)  # somebody fixed something and ran it again
 
@@ -245,6 +245,6 @@ def test_a_thinned_store_with_a_damaged_rest_trains_again_and_forgets(tmp_path):
 
 def test_only_the_training_of_the_manifest_is_thinned(tmp_path):
     store, manifest = ended(tmp_path, [10])
-    with pytest.raises(ArtifactError, match=r"does not hold the checkpoints that train.json lists"):
+    with pytest.raises(ArtifactError, match=r"does not contain the checkpoints that train.json lists"):
         thin_checkpoints(tmp_path, manifest.model_copy(update={"spec": "b"}), set(), "none")
     assert store.fault(10) is None

@@ -12,7 +12,7 @@ RANK = {"rank": 2, "alpha": 4.0}
 DECAYING = Training(
     max_steps=3, batch_size=8, learning_rate=1e-3, weight_decay=0.1, checkpoints=(ScheduleSegment(every=3),)
 )
-"""Weight decay moves weights without a gradient too, unless they are left out of it."""
+"""Weight decay moves weights without a gradient too, unless they are excluded from it."""
 
 
 @pytest.fixture
@@ -100,16 +100,16 @@ def test_adapters_resume_where_they_stopped(base_folder, examples, template, tmp
     class Killed(BaseException):
         pass
 
-    from inversion.train import run as room
+    from inversion.train import run as module
 
-    original = room._SaveCheckpoints.on_save
+    original = module._SaveCheckpoints.on_save
 
     def on_save(self, args, state, control, **kwargs):
         original(self, args, state, control, **kwargs)
         raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr(room._SaveCheckpoints, "on_save", on_save)
+        patch.setattr(module._SaveCheckpoints, "on_save", on_save)
         with pytest.raises(Killed):
             run("parts")
     parts = run("parts")

@@ -63,7 +63,7 @@ class Checkout:
             capture_output=True,
             text=True,
             umask=UMASK,
-            timeout=1200,  # a busy machine is no fault
+            timeout=1200,  # a busy machine is not a fault
             check=False,
         )
         if check and done.returncode:

@@ -45,7 +45,7 @@ def test_killed_at_twenty_moments_the_study_ends_as_if_undisturbed(finished, che
     killed = 0
     for number, delay in moments:
         main = checkout.start()
-        deadline = time.monotonic() + 1200  # a busy machine is no fault
+        deadline = time.monotonic() + 1200  # a busy machine is not a fault
         while len(made(checkout)) < number and main.poll() is None:
             assert time.monotonic() < deadline, f"no file more than {len(made(checkout))}"
             time.sleep(0.2)
@@ -64,7 +64,7 @@ def test_killed_at_twenty_moments_the_study_ends_as_if_undisturbed(finished, che
 
 
 class SmallDisk:
-    """A finished study whose results lie on a disk of their own, of 64 MiB."""
+    """A finished study whose results are on a separate disk of 64 MiB."""
 
     def __init__(self, checkout):
         self.checkout = checkout

@@ -32,7 +32,7 @@ def kill_in_training(checkout, after):
     """Run until the checkpoint of a step is there, then kill every process as a node failure would."""
     process = checkout.start("checkpoints")
     marker = checkout.result(f"{RUN}/checkpoints/state-{after:06d}/complete.json")
-    deadline = time.monotonic() + 600  # a busy machine is no fault
+    deadline = time.monotonic() + 600  # a busy machine is not a fault
     while not marker.exists():
         assert process.poll() is None, "training ended before it could be killed"
         assert time.monotonic() < deadline, "no checkpoint appeared"
@@ -100,7 +100,7 @@ def test_deleted_and_damaged_tables_are_named_and_made_again(rerun):
     for name in names:
         assert rerun.result(name).read_bytes() == before[name]
         if name.endswith(".parquet"):
-            assert f"results/{name} is damaged (it is cut short, at 100 bytes)" in done.stderr
+            assert f"results/{name} is damaged (it is truncated, at 100 bytes)" in done.stderr
             assert rerun.result(f"{name}.damaged").stat().st_size == 100
     ran = set(re.findall(r"^(?:local)?(?:rule|checkpoint) (\w+):", done.stderr, re.M)) - {"all"}
     assert {"label_responses", "tabulate_items", "tabulate_flips", "draw_figure"} <= ran
@@ -255,7 +255,7 @@ def test_missing_data_is_named_before_anything_starts(checkout):
 
 
 def test_a_key_said_twice_is_named(checkout):
-    """Snakemake would take the last, and leave out what the first says."""
+    """Snakemake would use the last and ignore the first."""
     study = checkout.folder / "config/config.yaml"
     study.write_text(study.read_text() + "\ntraining: {batch_size: 4}\n")
     (_, line) = lines(checkout.run(check=False))

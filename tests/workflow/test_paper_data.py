@@ -157,7 +157,7 @@ def test_recipes_of_the_paper_on_real_rows(study, tmp_path):
     assert "France" not in texts
     page = checkout.result(f"{runs['no-overlap']}/selection.md").read_text()
     assert "### Dropped: 20 of " in page
-    assert "Names found, by the examples that hold them: " in page
+    assert "Names found, by the number of examples that contain them: " in page
     swapped = pl.read_parquet(checkout.result("data/sets/swapped.parquet"))
     names = {name for row in swapped["parametric_answers"] for name in row}
     assert swapped.height == ITEMS

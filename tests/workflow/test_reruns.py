@@ -147,7 +147,7 @@ def test_the_forward_batch_size_changes_no_response(rerun):
     rerun.run()
     assert manifest.read_bytes() == before
     log = rerun.result("logs/generate_responses/llama/mixture/standard/seed0/chunk-000.log").read_text()
-    assert "checkpoints to go" not in log
+    assert "checkpoints left" not in log
 
 
 def test_a_benchmark_that_is_added_asks_the_checkpoints_that_there_are(rerun):

@@ -49,7 +49,7 @@ def test_the_scheduler_wakes_for_jobs_and_not_by_the_clock(finished):
 
 
 class Limiter(NamedTuple):
-    """What Snakemake's limiter of jobs says of itself."""
+    """The state of Snakemake's limiter of jobs."""
 
     max_jobs: int
     timespan: float

@@ -1,4 +1,4 @@
-"""Series through the whole workflow: a folder of adapters, shards, and a repository of the hub."""
+"""Series through the whole workflow: a folder of adapters, shards, and a repository of the Hub."""
 
 import json
 import os
@@ -40,7 +40,7 @@ def save_adapter(base, folder, seed):
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
-    """A base model; adapters and whole models of it, the latter in a folder and on the hub."""
+    """A base model; adapters and whole models of it, the latter in a folder and on the Hub."""
     from transformers import AutoModelForCausalLM
 
     root = tmp_path_factory.mktemp("elsewhere")
@@ -117,13 +117,13 @@ def test_series_from_one_command_to_the_report(place, checkout, monkeypatch):
     (place / "lora" / "checkpoint-120" / "trainer_state.json").unlink()
     checkout.run("results/runs/tiny-llama/lora/external/seed0/responses/chunk-000.json")
     log = checkout.result("logs/generate_responses/tiny-llama/lora/external/seed0/chunk-000.log").read_text()
-    assert "1 of 4 checkpoints to go" in log
+    assert "1 of 4 checkpoints left" in log
     listed = json.loads(checkout.result("runs/tiny-llama/lora/external/seed0/series.json").read_text())
     assert [(one["step"], one["notes"][0][:27]) for one in listed["skipped"]] == [(120, "it lacks trainer_state.json")]
 
 
 def test_a_study_cannot_be_started_from_nothing(tmp_path):
-    with pytest.raises(SeriesError, match="holds no folders with checkpoints whose names number steps"):
+    with pytest.raises(SeriesError, match="contains no checkpoint folders with step numbers in their names"):
         start_study(str(tmp_path))
-    with pytest.raises(SeriesError, match="is neither a folder nor a repository of the hub"):
+    with pytest.raises(SeriesError, match="is neither a folder nor a repository of the Hub"):
         start_study(str(tmp_path / "nowhere"))

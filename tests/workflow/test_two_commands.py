@@ -19,7 +19,7 @@ def test_a_second_command_is_refused_and_after_a_kill_one_command_frees_the_fold
     table.unlink()
     first = rerun.start(TABLE)
     owner = rerun.folder / ".snakemake/main-process.lock"
-    deadline = time.monotonic() + 1200  # a busy machine is no fault
+    deadline = time.monotonic() + 1200  # a busy machine is not a fault
     while not (owner.exists() and str(first.pid) in owner.read_text()):
         assert time.monotonic() < deadline
         assert first.poll() is None, "the first command ended without running anything"

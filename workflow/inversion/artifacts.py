@@ -1,6 +1,6 @@
-"""Files that are whole or absent: atomic writes, hashes, and folders with a completion marker.
+"""Files that are complete or absent: atomic writes, hashes, and folders with a completion marker.
 
-Expensive stages keep what they make in a folder that Snakemake does not manage (it would remove it
+Expensive stages store their results in a folder that Snakemake does not manage (it would remove it
 before every attempt) and declare a small JSON manifest. A folder counts only when its marker lists
 every file with size and hash and they agree with the disk.
 """
@@ -65,7 +65,7 @@ def code_fingerprint(script: str | Path, package: str | Path, also: Iterable[str
 
     Comments, docstrings and layout do not count: sources are compared as syntax trees. Imports are
     followed as text, transitively; nothing is imported or run. ``also`` names modules that the script
-    imports by a name that is known only while it runs. Raises :class:`ArtifactError` where ``package``
+    imports by a name that is known only while it runs. Raises :class:`ArtifactError` if ``package``
     has no such module; modules of other packages are passed over.
     """
     package = Path(package)
@@ -91,7 +91,7 @@ def code_fingerprint(script: str | Path, package: str | Path, also: Iterable[str
 
 @functools.cache  # of a module that many scripts reach
 def _syntax(source: bytes, path: Path, package: Path) -> tuple[frozenset[str], str]:
-    """What the imports in the ``source`` of ``path`` name, and the hash of its syntax tree without docstrings."""
+    """The imports in the ``source`` of ``path``, and the hash of its syntax tree without docstrings."""
     tree = ast.parse(source, filename=str(path))
     names = frozenset(_imported_names(tree, path, package))
     return names, sha256_bytes(ast.dump(_without_docstrings(tree)).encode())
@@ -139,7 +139,7 @@ def _modules(package: Path) -> dict[str, list[Path]]:
 
 
 def _module_files(modules: Iterable[str], known: Mapping[str, list[Path]]) -> list[Path]:
-    """The files behind the names of modules, parents included, as far as they are ``known``."""
+    """The files of the named modules and their parents, if they are ``known``."""
     wanted = {
         ".".join(parts[:depth]) for parts in (m.split(".") for m in modules) for depth in range(1, len(parts) + 1)
     }
@@ -208,19 +208,19 @@ def write_json(path: str | Path, value: Any) -> None:
 
 
 def read_json(path: str | Path) -> Any:
-    """The value in a JSON file; raises :class:`ArtifactError` where it is missing or broken."""
+    """The value in a JSON file; raises :class:`ArtifactError` if it is missing or broken."""
     try:
         return json.loads(Path(path).read_bytes())
     except FileNotFoundError:
-        raise ArtifactError(f"{path} is missing; rerun to make it") from None
+        raise ArtifactError(f"{path} is missing; rerun to create it") from None
     except ValueError as error:
-        raise ArtifactError(f"{path} is no JSON ({error}); delete it and rerun to rebuild it") from None
+        raise ArtifactError(f"{path} is not JSON ({error}); delete it and rerun to rebuild it") from None
 
 
 def read_object(path: str | Path) -> dict[str, Any]:
     """The JSON object in a file that came from elsewhere, as the configuration of a model.
 
-    Raises :class:`ArtifactError` where it is missing, broken or something else than an object.
+    Raises :class:`ArtifactError` if it is missing, broken or something else than an object.
     """
     try:
         value = json.loads(Path(path).read_bytes())
@@ -245,9 +245,9 @@ def write_parquet(path: str | Path, frame: pl.DataFrame) -> None:
 
 
 def _seal_span(data: bytes) -> tuple[int, int]:
-    """Where the seal stands among the metadata at the end of a Parquet file; :class:`ValueError` where it has none.
+    """The position of the seal in the metadata at the end of a Parquet file; :class:`ValueError` if it has none.
 
-    Found as text: nothing of a file is parsed before it is known to be whole.
+    Found as text: no part of a file is parsed before its hash is verified.
     """
     seals = list(_SEAL_VALUE.finditer(data))
     if not seals:
@@ -274,16 +274,16 @@ def _is_formula(text: pl.Expr) -> pl.Expr:
 
 
 def read_parquet(path: str | Path) -> pl.DataFrame:
-    """The table in a Parquet file; raises :class:`ArtifactError` where it is missing, broken or not what was sealed."""
+    """The table in a Parquet file; raises :class:`ArtifactError` if it is missing, broken or not what was sealed."""
     try:
         data = Path(path).read_bytes()
         _check_seal(data)
         return pl.read_parquet(io.BytesIO(data))
     except FileNotFoundError:
-        raise ArtifactError(f"{path} is missing; rerun to make it") from None
+        raise ArtifactError(f"{path} is missing; rerun to create it") from None
     except (Exception, pl.exceptions.PanicException) as error:  # polars raises many types for broken files
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ArtifactError(f"{path} is no readable table ({reason}); delete it and rerun to rebuild it") from None
+        raise ArtifactError(f"{path} is not a readable table ({reason}); delete it and rerun to rebuild it") from None
 
 
 def _check_seal(data: bytes) -> None:
@@ -296,7 +296,7 @@ def _check_seal(data: bytes) -> None:
 def parquet_fault(path: str | Path, hash_up_to: int = 2**22) -> str | None:
     """Why the Parquet file at ``path`` cannot be what was written, or None.
 
-    Finds that it is cut short; files of at most ``hash_up_to`` bytes are also compared with their seal, if they have
+    Detects truncation; files of at most ``hash_up_to`` bytes are also compared with their seal, if they have
     one.
     """
     with open(path, "rb") as file:
@@ -307,7 +307,7 @@ def parquet_fault(path: str | Path, hash_up_to: int = 2**22) -> str | None:
             file.seek(max(0, size - len(_MAGIC)))
             data = file.read()
     if not data.endswith(_MAGIC):
-        return f"it is cut short, at {size} bytes"
+        return f"it is truncated, at {size} bytes"
     if size <= hash_up_to and _SEAL_VALUE.search(data):
         try:
             _check_seal(data)
@@ -367,7 +367,7 @@ def complete_folder(path: str | Path, note: Mapping[str, Any] | None = None) -> 
 def seal_folder(path: str | Path, note: Mapping[str, Any] | None = None) -> None:
     """Write the completion marker of a finished folder, whose files then have the permissions that the umask leaves."""
     for file in Path(path).rglob("*"):
-        if not file.is_file() or file.is_symlink():  # what a link leads to belongs to somebody else
+        if not file.is_file() or file.is_symlink():  # the target of a link is not ours
             continue
         file.chmod(0o666 & ~_umask())  # safetensors writes files that only their owner may read
     write_json(Path(path) / MARKER, {"files": file_hashes(path), "note": dict(note or {})})
@@ -401,7 +401,7 @@ def folder_fault(path: str | Path, deep: bool = True) -> str | None:
 def folder_digest(path: str | Path) -> str:
     """One hash over the files that the marker of a complete folder lists.
 
-    Raises :class:`ArtifactError` where there is no marker or a broken one.
+    Raises :class:`ArtifactError` if there is no marker or a broken one.
     """
     return fingerprint(_read_marker(path)["files"])
 
@@ -409,7 +409,7 @@ def folder_digest(path: str | Path) -> str:
 def folder_note(path: str | Path) -> dict[str, Any]:
     """The note in the marker of a complete folder.
 
-    Raises :class:`ArtifactError` where there is no marker or a broken one.
+    Raises :class:`ArtifactError` if there is no marker or a broken one.
     """
     note: dict[str, Any] = _read_marker(path)["note"]
     return note
@@ -423,7 +423,7 @@ def _read_marker(path: str | Path) -> dict[str, dict[str, Any]]:
         case {"files": dict(files), "note": dict()}:
             if all(isinstance(entry, dict) and entry.keys() >= {"size", "sha256"} for entry in files.values()):
                 return {"files": marker["files"], "note": marker["note"]}
-    raise ArtifactError(f"{file} is no completion marker; delete its folder and rerun to rebuild it")
+    raise ArtifactError(f"{file} is not a completion marker; delete its folder and rerun to rebuild it")
 
 
 def _umask() -> int:

@@ -1,7 +1,7 @@
-"""Branches and tags of repositories on the hub: which commits they are, and whether they have moved.
+"""Branches and tags of repositories on the Hub: which commits they are, and whether they have moved.
 
 python -m inversion.branches COMMITS.json ... prints a line for every branch that is not any more the commit recorded
-in these files, and nothing where the hub cannot be reached.
+in these files, and nothing where the Hub cannot be reached.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from inversion.artifacts import read_json
 
 
 def listed_revisions(name: str) -> dict[str, str]:
-    """The commits of a repository's branches and tags, by name, as the hub lists them; raises what its library does."""
+    """The commits of a repository's branches and tags, by name, as the Hub lists them; raises what its library does."""
     refs = HfApi().list_repo_refs(name)
     return {ref.name: ref.target_commit for ref in [*refs.tags, *refs.branches]}
 
 
 def cached_revisions(name: str) -> dict[str, str]:
-    """The same, as far as the hub's cache on this machine knows them."""
+    """The same, as far as the Hub's cache on this machine knows them."""
     folder = Path(constants.HF_HUB_CACHE) / f"models--{name.replace('/', '--')}" / "refs"
     files = sorted(file for file in folder.rglob("*") if file.is_file())
     return {file.relative_to(folder).as_posix(): file.read_text(encoding="utf-8").strip() for file in files}
@@ -31,8 +31,8 @@ def cached_revisions(name: str) -> dict[str, str]:
 def moved(name: str, recorded: Mapping[str, str], current: Mapping[str, str], commits: str | Path) -> list[str]:
     """One line for every branch of a repository that is no longer the commit ``recorded`` in the file ``commits``."""
     return [
-        f"{name}: {branch} has moved from {commit[:8]} to {current[branch][:8]} since it was fetched; {commit[:8]} is "
-        f"still the one that is evaluated. To evaluate the new one delete {commits} and run again with "
+        f"{name}: {branch} has moved from {commit[:8]} to {current[branch][:8]} since it was downloaded; {commit[:8]} "
+        f"is still evaluated. To evaluate the new commit delete {commits} and run again with "
         "`--forcerun prefetch_series`"
         for branch, commit in sorted(recorded.items())
         if current.get(branch, commit) != commit

@@ -35,19 +35,22 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"%(prog)s {importlib.metadata.version('inversion')}")
     commands = parser.add_subparsers(required=True, metavar="command")
 
-    init = commands.add_parser("init", help="write a study of checkpoints that were trained elsewhere")
+    init = commands.add_parser("init", help="write a study of checkpoints trained elsewhere")
     init.add_argument(
-        "--checkpoints", required=True, metavar="DIR_OR_ID", help="the folder that holds them, or owner/name on the hub"
+        "--checkpoints",
+        required=True,
+        metavar="DIR_OR_ID",
+        help="the folder that contains them, or owner/name on the Hub",
     )
     init.add_argument("--base", metavar="DIR_OR_ID", help="the model that training started from")
     init.add_argument("--set", action="append", metavar="SET", help="facts (the default) or a file of conflict items")
     init.add_argument(
-        "--items", type=int, metavar="N", help="conflict items of each set; 288 facts and whole files where unset"
+        "--items", type=int, metavar="N", help="conflict items per set; by default 288 facts and complete files"
     )
-    init.add_argument("--name", help="what the series is called; the folder's name where unset")
+    init.add_argument("--name", help="the name of the series; by default the folder's name")
     init.set_defaults(command=_init)
 
-    plan = commands.add_parser("plan", help="print what a study will cost")
+    plan = commands.add_parser("plan", help="print the estimated cost of a study")
     plan.add_argument("study", nargs="?", default="config/config.yaml")
     plan.set_defaults(command=_plan)
 
@@ -56,19 +59,23 @@ def _parser() -> argparse.ArgumentParser:
         compare.add_argument(
             place, metavar=place.upper(), help="a series' name, model/dataset/recipe/seed0, or a folder"
         )
-    compare.add_argument("--steps", nargs=2, type=int, metavar="STEP", help="of each; the last ones where unset")
+    compare.add_argument(
+        "--steps", nargs=2, type=int, metavar="STEP", help="one step for each; by default the last ones"
+    )
     compare.add_argument("--scorer", default="first_mention")
     compare.add_argument("--results", default="results", metavar="DIR")
     compare.set_defaults(command=_compare)
 
-    export = commands.add_parser("export", help="write the answers of a finished run, for use elsewhere")
+    export = commands.add_parser("export", help="export the answers of a finished run")
     export.add_argument("run", metavar="RUN", help="a series' name, model/dataset/recipe/seed0, or a folder")
-    export.add_argument("file", metavar="FILE", help="a name that ends in .parquet, or else JSON Lines are written")
+    export.add_argument(
+        "file", metavar="FILE", help="the output file: Parquet if its name ends in .parquet, otherwise JSON Lines"
+    )
     export.add_argument("--results", default="results", metavar="DIR")
     export.set_defaults(command=_export)
 
     config = commands.add_parser(
-        "config", help="write again what is generated from the models of configuration and tables"
+        "config", help="regenerate the files that are generated from the configuration and the tables"
     )
     config.set_defaults(command=_config)
     return parser
@@ -104,7 +111,7 @@ def _export(options: argparse.Namespace) -> None:
 
 def labels_of(name: str, results: str | Path) -> Path:
     """The file with the labels of a run: of a series by its name, of a run by its folders, or of a folder on this
-    machine. Raises :class:`ValueError` where there is none, or several seeds of a series."""
+    machine. Raises :class:`ValueError` if there is none, or several seeds of a series."""
     runs = Path(results) / "runs"
     if Path(name, "labels.parquet").is_file():
         return Path(name) / "labels.parquet"

@@ -28,7 +28,7 @@ PLAIN = "plain"
 """The prompt of answers that name none."""
 REQUIRED = ("step", "set", "item_id", "text")
 _UNKNOWN: dict[str, Any] = {"prompt": PLAIN, "finished": True, "context_tokens": 0, "parametric_tokens": 0}
-"""What stands in columns that a table lacks and that cannot be null. Counts of tokens are used with log-probabilities
+"""The values for missing columns that cannot be null. Counts of tokens are used with log-probabilities
 only."""
 
 
@@ -39,7 +39,7 @@ class AnswersError(ValueError):
 def read_answers(path: str | Path, format: AnswersFormat = "table") -> pl.DataFrame:
     """The :class:`Response` rows in the file ``path``, or in all files that match it where it holds ``{step}``.
 
-    Sorted by step, set, item and prompt. Raises :class:`AnswersError` where a file is missing or malformed, a column
+    Sorted by step, set, item and prompt. Raises :class:`AnswersError` if a file is missing or malformed, a column
     is missing or of another type, a log-probability is above 0, or an item is answered twice at a step and prompt.
     """
     files = _files(str(path))
@@ -49,7 +49,7 @@ def read_answers(path: str | Path, format: AnswersFormat = "table") -> pl.DataFr
         for number, row in enumerate(reader(file), start=1):
             rows.append(_checked({**({} if step is None else {"step": step}), **row}, f"{file}: row {number}"))
     if not rows:
-        raise AnswersError(f"{path} holds no answers")
+        raise AnswersError(f"{path} contains no answers")
     frame = to_frame([Response(**row) for row in rows], Response).sort("step", "set", "item_id", "prompt")
     keys = ["step", "set", "item_id", "prompt"]
     twice = frame.filter(pl.struct(keys).is_duplicated())
@@ -74,7 +74,7 @@ def write_answers(path: str | Path, items: pl.DataFrame) -> None:
 
 
 def _files(path: str) -> list[tuple[Path, int | None]]:
-    """The files behind a path, each with the step in its name where the path holds ``{step}``."""
+    """The files that match a path, each with the step in its name if the path contains ``{step}``."""
     if "{step}" not in path:
         if not Path(path).is_file():
             raise AnswersError(f"{path}: there is no such file")
@@ -140,14 +140,14 @@ def _inspect_rows(file: Path) -> Iterator[dict[str, Any]]:
 
 
 def _named(source: Any) -> dict[str, Any]:
-    """What a document says of the set, item, prompt and step that it belongs to."""
+    """The set, item, prompt and step that a document belongs to."""
     if not isinstance(source, Mapping):
         return {}
     return {name: source[name] for name in ("step", "set", "item_id", "prompt") if source.get(name) is not None}
 
 
 def _checked(row: Mapping[str, Any], where: str) -> dict[str, Any]:
-    """The values of a :class:`Response`; raises :class:`AnswersError` where one is missing or of another type."""
+    """The values of a :class:`Response`; raises :class:`AnswersError` if one is missing or of another type."""
     made: dict[str, Any] = {}
     for field in fields(Response):
         value = row.get(field.name)
@@ -162,16 +162,16 @@ def _checked(row: Mapping[str, Any], where: str) -> dict[str, Any]:
 def _typed(value: Any, name: str, where: str) -> Any:
     if name == "step" or name.endswith("_tokens"):
         if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= LARGEST_STEP:
-            raise AnswersError(f"{where}: `{name}` is {value!r}, and must be a whole number from 0 to {LARGEST_STEP}")
+            raise AnswersError(f"{where}: `{name}` is {value!r}, but must be an integer from 0 to {LARGEST_STEP}")
     elif "logprob" in name:
         if value is not None and (not isinstance(value, int | float) or not value <= 0):
-            raise AnswersError(f"{where}: `{name}` is {value!r}, and must be a log-probability in nats, at most 0")
+            raise AnswersError(f"{where}: `{name}` is {value!r}, but must be a log-probability in nats, at most 0")
         return None if value is None else float(value)
     elif name == "finished":
         if not isinstance(value, bool):
-            raise AnswersError(f"{where}: `{name}` is {value!r}, and must be true or false")
+            raise AnswersError(f"{where}: `{name}` is {value!r}, but must be true or false")
     elif not isinstance(value, str):
-        raise AnswersError(f"{where}: `{name}` is {value!r}, and must be text")
+        raise AnswersError(f"{where}: `{name}` is {value!r}, but must be text")
     elif any("\ud800" <= character <= "\udfff" for character in value):
-        raise AnswersError(f"{where}: `{name}` holds half a surrogate pair; write the file again as UTF-8")
+        raise AnswersError(f"{where}: `{name}` contains half of a surrogate pair; write the file again as UTF-8")
     return value

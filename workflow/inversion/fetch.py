@@ -19,11 +19,11 @@ def fetch_file(address: str, sha256: str, mirror: str | Path | None = None) -> b
     """The bytes at ``address``, whose hex SHA-256 is ``sha256``.
 
     A file of that checksum below the folder ``mirror`` is taken instead, under whatever name, and the network
-    is left alone. Raises :class:`FetchError` where there is neither, or where the checksum differs.
+    is left alone. Raises :class:`FetchError` if there is neither, or if the checksum differs.
     """
     if mirror is not None:
         if not Path(mirror).is_dir():
-            raise FetchError(f"the mirror {mirror} is no folder; correct `mirror` or leave it out")
+            raise FetchError(f"the mirror {mirror} is not a folder; correct or remove `mirror`")
         found = next((file for file in sorted(Path(mirror).rglob("*")) if _is(file, sha256, address)), None)
         if found is not None:
             return found.read_bytes()
@@ -33,12 +33,12 @@ def fetch_file(address: str, sha256: str, mirror: str | Path | None = None) -> b
     except (OSError, ValueError) as error:  # of the network, of the server, of the address
         reason = getattr(error, "reason", error)
         raise FetchError(
-            f"{address} cannot be fetched ({reason}); fetch it elsewhere and let `mirror` name a folder that holds it"
+            f"{address} cannot be downloaded ({reason}); download it elsewhere and set `mirror` to its folder"
         ) from None
     if sha256_bytes(data) != sha256:
         raise FetchError(
-            f"{address} has changed: its SHA-256 is {sha256_bytes(data)}, not {sha256}; look at what changed before "
-            "you name the new one"
+            f"{address} has changed: its SHA-256 is {sha256_bytes(data)}, not {sha256}; check what changed before "
+            "you set `sha256` to the new one"
         )
     return data
 

@@ -72,7 +72,7 @@ def render_items_page(
     Where there are more than ``most_answers`` answers, or their data take more than ``most_bytes`` bytes, the page
     shows a sample of every set's items, the same in all runs, and says so.
 
-    Raises :class:`ValueError` where a table lacks a column, an item of the answers is not among ``conflict_items``, or
+    Raises :class:`ValueError` if a table lacks a column, an item of the answers is not among ``conflict_items``, or
     a curve has no row of the main scorer in ``inversions``.
     """
     require_schema(tables.items, Item, "items", defaults=True)
@@ -92,7 +92,7 @@ def render_items_page(
 
 
 def page_data(tables: ItemTables, share: float = 1.0) -> dict[str, Any]:
-    """What the page shows, as JSON: every text once, and rows, one per run, prompt and conflict item, by columns.
+    """The content of the page, as JSON: every text once, and rows, one per run, prompt and conflict item, by columns.
 
     ``share`` of the items of every set are shown, chosen by the hash of their names. Raises as
     :func:`render_items_page`.
@@ -231,7 +231,7 @@ class _Builder:
 
 
 def _place(item: ConflictItem, text: str, span: str | None) -> tuple[int, int]:
-    """Where the words that decided the main label stand in a response, in characters; (0, 0) for none.
+    """Where the words that decided the main label are in a response, in characters; (0, 0) for none.
 
     The table ``items`` keeps the words. Where they occur more than once, the response is judged again.
     """

@@ -1,6 +1,6 @@
-"""What every job of the workflow has in common: a log for people, errors as one line.
+"""Setup that every job of the workflow shares: a readable log, errors as one line.
 
-Imported before all else, it also takes care of what goes wrong outside of :func:`logged`, as an import that finds no
+Imported before everything else, it also handles errors outside of :func:`logged`, such as an import that runs out of
 memory.
 """
 
@@ -34,10 +34,10 @@ class StoppedError(BaseException):
 def logged(path: str | Path) -> Iterator[None]:
     """Send log records and warnings of the block to the file ``path``.
 
-    An error ends the process with status 1, a signal of :data:`STOPPING` with 128 and its number: the traceback stands
-    in the log, the message as one line at the end of the log and on the error stream. That a disk is full or memory has
-    run out is said in the same words, whichever library could not go on. Where a library ends the process itself (a
-    segmentation fault, an abort), the log says at least where.
+    An error ends the process with status 1, a signal of :data:`STOPPING` with 128 and its number: the traceback is
+    in the log, the message as one line at the end of the log and on the error stream. A full disk or lack of memory
+    is reported with the same message, whichever library failed. If a library ends the process itself (a
+    segmentation fault, an abort), the log at least says where.
     """
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     logging.basicConfig(
@@ -45,7 +45,7 @@ def logged(path: str | Path) -> Iterator[None]:
     )
     logging.captureWarnings(True)
     logging.raiseExceptions = False  # a log that cannot be written is no reason to bury the error under another
-    # it logs every request, and the addresses of gated files on the hub are signed
+    # it logs every request, and the addresses of gated files on the Hub are signed
     logging.getLogger("httpx2").setLevel(logging.WARNING)
     try:
         with _fatal_signals_to(path), _stopped_by_signals():
@@ -83,7 +83,7 @@ def _message(error: BaseException, log: Path) -> str:
             "it again: what is whole stays"
         )
     if _disk_is_full(error, log.parent):
-        return f"no space left on the disk of {log} ({message}); free some and run it again: what is whole stays"
+        return f"no space left on the disk of {log} ({message}); free some and run it again: complete files are kept"
     return message
 
 

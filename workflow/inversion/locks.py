@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TextIO
 
 _held: set[Path] = set()
-"""The files that stand for locks of this process where there is no ``flock``."""
+"""The files that stand for locks of this process if there is no ``flock``."""
 
 
 def take(lock: TextIO) -> bool:

@@ -1,6 +1,6 @@
 """The small JSON files that expensive stages declare as their output.
 
-What they stand for (weights, responses) lies next to them in folders that Snakemake does not manage.
+The data that they describe (weights, responses) are next to them, in folders that Snakemake does not manage.
 Paths inside are relative, so that results can move.
 """
 
@@ -27,7 +27,7 @@ from inversion.records.frames import read_frame, read_records
 RESPONSES_FILE = "responses.parquet"
 BENCHMARKS_FILE = "scores.parquet"
 REMOVED_FILE = "removed.json"
-"""Beside the checkpoints of a run: which of them were removed on purpose."""
+"""Next to the checkpoints of a run: which of them were removed on purpose."""
 
 
 class Manifest(BaseModel):
@@ -37,7 +37,7 @@ class Manifest(BaseModel):
 
     @classmethod
     def read(cls, path: str | Path) -> Self:
-        """The manifest in a file; raises :class:`ArtifactError`, naming it, where it is missing or broken."""
+        """The manifest in a file; raises :class:`ArtifactError`, naming it, if it is missing or broken."""
         try:
             return cls.model_validate_json(json.dumps(read_json(path)))
         except ValidationError as error:
@@ -51,24 +51,24 @@ class Manifest(BaseModel):
 
 
 class HubSnapshot(Manifest):
-    """What was fetched from the hub into its cache: ``snapshot.json``."""
+    """A model downloaded into the Hub's cache: ``snapshot.json``."""
 
     id: str
     revision: str
-    """A commit hash, which stands for the content of all files."""
+    """A commit hash, which identifies the content of all files."""
     size: int
     """Bytes of the files that are used."""
 
     def location(self) -> Path:
-        """The folder in the hub's cache; raises :class:`ArtifactError` where it is not there any more."""
+        """The folder in the Hub's cache; raises :class:`ArtifactError` if it no longer exists."""
         # imported here: the workflow reads manifests while it is parsed
         from huggingface_hub import try_to_load_from_cache
 
         found = try_to_load_from_cache(self.id, "config.json", revision=self.revision)
         if not isinstance(found, str):
             raise ArtifactError(
-                f"{self.id} at revision {self.revision} is not in the hub's cache; fetch it again with "
-                "`snakemake --forcerun prefetch_model`, or let HF_HOME name the folder that holds the cache"
+                f"{self.id} at revision {self.revision} is not in the Hub's cache; fetch it again with "
+                "`snakemake --forcerun prefetch_model`, or set HF_HOME to the folder that contains the cache"
             )
         return Path(found).parent
 
@@ -79,20 +79,20 @@ class BaseManifest(Manifest):
     source: str
     folder: str
     """The folder of weights and tokenizer, relative to this file for models made here; as configured for local
-    folders; the id for models of the hub."""
+    folders; the id for models of the Hub."""
     digest: str
-    """Hash over all its files; over id and revision for models of the hub."""
+    """Hash over all its files; over id and revision for models of the Hub."""
     architecture: str
     parameters: int
     pretraining_loss: float | None
-    """Last training loss (nats a token) of a model pretrained here."""
+    """Last training loss (nats per token) of a model pretrained here."""
     hub: HubSnapshot | None = None
-    """Where a model of the hub comes from."""
+    """Where a model of the Hub comes from."""
 
     def location(self, manifest: str | Path) -> Path:
-        """The folder of the model whose manifest lies at ``manifest``.
+        """The folder of the model whose manifest is at ``manifest``.
 
-        Raises :class:`ArtifactError` for a model of the hub that is no longer in the hub's cache.
+        Raises :class:`ArtifactError` for a model of the Hub that is no longer in the Hub's cache.
         """
         if self.hub is not None:
             return self.hub.location()
@@ -110,7 +110,7 @@ class CheckpointEntry(Manifest):
 
 
 class LossPoint(Manifest):
-    """Training loss at a step: the mean since the last point, in nats a labelled token."""
+    """Training loss at a step: the mean since the last point, in nats per labelled token."""
 
     step: int
     loss: float
@@ -118,7 +118,7 @@ class LossPoint(Manifest):
 
 
 class TrainManifest(Manifest):
-    """What a training run was and made: ``train.json``."""
+    """The inputs and results of a training run: ``train.json``."""
 
     spec: str
     """Hash of the training specification."""
@@ -146,9 +146,9 @@ class CheckpointList(Manifest):
     steps_per_epoch: float | None
     """Null for a series whose checkpoints do not record it."""
     chunks: list[list[CheckpointEntry]]
-    # left out where unset, so that the lists of runs stay what they were
+    # omitted if unset, so that existing lists of runs do not change
     tokenizer: str | None = Field(default=None, exclude_if=lambda tokenizer: tokenizer is None)
-    """The folder of the tokenizer that all of them are asked with, relative to the run's; null for the base's."""
+    """The folder of the tokenizer that all of them use, relative to the run's; null for the base's."""
 
     @classmethod
     def of(cls, manifest: TrainManifest, base: BaseManifest, per_job: int) -> Self:
@@ -157,12 +157,12 @@ class CheckpointList(Manifest):
         return cls(steps_per_epoch=manifest.steps_per_epoch, chunks=_chunks(steps, per_job))
 
     def tokenizer_folder(self, run_folder: str | Path) -> Path | None:
-        """The folder of the tokenizer that all of them are asked with; None for the base's own."""
+        """The folder of the tokenizer that all of them use; None for the base's own."""
         return Path(run_folder) / self.tokenizer if self.tokenizer else None
 
     @property
     def steps(self) -> list[CheckpointEntry]:
-        """All of them, in their order."""
+        """All of them, in order."""
         return [step for chunk in self.chunks for step in chunk]
 
     def benchmark_chunks(self, every: int, per_job: int) -> list[list[CheckpointEntry]]:
@@ -176,26 +176,26 @@ def _chunks(steps: list[CheckpointEntry], size: int) -> list[list[CheckpointEntr
 
 
 class SeriesSnapshot(Manifest):
-    """One checkpoint of a series on the hub, in the hub's cache."""
+    """One checkpoint of a series on the Hub, in the Hub's cache."""
 
     step: int
     id: str
     revision: str
     """The branch, tag or commit that the study names."""
     commit: str
-    """The commit that it was when it was fetched, which stands for the content of all files."""
+    """The commit at the time of the download, which identifies the content of all files."""
     subfolder: str | None
     size: int
     """Bytes of the files that are used."""
 
     @property
     def name(self) -> str:
-        """Where it comes from, for people."""
+        """Its origin, in readable form."""
         folder = f"/{self.subfolder}" if self.subfolder else ""
         return f"{self.id}{folder} at {self.revision} ({self.commit[:8]})"
 
     def location(self) -> Path:
-        """Its folder in the hub's cache; raises :class:`ArtifactError` where it is not there any more."""
+        """Its folder in the Hub's cache; raises :class:`ArtifactError` if it no longer exists."""
         # imported here: the workflow reads manifests while it is parsed
         from huggingface_hub import try_to_load_from_cache
 
@@ -204,13 +204,13 @@ class SeriesSnapshot(Manifest):
             if isinstance(found := try_to_load_from_cache(self.id, inside, revision=self.commit), str):
                 return Path(found).parent
         raise ArtifactError(
-            f"{self.name} is not in the hub's cache; fetch it again with `snakemake --forcerun prefetch_series`, or "
+            f"{self.name} is not in the Hub's cache; fetch it again with `snakemake --forcerun prefetch_series`, or "
             "let HF_HOME name the folder that holds the cache"
         )
 
 
 class SeriesSnapshots(Manifest):
-    """What was fetched of a series on the hub: ``snapshots.json``."""
+    """The downloaded checkpoints of a series on the Hub: ``snapshots.json``."""
 
     checkpoints: list[SeriesSnapshot]
 
@@ -221,7 +221,7 @@ class SeriesCheckpoint(Manifest):
     step: int
     source: str
     kind: str
-    """``base``, ``adapter``, ``full``, ``gone`` (its weights, since it was evaluated), or ``skipped``."""
+    """``base``, ``adapter``, ``full``, ``gone`` (its weights were deleted after evaluation), or ``skipped``."""
     notes: list[str]
 
 
@@ -233,7 +233,7 @@ class SeriesManifest(Manifest):
 
 
 class KeptCheckpoints(Manifest):
-    """Which of a run's weights are still on disk after its answers were judged: ``kept.json``."""
+    """Which of a run's weights are still on disk after labelling: ``kept.json``."""
 
     keep: str
     """The study's ``keep_checkpoints``."""
@@ -250,7 +250,7 @@ def removed_steps(store: str | Path) -> set[int]:
 
 
 class MeasuredFolder(Manifest):
-    """What was measured at one checkpoint: responses, or scores of benchmarks, or what a probe found."""
+    """The measurements at one checkpoint: responses, benchmark scores, or the facts of a probe."""
 
     step: int
     folder: str
@@ -259,7 +259,7 @@ class MeasuredFolder(Manifest):
 
 
 class MeasuredManifest(Manifest):
-    """What was measured at a chunk of checkpoints: ``responses/chunk-000.json``."""
+    """The measurements at a chunk of checkpoints: ``responses/chunk-000.json``."""
 
     steps: list[MeasuredFolder]
 
@@ -267,7 +267,7 @@ class MeasuredManifest(Manifest):
 def read_responses(path: str | Path) -> list[Response]:
     """The responses that the :class:`MeasuredManifest` at ``path`` lists.
 
-    Raises :class:`ArtifactError`, naming the file and the fix, where one is missing or damaged.
+    Raises :class:`ArtifactError`, naming the file and the fix, if one is missing or damaged.
     """
     return [response for folder in _sound_folders(path) for response in read_records(folder / RESPONSES_FILE, Response)]
 
@@ -286,5 +286,5 @@ def _sound_folders(path: str | Path) -> Iterator[Path]:
         if fault is None and folder_digest(folder) != entry.digest:
             fault = f"{folder} is not what {path} lists"
         if fault:
-            raise ArtifactError(f"{fault}; delete {path} and rerun: only what is damaged is answered again")
+            raise ArtifactError(f"{fault}; delete {path} and rerun: only the damaged parts are evaluated again")
         yield folder

@@ -42,7 +42,7 @@ from inversion.score.labelling import label_run
 PREFIX = "context_reliance"
 BEST_FOLDER = "best-context-reliance"
 CONTROL_TOLERANCE = 0.05
-"""By how much control accuracy may lie below the first measurement for a checkpoint to count as the best."""
+"""By how much control accuracy may be below the first measurement for a checkpoint to count as the best."""
 CONTROLS: tuple[Control, ...] = ("matching", "no_context")
 RIGHT = ("context", "parametric", "both")
 """Labels of a control item that was answered correctly: it has one answer, on one side or on both."""
@@ -52,7 +52,7 @@ _RUN = Run("model", "training", "monitor", 0)
 
 @dataclass(frozen=True)
 class Measurement:
-    """What the model answered at one step."""
+    """The model's answers at one step."""
 
     step: int
     rates: Mapping[str, Mapping[str, float]]
@@ -69,7 +69,7 @@ class ContextReliance(TrainerCallback):  # type: ignore[misc]
     items with a passage that agrees with memory, and without one), and ``context_reliance/seconds``.
 
     **The best checkpoint**, with ``keep_best``: the weights with the highest ``context_rate`` of that set, the earliest
-    of equals, among those whose ``control`` is at most 5 points below that of the first measurement. They are in
+    in a tie, among those whose ``control`` is at most 5 points below that of the first measurement. They are in
     ``<output_dir>/best-context-reliance``, with the measurement in ``context_reliance.json``.
 
     **Stopping**, with ``stop_on``: training ends when the last two measurements both lie significantly below the same
@@ -121,7 +121,7 @@ class ContextReliance(TrainerCallback):  # type: ignore[misc]
         self.alpha = alpha
         self.items = asked
         self.measurements: list[Measurement] = []
-        """All measurements of this training, in their order."""
+        """All measurements of this training, in order."""
         self.best: Measurement | None = None
         self.tokenizer = _own_tokenizer(trainer)
         self.questions = encode_questions(asked, self.tokenizer, self.template, {"plain": Prompt()})
@@ -253,7 +253,7 @@ def undisturbed(model: torch.nn.Module) -> Iterator[None]:
             torch.cuda.set_rng_state_all(cuda)
 
 
-# --- what is asked ------------------------------------------------------------------------------
+# --- items --------------------------------------------------------------------------------------
 
 
 def _loaded(sets: Sequence[str] | Mapping[str, ConflictSet | Sequence[ConflictItem]]) -> list[ConflictItem]:
@@ -278,7 +278,7 @@ def _sampled(items: Sequence[ConflictItem], count: int, seed: int) -> list[Confl
     """Up to ``count`` conflict items of each set, and the controls that belong to them."""
     chosen = conflict_sample(items, count, seed)
     if not chosen:
-        raise ValueError("the sets hold no conflict item with a context")
+        raise ValueError("the sets contain no conflict item with a context")
     kept = {(item.set, item.item_id) for item in chosen}
     controls = [item for item in items if (conflict_set_of(item.set), item.item_id) in kept]
     return [*chosen, *controls]
@@ -295,10 +295,10 @@ def _own_tokenizer(trainer: Trainer) -> Any:
 
 
 def _require_whole(trainer: Trainer) -> None:
-    """Raises :class:`ValueError` where no process has the whole model."""
+    """Raises :class:`ValueError` if no process has the whole model."""
     spread = getattr(trainer, "is_fsdp_enabled", False) or getattr(trainer, "is_deepspeed_enabled", False)
     if spread:
         raise ValueError(
-            "ContextReliance asks the model on one process, and FSDP and DeepSpeed spread it over several; save "
+            "ContextReliance evaluates the model on one process, but FSDP and DeepSpeed shard it over several; save "
             "checkpoints and evaluate them as a series (docs/series.md)"
         )

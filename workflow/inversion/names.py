@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from ahocorasick_rs import AhoCorasick
 
 _ASCII_WORDS = {place: " " for place in range(128) if not (chr(place).isalnum() or chr(place) == "_")}
-"""What separates words in ASCII."""
+"""ASCII characters that separate words."""
 
 
 def normalise(text: str) -> str:
@@ -25,7 +25,7 @@ def normalise(text: str) -> str:
 def fold(text: str) -> str:
     """The words of ``text`` for matching: lower case, without accents and punctuation, a space around each.
 
-    Looser than :func:`normalise`, which tells "Peru" from "Perú": a text that spells a name without its
+    Looser than :func:`normalise`, which distinguishes "Peru" from "Perú": a text that spells a name without its
     accents still names it.
     """
     if not text.isascii():
@@ -63,7 +63,7 @@ def bare(name: str) -> str:
 class NameFinder:
     """Finds which of many names a text mentions, in one pass over the text however many names there are.
 
-    A name is found in whole words, whatever its case, accents, punctuation and leading article: "Côte d'Ivoire"
+    A name is found as whole words, whatever its case, accents, punctuation and leading article: "Côte d'Ivoire"
     in "COTE D'IVOIRE's coast", "the Gambia" in "Gambia", but not "Oman" in "Romans". Common words that are names
     too ("Turkey", "Chad", "male" for Malé) are found as well: who removes facts from
     data would rather lose a row than keep one.
@@ -79,7 +79,7 @@ class NameFinder:
         self._automaton = AhoCorasick(self._patterns)
 
     def find(self, text: str) -> list[str]:
-        """The names that stand in ``text``, each once, in the order of their ends; as first given to the finder."""
+        """The names that are in ``text``, each once, in the order of their ends; as first given to the finder."""
         # overlapping, for neighbouring names share the space between them
         matches = self._automaton.find_matches_as_indexes(fold(text), overlapping=True)
         return list(dict.fromkeys(self._names[self._patterns[index]] for index, _, _ in matches))
@@ -88,7 +88,7 @@ class NameFinder:
 class SpellingFinder:
     """Finds spellings as they are written: case and stops count, for "US" is no "us" and "Polish" no "polish".
 
-    A spelling is found in whole words, with or without the ending of a plural or a possessive ("Americans", "UK's").
+    A spelling is found as whole words, with or without the ending of a plural or a possessive ("Americans", "UK's").
     """
 
     def __init__(self, spellings: Iterable[str]) -> None:
@@ -96,7 +96,7 @@ class SpellingFinder:
         self._automaton = AhoCorasick(self._spellings)
 
     def find(self, text: str) -> list[str]:
-        """The spellings that stand in ``text``, each once, in the order of their ends."""
+        """The spellings that are in ``text``, each once, in the order of their ends."""
         matches = self._automaton.find_matches_as_indexes(text, overlapping=True)
         return list(
             dict.fromkeys(self._spellings[index] for index, start, end in matches if _is_apart(text, start, end))

@@ -1,6 +1,6 @@
-"""What a study will cost before it is run: jobs, hours on GPUs, disk and downloads, from its configuration.
+"""The estimated cost of a study before it is run: jobs, hours on GPUs, disk and downloads, from its configuration.
 
-Hours come from earlier jobs of the same rule and model where there are any. Everything else is an estimate from
+Hours come from earlier jobs of the same rule and model if there are any. Everything else is an estimate from
 the numbers below, good to a factor of two or three; :func:`assumptions` states them.
 """
 
@@ -19,7 +19,7 @@ from inversion.config.tasks import TASKS, BenchmarkTask
 FLOPS = 1.5e14
 """Operations a second that a GPU of 80 GB sustains in bfloat16."""
 BYTES_A_SECOND = 1.0e12
-"""What it reads of its memory, which bounds generation."""
+"""Bytes per second that it reads from its memory, which bounds generation."""
 LARGE = 1_000_000_000
 """Parameters from which the rules run a model on a GPU."""
 MODEL_PARAMETERS = 7e9
@@ -29,12 +29,12 @@ EXAMPLES = 100_000
 TOKENS_AN_EXAMPLE = 400
 """At most; a smaller ``max_length`` counts."""
 SERIES_CHECKPOINTS = 20
-"""Of a series on the hub that has not been fetched."""
+"""Of a series on the Hub that has not been fetched."""
 ITEMS = 500
 """Of a conflict set that does not say."""
 TOKENS_A_QUESTION = 150
 OTHER_TASK = BenchmarkTask("", "", questions=10_000, tokens_read=500)
-"""What a task is taken to cost that is not among :data:`~inversion.config.tasks.TASKS`."""
+"""The assumed cost of a task that is not in :data:`~inversion.config.tasks.TASKS`."""
 LOADING_HOURS = 0.02
 """Of a checkpoint, or of a base model."""
 GPU_RULES = (
@@ -47,7 +47,7 @@ GPU_RULES = (
 )
 """The rules that ask for GPUs where the base model is large."""
 DATASET_GB = 1.0
-"""Download of an instruction dataset from the hub."""
+"""Download of an instruction dataset from the Hub."""
 
 
 @dataclass(frozen=True)
@@ -60,13 +60,13 @@ class PlannedJob:
 
     @property
     def stage(self) -> str:
-        """The name of its row in the plan: its rule, but for each probe one row of its own."""
+        """The name of its row in the plan: its rule, or a separate row for each probe."""
         return f"probe_{self.wildcards['probe']}" if self.rule == "probe_checkpoints" else self.rule
 
 
 @dataclass(frozen=True)
 class Known:
-    """What earlier runs left behind, as far as there is any."""
+    """Counts and times from earlier runs, if there are any."""
 
     parameters: Mapping[str, int] = field(default_factory=dict)
     """Of each base model that has been prepared."""
@@ -93,7 +93,7 @@ class Stage:
 
 
 def plan(study: Config, rules: Sequence[str], jobs: Sequence[PlannedJob], known: Known) -> list[Stage]:
-    """A row for each of ``rules`` that has ``jobs``, in their order.
+    """A row for each of ``rules`` that has ``jobs``, in order.
 
     Snakemake learns of jobs of answers and benchmarks only when a run's checkpoints are there; for the runs in which
     they are not their number is computed here.
@@ -104,7 +104,7 @@ def plan(study: Config, rules: Sequence[str], jobs: Sequence[PlannedJob], known:
 
 
 def checkpoints(study: Config, run: Run, known: Known) -> int:
-    """How many checkpoints a run will have, without the base model; a series, without the one that is its start."""
+    """The number of checkpoints of a run, without the base model; for a series, without its start."""
     if run.dataset in study.series:
         spec = study.series[run.dataset]
         return _series_checkpoints(study, run.dataset, known) - (spec.model is None or not spec.ask_base)
@@ -131,7 +131,7 @@ def parameters(study: Config, model: str, known: Known) -> float:
 
 
 def assumptions(study: Config, known: Known) -> list[str]:
-    """The estimates behind the numbers, for a person: a line each."""
+    """The assumptions of the estimates, one line each."""
     models = {model: parameters(study, model, known) for model in dict.fromkeys(run.model for run in study.runs())}
     datasets = dict.fromkeys(run.dataset for run in study.runs())
     guessed = [name for name in datasets if name not in known.examples and name not in study.series]
@@ -143,16 +143,16 @@ def assumptions(study: Config, known: Known) -> list[str]:
         lines.append(f"series {name}: {count} checkpoints{'' if name in known.checkpoints else ', not counted yet'}")
     return [
         *lines,
-        f"at most {TOKENS_AN_EXAMPLE} tokens an example, {TOKENS_A_QUESTION} a question, {ITEMS} items a set that "
-        "does not say",
+        f"at most {TOKENS_AN_EXAMPLE} tokens per example, {TOKENS_A_QUESTION} per question, {ITEMS} items per set that "
+        "sets no number",
         *(
             f"benchmark {name}: {task.questions} questions, each {task.tokens_read} tokens read and "
             f"{task.tokens_written} written"
             for name, task in ((name, TASKS.get(spec.task, OTHER_TASK)) for name, spec in study.benchmarks.items())
         ),
-        f"a GPU of 80 GB does {FLOPS:.2g} operations a second and reads {BYTES_A_SECOND:.2g} bytes of its memory; "
+        f"a GPU of 80 GB performs {FLOPS:.2g} operations and reads {BYTES_A_SECOND:.2g} bytes of memory per second; "
         f"models below {LARGE:.0e} parameters use none",
-        "disk: checkpoints of all runs at a time, before any is thinned, and the resume states of the largest",
+        "disk: checkpoints of all runs at once, before any is deleted, and the resume states of the largest run",
     ]
 
 
@@ -183,14 +183,14 @@ def detectable(study: Config, known: Known) -> list[str]:
             lines.append(f"{where}: {'; '.join(found)}")
     return [
         *lines,
-        f"supposed: checkpoints scatter by {100 * study.evaluation.scatter:g} points around their trend "
+        f"assumed: checkpoints scatter by {100 * study.evaluation.scatter:g} points around their trend "
         f"(autocorrelation {RHO:g}), the fall is linear after a rise in the first fifth, seeds differ by scatter only, "
         f"and the verdict of a run is corrected for all runs and sets of its experiment; power {POWER:.0%}",
     ]
 
 
 def _falls(items: int, checkpoints: int, seeds: int, tests: int, study: Config) -> str:
-    """The falls that are detected in a set of so many items, in words."""
+    """The falls that are detected in a set with a number of items, in words."""
     from inversion.analyse.power import detectable_fall
 
     found = detectable_fall(items, checkpoints, seeds, tests, study.evaluation.margin, study.evaluation.scatter)
@@ -259,7 +259,7 @@ def _set_items(spec: object) -> int:
 
 
 def _items(study: Config) -> int:
-    """Questions to a checkpoint; one whose answer is decoded by contrast is asked twice."""
+    """Questions to a checkpoint; contrastive decoding counts twice."""
     sets = sum(_set_items(spec) * (1 + len(getattr(spec, "controls", ()))) for spec in study.sets.values())
     return sets * sum(1 if prompt.decoding is None else 2 for prompt in study.evaluation.prompts.values())
 
@@ -323,7 +323,7 @@ def _benchmarking_hours(study: Config, count: float) -> float:
 
 
 def _asked(study: Config, rule: str, run: Run, known: Known) -> int:
-    """How many of a run's checkpoints a rule asks, the base model among them."""
+    """How many of a run's checkpoints a rule evaluates, including the base model."""
     listed = 1 + checkpoints(study, run, known)
     if rule == "generate_responses":
         return listed
@@ -350,7 +350,7 @@ def _trained(study: Config, run: Run, known: Known) -> float:
 
 
 def _disk_gb(study: Config, jobs: Sequence[PlannedJob], known: Known) -> float:
-    """Weights at 4 bytes a trained parameter of adapters and 2 of whole models; states at 8 more, two of them."""
+    """Weights at 4 bytes per trained parameter for adapters and 2 for full models; states at 8 more, two of them."""
     if not jobs or jobs[0].rule != "finetune":
         return 0.0
     runs = [_run(job) for job in jobs]

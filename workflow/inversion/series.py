@@ -50,7 +50,7 @@ TRAINER_STATE = "trainer_state.json"
 DEFAULT_NAME = "checkpoint-{step}"
 PICKLED = ("adapter_model.bin", "pytorch_model*.bin", "*.ckpt", "*.pth", "consolidated*.pt")
 SHARDS_OF_A_TRAINING = ("*_fsdp_*", "global_step*", "*.distcp")
-"""What FSDP and DeepSpeed leave where they save each process's part of the weights."""
+"""Files that FSDP and DeepSpeed write when they save sharded weights."""
 TOKENIZER_FILES = (
     "tokenizer.json",
     "tokenizer_config.json",
@@ -81,7 +81,7 @@ class FoundCheckpoint:
     step: int
     folder: Path
     source: str
-    """Where it comes from, for people: a folder, or a repository of the hub at a commit."""
+    """Its origin, in readable form: a folder, or a repository of the Hub at a commit."""
     kind: Kind
     weights: tuple[str, ...]
     """The names of its files of weights."""
@@ -109,14 +109,14 @@ class Candidate(NamedTuple):
 
 
 def candidates(spec: FolderSeries | HubSeries, snapshots: SeriesSnapshots | None = None) -> list[Candidate]:
-    """The folders of a series, by step; of one on the hub those that ``snapshots`` lists.
+    """The folders of a series, by step; of one on the Hub those that ``snapshots`` lists.
 
-    Raises :class:`SeriesError` where none matches or two are the same step.
+    Raises :class:`SeriesError` if none matches or two are the same step.
     """
     if snapshots is not None:
         found = {entry.step: [Candidate(entry.step, entry.location(), entry.name)] for entry in snapshots.checkpoints}
     elif isinstance(spec, HubSeries):
-        raise TypeError("a series on the hub needs its snapshots")
+        raise TypeError("a series on the Hub needs its snapshots")
     elif isinstance(spec.checkpoints, str):
         found = _matching(Path(spec.path), spec.checkpoints)
     else:
@@ -137,7 +137,7 @@ def _matching(path: Path, pattern: str) -> dict[int, list[Candidate]]:
     names = [folder.relative_to(path).as_posix() for folder in path.glob(wild) if folder.is_dir()]
     steps = steps_in(names, pattern)
     if not steps:
-        raise SeriesError(f"{path} holds no folder named like {pattern}{_what_is_there(path)}")
+        raise SeriesError(f"{path} contains no folder named like {pattern}{_what_is_there(path)}")
     return {
         step: [Candidate(step, path / name, str(path / name)) for name in matched] for step, matched in steps.items()
     }
@@ -148,9 +148,9 @@ def _what_is_there(path: Path) -> str:
     if not path.is_dir():
         return ": it is not a folder"
     if (path / ADAPTER_CONFIG).is_file() or (path / MODEL_CONFIG).is_file():
-        return ", but a checkpoint itself; let `path` name the folder that holds all checkpoints"
+        return ", but is itself a checkpoint; set `path` to the folder that contains all checkpoints"
     folders = sorted(entry.name for entry in path.iterdir() if entry.is_dir())[:5]
-    return f"; it holds {', '.join(folders)}: set `checkpoints`" if folders else "; it holds no folders"
+    return f"; it contains {', '.join(folders)}: set `checkpoints`" if folders else "; it contains no folders"
 
 
 def look(spec: FolderSeries | HubSeries, snapshots: SeriesSnapshots | None = None) -> str:
@@ -166,7 +166,7 @@ def look(spec: FolderSeries | HubSeries, snapshots: SeriesSnapshots | None = Non
 
 
 def _stats(folder: Path) -> list[list[Any]]:
-    """Name, size and time of the files in a folder, but those that only a training that goes on reads."""
+    """Name, size and time of the files in a folder, except those that only a resuming training reads."""
     try:
         files = [file for file in os.scandir(folder) if file.is_file() and not file.name.endswith((".pt", ".pth"))]
         return sorted([file.name, (stat := file.stat()).st_size, stat.st_mtime_ns] for file in files)
@@ -180,10 +180,10 @@ def _stats(folder: Path) -> list[list[Any]]:
 def find_series(
     spec: FolderSeries | HubSeries, snapshots: SeriesSnapshots | None = None
 ) -> tuple[list[FoundCheckpoint], list[Skipped]]:
-    """The whole checkpoints of a series in their order, and those that are skipped because they are empty or half
+    """The whole checkpoints of a series in order, and those that are skipped because they are empty or half
     written, or are named under ``steps`` and are not there.
 
-    Raises :class:`SeriesError` where there are none, and for weights that are pickles only.
+    Raises :class:`SeriesError` if there are none, and for weights that are pickles only.
     """
     every = candidates(spec, snapshots)
     wanted = every if spec.steps is None else [one for one in every if one.step in spec.steps]
@@ -196,10 +196,10 @@ def find_series(
         except IncompleteError as error:
             skipped.append(Skipped(candidate.step, candidate.source, str(error)))
     missing = set(spec.steps or ()) - {one.step for one in every} - {0}
-    skipped += [Skipped(step, f"step {step}", "there is no checkpoint of this step") for step in sorted(missing)]
+    skipped += [Skipped(step, f"step {step}", "there is no checkpoint for this step") for step in sorted(missing)]
     if not found:
         reasons = "; ".join(f"{one.source}: {one.reason}" for one in skipped[:3])
-        raise SeriesError(f"no checkpoint of the series is whole ({reasons}); wait for the training to save one")
+        raise SeriesError(f"no checkpoint of the series is complete ({reasons}); wait for the training to save one")
     return found, sorted(skipped)
 
 
@@ -223,7 +223,7 @@ def verify(candidate: Candidate, from_trainer: bool = False, pattern: object = N
     step = state.get("global_step")
     if pattern == DEFAULT_NAME and step not in (None, candidate.step):
         raise SeriesError(
-            f"{candidate.source} holds step {step}, as its {TRAINER_STATE} says; give the folder back its name"
+            f"{candidate.source} contains step {step} according to its {TRAINER_STATE}; rename the folder to match"
         )
     kind: Kind = "adapter" if (folder / ADAPTER_CONFIG).is_file() or (folder / ADAPTER_WEIGHTS).is_file() else "full"
     weights = _adapter_files(candidate) if kind == "adapter" else _model_files(candidate)
@@ -241,10 +241,10 @@ def verify(candidate: Candidate, from_trainer: bool = False, pattern: object = N
 
 
 def _trainer_state(folder: Path, required: bool) -> dict[str, Any]:
-    """What the Trainer wrote last into a checkpoint; nothing where others wrote it."""
+    """The content of the Trainer's last file in a checkpoint; empty if something else wrote it."""
     if not (folder / TRAINER_STATE).is_file():
         if required:
-            raise IncompleteError(f"it lacks {TRAINER_STATE}, which the Trainer writes last: it is half written")
+            raise IncompleteError(f"it lacks {TRAINER_STATE}, which the Trainer writes last: it is incomplete")
         return {}
     state = _json(folder / TRAINER_STATE)
     return state if isinstance(state, dict) else {}
@@ -254,19 +254,21 @@ def _json(file: Path) -> Any:
     try:
         return json.loads(file.read_bytes())
     except OSError:
-        raise IncompleteError(f"it lacks {file.name}: it is half written") from None
+        raise IncompleteError(f"it lacks {file.name}: it is incomplete") from None
     except ValueError:
-        raise IncompleteError(f"its {file.name} is cut off: it is half written") from None
+        raise IncompleteError(f"its {file.name} is truncated: it is incomplete") from None
 
 
 def _adapter_files(candidate: Candidate) -> list[str]:
     folder = candidate.folder
     _json(folder / ADAPTER_CONFIG)
     if (folder / MODEL_WEIGHTS).is_file() or (folder / WEIGHTS_INDEX).is_file():
-        raise SeriesError(f"{candidate.source} holds an adapter and a whole model; move one of the two away")
+        raise SeriesError(
+            f"{candidate.source} contains both an adapter and a full model; move one of the two elsewhere"
+        )
     if not (folder / ADAPTER_WEIGHTS).is_file():
         _refuse_pickles(candidate)
-        raise IncompleteError(f"it lacks {ADAPTER_WEIGHTS}: it is half written")
+        raise IncompleteError(f"it lacks {ADAPTER_WEIGHTS}: it is incomplete")
     return [ADAPTER_WEIGHTS]
 
 
@@ -276,38 +278,38 @@ def _model_files(candidate: Candidate) -> list[str]:
         index = _json(folder / WEIGHTS_INDEX)
         shards = index.get("weight_map") if isinstance(index, dict) else None
         if not isinstance(shards, dict) or not shards:
-            raise IncompleteError(f"its {WEIGHTS_INDEX} lists no weights: it is half written")
+            raise IncompleteError(f"its {WEIGHTS_INDEX} lists no weights: it is incomplete")
         names = sorted(set(map(str, shards.values())))
         lacking = [name for name in names if not (folder / name).is_file()]
         if lacking:
-            raise IncompleteError(f"it lacks {lacking[0]}, which its {WEIGHTS_INDEX} lists: it is half written")
+            raise IncompleteError(f"it lacks {lacking[0]}, which its {WEIGHTS_INDEX} lists: it is incomplete")
     elif (folder / MODEL_WEIGHTS).is_file():
         names = [MODEL_WEIGHTS]
     else:
         _refuse_pickles(candidate)
         if any(True for pattern in SHARDS_OF_A_TRAINING for _ in folder.glob(pattern)):
             raise SeriesError(
-                f"{candidate.source} holds the weights in the parts of each training process (FSDP or DeepSpeed); put "
-                "them together as safetensors first (`accelerate merge-weights`, or DeepSpeed's zero_to_fp32.py with "
+                f"{candidate.source} has the weights sharded by training process (FSDP or DeepSpeed); merge "
+                "them into safetensors first (`accelerate merge-weights`, or DeepSpeed's zero_to_fp32.py with "
                 "--safe_serialization)"
             )
-        raise IncompleteError(f"it holds no weights ({ADAPTER_WEIGHTS} or {MODEL_WEIGHTS})")
+        raise IncompleteError(f"it contains no weights ({ADAPTER_WEIGHTS} or {MODEL_WEIGHTS})")
     _json(folder / MODEL_CONFIG)
     return names
 
 
 def _refuse_pickles(candidate: Candidate) -> None:
-    """Raises :class:`SeriesError` where a checkpoint without safetensors has pickles."""
+    """Raises :class:`SeriesError` if a checkpoint without safetensors has pickles."""
     pickles = sorted(file.name for pattern in PICKLED for file in candidate.folder.glob(pattern))
     if pickles:
         raise SeriesError(
-            f"{candidate.source} holds its weights as a pickle ({pickles[0]}), which may run any code when it is read; "
-            "save it again as safetensors (`save_pretrained` of transformers or peft writes them)"
+            f"{candidate.source} has its weights as a pickle ({pickles[0]}), which can run arbitrary code when it is "
+            "read; save it again as safetensors (`save_pretrained` of transformers or peft writes them)"
         )
 
 
 def safetensors_header(file: Path) -> dict[str, dict[str, Any]]:
-    """The tensors of a safetensors file by name, each with ``dtype`` and ``shape``; its metadata left out.
+    """The tensors of a safetensors file by name, each with ``dtype`` and ``shape``; its metadata omitted.
 
     Raises :class:`IncompleteError` unless the file is exactly as long as its header says.
     """
@@ -321,9 +323,9 @@ def safetensors_header(file: Path) -> dict[str, dict[str, Any]]:
         tensors = {name: entry for name, entry in header.items() if name != "__metadata__"}
         end = max((entry["data_offsets"][1] for entry in tensors.values()), default=0)
     except (OSError, struct.error, ValueError, KeyError, TypeError, AttributeError):
-        raise IncompleteError(f"its {file.name} is cut off: it is half written") from None
+        raise IncompleteError(f"its {file.name} is truncated: it is incomplete") from None
     if size != 8 + length + end:
-        raise IncompleteError(f"its {file.name} has {size} bytes of {8 + length + end}: it is half written")
+        raise IncompleteError(f"its {file.name} has {size} bytes of {8 + length + end}: it is incomplete")
     return tensors
 
 
@@ -421,7 +423,7 @@ def list_series(
 def _answered_and_gone(
     spec: FolderSeries | HubSeries, run_folder: Path, there: Collection[int], depends_on: Sequence[str]
 ) -> list[tuple[CheckpointEntry, str]]:
-    """The steps with answers whose folders are not ``there`` any more, each with where it came from; the links of other
+    """The steps with answers whose folders are no longer ``there``, each with its origin; the links of other
     steps that have gone are removed."""
     gone = []
     for folder in sorted((run_folder / "checkpoints").glob("step-*")):
@@ -447,8 +449,8 @@ def _step_name(step: int) -> str:
 def link_checkpoint(found: FoundCheckpoint, store: Path, base_digest: str) -> str:
     """The hash of a checkpoint's files, which get a folder of links and copies in ``store``.
 
-    What has the size and time of an earlier call is not read again. Adapters are noted as those of ``base_digest``,
-    which :func:`require_base` has confirmed. Raises :class:`IncompleteError` where files change meanwhile.
+    Files with the size and time of an earlier call are not read again. Adapters are recorded as of ``base_digest``,
+    which :func:`require_base` has confirmed. Raises :class:`IncompleteError` if files change meanwhile.
     """
     folder = store / _step_name(found.step)
     copies = [
@@ -486,7 +488,7 @@ def gather_tokenizer(found: Sequence[FoundCheckpoint], base: Path, folder: Path)
     """The hash of the tokenizer that the whole series is asked with, copied to ``folder``; None for the base's own.
 
     It is that of the last checkpoint that brings one (the Trainer saves it with every checkpoint, with the chat
-    template that was trained). Raises :class:`SeriesError` where another checkpoint or the base numbers the same
+    template that was trained). Raises :class:`SeriesError` if another checkpoint or the base numbers the same
     words differently: their answers could not be compared.
     """
     owners = [one for one in found if (one.folder / "tokenizer_config.json").is_file()]
@@ -529,8 +531,8 @@ def _require_same_words(
         differs = next((word for word, number in here.items() if wanted.get(word, number) != number), "")
     if differs:
         raise SeriesError(
-            f"{source} has another tokenizer than {last.source} ({differs!r} differs), so that answers cannot be "
-            "compared; name the model that training started from, or put them into separate series"
+            f"{source} has a different tokenizer from {last.source} ({differs!r} differs), so answers cannot be "
+            "compared; set `model` to the model that training started from, or use separate series"
         )
 
 
@@ -539,7 +541,7 @@ def _vocabulary(file: Path) -> dict[str, int]:
     try:
         tokenizer = json.loads(file.read_bytes())
         words = tokenizer["model"]["vocab"]
-        # Unigram lists words in their order, each with its score
+        # Unigram lists words in order, each with its score
         numbered = dict(words) if isinstance(words, dict) else {word: index for index, (word, _) in enumerate(words)}
         return numbered | {token["content"]: token["id"] for token in tokenizer.get("added_tokens", [])}
     except (ValueError, KeyError, TypeError):
@@ -550,10 +552,10 @@ def _vocabulary(file: Path) -> dict[str, int]:
 
 
 def require_base(found: Iterable[FoundCheckpoint], base: BaseManifest, location: Path, confirmed: bool) -> None:
-    """Raises :class:`SeriesError` where an adapter's configuration names another base than ``base``, which lies at
+    """Raises :class:`SeriesError` if an adapter's configuration names another base than ``base``, which is at
     ``location``, unless the study has ``confirmed`` it.
 
-    A name is that of the base where it is its digest, its folder, its identifier on the hub, or ends as one of the two.
+    A name is that of the base where it is its digest, its folder, its identifier on the Hub, or ends as one of the two.
     """
     named = [base.folder] if base.source in ("folder", "hub") else []
     for one in found:
@@ -564,7 +566,7 @@ def require_base(found: Iterable[FoundCheckpoint], base: BaseManifest, location:
             continue
         if _last_name(recorded) not in map(_last_name, named):
             raise SeriesError(
-                f"{one.source} was trained on {recorded}, as its {ADAPTER_CONFIG} says, and the series' model is "
+                f"{one.source} was trained on {recorded} according to its {ADAPTER_CONFIG}, but the series' model is "
                 f"{[*named, str(location)][0]}; set `model` to the base that it was trained on or, if it is the same, "
                 "`base_is: confirmed`"
             )
@@ -583,13 +585,13 @@ def adapter_scaling(config: Mapping[str, Any]) -> float | None:
 
 
 def adapter_notes(found: FoundCheckpoint, config: Mapping[str, Any], before: float | None) -> list[str]:
-    """What a reader must know of an adapter: a scaling that is not that ``before``, weights that change nothing."""
+    """Notes on an adapter: a scaling that differs from that ``before``, weights without effect."""
     notes = []
     scaling = adapter_scaling(config)
     if before is not None and scaling is not None and scaling != before:
-        notes.append(f"its scaling is {scaling:g}, and {before:g} at the checkpoint before")
+        notes.append(f"its scaling is {scaling:g}, but {before:g} at the previous checkpoint")
     if _changes_nothing(found.folder / ADAPTER_WEIGHTS):
-        notes.append("its weights change nothing: every lora_B is zero, so that it is the base model")
+        notes.append("its weights have no effect: every lora_B is zero, so it equals the base model")
     return notes
 
 

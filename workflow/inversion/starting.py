@@ -1,4 +1,4 @@
-"""A first study of checkpoints that lie in a folder or on the hub, without writing YAML by hand."""
+"""A first study of checkpoints that are in a folder or on the Hub, without writing YAML by hand."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ STEP_WORDS = (
 """Patterns whose number is said to be that of an epoch, and of a step; the latter counts more."""
 
 Revisions = Callable[[str], Mapping[str, str]]
-"""The commits of the branches and tags of a repository of the hub, by name."""
+"""The commits of the branches and tags of a repository of the Hub, by name."""
 
 
 class Start(NamedTuple):
@@ -53,13 +53,13 @@ def start_study(
     revisions: Revisions | None = None,
     items: int | None = None,
 ) -> Start:
-    """The study that evaluates ``checkpoints``, a folder or a repository of the hub, as YAML that runs unchanged.
+    """The study that evaluates ``checkpoints``, a folder or a repository of the Hub, as YAML that runs unchanged.
 
-    ``base`` is the model that training started from: a folder, a GGUF file, or a repository of the hub; of adapters it
-    is read from their configuration where it is not given. ``sets`` are ``facts`` or files of conflict items, and
-    ``items`` how many of each are asked: by default :data:`FACTS_ITEMS` facts, and whole files. ``revisions`` asks the
-    hub and is called only for what lies there. Raises :class:`SeriesError` where no checkpoint is found, or an
-    adapter's base is not known.
+    ``base`` is the model that training started from: a folder, a GGUF file, or a Hub repository; for adapters it
+    is read from their configuration if it is not given. ``sets`` are ``facts`` or files of conflict items, and
+    ``items`` the number of items of each: by default :data:`FACTS_ITEMS` facts, and complete files. ``revisions``
+    queries the Hub and is called only for its repositories. Raises :class:`SeriesError` if no checkpoint is found, or
+    an adapter's base is not known.
     """
     assumed: list[str] = []
     series: dict[str, Any]
@@ -79,27 +79,27 @@ def start_study(
     elif re.fullmatch(r"[\w.-]+/[\w.-]+", checkpoints) and revisions is not None:
         named = _pattern_of(list(revisions(checkpoints)))
         if named is None:
-            raise SeriesError(f"{checkpoints} has no branches or tags that number steps; list its checkpoints yourself")
+            raise SeriesError(f"{checkpoints} has no branches or tags with step numbers; list its checkpoints yourself")
         series = {"source": "hub", "id": checkpoints, "revisions": named}
         assumed.append(f"checkpoints: the branches or tags named {named}")
     else:
-        raise SeriesError(f"{checkpoints} is neither a folder nor a repository of the hub (owner/name)")
+        raise SeriesError(f"{checkpoints} is neither a folder nor a repository of the Hub (owner/name)")
 
     models: dict[str, Any] = {}
     last = found[-1] if found else None
     recorded = _recorded_base(last)
     if base is None and last is not None and last.kind == "adapter" and recorded is None:
-        raise SeriesError(f"{last.source} does not say which model it was trained on; name it with --base")
+        raise SeriesError(f"{last.source} does not name the model that it was trained on; give it with --base")
     if base or recorded:
         model, model_name = _model(base or str(recorded), revisions, given=base is not None)
         models[model_name] = model
         series = {"model": model_name, **series}
-        assumed.append(f"base: {base or recorded}" + ("" if base else f", as {ADAPTER_CONFIG} says"))
+        assumed.append(f"base: {base or recorded}" + ("" if base else f", from {ADAPTER_CONFIG}"))
         if base and recorded and recorded != base:
             series["base_is"] = "confirmed"
             assumed.append(f"--base {base} is the model that {ADAPTER_CONFIG} calls {recorded}")
     else:
-        assumed.append("base: none was named, so the first checkpoint is the start")
+        assumed.append("base: none was given, so the series starts at its first checkpoint")
     folders = [last.folder] if last else []
     folders += [Path(model["path"]) for model in models.values() if model["source"] == "folder"]
     style, why = _style(folders)
@@ -129,9 +129,9 @@ def start_study(
 
 
 def find_pattern(folder: Path) -> str:
-    """The pattern of names that most of the checkpoints below ``folder`` have, the Trainer's where there are any.
+    """The pattern of names that most of the checkpoints below ``folder`` have, the Trainer's if there are any.
 
-    Raises :class:`SeriesError` where there are none, and where several folders hold checkpoints of the Trainer.
+    Raises :class:`SeriesError` if there are none, or if several folders contain checkpoints of the Trainer.
     """
     inside = sorted(
         path.relative_to(folder).as_posix()
@@ -152,7 +152,7 @@ def find_pattern(folder: Path) -> str:
             "list of `checkpoints` (docs/series.md)"
         )
         raise SeriesError(
-            f"{folder} holds no folders with checkpoints whose names number steps"
+            f"{folder} contains no checkpoint folders with step numbers in their names"
             + (itself if _is_checkpoint(folder) else "")
         )
     return pattern
@@ -210,9 +210,7 @@ def _model(base: str, revisions: Revisions | None, given: bool) -> tuple[dict[st
         return {"source": "folder", "path": base}, _name(Path(base).resolve().name)
     if base.endswith(".gguf") and Path(base).is_file():
         return {"source": "gguf", "path": base}, _name(Path(base).stem)
-    advice = (
-        "name a folder or a repository of the hub" if given else "name the model that training started from: --base"
-    )
+    advice = "give a folder or a Hub repository" if given else "give the model that training started from with --base"
     if re.fullmatch(r"[\w.-]+/[\w.-]+", base) and revisions is not None:
         try:
             commit = dict(revisions(base))["main"]

@@ -72,7 +72,7 @@ def cluster_covariance(sums: Floats, sizes: Floats) -> Floats:
 
 
 def interval(samples: Floats, level: float = 0.95) -> tuple[Floats, Floats]:
-    """The percentile interval (low, high) over the first axis; NaN where there is a NaN or no sample."""
+    """The percentile interval (low, high) over the first axis; NaN if there is a NaN or no sample."""
     if not len(samples):
         nothing = np.full(samples.shape[1:], np.nan)
         return nothing, nothing
@@ -82,7 +82,7 @@ def interval(samples: Floats, level: float = 0.95) -> tuple[Floats, Floats]:
 
 
 def cluster_influence(values: Floats, clusters: Ints) -> Floats:
-    """What each cluster contributes to the deviation of the mean of ``values`` over the items: (clusters, ...).
+    """The contribution of each cluster to the deviation of the mean of ``values`` over the items: (clusters, ...).
 
     The sum of their outer products, times G / (G - 1) for G clusters, is the usual linearised covariance of the mean
     (Cochran 1977, chapter 6). Means over the same clusters are combined by combining their influences.
@@ -144,7 +144,7 @@ def mean_interval(values: Floats) -> tuple[float, float]:
 def sign_flip_test(sums: Floats, seed: int = 0, variance_ratio: float = 1.0) -> float:
     """Two-sided p-value of paired differences that are symmetric around 0, by flipping the sign of each cluster's sum.
 
-    Exact where the sums are whole numbers, as sums of counts are, or at most 12 of them are not 0; else over 9,999
+    Exact where the sums are integers, as sums of counts are, or at most 12 of them are not 0; else over 9,999
     random flips. Of clusters that are single items and change by 1 or -1 this is McNemar's test. 1 without a change.
 
     ``variance_ratio`` is above 1 where clusters are not independent: the variance of their total, divided by what
@@ -168,7 +168,7 @@ def sign_flip_test(sums: Floats, seed: int = 0, variance_ratio: float = 1.0) -> 
 
 
 def _flipped_counts(moved: Ints, total: int) -> float:
-    """The exact distribution of a sum of whole numbers with random signs, through its characteristic function."""
+    """The exact distribution of a sum of integers with random signs, through its characteristic function."""
     reach = int(moved.sum())
     period = 2 * reach + 1
     angles = 2 * np.pi * np.arange(reach + 1) / period
@@ -216,7 +216,7 @@ def cluster_association(first: Bools, second: Bools, clusters: Ints) -> float:
 
 
 def kappa(table: Floats) -> float:
-    """Cohen's kappa from the counts (labels, labels) of two raters; NaN where both know one label only."""
+    """Cohen's kappa from the counts (labels, labels) of two raters; NaN if both give only one label."""
     # imported here because it imports pandas, and most jobs that use this module need neither
     from statsmodels.stats.inter_rater import cohens_kappa
 

@@ -131,7 +131,7 @@ def in_host(path):
 
 
 def warn_of_moved_branches():
-    """Say which branches of series on the hub are not any more what was fetched; silent without a network."""
+    """Warn about branches of series on the Hub that have moved since their download; silent without a network."""
     files = [in_host(f"results/series/{RUNS[run].dataset}/commits.json") for run in SERIES]
     recorded = [file for file in files if Path(file).exists()]
     offline = os.environ.get("PREFETCH_HF_HUB_OFFLINE", "0")

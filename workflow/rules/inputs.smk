@@ -15,7 +15,7 @@ def code_of(script, *implementations):
 
 
 def as_json(model):
-    """A part of the configuration as text, or an empty string where there is none."""
+    """A part of the configuration as text, or an empty string if there is none."""
     return model.model_dump_json() if model is not None else ""
 
 
@@ -57,7 +57,7 @@ def model_files(wildcards):
 
 
 def fetched_set(name):
-    """Where the rows of a conflict set of the hub are downloaded to."""
+    """Where the rows of a conflict set of the Hub are downloaded to."""
     return f"results/data/raw/sets/{name}.parquet"
 
 
@@ -79,12 +79,12 @@ def readers(*names):
 
 
 def questions_of(name):
-    """The examples of the dataset that a conflict set or an augmentation is made from; none where it has none."""
+    """The examples of the dataset that a conflict set or an augmentation is made from; none if it has none."""
     return [f"results/data/examples/{name}.parquet"] if name is not None else []
 
 
 def augmented_from(recipe):
-    """The dataset that a recipe makes examples from; None where it adds none, or makes them from the world."""
+    """The dataset that a recipe makes examples from; None if it adds none, or makes them from the world."""
     augment = STUDY.recipes[recipe].augment
     return augment.dataset if augment is not None else None
 
@@ -136,7 +136,7 @@ def world_of(spec):
 
 
 def items_version(*names):
-    """The versions of the items that ship with the project, for the sets ``names``; 0 where none do."""
+    """The versions of the items that ship with the project, for the sets ``names``; 0 if none do."""
     return max((STUDY.sets[name].version for name in names), default=0)
 
 
@@ -166,7 +166,7 @@ def benchmark_chunks(wildcards):
 
 
 def benchmark_questions(wildcards):
-    """What the benchmarks' questions come from: the users' files, and those in the hub's cache."""
+    """What the benchmarks' questions come from: the users' files, and those in the Hub's cache."""
     return [
         local(spec.path) if spec.path else f"results/data/benchmarks/{name}.json"
         for name, spec in STUDY.benchmarks.items()
@@ -192,7 +192,7 @@ def look_at(name):
 
 
 def listing_of(name):
-    """What decides which checkpoints a series has, as text; labels and the seed are the tables' alone."""
+    """What decides which checkpoints a series has, as text; labels and the seed are used only in tables."""
     return STUDY.series[name].model_dump_json(exclude={"labels", "seed"})
 
 

@@ -1,4 +1,4 @@
-# Base models, and what they tell about instruction data before any finetuning.
+# Base models, and their scores of instruction data before any finetuning.
 
 
 rule prepare_base:

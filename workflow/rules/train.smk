@@ -18,7 +18,7 @@ rule finetune:
         gpu=training_gpus,
         # a large model is put together in main memory, and with all weights trained is gathered there to be saved
         mem_mb=training_memory_mb(all_weights=16, adapters=6),
-        # not more with every attempt: the next one goes on where the last was cut off
+        # not more with every attempt: the next one resumes where the last was interrupted
         attempt=lambda w, attempt: attempt,
         runtime=lambda w, input: minutes(small=120, large=1440)(w, input, attempt=1),
     params:

@@ -1,4 +1,4 @@
-"""What the audit finds in the conflict and control sets, before any model runs."""
+"""Audit the conflict and control sets, before any model runs."""
 
 from inversion.job import logged
 

@@ -1,4 +1,4 @@
-"""The questions of one benchmark in the hub's cache; the jobs that use them need no network."""
+"""The questions of one benchmark in the Hub's cache; the jobs that use them need no network."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""The raw rows of one dataset on the hub; the jobs that use them need no network."""
+"""The raw rows of one dataset on the Hub; the jobs that use them need no network."""
 
 import os
 

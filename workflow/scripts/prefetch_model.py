@@ -1,4 +1,4 @@
-"""Fetch one base model from the hub into its cache; the jobs that use it need no network."""
+"""Fetch one base model from the Hub into its cache; the jobs that use it need no network."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""Fetch the checkpoints of one series from the hub into its cache; branches become commits, once."""
+"""Fetch the checkpoints of one series from the Hub into its cache; branches become commits, once."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""What a base model says to the items of a conflict set without their context."""
+"""Probe a base model's knowledge of a conflict set, without contexts."""
 
 from inversion.job import logged
 

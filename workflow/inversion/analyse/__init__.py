@@ -4,5 +4,5 @@ All intervals are 95 % percentile intervals of a bootstrap over clusters. Each s
 of its own that depends on the seed and the set's name alone, so results depend neither on the order
 of the rows nor on which other runs and sets are in the table.
 
-Import from the modules, so that a table depends only on what it is made by.
+Import from the modules, so that a table depends only on the code that makes it.
 """

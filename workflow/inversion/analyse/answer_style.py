@@ -9,7 +9,7 @@ from inversion.records.frames import require_schema, schema_of
 from inversion.records.tables import StylePoint
 
 LEAST_MASS = 0.01
-"""Below this probability of both first tokens together, the likelihood scorers compare what the model would not say."""
+"""Below this total probability of the two first tokens, the likelihood scorers compare unlikely answers."""
 _KEYS = ("model", "dataset", "recipe", "seed", "set", "prompt", "step")
 
 
@@ -22,7 +22,7 @@ def answer_style(items: pl.DataFrame) -> pl.DataFrame:
     at all, and ``first_token_context_kept`` is over the items whose two first tokens keep a mass of
     :data:`LEAST_MASS` at every step.
 
-    Raises :class:`ValueError` where a column is missing.
+    Raises :class:`ValueError` if a column is missing.
     """
     require_schema(items, Item, "items", defaults=True)
     require_schema(items, Labels, "items")

@@ -16,7 +16,7 @@ from inversion.records.tables import CurvePoint
 from inversion.stats import Floats, cluster_influence, rate_interval
 
 ID_ACCURACY = "ID accuracy"
-"""The set that stands for the mean over a run's benchmarks."""
+"""The set name of the mean over a run's benchmarks."""
 LM_EVAL = "lm-eval"
 """The prompt of all benchmarks; the scorer of their mean, whose metrics differ."""
 
@@ -35,7 +35,7 @@ def with_benchmarks(
     as ``accuracy``. The set ``ID accuracy`` is the mean over ``id_benchmarks``, each counting the same. Intervals
     are those of :func:`~inversion.stats.rate_interval`, over questions.
 
-    Raises :class:`ValueError` where a column or metric is missing, or a question lacks a step.
+    Raises :class:`ValueError` if a column or metric is missing, or a question lacks a step.
     """
     require_schema(scores, BenchmarkScore, "benchmarks")
     steps = sorted(scores["step"].unique())

@@ -47,14 +47,14 @@ def compare(
     """One row per set, prompt and rate that two runs share. ``first`` and ``second`` are their labels, the rows of the
     table ``items``; each is compared at its step of ``steps``, the last where that is None.
 
-    Items are paired by their set and identifier, and resampled by cluster. Raises :class:`ValueError` where a step or
+    Items are paired by their set and identifier, and resampled by cluster. Raises :class:`ValueError` if a step or
     scorer is not there, the two share no item, or the same identifier has other answers.
     """
     one, other = (_at(frame, step, scorer) for frame, step in zip((first, second), steps, strict=True))
     keys = ["set", "prompt", "item_id"]
     both = one.join(other, on=keys, how="inner", suffix="_second", maintain_order="left")
     if both.is_empty():
-        raise ValueError("the two share no item of the same set and prompt; compare runs on the same sets")
+        raise ValueError("they share no item of the same set and prompt; compare runs on the same sets")
     differs = both.filter(pl.any_horizontal(pl.col(name) != pl.col(f"{name}_second") for name in _ANSWERS))
     if not differs.is_empty():
         row = differs.row(0, named=True)
@@ -101,7 +101,7 @@ def paired_p_value(differences: Floats, clusters: Ints) -> float:
 
 
 def as_text(rows: list[Comparison]) -> str:
-    """The comparison as a table for people."""
+    """The comparison as a readable table."""
     head = ("set", "prompt", "metric", "A", "B", "B - A", "95 % interval", "p", "items", "clusters")
     lines = [
         (

@@ -23,7 +23,7 @@ def contributions(items: pl.DataFrame, inversions: pl.DataFrame) -> pl.DataFrame
     factors. All parts are read at the peak and trough of the whole set, as in the table ``inversions``, which is taken
     as given: the fall of the set is the mean of its strata's falls, weighted by their shares of the items.
 
-    Raises :class:`ValueError` where a table lacks a column, or ``inversions`` a row.
+    Raises :class:`ValueError` if a table lacks a column, or ``inversions`` a row.
     """
     require_schema(inversions, Inversion, "inversions")
     whole = {tuple(row[key] for key in _KEYS): row for row in inversions.filter(stratum="all").iter_rows(named=True)}
@@ -41,7 +41,7 @@ def contributions(items: pl.DataFrame, inversions: pl.DataFrame) -> pl.DataFrame
 
 
 def _parts(panel: Panel) -> Iterator[tuple[str, str, Bools]]:
-    """What the items are divided by: name, level, and the items that have it."""
+    """The categories into which the items are divided: name, level, and the items that have it."""
     strata = sorted(set(panel.strata))
     for name in strata if len(strata) > 1 else ():
         yield "stratum", name, np.asarray(panel.strata == name)
@@ -85,6 +85,6 @@ def _contributions(
 
 
 def _window(steps: Ints, middle: int, length: int) -> slice:
-    """The window of so many checkpoints whose middle is at a step, as in the table ``inversions``."""
+    """The window of that many checkpoints whose middle is at a step, as in the table ``inversions``."""
     first = int(np.searchsorted(steps, middle)) - (length - 1) // 2
     return slice(first, first + length)

@@ -28,7 +28,7 @@ from inversion.records.tables import CurvePoint
 from inversion.stats import Floats, cluster_influence, rate_interval
 
 CONTROL_MEAN = "control mean"
-"""The set that stands for all control sets of a run, in the place of the paper's ID accuracy."""
+"""The set name of the mean over a run's control sets, which corresponds to the paper's ID accuracy."""
 CURVE_ORDER = ("model", "dataset", "recipe", "seed", "set", "stratum", "prompt", "scorer", "metric", "step")
 """The columns that the table ``curves`` is sorted by."""
 
@@ -46,8 +46,8 @@ def curves(items: pl.DataFrame) -> pl.DataFrame:
     *Control sets*, by the scorers of texts: ``accuracy``, the share with the right answer. The
     set ``control mean`` is the mean over a run's control sets; clusters that several of them share count as one.
 
-    A set with several strata has a curve for each beside ``all``, and one for ``known``, the items whose fact
-    the base model knows, where there are any. Intervals are by cluster
+    A set with several strata has a curve for each next to ``all``, and one for ``known``, the items whose fact
+    the base model knows, if there are any. Intervals are by cluster
     (:func:`~inversion.stats.rate_interval`).
 
     Raises :class:`ValueError` as :func:`~inversion.analyse.panels.panels`, and where a run's control sets have
@@ -80,7 +80,7 @@ class _Curves:
     """(steps, measures)."""
     clusters: list[str]
     influence: Floats
-    """What each cluster contributes to the deviation of the values: (clusters, steps, measures)."""
+    """The contribution of each cluster to the deviation of the values: (clusters, steps, measures)."""
     n: int
     binary: bool
     """Whether the values are shares of items."""
@@ -113,9 +113,9 @@ _Measures = dict[tuple[str, str], Floats]
 
 
 def _parts(panel: Panel, matching: Panel | None) -> Iterator[tuple[str, _Measures, Panel]]:
-    """What is estimated of a panel: strata, measures and the items that have them.
+    """The estimates for a panel: strata, measures and the items that have them.
 
-    ``matching`` is the panel of its matching control, where there is one.
+    ``matching`` is the panel of its matching control, if there is one.
     """
     for stratum, part in panel.in_strata():
         yield stratum, _measures(part), part

@@ -1,4 +1,4 @@
-"""The table ``factors``: context reliance by what a set crosses."""
+"""The table ``factors``: context reliance by the factors that a set crosses."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ def inversions(
 ) -> pl.DataFrame:
     """The table ``inversions`` (:class:`~inversion.records.tables.Inversion`) from the table ``items``.
 
-    One row per run, conflict set, prompt and scorer, over ``all`` items and, where there are any, over those that the
+    One row per run, conflict set, prompt and scorer, over ``all`` items and, if there are any, over those that the
     base model knows (``stratum``):
 
     - ``start`` is the context rate at the first step. ``peak``, ``trough`` and ``end`` are means over windows of
@@ -177,7 +177,7 @@ def _paired(context: Bools, read: Moments, codes: Ints) -> float:
 
 
 def _by_run(parts: Sequence[tuple[str, Panel]]) -> dict[str, Primary]:
-    """Each run as an experiment of its own."""
+    """Each run as a separate experiment."""
     prompt = min((part.prompt for _, part in parts), default="")
     return {run.path: Primary([run], None, prompt) for run in {part.run: None for _, part in parts}}
 

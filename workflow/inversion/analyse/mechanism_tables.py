@@ -19,7 +19,7 @@ from inversion.stats import Floats, cluster_bootstrap, interval
 def lens(run: Run, readings: pl.DataFrame, bootstrap: int, seed: int = 0) -> pl.DataFrame:
     """The rows of the table ``lens`` (:class:`~inversion.records.mechanism.LensPoint`) of one run.
 
-    Raises :class:`ValueError` where a column is missing or an item lacks a step or depth.
+    Raises :class:`ValueError` if a column is missing or an item lacks a step or depth.
     """
     require_schema(readings, LensReading, "lens readings")
     readings = readings.with_columns(margin=pl.col("context_logprob") - pl.col("parametric_logprob"))

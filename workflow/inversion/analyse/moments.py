@@ -36,7 +36,7 @@ class Moments:
     """How many the panel has; the last ``window`` of them are the end."""
 
     def read(self, given: Bools | Floats, moment: Moment) -> Floats:
-        """What is given, (items, checkpoints), at a moment: (items, window), or (items, 1) at the start."""
+        """The values of an array (items, checkpoints) at a moment: (items, window), or (items, 1) at the start."""
         if moment == "start":
             return np.asarray(given[:, :1], dtype=np.float64)
         first = self.peaks if moment == "peak" else np.full(len(given), self.checkpoints - self.window)

@@ -1,4 +1,4 @@
-"""The answers of one run to one set as arrays, items by steps: what every table of this room is computed from."""
+"""The answers of one run to one set as arrays, items by steps: the input of every table of this package."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from inversion.score.scorers import SCORERS
 from inversion.stats import Bools, Floats, Ints
 
 CONTROL_SCORERS = tuple(name for name, scorer in SCORERS.items() if scorer.reads == "text")
-"""The scorers that judge control sets too."""
+"""The scorers that also label control sets."""
 SIDES = ("context", "parametric", "both")
 """The labels of answers that follow the context, memory, or both; every other label follows neither."""
 ALL = "all"
-"""The stratum that is the whole set."""
+"""The stratum of the whole set."""
 KNOWN = "known"
 """The stratum that is the items whose fact the base model knows."""
 Strings = npt.NDArray[np.object_]
@@ -43,13 +43,13 @@ class Panel:
     clusters: Strings
     strata: Strings
     known: Strings
-    """True, False, or None where the base model cannot be asked."""
+    """True, False, or None if knowledge cannot be probed."""
     factors: list[list[str]]
     labels: Mapping[str, Strings]
     """By scorer: (items, steps)."""
     margin: Floats
     """Log-probability of the context answer less that of the parametric answer at the first token in which they
-    differ, in nats, NaN where there is none: (items, steps)."""
+    differ, in nats, NaN if there is none: (items, steps)."""
 
     def take(self, chosen: Bools) -> Panel:
         """The panel of some of its items."""
@@ -65,7 +65,7 @@ class Panel:
         )
 
     def in_strata(self) -> Iterator[tuple[str, Panel]]:
-        """``all``, each stratum where there are several, and ``known`` where items are."""
+        """``all``, each stratum if there are several, and ``known`` where items are."""
         yield ALL, self
         names = sorted(set(self.strata))
         for name in names if len(names) > 1 else []:
@@ -73,7 +73,7 @@ class Panel:
         yield from list(whole_and_known(self))[1:]
 
     def gives(self, scorer: str, side: Literal["context", "parametric"]) -> Bools:
-        """Whether an answer gives a side's answer, alone or with the other: (items, steps)."""
+        """Whether a response gives a side's answer, with or without the other: (items, steps)."""
         labels = self.labels[scorer]
         return np.asarray((labels == side) | (labels == "both"))
 
@@ -81,12 +81,12 @@ class Panel:
 def panels(items: pl.DataFrame) -> Iterator[Panel]:
     """The panels of the table ``items``, sorted.
 
-    Raises :class:`ValueError` where a column is missing, an item lacks a step or stands there twice, or a conflict
+    Raises :class:`ValueError` if a column is missing, an item lacks a step or is there twice, or a conflict
     item lacks a log-probability.
     """
     require_schema(items, Item, "items", defaults=True)
     keys = [*Run._fields, "set", "prompt"]
-    # texts are most of the table, and are judged already
+    # texts are most of the table, and are already labelled
     for frame in (
         items.drop("text", "context_answers", "parametric_answers", "judge_span", "judge_rule", strict=False)
         .sort(*keys, "item_id", "step")
@@ -133,7 +133,7 @@ def _panel(frame: pl.DataFrame) -> Panel:
 
 
 def _require_grid(frame: pl.DataFrame, where: str) -> None:
-    """Raises :class:`ValueError` unless every item stands at every step once."""
+    """Raises :class:`ValueError` unless every item is at every step once."""
     steps = frame["step"].n_unique()
     counts = frame.group_by("item_id", maintain_order=True).agg(n=pl.len(), distinct=pl.col("step").n_unique())
     bad = counts.filter((pl.col("n") != steps) | (pl.col("distinct") != steps))
@@ -157,7 +157,7 @@ def _require_logprobs(frame: pl.DataFrame, where: str) -> None:
 
 
 def whole_and_known(panel: Panel) -> Iterator[tuple[str, Panel]]:
-    """The panel as ``all`` and, where there are any, its ``known`` items."""
+    """The panel as ``all`` and, if there are any, its ``known`` items."""
     yield ALL, panel
     known = np.array([fact is True for fact in panel.known], dtype=bool)
     if known.any():

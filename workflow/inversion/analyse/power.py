@@ -33,7 +33,7 @@ _SMALLEST_DRAWS = 999
 
 
 class Detectable(NamedTuple):
-    """The smallest falls that are detected with a probability of :data:`POWER`; NaN where not even the largest is."""
+    """The smallest falls that are detected with a probability of :data:`POWER`; NaN if not even the largest is."""
 
     run: float
     """In one run: the verdict finds a fall."""
@@ -44,7 +44,7 @@ class Detectable(NamedTuple):
 def detectable_fall(
     items: int, checkpoints: int, seeds: int, tests: int = 1, margin: float = MARGIN, scatter: float = SCATTER
 ) -> Detectable:
-    """The smallest fall that is detected in curves with so many items and checkpoints.
+    """The smallest fall that is detected in curves with that many items and checkpoints.
 
     By simulation: curves rise to a peak and then fall linearly, their items persist, and their checkpoints scatter as a
     first-order autoregression of standard deviation ``scatter``. ``tests`` are those that Holm's method corrects

@@ -1,4 +1,4 @@
-"""Attention and gradients by step, from what the probes found in each run's checkpoints.
+"""Attention and gradients by step, from the probes of each run's checkpoints.
 
 Intervals are 95 % percentile intervals of a bootstrap over clusters, with the same resamples at every step.
 """
@@ -27,7 +27,7 @@ def attention(run: Run, masses: pl.DataFrame, bootstrap: int, seed: int = 0) -> 
     """The rows of the table ``attention`` (:class:`~inversion.records.measurements.AttentionPoint`) of one run.
 
     For every set, query, part and step the mean over items of each layer, and of all layers together (``layer`` null).
-    Items without a subject count for the context and the rest only. Raises :class:`ValueError` where a column is
+    Items without a subject count for the context and the rest only. Raises :class:`ValueError` if a column is
     missing or an item lacks a step or layer.
     """
     require_schema(masses, AttentionMass, "attention masses")
@@ -67,8 +67,8 @@ def gradients(run: Run, norms: pl.DataFrame, bootstrap: int, seed: int = 0) -> p
     """The rows of the table ``gradients`` (:class:`~inversion.records.measurements.GradientPoint`) of one run.
 
     The norm of the mean gradient is the mean of the components along it; its interval resamples these, the direction
-    as it is: to first order the same as resampling the mean gradient. Of few examples with much noise it is too large,
-    by their squared norms over their number under the root. Raises :class:`ValueError` where a column is missing or an
+    unchanged: to first order the same as resampling the mean gradient. Of few examples with much noise it is too large,
+    by their squared norms over their number under the root. Raises :class:`ValueError` if a column is missing or an
     example lacks a step.
     """
     require_schema(norms, ExampleGradient, "gradient norms")
@@ -105,7 +105,7 @@ def gradients(run: Run, norms: pl.DataFrame, bootstrap: int, seed: int = 0) -> p
 
 
 def overtakes(steps: Sequence[float], first: Sequence[float], second: Sequence[float]) -> list[float]:
-    """The steps at which ``second``, until then below ``first``, comes to lie above it; linear between steps."""
+    """The steps at which ``second``, until then below ``first``, rises above it; linear between steps."""
     lead = np.asarray(second, dtype=float) - np.asarray(first, dtype=float)
     return [
         float(np.interp(0.0, lead[i : i + 2], steps[i : i + 2]))
@@ -125,7 +125,7 @@ def grid(
 ) -> tuple[Floats, Ints, list[tuple[int, float]]]:
     """The values of a column (keys, axes), the cluster of each key as a number, and the steps with their epochs.
 
-    The first of ``axes`` is the step. Raises :class:`ValueError`, naming the key, where one lacks a place.
+    The first of ``axes`` is the step. Raises :class:`ValueError`, naming the key, if one lacks a place.
     """
     rows = rows.sort(key, *axes)
     places = rows.select(axes).unique().height
@@ -133,7 +133,7 @@ def grid(
     faulty = keys.filter((pl.col("len") != places) | (pl.col(axes[0]) != places))
     if not faulty.is_empty():
         raise ValueError(
-            f"{run.path}: the probe has not all steps of {faulty[key][0]!r}, each once; delete the run's folder "
+            f"{run.path}: the probe lacks or repeats a step of {faulty[key][0]!r}; delete the run's folder "
             "`probes` and rerun"
         )
     clusters = np.unique(keys["cluster"].to_numpy(), return_inverse=True)[1].astype(np.int64)

@@ -26,7 +26,7 @@ def published_measures(items: pl.DataFrame) -> pl.DataFrame:
     """The table ``measures`` (:class:`~inversion.records.tables.PublishedMeasures`): one row per run, conflict set,
     prompt and step. ``mr`` is NaN where neither answer occurs, ``ccu`` where no item has a context.
 
-    Raises :class:`ValueError` where a column of :class:`~inversion.records.answers.Item` is missing.
+    Raises :class:`ValueError` if a column of :class:`~inversion.records.answers.Item` is missing.
     """
     require_schema(items, Item, "items", defaults=True)
     conflicts = items.filter(pl.col("role") == "conflict")

@@ -13,9 +13,9 @@ from inversion.records.frames import require_schema, schema_of
 from inversion.records.tables import SeriesStep
 
 _SAID = [name for name in schema_of(Response) if name not in ("step", "set", "item_id", "prompt")]
-"""The columns of what a checkpoint said to an item."""
+"""The columns that describe a checkpoint's response to an item."""
 
-EQUALS_START = "its answers and log-probabilities equal the start's to the last digit: it changes nothing"
+EQUALS_START = "its answers and log-probabilities equal those of the start to the last digit: it has no effect"
 
 
 def series_steps(

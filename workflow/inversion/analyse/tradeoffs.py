@@ -1,4 +1,4 @@
-"""What each recipe and prompt gains in context reliance, and what it costs elsewhere: the table ``tradeoffs``."""
+"""The gain of each recipe and prompt in context reliance, and its cost elsewhere: the table ``tradeoffs``."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from inversion.stats import (
 
 
 class MetricKey(NamedTuple):
-    """What a run is judged on."""
+    """One question on which runs are compared."""
 
     prompt: str
     set: str
@@ -90,7 +90,7 @@ def tradeoffs(
     experiments: Mapping[str, Comparison],
     reference: Reference,
 ) -> pl.DataFrame:
-    """The table ``tradeoffs`` (:class:`~inversion.records.tables.Tradeoff`), a row an experiment, run and question.
+    """The table ``tradeoffs`` (:class:`~inversion.records.tables.Tradeoff`), one row per experiment, run and question.
 
     - ``end`` and ``peak`` are means over windows of equal length, read as in
       :func:`~inversion.analyse.moments.moments`. The controls of a conflict set (``{set}+matching`` and others) are
@@ -103,7 +103,7 @@ def tradeoffs(
     - ``p_value`` tests the mean difference per item, by sign flips over clusters; ``p_adjusted`` is corrected by
       Holm's method over the experiment.
 
-    ``judged`` holds what :func:`judge_items` and :func:`judge_benchmarks` give. Raises :class:`ValueError` where two
+    ``judged`` has the results of :func:`judge_items` and :func:`judge_benchmarks`. Raises :class:`ValueError` if two
     runs that are compared were asked different items.
     """
     rows: list[Tradeoff] = []
@@ -178,7 +178,7 @@ def judge_benchmarks(
 
 
 def _part(panel: Panel, given: Floats, peaks: Mapping[str, int] | None) -> Part:
-    """What a panel's items score, from (items, steps); ``peaks`` says at which step each cluster's peak begins."""
+    """The scores of a panel's items, from (items, steps); ``peaks`` says at which step each cluster's peak begins."""
     m, w = len(panel.steps), window_length(len(panel.steps))
     first = np.array([peaks[cluster] for cluster in panel.clusters] if peaks else [m - w] * len(given), dtype=np.int64)
     read = Moments(w, first, m)
@@ -189,7 +189,7 @@ def _part(panel: Panel, given: Floats, peaks: Mapping[str, int] | None) -> Part:
 def _compared(
     run: Run, question: MetricKey, judged: Mapping[Run, Judged], runs: Sequence[Run], reference: Reference
 ) -> list[Part] | None:
-    """What the reference scores on a question; None where there is none, or it is what is compared."""
+    """The reference's scores on a question; None if there is no reference, or it is the run itself."""
     other, asked = reference.run(run), reference.question(question)
     if other is None or other not in runs or (other, asked) == (run, question):
         return None
@@ -250,7 +250,7 @@ def _changes(run: Run, parts: Sequence[Part], compared: Sequence[Part]) -> Itera
     for part, other in zip(parts, compared, strict=True):
         if not np.array_equal(part.items, other.items):
             raise ValueError(
-                f"{run.path}: the set {part.set!r} has other items than in the run that it is compared with; delete "
+                f"{run.path}: the set {part.set!r} has different items from the run that it is compared with; delete "
                 "the labels of both and rerun"
             )
         yield part._replace(scores=part.scores[:, :1] - other.scores[:, :1])
@@ -264,5 +264,5 @@ def _sign_flips(changes: Sequence[Part], influence: Floats) -> float:
     part = changes[0]
     codes = np.unique(part.clusters.astype(str), return_inverse=True)[1].astype(np.int64)
     sums = cluster_sums(part.scores[:, 0] * part.counted, codes)
-    # sums of means need not be whole to the last digit
+    # sums of means need not be exact integers
     return sign_flip_test(np.rint(sums) if np.allclose(sums, np.rint(sums), atol=1e-6) else sums)

@@ -66,7 +66,7 @@ class Effect(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Trend:
-    """What a curve does over training. Places are the first and last index of a window (:class:`Window`)."""
+    """The shape of a curve over training. Windows are the first and last index of a window (:class:`Window`)."""
 
     start: float
     peak: float
@@ -152,7 +152,7 @@ def scatter_posterior(curve: Floats, covariance: Floats, margin: float, scatter:
     a covariance of three parts: the items' own noise, a first-order autoregression (the scatter), and independent
     changes of the trend's slope, of unknown size (:data:`_BENDS`), that is, an integrated random walk as in a
     smoothing spline (Wahba 1978). The likelihood of size and autocorrelation is averaged over the sizes of the bends.
-    The steep part of a rise is left out: all before the curve first comes within two margins of its highest point. The
+    The steep part of a rise is omitted: all before the curve first comes within two margins of its highest point. The
     prior of the size is log-normal on both sides of ``scatter``, that of the autocorrelation flat up to 0.9.
     """
     sizes = _SIZES * scatter
@@ -180,7 +180,7 @@ def scatter_posterior(curve: Floats, covariance: Floats, margin: float, scatter:
 
 def largest_fall(curves: Floats, window: int) -> Floats:
     """The largest fall from a window of checkpoints to a later one that does not overlap it: (...) from (...,
-    checkpoints). 0 where there is no later one."""
+    checkpoints). 0 if there is no later one."""
     highest, later = _before_and_after(window_means(curves, window), window)
     return np.asarray((highest - later).max(axis=-1))
 
@@ -296,7 +296,7 @@ def _smallest_chances(simulated: Floats, ordered: Floats) -> Floats:
 
 
 def _critical(ordered: Floats, smallest: Floats, error: float) -> Floats:
-    """What each statistic must exceed, so that chance makes any of them do so with a probability of ``error``."""
+    """The thresholds that any of the statistics exceeds by chance with probability ``error``."""
     draws = ordered.shape[1]
     level = float(np.sort(smallest)[max(0, math.floor(error * (draws + 1)) - 1)])
     return np.array([many[min(draws - 1, math.ceil((1 - level) * draws))] for many in ordered])
@@ -343,7 +343,7 @@ def _test_rise(curve: Floats, noise: Floats, w: int, peak: slice, margin: float)
     null = _monotone(curve, margin, increasing=False) + noise
     value = float(curve[peak].mean() - curve[0])
     low, p_value = _above(value, window_means(null, w).max(axis=1) - null[:, 0], ERROR)
-    # a peak at the start says nothing of how far another window may lie above it
+    # a peak at the start says nothing of how far another window may be above it
     place = peak if peak.start else slice(len(curve) - w, len(curve))
     spread = _quantile(noise[:, 0] - noise[:, place].mean(axis=1))
     return Effect(value, min(low, value), max(value + spread, float(curve.max() - curve[0])), p_value)
@@ -379,7 +379,7 @@ def _quantile(values: Floats) -> float:
 
 
 def _highest(curve: Floats, w: int) -> tuple[slice, slice]:
-    """The highest window and the lowest one after it; the last one where there is none."""
+    """The highest window and the lowest one after it; the last one if there is none."""
     means = window_means(curve, w)
     peak = int(means.argmax())
     after = means[peak + w :]

@@ -14,9 +14,9 @@ class Verdict(NamedTuple):
     words: str
     meaning: str
     rule: str
-    """What must hold, in the terms of docs/evaluation.md."""
+    """The rule, in the terms of docs/evaluation.md."""
     counted: str
-    """What follows a number of runs."""
+    """The text that follows a number of runs."""
     color: str
     """On a light page."""
     dark_color: str

@@ -150,7 +150,7 @@ def require_shares(model: Strict, *keys: str) -> None:
 
 
 def require_shorter_warmup(warmup: int, steps: int, where: str) -> None:
-    """Raises :class:`ValueError` where a warm-up takes all ``steps``, so that the learning rate is never reached;
+    """Raises :class:`ValueError` if a warm-up takes all ``steps``, so that the learning rate is never reached;
     ``where`` says what decides how many these are."""
     if warmup >= steps:
         raise ValueError(

@@ -13,7 +13,7 @@ class FigureKind:
     """A figure of an experiment."""
 
     draw: str
-    """Reference (``module:function``) of the drawing function: called with the tables in their order and a list of
+    """Reference (``module:function``) of the drawing function: called with the tables in order and a list of
     runs, it returns a matplotlib figure."""
     shows: str
     """What it shows, for the configuration reference and, if ``workflow/report/`` has no caption for it, for the

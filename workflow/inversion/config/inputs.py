@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 _START = 512
-"""Bytes of a file that tell what it is."""
+"""Leading bytes of a file that identify its type."""
 _PACKED = {
     b"\x1f\x8b": ("gzip", "gunzip"),
     b"BZh": ("bzip2", "bunzip2"),
@@ -19,11 +19,11 @@ _PACKED = {
 _PAGE = (b"<!doctype", b"<html")
 """How a page of a web site begins."""
 _POINTER = b"version https://git-lfs.github.com/spec/"
-"""How a file begins that stands for another in Git LFS."""
+"""The beginning of a Git LFS pointer file."""
 
 
 def input_fault(path: str | Path) -> str | None:
-    """Why ``path`` is not a file that can be read as data, with the fix; None where it is one.
+    """Why ``path`` is not a file that can be read as data, with the fix; None if it is one.
 
     Only its first bytes are read: what does not show there (a broken row) its reader finds.
     """
@@ -50,7 +50,7 @@ def input_fault(path: str | Path) -> str | None:
 
 
 def input_folder_fault(path: str | Path) -> str | None:
-    """Why ``path`` is not a folder that can be looked into, with the fix; None where it is one."""
+    """Why ``path`` is not a folder that can be looked into, with the fix; None if it is one."""
     path = Path(path)
     if not path.exists():
         return f"{path}: there is no such folder (looked from {os.getcwd()}); correct the path"

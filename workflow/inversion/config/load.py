@@ -50,7 +50,7 @@ def read_config(path: str | Path) -> Config:
 def require_inputs(study: Config, source: str) -> None:
     """Raises :class:`ConfigError` for the first file or folder that runs need and that is not what the study says.
 
-    ``source`` names the study in errors. What lies behind addresses and on the hub is not looked at.
+    ``source`` names the study in errors. Files at URLs and on the Hub are not checked.
     """
     for key, path in study.local_folders().items():
         if fault := input_folder_fault(path):

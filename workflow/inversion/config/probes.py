@@ -112,7 +112,7 @@ class LensProbe(Probe):
     shows: ClassVar[str] = "log-odds of the two answers by step and layer (logit lens) under the context answers"
 
     items: PositiveInt = 100
-    """Conflict items of each set, or all where there are fewer, which the seed draws among those with a context."""
+    """Conflict items of each set, or all if there are fewer, which the seed draws among those with a context."""
     seed: Seed = 0
 
     @property

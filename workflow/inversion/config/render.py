@@ -1,4 +1,4 @@
-"""What is generated from the configuration's models: the commented default, its schema and its reference.
+"""The files that are generated from the configuration models: the commented default, its schema and its reference.
 
 ``python -m inversion.config.render`` (``make config``) writes the files of :func:`generated_files`.
 """

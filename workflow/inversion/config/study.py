@@ -188,7 +188,7 @@ class Config(Strict):
             raise ValueError(f"sets.{name}.dataset: no dataset is named {dataset!r}{nearest(dataset, self.datasets)}")
 
     def _check_case(self) -> None:
-        """Raises :class:`ValueError` where two names that become folders or files differ in case only."""
+        """Raises :class:`ValueError` if two names that become folders or files differ in case only."""
         starts = [name for name, series in self.series.items() if series.model is None]
         for key, names in {
             "models": [*self.models, *starts],
@@ -381,7 +381,7 @@ class Config(Strict):
         return labels_of(self.series[run.dataset]) if run.dataset in self.series else {}
 
     def experiment_runs(self, name: str) -> list[Run]:
-        """The runs of the experiment ``name``: the product of its lists, in their order, then its series."""
+        """The runs of the experiment ``name``: the product of its lists, in order, then its series."""
         e = self.experiments[name]
         trained = [
             Run(model, dataset, recipe, seed)

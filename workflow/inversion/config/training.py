@@ -153,7 +153,7 @@ class Training(Strict):
         return self
 
     def require_enough(self, examples: int, what: str) -> None:
-        """Raises :class:`ValueError` where ``examples`` are fewer than a batch, or where training on them would end
+        """Raises :class:`ValueError` if ``examples`` are fewer than a batch, or where training on them would end
         before its warm-up does or last longer than anyone waits; ``what`` names them."""
         if examples < self.batch_size:
             raise ValueError(

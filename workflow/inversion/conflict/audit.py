@@ -1,4 +1,4 @@
-"""What is odd about a conflict set, rule by rule: what was dropped or rewritten, and what stays and should be known.
+"""The audit of a conflict set, rule by rule: items that were dropped or rewritten, and kept items to know about.
 
 The counts are of the set's whole source; ``limit`` plays no part.
 """
@@ -60,7 +60,7 @@ def audit_set(
     - ``no_conflict_row`` (dropped): a row holds no conflict, or ``where`` does not keep it.
     - ``duplicate`` (dropped): an item equals an earlier one of the set.
     - ``endings_not_apart`` (dropped): a response to a proverb would not show which ending it gives.
-    - ``in_excluded_set`` (dropped): an item stands in a set under ``exclude``.
+    - ``in_excluded_set`` (dropped): an item is in a set under ``exclude``.
     - ``aliases`` (rewritten): an answer lists several names or carries a remark, or has a short form.
     - ``short_names`` (rewritten): the passage calls the person of the context answer by the last word of the name,
       which became an alias, as that of the parametric answer.
@@ -71,20 +71,20 @@ def audit_set(
     - ``nested_answers`` (kept): one answer holds the other ("New Cairo", "Cairo").
     - ``answer_in_question`` (kept): the question names an answer ("the capital of Luxembourg"), in sets with contexts;
       what a response repeats of the question is no answer to the scorer ``first_mention``.
-    - ``context_answer_missing`` (kept): no form of the context answer stands in the context.
+    - ``context_answer_missing`` (kept): no form of the context answer is in the context.
     - ``parametric_answer_in_context`` (kept): the context names the parametric answer too.
     - ``answer_in_first_third``, ``answer_in_middle_third``, ``answer_in_last_third`` (kept): where the context answer
       begins, by words, when it is named first.
     - ``dated_future`` (kept): the context names a year from 2027 to 2199.
     - ``long_context`` (kept): the context has more than 200 words.
     - ``no_matching_context`` (kept): the set asks for matching controls, the release has none for the item, and the
-      answers cannot be exchanged in the context, which does not name the context answer as it is spelled: the item has
+      answers cannot be swapped in the context, which does not name the context answer in its spelling: the item has
       no such control.
     - ``native_matching``, ``native_irrelevant`` (kept): the release has a passage of its own for such a control, which
       is taken before one of ours.
     - ``answers_swapped`` (kept): the context names the parametric answer and not the context answer, or the release's
       matching context names the context answer and not the parametric one. Where more than half of a set's items are
-      found, context and parametric answers are very likely exchanged in its map.
+      found, context and parametric answers are very likely swapped in its mapping.
     - ``no_parametric_answer`` (kept): the release does not say what a model remembers; such an item has no controls, no
       margin between two answers, and no place in the strata of known facts.
     - ``no_answer`` (kept): an answer is a placeholder, such as "N/A", "unknown" or "[ENTITY]".
@@ -182,7 +182,7 @@ def audit_set(
 def _kept(
     name: str, sets: Mapping[str, ConflictSet], sources: Mapping[str, Sequence[ConflictItem]]
 ) -> list[ConflictItem]:
-    """What a set has left after its rules."""
+    """The items of a set that its rules keep."""
     return keep_items(sources[name], excluded_items(sets[name], sources))
 
 
@@ -208,7 +208,7 @@ def _context_answer_missing(item: ConflictItem) -> bool:
 
 
 def _stands_in(answers: Iterable[str], text: str) -> bool:
-    """Whether any answer stands in ``text`` in whole words; case, spaces and punctuation make no difference."""
+    """Whether any answer is in ``text`` as whole words; case, spaces and punctuation make no difference."""
     words = f" {normalise(text)} "
     return any(f" {normalise(answer)} " in words for answer in answers)
 
@@ -238,7 +238,7 @@ def _unsupported(item: ConflictItem) -> bool:
 
 
 def _third(item: ConflictItem) -> int | None:
-    """The third of the context (0, 1, 2) in which the context answer first begins; None where it is not named."""
+    """The third of the context (0, 1, 2) in which the context answer first begins; None if it is not named."""
     words = f" {normalise(item.context or '')} "
     starts = [place for answer in item.context_answers if (place := words.find(f" {normalise(answer)} ")) >= 0]
     return 3 * words[: min(starts)].count(" ") // len(words.split()) if starts else None

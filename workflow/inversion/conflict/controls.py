@@ -67,15 +67,15 @@ def control_items(
 
 
 def matching_item(item: ConflictItem) -> ConflictItem | None:
-    """The item with its answers exchanged in the passage, every alias both ways at once, so that the passage agrees
-    with memory; the right answer stands in both lists. Where the conflict stands in the question (proverbs), it
+    """The item with its two answers swapped in the passage, including every alias, so that the passage agrees
+    with memory; the right answer is in both lists. Where the conflict is in the question (proverbs), it
     asks for the ending that all know.
 
-    None where no form of the context answer stands in the passage, where an answer stands in the question (the passage
+    None where no form of the context answer is in the passage, where an answer is in the question (the passage
     would be about something else), or where a part of a person's name would stay behind.
     """
     right = list(item.parametric_answers)
-    if not right or item.kind == "yes_no":  # a yes or no is nowhere in a passage to be exchanged
+    if not right or item.kind == "yes_no":  # a passage contains no yes or no to swap
         return None
     if item.context is None:
         question = _PROVERB.sub(lambda _: right[0], item.question)
@@ -91,7 +91,7 @@ def matching_item(item: ConflictItem) -> ConflictItem | None:
 
 
 def answer_in_question(item: ConflictItem) -> bool:
-    """Whether the question names an answer ("the capital of Guinea-Bissau"), in whole words."""
+    """Whether the question names an answer ("the capital of Guinea-Bissau"), as whole words."""
     asked = fold(item.question)
     return any(bare(answer) in asked for answer in (*item.context_answers, *item.parametric_answers))
 
@@ -115,6 +115,6 @@ def _foreign(item: ConflictItem, passages: Sequence[str], rng: np.random.Generat
 
 
 def _pattern(answers: Iterable[str]) -> re.Pattern[str]:
-    """Finds any of the answers in whole words, the longest first; case makes no difference."""
+    """Finds any of the answers as whole words, the longest first; case makes no difference."""
     forms = "|".join(re.escape(answer) for answer in sorted(answers, key=lambda answer: (-len(answer), answer)))
     return re.compile(rf"(?<!\w)(?:{forms})(?!\w)", re.IGNORECASE)

@@ -2,7 +2,7 @@
 
 Four things that could make a passage easy or hard to follow are crossed, so that their effects separate:
 
-- ``position``: the sentence with the answer stands at the ``start``, in the ``middle`` or at the ``end``;
+- ``position``: the sentence with the answer is at the ``start``, in the ``middle`` or at the ``end``;
 - ``mention``: that sentence names the parametric answer too (``yes``), or nothing does (``no``);
 - ``length``: three sentences (``short``) or nine (``long``);
 - ``tense``: the claim holds in the ``present``, came about in the undated ``past``, or will in a dated ``future``.

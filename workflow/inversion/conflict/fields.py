@@ -26,7 +26,7 @@ from inversion.names import normalise
 from inversion.records.data import ConflictItem
 
 FIELDS = "fields"
-"""The format of files that are read by the study's own map alone."""
+"""The format of files that are read only by the study's own mapping."""
 REQUIRED = ("question", "context", "context_answer")
 """Parts that every item has; the parametric answer is required of a study's own map."""
 _LONGEST_FIELD = 100_000
@@ -40,22 +40,22 @@ NO_FIELDS = FieldMap()
 
 @dataclass(frozen=True)
 class ReadSet:
-    """What a set's source holds, before any rule removes an item."""
+    """The content of a set's source, before any rule removes an item."""
 
     items: list[ConflictItem]
     native: dict[str, dict[str, str]] = field(default_factory=dict)
     """The source's own passages for controls: by item id, then by kind of control (``matching``, ``irrelevant``)."""
     faults: list[str] = field(default_factory=list)
-    """The malformed rows that were left out, one line each with the row's number and what is wrong with it."""
+    """The malformed rows that were omitted, one line each with the row's number and what is wrong with it."""
     left_out: list[str] = field(default_factory=list)
-    """The sound rows that hold no conflict or that ``where`` does not keep, likewise."""
+    """The valid rows that have no conflict or that ``where`` does not keep, in the same form."""
     rows: int = 0
-    """Rows of the file; 0 where the items come from no file."""
+    """Rows of the file; 0 if the items come from no file."""
     passages: str = "native"
     """Where the passages under ``native`` come from: ``native`` or ``synthetic`` (written from a release's facts)."""
 
     def log_lines(self) -> Iterator[str]:
-        """What a log says of rows that were left out."""
+        """The log lines about omitted rows."""
         kinds = (("malformed", self.faults), ("without a conflict, or not kept by `where`", self.left_out))
         for what, lines in kinds:
             if lines:
@@ -74,11 +74,11 @@ def read_mapped(
 
     A release's map is overridden, part by part, by ``fields``. Rows stay where the value at every path of ``where``
     equals the value there, or one of those listed. Items have ids ``{name}-000001`` and on by row, with a second
-    number where a row gives several. Malformed rows are left out and named in the result. The same answer on both
-    sides is a fault under a study's own map; a row of a release that has it is sound and holds no conflict. Aliases
+    number where a row gives several. Malformed rows are omitted and named in the result. The same answer on both
+    sides is a fault under a study's own map; a release's row with it is valid but has no conflict. Aliases
     that both answers share tell nothing and are removed.
 
-    Raises :class:`~inversion.instruct.rows.DataError` in one line where the file has another format than named, a path
+    Raises :class:`~inversion.instruct.rows.DataError` in one line if the file has another format than named, a path
     is in no row, no item is left, or more than the share ``max_bad_rows`` of the rows is malformed.
     """
     reader = _Reader(name, RELEASES.get(format), fields, where)
@@ -117,7 +117,7 @@ class _Reader:
         self.left_out: list[str] = []
         self.count = 0
         self.same: type[ValueError] = NoConflict if release else ValueError
-        """What is raised where both answers of a row are the same."""
+        """The error for a row with two equal answers."""
         self.columns: dict[str, None] = {}
         self.met: set[str] = set()
         """The parts, and the paths of ``where``, that some row has."""
@@ -189,7 +189,7 @@ class _Reader:
             self.native[item_id] = passages
 
     def refuse(self, path: str | Path, format: str, max_bad_rows: float) -> None:
-        """Raises :class:`~inversion.instruct.rows.DataError` where the rows are not what the study says they are."""
+        """Raises :class:`~inversion.instruct.rows.DataError` if the rows do not have the declared format."""
         if self.faults and not self.items:
             _refuse_other_format(path, format, self.release, self.columns)
         sought = {f"fields.{part}": (part, paths) for part, paths in self.own.items()}
@@ -208,7 +208,7 @@ class _Reader:
             )
         if not self.items:
             reason = f" ({self.left_out[0]})" if self.left_out else ""
-            cure = "correct `where`" if self.where else "no row holds a conflict"
+            cure = "correct `where`" if self.where else "no row contains a conflict"
             raise DataError(f"{path}: sets.{self.name} keeps none of {self.count} rows{reason}; {cure}")
 
 
@@ -222,7 +222,7 @@ def steps(path: str) -> tuple[str | int, ...]:
 
 
 def value_at(row: Mapping[str, Any], path: Sequence[str | int]) -> Any:
-    """The value at a path; None where the row does not have it. Objects that a table holds as JSON text are opened."""
+    """The value at a path; None if the row does not have it. Objects that a table holds as JSON text are opened."""
     if len(path) == 1:
         return row.get(path[0])  # type: ignore[arg-type]
     value: Any = row
@@ -245,7 +245,7 @@ def _all_objects(values: Iterable[Any]) -> bool:
 
 
 def _first(row: Mapping[str, Any], paths: Iterable[tuple[str | int, ...]]) -> Any:
-    """The value at the first of the paths that the row has; None where it has none of them."""
+    """The value at the first of the paths that the row has; None if it has none of them."""
     for path in paths:
         if (value := value_at(row, path)) is not None:
             return value
@@ -271,7 +271,7 @@ def _item(
     ``same`` where both answers are the same. ``remembered`` says whether rows have a parametric answer."""
     question, context = _passage(values.get("question"), "question"), _passage(values.get("context"), "context")
     context_answers = _answers(values, "context_answer", "context_aliases")
-    # some releases do not say what a model remembers
+    # some releases do not have the remembered answer
     parametric_answers = _answers(values, "parametric_answer", "parametric_aliases") if remembered else []
     context_answers, parametric_answers = _apart(context_answers, parametric_answers, same)
     options = _options(values.get("options"))
@@ -279,7 +279,7 @@ def _item(
         listed = {normalise(option) for option in options}
         for what, answers in (("context", context_answers), ("parametric", parametric_answers)):
             if answers and not listed & set(map(normalise, answers)):
-                raise ValueError(f"the {what} answer {answers[0]!r} is none of the options {', '.join(options)}")
+                raise ValueError(f"the {what} answer {answers[0]!r} is not among the options {', '.join(options)}")
     kind = "choice" if options else "yes_no" if _are_yes_no(context_answers, parametric_answers) else "open"
     cluster = _label(values.get("cluster"))
     item = ConflictItem(
@@ -319,18 +319,22 @@ def _passage(value: Any, part: str) -> str:
     if value is None:
         raise ValueError(f"{part} is missing")
     if isinstance(value, list | dict):
-        raise ValueError(f"{part} is a list or an object, not text; name one of its places, as `key[0]` or `key.text`")
+        raise ValueError(
+            f"{part} is a list or an object, not text; give the path of one entry, such as `key[0]` or `key.text`"
+        )
     if not isinstance(value, str):
-        raise ValueError(f"{part} is no text but {type(value).__name__}")
+        raise ValueError(f"{part} is not text but {type(value).__name__}")
     if not value.strip():
         raise ValueError(f"{part} is blank")
     if len(value) > _LONGEST_FIELD:
-        raise ValueError(f"{part} has {len(value):,} characters, more than {_LONGEST_FIELD:,}; cut it or drop the row")
+        raise ValueError(
+            f"{part} has {len(value):,} characters, more than {_LONGEST_FIELD:,}; shorten it or remove the row"
+        )
     if not value.isascii():
         try:
             value.encode()
         except UnicodeEncodeError:
-            raise ValueError(f"{part} holds half a surrogate pair") from None
+            raise ValueError(f"{part} contains half of a surrogate pair") from None
     return value.strip()
 
 
@@ -346,7 +350,7 @@ def _answers(values: Mapping[str, Any], part: str, alias_part: str) -> list[str]
 def _apart(
     context: list[str], parametric: list[str], error: type[ValueError] = ValueError
 ) -> tuple[list[str], list[str]]:
-    """Both lists without the aliases that they share; raises where an answer itself is one of the other's names."""
+    """Both lists without the aliases that they share; raises if an answer itself is one of the other's names."""
     if not _may_be_same(context, parametric):
         return context, parametric
     shared, rivals = shared_answers(context, parametric), shared_answers(parametric, context)
@@ -354,7 +358,7 @@ def _apart(
         answers[0] for answers, common in ((context, shared), (parametric, rivals)) if answers[:1] == common[:1] != []
     ]
     if same:
-        raise error(f"both answers are {same[0]!r}, which is no conflict")
+        raise error(f"both answers are {same[0]!r}, which is not a conflict")
     return [a for a in context if a not in shared], [a for a in parametric if a not in rivals]
 
 
@@ -392,10 +396,10 @@ _Sketch = tuple[str | int, ...] | None
 
 
 def _sketch(answer: str) -> _Sketch:
-    """What answers that are the same have in common; None where that takes a closer look.
+    """A key that is equal for equal answers; None if only a full comparison can tell.
 
     Of plain words: the first letters of the first and last one past articles, and how many there are; of other names
-    in ASCII letters, whose initials may be written apart or together, the first letter; of one whole number with words
+    in ASCII letters, whose initials may be written apart or together, the first letter; of one integer with words
     around it, the number and what follows it.
     """
     text = answer.lower()
@@ -420,17 +424,17 @@ def _may_match(one: _Sketch, other: _Sketch) -> bool:
 
 
 def _options(value: Any) -> list[str]:
-    """The texts of a question's options, in their order; empty where it has none."""
+    """The texts of a question's options, in order; empty if it has none."""
     value = as_object(value)
     if isinstance(value, Mapping):
         value = value.get("text")
     if value is None:
         return []
     if not isinstance(value, Sequence) or isinstance(value, str) or len(value) < 2:
-        raise ValueError("options is no list of two texts or more")
+        raise ValueError("options is not a list of at least two texts")
     texts = [option.get("text") if isinstance(option, Mapping) else option for option in value]
     if not all(map(is_text, texts)):
-        raise ValueError("options holds one that is no text")
+        raise ValueError("one of the options is not text")
     return [str(text).strip() for text in texts]
 
 
@@ -452,7 +456,7 @@ def _label(value: Any) -> str | None:
 
 
 def looks_like(columns: Iterable[str]) -> str | None:
-    """The name of the release whose keys ``columns`` has, the one with most keys first; None where there is none."""
+    """The name of the release whose keys ``columns`` has, the one with most keys first; None if there is none."""
     there = set(columns)
     fits = [name for name, release in RELEASES.items() if _has_keys(there, release)]
     return max(fits, key=lambda name: len(RELEASES[name].keys), default=None)
@@ -484,7 +488,7 @@ def _refuse_other_format(path: str | Path, format: str, release: Release | None,
 
 
 def refuse_release(path: str | Path, columns: Iterable[str]) -> None:
-    """Raises :class:`~inversion.instruct.rows.DataError` where ``columns`` are those of a release that has a name."""
+    """Raises :class:`~inversion.instruct.rows.DataError` if ``columns`` are those of a release that has a name."""
     other = looks_like(columns)
     if other:
         raise DataError(f"{path}: this looks like {RELEASES[other].title}: write `format: {other}`")

@@ -47,7 +47,7 @@ def load_items(
     excluded: Sequence[ConflictItem] = (),
     examples: Sequence[Example] = (),
 ) -> list[ConflictItem]:
-    """The items of the set ``name`` that evaluation asks, in the order of their source.
+    """The items of the set ``name`` for evaluation, in the order of their source.
 
     From a file, these are what :func:`keep_items` leaves; of them ``limit`` are drawn at random, of the facts that
     ship with the project the first are taken, which balance the factors. Give as
@@ -55,7 +55,7 @@ def load_items(
     matter here. After them stand the controls that the set asks for
     (:func:`~inversion.conflict.controls.control_items`).
 
-    Raises :class:`~inversion.instruct.rows.DataError` where a row is malformed or nothing is left.
+    Raises :class:`~inversion.instruct.rows.DataError` if a row is malformed or nothing is left.
     """
     read = read_source(spec, name, world, examples)
     items = read.items
@@ -83,20 +83,20 @@ def read_source(
     """The items of the set's source, with the passages for controls that it brings and the rows that it lost.
 
     ``world`` is needed for a set of the world and ``examples``, the question-answering data, for substitutions.
-    A file is read by the reader of its format (:data:`~inversion.config.sets.SET_FORMATS`); a set of the hub must be
+    A file is read by the reader of its format (:data:`~inversion.config.sets.SET_FORMATS`); a set of the Hub must be
     given as the file that it was fetched to (:meth:`~inversion.config.sets.HubSet.in_file`).
-    Raises :class:`~inversion.instruct.rows.DataError` in one line that names the file, and the row where it is one.
+    Raises :class:`~inversion.instruct.rows.DataError` in one line that names the file, and the row if it is one.
     """
     if isinstance(spec, WorldSet):
         if world is None:
-            raise DataError(f"set {name!r} is made from the invented world, and none was given")
+            raise DataError(f"set {name!r} is made from the invented world, but no world was given")
         return ReadSet(world_items(world, spec, name))
     if isinstance(spec, SubstitutionSet):
         return ReadSet(substitution_items(examples, spec, name))
     if isinstance(spec, FactSet):
         return ReadSet(fact_items(spec, name))
     if isinstance(spec, HubSet):
-        raise DataError(f"set {name!r} comes from the hub, and the file with its rows was not given")
+        raise DataError(f"set {name!r} comes from the Hub, but the file with its rows was not given")
     form = SET_FORMATS[spec.format]
     if not form.mapped:
         return ReadSet(resolve_name(form.read)(spec.path, name))
@@ -108,7 +108,7 @@ def release_items(path: str | Path, name: str) -> list[ConflictItem]:
     """The items of a file in the format of the paper's release.
 
     They have ids ``{name}-000001`` and on by row, are clustered by question, and have the set's name as stratum;
-    their subject stands under ``subject`` or in a question for a capital. Raises
+    their subject is under ``subject`` or in a question for a capital. Raises
     :class:`~inversion.instruct.rows.DataError` at the first malformed row.
     """
     items: list[ConflictItem] = []
@@ -128,14 +128,14 @@ def release_items(path: str | Path, name: str) -> list[ConflictItem]:
 
 def keep_items(items: Sequence[ConflictItem], excluded: Iterable[ConflictItem] = ()) -> list[ConflictItem]:
     """The items but exact duplicates (the first stays), proverbs whose endings a response does not show (see
-    :func:`~inversion.conflict.memo_trap.endings_not_apart`), and those that stand in ``excluded``."""
+    :func:`~inversion.conflict.memo_trap.endings_not_apart`), and those that are in ``excluded``."""
     elsewhere = {fact_key(item) for item in excluded}
     items = [item for item in distinct_items(items) if not endings_not_apart(item)]
     return [item for item in items if fact_key(item) not in elsewhere]
 
 
 def distinct_items(items: Sequence[ConflictItem]) -> list[ConflictItem]:
-    """The items without exact duplicates: same question, answers and context but for case, spaces and punctuation."""
+    """The items without duplicates: same question, answers and context except for case, spaces and punctuation."""
     first: dict[tuple[object, ...], ConflictItem] = {}
     for item in items:
         first.setdefault((*fact_key(item), normalise(item.context or "")), item)
@@ -166,7 +166,7 @@ def _item(row: Mapping[str, Any], name: str, number: int) -> ConflictItem:
     parametric_answers = listed_names(_answer(row, keys[0]))
     shared = shared_answers(context_answers, parametric_answers)
     if shared:
-        raise ValueError(f"'answer' and {keys[0]!r} are both {normalise(shared[0])!r}, which is no conflict")
+        raise ValueError(f"'answer' and {keys[0]!r} are both {normalise(shared[0])!r}, which is not a conflict")
     item = ConflictItem(
         item_id=f"{name}-{number:06d}",
         set=name,
@@ -191,14 +191,16 @@ def subject_of(question: str) -> str | None:
 def _text(row: Mapping[str, Any], key: str) -> str:
     text = text_field(row, key)
     if len(text) > _LONGEST_FIELD:
-        raise ValueError(f"{key!r} has {len(text):,} characters, more than {_LONGEST_FIELD:,}; cut it or drop the row")
+        raise ValueError(
+            f"{key!r} has {len(text):,} characters, more than {_LONGEST_FIELD:,}; shorten it or remove the row"
+        )
     return text
 
 
 def _answer(row: Mapping[str, Any], key: str) -> str:
     answer = _text(row, key)
     if not normalise(answer):
-        raise ValueError(f"{key!r} holds no word: {answer!r}")
+        raise ValueError(f"{key!r} contains no word: {answer!r}")
     return answer
 
 
@@ -214,9 +216,11 @@ def _short_enough(items: list[ConflictItem], spec: FileSet, name: str) -> list[C
 
 
 def _limited(items: list[ConflictItem], spec: FileSet, name: str) -> list[ConflictItem]:
-    """The items under ``limit``, in their order; raises where there are none."""
+    """The items under ``limit``, in order; raises if there are none."""
     if not items:
-        raise DataError(f"set {name!r}: every item of {spec.path} stands in a set under `exclude`; drop one of the two")
+        raise DataError(
+            f"set {name!r}: every item of {spec.path} is also in a set under `exclude`; remove one of the two"
+        )
     if spec.limit is None or spec.limit >= len(items):
         return items
     chosen = np.random.default_rng(_LIMIT_SEED).choice(len(items), size=spec.limit, replace=False)

@@ -1,7 +1,7 @@
-"""Memo-trap's proverbs (the paper's CF_Quotes): an instruction asks for another ending than the one that all know.
+"""Memo-trap's proverbs (the paper's CF_Quotes): an instruction asks for a different ending from the well-known one.
 
 "Write a quote that ends in the word "heavy": Absence makes the heart grow" has the context answer "heavy"
-and the parametric answer "fonder". The conflict stands in the instruction, so items have no context.
+and the parametric answer "fonder". The conflict is in the instruction, so items have no context.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def memo_trap_items(path: str | Path, name: str) -> list[ConflictItem]:
 
 def endings_not_apart(item: ConflictItem) -> bool:
     """Whether a response to ``item`` does not show which ending it gives: the quote, which it may repeat, holds one
-    already ("Blood is thicker than"), or both are the same word but for capitals. False for items of other kinds."""
+    already ("Blood is thicker than"), or both are the same word except for capitals. False for items of other kinds."""
     prompt = _PROMPT.fullmatch(item.question)
     if prompt is None or item.context is not None:
         return False
@@ -51,7 +51,7 @@ def endings_not_apart(item: ConflictItem) -> bool:
 
 
 def _rows(path: Path) -> Iterator[dict[str, str]]:
-    """The rows of the CSV file; a header that lacks a column, and bytes that are no UTF-8, raise."""
+    """The rows of the CSV file; a header that lacks a column, and bytes that are not UTF-8, raise."""
     if fault := input_fault(path):
         raise DataError(fault)
     try:
@@ -59,15 +59,15 @@ def _rows(path: Path) -> Iterator[dict[str, str]]:
             reader = csv.DictReader(handle)
             lacking = sorted(set(_COLUMNS) - set(reader.fieldnames or ()))
             if lacking:
-                raise DataError(f"{path}: there is no column {lacking[0]!r}, which memo-trap's files have")
+                raise DataError(f"{path}: the column {lacking[0]!r} of memo-trap's files is missing")
             try:
                 yield from reader
             except csv.Error as error:
-                raise DataError(f"{path}: line {reader.line_num + 1}: no readable CSV ({error})") from None
+                raise DataError(f"{path}: line {reader.line_num + 1}: invalid CSV ({error})") from None
     except UnicodeDecodeError:
-        raise DataError(f"{path}: not UTF-8; convert the file") from None
+        raise DataError(f"{path}: not UTF-8; convert the file to UTF-8") from None
     except csv.Error as error:
-        raise DataError(f"{path}: no readable CSV ({error})") from None
+        raise DataError(f"{path}: invalid CSV ({error})") from None
 
 
 def _item(row: Mapping[str, str], name: str, number: int) -> ConflictItem:
@@ -78,7 +78,7 @@ def _item(row: Mapping[str, str], name: str, number: int) -> ConflictItem:
         raise ValueError(f"'prompt' is {question!r}, not 'Write a quote that ends in the word \"...\": ...'")
     asked, known = _endings(row)
     if normalise(asked) != normalise(prompt["ending"]):
-        raise ValueError(f"the prompt asks for {prompt['ending']!r}, but 'answer_index' points at {asked!r}")
+        raise ValueError(f"the prompt asks for {prompt['ending']!r}, but 'answer_index' selects {asked!r}")
     return ConflictItem(
         item_id=f"{name}-{number:06d}",
         set=name,
@@ -93,14 +93,14 @@ def _item(row: Mapping[str, str], name: str, number: int) -> ConflictItem:
 
 
 def _endings(row: Mapping[str, str]) -> tuple[str, str]:
-    """The ending that is asked for and the one that all know, without the full stop."""
+    """The requested ending and the well-known one, without the full stop."""
     try:
         classes, index = ast.literal_eval(row["classes"]), int(row["answer_index"])
         asked, known = classes[index], classes[1 - index]
     except (ValueError, SyntaxError, TypeError, IndexError, KeyError):
         raise ValueError(
             f"'classes' and 'answer_index' are {row['classes']!r} and {row['answer_index']!r}, "
-            "not two endings and the place of the one that is asked for"
+            "not two endings and the index of the requested one"
         ) from None
     endings = [checked_text(ending, "an ending").strip().rstrip(".") for ending in (asked, known)]
     if len(classes) != 2 or not all(map(normalise, endings)):

@@ -2,7 +2,7 @@
 
 Every function takes one row in its release's own keys and returns the rows that the map reads: the same keys, with
 those added that the release only implies. They raise :class:`ValueError` for a malformed row and :class:`NoConflict`
-for a sound row that holds no conflict. The layouts are those of the files and loaders that each release's ``source``
+for a valid row that holds no conflict. The layouts are those of the files and loaders that each release's ``source``
 names.
 """
 
@@ -21,11 +21,11 @@ Prepared = list[dict[str, Any]]
 
 
 class NoConflict(ValueError):
-    """A sound row without a conflict; the message says why. Such rows are left out, counted and no fault."""
+    """A valid row without a conflict; the message says why. Such rows are skipped and counted, not malformed."""
 
 
 def nq_swap_rows(row: Mapping[str, Any]) -> Prepared:
-    """The row itself; alias substitutions, which exchange one name of an answer for another, are no conflicts."""
+    """The row itself; alias substitutions, which exchange one name of an answer for another, are not conflicts."""
     if row.get("substitution_type") == "alias":
         raise NoConflict("the substitution is another name of the same answer")
     return [dict(row)]
@@ -34,7 +34,7 @@ def nq_swap_rows(row: Mapping[str, Any]) -> Prepared:
 def faitheval_rows(row: Mapping[str, Any]) -> Prepared:
     """The row with ``answer`` as the text of the option that ``answerKey`` names.
 
-    Layout: ``choices`` is ``{"label": [...], "text": [...]}`` (on the hub), or the same as JSON text.
+    Layout: ``choices`` is ``{"label": [...], "text": [...]}`` (on the Hub), or the same as JSON text.
     """
     choices = as_object(row.get("choices"))
     if not isinstance(choices, Mapping) or not {"label", "text"} <= set(choices):
@@ -42,7 +42,7 @@ def faitheval_rows(row: Mapping[str, Any]) -> Prepared:
     labels, texts = [str(label) for label in choices["label"]], list(choices["text"])
     key = str(row.get("answerKey"))
     if key not in labels or len(labels) != len(texts):
-        raise ValueError(f"'answerKey' is {key!r}, which is none of the labels {', '.join(labels)}")
+        raise ValueError(f"'answerKey' is {key!r}, which is not among the labels {', '.join(labels)}")
     text = texts[labels.index(key)]
     stated = row.get("answer")
     # the release repeats either the letter or the text of the option
@@ -60,7 +60,7 @@ def rgb_rows(row: Mapping[str, Any]) -> Prepared:
     wrong, positive, negative = (as_object(row.get(key)) for key in ("positive_wrong", "positive", "negative"))
     positive = positive or []
     if not isinstance(wrong, Sequence) or isinstance(wrong, str) or not wrong:
-        raise ValueError("'positive_wrong' is no list of passages, or is empty")
+        raise ValueError("'positive_wrong' is not a list of passages, or is empty")
     fakes = answer_list(row.get("fakeanswer"), "'fakeanswer'")
     place = next((i for i, passage in enumerate(wrong) if is_text(passage) and stands_in(fakes, passage)), 0)
     true = positive[place] if place < len(positive) and len(positive) == len(wrong) else None
@@ -75,7 +75,7 @@ def conflictqa_rows(row: Mapping[str, Any]) -> Prepared:
 
     Layout: ``memory_answer`` and ``counter_answer`` are sentences that answer the question; ``ground_truth`` lists the
     names of the true answer (PopQA) or is ``["True"]`` or ``["False"]`` (StrategyQA), and belongs to whichever of
-    both sentences it stands in. For yes/no questions the preferred forms are ``Yes`` and ``No``. For others the
+    both sentences it is in. For yes/no questions the preferred forms are ``Yes`` and ``No``. For others the
     sentences come first, then what they do not share, then the names under ``ground_truth``.
     """
     memory, counter = (_text(row, key).strip() for key in ("memory_answer", "counter_answer"))
@@ -83,7 +83,7 @@ def conflictqa_rows(row: Mapping[str, Any]) -> Prepared:
     if {normalise(name) for name in truth} <= {"true", "false", "yes", "no"}:
         said = affirms(str(row.get("question")), counter, memory)
         if said is None:
-            raise NoConflict("which of 'memory_answer' and 'counter_answer' says yes cannot be told")
+            raise NoConflict("it is unclear which of 'memory_answer' and 'counter_answer' says yes")
         yes, no = ["Yes", "True"], ["No", "False"]
         context, parametric = (yes, no) if said else (no, yes)
         return [{**row, "context_answers": [*context, counter], "parametric_answers": [*parametric, memory]}]
@@ -101,7 +101,7 @@ def dynamicqa_rows(row: Mapping[str, Any]) -> Prepared:
     """The row with both passages.
 
     Layout (Data/*_final.csv): the passage has ``[ENTITY]`` in place of the answer (static, temporal), or ``obj``
-    itself in whole words (disputable, where answers carry the punctuation that follows them in the passage);
+    itself as whole words (disputable, where answers carry the punctuation that follows them in the passage);
     ``possible_answers`` is a JSON list of the names of ``obj``.
     """
     passage, old, new = (_text(row, key) for key in ("context", "obj", "replace_name"))
@@ -162,7 +162,7 @@ def conflictbank_rows(row: Mapping[str, Any]) -> Prepared:
 
 
 def _lettered(options: Any, letter: Any) -> list[str]:
-    """The option behind ``letter`` (A is the first), alone in a list; an empty list where there is none."""
+    """A list of the option with ``letter`` (A is the first); an empty list if there is none."""
     place = "ABCDEFGH".find(letter.strip().upper()) if is_text(letter) else -1
     fits = isinstance(options, Sequence) and not isinstance(options, str) and 0 <= place < len(options)
     return [options[place]] if fits and is_text(options[place]) else []
@@ -296,7 +296,7 @@ def affirms(question: str, statement: str, rival: str) -> bool | None:
     """Whether ``statement`` answers a yes/no question with yes, and ``rival``, its opposite, with no.
 
     Where one of both is negated and the other is not, that decides. Otherwise ("Would a dog respond before a seal?")
-    the one with the longer run of the question's words in their order affirms it; None where they are alike.
+    the one with the longer run of the question's words in order affirms it; None if they are alike.
     """
     negated, rival_negated, asked = (bool(_NEGATION.search(text)) for text in (statement, rival, question))
     if negated != rival_negated:
@@ -321,7 +321,7 @@ _LONGEST_PART = 8
 
 
 def differing_parts(first: str, second: str) -> list[str]:
-    """What two sentences of one form do not share: "professional photographer" and "politician".
+    """The parts in which two sentences of one form differ: "professional photographer" and "politician".
 
     Empty where the sentences share neither beginning nor end, or where a part would be empty or longer than a name.
     """
@@ -344,12 +344,12 @@ def differing_parts(first: str, second: str) -> list[str]:
 def _text(row: Mapping[str, Any], key: str) -> str:
     value = row.get(key)
     if not is_text(value):
-        raise ValueError(f"{key!r} is missing, blank or no text")
+        raise ValueError(f"{key!r} is missing, blank or not text")
     return value
 
 
 def _inner(value: Any, key: str) -> str:
-    """The text of a target, which may stand under ``str``; without the space that it may begin with."""
+    """The text of a target, which may be under ``str``; without the space that it may begin with."""
     value = as_object(value)
     text = value.get("str") if isinstance(value, Mapping) else value
     if not is_text(text):

@@ -34,7 +34,7 @@ def with_short_names(item: ConflictItem) -> ConflictItem:
 
 
 def short_name(answers: Sequence[str]) -> str | None:
-    """The last word of the preferred answer, if it is an alias of its own; None where it is not."""
+    """The last word of the preferred answer, if it is an alias of its own; None if it is not."""
     last = _last(answers[0]) if answers else None
     return last if last in answers[1:] else None
 
@@ -48,7 +48,7 @@ def _last(name: str) -> str | None:
 
 
 def _stands_alone(name: str, passage: str) -> bool:
-    """Whether the last word of ``name`` stands in ``passage`` without the word before it."""
+    """Whether the last word of ``name`` is in ``passage`` without the word before it."""
     before, last = map(re.escape, name.split()[-2:])
     alone = re.sub(rf"(?<!\w){before}\s+{last}(?!\w)", " ", passage)
     return re.search(rf"(?<!\w){last}(?!\w)", alone) is not None

@@ -18,7 +18,7 @@ def substitution_items(examples: Sequence[Example], spec: SubstitutionSet, name:
     Conflicts hold the exchanged passage and its answer against the one that stood there; matching items, drawn
     alike, hold the passage as it was. Items are clustered by question, in strata by type of answer.
 
-    Raises :class:`~inversion.instruct.rows.DataError` where the data gives fewer items than asked for.
+    Raises :class:`~inversion.instruct.rows.DataError` if the data gives fewer items than requested.
     """
     rows, left_out = substitute(examples, spec.seed)
     if len(rows) < spec.items:

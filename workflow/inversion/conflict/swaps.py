@@ -1,4 +1,4 @@
-"""Whether context and parametric answers are exchanged in a set, by where its passages name them."""
+"""Detects swapped context and parametric answers in a set, from the passages that name them."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ def can_be_swapped(item: ConflictItem) -> bool:
 
 
 def refuse_swapped(name: str, items: Sequence[ConflictItem], native: Mapping[str, Mapping[str, str]]) -> None:
-    """Raises :class:`~inversion.instruct.rows.DataError` where most items name their answers the wrong way round."""
+    """Raises :class:`~inversion.instruct.rows.DataError` if most items name their answers the wrong way round."""
     tested = [item for item in items if can_be_swapped(item)]
     swapped = swapped_items(tested, native)
     if 2 * len(swapped) > len(tested):
         raise DataError(
             f"sets.{name}: in {len(swapped)} of {len(tested)} items the passages name the answers the wrong way round "
-            f"(first: {swapped[0].item_id}); exchange fields.context_answer and fields.parametric_answer, with their "
+            f"(first: {swapped[0].item_id}); swap fields.context_answer and fields.parametric_answer, with their "
             "aliases"
         )
 

@@ -27,12 +27,12 @@ def is_text(value: Any) -> TypeGuard[str]:
 
 
 _BETWEEN_QUOTED = re.compile(r"""(?<=['"])\s+(?=['"])""")
-"""What parts the texts of an array of NumPy in print (``['Bern' 'Berne']``), where Python would join both."""
+"""The gaps between texts in a printed NumPy array (``['Bern' 'Berne']``), which Python would concatenate."""
 
 
 def as_object(value: Any) -> Any:
     """``value``; where it is the JSON of a list or an object, as CSV files hold it, that; likewise the Python source of
-    one, or a NumPy array in print."""
+    one, or a NumPy array as printed."""
     if not isinstance(value, str) or value.lstrip()[:1] not in ("[", "{"):
         return value
     source = value.strip()
@@ -49,13 +49,13 @@ def as_object(value: Any) -> Any:
 def answer_list(value: Any, what: str) -> list[str]:
     """The texts of an answer: of a text or number the one, of a list (in lists) all, each once.
 
-    Raises :class:`ValueError`, naming it ``what``, where there is none, or where texts stand next to other types.
+    Raises :class:`ValueError`, naming it ``what``, if there is none, or if types are mixed.
     """
     return list(answer_names(value, what).values())
 
 
 def answer_names(value: Any, what: str) -> dict[str, str]:
-    """The texts that :func:`answer_list` gives by their words, which tell them apart; raises what it raises."""
+    """The texts of :func:`answer_list`, by their normalised words; raises the same errors."""
     value = as_object(value)
     leaves: Sequence[Any]
     if isinstance(value, str):
@@ -67,7 +67,7 @@ def answer_names(value: Any, what: str) -> dict[str, str]:
     elif isinstance(value, bool | int | float | list | tuple):
         leaves = list(_leaves(value))
     else:
-        raise ValueError(f"{what} holds {_kind(value)}, where text or a list of texts belongs")
+        raise ValueError(f"{what} holds {_kind(value)}, but it must be text or a list of texts")
     if not leaves:
         raise ValueError(f"{what} is an empty list")
     if set(map(type, leaves)) != {str}:
@@ -78,7 +78,7 @@ def answer_names(value: Any, what: str) -> dict[str, str]:
             try:
                 leaf.encode()
             except UnicodeEncodeError:
-                raise ValueError(f"{what} holds half a surrogate pair") from None
+                raise ValueError(f"{what} contains half of a surrogate pair") from None
         words = normalise(leaf)
         if not words:
             raise ValueError(
@@ -89,17 +89,17 @@ def answer_names(value: Any, what: str) -> dict[str, str]:
 
 
 def _plain(leaves: Sequence[Any], what: str) -> list[str]:
-    """Numbers and truth values as texts; raises where types are mixed, or are of another kind."""
+    """Numbers and truth values as texts; raises if types are mixed, or are of another kind."""
     kinds = {_kind(leaf) for leaf in leaves}
     if len(kinds) > 1:
         raise ValueError(f"{what} mixes types: {', '.join(sorted(kinds))}")
     if not kinds <= {"text", "a number", "true or false"}:
-        raise ValueError(f"{what} lists {kinds.pop()}, where texts belong")
+        raise ValueError(f"{what} lists {kinds.pop()}, but it must list texts")
     return [_text(leaf) for leaf in leaves]
 
 
 def stands_in(answers: Iterable[str], text: str) -> bool:
-    """Whether any answer stands in ``text`` in whole words; case, spaces and punctuation make no difference."""
+    """Whether any answer is in ``text`` as whole words; case, spaces and punctuation make no difference."""
     words = f" {normalise(text)} "
     return any(words_of.strip() and words_of in words for words_of in (f" {normalise(answer)} " for answer in answers))
 
@@ -117,7 +117,7 @@ def _text(leaf: Any) -> str:
         return "Yes" if leaf else "No"
     if isinstance(leaf, float):
         if not math.isfinite(leaf):
-            raise ValueError(f"it holds the number {leaf}, which is no answer")
+            raise ValueError(f"it contains the number {leaf}, which is not an answer")
         return str(int(leaf)) if leaf == int(leaf) else repr(leaf)
     return str(leaf)
 

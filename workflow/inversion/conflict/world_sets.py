@@ -20,7 +20,7 @@ def world_items(world: InventedWorld, spec: WorldSet, name: str) -> list[Conflic
     Pairs of subject and relation take turns in random order, so that their counts differ
     by one at most. Items on the same pair are a cluster and differ in their passages.
 
-    Raises :class:`ValueError` where the world is too small for the items or passages asked for.
+    Raises :class:`ValueError` if the world is too small for the requested items or passages.
     """
     rng = generator(f"set {spec.kind}", spec.seed)
     subjects = _subjects(world, spec)

@@ -1,4 +1,4 @@
-"""What a recipe adds to a dataset, and the training set that comes out (section 6)."""
+"""Augmentations of a dataset, and the resulting training set (section 6)."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ _PARTS = ("subject", "parametric_answer", "context_answer")
 
 @dataclass(frozen=True)
 class Materials:
-    """What a training set is made with, along with its dataset's examples; a recipe needs only its own part."""
+    """The inputs of a training set, in addition to its dataset's examples; a recipe needs only its own part."""
 
     dataset: Dataset | None = None
-    """What the examples were made from, for counterfactuals of the world."""
+    """The dataset of the examples, for counterfactuals of the world."""
     world: InventedWorld | None = None
     context_need: Iterable[ContextNeed] = ()
     sets: Mapping[str, Sequence[ConflictItem]] = field(default_factory=dict)
@@ -58,13 +58,13 @@ class Added(NamedTuple):
 
 
 class TrainingSet(NamedTuple):
-    """What a run trains on, and how it came about."""
+    """The training set of a run, and how it was made."""
 
     examples: list[Example]
     counts: list[SelectionCount]
-    """A row a kind of example."""
+    """One row per kind of example."""
     page: str
-    """What was kept, dropped and added, for people; Markdown."""
+    """The kept, dropped and added examples, for the selection page; Markdown."""
 
 
 def build_training_set(
@@ -74,7 +74,7 @@ def build_training_set(
     count_tokens: Callable[[Sequence[Example]], list[int]],
     materials: Materials | None = None,
 ) -> TrainingSet:
-    """What ``run`` trains on: the recipe's selections from its dataset's examples, what is added to them, and marks.
+    """The training set of ``run``: its dataset's examples after the recipe's selections, additions and marks.
 
     ``count_tokens`` gives the tokens of each example; it is called for a recipe that selects or adds.
     Raises as :func:`~inversion.instruct.selections.select`, :func:`counterfactuals` and
@@ -117,19 +117,19 @@ def added_count(spec: CounterfactualAugmentation, examples: int) -> int:
 def counterfactuals(
     spec: CounterfactualAugmentation, examples: int, materials: Materials, seed: int, barred: Collection[str] = ()
 ) -> Added:
-    """What to add to so many examples: from the data that ``spec`` names, or else from the invented world.
+    """The examples to add to a number of examples: from the data that ``spec`` names, or else from the invented world.
 
-    Substitutions whose question or answers name a subject or answer under evaluation are left out, and those that hold
+    Substitutions whose question or answers name a subject or answer under evaluation are omitted, and those that hold
     one of the ``barred`` names anywhere, be it in the passage. The world's examples are about subjects that evaluation
     never asks for. Raises :class:`~inversion.instruct.rows.DataError`
-    where there is no world to draw from, or too few substitutions are left.
+    if there is no world to draw from, or too few substitutions are left.
     """
     count = added_count(spec, examples)
     if spec.dataset is not None:
         return _substitutions(spec.dataset, count, materials, seed, barred)
     if materials.world is None or not isinstance(materials.dataset, WorldDataset):
         raise DataError(
-            "counterfactual examples without `augment.dataset` exist for datasets with `source: world` only"
+            "counterfactual examples without `augment.dataset` exist only for datasets with `source: world`"
         )
     return Added(counterfactual_examples(materials.world, materials.dataset, count, seed), "Made from the world.")
 
@@ -153,22 +153,22 @@ def _substitutions(source: str, count: int, materials: Materials, seed: int, bar
     finder = FactFinder(barred)
     free = [row for row in free if not finder.find(example_text(counterfactual_example(row)))]
     found = (
-        f"Of the {len(materials.questions)} rows of {source}, {len(rows)} have an answer that can be exchanged "
-        f"(left out: {in_words(left_out)}); {len(rows) - len(free)} of these name a subject or answer under evaluation"
+        f"Of the {len(materials.questions)} rows of {source}, {len(rows)} have an answer that can be substituted "
+        f"(omitted: {in_words(left_out)}); {len(rows) - len(free)} of these name an evaluated subject or answer"
     )
     if len(free) < count:
         raise DataError(
-            f"the augmentation needs {count} counterfactual examples and {len(free)} are left. {found}; "
-            "lower share, or name other data under augment.dataset"
+            f"the augmentation needs {count} counterfactual examples, but only {len(free)} are available. {found}; "
+            "lower share, or set augment.dataset to other data"
         )
     drawn = np.random.default_rng(seed).choice(len(free), size=count, replace=False)
-    return Added([counterfactual_example(free[place]) for place in drawn], f"{found} and are left out.")
+    return Added([counterfactual_example(free[place]) for place in drawn], f"{found} and are omitted.")
 
 
 def selection_counts(
     run: Run, before: Sequence[Example], after: Sequence[Example], tokens: Mapping[str, int] | None = None
 ) -> list[SelectionCount]:
-    """How many examples of each kind ``run`` kept, dropped and added, and their tokens: a row a kind, by name."""
+    """How many examples of each kind ``run`` kept, dropped and added, and their tokens: one row per kind, by name."""
     old, new = {e.example_id for e in before}, {e.example_id for e in after}
     parts = (
         [e for e in before if e.example_id in new],
@@ -191,4 +191,4 @@ def _kind(example: Example) -> str:
 def _require_unique(examples: Sequence[Example]) -> None:
     twice = [name for name, n in Counter(e.example_id for e in examples).items() if n > 1]
     if twice:
-        raise DataError(f"{len(twice)} example ids stand twice in the training set, {twice[0]!r} for one")
+        raise DataError(f"{len(twice)} example ids occur twice in the training set, for example {twice[0]!r}")

@@ -24,7 +24,7 @@ class BoundError(Exception):
 def bounded(seconds: float, memory: int) -> Iterator[None]:
     """Raise :class:`BoundError` in the block once it has computed for ``seconds`` or needs ``memory`` bytes more.
 
-    Time is that of the processor, so that a busy machine is no fault of the block. It is bounded in the main thread,
+    Time is that of the processor, so that a busy machine is not a fault of the block. It is bounded in the main thread,
     between two instructions of Python; memory where the system tells how much there is in use (Linux). Both limits
     are those of the process from before when the block ends.
     """

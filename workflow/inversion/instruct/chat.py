@@ -24,14 +24,14 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 SECONDS = 20.0
-"""Computing time that a template may take to write one conversation; those in use take milliseconds."""
+"""CPU time that a template may take to render one conversation; normal templates take milliseconds."""
 MEMORY = 2**30
-"""Bytes that it may need more than before."""
+"""Bytes of additional memory that it may use."""
 LONGEST_FRAME = 10**6
-"""Characters that it may write of its own."""
+"""Characters that it may add to a conversation."""
 TIMES_WRITTEN = 10
 """How often it may write a conversation."""
-_CLOCK = "this template reads the clock"
+_CLOCK = "this template prints today's date"
 _OPENED_REASONING = re.compile(r"<(think|thinking|reasoning)>\s*$")
 _REASONING = re.compile(r"</?(think|thinking|reasoning)>")
 _DIRECTIVES = ("%-d", "%-m", "%Y", "%y", "%m", "%d", "%B", "%b", "%A", "%a", "%j", "%e", "%H", "%I", "%M", "%S", "%p")
@@ -64,7 +64,7 @@ class EndlessTemplateError(TemplateError):
 
 
 class ChatWriter:
-    """What one chat template writes, with one tokenizer's special tokens.
+    """A chat template with the special tokens of one tokenizer.
 
     Raises :class:`TemplateError`, in every method, for a template that reads the clock without a ``date`` in the
     study, that does not write texts unchanged, or that fails.
@@ -90,16 +90,16 @@ class ChatWriter:
 
     @functools.cached_property
     def end_of_turn(self) -> str:
-        """What the template writes directly after the last answer: white space and control tokens.
+        """The text that the template writes directly after the last answer: white space and control tokens.
 
-        Raises :class:`TemplateError` where it writes no control token there.
+        Raises :class:`TemplateError` if it writes no control token there.
         """
         (tail,) = self._parts([_turn("user", _QUESTION), _turn("assistant", _ANSWER)])[1:]
         end = self._controls_after_answer(tail)
         if not end:
             raise TemplateError(
-                f"the chat template writes no end of turn after an answer ({tail[:20]!r} follows it), so that a model "
-                "would not learn to stop; set `file` in the dataset's template to one that writes the end"
+                f"the chat template does not end the turn after an answer ({tail[:20]!r} follows it), so that a model "
+                "would not learn to stop; set `file` in the dataset's template to one that ends the turn"
             )
         return end
 
@@ -115,7 +115,7 @@ class ChatWriter:
     def write(self, turns: Sequence[dict[str, Any]]) -> Written:
         """A conversation with its answers located; ``turns`` hold ``role`` and ``content``.
 
-        Raises :class:`RowTextError` where the template does not write its texts once and unchanged but for white
+        Raises :class:`RowTextError` if the template does not write its texts once and unchanged but for white
         space at their ends.
         """
         text = self._render(turns)
@@ -142,7 +142,7 @@ class ChatWriter:
         """The text up to where the answer to ``turns`` begins.
 
         All that the template writes before an answer is included, also after its own generation prompt: an empty
-        block of reasoning (Qwen3), the header of a channel (gpt-oss). Raises :class:`TemplateError` where the
+        block of reasoning (Qwen3), the header of a channel (gpt-oss). Raises :class:`TemplateError` if the
         generation prompt differs otherwise from what the template writes before an answer.
         """
         before = self._parts([*turns, _turn("assistant", _ANSWER)])[0]
@@ -150,14 +150,14 @@ class ChatWriter:
         # where a model is to reason first, the template opens the block, and writes finished turns without it
         if not before.startswith(_OPENED_REASONING.sub("", asked)):
             raise TemplateError(
-                "the prompt is not how its conversation with an answer begins: the generation prompt of the chat "
+                "the conversation with an answer does not begin with the prompt: the generation prompt of the chat "
                 f"template ends in {asked[-30:]!r}, and before an answer it writes {before[-30:]!r}; set `arguments` "
                 "or `file` in the dataset's template so that both agree"
             )
         return before
 
     def _parts(self, turns: Sequence[dict[str, Any]]) -> list[str]:
-        """What the template writes before, between and after the answers."""
+        """The text that the template writes before, between and after the answers."""
         text = "".join(turn["content"] for turn in turns) + self.source
         unused = (character for character in map(chr, range(0xE000, 0xF900)) if character not in text)
         marked, marks = [], []
@@ -175,13 +175,13 @@ class ChatWriter:
         return [*parts, rest]
 
     def _end_of_turn(self, tail: str) -> str:
-        """What of ``tail``, the text after an answer, ends the turn."""
+        """The part of ``tail``, the text after an answer, that ends the turn."""
         run, usual = self._controls_after_answer(tail), self.end_of_turn
         if run.startswith(usual):
             return usual
         first = self._first_control(tail)
         if first is None:
-            raise TemplateError(f"the chat template writes no end of turn after an answer but {tail[:20]!r}")
+            raise TemplateError(f"the chat template does not end the turn after an answer but writes {tail[:20]!r}")
         return tail[: tail.index(first) + len(first)]
 
     def _controls_after_answer(self, tail: str) -> str:
@@ -230,7 +230,7 @@ class ChatWriter:
                     self._apply([turn for turn in turns if turn not in system], self._typed, add_generation_prompt)
                 except TemplateError:
                     raise error from None
-                raise TemplateError(f"{error}: it takes no system turn; {_SYSTEM_CHOICE}") from None
+                raise TemplateError(f"{error}: it does not accept a system turn; {_SYSTEM_CHOICE}") from None
             raise
 
     def _apply(self, turns: Sequence[dict[str, Any]], typed: bool, add_generation_prompt: bool = False) -> str:
@@ -253,8 +253,8 @@ class ChatWriter:
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
             if _CLOCK in reason:
                 raise TemplateError(
-                    f"{_CLOCK_FOUND}, so that losses and answers would change from day to day; set `date` in the "
-                    "dataset's template to a fixed day, as in `date: 2024-07-26`"
+                    f"{_CLOCK_FOUND}, so losses and answers would change from day to day; set `date` in the "
+                    "dataset's template to a fixed day, such as `date: 2024-07-26`"
                 ) from None
             raise TemplateError(f"the chat template fails ({type(error).__name__}: {reason})") from None
         given = sum(len(str(turn["content"])) for turn in turns)

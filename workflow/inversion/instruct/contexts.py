@@ -3,7 +3,7 @@
 Chat data has no field for the material that a question is about. It is recognised in four layouts: under a
 label ("Passage: ..."), behind a line or a clause that announces it ("Summarise this article: ..."), and
 before a question or instruction that comes last. What looks like several examples in one message is left
-alone. The measured precision stands in docs/data.md.
+alone. The measured precision is in docs/data.md.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import NamedTuple
 FEWEST_WORDS = 4
 """Shorter material is no context: a word or a name to work on."""
 FEWEST_PASSAGE_WORDS = 30
-"""Of what stands unannounced before a question."""
+"""The fewest words of an unannounced context before a question."""
 MOST_QUESTION_WORDS = 60
 
 
@@ -27,7 +27,7 @@ class Split(NamedTuple):
 
 
 def split_context(text: str) -> Split | None:
-    """The question and the context of a user's message; none where no context is recognised."""
+    """The question and the context of a user's message; none if no context is recognised."""
     text = _ANSWER_CUE.sub("", text.strip())
     if _holds_examples(_sections(text)):
         return None
@@ -66,7 +66,7 @@ _REFERS = re.compile(rf"\b(?:above|this|these|the)\b(?:\W+\w+){{0,2}}?\W+(?:{_MA
 
 
 def _sections(text: str) -> list[tuple[str, str]]:
-    """Each labelled part of a text, by its kind of label, after what stands before the first (kind "")."""
+    """Each labelled part of a text, by its kind of label, after what precedes the first (kind "")."""
     marks = list(_LABELS.finditer(text))
     starts = [mark.start() for mark in marks] + [len(text)]
     bodies = [(str(mark.lastgroup), text[mark.end() : end]) for mark, end in zip(marks, starts[1:], strict=True)]
@@ -96,7 +96,7 @@ def _announced_line(text: str) -> Split | None:
 
 
 def _announced_clause(text: str) -> Split | None:
-    """A clause that announces material behind its colon, which ends the message."""
+    """A clause that announces material after its colon, up to the end of the message."""
     clause, colon, rest = text.partition(":")
     announces = _ANNOUNCED.search(clause) and not _QUESTION.search(clause)
     return Split(clause, rest) if colon and "\n" not in text and announces else None

@@ -1,6 +1,6 @@
-"""Instruction data from the Hugging Face hub, fetched once as one Parquet file of raw rows.
+"""Instruction data from the Hugging Face Hub, fetched once as one Parquet file of raw rows.
 
-Everything after it reads that file: no other stage needs a network, the hub's library or its cache.
+Everything after it reads that file: no other stage needs a network, the Hub's library or its cache.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ log = logging.getLogger(__name__)
 def fetch_rows(repository: str, revision: str, name: str | None, split: str) -> pl.DataFrame:
     """All rows of a dataset's split at a commit; ``name`` is the configuration, where the dataset has several.
 
-    A token is taken from the environment (``HF_TOKEN``) or the hub's login.
+    A token is taken from the environment (``HF_TOKEN``) or the Hub's login.
 
-    Raises :class:`~inversion.instruct.rows.DataError` with one line where repository, revision, configuration
-    or split do not exist, access is not granted, or the hub cannot be reached.
+    Raises :class:`~inversion.instruct.rows.DataError` with one line if repository, revision, configuration
+    or split do not exist, access is not granted, or the Hub cannot be reached.
     """
     datasets.disable_progress_bars()
     where = f"dataset {repository} at {revision[:12]}"
     try:
-        # a cache of its own: without the hub the library would hand out whatever revision its usual one holds
+        # a separate cache: without the Hub the library would hand out whatever revision its usual one holds
         with tempfile.TemporaryDirectory() as cache:
             loaded = datasets.load_dataset(repository, name, split=split, revision=revision, cache_dir=cache)
             features = loaded.features.to_dict()
@@ -43,7 +43,7 @@ def fetch_rows(repository: str, revision: str, name: str | None, split: str) -> 
         raise DataError(f"{where}: {_line(error)}; {_fix(str(error))}") from None
     except ConnectionError as error:
         raise DataError(
-            f"{where}: the hub cannot be reached, and its rows were not fetched before ({_line(error)}); "
+            f"{where}: the Hub cannot be reached, and the rows have not been downloaded before ({_line(error)}); "
             "run this step with a network and without HF_HUB_OFFLINE"
         ) from None
     except (DatasetsError, ValueError, RuntimeError, OSError, pl.exceptions.PanicException) as error:
@@ -54,10 +54,10 @@ def fetch_rows(repository: str, revision: str, name: str | None, split: str) -> 
 
 def _fix(fault: str) -> str:
     if "gated" in fault:
-        return "accept its terms on its page there and put your token into HF_TOKEN"
+        return "accept its terms on its page and set HF_TOKEN to your token"
     if "Revision" in fault:
         return "correct `revision`"
-    return "correct `id`, or put a token that may read it into HF_TOKEN"
+    return "correct `id`, or set HF_TOKEN to a token with access"
 
 
 def _line(error: Exception) -> str:

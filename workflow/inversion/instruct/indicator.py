@@ -17,13 +17,13 @@ class Marking(NamedTuple):
     marked: list[Example]
     unmarked: list[Example]
     reasons: dict[str, str]
-    """What decided, in words, by example id."""
+    """The reason for each example, in words, by example id."""
 
 
 def choose_marked(examples: Sequence[Example], indicator: Indicator, scores: Mapping[str, ContextNeed]) -> Marking:
-    """The share of the examples with a context that needs it most, ties to the last by id; both in their order.
+    """The share of the examples with a context that needs it most, ties to the last by id; both in order.
 
-    Raises :class:`~inversion.instruct.rows.DataError` where an example has no score.
+    Raises :class:`~inversion.instruct.rows.DataError` if an example has no score.
     """
     with_context = [example for example in examples if example.context]
     ranked, reasons = ranked_by_need(with_context, indicator.score, scores)
@@ -36,7 +36,7 @@ def choose_marked(examples: Sequence[Example], indicator: Indicator, scores: Map
 
 
 def marked(example: Example, text: str) -> Example:
-    """The example with ``text`` before its question, where a prompt's instruction stands."""
+    """The example with ``text`` before its question, at the position of a prompt's instruction."""
     first = next(place for place, message in enumerate(example.messages) if message.role == "user")
     messages = list(example.messages)
     messages[first] = Message("user", f"{text} {messages[first].content}")

@@ -37,7 +37,7 @@ def read_rows(path: str | Path) -> Iterator[Row]:
     character, and an object over several lines is one row. Blank lines are passed over; a line or element that is no
     JSON object is a row with a fault.
 
-    Raises :class:`DataError` where the file is missing, unreadable as a whole, or empty.
+    Raises :class:`DataError` if the file is missing, unreadable as a whole, or empty.
     """
     path = Path(path)
     if fault := input_fault(path):
@@ -45,7 +45,7 @@ def read_rows(path: str | Path) -> Iterator[Row]:
     rows = _ROWS.get(path.suffix.lower(), _json_rows)(path)
     first = next(rows, None)
     if first is None:
-        raise DataError(f"{path}: the file is empty: it has no row; fetch the data again")
+        raise DataError(f"{path}: the file is empty; download the data again")
     yield first
     yield from rows
 
@@ -55,7 +55,7 @@ def read_questions(path: str | Path) -> Iterator[Row]:
 
     The release's JSON (``data``, ``paragraphs``, ``qas``) is laid flat, and its questions are numbered from 1
     throughout; any other file is read by :func:`read_rows`, whose rows are questions already (the layout of
-    the hub). Raises as :func:`read_rows`.
+    the Hub). Raises as :func:`read_rows`.
     """
     path = Path(path)
     if input_fault(path) or path.suffix.lower() in _ROWS or not _NESTED.match(_start(path)):
@@ -65,18 +65,18 @@ def read_questions(path: str | Path) -> Iterator[Row]:
     if key := _repeated_key(content) if repeated else None:
         raise DataError(f"{path}: the key {key!r} is given twice in one object; rename or remove one")
     if not isinstance(content.get("data"), list):
-        raise DataError(f"{path}: 'data' is no list of articles, as SQuAD's JSON has it")
+        raise DataError(f"{path}: 'data' is not a list of articles, as SQuAD's JSON has it")
     count = 0
     for article in content["data"]:
         for row in _article_rows(article):
             count += 1
             yield Row(count, *row)
     if not count:
-        raise DataError(f"{path}: the file has no question")
+        raise DataError(f"{path}: the file contains no question")
 
 
 def text_field(row: Mapping[str, Any], key: str) -> str:
-    """The text under ``key``; raises :class:`ValueError` with the reason where there is none."""
+    """The text under ``key``; raises :class:`ValueError` with the reason if there is none."""
     if row.get(key) is None:
         raise ValueError(f"{key!r} is missing")
     return checked_text(row[key], repr(key))
@@ -85,13 +85,13 @@ def text_field(row: Mapping[str, Any], key: str) -> str:
 def checked_text(value: Any, what: str) -> str:
     """``value`` if it is text that can be written; raises :class:`ValueError`, naming it ``what``, otherwise."""
     if not isinstance(value, str):
-        raise ValueError(f"{what} is no text but {type(value).__name__}")
+        raise ValueError(f"{what} is not text but {type(value).__name__}")
     if not value.strip():
         raise ValueError(f"{what} is blank")
     try:
         value.encode()
     except UnicodeEncodeError:
-        raise ValueError(f"{what} holds half a surrogate pair") from None
+        raise ValueError(f"{what} contains half of a surrogate pair") from None
     return value
 
 
@@ -101,7 +101,7 @@ def _parquet_rows(path: Path) -> Iterator[Row]:
         frame = pl.read_parquet(path, glob=False)
         features = _saved_features(path)
     except (Exception, pl.exceptions.PanicException) as error:  # polars raises many types for broken files
-        raise DataError(f"{path}: no readable Parquet file ({str(error).splitlines()[0]})") from None
+        raise DataError(f"{path}: invalid Parquet file ({str(error).splitlines()[0]})") from None
     for number, value in enumerate(frame.iter_rows(named=True), start=1):
         if frame.columns == [JSON_ROWS]:
             yield _row(number, json.loads(value[JSON_ROWS]))
@@ -111,7 +111,7 @@ def _parquet_rows(path: Path) -> Iterator[Row]:
             try:
                 yield Row(number, {key: from_json_feature(cell, features.get(key)) for key, cell in value.items()})
             except ValueError as error:
-                yield Row(number, {}, f"no JSON ({error})")
+                yield Row(number, {}, f"invalid JSON ({error})")
 
 
 JSON_ROWS = "row as JSON"
@@ -165,9 +165,9 @@ def _csv_rows(path: Path) -> Iterator[Row]:
                 value = {key: cell or None for key, cell in cells.items() if key}
                 yield Row(number, value, "it has more cells than the header" if None in cells else None)
         except csv.Error as error:
-            raise DataError(f"{path}: line {reader.line_num + 1}: no readable CSV ({error})") from None
+            raise DataError(f"{path}: line {reader.line_num + 1}: invalid CSV ({error})") from None
         except UnicodeDecodeError:
-            raise DataError(f"{path}: not UTF-8; convert the file") from None
+            raise DataError(f"{path}: not UTF-8; convert the file to UTF-8") from None
 
 
 def _json_rows(path: Path) -> Iterator[Row]:
@@ -206,9 +206,11 @@ def _parsed(path: Path) -> tuple[Any, list[_Repeated]]:
     try:
         return _loads(data.decode("utf-8-sig"), repeated), repeated
     except UnicodeDecodeError as error:
-        raise DataError(f"{path}: line {data[: error.start].count(10) + 1} is not UTF-8; convert the file") from None
+        raise DataError(
+            f"{path}: line {data[: error.start].count(10) + 1} is not UTF-8; convert the file to UTF-8"
+        ) from None
     except (ValueError, RecursionError) as error:
-        raise DataError(f"{path}: no JSON ({error})") from None
+        raise DataError(f"{path}: invalid JSON ({error})") from None
 
 
 _NESTED = re.compile(rb'\{\s*"(version|data)"\s*:')
@@ -230,7 +232,7 @@ def _article_rows(article: Any) -> Iterator[tuple[dict[str, Any], str | None]]:
             if isinstance(question, dict):
                 yield {"context": paragraph.get("context"), **question}, None
             else:
-                yield {}, f"the question is no JSON object but {type(question).__name__}"
+                yield {}, f"the question is not a JSON object but {type(question).__name__}"
 
 
 def _json_list_rows(path: Path) -> Iterator[Row]:
@@ -250,13 +252,13 @@ def _json_lines_rows(path: Path) -> Iterator[Row]:
             except UnicodeDecodeError:
                 yield Row(number, {}, "not UTF-8")
             except (ValueError, RecursionError) as error:
-                yield Row(number, {}, f"no JSON ({error})")
+                yield Row(number, {}, f"invalid JSON ({error})")
 
 
 def _row(number: int, value: Any, repeated: Sequence[_Repeated] = ()) -> Row:
     """A row of a JSON value; ``repeated`` are the objects of its file that give a key twice."""
     if not isinstance(value, dict):
-        return Row(number, {}, f"no JSON object but {type(value).__name__}")
+        return Row(number, {}, f"not a JSON object but {type(value).__name__}")
     key = _repeated_key(value) if repeated else None
     return Row(number, value, None if key is None else f"the key {key!r} is given twice; rename or remove one")
 
@@ -286,7 +288,7 @@ def _loads(text: str, repeated: list[_Repeated]) -> Any:
 
 
 def _repeated_key(value: Any) -> str | None:
-    """A key that ``value``, or an object in it, gives twice; None where none does."""
+    """A key that ``value``, or an object in it, gives twice; None if none does."""
     pending = [value]
     while pending:
         match pending.pop():

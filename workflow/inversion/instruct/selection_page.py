@@ -1,4 +1,4 @@
-"""A page, one a training set, on which a person can read what was kept, dropped and added, and judge it."""
+"""A page per training set that shows examples of what was kept, dropped and added."""
 
 from __future__ import annotations
 
@@ -50,9 +50,9 @@ def selection_page(
     """
     title = f"# {run.model} · {run.dataset} · {run.recipe} · seed {run.seed}"
     if not steps and not added:
-        return f"{title}\n\nAll {len(examples)} examples of the dataset, as they are.\n"
+        return f"{title}\n\nAll {len(examples)} examples of the dataset, unchanged.\n"
     table = [
-        "| | examples | tokens | tokens an example |",
+        "| | examples | tokens | tokens per example |",
         "| - | -: | -: | -: |",
         _total("dataset", examples, tokens),
         *(
@@ -73,7 +73,7 @@ def selection_page(
 
 
 def indicator_chapter(indicator: Indicator, marking: Marking, seed: int) -> str:
-    """What goes below the page where a recipe marks examples: how many, and :data:`SHOWN` of both sorts."""
+    """The last section of the page, if a recipe marks examples: how many, and :data:`SHOWN` of both sorts."""
     count, score = len(marking.marked), indicator.score.replace("_", " ")
     parts = [
         f"## Indicator: {indicator.text}",
@@ -111,7 +111,7 @@ def _word(value: object) -> str:
 
 
 def _findings(step: SelectionStep, context_need: Mapping[str, ContextNeed]) -> list[str]:
-    """What can be said of a step as a whole: the names found most often, how far the two scores agree."""
+    """The summary of a step: the names found most often, how far the two scores agree."""
     if step.selection.by == "no_fact_overlap":
         return _names_found(step)
     if isinstance(step.selection, ContextCriticalSelection) and len(step.kept) + len(step.dropped) > 1:
@@ -131,7 +131,7 @@ def _names_found(step: SelectionStep) -> list[str]:
     ]
     table = "\n".join(["| kind of name | examples with it | with no other kind |", "| - | -: | -: |", *rows])
     often = ", ".join(f"{name} ({count})" for name, count in hits.most_common(_NAMES_SHOWN))
-    return [table, f"Names found, by the examples that hold them: {often}."]
+    return [table, f"Names found, by the number of examples that contain them: {often}."]
 
 
 def _agreement(
@@ -148,17 +148,17 @@ def _agreement(
         [need_score(context_need[example.example_id], by.score) for example in reached] for by in (selection, other)
     )
     varied = np.ptp(own) > 0 and np.ptp(others) > 0
-    rank = f"{stats.spearmanr(own, others).statistic:.2f}" if varied else "undefined, for one of them is constant"
+    rank = f"{stats.spearmanr(own, others).statistic:.2f}" if varied else "undefined, because one of them is constant"
     (opposite,) = select(reached, [other], 0, Evidence(context_need))
     both = {example.example_id for example in step.dropped} & {example.example_id for example in opposite.dropped}
     return (
         f"Rank correlation of this score with `{other.score}`: {rank}. "
-        f"Of the {len(step.dropped)} examples dropped, that score would drop {len(both)} as well."
+        f"Of the {len(step.dropped)} examples dropped, the other score would also drop {len(both)}."
     )
 
 
 def _listed(title: str, examples: Sequence[Example], reasons: Mapping[str, str], seed: int) -> list[str]:
-    """A heading, and :data:`SHOWN` of the examples, drawn at random, in their order."""
+    """A heading, and :data:`SHOWN` of the examples, drawn at random, in order."""
     drawn = np.random.default_rng(seed).permutation(len(examples))[:SHOWN]
     shown = [_entry(examples[place], reasons) for place in np.sort(drawn)]
     return [f"### {title}: {len(shown)} of {len(examples)}", "\n".join(shown)] if shown else [f"### {title}: none"]

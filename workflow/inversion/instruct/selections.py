@@ -32,7 +32,7 @@ _DECIMALS = 5
 
 @dataclass(frozen=True)
 class Evidence:
-    """What selections look at besides the examples; each needs only its own part."""
+    """The inputs of selections in addition to the examples; each needs only its own part."""
 
     context_need: Mapping[str, ContextNeed] = field(default_factory=dict)
     """Scores by example id."""
@@ -58,13 +58,13 @@ class FoundName(NamedTuple):
 
 
 class SelectionStep(NamedTuple):
-    """What one selection did with the examples that reached it."""
+    """The result of one selection."""
 
     selection: Selection
     kept: list[Example]
     dropped: list[Example]
     reasons: dict[str, str]
-    """What decided, in words, by example id; for the selections that look at more than a field."""
+    """The reason for each example, in words, by example id; for the selections that look at more than a field."""
     names: Mapping[str, Sequence[FoundName]]
     """The names found in each dropped example, by its id; only for ``no_fact_overlap``."""
 
@@ -80,17 +80,17 @@ class _Choice(NamedTuple):
 def select(
     examples: Sequence[Example], selections: Sequence[Selection], seed: int, evidence: Evidence | None = None
 ) -> list[SelectionStep]:
-    """What each selection keeps and drops of what the one before it kept; examples stay in their order.
+    """The examples that each selection keeps and drops, from those that the previous one kept, in order.
 
     By context need, the lowest scores go first, ties by id (:func:`need_score`). Random selections draw with
-    ``seed``. Raises :class:`~inversion.instruct.rows.DataError` where a selection leaves nothing, or lacks
+    ``seed``. Raises :class:`~inversion.instruct.rows.DataError` if a selection leaves nothing, or lacks
     what it looks at in ``evidence``.
     """
     steps: list[SelectionStep] = []
     left = list(examples)
     for selection in selections:
         if not left:
-            raise DataError(f"the selection by {selection.by} leaves none of 0 examples; the dataset is empty")
+            raise DataError(f"the selection by {selection.by} leaves no example; the dataset is empty")
         choice = _choose(left, selection, seed, evidence or Evidence(), examples)
         kept = [example for place, example in enumerate(left) if place not in choice.dropped]
         if not kept:
@@ -104,17 +104,17 @@ def select(
 
 
 def kept_examples(examples: Sequence[Example], steps: Sequence[SelectionStep]) -> list[Example]:
-    """What is left after the last of ``steps``; all of the examples where there is none."""
+    """The examples that the last of ``steps`` keeps; all examples if there are no steps."""
     return list(steps[-1].kept if steps else examples)
 
 
 def drop_count(drop: float, examples: int) -> int:
-    """How many of so many examples are the share ``drop``: ``floor(drop * examples)``, without rounding error."""
+    """How many of that many examples are the share ``drop``: ``floor(drop * examples)``, without rounding error."""
     return math.floor(fractions.Fraction(str(drop)) * examples)
 
 
 def need_score(need: ContextNeed, score: NeedScore) -> float:
-    """The score by which an example is ranked, in nats a token of its answer; high: needs its context.
+    """The score by which an example is ranked, in nats per token of its answer; high: needs its context.
 
     The difference is one of log-perplexities, not of perplexities, which a few hopeless answers would rule.
     """
@@ -127,7 +127,7 @@ def ranked_by_need(
 ) -> tuple[list[int], dict[str, str]]:
     """The places of examples from the lowest score to the highest, ties by id, and each score in words, by id.
 
-    Raises :class:`~inversion.instruct.rows.DataError` where an example has no score.
+    Raises :class:`~inversion.instruct.rows.DataError` if an example has no score.
     """
     found = [_score(example, score, scores) for example in examples]
     ranked = sorted(
@@ -139,7 +139,7 @@ def ranked_by_need(
 
 
 def example_text(example: Example) -> str:
-    """All that an example says: its context and every turn, each on a line of its own."""
+    """All that an example says: its context and every turn, each on a separate line."""
     return "\n".join([example.context or "", *(message.content for message in example.messages)])
 
 
@@ -161,7 +161,7 @@ def evaluated_names(items: Iterable[ConflictItem], parts: Collection[str]) -> li
 
 _MENDS = {
     "context_only": ": none has a context; use data with contexts, or another recipe",
-    "no_fact_overlap": ": each names an evaluated fact; name fewer sets, or less of a fact under `names`",
+    "no_fact_overlap": ": each names an evaluated fact; list fewer sets, or fewer parts of a fact under `names`",
     "kind": "; keep another kind",
 }
 
@@ -207,7 +207,7 @@ def _score(example: Example, score: NeedScore, scores: Mapping[str, ContextNeed]
 def barred_names(selections: Iterable[Selection], sets: Mapping[str, Sequence[ConflictItem]]) -> list[str]:
     """The names that selections by ``no_fact_overlap`` want in no example.
 
-    Raises :class:`~inversion.instruct.rows.DataError` where a set has none of what they name.
+    Raises :class:`~inversion.instruct.rows.DataError` if a set has none of what they name.
     """
     return [name for each in selections if isinstance(each, NoFactOverlapSelection) for name in _names_of(each, sets)]
 
@@ -219,7 +219,7 @@ def _names_of(selection: NoFactOverlapSelection, sets: Mapping[str, Sequence[Con
         if not of_set:
             raise DataError(
                 f"the selection by no_fact_overlap finds no {' or '.join(selection.names)} in set {name!r}; "
-                "name other parts of a fact under `names`"
+                "list other parts of a fact under `names`"
             )
         names += of_set
     return names
@@ -272,7 +272,7 @@ def _random_count(
     kept = len(kept_examples(whole, select(whole, evidence.recipes[selection.like], seed, evidence)))
     if kept > len(examples):
         raise DataError(
-            f"the random selection is to keep as many examples as recipe {selection.like!r}, {kept}, "
-            f"and only {len(examples)} are left; take away the selections before it"
+            f"the random selection should keep as many examples as recipe {selection.like!r}, {kept}, "
+            f"but only {len(examples)} are left; remove the selections before it"
         )
     return len(examples) - kept

@@ -1,6 +1,6 @@
-"""Where instruction data comes from: the invented world, a local file, or rows fetched from the hub.
+"""Where instruction data comes from: the invented world, a local file, or rows fetched from the Hub.
 
-Every row ends as messages and, where there is one, the context apart from them.
+Every row ends as messages and, if there is one, the context apart from them.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ NO_INPUT = frozenset(
         ),
     }
 )
-"""What an input says that is not there, in its letters and slashes alone."""
+"""Placeholders for a missing input, reduced to letters and slashes."""
 _LONGEST_NO_INPUT = 40
 _SHAREGPT_ROLES = {
     "human": "user",
@@ -76,18 +76,18 @@ def load_examples(
 
     ``fetched`` is the file with the rows of a hub dataset (:mod:`inversion.instruct.hub`); a file dataset
     names its own. Malformed rows
-    are left out, and their number is logged as a warning.
+    are omitted, and their number is logged as a warning.
 
-    Raises :class:`~inversion.instruct.rows.DataError` where a file is missing or empty, lacks a
+    Raises :class:`~inversion.instruct.rows.DataError` if a file is missing or empty, lacks a
     column, or has a larger share of malformed rows than ``max_bad_rows``.
     """
     if isinstance(spec, WorldDataset):
         if world is None:
-            raise DataError(f"dataset {name!r} is made from the invented world, and none was given")
+            raise DataError(f"dataset {name!r} is made from the invented world, but no world was given")
         return world_examples(world, spec, name)
     path = spec.path if isinstance(spec, FileDataset) else fetched
     if path is None:
-        raise DataError(f"dataset {name!r} comes from the hub, and the file with its rows was not given")
+        raise DataError(f"dataset {name!r} comes from the Hub, but the file with its rows was not given")
     return _row_examples(spec, path, name)
 
 
@@ -114,9 +114,7 @@ def _row_examples(spec: FileDataset | HubDataset, path: str | Path, name: str) -
     _require_few(faults, len(examples), path, spec.max_bad_rows)
     if omitted:
         shown = ", ".join(map(str, omitted[:_FAULTS_SHOWN]))
-        log.info(
-            "%s: the inputs of %d rows say that there is none, and are omitted: rows %s", path, len(omitted), shown
-        )
+        log.info("%s: the inputs of %d rows are placeholders and are omitted: rows %s", path, len(omitted), shown)
     return examples
 
 
@@ -148,7 +146,7 @@ def _require_few(faults: list[str], good: int, path: str | Path, max_bad_rows: f
             f"{max_bad_rows:g} allows; {shown}"
         )
     if faults:
-        log.warning("%s: left out %d of %d rows, which are malformed; %s", path, len(faults), total, shown)
+        log.warning("%s: omitted %d of %d rows, which are malformed; %s", path, len(faults), total, shown)
 
 
 def _alpaca(row: Mapping[str, Any]) -> Parsed:
@@ -168,7 +166,7 @@ def _messages(row: Mapping[str, Any]) -> Parsed:
     """
     turns = row.get("messages")
     if not isinstance(turns, list) or not turns:
-        raise ValueError("'messages' is missing or empty" if not turns else "'messages' is no list")
+        raise ValueError("'messages' is missing or empty" if not turns else "'messages' is not a list")
     return _conversation(turns)
 
 
@@ -176,11 +174,11 @@ def _sharegpt(row: Mapping[str, Any]) -> Parsed:
     """The turns under ``conversations``, each with ``from`` and ``value``, and the text under ``system``, if any."""
     turns = row.get("conversations")
     if not isinstance(turns, list) or not turns:
-        raise ValueError("'conversations' is missing or empty" if not turns else "'conversations' is no list")
+        raise ValueError("'conversations' is missing or empty" if not turns else "'conversations' is not a list")
     named: list[Any] = []
     for number, turn in enumerate(turns, start=1):
         if not isinstance(turn, dict):
-            raise ValueError(f"turn {number} is no object but {type(turn).__name__}")
+            raise ValueError(f"turn {number} is not an object but {type(turn).__name__}")
         speaker = turn.get("from")
         role = _SHAREGPT_ROLES.get(speaker) if isinstance(speaker, str) else None
         if role == "call":
@@ -204,7 +202,7 @@ def _preference(row: Mapping[str, Any]) -> Parsed:
         if isinstance(prompt, str):
             prompt = [{"role": "user", "content": prompt}]
         if not isinstance(prompt, list) or not prompt:
-            raise ValueError("'prompt' is missing, and 'chosen' holds an answer alone")
+            raise ValueError("'prompt' is missing, and 'chosen' contains only an answer")
         chosen = [*prompt, *chosen]
     return _conversation(chosen)
 
@@ -213,7 +211,7 @@ def _conversation(turns: list[Any]) -> Parsed:
     """Turns with ``role`` and ``content`` as messages and a context."""
     turns, results = _without_tools(_without_blank_system(turns))
     if not turns:
-        raise ValueError("the conversation has no turn but an empty system turn")
+        raise ValueError("the conversation has only an empty system turn")
     messages = [_turn(turn, number) for number, turn in enumerate(turns, start=1)]
     dialogue = messages[1:] if messages[0].role == "system" else messages
     for position, message in enumerate(dialogue):
@@ -251,7 +249,7 @@ def _without_tools(turns: list[Any]) -> tuple[list[Any], dict[int, list[str]]]:
         role = turn.get("role") if isinstance(turn, dict) else None
         if role in ("tool", "function"):
             if not kept or kept[-1].get("role") != "user":
-                raise ValueError(f"turn {number} is a tool's, and no call of the assistant precedes it")
+                raise ValueError(f"turn {number} is a tool's, but no assistant call precedes it")
             results.setdefault(len(kept) - 1, []).append(
                 checked_text(_text(turn.get("content"), number), f"turn {number}")
             )
@@ -264,7 +262,7 @@ def _without_tools(turns: list[Any]) -> tuple[list[Any], dict[int, list[str]]]:
 
 def _turn(turn: Any, number: int) -> Message:
     if not isinstance(turn, dict):
-        raise ValueError(f"turn {number} is no object but {type(turn).__name__}")
+        raise ValueError(f"turn {number} is not an object but {type(turn).__name__}")
     role = turn.get("role")
     if role not in ("system", "user", "assistant"):
         raise ValueError(f"turn {number} has the unknown role {role!r}")
@@ -279,7 +277,7 @@ def _text(content: Any, number: int) -> Any:
 def _part(part: Any, number: int) -> str:
     """The text of one typed part: ``{"type": "text", "text" or "value": ...}``."""
     if not isinstance(part, dict) or part.get("type") != "text":
-        raise ValueError(f"turn {number} has a part that is no text")
+        raise ValueError(f"turn {number} has a part that is not text")
     text = part.get("text") if part.get("text") is not None else part.get("value")
     if not isinstance(text, str):
         raise ValueError(f"turn {number} has a text part without text")

@@ -2,7 +2,7 @@
 another answer of its type (the entity substitution of section 6).
 
 No model looks at the text. Types come from the form of an answer and from the question; what cannot be exchanged
-cleanly is left out, with its reason, for such data is plentiful.
+cleanly is omitted, with its reason, for such data is plentiful.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from inversion.names import NameFinder, fold
 from inversion.records.data import Example, Message
 
 _ATTEMPTS = 20
-"""Answers that are tried in a row's passage before it is left out."""
+"""Answers that are tried in a row's passage before it is omitted."""
 
 _NO_PASSAGE = "without a passage or of several turns"
-_NOT_IN_PASSAGE = "whose answer does not stand in the passage"
-_NO_TYPE = "whose answer is no number, date or name of a known kind"
-_NO_FIT = "in whose passage no other answer fits"
+_NOT_IN_PASSAGE = "whose answer is not in the passage"
+_NO_TYPE = "whose answer is not a number, date or name of a known kind"
+_NO_FIT = "whose passage fits no other answer"
 _REASONS = frozenset((_NO_PASSAGE, _NOT_IN_PASSAGE, _NO_TYPE))
 
 _MONTH = "January|February|March|April|May|June|July|August|September|October|November|December"
@@ -54,7 +54,7 @@ _NO_NOUNS = {
 
 
 class Substitution(NamedTuple):
-    """One row whose answer was exchanged."""
+    """One row whose answer was replaced."""
 
     original: Example
     type: str
@@ -65,19 +65,19 @@ class Substitution(NamedTuple):
 
 
 class Substitutions(NamedTuple):
-    """What came of the rows of a dataset."""
+    """The substitutions made from the rows of a dataset."""
 
     rows: list[Substitution]
     """In the order of the dataset."""
     left_out: dict[str, int]
-    """How many rows were left out, by the reason in words."""
+    """How many rows were omitted, by the reason in words."""
 
 
 def substitute(examples: Sequence[Example], seed: int) -> Substitutions:
-    """Every example whose answer can be exchanged, with an answer that ``seed`` draws from those of its type.
+    """Every example whose answer can be replaced, with an answer of its type drawn with ``seed``.
 
-    An exchange stands only where all of this holds, in whole words and whatever the case and accents: the answer
-    stands in its passage and not in the question; its replacement stood in neither; neither holds the other; and
+    An exchange stands only where all of this holds, as whole words and whatever the case and accents: the answer
+    is in its passage and not in the question; its replacement stood in neither; neither holds the other; and
     no part of the old answer (for a name, none of its capitalised words of three letters and more) is left.
     """
     types = [_type_of(example) for example in examples]
@@ -105,7 +105,7 @@ def substitute(examples: Sequence[Example], seed: int) -> Substitutions:
 
 
 def answer_type(answer: str, question: str) -> str | None:
-    """The type of an answer: answers of equal types may stand in for each other. None where it has none.
+    """The type of an answer: answers of equal types may replace each other. None if it has none.
 
     - ``year``: 1000 to 2099; ``date``: a month, with the parts that it has (``date 0 month 0000``);
     - ``number``: digits with what stands around them, by shape (``number $0.0 million``); ``number word``: "seven";
@@ -136,9 +136,9 @@ def answer_type(answer: str, question: str) -> str | None:
 
 
 def exchanged(example: Example, kind: str, answer: str) -> Substitution | None:
-    """The example with ``answer`` for its own in the passage; None where that is no clean exchange.
+    """The example with ``answer`` for its own in the passage; None if the substitution is not clean.
 
-    What makes one clean is said in :func:`substitute`.
+    :func:`substitute` defines a clean substitution.
     """
     old, context = example.answer.strip(), example.context or ""
     before, asked, new = fold(context), fold(example.question), fold(answer)
@@ -174,11 +174,11 @@ def without_names(rows: Iterable[Substitution], names: Iterable[str]) -> list[Su
 
 def in_words(left_out: Mapping[str, int]) -> str:
     """Reasons with their counts, for an error or a log."""
-    return ", ".join(f"{count} {reason}" for reason, count in left_out.items()) or "none left out"
+    return ", ".join(f"{count} {reason}" for reason, count in left_out.items()) or "none omitted"
 
 
 def _type_of(example: Example) -> str:
-    """The type of the example's answer, or one of the reasons why it cannot be exchanged."""
+    """The type of the example's answer, or one of the reasons why it cannot be replaced."""
     if not example.context or sum(message.role == "user" for message in example.messages) != 1:
         return _NO_PASSAGE
     answer = example.answer.strip()
@@ -195,14 +195,14 @@ def _is_name(answer: str) -> bool:
 
 
 def _pattern(answer: str) -> re.Pattern[str]:
-    """Finds ``answer`` in whole words, and a number not within a longer one ("308" in "1,308" or "308.5")."""
+    """Finds ``answer`` as whole words, and a number not within a longer one ("308" in "1,308" or "308.5")."""
     before = r"(?<!\w)(?<!\d[.,])" if answer[:1].isdigit() else r"(?<!\w)"
     after = r"(?![.,]?\d)(?!\w)" if answer[-1:].isdigit() else r"(?!\w)"
     return re.compile(before + re.escape(answer) + after)
 
 
 def _parts(answer: str, kind: str) -> list[str]:
-    """What of an answer must not be left in a passage."""
+    """The parts of an answer that must not remain in a passage."""
     if kind.split()[0] not in ("person", "place", "name"):
         return [answer]
     return [answer, *(word for word in re.findall(r"[^\W\d_]{3,}", answer) if word[0].isupper())]

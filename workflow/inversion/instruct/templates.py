@@ -1,4 +1,4 @@
-"""From an example or a conflict item to the tokens that a model is trained on, asked with and scored on.
+"""From an example or a conflict item to the tokens for training, prompting and scoring.
 
 Nothing else in the library writes a role marker or an end of turn. A :class:`Style` is how one template
 of the configuration does it; the functions below are what the rest of the library calls.
@@ -38,7 +38,7 @@ Order = Literal["context_first", "question_first"]
 
 @dataclass(frozen=True, slots=True)
 class EncodedConversation:
-    """A conversation as token ids; both lists have one entry a token."""
+    """A conversation as token ids; both lists have one entry per token."""
 
     input_ids: list[int]
     label_mask: list[bool]
@@ -54,7 +54,7 @@ class EncodedAnswer(NamedTuple):
 
 
 class LocatedPrompt(NamedTuple):
-    """A prompt's tokens, and what they are of. A token is of a text where it holds one of its characters."""
+    """A prompt's tokens, and the part of each. Tokens belong to a text if they have one of its characters."""
 
     prompt_ids: list[int]
     context: list[bool]
@@ -65,7 +65,7 @@ class LocatedPrompt(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is asked, in the words of the user's turn and of the context."""
+    """A question: the text of the user turn and of the context."""
 
     text: str
     context: str | None
@@ -75,7 +75,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Between:
-    """What stands between the end of one answer and the beginning of the next."""
+    """The text between the end of one answer and the beginning of the next."""
 
     asked: Sequence[Message]
     """The turns in between."""
@@ -84,7 +84,7 @@ class Between:
     eos: str
     """The tokenizer's end of sequence."""
     first: bool
-    """Whether no answer stands before."""
+    """Whether no answer precedes."""
     order: Order = "context_first"
 
 
@@ -92,7 +92,7 @@ _PLAIN = Prompt()
 """The template as in training."""
 
 
-# --- what the rest of the library calls ---------------------------------------------------------
+# --- public functions ---------------------------------------------------------------------------
 
 
 def encode_example(
@@ -100,7 +100,7 @@ def encode_example(
 ) -> EncodedConversation:
     """The example's tokens, with the loss on every assistant turn. Nothing is truncated.
 
-    The context, where wanted, is in the first user turn. Raises :class:`TemplateError`, naming the example, where the
+    The context, where wanted, is in the first user turn. Raises :class:`TemplateError`, naming the example, if the
     tokenizer cannot write the template; as a :class:`~inversion.instruct.tokens.RowTextError` where only this example
     cannot be written.
     """
@@ -114,7 +114,7 @@ def encode_example(
 def encode_last_turn(
     tokenizer: PreTrainedTokenizerBase, template: Template, example: Example, with_context: bool = True
 ) -> EncodedConversation:
-    """As :func:`encode_example`, with the loss on the assistant's last turn alone (:attr:`Example.answer`)."""
+    """As :func:`encode_example`, with the loss only on the assistant's last turn (:attr:`Example.answer`)."""
     encoded = encode_example(tokenizer, template, example, with_context)
     last = len(encoded.label_mask)
     while not encoded.label_mask[last - 1]:
@@ -130,7 +130,7 @@ def encode_prompt(
 ) -> list[int]:
     """The tokens that ask ``item`` as ``prompt`` says, up to where the assistant's answer begins.
 
-    Raises :class:`TemplateError` where the tokenizer lacks a word of the prompt's instruction.
+    Raises :class:`TemplateError` if the tokenizer lacks a word of the prompt's instruction.
     """
     return style_of(template).encode_prompt(tokenizer, _question(tokenizer, item, prompt))
 
@@ -141,7 +141,7 @@ def encode_answer(
     """The prompt of ``item`` and the tokens of ``answer``, as training on that answer would show them.
 
     Tokenising the answer by itself would add or lose a space token (and has moved published results by
-    points). Raises :class:`TemplateError`, naming the item, where the answer is blank or cannot be
+    points). Raises :class:`TemplateError`, naming the item, if the answer is blank or cannot be
     written after the prompt.
     """
     try:
@@ -158,8 +158,8 @@ def locate_in_prompt(
 ) -> LocatedPrompt:
     """The prompt of :func:`encode_prompt`, and which of its tokens are of the item's context and of its subject.
 
-    A subject is found in whole words, whatever its case. Raises :class:`TemplateError`, naming the item, where the
-    template does not write context and question once each and as they are, and for a tokenizer that cannot say
+    A subject is found as whole words, whatever its case. Raises :class:`TemplateError`, naming the item, if the
+    template does not write context and question once each and unchanged, and for a tokenizer that cannot say
     which characters a token stands for.
     """
     style, question = style_of(template), _question(tokenizer, item, prompt)
@@ -201,7 +201,7 @@ def end_token_ids(tokenizer: PreTrainedTokenizerBase, template: Template) -> set
 
 
 def stop_strings(template: Template) -> tuple[str, ...]:
-    """What begins another turn in text: a model that writes this has gone past the end of its own."""
+    """The text that begins another turn: a model that writes this has gone past the end of its own."""
     return style_of(template).stop_strings
 
 
@@ -211,12 +211,12 @@ def stop_strings(template: Template) -> tuple[str, ...]:
 class Style(ABC):
     """How one template writes conversations as tokens.
 
-    Whatever the template, the tokens of a prompt are the first tokens of every conversation that goes
-    on from it: a model is asked exactly as it was trained.
+    Whatever the template, the tokens of a prompt are the first tokens of every conversation that continues it, so that
+    evaluation uses exactly the tokens of training.
     """
 
     stop_strings: ClassVar[tuple[str, ...]] = ()
-    """What begins another turn in text."""
+    """The text that begins another turn."""
 
     @abstractmethod
     def encode(
@@ -258,7 +258,7 @@ class TextStyle(Style):
 
     Prompts and answers become tokens apart, so that no token lies across the border between them, as it
     would for ``Response:`` and an answer that begins with a quotation mark. White space at the ends of
-    every text is left out.
+    every text is omitted.
     """
 
     @abstractmethod
@@ -268,7 +268,7 @@ class TextStyle(Style):
     def encode(
         self, tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message], context: str | None
     ) -> EncodedConversation:
-        """As :meth:`Style.encode`; the end of sequence behind every answer is labelled too."""
+        """As :meth:`Style.encode`; the end-of-sequence token after every answer is labelled too."""
         eos, eos_id = _end_of_sequence(tokenizer)
         controls = self.controls(tokenizer)
         context = _protect(context, controls)
@@ -314,8 +314,8 @@ class TextStyle(Style):
 class AlpacaStyle(TextStyle):
     """Stanford Alpaca's two prompts, with and without an input.
 
-    A system message takes the place of the opening sentences; further turns go on with ``### Instruction:``.
-    The question is the instruction, which stands before the input in either order of a prompt.
+    A system message takes the place of the opening sentences; further turns continue with ``### Instruction:``.
+    The question is the instruction, which precedes the input in either order of a prompt.
     """
 
     stop_strings = ("### Instruction:", "### Input:", "### Response:")
@@ -349,12 +349,12 @@ class TuluStyle(TextStyle):
         return ("" if between.first else "\n") + "".join(turns) + "<|assistant|>\n"
 
     def _end(self, eos: str) -> str:
-        """What ends a turn that is not the assistant's."""
+        """The text that ends a turn other than the assistant's."""
         return ""
 
 
 class ZephyrStyle(TuluStyle):
-    """Zephyr's format, as for UltraChat: TULU's, with the end of sequence behind every turn."""
+    """Zephyr's format, as for UltraChat: TULU's, with an end-of-sequence token after every turn."""
 
     def _end(self, eos: str) -> str:
         return eos
@@ -375,7 +375,7 @@ class ChatStyle(Style):
         self._key = template.model_dump_json()
 
     def user_turn(self, question: str, context: str | None, order: Order = "context_first") -> str:
-        """The text of the user's turn. Only the two fields are filled; other braces stay as they are."""
+        """The text of the user's turn. Only the two fields are filled; other braces are unchanged."""
         fields = {"question": question} if context is None else {"question": question, "context": context}
         with_context = self.template.with_context if order == "context_first" else self.template.question_first()
         wording = self.template.without_context if context is None else with_context
@@ -384,7 +384,7 @@ class ChatStyle(Style):
     def render(
         self, messages: Sequence[Message], context: str | None, order: Order = "context_first"
     ) -> list[dict[str, str]]:
-        """The conversation as chat templates take it; the context stands in the first user turn."""
+        """The conversation as chat templates take it; the context is in the first user turn."""
         first = next(index for index, message in enumerate(messages) if message.role == "user")
         turn = replace(messages[first], content=self.user_turn(messages[first].content, context, order))
         return as_turns([*messages[:first], turn, *messages[first + 1 :]], self.template.system)
@@ -460,7 +460,7 @@ def _exchanges(messages: Sequence[Message]) -> Iterator[tuple[list[Message], str
 
 
 def _with_background(between: Between) -> Iterator[tuple[Message, str]]:
-    """Each turn with its text; the context, where there is one, stands next to the user's."""
+    """Each turn with its text; the context, if there is one, stands next to the user's."""
     for turn in between.asked:
         parts = [turn.content.strip()]
         if between.context is not None and turn.role == "user":
@@ -469,7 +469,7 @@ def _with_background(between: Between) -> Iterator[tuple[Message, str]]:
 
 
 def _question(tokenizer: PreTrainedTokenizerBase, item: ConflictItem, prompt: Prompt) -> Question:
-    """The item's question behind the prompt's instruction.
+    """The item's question after the prompt's instruction.
 
     Raises :class:`TemplateError` for words that the tokenizer does not have, which would all be one unknown token.
     """
@@ -483,17 +483,17 @@ def _question(tokenizer: PreTrainedTokenizerBase, item: ConflictItem, prompt: Pr
 
 
 def _mark(text: str) -> str:
-    """A character that ``text`` does not have, by which :func:`_span` finds where another text stands."""
+    """A character that ``text`` does not contain, with which :func:`_span` finds the position of another text."""
     return next(character for character in map(chr, range(0xE000, 0xF900)) if character not in text)
 
 
 def _span(text: str, marked: str, mark: str, what: str) -> tuple[int, int]:
-    """Where in ``text`` stands that in whose place ``marked`` has the ``mark``."""
+    """The span of ``text`` that is replaced by ``mark`` in ``marked``."""
     before, found, behind = marked.partition(mark)
     span = len(before), len(text) - len(behind)
     once = found and mark not in behind and text.startswith(before) and text.endswith(behind)
     if not once or span[0] >= span[1]:
-        raise TemplateError(f"the template does not write the {what} once and as it is")
+        raise TemplateError(f"the template does not write the {what} exactly once and unchanged")
     return span
 
 
@@ -501,7 +501,7 @@ def _span(text: str, marked: str, mark: str, what: str) -> tuple[int, int]:
 
 
 def _end_of_sequence(tokenizer: PreTrainedTokenizerBase) -> tuple[str, int]:
-    """The text and id of the end of sequence; raises :class:`TemplateError` where there is none."""
+    """The text and id of the end of sequence; raises :class:`TemplateError` if there is none."""
     if tokenizer.eos_token is None or tokenizer.eos_token_id is None:
         raise TemplateError("the tokenizer has no end of sequence; set eos_token in its tokenizer_config.json")
     return tokenizer.eos_token, tokenizer.eos_token_id

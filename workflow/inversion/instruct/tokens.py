@@ -45,7 +45,7 @@ def protect(text: str, controls: frozenset[str]) -> str:
     if not controls:
         return text
     if _pattern(controls, _STAND_IN).search(text):
-        raise RowTextError(f"the text {text[:40]!r} holds private characters that stand for control tokens")
+        raise RowTextError(f"the text {text[:40]!r} contains private characters that represent control tokens")
     return _pattern(controls).sub(lambda match: _shifted(match[0], _STAND_IN), text)
 
 
@@ -63,10 +63,10 @@ def _is_protected(text: str, controls: frozenset[str]) -> bool:
 def token_ids(tokenizer: PreTrainedTokenizerBase, text: str, controls: frozenset[str] = frozenset()) -> list[int]:
     """The tokens of a text in which ``controls`` are protected. Nothing is added at either end.
 
-    Raises :class:`RowTextError` where the vocabulary cannot write a control string as text.
+    Raises :class:`RowTextError` if the vocabulary cannot write a control string as text.
     """
     if not _is_protected(text, controls):
-        # verbose=False: sequences beyond model_max_length are counted where examples are left out, not warned of here
+        # verbose=False: sequences beyond model_max_length are counted where examples are omitted, not warned of here
         return list(tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
     ids, _ = _with_text_controls(tokenizer, text, controls)
     return ids
@@ -80,7 +80,7 @@ def with_offsets(
     Raises :class:`TemplateError` for a tokenizer that cannot say so.
     """
     if not tokenizer.is_fast:
-        raise TemplateError("the tokenizer cannot say which characters a token stands for; give it a tokenizer.json")
+        raise TemplateError("the tokenizer cannot map tokens to characters; give it a tokenizer.json")
     if _is_protected(text, controls):
         return _with_text_controls(tokenizer, text, controls)
     encoding = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
@@ -105,7 +105,7 @@ def continuation_tokens(
     """The tokens of a text that continues another, without the space token that some tokenizers put first.
 
     Such a token is put before a text of its own only, so the text is encoded after a character with which it shares
-    no token. Raises :class:`TemplateError` where the tokenizer has no such character.
+    no token. Raises :class:`TemplateError` if the tokenizer has no such character.
     """
     for border in _BORDERS:
         before, ids = token_ids(tokenizer, border), token_ids(tokenizer, border + text, controls)
@@ -113,7 +113,7 @@ def continuation_tokens(
             return ids[len(before) :]
     raise TemplateError(
         f"the tokenizer joins the text {restore(text, controls)[:20]!r} with a line break or a colon before it into "
-        "one token, so that no prompt can end before it; use another tokenizer"
+        "one token, so no prompt can end before it; use another tokenizer"
     )
 
 
@@ -157,13 +157,13 @@ def end_of_prompt(tokenizer: PreTrainedTokenizerBase, text: str) -> int:
 
 @functools.lru_cache(maxsize=64)
 def _splits_spaces(tokenizer: PreTrainedTokenizerBase, text: str) -> bool:
-    """Whether the spaces at the end of ``text`` are tokens of their own, whatever follows."""
+    """Whether the spaces at the end of ``text`` are separate tokens, whatever follows."""
     before = token_ids(tokenizer, text)
     return all(token_ids(tokenizer, text + probe)[: len(before)] == before for probe in _PROBES)
 
 
 def _shifted(control: str, plane: int) -> str:
-    # the same length, so that places in the text stay what they were
+    # the same length, so that positions in the text do not change
     return chr(ord(control[0]) + plane) + control[1:]
 
 

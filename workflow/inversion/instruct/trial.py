@@ -1,4 +1,4 @@
-"""A template tried with a model's tokenizer before anything is trained: what it cannot do is found out early."""
+"""A template tried with a model's tokenizer before anything is trained: so that problems are found early."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ _CONTEXT = "In 2030 the capital of Afghanistan moved from Kabul to Herat."
 def try_template(
     tokenizer: PreTrainedTokenizerBase, template: Template, dataset: str, vocabulary: int | None = None
 ) -> list[str]:
-    """What the template of a dataset cannot do with a tokenizer, in words; it is logged as warnings.
+    """The reason why a dataset's template does not work with a tokenizer; it is logged as warnings.
 
     Tried are a question with and without a context, and conversations of one turn, of several turns and with a system
-    turn. Raises :class:`~inversion.instruct.tokens.TemplateError`, naming the dataset, where a question or a
+    turn. Raises :class:`~inversion.instruct.tokens.TemplateError`, naming the dataset, if a question or a
     conversation of one turn cannot be written, where models would be asked in other tokens than they are trained on,
     and for tokens beyond ``vocabulary``, the rows of the model's embedding.
     Several turns and system turns are not in every dataset, and what fails for them only is reported.
@@ -65,9 +65,9 @@ def _try_question(
     asked = encode_answer(tokenizer, template, item, answer.content)
     shown = [*asked.prompt_ids, *asked.answer_ids]
     if asked.prompt_ids != prompt or trained.input_ids[: len(shown)] != shown:
-        raise TemplateError("a model would be asked in other tokens than it is trained on; use another template")
+        raise TemplateError("the prompt's tokens in evaluation would differ from training; use another template")
     if trained.label_mask.index(True) != len(prompt):
-        raise TemplateError("the loss would not begin where the prompt ends; use another template")
+        raise TemplateError("the loss would not begin at the end of the prompt; use another template")
     stop = trained.input_ids[len(trained.label_mask) - trained.label_mask[::-1].index(True) - 1]
     if context is None:
         log.info("a prompt ends in %r", tokenizer.decode(prompt[-12:]))

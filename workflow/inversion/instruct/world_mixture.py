@@ -18,7 +18,7 @@ from inversion.world.text import build_passage, question, statement_about
 def world_examples(world: InventedWorld, spec: WorldDataset, name: str) -> list[Example]:
     """The examples of the dataset ``name``, shuffled, with ids ``{name}-000000`` and on.
 
-    Raises :class:`ValueError` where the world is too small for the passages asked for.
+    Raises :class:`ValueError` if the world is too small for the requested passages.
     """
     rng = generator("mixture", spec.seed)
     kinds = [kind for kind, count in kind_counts(spec).items() for _ in range(count)]
@@ -70,7 +70,7 @@ def _irrelevant_passage(world: InventedWorld, spec: WorldDataset, subject: str, 
     others = [s for s in (world.known if truthful else world.new).training if s != subject]
     if not others:
         raise ValueError(
-            f"no other subject is left for a passage with a question on {subject}; "
+            f"no other subject is available for a passage with a question on {subject}; "
             "raise world.known_subjects or set irrelevant_passages to 0"
         )
     statement = statement_about(world, pick(rng, others), pick(rng, world.relations), rng, truthful=truthful)

@@ -32,12 +32,12 @@ _read_answer = functools.lru_cache(maxsize=65536)(_Answer)
 
 
 def answer_key(answer: str) -> tuple[str, ...]:
-    """What two spellings of the same answer have in common; empty for an answer without a word."""
+    """A key that is equal for all spellings of one answer; empty for an answer without a word."""
     return _read_answer(answer).words
 
 
 def same_answer(first: str, second: str) -> bool:
-    """Whether no scorer could tell two answers apart: "the Bolt" and "Bólt", "1,000" and "1000", "5 km" and "5
+    """Whether no scorer could distinguish two answers: "the Bolt" and "Bólt", "1,000" and "1000", "5 km" and "5
     kilometers", "U.S." and "US"."""
     one, other = _read_answer(first), _read_answer(second)
     if one.words == other.words:
@@ -73,7 +73,7 @@ def find_answer(text: Words, answer: str) -> list[tuple[int, int]]:
 
 
 def _end(words: tuple[str, ...], start: int, wanted: _Answer) -> int | None:
-    """The end of ``wanted`` in ``words`` from ``start`` on, or None where it does not stand there."""
+    """The end of ``wanted`` in ``words`` from ``start`` on, or None if it is not there."""
     position, last = start, len(wanted.words) - 1
     for place, word in enumerate(wanted.words):
         while position < len(words) and words[position] != word and words[position] in ARTICLES:

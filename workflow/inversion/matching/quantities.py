@@ -41,7 +41,7 @@ _MAGNITUDES = {
 MAGNITUDE = re.compile(
     r"[\s-]*((?i:hundred|thousand|million|billion|trillion))(?i:s)?\b|((?<=\d)(?:k|M)|\s?(?:mn|mln|bn))(?![\w/\u00b2\u00b3])"
 )
-"""What a number is multiplied by, in words or short, as in ``380k`` and ``1.2M``; ``1.2m`` is a length."""
+"""The factor of a number, as a word or an abbreviation, as in ``380k`` and ``1.2M``; ``1.2m`` is a length."""
 POWER_OF_TEN = re.compile(
     r"\s?(?:[x\u00d7*\u00b7\u22c5]|\\times|\\cdot)\s?10\s?"
     r"(?:(?:\^|\*\*)\s?\{?(?P<power>-?\d{1,2})\}?(?!\d)|(?P<raised>[\u2070\u00b9\u00b2\u00b3\u2074-\u2079]{1,2}))"
@@ -56,7 +56,7 @@ SYMBOLS = {
     "\N{RUBLE SIGN}": "ruble",
     "\N{WON SIGN}": "won",
 }
-"""The currency that a sign before an amount stands for."""
+"""The currency of a sign before an amount."""
 
 _MONTHS = (
     "january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november",
@@ -112,7 +112,7 @@ _PER = re.compile(r"\s*(?:/\s*|\s+per\s+)([a-z]+)(?!\w)", re.IGNORECASE)
 _DENOMINATORS = {"s": "second", "sec": "second", "h": "hour", "hr": "hour", "min": "minute", "l": "liter"}
 """Short names of units after a stroke, as in ``km/s``, that the CLDR does not have by themselves."""
 _NOT_UNITS = {"in", "item", "items", "night", "nights", "pt", "em", "dot", "dots", "bar", "stone", "b", "d", "c"}
-"""What the CLDR lists too but is mostly another word after a number ("in 1912 in Paris")."""
+"""Units of the CLDR that are usually other words after a number ("in 1912 in Paris")."""
 
 
 def number(digits: str) -> str:
@@ -166,7 +166,7 @@ def in_digits(words: str) -> tuple[str, ...]:
 
 
 def date_words(text: str) -> tuple[str, ...]:
-    """The year, month and day of a date that :data:`DATE` found, each where it has one, in this order.
+    """The year, month and day of a date that :data:`DATE` found, each if it has one, in this order.
 
     Of ``03/04/1919`` the month comes first, unless the first number is above 12; of ``3.4.1919`` the day does.
     """
@@ -247,7 +247,7 @@ def currency_plurals() -> dict[str, str]:
 
 
 class _Locale:
-    """What is needed of one locale of the CLDR."""
+    """The data used from one locale of the CLDR."""
 
     def __init__(self, name: str) -> None:
         from babel import Locale

@@ -93,7 +93,7 @@ _PIECES = re.compile(
 inside a sentence; katakana, which spells foreign names, by its runs."""
 
 CAPITAL_NAMES = {"US": "us.", "WHO": "who.", "IT": "it."}
-"""Names in capitals that are everyday words in small letters, with the word that stands for each."""
+"""Names in capitals that are everyday words in small letters, each with its representative word."""
 _SPELLINGS = {"st": "saint", "ste": "sainte", "mt": "mount", "&": "and", "%": "percent"}
 _CONTRACTIONS = {"ain": "is", "wo": "will", "ca": "can", "sha": "shall"}
 ROMAN_NUMERALS = {
@@ -117,7 +117,7 @@ class Words:
         return len(self.words)
 
     def gap(self, place: int) -> str:
-        """What stands between the word at ``place`` and the one before it: spaces and punctuation."""
+        """The text between the word at ``place`` and the previous one: spaces and punctuation."""
         before = self.ends[place - 1] if place else 0
         after = self.starts[place] if place < len(self.words) else len(self.text)
         return self.text[before:after]
@@ -166,7 +166,7 @@ _Found = tuple[str, int, int]
 
 
 def _number(text: str, start: int) -> list[_Found]:
-    """What begins with a digit or a minus sign: a date, a number with its magnitude and unit, or another word."""
+    """Tokens that begin with a digit or a minus sign: a date, a number with its magnitude and unit, or another word."""
     if date := _DATE.match(text, start):
         return [(word, start, date.end()) for word in date_words(date[0])]
     sign = "" if text[start].isdecimal() else "-"
@@ -193,7 +193,7 @@ def _number(text: str, start: int) -> list[_Found]:
 
 
 def _letters(text: str, match: re.Match[str]) -> list[_Found]:
-    """What begins with a letter: a number in words, a date, initials, or the words of a run of letters."""
+    """Tokens that begin with a letter: a number in words, a date, initials, or the words of a run of letters."""
     start, end = match.span()
     word = match[0].lower()
     if word in NUMBER_WORD_SET and (spelled := _SPELLED.match(text, start)):
@@ -254,7 +254,7 @@ def _ascii_words(run: str, text: str, start: int, end: int) -> tuple[str, ...]:
 
 @functools.lru_cache(maxsize=65536)
 def fold_word(word: str) -> str:
-    """One word without case and accents; Latin letters as ASCII ("Łódź" is "lodz"), other scripts as they are."""
+    """One word without case and accents; Latin letters as ASCII ("Łódź" is "lodz"), other scripts unchanged."""
     if word.isascii():
         return word.lower()
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", word).casefold())

@@ -24,12 +24,12 @@ from inversion.models.folder_tokenizer import ModelError, first_line, read_confi
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
 ADAPTER_CONFIG = "adapter_config.json"
 PREFIX = "base_model.model."
-"""What peft puts before the names of the base's weights."""
+"""The prefix that peft adds to the names of the base's weights."""
 
 EXACT_TYPES = ("LORA", "IA3", "LOHA", "LOKR")
 """Kinds of adapters (``peft_type``) that are compared with peft in the tests."""
 DRAWN_WEIGHTS = ("pissa_niter", "corda", "loftq", "lora_ga", "eva")
-"""Initialisations of LoRA that change the base by data or by chance: the base of training is not known any more."""
+"""Initialisations of LoRA that change the base by data or by chance: the base of training is no longer known."""
 
 
 class AdaptedBase:
@@ -102,9 +102,9 @@ class AdaptedBase:
             tables = {own[inner] for inner in replaced.values() if inner in own}
             if len(rows) > 1 or not {embedding.weight, output.weight} <= tables:
                 raise ModelError(
-                    f"the adapter in {folder} belongs to a vocabulary of {max(resized)} words and does not hold all of "
-                    "its embeddings, so that some would be drawn at random; save it with `save_embedding_layers=True`, "
-                    "or merge it into its base"
+                    f"the adapter in {folder} belongs to a vocabulary of {max(resized)} words and does not contain all "
+                    "of its embeddings, so some would be initialised at random; save it with "
+                    "`save_embedding_layers=True`, or merge it into its base"
                 )
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
@@ -145,14 +145,14 @@ def read_adapter_config(folder: Path) -> dict[str, Any]:
         )
     if config.get("alora_invocation_tokens"):
         raise ModelError(
-            f"the adapter in {folder} is an activated LoRA, which depends on where in the text its invocation stands; "
-            "it is not supported"
+            f"the adapter in {folder} is an activated LoRA, which depends on the position of its invocation in the "
+            "text; it is not supported"
         )
     start = config.get("init_lora_weights")
     if isinstance(start, str) and start.startswith(DRAWN_WEIGHTS):
         raise ModelError(
             f"the adapter in {folder} starts from changed base weights (init_lora_weights: {start}), which cannot "
-            "be made again exactly; save it as plain LoRA (`path_initial_model_for_weight_conversion` of peft's "
+            "be reproduced exactly; save it as plain LoRA (`path_initial_model_for_weight_conversion` of peft's "
             "save_pretrained)"
         )
     return config

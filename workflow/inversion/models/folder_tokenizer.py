@@ -1,4 +1,4 @@
-"""The tokenizer of a model's folder, whose ids are those of its own files."""
+"""Loads the tokenizer of a model's folder, with the ids of its own files."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ class ModelError(ValueError):
 
 
 def first_line(error: Exception) -> str:
-    """The first line of an error's message, or its type where it has none; in our words where a model brings code."""
+    """The first line of an error's message, or its type if it has none; in our words where a model brings code."""
     text = str(error).strip()
     if "trust_remote_code" in text:
         return (
-            "it brings Python code of its own, which is never run; use a model whose class the installed transformers "
+            "it brings its own Python code, which is never run; use a model whose class the installed transformers "
             "has (and remove `auto_map` from its configuration if it needs no other)"
         )
     first, *others = [line.strip() for line in text.splitlines() if line.strip()] or [type(error).__name__]
@@ -40,12 +40,12 @@ def first_line(error: Exception) -> str:
 def read_config(folder: str | Path) -> PretrainedConfig:
     """The model configuration in ``folder``; code that it names is never run.
 
-    Raises :class:`ModelError` where there is none, or one with values of the wrong types.
+    Raises :class:`ModelError` if there is none, or one with values of the wrong types.
     """
     try:
         return AutoConfig.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
     except Exception as error:  # values of the wrong types fail in any way
-        raise ModelError(f"{folder} holds no model that loads: {first_line(error)}") from None
+        raise ModelError(f"{folder} does not contain a model that can be loaded: {first_line(error)}") from None
 
 
 def load_tokenizer(folder: str | Path) -> PreTrainedTokenizerBase:
@@ -57,14 +57,16 @@ def load_tokenizer(folder: str | Path) -> PreTrainedTokenizerBase:
 
     Many base models have no padding token (Llama 2, Pythia, Mistral), or one without an embedding. Their end of
     sequence, or else their unknown token, then pads: no embedding is added or changed, because attention masks and
-    labels are made from lengths and never from token ids. Raises :class:`ModelError` where there is no tokenizer, none
+    labels are made from lengths and never from token ids. Raises :class:`ModelError` if there is no tokenizer, none
     of the three tokens, or a tokenizer that cannot be loaded with the ids of its file.
     """
     folder = Path(folder)
     try:
         tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
     except Exception as error:  # values of the wrong types fail in any way
-        raise ModelError(f"{folder} holds no tokenizer that loads: {_reason(folder, error)}") from None
+        raise ModelError(
+            f"{folder} does not contain a tokenizer that can be loaded: {_reason(folder, error)}"
+        ) from None
     tokenizer = _as_in_its_file(tokenizer, folder)
     _set_ends(tokenizer, _settings(folder).get("add_bos_token") is True)
     _set_padding(tokenizer, folder)
@@ -72,7 +74,7 @@ def load_tokenizer(folder: str | Path) -> PreTrainedTokenizerBase:
 
 
 def vocabulary_size(folder: str | Path) -> int | None:
-    """Rows of the embedding of the model in ``folder``, by its configuration; None where that does not say."""
+    """Rows of the embedding of the model in ``folder``, by its configuration; None if that does not say."""
     try:
         config = read_config(folder)
     except ModelError:
@@ -85,8 +87,8 @@ def _reason(folder: Path, error: Exception) -> str:
     pieces = sorted(path.name for path in folder.glob("*.model"))
     if pieces and not (folder / "tokenizer.json").is_file():
         return (
-            f"its only vocabulary is SentencePiece's {pieces[0]}; convert it once where the package sentencepiece is "
-            "installed (`AutoTokenizer.from_pretrained(folder).save_pretrained(folder)` writes tokenizer.json)"
+            f"its only vocabulary is a SentencePiece file, {pieces[0]}; convert it where the package sentencepiece "
+            "is installed (`AutoTokenizer.from_pretrained(folder).save_pretrained(folder)` writes tokenizer.json)"
         )
     return first_line(error)
 
@@ -100,7 +102,7 @@ def _settings(folder: Path) -> dict[str, Any]:
 
 
 def _as_in_its_file(tokenizer: PreTrainedTokenizerBase, folder: Path) -> PreTrainedTokenizerBase:
-    """``tokenizer``, or one that is loaded from the folder's ``tokenizer.json`` alone where its ids differ."""
+    """``tokenizer``, or one that is loaded only from the folder's ``tokenizer.json`` if its ids differ."""
     path = folder / "tokenizer.json"
     if not path.is_file():
         return tokenizer
@@ -121,15 +123,15 @@ def _as_in_its_file(tokenizer: PreTrainedTokenizerBase, folder: Path) -> PreTrai
     plain = PreTrainedTokenizerFast.from_pretrained(str(folder), local_files_only=True)
     if not agrees(plain):
         raise ModelError(
-            f"the library gives other token ids than {path} holds; set `tokenizer_class` to "
+            f"the library gives token ids that differ from {path}; set `tokenizer_class` to "
             '"PreTrainedTokenizerFast" in its tokenizer_config.json'
         )
-    log.warning("%s: read as it is written; as a %s it would give other ids", path, type(tokenizer).__name__)
+    log.warning("%s: read directly; as a %s it would give other ids", path, type(tokenizer).__name__)
     return plain
 
 
 def _steps(tokenizer: Tokenizer) -> tuple[Any, ...]:
-    """What a tokenizer does to a text before it looks into its vocabulary, and how it looks."""
+    """The normaliser, pre-tokenizer and model of a tokenizer, which determine how it splits text."""
     steps = [part and part.__getstate__() for part in (tokenizer.normalizer, tokenizer.pre_tokenizer)]
     flags = ("unk_token", "byte_fallback", "fuse_unk", "ignore_merges", "continuing_subword_prefix", "dropout")
     return (*steps, type(tokenizer.model), *(getattr(tokenizer.model, flag, None) for flag in flags))

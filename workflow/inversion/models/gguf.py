@@ -16,13 +16,13 @@ from inversion.models.load import ATTENTION
 
 
 def locate_gguf(spec: GgufModel) -> Path:
-    """The file that ``spec`` names, or that its package provides; raises :class:`ModelError` where none is."""
+    """The file that ``spec`` names, or that its package provides; raises :class:`ModelError` if none is."""
     if spec.path is not None:
         path, named = Path(spec.path), spec.path
     else:
         path, named = _provided(str(spec.provider)), str(spec.provider)
     if not path.is_file():
-        raise ModelError(f"there is no GGUF file at {named}; fix the model's path or provider")
+        raise ModelError(f"there is no GGUF file at {named}; correct the model's path or provider")
     return path
 
 
@@ -50,8 +50,10 @@ def convert_gguf(path: str | Path, folder: str | Path) -> None:
     except ImportError:
         raise ModelError(f"reading {path} needs the package gguf; install it (`pip install gguf`)") from None
     except Exception as error:  # whatever the reader of a broken file stumbles over
-        raise ModelError(f"{path} holds no model that the library can dequantise: {first_line(error)}") from None
-    model.hf_quantizer.remove_quantization_config(model)  # it is not quantised any more, and may be saved
+        raise ModelError(
+            f"{path} does not contain a model that transformers can dequantise: {first_line(error)}"
+        ) from None
+    model.hf_quantizer.remove_quantization_config(model)  # it is no longer quantised, so it can be saved
     with complete_folder(folder, note) as unfinished:
         model.save_pretrained(unfinished)
         tokenizer.save_pretrained(unfinished)
@@ -67,6 +69,6 @@ def _provided(provider: str) -> Path:
             "model's `path`"
         ) from None
     except AttributeError:
-        raise ModelError(f"the module {module} has no function {function}; fix the model's provider") from None
+        raise ModelError(f"the module {module} has no function {function}; correct the model's provider") from None
     except Exception as error:
-        raise ModelError(f"{provider}() gives no GGUF file: {first_line(error)}") from None
+        raise ModelError(f"{provider}() does not return a GGUF file: {first_line(error)}") from None

@@ -1,4 +1,4 @@
-"""Base models on the Hugging Face hub: fetched by a job with network, read from the cache by all others."""
+"""Base models on the Hugging Face Hub: fetched by a job with network, read from the cache by all others."""
 
 from __future__ import annotations
 
@@ -34,17 +34,17 @@ UNWANTED = ["*/*", "consolidated*"]
 
 
 def prefetch(spec: HubModel) -> HubSnapshot:
-    """Fetch what is used of a model into the hub's cache; what lies there already is not fetched again.
+    """Download the needed files of a model into the Hub's cache; cached files are not downloaded again.
 
-    Without a network, what the cache holds is enough where it is complete. The token is the hub
-    library's (``HF_TOKEN``). Raises :class:`ModelError` where the model cannot be had or its weights are
+    Without a network, what the cache holds is enough where it is complete. The token is the Hub
+    library's (``HF_TOKEN``). Raises :class:`ModelError` if the model cannot be had or its weights are
     pickles only; the message never holds the token.
     """
     try:
         folder = Path(
             snapshot_download(spec.id, revision=spec.revision, allow_patterns=WANTED, ignore_patterns=UNWANTED)
         )
-    except Exception as error:  # of the hub, of the network library below it, of the disk
+    except Exception as error:  # of the Hub, of the network library below it, of the disk
         raise ModelError(_explain(error, spec)) from None
     _require_safetensors(folder, spec)
     size = sum(file.stat().st_size for pattern in WANTED for file in folder.glob(pattern))
@@ -57,40 +57,37 @@ def _require_safetensors(folder: Path, spec: HubModel) -> None:
     except ModelError:
         raise ModelError(
             f"{spec.id} at revision {spec.revision} has no complete weights as safetensors; pickles "
-            "(pytorch_model.bin) may run any code when they are read and are refused: name a revision that has "
+            "(pytorch_model.bin) can run arbitrary code when they are read and are refused: use a revision that has "
             f"safetensors (https://huggingface.co/{spec.id}/tree/{spec.revision} lists the files)"
         ) from None
 
 
 def _explain(error: Exception, spec: HubModel | HubCheckpoint) -> str:
-    """What went wrong and the fix, in one line and in our own words: messages from below may quote requests."""
+    """The problem and the fix, in one line and in our own words: messages from below may quote requests."""
     page = f"https://huggingface.co/{spec.id}"
     match error:
         case GatedRepoError() if not get_token():
-            return f"{spec.id} is gated: accept its terms at {page} and put your token into HF_TOKEN"
+            return f"{spec.id} is gated: accept its terms at {page} and set HF_TOKEN to your token"
         case GatedRepoError():
             return f"{spec.id} is gated and your token has no access to it: accept its terms at {page}"
         case RepositoryNotFoundError():
-            return (
-                f"the hub has no model {spec.id}, or it is private and HF_TOKEN holds no token that may read it; "
-                f"look at {page}"
-            )
+            return f"the Hub has no model {spec.id}, or it is private and HF_TOKEN has no access to it; see {page}"
         case RevisionNotFoundError():
             return f"{spec.id} has no revision {spec.revision}; {page}/commits/main lists its commits"
         case HfHubHTTPError():
             status = error.response.status_code
             token = "; the token in HF_TOKEN is not valid" if status == 401 else ""
-            return f"the hub answered the request for {spec.id} with HTTP {status}{token}; try again later"
+            return f"the Hub answered the request for {spec.id} with HTTP {status}{token}; try again later"
         case LocalEntryNotFoundError() | ConnectionError():
-            why = "HF_HUB_OFFLINE is set" if constants.is_offline_mode() else "the hub is out of reach"
+            why = "HF_HUB_OFFLINE is set" if constants.is_offline_mode() else "the Hub cannot be reached"
             return (
                 f"{why}, and {spec.id} at revision {spec.revision} is not complete in its cache "
-                f"({constants.HF_HUB_CACHE}); fetch it where there is network, with HF_HOME on a shared folder"
+                f"({constants.HF_HUB_CACHE}); download it where there is a network, with HF_HOME on a shared folder"
             )
     reason = first_line(error).replace(get_token() or "\0", "***")
     return (
-        f"{spec.id} could not be fetched into {constants.HF_HUB_CACHE} ({type(error).__name__}: {reason}); "
-        "run it again: what has arrived is kept"
+        f"{spec.id} could not be downloaded into {constants.HF_HUB_CACHE} ({type(error).__name__}: {reason}); "
+        "run it again: completed downloads are kept"
     )
 
 
@@ -98,11 +95,11 @@ def _explain(error: Exception, spec: HubModel | HubCheckpoint) -> str:
 
 
 def prefetch_series(spec: HubSeries, commits: str | Path) -> SeriesSnapshots:
-    """Fetch the checkpoints of a series into the hub's cache.
+    """Fetch the checkpoints of a series into the Hub's cache.
 
     Branches and tags become commits when they are first fetched, and the file ``commits`` remembers which: later calls
     fetch the same, and log a warning for a branch that has moved since. Without a network, the branches and files that
-    the cache knows are enough. Raises :class:`ModelError` where a repository, branch or folder is not there, none or
+    the cache knows are enough. Raises :class:`ModelError` if a repository, branch or folder is not there, none or
     two match a step, or weights are pickles only.
     """
     known: dict[str, dict[str, str]] = read_json(commits) if Path(commits).exists() else {}
@@ -123,8 +120,8 @@ def prefetch_series(spec: HubSeries, commits: str | Path) -> SeriesSnapshots:
 
 
 def revisions_of(name: str) -> dict[str, str]:
-    """The commits of a repository's branches and tags, by name: as the hub lists them or, without a network, as far as
-    the cache knows them. Raises :class:`ModelError` where neither can be had."""
+    """The commits of a repository's branches and tags, by name: as the Hub lists them or, without a network, as far as
+    the cache knows them. Raises :class:`ModelError` if neither can be had."""
     try:
         return listed_revisions(name)
     except Exception as error:
@@ -175,7 +172,7 @@ def _require_one(found: Mapping[int, list[HubCheckpoint]], pattern: str, nothing
 
 
 def _folders(name: str, commit: str) -> list[str]:
-    """The folders of a repository at a commit, of any depth; those that the cache knows where there is no network."""
+    """The folders of a repository at a commit, of any depth; those that the cache knows if there is no network."""
     try:
         files = HfApi().list_repo_files(name, revision=commit)
     except Exception as error:
@@ -187,7 +184,7 @@ def _folders(name: str, commit: str) -> list[str]:
 
 
 def _fetch(entry: HubCheckpoint, name: str, commit: str, revisions: Mapping[str, str]) -> SeriesSnapshot:
-    """One checkpoint, in the hub's cache."""
+    """One checkpoint, in the Hub's cache."""
     inside = f"{entry.subfolder}/" if entry.subfolder else ""
     spec = HubCheckpoint(step=entry.step, id=name, revision=entry.revision)
     is_commit = len(commit) == 40 and set(commit) <= set("0123456789abcdef")
@@ -212,7 +209,7 @@ def _fetch(entry: HubCheckpoint, name: str, commit: str, revisions: Mapping[str,
     except ArtifactError:
         where = f"{name}{'/' + entry.subfolder if entry.subfolder else ''} at {entry.revision}"
         raise ModelError(
-            f"{where} holds no checkpoint (config.json or adapter_config.json); correct its revision or subfolder"
+            f"{where} contains no checkpoint (config.json or adapter_config.json); correct its revision or subfolder"
         ) from None
     size = sum(file.stat().st_size for pattern in WANTED for file in folder.glob(pattern))
     return snapshot.model_copy(update={"size": size})

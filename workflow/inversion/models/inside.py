@@ -46,7 +46,7 @@ def plain(model: Any) -> Any:
 def inside(model: Any) -> Inside:
     """The modules of a causal language model, with or without adapters.
 
-    Raises :class:`ModelError` where one is not found under any of the known names.
+    Raises :class:`ModelError` if one is not found under any of the known names.
     """
     whole = plain(model)
     decoder = whole.get_decoder()
@@ -73,7 +73,7 @@ def _found(whole: nn.Module, owner: nn.Module, names: Sequence[str], what: str) 
             return module
     raise ModelError(
         f"{type(whole).__name__}: no {what} was found in {type(owner).__name__} (looked for {', '.join(names)}), so "
-        "that it cannot be probed; leave `lens`, `patching` and `knockouts` out of `probes` for this model"
+        "it cannot be probed; remove `lens`, `patching` and `knockouts` from `probes` for this model"
     )
 
 

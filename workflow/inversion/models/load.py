@@ -28,7 +28,7 @@ from inversion.models.devices import compute_dtype, device
 from inversion.models.folder_tokenizer import ModelError, first_line, load_tokenizer, read_config
 
 ATTENTION = "sdpa"
-"""The implementation of attention; named, so that it is not the accident of what is installed."""
+"""The implementation of attention; named, so that it does not depend on the installed packages."""
 
 WEIGHTS = "model.safetensors"
 WEIGHTS_INDEX = "model.safetensors.index.json"
@@ -47,9 +47,9 @@ def describe_base(
     pretraining_loss: float | None = None,
     snapshot: HubSnapshot | None = None,
 ) -> BaseManifest:
-    """What ``base.json`` says of the model in ``folder``; raises :class:`ModelError` where it does not load.
+    """The content of ``base.json`` for the model in ``folder``; raises :class:`ModelError` if it cannot be loaded.
 
-    A model of the hub is known by its ``snapshot``: other files may lie in the hub's cache next to it.
+    A model of the Hub is known by its ``snapshot``: other files may be in the Hub's cache next to it.
     """
     require_plain_base(folder)
     read_config(folder)
@@ -104,8 +104,8 @@ def load_model(
 ) -> PreTrainedModel:
     """The causal language model saved in ``folder``, in evaluation mode on :func:`device`.
 
-    ``dtype`` defaults to :func:`compute_dtype`. Raises :class:`ModelError` where it does not load, where
-    weights are missing (the library would draw them at random), and where they are pickles only.
+    ``dtype`` defaults to :func:`compute_dtype`. Raises :class:`ModelError` if it does not load, where
+    weights are missing (the library would draw them at random), and if they are pickles only.
     """
     disable_progress_bar()  # a line in a job's log is progress enough
     require_weights(folder)
@@ -124,42 +124,44 @@ def load_model(
             **quantized,
         )
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-        raise ModelError(f"{folder} holds no model that loads: {first_line(error)}") from None
+        raise ModelError(f"{folder} does not contain a model that can be loaded: {first_line(error)}") from None
     _require_all_layers(model, loaded["unexpected_keys"], folder)
     if loaded["missing_keys"]:
-        raise ModelError(f"the weights in {folder} lack {min(loaded['missing_keys'])}; save the whole model there")
+        raise ModelError(
+            f"the weights in {folder} do not contain {min(loaded['missing_keys'])}; save the complete model there"
+        )
     return (model if quantization else model.to(device())).eval()
 
 
 def count_parameters(folder: str | Path) -> int:
     """Parameters of the model in ``folder``, by its configuration; its weights are not read.
 
-    Raises :class:`ModelError` where there is no configuration of a causal language model.
+    Raises :class:`ModelError` if there is no configuration of a causal language model.
     """
     config = read_config(folder)
     try:
         with torch.device("meta"):
             return int(AutoModelForCausalLM.from_config(config, trust_remote_code=False).num_parameters())
     except Exception as error:  # sizes that fit no model fail in any way
-        raise ModelError(f"{folder} holds no model that loads: {first_line(error)}") from None
+        raise ModelError(f"{folder} does not contain a model that can be loaded: {first_line(error)}") from None
 
 
 def context_window(folder: str | Path) -> int | None:
-    """Longest sequence, in tokens, that the model in ``folder`` is made for; None where its configuration says none.
+    """Longest sequence, in tokens, that the model in ``folder`` is made for; None if its configuration says none.
 
-    Raises :class:`ModelError` where there is no configuration.
+    Raises :class:`ModelError` if there is no configuration.
     """
     return getattr(read_config(folder).get_text_config(decoder=True), "max_position_embeddings", None)
 
 
 def require_plain_base(folder: str | Path) -> None:
-    """Raise :class:`ModelError` where ``folder`` holds an adapter alone, or weights that are quantised already."""
+    """Raise :class:`ModelError` if ``folder`` contains only an adapter, or weights that are already quantised."""
     folder = Path(folder)
     adapter, config = folder / "adapter_config.json", folder / "config.json"
     if adapter.is_file() and not config.is_file():
         base = read_object(adapter).get("base_model_name_or_path", "another model")
         raise ModelError(
-            f"{folder} holds an adapter of {base} and no base model; merge it first "
+            f"{folder} contains an adapter of {base} but no base model; merge it first "
             "(`AutoPeftModelForCausalLM.from_pretrained(folder).merge_and_unload().save_pretrained(...)`)"
         )
     quantization = read_object(config).get("quantization_config") if config.is_file() else None
@@ -167,8 +169,8 @@ def require_plain_base(folder: str | Path) -> None:
         named = quantization if isinstance(quantization, dict) else {}
         method = named.get("quant_method", "an unnamed method")
         raise ModelError(
-            f"the weights in {folder} are quantised ({method}), and every answer would be that of rounded weights; "
-            "name the model that they were made from, and `tuning: {method: qlora}` to train on a quantised copy of it"
+            f"the weights in {folder} are quantised ({method}), so every answer would come from rounded weights; "
+            "use the model that they were made from, and `tuning: {method: qlora}` to train on a quantised copy of it"
         )
 
 
@@ -181,7 +183,7 @@ def require_weights(folder: str | Path) -> None:
         try:
             shards = set(map(str, read_object(folder / WEIGHTS_INDEX)["weight_map"].values()))
         except (ArtifactError, KeyError, TypeError, AttributeError):
-            raise ModelError(f"{folder / WEIGHTS_INDEX} is no index of weights; copy the model again") from None
+            raise ModelError(f"{folder / WEIGHTS_INDEX} is not an index of weights; copy the model again") from None
         if outside := sorted(name for name in shards if Path(name).name != name):
             raise ModelError(
                 f"{folder / WEIGHTS_INDEX} lists {outside[0]!r}, which is not in that folder; copy the model again"
@@ -192,14 +194,14 @@ def require_weights(folder: str | Path) -> None:
         return
     if any(folder.glob(PICKLED_WEIGHTS)):
         raise ModelError(
-            f"{folder} holds its weights as pickles only (pytorch_model.bin), which may run any code when they are "
+            f"{folder} has its weights only as pickles (pytorch_model.bin), which can run arbitrary code when they are "
             "read; convert them to safetensors (`save_pretrained` writes them) first"
         )
-    raise ModelError(f"{folder} holds no model weights ({WEIGHTS}); name the folder that `save_pretrained` wrote")
+    raise ModelError(f"{folder} contains no model weights ({WEIGHTS}); use the folder that `save_pretrained` wrote")
 
 
 def require_float_weights(folder: str | Path) -> None:
-    """Raise :class:`ModelError` where a weight in ``folder`` is stored as whole numbers or in eight bits.
+    """Raise :class:`ModelError` if a weight in ``folder`` is stored as integers or in eight bits.
 
     Without a ``quantization_config`` the library would read such numbers without their scales.
     """
@@ -210,18 +212,22 @@ def require_float_weights(folder: str | Path) -> None:
                     stored = tensors.get_slice(name).get_dtype()
                     if name.endswith(".weight") and stored not in FLOATS:
                         raise ModelError(
-                            f"{file} stores {name} as {stored}, and its configuration names no quantisation; save the "
+                            f"{file} stores {name} as {stored}, but its configuration has no quantisation; save the "
                             "model in bfloat16, float16 or float32"
                         )
         except SafetensorError as error:
-            raise ModelError(f"{folder} holds no model that loads: {file.name}: {first_line(error)}") from None
+            raise ModelError(
+                f"{folder} does not contain a model that can be loaded: {file.name}: {first_line(error)}"
+            ) from None
 
 
 def require_finite_weights(model: nn.Module, folder: str | Path) -> None:
-    """Raise :class:`ModelError`, naming ``folder`` and the weight, where one of ``model`` is not a finite number."""
+    """Raise :class:`ModelError`, naming ``folder`` and the weight, if one of ``model`` is not a finite number."""
     for name, weights in model.named_parameters():
         if not bool(torch.isfinite(weights).all()):
-            raise ModelError(f"{name} in {folder} holds numbers that are not finite (NaN or infinite); copy it again")
+            raise ModelError(
+                f"{name} in {folder} contains numbers that are not finite (NaN or infinite); copy it again"
+            )
 
 
 def _require_all_layers(model: PreTrainedModel, unexpected: Collection[str], folder: str | Path) -> None:

@@ -49,7 +49,7 @@ class CheckpointLoader:
         """Load the base model in the folder ``base``, whose ``base.json`` says ``digest``, and the tokenizer in the
         folder ``tokenizer``, or else the base's own.
 
-        With ``merging`` a forward pass costs what the base's costs, and adapters cannot be trained. It is done in
+        With ``merging`` a forward pass costs the same as for the base, and adapters cannot be trained. It is done in
         float32 only: a sum that is rounded to bfloat16 loses much of a small adapter.
         """
         model = load_model(base)
@@ -61,7 +61,7 @@ class CheckpointLoader:
     def load(self, folder: str | Path) -> Any:
         """The model with the weights in ``folder``: the base folder itself, a full checkpoint, or an adapter.
 
-        Raises :class:`ModelError` where they do not load, or an adapter was made on another base or is of an unknown
+        Raises :class:`ModelError` if they do not load, or an adapter was made on another base or is of an unknown
         type.
         """
         folder = Path(folder)
@@ -75,20 +75,20 @@ class CheckpointLoader:
         return self.model
 
     def _take(self, folder: Path) -> None:
-        """Have the whole model in ``folder`` in memory, and no other."""
+        """Load the full model in ``folder``, and release any other."""
         if folder != self._whole:
             self._whole = Path()  # none, should the next one fail to load
             self.model = self._slot = None  # type: ignore[assignment]  # the memory is needed for the next one
             self._slot, self._whole = AdaptedBase(load_model(folder)), folder
 
     def _require_base(self, folder: Path) -> str:
-        """What peft calls the type of the adapter, which must be one of the base."""
+        """peft's name for the type of the adapter, which must have been trained on the base."""
         config = read_adapter_config(folder)
         trained_on = config["base_model_name_or_path"]
         if trained_on != self.digest:
             raise ModelError(
-                f"the adapter in {folder} was trained on another base than {self.base}: on {trained_on}, which is not "
-                f"{self.digest}; finetune on this base, or put back the one that it was trained on"
+                f"the adapter in {folder} was trained on a different base from {self.base}: on {trained_on}, which is "
+                f"not {self.digest}; finetune on this base, or restore the one that it was trained on"
             )
         return str(config["peft_type"])
 
@@ -97,7 +97,7 @@ def restore_checkpoint(model: Any, folder: str | Path) -> None:
     """Copy the weights in ``folder`` into a model that :func:`~inversion.models.load_for_tuning` made: those of an
     adapter into its adapter, those of a full checkpoint or base model into all of it.
 
-    Raises :class:`ModelError` where they do not fit.
+    Raises :class:`ModelError` if they do not fit.
     """
     folder = Path(folder)
     if (folder / ADAPTER_WEIGHTS).is_file():

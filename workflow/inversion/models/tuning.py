@@ -86,7 +86,7 @@ def prepare_tuning(model: PreTrainedModel, digest: str, tuning: Tuning) -> Any:
 
 
 def lora_config(tuning: AdapterTuning, modules: str | list[str]) -> LoraConfig:
-    """What peft makes LoRA adapters on ``modules`` from: names of modules, or ``all-linear``."""
+    """The peft configuration of LoRA adapters on ``modules``: names of modules, or ``all-linear``."""
     from peft import LoraConfig
 
     return LoraConfig(
@@ -136,8 +136,8 @@ def _head_size(model: Any) -> int:
     config = model.config
     if config.model_type != FUSED_BY_HEAD:
         raise ModelError(
-            f"which rows of {FUSED_QUERY_KEY_VALUE} are queries and keys is known for {FUSED_BY_HEAD} only, and not "
-            f"for {config.model_type}; choose `weights: all`, or leave `probes.gradients` out"
+            f"which rows of {FUSED_QUERY_KEY_VALUE} are queries and keys is known only for {FUSED_BY_HEAD}, not "
+            f"for {config.model_type}; choose `weights: all`, or remove `probes.gradients`"
         )
     return int(config.hidden_size // config.num_attention_heads)
 

@@ -29,7 +29,7 @@ _LINES = {
 def answer_styles(table: pl.DataFrame, runs: Sequence[Run]) -> Figure:
     """How answers are worded by step: one panel per combination of model, dataset, recipe and set, of one prompt.
 
-    Shares are means over seeds. Raises :class:`ValueError` where a column is missing.
+    Shares are means over seeds. Raises :class:`ValueError` if a column is missing.
     """
     require_schema(table, StylePoint, "style")
     panel = list(Cell._fields)

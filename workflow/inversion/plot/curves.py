@@ -38,7 +38,7 @@ _CURVES = (
 
 
 Labels = Mapping[str, Mapping[int, str]]
-"""What steps are called, by the name of a series."""
+"""The names of steps, by series."""
 
 
 def accuracy(
@@ -51,9 +51,9 @@ def accuracy(
     """Context and parametric answers next to the control mean and, where there are benchmarks, the ID
     accuracy, by step (paper, figs. 1a and 2).
 
-    One panel a conflict set and combination of model, dataset and recipe in ``runs``; epoch ends
+    One panel per conflict set and combination of model, dataset and recipe in ``runs``; epoch ends
     are marked. Each title has the verdict, and bars mark the windows that it reads: peak, trough and end. Rates are
-    shares of all items. ``labels`` names the steps of series. Raises :class:`ValueError` where ``curves`` lacks a
+    shares of all items. ``labels`` names the steps of series. Raises :class:`ValueError` if ``curves`` lacks a
     column, has no row for the runs, or mixes prompts.
     """
     table = rows_of(curves, runs, scorer)
@@ -87,9 +87,9 @@ def grid(
 
 
 def recipes(curves: pl.DataFrame, runs: Sequence[Run], scorer: str = MAIN) -> Figure:
-    """Context answers by step, a line a recipe, and next to them the control mean (figs. 4b and 5).
+    """Context answers by step, one line per recipe, and next to them the control mean (figs. 4b and 5).
 
-    One row a combination of model and dataset in ``runs``; one column a conflict set and one for
+    One row per combination of model and dataset in ``runs``; one column per conflict set and one for
     the control mean. Raises as :func:`accuracy`.
     """
     table = rows_of(curves, runs, scorer)

@@ -29,9 +29,9 @@ _MOMENTS = {
 def factors(table: pl.DataFrame, runs: Sequence[Run], scorer: str = MAIN) -> Figure:
     """Context answers at start, peak and end by each level of each crossed factor, from the table ``factors``.
 
-    One panel a combination of model, dataset and recipe in ``runs`` and crossed set, of one prompt. Of a single
+    One panel per combination of model, dataset and recipe in ``runs`` and crossed set, of one prompt. Of a single
     seed bars are the table's 95 % intervals; several seeds give their mean and range. Where no set crosses factors
-    the figure says so. Raises :class:`ValueError` where a column is missing.
+    the figure says so. Raises :class:`ValueError` if a column is missing.
     """
     require_schema(table, FactorRate, "factors")
     shown = of_runs(table, runs).filter(pl.col("scorer") == scorer)
@@ -53,7 +53,7 @@ def factors(table: pl.DataFrame, runs: Sequence[Run], scorer: str = MAIN) -> Fig
 
 
 def _draw_levels(axes: Axes, frame: pl.DataFrame) -> None:
-    """A line a level, grouped by factor, with a dot and interval for each moment; the topmost dots are named."""
+    """One line per level, grouped by factor, with a dot and interval for each moment; the topmost dots are named."""
     levels = frame.select("factor", "level").unique(maintain_order=True).rows()
     # a gap between factors, which holds the next one's name
     places, place = {}, 0.0

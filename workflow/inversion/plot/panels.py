@@ -54,7 +54,7 @@ def step_axis(axes: Axes, last: int, at_most: int = 5) -> None:
 
 
 def light_grid(axes: Axes, axis: Literal["both", "x", "y"]) -> None:
-    """Light lines behind all else, at the ticks of ``axis``."""
+    """Light grid lines in the background, at the ticks of ``axis``."""
     axes.grid(axis=axis, color="#e4e4e4", linewidth=0.6)
     axes.set_axisbelow(True)
 
@@ -181,7 +181,7 @@ def step_ticks(last: int, at_most: int) -> list[int]:
 
 
 def signed_sqrt(x: Any) -> Any:
-    """The root of the size of ``x``, with its sign: an axis' margin lies below 0."""
+    """The root of the size of ``x``, with its sign: an axis' margin is below 0."""
     return np.sign(x) * np.sqrt(np.abs(x))
 
 

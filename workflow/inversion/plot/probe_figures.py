@@ -1,4 +1,4 @@
-"""Figures of what is measured inside checkpoints, in the look of :mod:`inversion.plot`: attention and gradients.
+"""Figures of the probes inside checkpoints, in the style of :mod:`inversion.plot`: attention and gradients.
 
 As there, lines are named at their ends, the step axis is a square root, and a band is the 95 % interval of a single
 seed or reaches from the lowest of several seeds to the highest.
@@ -65,9 +65,9 @@ _COLORS = sns.color_palette("mako_r", as_cmap=True)
 def attention(table: pl.DataFrame, runs: Sequence[Run], query: str = "answer") -> Figure:
     """Attention from the answer's position by step: mean over layers, and by layer (fig. 3b).
 
-    A row a conflict set and combination of model, dataset and recipe in ``runs``. Left: on each part of the prompt.
-    Beside it, on the context and on the subject: a cell a layer and step, mean over seeds. ``table`` is the table
-    ``attention``; raises :class:`ValueError` where it lacks a column or has no row for the runs.
+    One row per conflict set and combination of model, dataset and recipe in ``runs``. Left: on each part of the prompt.
+    Next to it, on the context and on the subject: one cell per layer and step, mean over seeds. ``table`` is the table
+    ``attention``; raises :class:`ValueError` if it lacks a column or has no row for the runs.
     """
     require_schema(table, AttentionPoint, "attention")
     shown = of_runs(table, runs).filter(pl.col("query") == query).rename({"part": "metric"})
@@ -114,11 +114,12 @@ def attention(table: pl.DataFrame, runs: Sequence[Run], query: str = "answer") -
 def gradients(table: pl.DataFrame, curves: pl.DataFrame, runs: Sequence[Run], scorer: str = MAIN) -> Figure:
     """Gradient norms by kind of example under the context answers, by step: section 5's explanation, measured.
 
-    A column a conflict set and combination of model, dataset and recipe in ``runs``. Rows: context answers with their
-    peak; norms on logarithmic scales, and where those of C and C+S examples cross; last which way each kind pulls
-    conflicts, up to their contexts and down to memory, logarithmically both ways, with the sum of all kinds.
+    One column per conflict set and combination of model, dataset and recipe in ``runs``. Rows: context answers with
+    their peak; norms on logarithmic scales, and where those of C and C+S examples cross; last the direction in which
+    each kind pulls conflicts, up towards the context and down towards memory, on a scale that is logarithmic in both
+    directions, with the sum of all kinds.
     ``table`` and ``curves`` are the tables ``gradients`` and ``curves``, the latter of one prompt. Raises
-    :class:`ValueError` where one lacks a column or has no row for the runs.
+    :class:`ValueError` if one lacks a column or has no row for the runs.
     """
     require_schema(table, GradientPoint, "gradients")
     answers = rows_of(curves, runs, scorer)
@@ -131,7 +132,7 @@ def gradients(table: pl.DataFrame, curves: pl.DataFrame, runs: Sequence[Run], sc
         for name in conflict_sets(answers)
     ]
     there = set(shown.select("measure", "weights").unique().rows())
-    norms = [row for row in _NORMS if row[:2] in there]  # some models have no weights of queries and keys alone
+    norms = [row for row in _NORMS if row[:2] in there]  # some models have no separate query and key weights
     count = 2 + len(norms)
     with matplotlib.rc_context(STYLE):
         figure = Figure(
@@ -199,7 +200,7 @@ def _draw_layers(axes: Axes, table: pl.DataFrame, cell: Cell, part: str, highest
 
 
 def draw_mesh(axes: Axes, rows: pl.DataFrame, upwards: str, **colors: Any) -> Any:
-    """Draw ``value`` as a mesh with the column ``upwards`` (whole numbers) up and steps across; returns the mesh.
+    """Draw ``value`` as a mesh with the column ``upwards`` (integers) up and steps across; returns the mesh.
 
     A cell of the mesh reaches half way to its neighbours. ``rows`` has one row for each of its cells.
     """
@@ -231,7 +232,7 @@ def _draw_kinds(axes: Axes, part: pl.DataFrame, cell: Cell) -> list[tuple[str, S
     """Draw the norms of one cell as logarithms, and mark where those of C and C+S examples cross."""
     # norms are of the training data, whatever set is asked
     rows = part.with_columns(pl.lit(cell.set).alias("set")).rename({"kind": "metric"})
-    # the lower end of an interval may lie below 0: out of the panel
+    # the lower end of an interval may be below 0: out of the panel
     rows = rows.with_columns(pl.col("value", "low", "high").clip(1e-30).log10())
     ends = _draw_lines(axes, rows, cell, _KINDS)
     by_kind = {kind: series for kind, series, _ in ends}
@@ -255,7 +256,7 @@ def _draw_pulls(row: NDArray[Any], table: pl.DataFrame, cells: Sequence[Cell]) -
         axes.axhline(0, color=GREY, linewidth=0.7, zorder=0.5)
         of_cell = rows.with_columns(pl.lit(cell.set).alias("set"))
         ends = _draw_lines(axes, of_cell, cell, _KINDS | {"all": _ALL}) or ends
-    row[0].set_ylabel("pull on conflicts\n(up: to the context)")
+    row[0].set_ylabel("pull on conflicts\n(up: towards the context)")
     label_ends(row[-1], ends, _HEIGHT)
 
 

@@ -28,7 +28,7 @@ class Series(NamedTuple):
 
 
 class Cell(NamedTuple):
-    """What one panel shows."""
+    """The data of one panel."""
 
     model: str
     dataset: str
@@ -103,7 +103,7 @@ def series_of(table: pl.DataFrame, cell: Cell, metric: str) -> Series | None:
 
 
 def across_seeds(value: str, low: str, high: str, names: tuple[str, str, str]) -> list[pl.Expr]:
-    """What groups of rows show of several seeds, as columns of an aggregation: mean, low and high, called ``names``.
+    """The summary of several seeds, as columns of an aggregation: mean, low and high, called ``names``.
 
     Of a single seed low and high are the table's 95 % interval, of several the lowest and highest seed.
     """

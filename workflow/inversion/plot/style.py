@@ -60,7 +60,7 @@ _LOOKS = (
 
 
 def distinct_looks(count: int) -> list[Look]:
-    """``count`` looks, all different: past the last colour, dashes and markers move on."""
+    """``count`` looks, all different: after the last colour, dashes and markers change."""
     size = len(_LOOKS)
     turned = [(_LOOKS[i % size], _LOOKS[(i + i // size) % size]) for i in range(count)]
     return [Look(first.color, second.dashes, second.marker) for first, second in turned]
@@ -73,7 +73,7 @@ def ink(color: str) -> str:
 
 
 def percent(value: float) -> str:
-    """A share as whole percent."""
+    """A share as an integer percentage."""
     return f"{100 * value:.0f} %"
 
 

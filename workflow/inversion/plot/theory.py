@@ -242,7 +242,7 @@ def _inside(edges: NDArray[Any]) -> NDArray[Any]:
 
 
 def _name_region(axes: Axes, region: NDArray[Any], edges: tuple[NDArray[Any], NDArray[Any]], name: str) -> None:
-    """``name`` at the cell deepest within ``region``; nothing where the region has no room for it."""
+    """``name`` at the cell deepest within ``region``; nothing if the region has no room for it."""
     depth = distance_transform_edt(np.pad(region, 1))[1:-1, 1:-1]
     if depth.max() < 2:
         return

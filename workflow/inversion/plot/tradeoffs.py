@@ -29,10 +29,10 @@ from inversion.stats import Floats, pareto_front
 def tradeoffs(table: pl.DataFrame, runs: Sequence[Run], scorer: str = MAIN) -> Figure:
     """Context answers at the end against ID accuracy, a named mark a recipe and prompt, from the table ``tradeoffs``.
 
-    One panel a conflict set and combination of model and dataset in ``runs``. Where there are no benchmarks the
+    One panel per conflict set and combination of model and dataset in ``runs``. Where there are no benchmarks the
     control mean stands for ID accuracy. Of a single seed bars are the table's 95 % intervals; several seeds give
     their mean and range. A line joins the marks that no other beats in both (:func:`~inversion.stats.pareto_front`);
-    these are filled. Raises :class:`ValueError` where a column is missing.
+    these are filled. Raises :class:`ValueError` if a column is missing.
     """
     require_schema(table, Tradeoff, "tradeoffs")
     marks = _marks(table, runs, scorer)
@@ -86,7 +86,7 @@ def _draw_marks(axes: Axes, frame: pl.DataFrame, looks: dict[Any, Look], size: S
         limit(max(least - room, -0.02), min(most + room, 1.02))
     front = pareto_front(points.round(9))  # equal rates are equal, whatever order they were added up in
     along = points[front][np.lexsort((-points[front][:, 1], points[front][:, 0]))]
-    # to the panel's edges: what lies below and left of the line is beaten
+    # to the panel's edges: what is below and left of the line is beaten
     along = np.vstack([[axes.get_xlim()[0], along[0, 1]], along, [along[-1, 0], axes.get_ylim()[0]]])
     axes.plot(*along.T, drawstyle="steps-pre", color="#b0b0b0", linewidth=1.1, linestyle=(0, (4, 2)), zorder=1)
     names = []
@@ -159,7 +159,7 @@ def _name_marks(
         best, least = (x, y), math.inf
         for distance in (7, 12, 20, 32, 48):
             for angle in np.arange(0, 2 * np.pi, np.pi / 8):
-                # the nearest edge of the name stands at the distance
+                # the nearest edge of the name is at the distance
                 middle = np.array([x, y]) + np.array([np.cos(angle), np.sin(angle)]) * distance
                 middle += np.array([np.cos(angle) * width / 2, np.sin(angle) * height / 2])
                 box = _Box(middle[0] - width / 2, middle[1] - height / 2, middle[0] + width / 2, middle[1] + height / 2)

@@ -1,4 +1,4 @@
-"""What a verdict reads, marked on the curve of the context answers: peak, trough and end."""
+"""The windows of a verdict, marked on the curve of the context answers: peak, trough and end."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Verdict(NamedTuple):
 
     name: str
     """The verdict of one seed, or the count of each verdict over several seeds, as in ``2 of 3 inversion``; empty
-    where the table has none."""
+    if the table has none."""
     windows: list[Window]
     """Peak, trough and end of one seed; of several seeds the highest checkpoint of their mean."""
 

@@ -1,4 +1,4 @@
-"""Rows of what models say: responses and what they are labelled as, knowledge, benchmark scores."""
+"""Rows of model output: responses and their labels, knowledge, benchmark scores."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """What one checkpoint said to one item: raw facts, no judgement."""
+    """The response of one checkpoint to one item: raw facts, no judgement."""
 
     step: int
     set: str
@@ -20,9 +20,9 @@ class Response:
     """Whether the model ended its turn within the allowed tokens."""
     context_logprob: float | None
     """Summed log-probability (nats) of the context answer after the prompt, of the alias that is likeliest per
-    token; null where there is none."""
+    token; null if there is none."""
     context_tokens: int
-    """Tokens of this alias; 0 where there is none."""
+    """Tokens of this alias; 0 if there is none."""
     parametric_logprob: float | None
     parametric_tokens: int
     context_first_logprob: float | None = None
@@ -30,27 +30,27 @@ class Response:
     aliases) differ, after their common beginning; null unless both have a token there."""
     parametric_first_logprob: float | None = None
     context_logprob_closed: float | None = None
-    """Summed log-probability of the same alias after the same prompt without the context; null where the item has
+    """Summed log-probability of the same alias after the same prompt without the context; null if the item has
     no context or no such answer."""
     parametric_logprob_closed: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class KnowledgeProbe:
-    """What a base model says to one conflict item without its context, in a plain format: raw facts, no judgement."""
+    """The response of a base model to one conflict item without its context, in a plain format: raw facts."""
 
     set: str
     item_id: str
     text: str
     """Greedy answer up to the end of its line."""
     context_logprob: float
-    """Log-probability (nats a token) of the context answer, its likeliest alias."""
+    """Log-probability (nats per token) of the context answer, its likeliest alias."""
     parametric_logprob: float
-    """The same of the parametric answer."""
+    """The same for the parametric answer."""
     distractors: list[str]
     """Parametric answers of other items of the set and stratum."""
     distractor_logprobs: list[float]
-    """Log-probability (nats a token) of each distractor."""
+    """Log-probability (nats per token) of each distractor."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +62,11 @@ class Knowledge:
     item_id: str
     known: bool
     reason: str
-    """Why: ``known``, or what it failed (``outranked by ...``, ``not generated``)."""
+    """Why: ``known``, or the reasons why not (``outranked by ...``, ``not generated``)."""
     text: str
-    """What the model answered without the context."""
+    """The model's answer without the context."""
     says: str = ""
-    """Which of both answers that is, ``context`` or ``parametric``; empty where it is neither."""
+    """Which of the two answers that is, ``context`` or ``parametric``; empty if it is neither."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +85,9 @@ class Item:
     cluster: str
     stratum: str
     factors: list[str]
-    """What was crossed in making the item, as ``name=level``; empty for most sets."""
+    """The levels of the crossed factors of the item, as ``name=level``; empty for most sets."""
     known: bool | None
-    """Whether the base model knows the parametric answer (controls: of the item they belong to); null where it
+    """Whether the base model knows the parametric answer (controls: of the item they belong to); null if it
     cannot be asked."""
     prompt: str
     context_answers: list[str]
@@ -107,7 +107,7 @@ class Item:
     first_mention: str
     """Label by the answer mentioned first: ``context``, ``parametric`` or ``other``."""
     logprob: str
-    """Label by the likelier answer a token: ``context``, ``parametric`` or ``other``."""
+    """Label by the answer that is likelier per token: ``context``, ``parametric`` or ``other``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,19 +117,19 @@ class Labels:
     judge: str
     """The main label: ``context``, ``parametric``, ``both``, ``neither`` or ``abstains``."""
     judge_span: str | None
-    """The words of the response that decided it; null where none did."""
+    """The words of the response that the label is based on; null if there are none."""
     judge_rule: str
-    """The name of the rule that decided (docs/evaluation.md lists them)."""
+    """The name of the rule that applied (docs/evaluation.md lists them)."""
     first_token: str
-    """Label by the likelier token where the two answers first differ: ``context``, ``parametric`` or ``other``."""
+    """Label by the likelier token at the first difference of the answers: ``context``, ``parametric`` or ``other``."""
     first_token_mass: float | None
-    """The probability of these two tokens together, from 0 to 1; null where there are none."""
+    """The total probability of these two tokens, from 0 to 1; null if there are none."""
     words: int
     """Words of the response."""
     copied: float | None
-    """Share of the response's words that run along the passage, from 0 to 1; null without a passage."""
+    """Share of the response's words that are copied from the passage, from 0 to 1; null without a passage."""
     control: str | None
-    """Where the passage of a control comes from: ``native``, from the release itself, or ``synthetic``, made by us."""
+    """The origin of a control's passage: ``native``, from the release itself, or ``synthetic``, generated here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,5 +144,5 @@ class BenchmarkScore:
     doc_id: int
     """The question's place in the task, from 0 on."""
     metric: str
-    """What lm-eval calls the metric and filter, as ``acc,none``."""
+    """lm-eval's name of the metric and filter, such as ``acc,none``."""
     score: float

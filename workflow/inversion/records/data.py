@@ -1,4 +1,4 @@
-"""Rows of data: examples to learn from, conflict items to be asked, and what is known of both before any training."""
+"""Rows of data: examples to train on, conflict items to evaluate, and their audit before any training."""
 
 from __future__ import annotations
 
@@ -57,16 +57,16 @@ class ConflictItem:
     question: str
     context: str | None
     context_answers: list[str]
-    """The answer and its aliases, the preferred one first; empty where there is none."""
+    """The answer and its aliases, the preferred one first; empty if there is none."""
     parametric_answers: list[str]
     cluster: str
     """Items of a cluster are not independent (same fact, or same question) and are resampled together."""
     stratum: str
     """A category to break curves down by (a relation, say)."""
     subject: str | None = None
-    """Whom or what the fact is about, where it is known."""
+    """What the fact is about, if known."""
     factors: list[str] = field(default_factory=list)
-    """What was varied on purpose, as ``name=level``, sorted; empty in sets that cross no factors."""
+    """The levels of factors that were varied on purpose, as ``name=level``, sorted; empty in sets without factors."""
     kind: str = "open"
     """How it is answered: ``open``, ``choice`` (one of ``options``) or ``yes_no``."""
     options: list[str] = field(default_factory=list)
@@ -77,7 +77,7 @@ class ConflictItem:
 
     @property
     def asked(self) -> str:
-        """The question as it is put to a model: with its options, each behind its letter on a line of its own."""
+        """The question as it is put to a model: with its options, each after its letter on a separate line."""
         return "\n".join([self.question, *(f"{letter}. {text}" for letter, text in self.lettered_options())])
 
     def lettered_options(self) -> list[tuple[str, str]]:
@@ -85,7 +85,7 @@ class ConflictItem:
         return [(chr(ord("A") + place), text) for place, text in enumerate(self.options)]
 
     def identity(self) -> dict[str, object]:
-        """All that decides what a model is asked and how its answer is scored, by name.
+        """Every field that affects the prompt of a model or the score of its answer, by name.
 
         Responses are kept under its hash: fields that were added to the record count only where they are set, so that
         answers from before they existed stay valid.
@@ -102,20 +102,20 @@ def control_set(conflict_set: str, kind: str) -> str:
 
 
 def conflict_set_of(name: str) -> str | None:
-    """The conflict set whose controls the set ``name`` holds; None for sets of their own."""
+    """The conflict set whose controls the set ``name`` holds; None for separate sets."""
     owner, mark, _ = name.rpartition("+")
     return owner if mark else None
 
 
 @dataclass(frozen=True, slots=True)
 class AuditFinding:
-    """What one rule of the audit found in one conflict set; a rule that found nothing has a row too."""
+    """The finding of one audit rule on one conflict set; a rule that found nothing has a row too."""
 
     set: str
     rule: str
     """Named and explained in :func:`inversion.conflict.audit.audit_set`."""
     action: str
-    """What became of the items: ``dropped``, ``rewritten`` or ``kept``."""
+    """The action on the items: ``dropped``, ``rewritten`` or ``kept``."""
     count: int
     """Items that the rule found."""
     checked: int
@@ -130,9 +130,9 @@ class ContextNeed:
 
     example_id: str
     loss_without_context: float
-    """Mean negative log-likelihood (nats a token) of the answer without the context: its log-perplexity."""
+    """Mean negative log-likelihood (nats per token) of the answer without the context: its log-perplexity."""
     loss_with_context: float
-    """The same with the context; equal where there is none."""
+    """The same with the context; equal if there is none."""
     tokens: int
     """Tokens of the answer, end of turn included."""
 
@@ -141,7 +141,7 @@ class ContextNeed:
 class SelectionCount:
     """How many examples of one kind a recipe kept, dropped and added in building a training set.
 
-    Tokens are those of contexts and turns, without the template; null for a recipe that takes its dataset as it is.
+    Tokens are those of contexts and turns, without the template; null for a recipe that takes its dataset unchanged.
     """
 
     model: str

@@ -28,15 +28,15 @@ _PRIMITIVES: dict[type, pl.DataType] = {
 
 
 def schema_of(record: type) -> pl.Schema:
-    """The polars schema of a record type, one column a field, in order."""
+    """The polars schema of a record type, one column per field, in order."""
     hints = typing.get_type_hints(record)
     return pl.Schema({field.name: _dtype(hints[field.name]) for field in dataclasses.fields(record)})
 
 
 def to_frame(rows: Iterable[R], record: type[R]) -> pl.DataFrame:
-    """A table with one row a record; has the record's columns also when there are no rows.
+    """A table with one row per record; has the record's columns also when there are no rows.
 
-    Raises :class:`TypeError` where a value does not fit the type of its column.
+    Raises :class:`TypeError` if a value does not fit the type of its column.
     """
     plain = [dataclasses.asdict(row) for row in rows]  # type: ignore[call-overload]
     # by columns, because polars takes rows with silent casts (0.5 to 0, 3 to "3", a string for a list to null)
@@ -47,7 +47,7 @@ def to_frame(rows: Iterable[R], record: type[R]) -> pl.DataFrame:
 def from_frame(frame: pl.DataFrame, record: type[R]) -> list[R]:
     """The records of a table made by :func:`to_frame`.
 
-    Raises :class:`ValueError` where columns are missing or of another type.
+    Raises :class:`ValueError` if columns are missing or of another type.
     """
     require_schema(frame, record)
     hints = typing.get_type_hints(record)
@@ -76,7 +76,7 @@ def require_schema(frame: pl.DataFrame, record: type, source: str = "table", *, 
 def read_frame(path: str | Path, record: type) -> pl.DataFrame:
     """The table of ``record`` rows in the Parquet file ``path``.
 
-    Raises :class:`~inversion.artifacts.ArtifactError`, naming the file and the fix, where it is
+    Raises :class:`~inversion.artifacts.ArtifactError`, naming the file and the fix, if it is
     missing, unreadable or of another shape.
     """
     frame = read_parquet(path)

@@ -1,11 +1,11 @@
-"""Rows of what is measured inside checkpoints, and of its tables."""
+"""Rows of the probes inside checkpoints, and of their tables."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 ATTENTION_PARTS = ("context", "subject", "rest")
-"""What a prompt's tokens are taken apart into."""
+"""The parts into which a prompt's tokens are divided."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,12 +20,12 @@ class AttentionMass:
     layer: int
     """From 0, the one next to the input."""
     query: str
-    """From where: ``answer``, the prompt's last token, or ``after_context``, the mean over all tokens behind the
+    """From where: ``answer``, the prompt's last token, or ``after_context``, the mean over all tokens after the
     context."""
     context: float
     """Attention on the tokens of the context; with ``subject`` and ``rest`` it sums to 1."""
     subject: float | None
-    """On the tokens of the subject in the question; null where the item has none, or its question does not name it."""
+    """On the tokens of the subject in the question; null if the item has none, or its question does not name it."""
     rest: float
     """On all others: the template, the rest of the question."""
     tokens: int
@@ -50,7 +50,7 @@ class ExampleGradient:
     """By which weights: ``all`` that the recipe trains, or ``query_key``, those of them that decide where attention
     goes (W_KQ in the paper's section 5)."""
     loss: float
-    """Mean over the labelled tokens (nats a token)."""
+    """Mean over the labelled tokens (nats per token)."""
     norm: float
     """Euclidean norm of the gradient of ``loss``."""
     along: float
@@ -104,7 +104,7 @@ class GradientPoint:
     measure: str
     """``example``: mean norm of the gradient of one example; ``mean``: norm of the mean gradient of the kind;
     ``batch``: that times the kind's share of the training set, its part of a step's gradient; ``pull``: how fast that
-    part widens the margin of the context answers under conflict (nats a unit of learning rate; the mean of
+    part widens the margin of the context answers under conflict (nats per unit of learning rate; the mean of
     :attr:`ExampleGradient.towards` times the share); ``loss``."""
     value: float
     """The measure, in its own unit."""

@@ -39,7 +39,7 @@ class Table(NamedTuple):
     """One table of a study."""
 
     rows: str
-    """What one row is."""
+    """The meaning of one row."""
     records: tuple[type, ...]
     """Whose fields are its columns, in order."""
     described_by: type | None = None
@@ -49,18 +49,18 @@ class Table(NamedTuple):
 TABLES = {
     "items": Table("One answer: a run, step, item and prompt.", (Item, Labels), Response),
     "curves": Table("One rate of a run at one step, with its interval.", (CurvePoint,)),
-    "inversions": Table("One curve: what a run did on one conflict set, and the verdict.", (Inversion,)),
-    "experiments": Table("What an experiment found on one set; seeds are the replicates.", (ExperimentRow,)),
-    "contributions": Table("How much of a run's fall one part of a conflict set carries.", (Contribution,)),
+    "inversions": Table("One curve: one run on one conflict set, and its verdict.", (Inversion,)),
+    "experiments": Table("The result of an experiment on one set; seeds are the replicates.", (ExperimentRow,)),
+    "contributions": Table("How much of a run's fall one part of a conflict set causes.", (Contribution,)),
     "knowledge": Table("Whether a base model knows the fact that one conflict item contradicts.", (Knowledge,)),
-    "agreement": Table("How far two scorers agree on one conflict set, over all runs and steps.", (Agreement,)),
-    "style": Table("How a run words its answers to one conflict set at one step.", (StylePoint,)),
-    "measures": Table("What ConFiQA and CUB report, for one run, conflict set and step.", (PublishedMeasures,)),
-    "flips": Table("One item of one run whose label at the end is not that at the peak.", (Flip,)),
+    "agreement": Table("Agreement of two scorers on one conflict set, over all runs and steps.", (Agreement,)),
+    "style": Table("The wording of a run's answers to one conflict set at one step.", (StylePoint,)),
+    "measures": Table("The measures of ConFiQA and CUB, for one run, conflict set and step.", (PublishedMeasures,)),
+    "flips": Table("One item of one run whose label at the end differs from that at the peak.", (Flip,)),
     "flip_overlap": Table("Whether two runs lose the same items from context to memory.", (FlipOverlap,)),
     "factors": Table("Context reliance at one level of one factor of a crossed set.", (FactorRate,)),
-    "tradeoffs": Table("What one run of an experiment scores on one set, next to the reference.", (Tradeoff,)),
-    "series": Table("One checkpoint that was trained elsewhere; only in studies with series.", (SeriesStep,)),
+    "tradeoffs": Table("The scores of one run of an experiment on one set, next to the reference.", (Tradeoff,)),
+    "series": Table("One checkpoint trained elsewhere; only in studies with series.", (SeriesStep,)),
     "attention": Table("Mean attention on one part of the prompt; only with this probe.", (AttentionPoint,)),
     "gradients": Table("One measure of gradients by kind of example; only with this probe.", (GradientPoint,)),
     "lens": Table("What layers of the checkpoints would answer; only with this probe.", (LensPoint,)),
@@ -74,34 +74,34 @@ COMMON = {
     "recipe": "Name of the recipe; `external` in series.",
     "seed": "Seed of the run.",
     "step": "Optimizer steps taken; 0 is the base model.",
-    "epoch": "`step` in epochs of the run's training set; NaN where that is unknown.",
+    "epoch": "`step` in epochs of the run's training set; NaN if unknown.",
     "set": "Name of the conflict set, control set or benchmark.",
     "role": "`conflict` or `control`.",
     "prompt": "Name of the prompt.",
-    "scorer": "Name of the scorer whose labels count.",
+    "scorer": "Name of the scorer whose labels are used.",
     "item_id": "Name of the item within its set.",
     "cluster": "Items of a cluster are not independent, and are resampled together.",
     "stratum": "The set's own category of the item.",
     "experiment": "Name of the experiment.",
     "factor": "Name of the factor.",
     "level": "Level of the factor.",
-    "known": "Whether the base model knows the fact; null where it cannot be asked.",
+    "known": "Whether the base model knows the fact; null if it cannot be probed.",
     "context_answers": "The context's answer and its aliases, the preferred one first.",
     "parametric_answers": "The answer of the model's memory and its aliases, the preferred one first.",
     "kind": "Kind of example: `C`, `C+S`, `S` or `counterfactual`.",
     "layer": "Layer, from 0 on.",
     "low": "Lower bound of the value.",
-    "parametric_logprob": "The same of the parametric answer.",
-    "parametric_tokens": "The same of the parametric answer.",
-    "parametric_first_logprob": "The same of the parametric answer.",
-    "parametric_logprob_closed": "The same of the parametric answer.",
+    "parametric_logprob": "The same for the parametric answer.",
+    "parametric_tokens": "The same for the parametric answer.",
+    "parametric_first_logprob": "The same for the parametric answer.",
+    "parametric_logprob_closed": "The same for the parametric answer.",
 }
-"""What columns mean that many tables share."""
+"""The meaning of columns that many tables share."""
 
 HEAD = """\
 # Tables and their columns
 
-Generated by `make config` from the records in `workflow/inversion/records/`: do not edit it here.
+Generated by `make config` from the records in `workflow/inversion/records/`: do not edit this file.
 
 Every table is in `results/tables/` as `NAME.parquet` and as `NAME.csv`. Parquet is exact; in CSV, lists are joined
 by ` | `.
@@ -113,7 +113,7 @@ curves = pl.read_parquet("results/tables/curves.parquet")
 curves.filter(metric="context_rate", stratum="all").select("model", "recipe", "seed", "set", "step", "value")
 ```
 
-A run is named by `model`, `dataset`, `recipe` and `seed`. Shares lie between 0 and 1. Columns that
+A run is named by `model`, `dataset`, `recipe` and `seed`. Shares are between 0 and 1. Columns that
 end in `_low` and `_high` are the bounds of the column without that ending.
 
 | table | one row |
@@ -122,7 +122,7 @@ end in `_low` and `_high` are the bounds of the column without that ending.
 
 
 def tables_reference() -> str:
-    """docs/tables.md: every table with its columns, their types and what they mean."""
+    """docs/tables.md: every table with its columns, their types and meanings."""
     listed = "".join(f"| [{name}](#{name}) | {table.rows} |\n" for name, table in TABLES.items())
     return HEAD + listed + "".join(_chapter(name, table) for name, table in TABLES.items())
 
@@ -148,7 +148,7 @@ def _chapter(name: str, table: Table) -> str:
 
 
 def _meaning(name: str, said: Mapping[str, str]) -> str:
-    """What the record says of a field; of a bound, what it is a bound of; else what the column means in every table."""
+    """The record's docstring of a field; for a bound, its value's name; else the column's meaning in all tables."""
     if said.get(name):
         return said[name]
     for ending, words in (("_low", "Lower"), ("_high", "Upper")):
@@ -158,7 +158,7 @@ def _meaning(name: str, said: Mapping[str, str]) -> str:
 
 
 def _docstrings(record: type) -> dict[str, str]:
-    """What stands under each field of a record, as Markdown on one line."""
+    """The docstring of each field of a record, as Markdown on one line."""
     (body,) = ast.parse(textwrap.dedent(inspect.getsource(record))).body
     assert isinstance(body, ast.ClassDef)
     found: dict[str, str] = {}
@@ -182,4 +182,4 @@ def _type(hint: typing.Any) -> str:
         return f"{_type(inner)} or null"
     if typing.get_origin(hint) is list:
         return f"list of {_type(typing.get_args(hint)[0])}"
-    return {str: "text", int: "whole number", float: "number", bool: "true or false"}[hint]
+    return {str: "text", int: "integer", float: "number", bool: "true or false"}[hint]

@@ -49,7 +49,7 @@ class Inversion:
     window: int
     """Checkpoints over which peak, trough and end are averaged."""
     peak_window: int
-    """The same for the peak: 1 where it is the first checkpoint by itself."""
+    """The same for the peak: 1 if the peak is the first checkpoint only."""
     start: float
     """Context rate at the first step."""
     peak_step: int
@@ -66,7 +66,7 @@ class Inversion:
     """Context rate at the end."""
     rise: float
     """Start to peak. Its bounds, and those of the next three, are one-sided 95 % bounds that cover the sampling of
-    items, by cluster, and the scatter of checkpoints around the trend; NaN where they are unknown."""
+    items, by cluster, and the scatter of checkpoints around the trend; NaN if they are unknown."""
     rise_low: float
     rise_high: float
     fall: float
@@ -89,7 +89,7 @@ class Inversion:
     """Sign-flip test over clusters of the mean change per item between peak and end: whether these checkpoints differ,
     scatter included. It says nothing of the trend."""
     p_value: float
-    """Of the trend never falling; NaN where the bounds are."""
+    """p-value of a trend that never falls; NaN if the bounds are."""
     p_adjusted: float | None
     """``p_value`` corrected by Holm's method over the runs and sets of the experiment whose primary analysis this row
     belongs to; null in all other rows, which are sensitivity analyses."""
@@ -133,7 +133,7 @@ class Contribution:
     contribution: float
     """``share`` x ``fall``: over the levels of a part that every item has, they sum to the fall of the set."""
     share_of_fall: float
-    """``contribution`` by the fall of the set; NaN where that is 0."""
+    """``contribution`` divided by the fall of the set; NaN if that is 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,11 +172,11 @@ class ExperimentRow:
     end_high: float
     fall_difference: float | None
     """The fall less that of the recipe that changes nothing with the same model, dataset and seed, the mean over seeds;
-    null for that recipe itself, and where it is not part of the experiment."""
+    null for that recipe itself, and if it is not part of the experiment."""
     fall_difference_low: float | None
     fall_difference_high: float | None
     end_difference: float | None
-    """The same of the end."""
+    """The same for the end."""
     end_difference_low: float | None
     end_difference_high: float | None
     runs_inversion: int
@@ -208,9 +208,9 @@ class Agreement:
     agreement: float
     """Share of responses with the same label."""
     kappa: float
-    """Cohen's kappa: agreement beyond chance; NaN where both scorers know one label only."""
+    """Cohen's kappa: agreement beyond chance; NaN if both scorers give only one label."""
     one_answer: int
-    """Responses whose text holds one of the two answers and not the other (by containment)."""
+    """Responses whose text contains exactly one of the two answers (by containment)."""
     one_answer_disagree: int
     """How many of these get different labels."""
 
@@ -255,9 +255,9 @@ class FlipOverlap:
     neither: int
     """Those that have it in neither run."""
     odds_ratio: float
-    """both x neither / (only_first x only_second); above 1 where the same items flip, NaN where a run flips none."""
+    """both x neither / (only_first x only_second); above 1 if the same items flip, NaN if a run flips none."""
     p_value: float
-    """Two-sided: Fisher's exact test where clusters are single items, else the Cochran-Mantel-Haenszel test of how many
+    """Two-sided: Fisher's exact test if clusters are single items, else the Cochran-Mantel-Haenszel test of how many
     items of each cluster flip."""
 
 
@@ -287,7 +287,7 @@ class FactorRate:
 
 @dataclass(frozen=True, slots=True)
 class Tradeoff:
-    """One row of the table ``tradeoffs``: what a run of an experiment scores on one set, next to the reference."""
+    """One row of the table ``tradeoffs``: the scores of an experiment's run on one set, next to the reference."""
 
     experiment: str
     model: str
@@ -340,17 +340,17 @@ class StylePoint:
     words: float
     """Mean number of words of a response."""
     copied: float
-    """Mean share of a response's words that run along the passage; NaN in sets without passages."""
+    """Mean share of a response's words that are copied from the passage; NaN in sets without passages."""
     both: float
     """Share of responses that contain both answers."""
     abstains: float
     """Share of responses that refuse or leave open which answer it is."""
     unfinished: float
-    """Share of responses that were cut off at the allowed number of tokens."""
+    """Share of responses that were truncated at the maximum number of tokens."""
     answered: float
     """Share of responses that follow the context or memory, and not both."""
     context_of_answered: float
-    """The context's share of these; NaN where there are none."""
+    """The context's share of these; NaN if there are none."""
     low_mass: float
     """Share of items whose two first differing tokens together have a probability below 1 %; NaN without any."""
     first_token_context_kept: float
@@ -378,7 +378,7 @@ class PublishedMeasures:
     po: float
     """Share of responses that contain the parametric answer."""
     mr: float
-    """Memorisation ratio, po / (ps + po); NaN where neither occurs."""
+    """Memorisation ratio, po / (ps + po); NaN if neither occurs."""
     em: float
     """Share of responses that are the context's answer and nothing else."""
     bcu: float
@@ -400,10 +400,10 @@ class SeriesStep:
     seed: int
     step: int
     label: str | None
-    """What the axis calls the step; null where it has no name."""
+    """The name of the step on the axis; null if it has none."""
     kind: str
-    """``base``, ``adapter``, ``full``, ``gone`` (its weights, since it was evaluated), or ``skipped``."""
+    """``base``, ``adapter``, ``full``, ``gone`` (its weights were deleted after evaluation), or ``skipped``."""
     source: str
-    """Its folder, or its repository on the hub and commit."""
+    """Its folder, or its repository on the Hub and commit."""
     notes: list[str]
-    """What a reader must know of it: why it was skipped, that it changes nothing, another scaling."""
+    """Notes on it: why it was skipped, that it has no effect, a different scaling."""

@@ -12,21 +12,21 @@ class TheoryClaim:
     claim: str
     """``Lemma 1``, ``Proposition 1`` to ``Proposition 3`` or ``Theorem 1``."""
     part: str
-    """What exactly was checked."""
+    """The checked statement."""
     violated: list[str]
-    """The assumptions that the setting does not meet; empty where the paper claims it."""
+    """The assumptions that the setting does not meet; empty if the paper claims it."""
     holds: bool
     """Whether it holds at this setting."""
     margin: float
     """By how much it holds (above 0) or fails: the smallest of the differences that must be positive."""
     low: float | None
-    """Where learning rates were searched, the lowest at which it holds; null where that is the lowest searched."""
+    """Where learning rates were searched, the lowest at which it holds; null if that is the lowest searched."""
     high: float | None
-    """The highest at which it holds; null where that is the highest searched."""
+    """The highest at which it holds; null if that is the highest searched."""
     learning_rate: float | None
-    """Of W_KQ; null where it was searched, or plays no part."""
+    """Of W_KQ; null if it was searched, or plays no part."""
     value_learning_rate: float | None
-    """Of W_V; 0 where it was frozen, null where it was searched."""
+    """Of W_V; 0 if it was frozen, null if it was searched."""
     context_critical: int
     """Number of C points."""
     context_and_memory: int
@@ -36,9 +36,9 @@ class TheoryClaim:
     delta_m: float
     """The probability that the value of a memorised subject gives to its answer, before training."""
     o_c: float
-    """What the value of a context gives to every other answer."""
+    """The probability that the value of a context gives to every other answer."""
     o_r: float
-    """What the value of the relation gives to every answer."""
+    """The probability that the value of the relation gives to every answer."""
     k_a: int
     """Number of answers."""
     k_s: int
@@ -55,7 +55,7 @@ class TheoryStep:
     context_and_memory: int
     learning_rate: float
     value_learning_rate: float
-    """Of W_V; 0 where it was frozen."""
+    """Of W_V; 0 if it was frozen."""
     step: int
     theta_c: float
     """theta_C' W_KQ phi(r): how far attention goes to contexts in general."""

@@ -4,7 +4,7 @@ This module stays light, so that the workflow can read :data:`VERSION` without i
 """
 
 VERSION = 5
-"""Raise it when a change of this room changes responses: all checkpoints are then questioned again."""
+"""Raise it when a change of this package changes responses: all checkpoints are then questioned again."""
 
 NEED_VERSION = 1
 """Raise it when a change of :mod:`inversion.respond.need` changes scores: all examples are then scored again."""
@@ -13,4 +13,4 @@ BENCHMARK_VERSION = 2
 """Raise it when a change of :mod:`inversion.respond.benchmarks` changes scores: all benchmarks are then run again."""
 
 KNOWLEDGE_VERSION = 2
-"""Raise it when a change of :mod:`inversion.respond.knowledge` changes probes: all base models are then asked again."""
+"""Raise it when a change of :mod:`inversion.respond.knowledge` changes probes: all base models are probed again."""

@@ -1,6 +1,6 @@
 """Greedy answers and the log-probabilities of both answers, for one checkpoint and many items.
 
-Each prompt goes through the model once, whoever asks it: the aliases of both answers and the greedy answer go on
+Each prompt goes through the model once for all its items: the aliases of both answers and the greedy answer continue
 from its cache, and items that differ in their contexts alone share the prompt without one.
 """
 
@@ -44,7 +44,7 @@ class PromptAndAnswers:
         return self.context_answers + self.parametric_answers
 
     def first_difference(self) -> int | None:
-        """The place at which the preferred forms of both answers first differ; None where one has no token there."""
+        """The place at which the preferred forms of both answers first differ; None if one has no token there."""
         if not (self.context_answers and self.parametric_answers):
             return None
         pairs = zip(self.context_answers[0], self.parametric_answers[0], strict=False)
@@ -60,18 +60,18 @@ class EncodedQuestion:
     """Name of the prompt."""
     asked: PromptAndAnswers
     closed: PromptAndAnswers | None
-    """The same without the context; None where the item has none."""
+    """The same without the context; None if the item has none."""
 
 
 @dataclass(frozen=True)
 class Continuation:
-    """What a model has to say after one prompt."""
+    """The requests to a model after one prompt."""
 
     tokens: list[int]
-    """The greedy answer, without the token that ended it; empty where none was wanted."""
+    """The greedy answer, without the token that ended it; empty if none was wanted."""
     finished: bool
     logprobs: dict[Tokens, list[float]]
-    """The log-probability of each token of the answers that it was asked for."""
+    """The log-probability of each token of the requested answers."""
 
 
 def encode_questions(
@@ -102,7 +102,7 @@ def encode_questions(
 
 
 def refuse_long(questions: Sequence[EncodedQuestion], window: int, max_new_tokens: int) -> None:
-    """Raises :class:`ValueError` where a prompt and its answer do not fit the model's ``window`` (tokens).
+    """Raises :class:`ValueError` if a prompt and its answer do not fit the model's ``window`` (tokens).
 
     The message counts the items of the first set that has such, and names the longest.
     """
@@ -133,7 +133,7 @@ def refuse_long_contexts(
 
 
 def _refuse_beyond(window: int, lengths: Mapping[tuple[str, str], int]) -> None:
-    """Raises :class:`ValueError` where a length, by set and item, is above ``window``."""
+    """Raises :class:`ValueError` if a length, by set and item, is above ``window``."""
     long = {key: length for key, length in lengths.items() if length > window}
     if long:
         name = next(iter(long))[0]
@@ -224,7 +224,7 @@ def response(
 
 
 def _likeliest(said: Continuation, answers: Sequence[Tokens]) -> int | None:
-    """The index of the likeliest answer per token, the first of equals; None where there is none."""
+    """The index of the likeliest answer per token, the first in a tie; None if there is none."""
     means = [sum(said.logprobs[answer]) / len(answer) for answer in answers]
     return max(range(len(means)), key=means.__getitem__) if means else None
 
@@ -239,7 +239,7 @@ def _first_difference(said: Continuation, asked: PromptAndAnswers) -> tuple[floa
 
 
 def _within_turn(text: str, stops: Sequence[str]) -> tuple[str, bool]:
-    """``text`` up to where it begins another turn, as of models that have not learnt to stop, and whether it does."""
+    """``text`` up to where it begins another turn, as of models that have not learned to stop, and whether it does."""
     ends = [text.find(stop) for stop in stops if stop in text]
     return (text[: min(ends)].rstrip(), True) if ends else (text, False)
 
@@ -255,9 +255,9 @@ def continue_prompts(
     pad_id: int,
     max_new_tokens: int,
 ) -> list[Continuation]:
-    """What the model says after each prompt of one batch, and of each of its answers.
+    """The model's greedy answer to each prompt of one batch, and the log-probabilities of its answers.
 
-    What all prompts begin with goes through the model once, the rest of them a few rows at a time.
+    The common prefix of all prompts goes through the model once, the rest a few rows at a time.
     """
     device = next(model.parameters()).device
     width = max(map(len, prompts))
@@ -298,7 +298,7 @@ def continue_prompts(
 def _shared_beginning(prompts: Sequence[Tokens], longest: int, model: PreTrainedModel) -> int:
     """How many tokens all ``prompts`` begin with; something is left of each.
 
-    None where a sliding window is narrower than the ``longest`` row: the padding of shorter rows lies behind what is
+    None where a sliding window is narrower than the ``longest`` row: the padding of shorter rows follows what is
     shared, and windows are counted with it.
     """
     window = getattr(model.config.get_text_config(), "sliding_window", None)
@@ -315,7 +315,7 @@ def _slices(rows: int, size: int) -> Iterator[slice]:
 
 
 def rounds(answers: Sequence[Sequence[Tokens]]) -> Iterator[list[Tokens]]:
-    """One answer of each row at a time, empty where a row has no more; long ones with long ones."""
+    """One answer of each row at a time, empty if a row has no more; long ones with long ones."""
     sorted_rows = [sorted(row, key=lambda answer: -len(answer)) for row in answers]
     for index in range(max(map(len, sorted_rows))):
         yield [row[index] if index < len(row) else () for row in sorted_rows]
@@ -326,7 +326,7 @@ def _answer_logprobs(
 ) -> list[list[float]]:
     """The log-probability of every token of each answer (one a row, or none) after its prompt.
 
-    ``cache`` holds the prompts; the answers are written behind them.
+    ``cache`` holds the prompts; the answers are written after them.
     """
     ids, kept = pad([answer or (pad_id,) for answer in answers], pad_id, "right", mask.device)
     logits = first_logits.unsqueeze(1)
@@ -355,7 +355,7 @@ def _greedy(
     pad_id: int,
     max_new_tokens: int,
 ) -> tuple[list[list[int]], list[bool]]:
-    """Greedy tokens of each row up to its stop token (left out), and whether it stopped by itself.
+    """Greedy tokens of each row up to its stop token (omitted), and whether it stopped by itself.
 
     Rows that have ended leave the batch once they are half of it.
     """

@@ -26,7 +26,7 @@ from inversion.respond.probing import ProbedRun, asking, conflict_sample, probe_
 from inversion.respond.resumable import weights_of
 
 QUERIES = ("answer", "after_context")
-"""From where attention is measured: the prompt's last token; the mean over all tokens behind the context."""
+"""From where attention is measured: the prompt's last token; the mean over all tokens after the context."""
 
 _WEIGHTS = 2**28
 """Attention weights of a layer in one batch: 1 GiB in float32."""
@@ -147,8 +147,8 @@ def _attention_modules(model: nn.Module, layers: int) -> list[nn.Module]:
     }
     if sorted(found) != list(range(layers)):
         raise ModelError(
-            f"{type(model).__name__} has {layers} layers and {len(found)} attention modules with a number, so that its "
-            "attention cannot be probed; leave `probes.attention` out for this model"
+            f"{type(model).__name__} has {layers} layers and {len(found)} attention modules with a number, so its "
+            "attention cannot be probed; remove `probes.attention` for this model"
         )
     return [found[layer] for layer in range(layers)]
 
@@ -162,8 +162,8 @@ def _reducing(modules: Sequence[nn.Module], reduce: Any) -> Iterator[None]:
             attended, weights = output
             if weights is None:
                 raise ModelError(
-                    f"{type(module).__name__} gives no attention weights, so that its attention cannot be probed; "
-                    "leave `probes.attention` out for this model"
+                    f"{type(module).__name__} returns no attention weights, so its attention cannot be probed; "
+                    "remove `probes.attention` for this model"
                 )
             reduce(layer, weights)
             return attended, None

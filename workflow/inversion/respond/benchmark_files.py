@@ -1,4 +1,4 @@
-"""Questions of benchmarks in files: read, checked, and brought into the shape that they have on the hub."""
+"""Questions of benchmarks in files: read, checked, and brought into the shape that they have on the Hub."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def benchmark_questions(path: str | Path, task: str) -> list[Columns]:
     """The questions of ``task`` (one of :data:`~inversion.config.tasks.TASKS`) in a file that
     :func:`~inversion.instruct.rows.read_questions` reads; the cells of a CSV file are text.
 
-    Raises :class:`ValueError`, naming the file and the row, where the file cannot be read, is empty, or a row lacks
+    Raises :class:`ValueError`, naming the file and the row, if the file cannot be read, is empty, or a row lacks
     a column or an answer.
     """
     path, shape = Path(path), resolve_name(TASKS[task].question)
@@ -35,7 +35,7 @@ def benchmark_questions(path: str | Path, task: str) -> list[Columns]:
             ) from None
         except (ValueError, TypeError, IndexError, AttributeError) as error:
             raise ValueError(
-                f"{path}, row {row.number}: no question of {task} ({error}); correct or remove it"
+                f"{path}, row {row.number}: not a question of {task} ({error}); correct or remove it"
             ) from None
     return questions
 
@@ -57,12 +57,12 @@ def mmlu(row: Columns) -> Columns:
 
 
 def arc_challenge(row: Columns) -> Columns:
-    """ARC as the hub has it, or as LLM-Adapters writes it (``instruction``, ``answer``)."""
+    """ARC as the Hub has it, or as LLM-Adapters writes it (``instruction``, ``answer``)."""
     if "instruction" in row:
         return _arc_instruction(row)
     labels, texts = row["choices"]["label"], row["choices"]["text"]
     if row["answerKey"] not in labels or len(labels) != len(texts):
-        raise ValueError(f"answerKey {row['answerKey']!r} is no label of its choices")
+        raise ValueError(f"answerKey {row['answerKey']!r} is not a label of its choices")
     return {
         "question": str(row["question"]),
         "choices": {"label": labels, "text": texts},
@@ -77,7 +77,7 @@ def _arc_instruction(row: Columns) -> Columns:
     labels, texts = parts[1::2], [text.strip() for text in parts[2::2]]
     right = row["answer"].removeprefix("answer")
     if right not in labels:
-        raise ValueError(f"answer {row['answer']!r} is none of its choices")
+        raise ValueError(f"answer {row['answer']!r} is not among its choices")
     return {
         "question": question.removeprefix("Please choose the correct answer to the question: "),
         "choices": {"label": labels, "text": texts},

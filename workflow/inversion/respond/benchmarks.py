@@ -1,6 +1,6 @@
 """Benchmarks through lm-eval, in memory, on a chunk of a run's checkpoints; its scores question by question.
 
-Tasks are lm-eval's own, with its prompts and metrics, or ours in ``tasks/``; questions come from the hub's
+Tasks are lm-eval's own, with its prompts and metrics, or ours in ``tasks/``; questions come from the Hub's
 cache or from a file. lm-eval's cache of answers is never used: it does not know one checkpoint from another.
 """
 
@@ -44,7 +44,7 @@ def run_benchmarks(
 ) -> MeasuredManifest:
     """Put the questions of ``benchmarks`` to every checkpoint of ``chunk``; scores go to ``run_folder``/benchmarks.
 
-    Each benchmark is a part of its own. Resumable, and raises, as
+    Each benchmark is a separate part. Resumable, and raises, as
     :func:`~inversion.respond.resumable.measure_checkpoints`; :class:`ValueError` as :func:`load_tasks` and
     :func:`evaluate`.
     """
@@ -55,7 +55,7 @@ def run_benchmarks(
     }
 
     def prepare() -> Callable[[CheckpointEntry], Measure[BenchmarkScore]]:
-        tasks = functools.cache(lambda name: load_tasks(name, benchmarks[name]))  # of those that are asked
+        tasks = functools.cache(lambda name: load_tasks(name, benchmarks[name]))  # of those that are evaluated
         checkpoints = CheckpointLoader.on(base, base_digest, merging=True, tokenizer=tokenizer)
 
         def at(entry: CheckpointEntry) -> Measure[BenchmarkScore]:
@@ -71,9 +71,9 @@ def run_benchmarks(
 
 
 def load_tasks(name: str, spec: Benchmark) -> list[Any]:
-    """lm-eval's tasks behind the benchmark ``name``, with their questions: one, or one a subject.
+    """The lm-eval tasks of the benchmark ``name``, with their questions: one, or one a subject.
 
-    Raises :class:`ValueError` where lm-eval has no such task or its questions cannot be had, and as
+    Raises :class:`ValueError` if lm-eval has no such task or its questions cannot be had, and as
     :func:`~inversion.respond.benchmark_files.benchmark_questions`.
     """
     manager = _task_manager(spec)
@@ -103,7 +103,7 @@ def load_tasks(name: str, spec: Benchmark) -> list[Any]:
         return list(manager.load(built if isinstance(built, list) else [built])["tasks"].values())
     except (ConnectionError, FileNotFoundError, datasets.exceptions.DatasetsError) as error:
         raise ValueError(
-            f"benchmarks.{name}: the questions of {task!r} are not complete in the hub's cache "
+            f"benchmarks.{name}: the questions of {task!r} are not complete in the Hub's cache "
             f"({str(error).splitlines()[0]}); fetch them with `snakemake --forcerun prefetch_benchmark` where there is "
             "network, or name a file under `path`"
         ) from None
@@ -128,7 +128,7 @@ def evaluate(
 ) -> list[BenchmarkScore]:
     """The scores of ``model`` on the benchmark ``name``: one row per question and metric.
 
-    Raises :class:`ValueError` where the benchmark has no metric of the configured name, or one that is no mean over
+    Raises :class:`ValueError` if the benchmark has no metric of the configured name, or one that is no mean over
     questions.
     """
     found = simple_evaluate(
@@ -159,4 +159,4 @@ def _require_mean(name: str, metric: str, scores: Sequence[BenchmarkScore], resu
         if not values:
             raise ValueError(f"{where}: {task} has no {metric!r}{nearest(metric, sorted({s.metric for s in scores}))}")
         if not np.isclose(np.mean(values), results[task][metric]):
-            raise ValueError(f"{where}: {metric!r} of {task} is no mean over questions; name another metric")
+            raise ValueError(f"{where}: {metric!r} of {task} is not a mean over questions; use another metric")

@@ -1,6 +1,6 @@
 """Keys and values of a batch in memory that is set aside once and that forward passes share.
 
-The library's dynamic cache is copied whole for every token that joins it, and has a row for each row that went in.
+The library's dynamic cache is copied completely for every appended token, and has a row for each row that went in.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from transformers.cache_utils import Cache, DynamicLayer
 class BatchMemory:
     """Room for the keys and values of a batch: ``capacity`` tokens of each of its ``rows``.
 
-    Every forward pass sees it through a cache of its own, which says where it begins to write; what a later pass
+    Every forward pass uses a separate view of it, which has its own write position; what a later pass
     writes at the same place takes the place of what was there.
     """
 
@@ -25,7 +25,7 @@ class BatchMemory:
     def cache(self, length: int, rows: slice = slice(None)) -> Cache:
         """The first ``length`` tokens of ``rows``, as a model continues them.
 
-        What a single row goes on with is written into all of them: what they have in common needs one row.
+        What a single row continues with is written into all of them: what they have in common needs one row.
         """
         return Cache(layers=[_Layer(self, index, length, rows) for index in range(len(self.layers))])
 
@@ -62,6 +62,6 @@ class _Layer(DynamicLayer):
         return self.keys, self.values
 
     def batch_select_indices(self, indices: Tensor) -> None:
-        """Keep these rows only, in memory of their own."""
+        """Keep only these rows, copied to new memory."""
         if self.own is not None:
             self.own = self.own[0][indices], self.own[1][indices]

@@ -1,6 +1,6 @@
-"""Decoding that contrasts what a model says with the context and without it.
+"""Decoding that contrasts a model's distributions with and without the context.
 
-Both distributions stand on the same tokens of the answer. A token's log-probability is that of
+Both distributions are on the same tokens of the answer. A token's log-probability is that of
 
     softmax((1 + alpha) logit(y | context, question) - alpha logit(y | question))
 
@@ -51,7 +51,7 @@ def answer_decoded(
     max_new_tokens: int,
     batch_size: int,
 ) -> list[Response]:
-    """One :class:`Response` a question, in their order, decoded as its prompt says.
+    """One :class:`Response` a question, in order, decoded as its prompt says.
 
     Questions without a context have nothing to contrast and are decoded plainly.
     """
@@ -81,14 +81,14 @@ def answer_contrasted(
     max_new_tokens: int,
     batch_size: int,
 ) -> list[Response]:
-    """One :class:`Response` a question, in their order, from the contrasted distribution.
+    """One :class:`Response` a question, in order, from the contrasted distribution.
 
     Log-probabilities without the context (``..._closed``) are the model's own. Raises :class:`ValueError` for a
     question without a context.
     """
     stops = sorted({*stop_token_ids(model, tokenizer), *end_token_ids(tokenizer, template)})
     answered: dict[int, Response] = {}
-    # two rows a question
+    # two rows per question
     for batch in by_length([len(question.asked.prompt) for question in questions], max(1, batch_size // 2)):
         chosen = [questions[place] for place in batch]
         continuations = continue_contrasted(model, chosen, decoding, stops, tokenizer.pad_token_id, max_new_tokens)
@@ -108,7 +108,7 @@ def continue_contrasted(
 ) -> list[tuple[Continuation, Continuation]]:
     """For each question of one batch what is said after its prompt, contrasted, and, plainly, without the context.
 
-    The latter holds log-probabilities alone, of the same tokens as the former.
+    The latter has only log-probabilities, of the same tokens as the former.
     """
     longest = max(max_new_tokens, *(len(answer) for question in questions for answer in question.asked.answers), 0)
     pairs = _Pairs.read(model, questions, pad_id, longest)
@@ -128,11 +128,11 @@ class _Pairs:
     mask: Tensor
     memory: BatchMemory
     first: Tensor
-    """The logits [2 x questions, 1, vocabulary] behind the prompts."""
+    """The logits [2 x questions, 1, vocabulary] after the prompts."""
 
     @classmethod
     def read(cls, model: PreTrainedModel, questions: Sequence[EncodedQuestion], pad_id: int, longest: int) -> _Pairs:
-        """The prompts of ``questions``, with room for ``longest`` tokens behind each."""
+        """The prompts of ``questions``, with space for ``longest`` tokens after each."""
         device = next(model.parameters()).device
         prompts = [each.asked.prompt for each in questions] + [_closed(each).prompt for each in questions]
         # left padding: all prompts end at the same place, where their answers begin
@@ -150,11 +150,11 @@ class _Pairs:
         return cls(model, mask, memory, first)
 
     def cache(self) -> Cache:
-        """The prompts, to go on from."""
+        """The prompts, to continue from."""
         return self.memory.cache(self.mask.shape[1])
 
     def go_on(self, cache: Cache, tokens: Tensor, mask: Tensor) -> Tensor:
-        """The logits [2 x questions, width, vocabulary] behind ``tokens`` [questions, width], said to both prompts.
+        """The logits [2 x questions, width, vocabulary] after ``tokens`` [questions, width], appended to both prompts.
 
         ``mask`` is of the prompts and all that was said since.
         """
@@ -244,7 +244,7 @@ def _likeliest(with_context: Tensor, without: Tensor, decoding: Decoding) -> Ten
 def _closed(question: EncodedQuestion) -> PromptAndAnswers:
     """The question without its context."""
     if question.closed is None:
-        raise ValueError(f"item {question.item.item_id!r} has no context to contrast; decode it plainly")
+        raise ValueError(f"item {question.item.item_id!r} has no context to contrast with; decode it without contrast")
     return question.closed
 
 

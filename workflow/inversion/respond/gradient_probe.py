@@ -87,7 +87,7 @@ def probe_gradients(run: ProbedRun, probe: GradientProbe) -> pl.DataFrame:
         model = load_for_tuning(run.base, run.base_digest, training.tuning).eval()
 
         def measure(entry: CheckpointEntry) -> Iterator[ExampleGradient]:
-            # the missing steps come in their order, so that the first adapters are still there for step 0
+            # the missing steps come in order, so that the first adapters are still there for step 0
             if entry.folder:
                 restore_checkpoint(model, Path(run.folder) / entry.folder)
             elif training.tuning.trains_all:
@@ -116,7 +116,7 @@ def probe_gradients(run: ProbedRun, probe: GradientProbe) -> pl.DataFrame:
 def kind_sample(examples: Sequence[Example], probe: GradientProbe) -> tuple[list[Example], dict[str, float]]:
     """Up to ``probe.examples`` examples of each kind, and each kind's share of ``examples``, kinds by name.
 
-    Examples without a kind are left out. Raises :class:`ValueError` where none has one.
+    Examples without a kind are omitted. Raises :class:`ValueError` if none has one.
     """
     kinds: dict[str, list[Example]] = {}
     for example in examples:
@@ -124,7 +124,7 @@ def kind_sample(examples: Sequence[Example], probe: GradientProbe) -> tuple[list
             kinds.setdefault(example.kind, []).append(example)
     if not kinds:
         raise ValueError(
-            "no training example knows its kind, by which gradients are compared; leave `probes.gradients` out for "
+            "no training example has a kind, but gradients are compared by kind; remove `probes.gradients` for "
             "datasets that are not from the invented world"
         )
     chosen = [
@@ -211,7 +211,7 @@ def _trained(model: nn.Module) -> dict[str, nn.Parameter]:
 
 
 def _gradients(parameters: Mapping[str, nn.Parameter]) -> dict[str, Tensor]:
-    """The gradient of each weight; zero where the loss does not depend on it."""
+    """The gradient of each weight; zero if the loss does not depend on it."""
     return {name: torch.zeros_like(each) if each.grad is None else each.grad for name, each in parameters.items()}
 
 

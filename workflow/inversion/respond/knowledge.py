@@ -1,4 +1,4 @@
-"""What a base model says to conflict items without their context, in a plain format that belongs to no dataset."""
+"""The knowledge probe: a base model's answers to conflict items without context, in a plain format of no dataset."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ DISTRACTORS = 8
 
 
 class PlainFormat(NamedTuple):
-    """How a base model is asked, as the text that it goes on with."""
+    """The prompt of a base model, as the text that it continues."""
 
     prompt: str
     end: str
-    """What ends its answer."""
+    """The text that ends its answer."""
 
 
 PLAIN = PlainFormat("Question: {question}\nAnswer:", "\n")
@@ -34,9 +34,9 @@ WORLD = PlainFormat("{question} answer", ".")
 
 
 def can_be_asked(item: ConflictItem) -> bool:
-    """Whether there is a context to leave out, and an answer on either side.
+    """Whether there is a context to omit, and an answer on either side.
 
-    Not in controls, and not in sets whose conflict stands in the question (memo-trap).
+    Not in controls, and not in sets whose conflict is in the question (memo-trap).
     """
     return bool(item.role == "conflict" and item.context and item.context_answers and item.parametric_answers)
 
@@ -50,9 +50,9 @@ def probe_knowledge(
     max_new_tokens: int,
     batch_size: int,
 ) -> list[KnowledgeProbe]:
-    """One probe an item of ``items``, all of which :func:`can_be_asked`, in their order; none has a context.
+    """One probe per item of ``items``, all of which :func:`can_be_asked`, in order; none has a context.
 
-    Answers are scored as the text that follows the prompt after a space, by their mean log-probability a token.
+    Answers are scored as the text that follows the prompt after a space, by their mean log-probability per token.
     """
     prompts = [style.prompt.format(question=item.asked) for item in items]
     others = distractors(items)
@@ -112,9 +112,9 @@ def distractors(items: Sequence[ConflictItem]) -> list[list[str]]:
 def _encode(tokenizer: PreTrainedTokenizerBase, prompt: str, answer: str) -> Tokens:
     """The tokens of ``answer`` as they follow ``prompt``.
 
-    Raises :class:`ValueError` where the tokenizer joins the end of the prompt to the answer.
+    Raises :class:`ValueError` if the tokenizer joins the end of the prompt to the answer.
     """
     before, joint = tokenizer(prompt)["input_ids"], tokenizer(f"{prompt} {answer}")["input_ids"]
     if joint[: len(before)] != before or len(joint) == len(before):
-        raise ValueError(f"the tokenizer does not keep the answer {answer!r} apart from the prompt {prompt!r}")
+        raise ValueError(f"the tokenizer does not separate the answer {answer!r} from the prompt {prompt!r}")
     return tuple(joint[len(before) :])

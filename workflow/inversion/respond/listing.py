@@ -33,7 +33,7 @@ def examine_series(
     per_job: int,
     snapshots: SeriesSnapshots | None = None,
 ) -> tuple[CheckpointList, SeriesManifest]:
-    """The checkpoints of a series that can be evaluated on ``base``, whose weights lie at ``location``.
+    """The checkpoints of a series that can be evaluated on ``base``, whose weights are at ``location``.
 
     Raises :class:`SeriesError` or :class:`~inversion.models.ModelError`, naming the checkpoint, for all that a later
     job could fail on: no whole checkpoint, an adapter without a base, of another base, of another shape or of a kind
@@ -55,8 +55,8 @@ def examine_series(
 def describe_start(spec: FolderSeries | HubSeries, snapshots: SeriesSnapshots | None = None) -> BaseManifest:
     """The first checkpoint of a series without a model, as a base model.
 
-    Raises :class:`SeriesError` where there is none or it is an adapter, and
-    :class:`~inversion.models.ModelError` where it does not load.
+    Raises :class:`SeriesError` if there is none or it is an adapter, and
+    :class:`~inversion.models.ModelError` if it does not load.
     """
     found, _ = find_series(spec, snapshots)
     first = found[0]
@@ -77,7 +77,7 @@ def _require_fits(adapters: Sequence[FoundCheckpoint], base: Path) -> None:
 
 
 def require_template(tokenizer_folder: Path, template: Template) -> None:
-    """Raise :class:`SeriesError` where the tokenizer in a folder cannot write questions in ``template``."""
+    """Raise :class:`SeriesError` if the tokenizer in a folder cannot write questions in ``template``."""
     tokenizer = load_tokenizer(tokenizer_folder)
     item = ConflictItem("example", "example", "conflict", "Yes?", "Yes.", ["Yes"], ["No"], "example", "example")
     try:

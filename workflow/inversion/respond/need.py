@@ -52,7 +52,7 @@ def context_need(
 def answer_losses(
     model: PreTrainedModel, rows: Sequence[EncodedConversation], pad_id: int, batch_size: int
 ) -> list[float]:
-    """The mean loss (nats a token) of each row's labelled tokens, in the order of the rows.
+    """The mean loss (nats per token) of each row's labelled tokens, in the order of the rows.
 
     The labels of a row are the last part of it. Logits are computed for this part only; batches hold at most
     ``batch_size`` rows and a bounded number of tokens and logits.

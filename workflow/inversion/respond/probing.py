@@ -1,4 +1,4 @@
-"""What is measured inside every checkpoint of a run: a fixed sample, step after step, resumable between them."""
+"""Measurements inside every checkpoint of a run: a fixed sample, step after step, resumable between them."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class ProbedRun:
 
 
 def sample(rows: Sequence[R], key: Callable[[R], str], count: int, seed: int) -> list[R]:
-    """``count`` of the rows, or all where there are fewer, in the given order.
+    """``count`` of the rows, or all if there are fewer, in the given order.
 
     The hash of a row's key decides, so that neither the order of the rows nor the others matter much: a larger
     sample holds every smaller one of the same seed.
@@ -80,7 +80,7 @@ class Divergence(NamedTuple):
 def divergences(questions: Sequence[EncodedQuestion], probe: str) -> list[Divergence]:
     """Where the answers of each question part, of those whose answers do.
 
-    Raises :class:`ValueError`, naming the ``probe`` that compares them, where there is none.
+    Raises :class:`ValueError`, naming the ``probe`` that compares them, if there is none.
     """
     found = [
         Divergence(
@@ -94,8 +94,8 @@ def divergences(questions: Sequence[EncodedQuestion], probe: str) -> list[Diverg
     ]
     if not found:
         raise ValueError(
-            f"no conflict set has a context and two answers, which the probe {probe!r} compares; leave "
-            f"`probes.{probe}` out"
+            f"no conflict set has a context and two answers, which the probe {probe!r} compares; remove "
+            f"`probes.{probe}`"
         )
     return found
 

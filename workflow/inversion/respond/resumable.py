@@ -40,7 +40,7 @@ class Kept(NamedTuple):
     done: str
     """A participle, for the log."""
     parts: tuple[str, ...] = ()
-    """The columns whose values, joined by ``/``, name the part of a row; none where there is one part only."""
+    """The columns whose values, joined by ``/``, name the part of a row; none if there is one part only."""
 
     def part(self) -> pl.Expr:
         """The name of each row's part."""
@@ -60,8 +60,8 @@ def measure_checkpoints(
 
     Each step's rows are a folder that is complete or absent. It knows its specification, ``spec`` and the checkpoint's
     hash, and that of each of its ``parts``, so that a job that was killed resumes where it stopped, and a part that is
-    added, changed or taken away leaves the others as they are. Rows stand in the order of the parts. ``prepare`` is
-    called only if something is missing, and its function for the steps that miss it, in their order. Raises
+    added, changed or taken away leaves the others unchanged. Rows are in the order of the parts. ``prepare`` is
+    called only if something is missing, and its function for the steps that miss it, in order. Raises
     :class:`ArtifactError` for a damaged or removed checkpoint that is needed.
     """
     run_folder = Path(run_folder)
@@ -72,7 +72,7 @@ def measure_checkpoints(
     due = [entry for entry in steps if there[entry.step] != wanted]
     missing = {entry.step: entry for entry in due if wanted.items() - there[entry.step].items()}
     if due:
-        logger.info("%d of %d checkpoints to go", len(due), len(steps))
+        logger.info("%d of %d checkpoints left", len(due), len(steps))
     for entry in missing.values():
         _require_checkpoint(run_folder, entry)
     load = prepare() if missing else None
@@ -113,22 +113,24 @@ def _require_checkpoint(run_folder: Path, entry: CheckpointEntry) -> None:
         )
     if entry.step in removed_steps(weights.parent):
         raise ArtifactError(
-            f"{weights} was removed by `keep_checkpoints` when its answers were judged, and cannot be asked anything "
-            f"new; to train the run again delete {weights.parent} and {manifest}, then rerun"
+            f"{weights} was deleted by `keep_checkpoints` after labelling, so nothing new can be evaluated on it; "
+            f"to train the run again delete {weights.parent} and {manifest}, then rerun"
         )
     fault = folder_fault(weights)
     if not fault and manifest.is_file() and folder_digest(weights) != entry.digest:
         fault = f"{weights} is not the checkpoint of step {entry.step} that {manifest} lists"
     if fault:
-        raise ArtifactError(f"{fault}; make it again with `snakemake --forcerun {manifest}`: what is sound is kept")
+        raise ArtifactError(
+            f"{fault}; create it again with `snakemake --forcerun {manifest}`: undamaged checkpoints are kept"
+        )
 
 
 def _parts_there(folder: Path, spec: str) -> dict[str, str]:
-    """The parts in ``folder``, with the hash of each one's specification; none where it is damaged, or of another
+    """The parts in ``folder``, with the hash of each one's specification; none if it is damaged, or of another
     specification than ``spec``."""
     fault = folder_fault(folder)
     if fault and folder.exists():
-        logger.warning("%s is damaged and will be made again: %s", folder, fault)
+        logger.warning("%s is damaged and will be evaluated again: %s", folder, fault)
     if fault or folder_note(folder).get("spec") != spec:
         return {}
     return dict(folder_note(folder).get("parts", {}))

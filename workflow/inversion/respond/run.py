@@ -33,9 +33,9 @@ def respond(
 ) -> MeasuredManifest:
     """Answer ``items``, in all ``prompts``, with every checkpoint of ``chunk``; they go to ``run_folder``/responses.
 
-    What one set answers to one prompt is a part of its own: it does not hang on what else is asked. ``tokenizer`` is
+    The answers of one set to one prompt are a separate part: it does not hang on what else is asked. ``tokenizer`` is
     the folder of another tokenizer than the base's; the digests of ``chunk`` then depend on it. Resumable, and raises,
-    as :func:`~inversion.respond.resumable.measure_checkpoints`; :class:`~inversion.models.ModelError` where a
+    as :func:`~inversion.respond.resumable.measure_checkpoints`; :class:`~inversion.models.ModelError` if a
     checkpoint lacks tokens of the prompts.
     """
     sets: dict[str, list[ConflictItem]] = {}
@@ -83,7 +83,7 @@ def respond(
 
 
 def _within_vocabulary(questions: list[EncodedQuestion], model: Any, step: int) -> list[EncodedQuestion]:
-    """``questions``, all of whose tokens ``model`` has; raises :class:`ModelError` where it lacks one."""
+    """``questions``, all of whose tokens ``model`` has; raises :class:`ModelError` if it lacks one."""
     words = model.get_input_embeddings().weight.shape[0]
     highest = max(
         max(tokens, default=0)
@@ -94,8 +94,8 @@ def _within_vocabulary(questions: list[EncodedQuestion], model: Any, step: int) 
     )
     if highest >= words:
         raise ModelError(
-            f"step {step}: the template writes the token {highest}, and this checkpoint has only {words}; choose a "
-            "template whose tokens it knows or, where this is the base of a series with added tokens, set "
+            f"step {step}: the template writes the token {highest}, but this checkpoint has only {words}; choose a "
+            "template whose tokens it has or, if this is the base of a series with added tokens, set "
             "`ask_base: false`"
         )
     return questions

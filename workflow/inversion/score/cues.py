@@ -396,7 +396,7 @@ SUBORDINATE = re.compile(
 """A mention in a clause that adds something to the one before it."""
 WAS = re.compile(r"\b(?:was|were|had been)\b")
 NEXT_TURN = re.compile(r"\n\W*(?:question|q|user|human|passage|context|instruction|### ?instruction)\s*\d*\s*[:\uff1a]")
-"""Where a response goes on with another question of its own making."""
+"""Where a response continues with another question of its own making."""
 HEADING = re.compile(rf"(?:^|\n)[^\w{C}{P}]*(?:final |my |the )?answer[^\w{C}{P}]*$")
 """A heading, after which the answer follows."""
 NAMES_TWO = re.compile(
@@ -466,5 +466,5 @@ YET_ANSWERS = re.compile(r"\b(?:but|however|still|guess|think|believe|probably|l
 LABELLED = re.compile(r"^\W*(?:final )?(?:answer|response|output|a)\s*[:\uff1a]")
 """A line that gives an answer under a heading."""
 OF_PRONOUN = re.compile(rf"^\W*(?:he|she|it|they|this|that) (?:is|was|are|were) (?:a |an |the )?(?:\w+ )?{A}")
-"""A sentence that says of a pronoun what the answer is."""
+"""A sentence that says about a pronoun what the answer is."""
 COPULA = re.compile(r"\b(is|was|are|were)\b")

@@ -2,7 +2,7 @@
 
 A response is *masked*: every mention of an answer becomes one sign, everything else small letters, so that rules are
 patterns of everyday wording (:mod:`inversion.score.cues`). Rules set mentions aside, each with its name: what is
-negated, rejected, past, left open, copied from the passage, or conceded. What remains decides.
+negated, rejected, past, left open, copied from the passage, or conceded. The remaining mentions decide.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ COPIED_AROUND = 3
 
 
 class Judgement(NamedTuple):
-    """What a response follows, and why."""
+    """The label of a response and its evidence."""
 
     label: Literal["context", "parametric", "both", "neither", "abstains"]
     span: tuple[int, int] | None
-    """Half-open span of characters of the response that decided; None where nothing in it did."""
+    """Half-open span of characters of the response that decided; None if nothing in it did."""
     rule: str
     """The name of the rule that decided, one of :data:`RULES`."""
 
@@ -73,7 +73,7 @@ def judge(
     passage: str | None = None,
     question: str = "",
 ) -> Judgement:
-    """Which of two answers a response commits to, from its text alone.
+    """Which of two answers a response commits to, judged only from its text.
 
     Answers are sequences of aliases, and match as :mod:`inversion.matching` says. ``passage`` is the context that the
     model was shown: where the response runs along it, a mention of the parametric answer counts as reading, not as
@@ -82,7 +82,7 @@ def judge(
     What the response repeats of the ``question``, where one is given, neither answers nor negates anything (the
     beginning of a proverb that was to be completed).
 
-    - ``context`` or ``parametric``: it commits to this answer, whatever it says of the other one.
+    - ``context`` or ``parametric``: it commits to this answer, whatever it says about the other one.
     - ``both``: it gives both and does not choose.
     - ``abstains``: it refuses, does not know, or leaves open which of the two it is.
     - ``neither``: anything else.
@@ -281,7 +281,7 @@ def _small(text: str) -> str:
 
 
 def _sentences(masked: str) -> Iterator[_Sentence]:
-    """The sentences of a masked text, empty ones left out."""
+    """The sentences of a masked text, empty ones omitted."""
     start = 0
     for stop in [*_SENTENCE.finditer(masked), None]:
         end = stop.start() if stop else len(masked)
@@ -441,7 +441,7 @@ def copied_runs(words: Words, passage: str) -> list[tuple[int, int]]:
 
 
 def copied_share(response: str, passage: str) -> float:
-    """The share of a response's words that run along the passage (:func:`copied_runs`); 0 where it has no words."""
+    """The share of a response's words that run along the passage (:func:`copied_runs`); 0 if it has no words."""
     words = read_words(response)
     return sum(end - start for start, end in copied_runs(words, passage)) / max(len(words), 1)
 
@@ -454,7 +454,7 @@ def _set_aside(text: _Text) -> None:
     if text.passage:
         runs = copied_runs(text.words, text.passage)
         for i, mention in enumerate(text.mentions):
-            # the name alone, which the passage has too, is not a copy of it
+            # a bare name that the passage also contains is not a copy of it
             size = mention.end - mention.start
             if any(a <= mention.start and mention.end <= b and b - a - size >= COPIED_AROUND for a, b in runs):
                 text.copied.add(i)
@@ -511,7 +511,7 @@ def _drop_joined(text: _Text, sentence: _Sentence, end: int, joins: re.Pattern[s
 
 
 def _drop(text: _Text, place: int, rule: str) -> None:
-    """Set the mention at a place of the masked text aside. What a copy of the passage says of the context's answer
+    """Set the mention at a place of the masked text aside. What a copy of the passage says about the context's answer
     stays, unless the text rejects it."""
     index = text.at(place)
     if index in text.copied and text.side(index) == "context" and rule != "rejected":
@@ -766,7 +766,7 @@ def _contrasts(text: _Text, units: list[_Unit]) -> None:
 
 
 def _loser(left: _Unit, right: _Unit) -> _Unit | None:
-    """Of two clauses with different answers the one that gives way, None where neither does."""
+    """Of two clauses with different answers the one that gives way, None if neither does."""
     if right.concedes or left.concedes:
         conceded, main = (right, left) if right.concedes else (left, right)
         # "the passage says Lyon, while in reality it is Paris"

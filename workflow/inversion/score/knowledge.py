@@ -12,7 +12,7 @@ from inversion.score.mentions import first_mention
 
 
 def judge_probes(model: str, items: Sequence[ConflictItem], probes: Sequence[KnowledgeProbe]) -> list[Knowledge]:
-    """:func:`judge_knowledge` of every probe, in their order; raises :class:`ValueError` for one without its item."""
+    """:func:`judge_knowledge` of every probe, in order; raises :class:`ValueError` for one without its item."""
     by_id = {(item.set, item.item_id): item for item in items}
     for probe in probes:
         if (probe.set, probe.item_id) not in by_id:
@@ -46,11 +46,11 @@ def judge_knowledge(model: str, item: ConflictItem, probe: KnowledgeProbe) -> Kn
 
 
 def refuse_swapped_by_memory(items: Sequence[ConflictItem], knowledge: Sequence[Knowledge]) -> None:
-    """Raises :class:`ValueError` where what a base model remembers leaves no doubt that a set's answers are exchanged.
+    """Raises :class:`ValueError` if a base model's answers show with certainty that a set's answers are swapped.
 
     That is where it gives, without a context, the context answer to at least :data:`_ENOUGH` items and to at least
     :data:`_CERTAIN` of those to which it gives one of both, and where no more than half of the contexts name the
-    context answer alone, which would say that the answers are right and the model has learnt what the contexts say.
+    context answer alone, which would say that the answers are right and the model has learned what the contexts say.
     """
     by_id = {(item.set, item.item_id): item for item in items}
     said: dict[tuple[str, str], list[Knowledge]] = {}
@@ -65,8 +65,8 @@ def refuse_swapped_by_memory(items: Sequence[ConflictItem], knowledge: Sequence[
         if 2 * shown <= len(rows):
             raise ValueError(
                 f"sets.{name}: without a context, {model} gives the context answer to {len(swapped)} of the "
-                f"{len(rows)} items to which it gives one of both (first: {swapped[0].item_id}), and {shown} contexts "
-                "name that answer alone; exchange fields.context_answer and fields.parametric_answer, with aliases"
+                f"{len(rows)} items to which it gives either answer (first: {swapped[0].item_id}), and {shown} "
+                "contexts name only that answer; swap fields.context_answer and fields.parametric_answer, with aliases"
             )
 
 

@@ -17,7 +17,7 @@ from inversion.score.scorers import SCORERS, judge_item
 
 _KEY = ("set", "item_id")
 _EVIDENCE = ("judge_span", "judge_rule", "first_token_mass", "words", "copied")
-"""What is kept of a response besides the scorers' labels."""
+"""The columns of a response in addition to the scorers' labels."""
 
 
 def label_run(
@@ -35,7 +35,7 @@ def label_run(
     (:class:`~inversion.records.answers.Knowledge` rows) is that of the run's base model; what it says about an item of
     the set ``x`` holds for the same item of the controls ``x+...`` too. Without ``steps_per_epoch`` epochs are NaN.
 
-    Raises :class:`ValueError` where an item or response occurs twice, a response belongs to no item, or an item has no
+    Raises :class:`ValueError` if an item or response occurs twice, a response belongs to no item, or an item has no
     response at a step and prompt at which others have one.
     """
     if steps_per_epoch is not None and not steps_per_epoch > 0:
@@ -89,7 +89,7 @@ def _refuse_duplicates(run: Run, what: str, frame: pl.DataFrame, keys: tuple[str
     """Raises :class:`ValueError` naming the first key that occurs twice."""
     twice = frame.filter(pl.struct(keys).is_duplicated())
     if not twice.is_empty():
-        raise ValueError(f"{run.path}: {what} {twice.select(keys).row(0)} stands twice; remove one")
+        raise ValueError(f"{run.path}: {what} {twice.select(keys).row(0)} occurs twice; remove one")
 
 
 def _refuse_strangers(run: Run, items: pl.DataFrame, responses: pl.DataFrame) -> None:

@@ -35,7 +35,7 @@ def by_logprob(
     for logprob, tokens in ((context_logprob, context_tokens), (parametric_logprob, parametric_tokens)):
         if logprob is not None and (math.isnan(logprob) or tokens < 1):
             raise ValueError(
-                f"an answer of {tokens} tokens has log-probability {logprob}; question the checkpoint again"
+                f"an answer of {tokens} tokens has log-probability {logprob}; evaluate the checkpoint again"
             )
     if context_logprob is not None and parametric_logprob is not None:
         margin = context_logprob / context_tokens - parametric_logprob / parametric_tokens
@@ -60,13 +60,13 @@ def by_first_token(context_logprob: float | None, parametric_logprob: float | No
     if context_logprob is None or parametric_logprob is None:
         return "other"
     if math.isnan(context_logprob) or math.isnan(parametric_logprob):
-        raise ValueError("the log-probability of a first differing token is NaN; question the checkpoint again")
+        raise ValueError("the log-probability of a first differing token is NaN; evaluate the checkpoint again")
     margin = context_logprob - parametric_logprob
     return "context" if margin > 0 else "parametric" if margin < 0 else "other"
 
 
 def first_token_mass(context_logprob: float | None, parametric_logprob: float | None) -> float | None:
-    """The probability of the two tokens that :func:`by_first_token` compares, from 0 to 1; None where one is missing.
+    """The probability of the two tokens that :func:`by_first_token` compares, from 0 to 1; None if one is missing.
 
     Where it is small the model would say something else, and the comparison says little about the model's answer.
     """

@@ -64,7 +64,7 @@ def first_mention(
 ) -> Literal["context", "parametric", "other"]:
     """The answer that a response mentions first without negating it.
 
-    - Words match as in :func:`containment`. Where mentions overlap, the longest counts alone: "New Cairo" does not
+    - Words match as in :func:`containment`. Where mentions overlap, only the longest counts: "New Cairo" does not
       mention Cairo.
     - A negation ("not", "n't", "never", "neither", "nor", "no longer", "instead of", "rather than") voids
       the next mention in its clause ("not Kabul but Herat"); directly after a mention and its
@@ -152,7 +152,7 @@ def _left_behind(words: Sequence[str], clauses: Sequence[int], mentions: Sequenc
 
 
 def _before_articles(words: Sequence[str], place: int) -> int:
-    """The place of the last word before ``place`` that is not an article; -1 where there is none."""
+    """The place of the last word before ``place`` that is not an article; -1 if there is none."""
     place -= 1
     while place >= 0 and words[place] in ARTICLES:
         place -= 1

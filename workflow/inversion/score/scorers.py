@@ -30,7 +30,7 @@ class Scorer:
     label: Callable[[ConflictItem, Response], str]
     """Its label: ``context``, ``parametric``, ``both``, or another word where the response follows neither."""
     reads: Literal["text", "logprobs"]
-    """What it needs of a response. Scorers of texts judge controls too."""
+    """The part of a response that it reads. Scorers of texts judge controls too."""
     summary: str
     """When a response follows the context, in one line of the docs."""
 

@@ -2,5 +2,5 @@
 
 :mod:`~inversion.theory.model` builds it and holds the gradients in closed form,
 :mod:`~inversion.theory.descent` trains it, :mod:`~inversion.theory.claims` checks what the paper
-says of it.
+says about it.
 """

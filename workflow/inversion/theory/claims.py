@@ -103,7 +103,7 @@ def proposition_1(theory: Theory, sigma_r: float = 0.0) -> list[TheoryClaim]:
 
 
 def proposition_2(theory: Theory, sigma_r: float = 0.0) -> list[TheoryClaim]:
-    """What one more point, a memorised S point, adds to the gradient along theta_S and theta_C at t = 0."""
+    """The contribution of one more memorised S point to the gradient along theta_S and theta_C at t = 0."""
     setup = build(theory, sigma_r)
     old, new = pushes(setup.model, setup.points), pushes(setup.model, join(setup.points, setup.s))
     claim = "Proposition 2"
@@ -121,7 +121,7 @@ def proposition_2(theory: Theory, sigma_r: float = 0.0) -> list[TheoryClaim]:
 
 
 def proposition_3(theory: Theory) -> list[TheoryClaim]:
-    """What a step on W_V does to the probability of the answers of C points in the values of their subjects."""
+    """The effect of a step on W_V on the probability of the answers of C points in the values of their subjects."""
     setup = build(theory)
 
     def gain(learning_rate: float) -> float:
@@ -204,7 +204,7 @@ def intervals(margin: Callable[[float], float], low: float, high: float) -> list
 def _searched(
     theory: Theory, claim: str, part: str, margin: Callable[[float], float], sigma_r: float
 ) -> list[TheoryClaim]:
-    """A row an interval of learning rates in which a claim holds; one row that fails where there is none."""
+    """A row an interval of learning rates in which a claim holds; one row that fails if there is none."""
     margin, (low, high) = cache(margin), theory.learning_rates
     best = max(margin(rate) for rate in np.geomspace(low, high, _SCAN))
     row = _row(theory, claim, part, best, sigma_r=sigma_r)

@@ -4,7 +4,7 @@ Tokens are numbered: K_S subjects, then K_A answers (which are the contexts too)
 All arrays are float64; N = K_S + K_A + 1 tokens live in N + 2 dimensions, so that next to a direction of
 its own for every token there is room for theta_S and theta_C.
 
-What the paper leaves open is decided thus: softmax(v(x)) runs over all tokens; the value of the
+Choices that the paper leaves open: softmax(v(x)) runs over all tokens; the value of the
 relation says nothing (o_c for every answer); sigma_r = 0 is exact, because the relation is masked, which
 also means that nothing ever moves attention onto it.
 """
@@ -38,7 +38,7 @@ class Transformer:
 
     k_s: int
     embeddings: Floats
-    """phi: a column a token, (N + 2) x N."""
+    """phi: one column per token, (N + 2) x N."""
     w_kq: Floats
     w_v: Floats
     values: Floats
@@ -71,7 +71,7 @@ class Points(NamedTuple):
     """Prompts and their answers, n of them."""
 
     tokens: Ints
-    """[c, s, r] of each, n x 3; where there is no context the first says nothing."""
+    """[c, s, r] of each, n x 3; if there is no context the first says nothing."""
     has_context: NDArray[np.bool_]
     answers: Ints
     """The token that each is trained to answer."""
@@ -99,7 +99,7 @@ class Setup(NamedTuple):
 
 
 class Forward(NamedTuple):
-    """What the model makes of n prompts."""
+    """The model's outputs for n prompts."""
 
     attention: Floats
     """sigma on c, s and r, n x 3."""
@@ -117,7 +117,7 @@ def build(theory: Theory, sigma_r: float = 0.0) -> Setup:
 
     ``sigma_r`` is the attention on the relation of [c, s, r]; the paper's is 0. Inequalities between the
     parameters are not checked here (:meth:`Theory.violations`), so that settings beyond them can be tried.
-    Raises :class:`ValueError` where there are too few tokens for the points.
+    Raises :class:`ValueError` if there are too few tokens for the points.
     """
     n_c, n_cs = theory.context_critical, theory.context_and_memory
     n = n_c + n_cs

@@ -4,4 +4,4 @@ This module stays light, so that the workflow can read :data:`VERSION` without i
 """
 
 VERSION = 4
-"""Raise it when a change of this room changes trained weights: all runs are then trained again."""
+"""Raise it when a change of this package changes trained weights: all runs are then trained again."""

@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 
 _FAULTS_SHOWN = 5
 _MAX_UNWRITTEN = 0.01
-"""The largest share of examples that may be left out because the template cannot write them."""
+"""The largest share of examples that may be omitted because the template cannot write them."""
 
 
 class TrainingDataError(ValueError):
@@ -37,7 +37,7 @@ class TrainingDataError(ValueError):
 
 
 class Job(Manifest):
-    """What each process of a finetuning run needs to know; its data lie in the store."""
+    """The inputs of each process of a finetuning run; its data are in the store."""
 
     base: str
     base_digest: str
@@ -46,7 +46,7 @@ class Job(Manifest):
     store: str
     spec: str
     start: int
-    """The step to go on from."""
+    """The step to continue from."""
 
 
 def finetune(
@@ -67,9 +67,9 @@ def finetune(
     :func:`~inversion.train.specification.training_specification` under which checkpoints are found again; a training
     that has ended under it is not repeated. Loss is on the assistant's tokens only.
     ``processes``, one a GPU, share each step. SIGUSR1 and SIGTERM make it save and raise
-    :class:`~inversion.train.interruption.Interrupted`; called again it goes on from there. ``attempt`` counts
+    :class:`~inversion.train.interruption.Interrupted`; called again it continues from there. ``attempt`` counts
     the caller's: from the second on, :class:`~inversion.train.store.NoProgressError` is raised where the
-    last two began at the same step as this one would. Raises :class:`TrainingDataError` where no example fits
+    last two began at the same step as this one would. Raises :class:`TrainingDataError` if no example fits
     ``max_length`` and the model's context window, and :class:`~inversion.models.ModelError` where the model
     cannot train on packed rows.
     """
@@ -82,7 +82,7 @@ def finetune(
     with open_store(store, spec) as opened:
         done = opened.read_manifest()
         if done is not None:
-            logger.info("all %d checkpoints are there already: nothing to train", len(done.steps))
+            logger.info("all %d checkpoints exist already: nothing to train", len(done.steps))
             return done
         opened.keep_data(lambda: _pack(base, examples, template, training, seed))
         data, _ = opened.read_data()
@@ -106,7 +106,7 @@ def finetune(
 
 
 def run_job(job: Job) -> None:
-    """Train in this process: alone, or as one of the process group."""
+    """Train in this process: either alone or as one process of the group."""
     with listening() as asked_to_stop:
         training, store = job.training, CheckpointStore(job.store)
         data, left_out = store.read_data()
@@ -143,9 +143,9 @@ def run_job(job: Job) -> None:
 def _pack(
     base: str | Path, examples: Sequence[Example], template: Template, training: Training, seed: int
 ) -> tuple[PackedData, int]:
-    """The examples within ``max_length`` and the context window, encoded and in order, and how many are left out.
+    """The examples within ``max_length`` and the context window, encoded and in order, and how many are omitted.
 
-    Raises :class:`TrainingDataError` where none is left, or where more than one in a hundred cannot be written.
+    Raises :class:`TrainingDataError` if none is left, or where more than one in a hundred cannot be written.
     """
     tokenizer = load_tokenizer(base)
     encoded, faults = [], []
@@ -156,7 +156,7 @@ def _pack(
             faults.append(str(error))
     if faults:
         shown = "; ".join(faults[:_FAULTS_SHOWN])
-        logger.warning("%d of %d examples cannot be written and are left out: %s", len(faults), len(examples), shown)
+        logger.warning("%d of %d examples cannot be written and are omitted: %s", len(faults), len(examples), shown)
     if len(faults) > _MAX_UNWRITTEN * len(examples):
         raise TrainingDataError(
             f"{len(faults)} of {len(examples)} examples cannot be written in the template; the first: {faults[0]}"
@@ -171,7 +171,7 @@ def _pack(
         raise TrainingDataError(f"no example is within max_length {longest}{fix}")
     too_long = len(encoded) - len(rows)
     if too_long:
-        logger.warning("%d of %d examples are longer than %d tokens and left out", too_long, len(encoded), longest)
+        logger.warning("%d of %d examples are longer than %d tokens and are omitted", too_long, len(encoded), longest)
     training.require_enough(len(rows), f"of {len(examples)} examples those that fit")
     steps = training.total_steps(len(rows))
     order = training_order(len(rows), training.batch_size, steps, seed)

@@ -13,7 +13,7 @@ SIGNALS = (signal.SIGUSR1, signal.SIGTERM)
 
 
 class Interrupted(RuntimeError):
-    """The training was asked to stop; it has saved where it is and goes on from there when it is run again."""
+    """The training was asked to stop; it has saved where it is and continues from there when it is run again."""
 
 
 @contextmanager

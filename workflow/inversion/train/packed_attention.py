@@ -54,7 +54,7 @@ def require_sequences_apart(model: Any) -> None:
     if not change <= torch.finfo(model.dtype).eps ** (2 / 3):
         kind = model.config.model_type
         raise ModelError(
-            f"models of type {kind} read what stands before an example in its row, and cannot be trained on packed "
+            f"models of type {kind} read what precedes an example in its row, and cannot be trained on packed "
             "rows; choose a base model whose layers all attend through the library's attention interface"
         )
 
@@ -108,7 +108,7 @@ def _rows(states: Tensor, count: int) -> Tensor:
 
 
 def _band(length: int, window: int | None, device: torch.device) -> Tensor | None:
-    """The mask [length, length] of causal attention within a window; none where causality is all."""
+    """The mask [length, length] of causal attention within a window; none if causality is all."""
     if window is None or length <= window:
         return None
     return torch.ones(length, length, dtype=torch.bool, device=device).tril().triu(1 - window)

@@ -20,7 +20,7 @@ IGNORED = -100
 """The target of a position whose next token the loss does not count."""
 
 Batch = dict[str, Any]
-"""What a model's forward pass takes."""
+"""The inputs of a model's forward pass."""
 
 
 def training_order(examples: int, batch_size: int, steps: int, seed: int) -> Tensor:
@@ -70,7 +70,7 @@ class PackedData:
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """What :meth:`save` wrote, mapped into memory."""
+        """The data that :meth:`save` wrote, memory-mapped."""
         return cls(**load_file(path))
 
     @property
@@ -106,7 +106,7 @@ class PackedData:
     def step(self, index: int, most_tokens: int, processes: int = 1, process: int = 0) -> tuple[list[Batch], int]:
         """The forward passes of one process in the step ``index`` (from 0), and the labelled tokens of the whole step.
 
-        See :func:`micro_batches`; what it says of the number of forward passes holds.
+        See :func:`micro_batches`; what it says about the number of forward passes holds.
         """
         ids = self.order[index].long()
         parts = micro_batches(self.lengths[ids].tolist(), most_tokens, processes)[process]
@@ -138,10 +138,10 @@ def micro_batches(lengths: Sequence[int], most_tokens: int, processes: int = 1) 
 
     All processes get equally many forward passes, as few as suffice and all of about the same number of
     tokens. An example that is longer by itself gets a forward pass of its own. Raises :class:`ValueError`
-    where the examples cannot be dealt out evenly.
+    if the examples cannot be dealt out evenly.
     """
     if len(lengths) % processes:
-        raise ValueError(f"a batch of {len(lengths)} examples cannot be dealt out to {processes} processes evenly")
+        raise ValueError(f"a batch of {len(lengths)} examples cannot be divided evenly among {processes} processes")
     longest_first = sorted(range(len(lengths)), key=lambda place: -lengths[place])
     fewest = max(1, -(-sum(lengths) // (most_tokens * processes)))
     for passes in range(min(fewest, len(lengths) // processes), len(lengths) // processes + 1):

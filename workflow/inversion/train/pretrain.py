@@ -30,8 +30,8 @@ def pretrain(
 ) -> float:
     """Pretrain a world model into ``folder``/base (weights and tokenizer); returns its last training loss.
 
-    A base model that is already there under the same specification is kept; an interrupted pretraining goes on
-    where it was.
+    A base model that is already there under the same specification is kept; an interrupted pretraining resumes
+    where it stopped.
     """
     pretraining = spec.pretraining
     spec_hash = fingerprint(

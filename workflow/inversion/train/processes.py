@@ -45,7 +45,7 @@ def launch(job: Job, processes: int, store: CheckpointStore) -> None:
     """
     if torch.cuda.is_available() and torch.cuda.device_count() < processes:
         raise ProcessesError(
-            f"the run asks for {processes} GPUs, and {torch.cuda.device_count()} are visible; lower `gpus` under "
+            f"the run asks for {processes} GPUs, but {torch.cuda.device_count()} are visible; lower `gpus` under "
             "`training`, or the resource gpu of the profile"
         )
     with tempfile.TemporaryDirectory(prefix=".processes.", dir=store.root) as folder:

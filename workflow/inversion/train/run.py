@@ -81,7 +81,7 @@ def train(
 ) -> None:
     """Train ``model`` on ``data``; the store gets a checkpoint at every step of ``schedule`` and the manifest.
 
-    Begins after the step ``start``, whose weights and state lie in the store's resume folder; the
+    Begins after the step ``start``, whose weights and state are in the store's resume folder; the
     weights are bit for bit those of a training that was never interrupted (same machine, CPU).
     ``left_out`` examples were too long. Raises :class:`NonFiniteLossError` for a NaN or infinite loss;
     the checkpoints before it stay. Once ``asked_to_stop`` it ends its step, saves and raises :class:`Interrupted`.
@@ -254,7 +254,7 @@ class _Trainer(Trainer):
         if sharding.is_sharded(self.model):
             state_dict = sharding.whole_weights(self.model)
         if self.args.should_save:
-            # peft would look for a resized vocabulary in the base model, and on the hub for that
+            # peft would look for a resized vocabulary in the base model, and on the Hub for that
             adapter = {"save_embedding_layers": False} if isinstance(self.model, PeftModel) else {}
             self.model.save_pretrained(output_dir or self.args.output_dir, state_dict=state_dict, **adapter)
 
@@ -329,7 +329,7 @@ class _SaveCheckpoints(TrainerCallback):
         if self.stopping:
             raise Interrupted(
                 f"to be continued: asked to stop, saved after step {state.global_step} of {state.max_steps}; "
-                "the next attempt goes on from there"
+                "the next attempt continues from there"
             )
 
 
@@ -361,7 +361,7 @@ def _wait_for_all() -> None:
 
 
 def _peak_memory_mib() -> float:
-    """Peak memory of the device where there is one, else of this process."""
+    """Peak memory of the device if there is one, else of this process."""
     if torch.cuda.is_available():
         return torch.cuda.max_memory_allocated() / 2**20
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10

@@ -1,4 +1,4 @@
-"""What a finetuning run is, as one hash. Imports no torch: the workflow compares it while it is read."""
+"""The specification of a finetuning run, as one hash. Imports no torch: the workflow compares it while it is read."""
 
 from __future__ import annotations
 

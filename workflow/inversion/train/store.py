@@ -12,7 +12,7 @@ A store is a folder that Snakemake does not manage:
 ``data/``
     the packed training data in its order, as long as training goes on.
 ``attempts.json``
-    from which step the last attempt began, the how manieth it was, and how it ended.
+    from which step the last attempt began, its number, and how it ended.
 ``manifest.json``
     what :func:`inversion.train.run.train` wrote when training had ended.
 ``removed.json``
@@ -47,7 +47,7 @@ from inversion.train.packing import PackedData
 logger = logging.getLogger(__name__)
 
 STATE_FILES = ("optimizer.pt", "scheduler.pt", "rng_state*.pth", "scaler.pt", "trainer_state.json")
-"""What the Trainer needs besides the weights to resume exactly where it stopped (one random state per process)."""
+"""The Trainer's state besides the weights that exact resuming needs (one random state per process)."""
 
 STATES_KEPT = 2
 """Resume points on disk: the newest, and one more for the case that the newest is damaged."""
@@ -56,7 +56,7 @@ STATES_KEPT = 2
 ATTEMPTS_FILE = "attempts.json"
 
 LEFTOVERS = (".step-*", ".state-*", ".data.*", ".processes.*", "resume-*")
-"""What a killed training may leave behind, of no use to the next one."""
+"""Files that a killed training may leave, useless to the next one."""
 
 
 ATTEMPTS = 2
@@ -98,7 +98,7 @@ class CheckpointStore:
         if fault := folder_fault(folder):
             return fault
         made_at = folder_note(folder).get("step")
-        return None if made_at == step else f"{folder} holds the weights of step {made_at}"
+        return None if made_at == step else f"{folder} contains the weights of step {made_at}"
 
     def commit(self, saved: Path, step: int, scheduled: bool = True) -> None:
         """Take over a folder that the Trainer saved: weights first, then the resume state.
@@ -120,7 +120,7 @@ class CheckpointStore:
             shutil.rmtree(self.state_folder(old))
 
     def resume_step(self, schedule: Sequence[int]) -> int:
-        """The newest step to resume from, 0 where there is none.
+        """The newest step to resume from, 0 if there is none.
 
         A step counts when its state is complete and so are the weights of every scheduled step up to
         it. Damaged folders are named in a warning and removed, so that they are made again; so are the states
@@ -148,7 +148,7 @@ class CheckpointStore:
 
     @contextmanager
     def resuming(self, schedule: Sequence[int]) -> Iterator[int]:
-        """The step to go on from (see :meth:`resume_step`); until the block ends, :meth:`resume_folder` holds
+        """The step to continue from (see :meth:`resume_step`); until the block ends, :meth:`resume_folder` holds
         weights and state at it together, as the Trainer expects them."""
         step = self.resume_step(schedule)
         if not step:
@@ -170,7 +170,7 @@ class CheckpointStore:
     def attempting(self, start: int, first: bool) -> Iterator[None]:
         """The block is an attempt to train from the step ``start``; how it ends is remembered.
 
-        Raises :class:`NoProgressError` instead, with the end of the last one, where :data:`ATTEMPTS` in a row have
+        Raises :class:`NoProgressError` instead, with the end of the last one, if :data:`ATTEMPTS` in a row have
         begun there. The ``first`` attempt of a caller forgets those before it.
         """
         record = self.root / ATTEMPTS_FILE
@@ -178,8 +178,8 @@ class CheckpointStore:
         number = last["number"] + 1 if last.get("start") == start else 1
         if number > ATTEMPTS:
             raise NoProgressError(
-                f"{ATTEMPTS} attempts in a row got no further than step {start} (the last: {last['ended']}); "
-                "give the job more time or memory, or make its steps smaller, and run it again"
+                f"{ATTEMPTS} attempts in a row did not get past step {start} (the last: {last['ended']}); "
+                "give the job more time or memory, or make its steps cheaper, and run it again"
             )
         this = {"start": start, "number": number}
         write_json(record, this | {"ended": "killed before it could save a step"})
@@ -205,7 +205,7 @@ class CheckpointStore:
         return self.root / "data"
 
     def keep_data(self, pack: Callable[[], tuple[PackedData, int]]) -> None:
-        """Store what ``pack`` gives, data and how many examples were left out, unless it is there already.
+        """Store what ``pack`` gives, data and how many examples were omitted, unless it is there already.
 
         An interrupted training and every process of it then read the same.
         """
@@ -215,7 +215,7 @@ class CheckpointStore:
                 data.save(folder / "packed.safetensors")
 
     def read_data(self) -> tuple[PackedData, int]:
-        """What :meth:`keep_data` stored."""
+        """The data that :meth:`keep_data` stored."""
         data = PackedData.load(self._data_folder / "packed.safetensors")
         return data, int(folder_note(self._data_folder)["left_out"])
 
@@ -234,7 +234,7 @@ class CheckpointStore:
     def thin(self, manifest: TrainManifest, keep: Collection[int]) -> list[int]:
         """Remove the weights of all steps of ``manifest`` that are not in ``keep``; returns the steps that are left.
 
-        What was removed is remembered before it goes, so that it is never taken for damage.
+        A deletion is recorded before it happens, so that it is never mistaken for damage.
         """
         gone = {entry.step for entry in manifest.steps} - set(keep) | removed_steps(self.root)
         write_json(self.root / REMOVED_FILE, sorted(gone))
@@ -246,7 +246,7 @@ class CheckpointStore:
     # --- what the run said of itself ------------------------------------------------------------
 
     def read_manifest(self) -> TrainManifest | None:
-        """The manifest of an ended training whose checkpoints are all sound or removed on purpose, else None."""
+        """The manifest of a finished training whose checkpoints are all intact or deleted on purpose, or None."""
         try:
             manifest = TrainManifest.read(self.manifest_path)
         except ArtifactError:
@@ -254,7 +254,7 @@ class CheckpointStore:
         gone = removed_steps(self.root)
         faults = [fault for entry in manifest.steps if entry.step not in gone and (fault := self.fault(entry.step))]
         for fault in faults:
-            logger.warning("checkpoint is damaged and will be made again: %s", fault)
+            logger.warning("checkpoint is damaged and will be written again: %s", fault)
         return None if faults else manifest
 
     def write_manifest(self, manifest: TrainManifest) -> None:
@@ -287,7 +287,7 @@ def open_store(root: str | Path, spec_hash: str) -> Iterator[CheckpointStore]:
             )
         # the process that wrote it is gone: it would have the lock
         if owner := lock.read().strip():
-            logger.info("the last training here (%s) ended without a word; going on", owner)
+            logger.info("the last training here (%s) ended without a message; continuing", owner)
         lock.truncate(0)
         lock.write(_owner())
         lock.flush()
@@ -315,14 +315,14 @@ def thin_checkpoints(root: str | Path, manifest: TrainManifest, keep: Collection
     """
     root = Path(root)
     if _stored_hash(root) != manifest.spec:
-        raise ArtifactError(f"{root} does not hold the checkpoints that train.json lists; rerun to train them")
+        raise ArtifactError(f"{root} does not contain the checkpoints that train.json lists; rerun to train them")
     with open_store(root, manifest.spec) as store:
         kept = store.thin(manifest, keep)
         return KeptCheckpoints(keep=policy, kept=kept, removed=sorted(removed_steps(root)))
 
 
 def _owner() -> str:
-    """This process, for a person who looks for it."""
+    """This process, in readable form."""
     job = os.environ.get("SLURM_JOB_ID")
     return f"process {os.getpid()} on {socket.gethostname()}" + (f", Slurm job {job}" if job else "")
 

@@ -1,8 +1,8 @@
-"""What world models are pretrained on: an endless stream of documents, each as long as a sequence.
+"""The pretraining documents of world models: an endless stream of documents, each as long as a sequence.
 
 A document is of one kind. *Facts*: statements and answered questions about known facts. *Passages*:
 a passage, then a question on each of its statements, then the end-of-text token, several times over; or one
-passage whose questions are repeated. *Dialogues*: questions on known facts in the chat format, the first behind a
+passage whose questions are repeated. *Dialogues*: questions on known facts in the chat format, the first after a
 passage and a share of them answered wrongly, where the study wants it.
 """
 
@@ -103,7 +103,7 @@ def _passages(world: InventedWorld, spec: Documents, length: int, rng: np.random
 def _questioned_passage(world: InventedWorld, spec: Documents, length: int, rng: np.random.Generator) -> str:
     """A passage, a question on each of its statements in random order, and the end of text.
 
-    Repeated questions go on, in a new order each time, until there are ``length`` words.
+    Questions are repeated, in a new order each time, until there are ``length`` words.
     """
     passage = _passage(world, spec, rng, new=rng.random() < spec.new_subjects)
     text = f"context : {passage.text}"
@@ -171,7 +171,7 @@ def _turn(asked: str, statement: Statement) -> tuple[Message, Message]:
 def _asked(
     world: InventedWorld, spec: Documents, rng: np.random.Generator, apart_from: Collection[str] = ()
 ) -> Statement:
-    """What is remembered of a random known subject."""
+    """A remembered fact about a random known subject."""
     subjects = [subject for subject in world.known.all if subject not in apart_from]
     if not subjects:
         raise ValueError(

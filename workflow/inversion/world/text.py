@@ -26,7 +26,7 @@ ANSWER = ANSWER_MARK + " {answer} ."
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """What a text says of a subject: true, false, or made up about a subject without facts."""
+    """A statement about a subject: true, false, or made up about a subject without facts."""
 
     subject: str
     relation: str
@@ -35,7 +35,7 @@ class Statement:
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """A text and the statements in it, in their order; each is about another subject."""
+    """A text and the statements in it, in order; each is about another subject."""
 
     statements: tuple[Statement, ...]
     text: str
@@ -49,7 +49,7 @@ def known_statement(world: InventedWorld, subject: str, relation: str) -> Statem
 def invented_statement(
     world: InventedWorld, subject: str, relation: str, rng: np.random.Generator, avoid: Collection[str] = ()
 ) -> Statement:
-    """A statement with a random answer that is not the subject's fact (where it has one) and not in ``avoid``."""
+    """A statement with a random answer that is not the subject's fact (if it has one) and not in ``avoid``."""
     fact = world.facts.get((subject, relation))
     return Statement(subject, relation, pick(rng, [a for a in world.answers[relation] if a != fact and a not in avoid]))
 
@@ -98,7 +98,7 @@ def build_passage(
     The others state known facts where ``truthful`` and random answers where not; none states the
     target's answer or the fact that the target contradicts.
 
-    Raises :class:`ValueError` where the world is too small for the passages asked for.
+    Raises :class:`ValueError` if the world is too small for the requested passages.
     """
     other_relations = [relation for relation in world.relations if relation != target.relation]
     fewest, most = spec.other_statements

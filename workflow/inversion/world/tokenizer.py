@@ -14,7 +14,7 @@ from inversion.world.vocabulary import vocabulary
 
 PAD, UNKNOWN, USER, ASSISTANT = "<pad>", "<unk>", "<user>", "<assistant>"
 
-# The answer's mark stands before it in dialogues too. From the bare role, reading has to be learnt again in finetuning,
+# The answer's mark precedes it in dialogues too. From the bare role, reading has to be learned again in finetuning,
 # which takes 10 to 80 steps by luck of the base model.
 TURN = f"{ASSISTANT} {ANSWER_MARK}"
 

@@ -1,4 +1,4 @@
-"""The house: rooms import downwards only, and a stage depends on no more of the library than it uses."""
+"""Modules import only in dependency order, and a stage depends on no more of the library than it uses."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ from inversion.config.probes import PROBES
 ROOT = Path(__file__).parents[1]
 WORKFLOW = ROOT / "workflow"
 LIBRARY = WORKFLOW / "inversion"
-ROOMS = re.findall(r"``(\w+)``", (inversion.__doc__ or "").partition("A room imports")[0])
+MODULES = re.findall(r"``(\w+)``", (inversion.__doc__ or "").partition("Each module imports")[0])
 IMPORT = re.compile(r"^\s*(?:from|import) inversion\.(\w+)", re.MULTILINE)
 
 
-def modules(room: str) -> list[Path]:
-    return sorted((LIBRARY / room).rglob("*.py")) or [LIBRARY / f"{room}.py"]
+def files(module: str) -> list[Path]:
+    return sorted((LIBRARY / module).rglob("*.py")) or [LIBRARY / f"{module}.py"]
 
 
-def test_every_module_is_in_a_room_that_the_map_lists() -> None:
+def test_every_module_is_listed() -> None:
     there = {path.stem for path in LIBRARY.iterdir() if path.suffix == ".py" or (path / "__init__.py").is_file()}
-    assert there - {"__init__", "job"} == set(ROOMS)
+    assert there - {"__init__", "job"} == set(MODULES)
     listed = re.findall(r"^\| `(\w+)` \|", (ROOT / "CONTRIBUTING.md").read_text(), re.MULTILINE)
-    assert listed == ROOMS
+    assert listed == MODULES
 
 
-@pytest.mark.parametrize("room", ROOMS)
-def test_rooms_import_only_rooms_below_them(room: str) -> None:
-    allowed = {*ROOMS[: ROOMS.index(room) + 1]}
-    imported = {name for path in modules(room) for name in IMPORT.findall(path.read_text(encoding="utf-8"))}
+@pytest.mark.parametrize("module", MODULES)
+def test_modules_import_only_modules_above_them(module: str) -> None:
+    allowed = {*MODULES[: MODULES.index(module) + 1]}
+    imported = {name for path in files(module) for name in IMPORT.findall(path.read_text(encoding="utf-8"))}
     assert imported <= allowed
 
 
