@@ -1,9 +1,9 @@
 """Speed of evaluating a run's checkpoints against lm-eval's HFLM and against one item at a time.
 
-One random Llama of 50 M parameters with LoRA checkpoints, invented items in Alpaca's template; of every item the greedy
-answer of 16 tokens and the log-probabilities of both answers, with and without the context. HFLM is created for
-each checkpoint and evaluated in memory; its batch size is the fastest of a few on a part of the items. Every measurement is a
-separate process.
+One random Llama of 50 M parameters with LoRA checkpoints, invented items in Alpaca's template; of every item the
+greedy answer of 16 tokens and the log-probabilities of both answers, with and without the context. HFLM is created
+for each checkpoint and evaluated in memory; its batch size is the fastest of a few on a part of the items. Every
+measurement is a separate process.
 
     OMP_NUM_THREADS=2 python benchmarks/evaluation.py
     OMP_NUM_THREADS=2 python benchmarks/evaluation.py --checkpoints 2 --items 40

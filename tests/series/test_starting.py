@@ -137,7 +137,7 @@ def test_the_names_of_branches():
             ["run1/checkpoint-10", "run2/checkpoint-10"],
             "holds the checkpoints of 2 trainings; name one of them: .*run1, ",
         ),
-        (["llama-2-7b"], "holds no folders with checkpoints whose names number steps"),
+        (["llama-2-7b"], "contains no checkpoint folders with step numbers in their names"),
         (["."], "but a checkpoint itself; name the folder that holds all of them"),
     ],
 )

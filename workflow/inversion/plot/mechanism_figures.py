@@ -29,10 +29,11 @@ _SIDES = sns.color_palette("vlag_r", as_cmap=True)
 def lens(table: pl.DataFrame, curves: pl.DataFrame, runs: Sequence[Run], scorer: str = MAIN) -> Figure:
     """Log-odds of the context answer against the parametric one after every layer, under the context answers.
 
-    One column per conflict set and combination of model, dataset and recipe in ``runs``. Above: context answers with
-    their peak. Below: one cell per depth and step, the mean over items and seeds; the line is the depth from which an
-    item's log-odds keep the sign of the model's own answer. ``table`` and ``curves`` are the tables ``lens`` and ``curves``, the latter
-    of one prompt. Raises :class:`ValueError` if one lacks a column or has no row for the runs.
+    One column per conflict set and combination of model, dataset and recipe in ``runs``. Above: context answers
+    with their peak. Below: one cell per depth and step, the mean over items and seeds; the line is the depth from
+    which an item's log-odds keep the sign of the model's own answer. ``table`` and ``curves`` are the tables
+    ``lens`` and ``curves``, the latter of one prompt. Raises :class:`ValueError` if one lacks a column or has no
+    row for the runs.
     """
     require_schema(table, LensPoint, "lens")
     answers, shown = rows_of(curves, runs, scorer), of_runs(table, runs).rename({"measure": "metric"})
