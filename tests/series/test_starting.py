@@ -159,7 +159,7 @@ def test_a_base_is_named_by_the_adapters_or_on_the_command_line(tmp_path, base):
     def unreachable(name):
         raise ModelError(f"the Hub has no model {name}")
 
-    with pytest.raises(SeriesError, match=r"the base meta/llama: the hub has no model meta/llama; name .*: --base"):
+    with pytest.raises(SeriesError, match=r"the base meta/llama: the Hub has no model meta/llama; give .* with --base"):
         start_study(str(tmp_path / "out"), revisions=unreachable)
 
 
