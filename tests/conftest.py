@@ -6,15 +6,12 @@ from pathlib import Path
 
 import hypothesis
 import pytest
-import torch
 
 from inversion.config.datasets import WORLD_TEMPLATE, WorldDataset
 from inversion.config.models import Architecture
 from inversion.config.world import World
 from inversion.instruct.world_mixture import world_examples
-from inversion.models import new_model
 from inversion.world.facts import build_world
-from inversion.world.tokenizer import build_tokenizer
 
 # As in the Makefile: without stored byte code, every process that a test starts compiles torch again.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -23,8 +20,6 @@ sys.dont_write_bytecode = False
 os.environ.setdefault("TORCHDYNAMO_DISABLE", "1")  # as in jobs: see CHEAPER_JOBS in workflow/main_process.py
 
 TESTS = Path(__file__).parent
-
-torch.set_num_threads(1)  # two pytest workers share two cores
 
 # a busy machine is not a fault of what is tested
 hypothesis.settings.register_profile("project", deadline=None)
@@ -61,6 +56,18 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: places.get(item.path, len(places)))
 
 
+# Fixtures import torch and transformers themselves: pytest's main process, which runs no test, reads this file before
+# it starts its workers.
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread():
+    """Two pytest workers share two cores."""
+    import torch
+
+    torch.set_num_threads(1)
+
+
 @pytest.fixture(scope="session")
 def world():
     return build_world(World(known_subjects=24, new_subjects=24, relations=2, answers=8))
@@ -68,6 +75,8 @@ def world():
 
 @pytest.fixture(scope="session")
 def tokenizer(world):
+    from inversion.world.tokenizer import build_tokenizer
+
     return build_tokenizer(world, 128)
 
 
@@ -83,12 +92,16 @@ def tiny_architecture(family):
 @pytest.fixture
 def tiny_model(tokenizer):
     """A function that makes a random tiny model of a family."""
+    from inversion.models import new_model
+
     return lambda family="llama", seed=0: new_model(tiny_architecture(family), tokenizer, seed)
 
 
 @pytest.fixture(scope="session")
 def base_folder(tmp_path_factory, tokenizer) -> Path:
     """A saved random tiny Llama with its tokenizer."""
+    from inversion.models import new_model
+
     folder = tmp_path_factory.mktemp("base")
     new_model(tiny_architecture("llama"), tokenizer, 0).save_pretrained(folder)
     tokenizer.save_pretrained(folder)

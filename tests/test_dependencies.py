@@ -49,6 +49,7 @@ WITH_MODELS = {
     "list_series",
     "prepare_base",
     "prepare_start",
+    "probe_checkpoints",
     "probe_knowledge",
     "run_benchmarks",
     "score_context_need",
