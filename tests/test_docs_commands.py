@@ -193,15 +193,8 @@ def test_the_docs_have_blocks_of_every_kind() -> None:
 # --- the site -----------------------------------------------------------------------------------
 
 
-class _Loader(yaml.SafeLoader):
-    """Reads mkdocs.yml, whose tags name Python functions."""
-
-
-_Loader.add_multi_constructor("tag:yaml.org,2002:python/name:", lambda loader, suffix, node: suffix)
-
-
 def test_the_site_lists_every_page_once() -> None:
-    site = yaml.load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"), _Loader)
+    site = yaml.safe_load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"))
     listed = re.findall(r"[\w./-]+\.md", str(site["nav"]))
     assert len(listed) == len(set(listed))
     pages = {page.name for page in (ROOT / "docs").glob("*.md")}
