@@ -9,7 +9,7 @@ import pytest
 from inversion import cli
 from inversion.config.evaluation import ContextAwareDecoding, Evaluation, Prompt
 from inversion.config.load import parse_config, read_config
-from inversion.config.probes import PROBES, AttentionProbe, GradientProbe, Probes
+from inversion.config.probes import PROBES, AttentionProbe, GradientProbe, LensProbe, PatchingProbe, Probes
 from inversion.plan import (
     FLOPS,
     LOADING_HOURS,
@@ -116,15 +116,29 @@ def test_stages_come_in_the_order_of_the_rules_and_add_up():
 
 def test_probes_cost_their_passes_at_every_checkpoint():
     probed = STUDY.model_copy(
-        update={"probes": Probes(attention=AttentionProbe(items=1000), gradients=GradientProbe(examples=1000))}
+        update={
+            "probes": Probes(
+                attention=AttentionProbe(items=1000),
+                gradients=GradientProbe(examples=1000),
+                lens=LensProbe(items=1000),
+                patching=PatchingProbe(items=1000),
+            )
+        }
     )
     known = Known(examples={"alpaca": 52_002}, parameters={"llama-2-7b": 7_000_000_000})
     jobs = [job("probe_checkpoints", probe=probe) for probe in PROBES]
     rows = {row.rule: row for row in plan(probed, ["probe_checkpoints"], jobs, known)}
     token = 2 * 7e9 / FLOPS / 3600
     gradients = 18 * 1000 * 400 + 3 * 64 * len(STUDY.sets) * 150
-    for rule, tokens in (("probe_attention", 1000 * len(STUDY.sets) * 150), ("probe_gradients", gradients)):
-        assert rows[rule].gpu_hours == pytest.approx(18 * (tokens * token + 0.02))
+    asked = 1000 * len(STUDY.sets) * 150
+    for rule, tokens, once in (
+        ("probe_attention", asked, 0),
+        ("probe_gradients", gradients, 0),
+        ("probe_lens", asked, 0),
+        # peak and end, four donors, three components of 32 layers, four groups of tokens
+        ("probe_patching", asked, 2 * 4 * 3 * 32 * 4 * asked),
+    ):
+        assert rows[rule].gpu_hours == pytest.approx(18 * (tokens * token + 0.02) + once * token)
 
 
 def test_the_smallest_detectable_fall_is_given_for_each_experiment():

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inversion.analyse.mechanism_tables import lens, turning_depths
+from inversion.analyse.mechanism_tables import lens, patching, turning_depths
 from inversion.config.run import Run
 from inversion.records.frames import from_frame, to_frame
-from inversion.records.mechanism import LensPoint, LensReading
+from inversion.records.mechanism import LensPoint, LensReading, PatchedMargin, PatchPoint
 
 RUN = Run("m", "d", "r", 3)
 
@@ -62,3 +64,48 @@ def test_before_the_turn_stands_the_other_side(margins) -> None:
     sides = [margin > 0 for margin in margins]
     assert set(sides[turn:]) == {sides[-1]}
     assert turn == 0 or sides[turn - 1] != sides[-1]
+
+
+def patched(item: int, receiver: str, donor: str, layer: int, moved: float) -> PatchedMargin:
+    """The end is at -4 and the peak at 2, for every second item 2 apart from that."""
+    apart = 2.0 * (item % 2)
+    own, rival = (-4.0 - apart, 2.0) if receiver == "end" else (2.0, -4.0 - apart)
+    steps = {"end": 20, "peak": 10, "start": 0}
+    step, giving = steps[receiver], steps["peak" if receiver == "end" else "end"]
+    margin = own + moved * (rival - own)
+    return PatchedMargin(
+        step, step / 10, receiver, donor, giving, "conflict", f"i{item}", f"c{item}", "mlp", layer, "last", margin, own,
+        rival,
+    )  # fmt: skip
+
+
+def test_shares_are_of_the_difference_between_peak_and_end() -> None:
+    rows = [
+        patched(item, receiver, donor, layer, 0.0 if donor == "self" else 0.25 + 0.5 * layer)
+        for item in range(6)
+        for receiver in ("end", "peak")
+        for donor in ("rival", "self")
+        for layer in (0, 1)
+    ]
+    points = from_frame(patching(RUN, to_frame(rows, PatchedMargin), 200), PatchPoint)
+    found = {(p.receiver, p.donor, p.layer, p.measure): p for p in points}
+    assert len(found) == len(points) == 2 * 2 * 2 * 2
+    for (receiver, donor, layer, measure), point in found.items():
+        share = 0.0 if donor == "self" else 0.25 + 0.5 * layer
+        gap = 7.0 if receiver == "end" else -7.0
+        assert point.value == pytest.approx(share if measure == "share" else share * gap)
+        assert point.low - 1e-9 <= point.value <= point.high + 1e-9
+        assert (point.step, point.donor_step) == ((20, 10) if receiver == "end" else (10, 20))
+    share, effect = (found["end", "rival", 1, measure] for measure in ("share", "effect"))
+    assert share.high - share.low < 1e-9, "the same share of every item, however far apart"
+    assert effect.high - effect.low > 0.1
+
+
+def test_without_a_fall_there_is_no_share() -> None:
+    rows = [
+        dataclasses.replace(patched(item, "end", "rival", 0, 0.0), rival=-4.0, own=-4.0, margin=-3.0)
+        for item in range(6)
+    ]
+    points = from_frame(patching(RUN, to_frame(rows, PatchedMargin), 50), PatchPoint)
+    assert (points[0].measure, points[0].value) == ("effect", 1.0)
+    assert not np.isfinite(points[1].value)

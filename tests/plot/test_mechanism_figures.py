@@ -10,7 +10,7 @@ from inversion.config.run import Run
 from inversion.plot import mechanism_figures
 from inversion.plot.style import save_figure
 from inversion.records.frames import to_frame
-from inversion.records.mechanism import LensPoint
+from inversion.records.mechanism import COMPONENTS, POSITIONS, LensPoint, PatchPoint
 
 
 def lens(runs: list[Run], depths: int = 3) -> pl.DataFrame:
@@ -27,6 +27,24 @@ def lens(runs: list[Run], depths: int = 3) -> pl.DataFrame:
         )
     ]  # fmt: skip
     return to_frame(rows, LensPoint)
+
+
+def patching(runs: list[Run], layers: int = 2) -> pl.DataFrame:
+    """Shares that grow with the layer, less by the seed; nothing goes over from unrelated items."""
+    rows = [
+        PatchPoint(**run._asdict(), receiver=receiver, step=60, donor=donor, donor_step=20, set="conflict",
+                   component=component, layer=layer, positions=positions, measure=measure, value=value,
+                   low=value - 0.1, high=value + 0.1, n=50)
+        for run in runs
+        for receiver in ("end", "peak")
+        for donor in ("rival", "other_item", "self")
+        for component in COMPONENTS
+        for layer in range(layers)
+        for positions in POSITIONS
+        for measure in ("effect", "share")
+        for value in [0.3 * (layer + 1) - 0.1 * run.seed if donor == "rival" else 0.0]
+    ]  # fmt: skip
+    return to_frame(rows, PatchPoint)
 
 
 def mesh_of(axes: matplotlib.axes.Axes) -> matplotlib.collections.QuadMesh:
@@ -66,3 +84,27 @@ def test_equal_lenses_are_equal_files(tmp_path) -> None:
         save_figure(mechanism_figures.lens(lens(study()), curves(study()), study()), tmp_path / name)
     for kind in ("svg", "pdf", "png"):
         assert (tmp_path / f"one.{kind}").read_bytes() == (tmp_path / f"two.{kind}").read_bytes()
+
+
+def test_patches_are_bars_with_intervals_by_layer_component_and_place() -> None:
+    figure = mechanism_figures.patching(patching(study()), study())
+    assert len(figure.axes) == 2 * len(COMPONENTS), "both directions"
+    for axes in figure.axes:
+        assert sorted(bar.get_height() for bar in axes.patches) == pytest.approx([0.3] * 4 + [0.6] * 4)
+        ends = np.array([line for each in axes.collections for line in each.get_segments()])[..., 1]
+        np.testing.assert_allclose(np.sort(ends[:, 1] - ends[:, 0]), 0.2)
+        crosses = [line for line in axes.lines if line.get_marker() == "x"]
+        assert [list(line.get_ydata()) for line in crosses] == [[0.0, 0.0]] * 4
+    titles = [axes.get_title(loc="left") for axes in figure.axes]
+    assert titles[0].endswith("the end with parts of the peak\nresidual stream")
+    assert titles[1:3] == ["attention", "MLP"]
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == list(POSITIONS)
+
+
+def test_patches_of_seeds_are_averaged_and_a_run_without_a_fall_is_said_to_be_empty() -> None:
+    runs = study("ab", (0, 1))
+    figure = mechanism_figures.patching(patching(runs[:2]), runs)
+    assert sorted(bar.get_height() for bar in figure.axes[0].patches) == pytest.approx([0.25] * 4 + [0.55] * 4)
+    assert [text.get_text() for text in figure.axes[-1].texts] == ["no data"]
+    with pytest.raises(ValueError, match="patching: no row for the 2 runs; rebuild the table"):
+        mechanism_figures.patching(patching(runs[:2]), runs[2:])

@@ -33,6 +33,8 @@ SERIES_CHECKPOINTS = 20
 ITEMS = 500
 """Of a conflict set that does not say."""
 TOKENS_A_QUESTION = 150
+LAYERS = 32
+"""Of a model that is large enough for its hours to be estimated, for probes that read a question once a layer."""
 OTHER_TASK = BenchmarkTask("", "", questions=10_000, tokens_read=500)
 """The assumed cost of a task that is not in :data:`~inversion.config.tasks.TASKS`."""
 LOADING_HOURS = 0.02
@@ -297,7 +299,8 @@ def _hours(study: Config, job: PlannedJob, known: Known) -> float:
             probe: Probe = getattr(study.probes, job.wildcards["probe"])
             tokens = probe.examples_read * TOKENS_AN_EXAMPLE
             tokens += probe.questions_read * len(study.sets) * TOKENS_A_QUESTION
-            return (1 + checkpoints(study, _run(job), known)) * (tokens * forward + LOADING_HOURS)
+            once = probe.questions_read_once(LAYERS) * len(study.sets) * TOKENS_A_QUESTION * forward
+            return (1 + checkpoints(study, _run(job), known)) * (tokens * forward + LOADING_HOURS) + once
     return _answering_hours(study, count)
 
 

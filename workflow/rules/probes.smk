@@ -24,7 +24,7 @@ rule probe_checkpoints:
             # weights and three gradients
             training_memory_mb(all_weights=20, adapters=6)
             if PROBES[w.probe].takes_gradients
-            else memory_mb(4)
+            else memory_mb(4 * PROBES[w.probe].models_held)
         )(w, input, attempt),
         runtime=minutes(small=60, large=480),
         gpu=one_gpu,

@@ -12,7 +12,7 @@ from inversion.analyse.panels import generator
 from inversion.analyse.probe_tables import grid, groups
 from inversion.config.run import Run
 from inversion.records.frames import require_schema, to_frame
-from inversion.records.mechanism import LensPoint, LensReading
+from inversion.records.mechanism import LensPoint, LensReading, PatchedMargin, PatchPoint
 from inversion.stats import Floats, cluster_bootstrap, interval
 
 
@@ -52,6 +52,51 @@ def lens(run: Run, readings: pl.DataFrame, bootstrap: int, seed: int = 0) -> pl.
                 for i, (step, epoch) in enumerate(steps)
             ]
     return to_frame(points, LensPoint)
+
+
+def patching(run: Run, margins: pl.DataFrame, bootstrap: int, seed: int = 0) -> pl.DataFrame:
+    """The rows of the table ``patching`` (:class:`~inversion.records.mechanism.PatchPoint`) of one run.
+
+    A share is a ratio of two means, which are resampled together. Raises :class:`ValueError` where a column is missing
+    or an item lacks a place.
+    """
+    require_schema(margins, PatchedMargin, "patched margins")
+    margins = margins.with_columns(effect=pl.col("margin") - pl.col("own"), gap=pl.col("rival") - pl.col("own"))
+    places = ("step", "component", "layer", "positions")
+    points: list[PatchPoint] = []
+    for (name, receiver, donor), frame in groups(margins, "set", "receiver", "donor"):
+        effects, clusters, steps = grid(frame, "effect", "item_id", places, run)
+        gaps, _, _ = grid(frame, "gap", "item_id", places, run)
+        values = np.concatenate([effects, gaps[:, :1]], axis=1)
+        samples = cluster_bootstrap(values, clusters, bootstrap, generator(seed, name))
+        with np.errstate(divide="ignore", invalid="ignore"):  # of a peak and an end that agree there is no share
+            shares = values.mean(axis=0)[:-1] / values.mean(axis=0)[-1]
+            measured = {
+                "effect": (effects.mean(axis=0), interval(samples[:, :-1])),
+                "share": (shares, interval(samples[:, :-1] / samples[:, -1:])),
+            }
+        listed = frame.select(places).unique().sort(places).rows()
+        points += [
+            PatchPoint(
+                **run._asdict(),
+                receiver=receiver,
+                step=steps[0][0],
+                donor=donor,
+                donor_step=frame["donor_step"][0],
+                set=name,
+                component=component,
+                layer=layer,
+                positions=positions,
+                measure=measure,
+                value=float(means[i]),
+                low=float(low[i]),
+                high=float(high[i]),
+                n=len(values),
+            )
+            for measure, (means, (low, high)) in measured.items()
+            for i, (_, component, layer, positions) in enumerate(listed)
+        ]
+    return to_frame(points, PatchPoint)
 
 
 def turning_depths(margins: Floats) -> Floats:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from types import NoneType
 from typing import ClassVar, get_args
 
-from inversion.config.base import PositiveInt, Seed, Strict
+from inversion.config.base import NonNegativeInt, PositiveInt, Seed, Strict
 
 
 class Probe(Strict):
@@ -35,6 +35,12 @@ class Probe(Strict):
     """Whether it needs the run's training set and hyperparameters, and memory for gradients."""
     needs_kinds: ClassVar[bool] = False
     """Whether the kinds of the training examples must be known."""
+    models_held: ClassVar[int] = 1
+    """How many models it has in memory at once."""
+
+    def questions_read_once(self, layers: int) -> int:
+        """How often questions of each set are read once for the whole run, of a model with so many ``layers``."""
+        return 0
 
     @property
     def questions_read(self) -> int:
@@ -121,6 +127,43 @@ class LensProbe(Probe):
         return self.items
 
 
+class MilestoneProbe(Probe):
+    """A probe that compares the start, the peak and the end of a run."""
+
+    items: PositiveInt = 50
+    """Conflict items of each set, or all where there are fewer, which the seed draws among those with a context."""
+    seed: Seed = 0
+    start: NonNegativeInt | None = None
+    """The step of the start; the first checkpoint where unset."""
+    peak: NonNegativeInt | None = None
+    """The step of the peak; where unset, the checkpoint before the end at which most of the items prefer the context's
+    token where the two answers first differ."""
+    end: NonNegativeInt | None = None
+    """The step of the end; the last checkpoint where unset."""
+
+    @property
+    def questions_read(self) -> int:
+        """Every item once, to find the peak."""
+        return self.items if self.peak is None else 0
+
+
+class PatchingProbe(MilestoneProbe):
+    """Patching between checkpoints: the end of a run answers with one part taken from its peak, and the peak with one
+    taken from the end, layer by layer; how much of the fall of context answers goes with it."""
+
+    version: ClassVar[int] = 1
+    measure: ClassVar[str] = "inversion.respond.patching_probe:probe_patching"
+    facts: ClassVar[str] = "inversion.records.mechanism:PatchedMargin"
+    tabulate: ClassVar[str] = "inversion.analyse.mechanism_tables:patching"
+    draw: ClassVar[str] = "inversion.plot.mechanism_figures:patching"
+    shows: ClassVar[str] = "the share of the fall that each layer and component carries between peak and end"
+    models_held: ClassVar[int] = 2
+
+    def questions_read_once(self, layers: int) -> int:
+        """Every item with each of three components of each layer at four places, in two receivers from four donors."""
+        return 2 * 4 * 3 * 4 * layers * self.items
+
+
 class Probes(Strict):
     """Measurements inside every checkpoint, in addition to its answers, in the runs of the experiments that list the
     figure of the same name. A probe that is not set is not run."""
@@ -131,6 +174,8 @@ class Probes(Strict):
     """For the table and the figure ``gradients``."""
     lens: LensProbe | None = None
     """For the table and the figure ``lens``."""
+    patching: PatchingProbe | None = None
+    """For the table and the figure ``patching``."""
 
 
 PROBES: dict[str, type[Probe]] = {

@@ -24,7 +24,7 @@ the norm before the MLP."""
 
 
 class Inside(NamedTuple):
-    """The modules of one model. The first three have an entry for each layer, the one next to the input first."""
+    """The modules of one model. Lists have an entry for each layer, the one next to the input first."""
 
     layers: list[nn.Module]
     """Whose outputs are the residual stream."""

@@ -15,15 +15,18 @@ from inversion.config.run import Run
 from inversion.config.scorers import MAIN
 from inversion.plot.panels import draw_series, light_grid, panel_titles, say_empty, step_axis
 from inversion.plot.probe_figures import draw_mesh
-from inversion.plot.series import Cell, Series, conflict_sets, of_runs, rows_of, series_of, unique
+from inversion.plot.series import Cell, Series, across_seeds, conflict_sets, of_runs, rows_of, series_of, unique
 from inversion.plot.style import GREY, STYLE, Look, percent
 from inversion.records.frames import require_schema
-from inversion.records.mechanism import LensPoint
+from inversion.records.mechanism import COMPONENTS, POSITIONS, LensPoint, PatchPoint
 
 _CONTEXT = Look("#000000", "-", "o")
 _WIDTH, _HEIGHT = 2.9, 1.45
 _SIDES = sns.color_palette("vlag_r", as_cmap=True)
 """From red, the parametric answer, over white to blue, the context's."""
+_PLACES = {"context": "#0072b2", "question": "#d55e00", "last": "#009e73", "all": "#000000"}
+_RECEIVERS = {"end": "the end with parts of the peak", "peak": "the peak with parts of the end"}
+_PARTS = {"residual": "residual stream", "attention": "attention", "mlp": "MLP"}
 
 
 def lens(table: pl.DataFrame, curves: pl.DataFrame, runs: Sequence[Run], scorer: str = MAIN) -> Figure:
@@ -71,6 +74,73 @@ def lens(table: pl.DataFrame, curves: pl.DataFrame, runs: Sequence[Run], scorer:
         colors = matplotlib.cm.ScalarMappable(matplotlib.colors.Normalize(-highest, highest), _SIDES)
         figure.colorbar(colors, ax=panels[1, :], shrink=0.95, label="log-odds (nats)\nup: the context's answer")
     return figure
+
+
+def patching(table: pl.DataFrame, runs: Sequence[Run]) -> Figure:
+    """The share of the fall between peak and end that goes with one part of one layer, by where it is patched.
+
+    Two rows a conflict set and combination of model, dataset and recipe in ``runs``: the end with parts of the peak,
+    and the peak with parts of the end. A column a component, a group of bars a layer, a bar a group of tokens; a cross
+    is the same patch from an unrelated item. ``table`` is the table ``patching``; raises :class:`ValueError` where it
+    lacks a column or has no row for the runs.
+    """
+    require_schema(table, PatchPoint, "patching")
+    shown = of_runs(table, runs).filter(pl.col("measure") == "share", pl.col("value").is_finite())
+    if shown.is_empty():
+        raise ValueError(f"patching: no row for the {len(runs)} runs; rebuild the table")
+    cells = [
+        (Cell(model, dataset, recipe, name), receiver)
+        for model, dataset, recipe in unique((r.model, r.dataset, r.recipe) for r in runs)
+        for name in sorted(shown["set"].unique())
+        for receiver in _RECEIVERS
+    ]
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(3 * _WIDTH + 1.2, len(cells) * (_HEIGHT + 0.55) + 0.5), layout="constrained")
+        panels = figure.subplots(len(cells), len(COMPONENTS), squeeze=False, sharex=True, sharey="row")
+        titles = panel_titles([(*cell, _RECEIVERS[receiver]) for cell, receiver in cells], figure)
+        for row, (cell, receiver), title in zip(panels, cells, titles, strict=True):
+            rows = shown.filter(
+                *(pl.col(name) == value for name, value in zip(Cell._fields, cell, strict=True)),
+                pl.col("receiver") == receiver,
+            )
+            row[0].set_ylabel("share of the fall")
+            row[0].yaxis.set_major_formatter(lambda value, _: percent(value))
+            for axes, component in zip(row, COMPONENTS, strict=True):
+                axes.set_title(f"{title}\n{_PARTS[component]}" if axes is row[0] else _PARTS[component], loc="left")
+                light_grid(axes, "y")
+                _draw_shares(axes, rows.filter(pl.col("component") == component))
+        for axes in panels[-1]:
+            axes.set_xlabel("layer")
+        handles = [matplotlib.patches.Patch(color=color, label=name) for name, color in _PLACES.items()]
+        figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False)
+    return figure
+
+
+def _draw_shares(axes: Axes, rows: pl.DataFrame) -> None:
+    """A group of bars a layer, a bar a group of tokens, with its interval and the patch from an unrelated item."""
+    if rows.is_empty():
+        say_empty(axes)
+        return
+    width = 0.8 / len(POSITIONS)
+    for index, name in enumerate(POSITIONS):
+        at = rows.filter(pl.col("positions") == name)
+        for donor in ("rival", "other_item"):
+            bars = (
+                at.filter(pl.col("donor") == donor)
+                .group_by("layer")
+                .agg(*across_seeds("value", "low", "high", ("mean", "lowest", "highest")))
+                .sort("layer")
+            )
+            places = bars["layer"].to_numpy() + (index - (len(POSITIONS) - 1) / 2) * width
+            mean, low, high = (bars[column].to_numpy() for column in ("mean", "lowest", "highest"))
+            if donor == "rival":
+                axes.bar(places, mean, width * 0.9, color=_PLACES[name], alpha=0.75)
+                axes.vlines(places, low, high, color="#000000", linewidth=0.8)
+            else:
+                axes.plot(places, mean, "x", color=GREY, markersize=3.5)
+    axes.axhline(0, color=GREY, linewidth=0.7)
+    layers = int(rows["layer"].max())  # type: ignore[arg-type]
+    axes.set_xticks(sorted({*range(0, layers + 1, max(1, layers // 8)), layers}))
 
 
 def _draw_curve(axes: Axes, series: Series | None, marked: Sequence[Axes]) -> None:

@@ -4,6 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+COMPONENTS = ("residual", "attention", "mlp")
+"""What is taken from another checkpoint: what a layer leaves in the residual stream, or what its attention or its MLP
+adds to it."""
+POSITIONS = ("context", "question", "last", "all")
+"""At which tokens: those of the context; the rest of the prompt, the question with its subject and the template, but
+for the last token; the last token read, from which the answer goes on; and all of them."""
+DONORS = ("rival", "start", "other_item", "self")
+"""Where it comes from: the peak for the end and the end for the peak; the start; the rival as it reads an unrelated
+item; and, as a check, the receiver itself."""
+
 
 @dataclass(frozen=True, slots=True)
 class LensReading:
@@ -41,6 +51,82 @@ class LensPoint:
     """Layers passed, as in :class:`LensReading`; null for ``turn``."""
     value: float
     """The measure: nats, a share from 0 to 1, or layers."""
+    low: float
+    high: float
+    """95 % interval, a bootstrap over clusters."""
+    n: int
+    """Items."""
+
+
+@dataclass(frozen=True, slots=True)
+class ItemMargin:
+    """How far one checkpoint prefers the context's answer to one item."""
+
+    step: int
+    set: str
+    item_id: str
+    margin: float
+    """Log-odds of the context answer's token against the parametric answer's, where the two first differ (nats)."""
+
+
+@dataclass(frozen=True, slots=True)
+class PatchedMargin:
+    """The answer of one checkpoint to one conflict item with one part taken from another checkpoint: raw facts."""
+
+    step: int
+    """Of the receiver."""
+    epoch: float
+    receiver: str
+    """``peak`` or ``end``."""
+    donor: str
+    """One of :data:`DONORS`."""
+    donor_step: int
+    set: str
+    item_id: str
+    cluster: str
+    component: str
+    """One of :data:`COMPONENTS`."""
+    layer: int
+    """From 0, the one next to the input."""
+    positions: str
+    """One of :data:`POSITIONS`."""
+    margin: float
+    """Log-odds as in :class:`ItemMargin`, of the patched receiver."""
+    own: float
+    """Of the receiver as it is."""
+    rival: float
+    """Of the other of peak and end as it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class PatchPoint:
+    """One row of the table ``patching``."""
+
+    model: str
+    dataset: str
+    recipe: str
+    seed: int
+    receiver: str
+    """The checkpoint that answers: ``peak`` or ``end``."""
+    step: int
+    """Of the receiver."""
+    donor: str
+    """Where the part comes from: ``rival``, the end for the peak and the peak for the end; ``start``; ``other_item``,
+    the rival as it reads an unrelated item; ``self``, the receiver, as a check."""
+    donor_step: int
+    """Of the donor."""
+    set: str
+    component: str
+    """``residual``: what the layer leaves in the residual stream; ``attention``, ``mlp``: what these add to it."""
+    layer: int
+    """From 0, the one next to the input."""
+    positions: str
+    """At which tokens: ``context``, ``question`` (the rest of the prompt), ``last``, ``all``."""
+    measure: str
+    """``effect``: how far the patch moves the log-odds of the context's answer (nats), mean over items; ``share``: that
+    over the mean difference between the rival and the receiver, so that 1 is the whole fall between peak and end."""
+    value: float
+    """The measure: nats, or a share."""
     low: float
     high: float
     """95 % interval, a bootstrap over clusters."""

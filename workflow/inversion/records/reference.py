@@ -15,7 +15,7 @@ from typing import NamedTuple
 from inversion.config.scorers import SCORERS
 from inversion.records.answers import Item, Knowledge, Labels, Response
 from inversion.records.measurements import AttentionPoint, GradientPoint
-from inversion.records.mechanism import LensPoint
+from inversion.records.mechanism import LensPoint, PatchPoint
 from inversion.records.tables import (
     Agreement,
     Contribution,
@@ -64,6 +64,9 @@ TABLES = {
     "attention": Table("Mean attention on one part of the prompt; only with this probe.", (AttentionPoint,)),
     "gradients": Table("One measure of gradients by kind of example; only with this probe.", (GradientPoint,)),
     "lens": Table("What layers of the checkpoints would answer; only with this probe.", (LensPoint,)),
+    "patching": Table(
+        "How far one part of one checkpoint moves the answers of another; only with this probe.", (PatchPoint,)
+    ),
     "theory": Table("One claim of the paper's section 5, checked at one setting.", (TheoryClaim,)),
 }
 """The tables in ``results/tables``, by name."""

@@ -1,0 +1,149 @@
+"""The start, the peak and the end of a run, and where its items are read: for probes that compare checkpoints."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
+
+import polars as pl
+import torch
+from torch import Tensor
+from transformers import PreTrainedTokenizerBase
+
+from inversion.config.probes import MilestoneProbe
+from inversion.instruct.templates import locate_in_prompt
+from inversion.manifests import CheckpointEntry
+from inversion.models import CheckpointLoader
+from inversion.records.data import ConflictItem
+from inversion.records.mechanism import POSITIONS, ItemMargin
+from inversion.respond.answers import encode_questions
+from inversion.respond.batches import by_length, pad, positions
+from inversion.respond.probing import Divergence, ProbedRun, asking, divergences, probe_checkpoints
+from inversion.respond.resumable import weights_of
+
+
+class Milestones(NamedTuple):
+    """The checkpoints of one run that are compared."""
+
+    start: CheckpointEntry
+    peak: CheckpointEntry
+    end: CheckpointEntry
+
+
+class Located(NamedTuple):
+    """What is read of an item before its answers part, and which of its tokens are where."""
+
+    asked: Divergence
+    places: dict[str, list[int]]
+    """Tokens of :data:`~inversion.records.mechanism.POSITIONS`, in their order; each has one at least."""
+
+
+def milestones(run: ProbedRun, items: Sequence[ConflictItem], probe: MilestoneProbe, name: str) -> Milestones:
+    """The steps that the settings of the probe ``name`` say; where they do not, the first and last checkpoint, and the
+    one before the last at which most of ``items`` prefer the context (of equals the one with the highest log-odds).
+
+    Only where the peak is not said are all checkpoints asked; resumable, and raises, as
+    :func:`~inversion.respond.probing.probe_checkpoints`. Raises :class:`ValueError` for a run with one checkpoint, and
+    for steps that it does not have or that are not in order.
+    """
+    if len(run.steps) < 2:
+        raise ValueError(
+            f"`probes.{name}` compares checkpoints, and this run has one only (step {run.steps[0].step}); leave it "
+            "out, or keep more checkpoints"
+        )
+    by_step = {entry.step: entry for entry in run.steps}
+    for key in ("start", "peak", "end"):
+        if (step := getattr(probe, key)) is not None and step not in by_step:
+            listed = ", ".join(map(str, by_step))
+            raise ValueError(
+                f"`probes.{name}.{key}` is step {step}, which the run does not have; choose one of {listed}"
+            )
+    start = run.steps[0].step if probe.start is None else probe.start
+    end = run.steps[-1].step if probe.end is None else probe.end
+    peak = _peak(run, items, name, end) if probe.peak is None else probe.peak
+    if not start <= peak < end:
+        raise ValueError(
+            f"`probes.{name}`: start {start}, peak {peak} and end {end} are not in this order; change these steps"
+        )
+    return Milestones(by_step[start], by_step[peak], by_step[end])
+
+
+def _peak(run: ProbedRun, items: Sequence[ConflictItem], name: str, end: int) -> int:
+    """The step before ``end`` with most margins above 0, of equals the one with the highest mean."""
+
+    def prepare() -> Callable[[CheckpointEntry], Iterable[ItemMargin]]:
+        checkpoints = CheckpointLoader.on(run.base, run.base_digest, merging=True, tokenizer=run.tokenizer)
+        asked = [one.asked for one in located(run, items, checkpoints.tokenizer, name)]
+
+        def measure(entry: CheckpointEntry) -> list[ItemMargin]:
+            model = checkpoints.load(weights_of(entry, run.base, run.folder))
+            found = margins(model, asked, checkpoints.tokenizer.pad_token_id, run.batch_size)
+            return [
+                ItemMargin(entry.step, one.item.set, one.item.item_id, margin)
+                for one, margin in zip(asked, found.tolist(), strict=True)
+            ]
+
+        return measure
+
+    before = [entry for entry in run.steps if entry.step < end]
+    if not before:
+        raise ValueError(f"`probes.{name}.end` is step {end}, before which the run has none; choose a later one")
+    table = probe_checkpoints(run.folder, f"{name}-margins", before, asking(run, items), prepare, ItemMargin)
+    ranked = (
+        table.group_by("step")
+        .agg((pl.col("margin") > 0).mean().alias("share"), pl.col("margin").mean())
+        .sort("share", "margin", "step", descending=[True, True, False])
+    )
+    return int(ranked["step"][0])
+
+
+def located(
+    run: ProbedRun, items: Sequence[ConflictItem], tokenizer: PreTrainedTokenizerBase, name: str
+) -> list[Located]:
+    """Where the answers of each item part and what stands where before that, of those whose answers do.
+
+    Raises as :func:`~inversion.respond.probing.divergences` and :func:`~inversion.instruct.templates.locate_in_prompt`.
+    """
+    asked = divergences(encode_questions(items, tokenizer, run.template, {"": run.prompt}), name)
+    return [
+        Located(one, _places(locate_in_prompt(tokenizer, run.template, one.item, run.prompt).context, len(one.read)))
+        for one in asked
+    ]
+
+
+def _places(context: Sequence[bool], length: int) -> dict[str, list[int]]:
+    """The tokens of :data:`POSITIONS` among ``length``, of which the first are those of a prompt."""
+    of_context = [place for place, flag in enumerate(context[: length - 1]) if flag]
+    others = [place for place in range(length - 1) if place not in set(of_context)]
+    places = {"context": of_context, "question": others, "last": [length - 1], "all": list(range(length))}
+    return {name: places[name] for name in POSITIONS}
+
+
+@torch.inference_mode()
+def margins(model: Any, asked: Sequence[Divergence], pad_id: int, batch_size: int) -> Tensor:
+    """Log-odds (nats) of the context answer's token against the parametric one's: float32 [asked]."""
+    found = torch.empty(len(asked))
+    for batch in by_length([len(one.read) for one in asked], batch_size):
+        found[batch] = batch_margins(model, [asked[index] for index in batch], pad_id).cpu()
+    return found
+
+
+def batch_margins(model: Any, asked: Sequence[Divergence], pad_id: int) -> Tensor:
+    """The :func:`margins` of one batch, left-padded, on the model's device."""
+    ids, mask = pad([one.read for one in asked], pad_id, "left", model.device)
+    logits = model(
+        input_ids=ids,
+        attention_mask=mask,
+        position_ids=positions(mask),
+        use_cache=False,
+        # as an index: see inversion.respond.answers.continue_prompts
+        logits_to_keep=torch.tensor([ids.shape[1] - 1], device=ids.device),
+    ).logits[:, -1]
+    return margins_of(logits, asked)
+
+
+def margins_of(logits: Tensor, asked: Sequence[Divergence]) -> Tensor:
+    """Log-odds from logits [asked, vocabulary]."""
+    tokens = torch.tensor([[one.context, one.parametric] for one in asked], device=logits.device)
+    context, parametric = logits.float().gather(-1, tokens).unbind(-1)
+    return context - parametric

@@ -1,0 +1,220 @@
+"""Patching between checkpoints: what of the network carries a change of answers from one checkpoint to another.
+
+One checkpoint reads an item while the output of one of its parts, at some of the tokens, is taken from another
+checkpoint (causal tracing; Meng et al. 2022, between models as in Prakash et al. 2024). Two models are in memory, and
+what one of them left in one batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import polars as pl
+import torch
+from torch import Tensor
+
+from inversion.config.probes import PatchingProbe
+from inversion.manifests import CheckpointEntry
+from inversion.models import CheckpointLoader
+from inversion.models.inside import inside, outputs_pass, plain
+from inversion.records.frames import read_frame
+from inversion.records.mechanism import COMPONENTS, DONORS, POSITIONS, PatchedMargin
+from inversion.respond.batches import by_length, pad, positions
+from inversion.respond.milestones import Located, Milestones, batch_margins, located, margins, milestones
+from inversion.respond.probing import FACTS_FILE, ProbedRun, asking, conflict_sample
+from inversion.respond.resumable import Kept, Measure, measure_checkpoints, weights_of
+
+_NUMBERS = 2**28
+"""What a donor leaves in one batch: 1 GiB in float32."""
+
+
+class Patched(NamedTuple):
+    """The log-odds of a receiver with and without another checkpoint's parts."""
+
+    margins: Tensor
+    """With them: float32 [items, components, layers, positions]."""
+    own: Tensor
+    """Without: float32 [items]."""
+
+
+def probe_patching(run: ProbedRun, probe: PatchingProbe) -> pl.DataFrame:
+    """The :class:`PatchedMargin` rows of the peak and the end of ``run``, on a sample of its items.
+
+    From every set those of its conflict items that have a context and two answers that differ. Resumable by donor, and
+    raises, as :func:`~inversion.respond.milestones.milestones` and
+    :func:`~inversion.respond.resumable.measure_checkpoints`.
+    """
+    chosen = conflict_sample(run.items, probe.items, probe.seed)
+    found = milestones(run, chosen, probe, "patching")
+    spec = {"version": probe.version, **asking(run, chosen)}
+    parts = {donor: {step.step: _donor(found, step, donor).digest for step in found[1:]} for donor in DONORS}
+
+    def prepare() -> Callable[[CheckpointEntry], Measure[PatchedMargin]]:
+        receivers, donors = (
+            CheckpointLoader.on(run.base, run.base_digest, merging=True, tokenizer=run.tokenizer) for _ in range(2)
+        )
+        pad_id = receivers.tokenizer.pad_token_id
+        items = located(run, chosen, receivers.tokenizer, "patching")
+
+        def load(loader: CheckpointLoader, entry: CheckpointEntry) -> Any:
+            return loader.load(weights_of(entry, run.base, run.folder))
+
+        def measure(entry: CheckpointEntry) -> Measure[PatchedMargin]:
+            receiver = load(receivers, entry)
+            rival = margins(
+                load(donors, _donor(found, entry, "rival")), [x.asked for x in items], pad_id, run.batch_size
+            )
+
+            def rows(donor: str) -> Iterator[PatchedMargin]:
+                giving = _donor(found, entry, donor)
+                sources = others(items) if donor == "other_item" else items
+                model = receiver if giving.step == entry.step else load(donors, giving)
+                patched = patched_margins(receiver, model, items, sources, pad_id, run.batch_size)
+                role = "end" if entry.step == found.end.step else "peak"
+                for item, by_place, own, other in zip(
+                    items, patched.margins.tolist(), patched.own.tolist(), rival.tolist(), strict=True
+                ):
+                    yield from _rows(entry, role, donor, giving.step, item, by_place, own, other)
+
+            return rows
+
+        return measure
+
+    kept = Kept("probes/patching", FACTS_FILE, "patched", ("donor",))
+    manifest = measure_checkpoints(run.folder, kept, found[1:], spec, parts, prepare, PatchedMargin)
+    return pl.concat(read_frame(Path(run.folder) / step.folder / FACTS_FILE, PatchedMargin) for step in manifest.steps)
+
+
+def _donor(found: Milestones, receiver: CheckpointEntry, donor: str) -> CheckpointEntry:
+    """The checkpoint that a donor's name means to a receiver, which is the peak or the end."""
+    rival = found.peak if receiver.step == found.end.step else found.end
+    return {"rival": rival, "other_item": rival, "start": found.start, "self": receiver}[donor]
+
+
+def _rows(
+    entry: CheckpointEntry,
+    role: str,
+    donor: str,
+    donor_step: int,
+    item: Located,
+    by_place: list[list[list[float]]],
+    own: float,
+    rival: float,
+) -> Iterator[PatchedMargin]:
+    """The rows of one item: ``by_place`` is nested as components, layers, positions."""
+    for component, by_layer in zip(COMPONENTS, by_place, strict=True):
+        for layer, by_position in enumerate(by_layer):
+            for name, margin in zip(POSITIONS, by_position, strict=True):
+                yield PatchedMargin(
+                    step=entry.step,
+                    epoch=entry.epoch,
+                    receiver=role,
+                    donor=donor,
+                    donor_step=donor_step,
+                    set=item.asked.item.set,
+                    item_id=item.asked.item.item_id,
+                    cluster=item.asked.item.cluster,
+                    component=component,
+                    layer=layer,
+                    positions=name,
+                    margin=margin,
+                    own=own,
+                    rival=rival,
+                )
+
+
+def others(items: Sequence[Located]) -> list[Located]:
+    """For each item an unrelated one: the next of its set, from the last on the first again, of another cluster.
+
+    Raises :class:`ValueError` for a set whose items are all of one cluster.
+    """
+    found = []
+    for index, one in enumerate(items):
+        turned = [*items[index + 1 :], *items[:index]]
+        other = next(
+            (
+                each
+                for each in turned
+                if each.asked.item.set == one.asked.item.set and each.asked.item.cluster != one.asked.item.cluster
+            ),
+            None,
+        )
+        if other is None:
+            raise ValueError(
+                f"sets.{one.asked.item.set}: all items that `probes.patching` samples are of one cluster, so that none "
+                "is unrelated to another; sample more items"
+            )
+        found.append(other)
+    return found
+
+
+@torch.inference_mode()
+def patched_margins(
+    receiver: Any, donor: Any, items: Sequence[Located], sources: Sequence[Located], pad_id: int, batch_size: int
+) -> Patched:
+    """The log-odds of ``receiver`` on each item while one part at a time is what ``donor`` has there in its source.
+
+    A source is the item itself or another one, whose tokens of each group are lined up with the item's from the end
+    backwards; where it has fewer, its first is taken for all that are left over. Raises
+    :class:`~inversion.models.ModelError` for a model whose parts are not found.
+    """
+    taking, giving = inside(receiver), inside(donor)
+    layers = len(taking.layers)
+    size = plain(receiver).config.get_text_config().hidden_size
+    longest = max(len(one.asked.read) for one in [*items, *sources])
+    rows = max(1, min(batch_size, _NUMBERS // (len(COMPONENTS) * layers * longest * size)))
+    found = torch.empty(len(items), len(COMPONENTS), layers, len(POSITIONS))
+    own = torch.empty(len(items))
+    for batch in by_length([len(one.asked.read) for one in items], rows):
+        here, there = [items[index] for index in batch], [sources[index] for index in batch]
+        asked = [one.asked for one in here]
+        given = _left_by(donor, giving.writers, there, pad_id)
+        own[batch] = batch_margins(receiver, asked, pad_id).cpu()
+        for group, name in enumerate(POSITIONS):
+            chosen, taken = (grid.to(receiver.device) for grid in _lined_up(here, there, name))
+            for part, component in enumerate(COMPONENTS):
+                for layer, writer in enumerate(taking.writers[component]):
+                    with outputs_pass([writer], partial(_replace, chosen, taken, given[component][layer])):
+                        found[batch, part, layer, group] = batch_margins(receiver, asked, pad_id).cpu()
+    return Patched(found, own)
+
+
+def _replace(chosen: Tensor, taken: Tensor, given: Tensor, _: int, output: Tensor) -> Tensor:
+    """``output`` with the tokens ``taken`` of ``given`` at those that are ``chosen``, as :func:`_lined_up` says."""
+    index = taken.unsqueeze(-1).expand(-1, -1, given.shape[-1])
+    return torch.where(chosen.unsqueeze(-1), given.to(output).gather(1, index), output)
+
+
+def _left_by(
+    model: Any, writers: Mapping[str, Sequence[Any]], read: Sequence[Located], pad_id: int
+) -> dict[str, list[Tensor]]:
+    """What each part of ``model`` leaves at every token of a left-padded batch, by component and layer."""
+    left: dict[str, list[Tensor]] = {component: [] for component in COMPONENTS}
+    every = [(component, module) for component in COMPONENTS for module in writers[component]]
+
+    def keep(index: int, output: Tensor) -> None:
+        left[every[index][0]].append(output)  # layers come in their order
+
+    with outputs_pass([module for _, module in every], keep):
+        ids, mask = pad([one.asked.read for one in read], pad_id, "left", model.device)
+        model(input_ids=ids, attention_mask=mask, position_ids=positions(mask), use_cache=False, logits_to_keep=1)
+    return left
+
+
+def _lined_up(here: Sequence[Located], there: Sequence[Located], name: str) -> tuple[Tensor, Tensor]:
+    """Which tokens of left-padded ``here`` are patched, and the token of left-padded ``there`` that each is given:
+    two [items, width]."""
+    width, wide = (max(len(one.asked.read) for one in side) for side in (here, there))
+    chosen = torch.zeros(len(here), width, dtype=torch.bool)
+    taken = torch.zeros(len(here), width, dtype=torch.long)
+    for row, (one, other) in enumerate(zip(here, there, strict=True)):
+        begin, from_begin = width - len(one.asked.read), wide - len(other.asked.read)
+        for group in ("context", "question", "last") if name == "all" else (name,):
+            places, given = one.places[group], other.places[group]
+            for behind, place in enumerate(reversed(places), start=1):
+                chosen[row, begin + place] = True
+                taken[row, begin + place] = from_begin + given[-min(behind, len(given))]
+    return chosen, taken
