@@ -137,16 +137,16 @@ FOLDERS = Section(
             "An index that lists a file of another folder",
             lambda folder: index(folder, {"weight_map": {"a": "../x.safetensors"}}),
         ),
-        spoiled("Weights that are cut off", cut("model.safetensors"), COPY),
+        spoiled("Weights that are truncated", cut("model.safetensors"), COPY),
         spoiled("A weight that is missing", weights(lambda tensors: tensors.pop(NORM))),
         spoiled("Fewer layers in the configuration than in the weights", config(num_hidden_layers=1)),
         spoiled(
             "Weights that are not finite", norm(lambda weight: weight / 0), "use a model whose training did not diverge"
         ),
-        spoiled("Weights as whole numbers without scales", norm(lambda weight: weight.to(torch.int8))),
+        spoiled("Integer weights without scales", norm(lambda weight: weight.to(torch.int8))),
         spoiled("Quantised weights", config(quantization_config={"quant_method": "gptq", "bits": 4})),
         spoiled("A configuration with a word for a number", config(num_hidden_layers="two"), "correct config.json"),
-        spoiled("A configuration that is cut off", cut("config.json"), COPY),
+        spoiled("A configuration that is truncated", cut("config.json"), COPY),
         spoiled("A configuration that is a list", lambda folder: write(str(folder / "config.json"), "[]")),
         spoiled("A quantisation that is a word", config(quantization_config="4bit")),
         spoiled("An index that lists numbers", lambda folder: index(folder, {"weight_map": {"a": 3}})),
@@ -154,7 +154,7 @@ FOLDERS = Section(
         spoiled("A model that brings its own code", own_code, "use a family that the library has"),
         spoiled("An adapter in the place of a model", only_adapter),
         spoiled("A folder without a tokenizer", lambda folder: [file.unlink() for file in folder.glob("token*")], COPY),
-        spoiled("A tokenizer that is cut off", cut("tokenizer.json"), COPY),
+        spoiled("A tokenizer that is truncated", cut("tokenizer.json"), COPY),
         spoiled("A tokenizer with nothing to pad with", no_padding),
         Case("A GGUF file that is not there", lambda: locate_gguf(GgufModel(source="gguf", path="gone.gguf"))),
         Case("A GGUF file that is text", lambda: convert_gguf(Path(write("a.gguf", "text")), "made"), COPY),
@@ -338,7 +338,7 @@ SERIES = Section(
     "skipped by name as long as others are whole.",
     [
         series(
-            "A folder that holds nothing",
+            "An empty folder",
             lambda out: out.mkdir(),
             "let `path` name the folder that holds the checkpoints",
         ),
@@ -347,9 +347,9 @@ SERIES = Section(
         series(
             "Two folders of one step", lambda out: [adapter(out / name) for name in ("checkpoint-5", "checkpoint-05")]
         ),
-        series("A checkpoint that holds another step", lambda out: adapter(out / "checkpoint-5", 7)),
+        series("A checkpoint that contains another step", lambda out: adapter(out / "checkpoint-5", 7)),
         series("Checkpoints that are all empty", lambda out: (out / "checkpoint-5").mkdir(parents=True), WAIT),
-        series("An adapter that is cut off", lambda out: adapter(out / "checkpoint-5", 5, cut=3), WAIT),
+        series("An adapter that is truncated", lambda out: adapter(out / "checkpoint-5", 5, cut=3), WAIT),
         series(
             "An adapter without weights",
             lambda out: _without(adapter(out / "checkpoint-5", 5), "adapter_model.safetensors"),
@@ -357,7 +357,7 @@ SERIES = Section(
         ),
         series("Adapters as pickles", lambda out: _pickle(out / "checkpoint-20", "adapter_model.bin")),
         series("Parts of a distributed training", lambda out: _distributed(out / "checkpoint-5")),
-        series("An adapter and a whole model in one folder", lambda out: _both(out / "checkpoint-5")),
+        series("An adapter and a full model in one folder", lambda out: _both(out / "checkpoint-5")),
         series(
             "A listed checkpoint that is not there",
             lambda out: out.mkdir(),

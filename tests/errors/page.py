@@ -8,12 +8,12 @@ PAGE = "docs/errors.md"
 _HEAD = """\
 # Errors
 
-What goes wrong is said in one line that begins with `error:` and names the file, the row or the key, and how to fix
-it, before anything expensive starts wherever that is possible. A job writes the line to Snakemake's output and, with
+Every error is one line that begins with `error:` and names the file, the row or the key, and how to fix
+it. If possible it appears before anything expensive starts. A job writes the line to Snakemake's output and, with
 the traceback, to its log (`results/logs/{rule}/...`).
 
-Every line below was printed by the code that a study runs: the cases are in `tests/errors`, and a test compares this
-page with them. `make errors` writes it again.
+Every line below was printed by the code that a study runs: the cases are in `tests/errors`, and a test compares them
+with this page. `make errors` regenerates it.
 """
 
 
