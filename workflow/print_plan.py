@@ -39,7 +39,7 @@ def known(study: Config, results: Path) -> Known:
 
 
 def found(study: Config, name: str, results: Path) -> int | None:
-    """How many checkpoints of a series there are; None if it has not been fetched or holds none."""
+    """How many checkpoints of a series there are; None if it has not been downloaded or has none."""
     spec, fetched = study.series[name], results / "series" / name / "snapshots.json"
     if spec.fetched and not fetched.exists():
         return None

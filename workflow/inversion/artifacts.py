@@ -147,7 +147,7 @@ def _module_files(modules: Iterable[str], known: Mapping[str, list[Path]]) -> li
 
 
 def _is_module(file: Path, module: str, package: Path) -> bool:
-    """Whether ``file`` holds the module of that dotted name."""
+    """Whether ``file`` is the module with that dotted name."""
     stem = package.parent.joinpath(*module.split("."))
     return file in (stem.with_suffix(".py"), stem / "__init__.py")
 

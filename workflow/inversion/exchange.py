@@ -37,7 +37,7 @@ class AnswersError(ValueError):
 
 
 def read_answers(path: str | Path, format: AnswersFormat = "table") -> pl.DataFrame:
-    """The :class:`Response` rows in the file ``path``, or in all files that match it where it holds ``{step}``.
+    """The :class:`Response` rows in the file ``path``, or in all files that match it if it contains ``{step}``.
 
     Sorted by step, set, item and prompt. Raises :class:`AnswersError` if a file is missing or malformed, a column
     is missing or of another type, a log-probability is above 0, or an item is answered twice at a step and prompt.

@@ -1,6 +1,6 @@
 """The page of items: every conflict item with what each run answered, as one HTML file that opens offline.
 
-The page holds its data as JSON, compressed and in base64, so that no text of a model or data set is ever part of its
+The page contains its data as JSON, compressed and in base64, so that no text of a model or data set is ever part of its
 HTML; its script inserts all of it as text. It filters by what its address says behind ``#``, so that the report can
 link to the items behind a number (:func:`inversion.report.items_address`).
 """
@@ -37,7 +37,7 @@ MOMENTS = ("start", "peak", "trough", "end")
 MOST_ANSWERS = 200_000
 """Answers that a page shows at most; of more, a sample of the items is shown."""
 MOST_BYTES = 14_000_000
-"""Bytes of data that a page holds at most."""
+"""Maximum size of a page's data in bytes."""
 
 _PANEL = (*Run._fields, "set", "prompt")
 

@@ -1,7 +1,8 @@
 """Checkpoints that were trained elsewhere: found in folders, verified, and listed as the checkpoints of a run.
 
-A series becomes a folder of checkpoints like a run's. For every step it holds links to the weights, copies of the small
-configuration files, and a completion marker with the hash of every file. Nothing is written to the user's folders.
+A series becomes a folder of checkpoints like a run's. For every step it contains links to the weights, copies of the
+small configuration files, and a completion marker with the hash of every file. Nothing is written to the user's
+folders.
 """
 
 from __future__ import annotations
@@ -98,7 +99,7 @@ class Skipped(NamedTuple):
 
 
 class Candidate(NamedTuple):
-    """A folder that may hold a checkpoint."""
+    """A folder that may contain a checkpoint."""
 
     step: int
     folder: Path
@@ -144,7 +145,7 @@ def _matching(path: Path, pattern: str) -> dict[int, list[Candidate]]:
 
 
 def _what_is_there(path: Path) -> str:
-    """A hint at what ``path`` holds instead of checkpoints."""
+    """A hint about what ``path`` contains instead of checkpoints."""
     if not path.is_dir():
         return ": it is not a folder"
     if (path / ADAPTER_CONFIG).is_file() or (path / MODEL_CONFIG).is_file():

@@ -33,7 +33,7 @@ def cluster_weights(clusters: int, resamples: int, rng: np.random.Generator) -> 
 def cluster_sums(values: Floats, clusters: Ints) -> Floats:
     """Sums of ``values`` over the items of each cluster: ``(clusters, ...)`` from ``(items, ...)``.
 
-    ``clusters`` holds a code from 0 on for each item.
+    ``clusters`` has an integer code, from 0 on, for each item.
     """
     sums = np.zeros((int(clusters.max(initial=-1)) + 1, *values.shape[1:]))
     np.add.at(sums, clusters, values)

@@ -10,7 +10,7 @@ def parameters(base):
 
 
 def memory_mb(bytes_a_parameter):
-    """Main memory of a job that holds that many bytes for each parameter of its base model, by half more a retry."""
+    """Main memory of a job that needs that many bytes per parameter of its base model; half as much again per retry."""
     return lambda w, input, attempt: (
         (PROCESS_MB + parameters(input.base) * bytes_a_parameter // 10**6) * (attempt + 1) // 2
     )

@@ -92,7 +92,7 @@ rule label_responses:
         "../scripts/label_responses.py"
 
 
-# The inputs hold every rule that reads a run's weights.
+# Its inputs include the outputs of every rule that reads a run's weights.
 rule thin_checkpoints:
     input:
         labels=f"results/runs/{RUN}/labels.parquet",

@@ -131,7 +131,7 @@ def _parts(panel: Panel, matching: Panel | None) -> Iterator[tuple[str, _Measure
 
 
 def _estimate(panel: Panel, stratum: str, measures: _Measures) -> _Curves:
-    """The curves of one stratum, whose items ``panel`` holds."""
+    """The curves of one stratum, whose items are in ``panel``."""
     values = np.stack(list(measures.values()), axis=-1)
     return _Curves(
         panel,

@@ -122,7 +122,7 @@ def steps_to_keep(items: pl.DataFrame, keep: KeepCheckpoints) -> set[int]:
 
 
 def _inversion(panel: Panel, stratum: str, scorer: str, draws: int, seed: int, margin: float, scatter: float) -> _Row:
-    """The row of one panel, stratum (whose items it holds) and scorer."""
+    """The row of one panel, stratum (whose items the panel contains) and scorer."""
     codes = cluster_codes(panel.clusters)
     sizes = np.bincount(codes).astype(np.float64)
     context, parametric = panel.gives(scorer, "context"), panel.gives(scorer, "parametric")

@@ -86,7 +86,7 @@ class Trend:
 
 
 def window_length(checkpoints: int) -> int:
-    """How many checkpoints a window holds: a fifth of all, at least 1 and at most 10."""
+    """The number of checkpoints in a window: a fifth of all, at least 1 and at most 10."""
     return min(10, max(1, round(checkpoints / 5)))
 
 

@@ -57,7 +57,7 @@ def audit_set(
     rules:
 
     - ``malformed_row`` (dropped): a row of the file cannot be read; the examples say why.
-    - ``no_conflict_row`` (dropped): a row holds no conflict, or ``where`` does not keep it.
+    - ``no_conflict_row`` (dropped): a row has no conflict, or ``where`` does not keep it.
     - ``duplicate`` (dropped): an item equals an earlier one of the set.
     - ``endings_not_apart`` (dropped): a response to a proverb would not show which ending it gives.
     - ``in_excluded_set`` (dropped): an item is in a set under ``exclude``.
@@ -68,7 +68,7 @@ def audit_set(
       both count it twice.
     - ``question_in_other_set`` (kept): another set keeps the same question with other answers.
     - ``shared_cluster`` (kept): items that are not independent, for their cluster has several.
-    - ``nested_answers`` (kept): one answer holds the other ("New Cairo", "Cairo").
+    - ``nested_answers`` (kept): one answer contains the other ("New Cairo", "Cairo").
     - ``answer_in_question`` (kept): the question names an answer ("the capital of Luxembourg"), in sets with contexts;
       what a response repeats of the question is no answer to the scorer ``first_mention``.
     - ``context_answer_missing`` (kept): no form of the context answer is in the context.
@@ -95,7 +95,7 @@ def audit_set(
     - ``unsupported_script`` (kept): an answer is written in a script without spaces between words (Chinese, Japanese,
       Thai, Lao, Khmer, Burmese, Tibetan).
 
-    Controls hold one answer or two equal ones by design, and share their questions with conflict
+    Controls have one answer or two equal ones by design, and share their questions with conflict
     sets: overlap, nesting and the last rule look at conflict items only.
     """
     distinct = distinct_items(sources[name])

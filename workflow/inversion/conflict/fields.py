@@ -222,7 +222,7 @@ def steps(path: str) -> tuple[str | int, ...]:
 
 
 def value_at(row: Mapping[str, Any], path: Sequence[str | int]) -> Any:
-    """The value at a path; None if the row does not have it. Objects that a table holds as JSON text are opened."""
+    """The value at a path; None if the row does not have it. Objects that a table stores as JSON text are parsed."""
     if len(path) == 1:
         return row.get(path[0])  # type: ignore[arg-type]
     value: Any = row

@@ -2,7 +2,7 @@
 
 Every function takes one row in its release's own keys and returns the rows that the map reads: the same keys, with
 those added that the release only implies. They raise :class:`ValueError` for a malformed row and :class:`NoConflict`
-for a valid row that holds no conflict. The layouts are those of the files and loaders that each release's ``source``
+for a valid row without a conflict. The layouts are those of the files and loaders that each release's ``source``
 names.
 """
 

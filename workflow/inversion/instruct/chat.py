@@ -113,7 +113,7 @@ class ChatWriter:
         return {run for run in runs if run}
 
     def write(self, turns: Sequence[dict[str, Any]]) -> Written:
-        """A conversation with its answers located; ``turns`` hold ``role`` and ``content``.
+        """A conversation with its answers located; ``turns`` have ``role`` and ``content``.
 
         Raises :class:`RowTextError` if the template does not write its texts once and unchanged but for white
         space at their ends.

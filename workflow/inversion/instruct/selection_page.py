@@ -44,7 +44,7 @@ def selection_page(
 ) -> str:
     """The page as Markdown; the same for the same arguments.
 
-    ``tokens`` holds the tokens of every example, added ones included, by id; ``context_need`` the scores that
+    ``tokens`` has the number of tokens of every example, including added ones, by id; ``context_need`` the scores that
     the steps went by; ``note`` says how the added examples came about. Of kept, dropped and added examples
     :data:`SHOWN` each are drawn with the run's seed.
     """
@@ -120,7 +120,7 @@ def _findings(step: SelectionStep, context_need: Mapping[str, ContextNeed]) -> l
 
 
 def _names_found(step: SelectionStep) -> list[str]:
-    """How many examples hold each kind of name, and the names found most often."""
+    """How many examples contain each kind of name, and the names found most often."""
     if not step.names:
         return []
     hits = Counter(str(name) for names in step.names.values() for name in names)

@@ -167,7 +167,7 @@ def counterfactual_example(row: Substitution) -> Example:
 
 
 def without_names(rows: Iterable[Substitution], names: Iterable[str]) -> list[Substitution]:
-    """The rows whose question and answers, old and new, hold none of the ``names`` under evaluation."""
+    """The rows whose question and answers, old and new, contain none of the evaluated ``names``."""
     finder = NameFinder(names)
     return [row for row in rows if not finder.find(f"{row.original.question}\n{row.original.answer}\n{row.answer}")]
 

@@ -40,7 +40,7 @@ def control_strings(tokenizer: PreTrainedTokenizerBase, structure: frozenset[str
 def protect(text: str, controls: frozenset[str]) -> str:
     """``text`` with a stand-in for the first character of every control string.
 
-    Raises :class:`RowTextError` for a text that holds such a stand-in already.
+    Raises :class:`RowTextError` for a text that already contains such a stand-in.
     """
     if not controls:
         return text

@@ -11,7 +11,7 @@ ARTICLES = frozenset({"a", "an", "the"})
 
 
 class _Answer:
-    """The words that a text must hold to mention an answer."""
+    """The words that a text must contain to mention an answer."""
 
     __slots__ = ("common", "words")
 

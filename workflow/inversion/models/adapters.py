@@ -217,5 +217,5 @@ def _shallow(module: nn.Module) -> dict[str, Any]:
 
 
 def _copied(state: Mapping[str, Any]) -> dict[str, Any]:
-    """A module's attributes, with its tables of submodules, parameters and hooks copied, and nothing that they hold."""
+    """A module's attributes, with its tables of submodules, parameters and hooks copied, without their contents."""
     return {name: copy.copy(value) if isinstance(value, dict) else value for name, value in state.items()}

@@ -38,7 +38,7 @@ def convert_gguf(path: str | Path, folder: str | Path) -> None:
         return
     disable_progress_bar()
     try:
-        # float32: all that the file holds, and exact on every device
+        # float32: lossless for this file, and exact on every device
         model = AutoModelForCausalLM.from_pretrained(
             str(path.parent),
             gguf_file=path.name,

@@ -36,9 +36,9 @@ UNWANTED = ["*/*", "consolidated*"]
 def prefetch(spec: HubModel) -> HubSnapshot:
     """Download the needed files of a model into the Hub's cache; cached files are not downloaded again.
 
-    Without a network, what the cache holds is enough where it is complete. The token is the Hub
+    Without a network, a complete cache is enough. The token is the Hub
     library's (``HF_TOKEN``). Raises :class:`ModelError` if the model cannot be had or its weights are
-    pickles only; the message never holds the token.
+    pickles only; the message never contains the token.
     """
     try:
         folder = Path(

@@ -175,7 +175,7 @@ def require_plain_base(folder: str | Path) -> None:
 
 
 def require_weights(folder: str | Path) -> None:
-    """Raise :class:`ModelError` unless ``folder`` holds all files of a model's weights as safetensors."""
+    """Raise :class:`ModelError` unless ``folder`` contains all weight files of a model as safetensors."""
     folder = Path(folder)
     if (folder / WEIGHTS).is_file():
         return
@@ -231,7 +231,7 @@ def require_finite_weights(model: nn.Module, folder: str | Path) -> None:
 
 
 def _require_all_layers(model: PreTrainedModel, unexpected: Collection[str], folder: str | Path) -> None:
-    """Raise where the files hold layers beyond those that the configuration counts; the library drops them."""
+    """Raise if the files contain layers beyond those of the configuration; the library drops them."""
     layers = getattr(model.config.get_text_config(decoder=True), "num_hidden_layers", None)
     for name in sorted(unexpected):
         number = re.match(r"(?:model\.|transformer\.|gpt_neox\.|language_model\.)*(?:layers|h)\.(\d+)\.", name)

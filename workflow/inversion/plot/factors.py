@@ -55,7 +55,7 @@ def factors(table: pl.DataFrame, runs: Sequence[Run], scorer: str = MAIN) -> Fig
 def _draw_levels(axes: Axes, frame: pl.DataFrame) -> None:
     """One line per level, grouped by factor, with a dot and interval for each moment; the topmost dots are named."""
     levels = frame.select("factor", "level").unique(maintain_order=True).rows()
-    # a gap between factors, which holds the next one's name
+    # a gap between factors for the next one's name
     places, place = {}, 0.0
     for index, (factor, level) in enumerate(levels):
         if index == 0 or factor != levels[index - 1][0]:

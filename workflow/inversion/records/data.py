@@ -102,7 +102,7 @@ def control_set(conflict_set: str, kind: str) -> str:
 
 
 def conflict_set_of(name: str) -> str | None:
-    """The conflict set whose controls the set ``name`` holds; None for separate sets."""
+    """The conflict set whose controls are in the set ``name``; None for separate sets."""
     owner, mark, _ = name.rpartition("+")
     return owner if mark else None
 

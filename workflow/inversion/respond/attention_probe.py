@@ -64,7 +64,7 @@ def attention_masses(model: Any, prompts: Sequence[LocatedPrompt], pad_id: int, 
     """Attention on each part of each prompt, mean over heads: float32 [prompts, layers, queries, parts].
 
     Queries and parts are :data:`QUERIES` and :data:`~inversion.records.measurements.ATTENTION_PARTS`; each prompt has a
-    context. Batches hold at most ``batch_size`` prompts and a bounded number of weights; ``model`` attends as before
+    context. Batches have at most ``batch_size`` prompts and a bounded number of weights; ``model`` attends as before
     afterwards. Raises :class:`ModelError` for a model whose attention modules are not found.
     """
     whole = plain(model)

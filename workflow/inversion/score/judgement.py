@@ -361,7 +361,7 @@ _WORD_END = re.compile(r"[\w'-]\s*$")
 def _cut_off(text: _Text) -> list[Mention]:
     """The beginning of an answer at the very end of a response that was cut off ("painted by Leonardo da").
 
-    A sentence that was copied from the passage and cut off states only what it holds: how the passage goes on is
+    A sentence that was copied from the passage and truncated states only what it contains: how the passage goes on is
     not what the model would answer.
     """
     words = text.words.words

@@ -172,5 +172,5 @@ def _negated(
         before = [m for m in mentions if m.end == position - 1 and words[m.end] in AUXILIARIES]
         after = [m for m in mentions if m.start > position]
         voided = before[-1:] or after[:1]
-        # a mention of several words may hold a comma ("Washington, D.C."): its near end decides
+        # a mention of several words may contain a comma ("Washington, D.C."): its near end decides
         yield from (m for m in voided if clauses[m.end - 1 if before else m.start] == clauses[position])

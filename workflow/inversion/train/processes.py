@@ -39,7 +39,7 @@ class ProcessesError(RuntimeError):
 def launch(job: Job, processes: int, store: CheckpointStore) -> None:
     """Run ``job`` in ``processes`` processes on this machine and wait for them; what they log is logged here.
 
-    They hold the store's lock as long as they live. Raises :class:`ProcessesError` with the message of the
+    They hold the store's lock for their lifetime. Raises :class:`ProcessesError` with the message of the
     first that fails; the others are ended. They listen to SIGUSR1 each, since Slurm sends it to all; SIGTERM is
     handed on to them. Raises :class:`Interrupted` once they have saved for it.
     """

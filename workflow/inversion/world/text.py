@@ -125,7 +125,7 @@ def _distractor(
     rng: np.random.Generator,
     truthful: bool,
 ) -> Statement:
-    """A further statement for a passage that holds ``statements``, the target first."""
+    """A further statement for a passage with ``statements``, the target first."""
     target = statements[0]
     used = {statement.subject for statement in statements}
     avoid = {target.answer, world.facts.get((target.subject, target.relation), target.answer)}
