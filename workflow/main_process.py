@@ -31,8 +31,8 @@ SNAKEMAKE_LOCKS = Path(".snakemake/locks")
 
 CHEAPER_JOBS = {
     # Every operation of torch allocates a few megabytes. By default glibc returns them to the kernel and then faults
-    # them in again page by page, which is a seventh of the CPU time of training a tiny model. With these settings a
-    # process keeps up to 256 MiB of freed memory.
+    # them in again page by page, which is between 4 and 14 % of the CPU time of training a tiny model, by its family.
+    # With these settings a process keeps up to 256 MiB of freed memory.
     "MALLOC_MMAP_THRESHOLD_": str(2**25),
     "MALLOC_TRIM_THRESHOLD_": str(2**28),
     # peft imports bitsandbytes, whose import loads torch's compiler. That takes more than a second in each process that
