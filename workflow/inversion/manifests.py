@@ -74,7 +74,7 @@ class HubSnapshot(Manifest):
 
 
 class BaseManifest(Manifest):
-    """A base model: ``base.json``. However it came here, :meth:`location` says where its weights lie."""
+    """A base model: ``base.json``. Whatever its source, :meth:`location` is the folder of its weights."""
 
     source: str
     folder: str

@@ -42,7 +42,7 @@ from inversion.score.labelling import label_run
 PREFIX = "context_reliance"
 BEST_FOLDER = "best-context-reliance"
 CONTROL_TOLERANCE = 0.05
-"""By how much control accuracy may be below the first measurement for a checkpoint to count as the best."""
+"""How far control accuracy may be below the first measurement for a checkpoint to count as the best."""
 CONTROLS: tuple[Control, ...] = ("matching", "no_context")
 RIGHT = ("context", "parametric", "both")
 """Labels of a control item that was answered correctly: it has one answer, on one side or on both."""

@@ -1,4 +1,4 @@
-# The study: its configuration, checked, and the lists that rules and targets expand. Every job parses this, so
+# The study: its validated configuration, and the lists that rules and targets expand. Every job parses this, so
 # nothing here may be slow to import.
 import json
 import os
@@ -14,7 +14,7 @@ import snakemake.exceptions
 import yaml
 from snakemake.logging import logger
 
-# the folder of this workflow, also where another one imports it as a module
+# the folder of this workflow, also if another workflow imports it as a module
 WORKFLOW = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parent
 if not WORKFLOW.is_dir():
     raise snakemake.exceptions.WorkflowError(
@@ -97,14 +97,14 @@ def _require_writable(folder):
         )
 
 
-# No job uses the network but those of prefetch_ rules, which get back what the user had. Set here, because
-# every job parses this file, also under Slurm, and hands its environment on to its script.
+# Only the jobs of prefetch_ rules use the network; they restore the user's own settings. Set here, because
+# every job parses this file, also under Slurm, and passes its environment to its script.
 os.environ.setdefault("PREFETCH_HF_HUB_OFFLINE", os.environ.get("HF_HUB_OFFLINE", "0"))
-if not IS_MODULE:  # the jobs of a host workflow keep what they had
+if not IS_MODULE:  # the jobs of a host workflow keep their own settings
     os.environ.update(CHEAPER_JOBS | os.environ | {"HF_HUB_OFFLINE": "1"})
 
 # Slurm sends it to every process of a finetuning job before its time limit (profiles/slurm). It is meant for the
-# script, which listens; Snakemake, which would die of it, hands on that it is ignored to all that it starts.
+# script, which listens; Snakemake, which it would kill, ignores it and passes this on to its child processes.
 if threading.current_thread() is threading.main_thread():
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)
 
@@ -172,11 +172,11 @@ TABLES = [
     "factors",
     "tradeoffs",
 ]
-# the sets that the base model is asked without the context, for what it knows
+# the sets for which the base model's knowledge is probed without the context
 PROBED = [name for name, spec in STUDY.sets.items() if spec.has_context and not spec.is_control]
 SUFFIXES = ("svg", "pdf", "png")
 KEEP = STUDY.evaluation.keep_checkpoints
-# asked for only where something is to be removed
+# requested only if something is to be deleted
 KEPT = [f"results/runs/{run}/kept.json" for run in TRAINED if KEEP != "all"]
 FETCHED = "results/data/fetched"
 ADDRESSES = {
@@ -185,7 +185,7 @@ ADDRESSES = {
     if getattr(spec, "sha256", None)
 }
 BENCHMARKS = {name: spec.model_dump_json() for name, spec in STUDY.benchmarks.items()}
-# asked for only where the study has benchmarks
+# requested only if the study has benchmarks
 BENCHMARKED = RUN_PATHS if BENCHMARKS else []
 # the runs of each probe
 PROBE_RUNS = {probe: [run.path for run in STUDY.probed_runs(probe)] for probe in PROBES}
@@ -215,11 +215,11 @@ wildcard_constraints:
     experiment=r"[^/]+",
 
 
-# --- results that are not what they should be, which Snakemake cannot see ---------------------------------
+# --- invalid results that Snakemake cannot detect ---------------------------------
 
 
 def _set_aside_damaged_tables():
-    """Rename tables that are cut short or changed, so that they are made again; readers would only stop at them."""
+    """Rename tables that are truncated or changed, so that they are created again; readers would stop at them."""
     folder = Path(in_host("results"))
     runs = [Path(in_host(f"results/runs/{run}")) for run in RUN_PATHS]
     tables = [
@@ -264,9 +264,9 @@ def _date_back_other_trainings():
                 run.seed,
             )
         except ArtifactError:
-            continue  # the job that reads it names it
+            continue  # the job that reads it reports it
         if trained != wanted:
-            os.utime(manifest, (1, 1))  # Snakemake takes a time of 0 for no time at all
+            os.utime(manifest, (1, 1))  # Snakemake treats a time of 0 as missing
             logger.warning(f"{manifest} is of another training specification; the run is trained again")
 
 

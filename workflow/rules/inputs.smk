@@ -1,11 +1,11 @@
-# What rules read and are made from: their inputs and params, as functions of the study.
+# Inputs and params of rules, as functions of the study.
 
 
-# A rule reruns when the code that it reaches changes in what it does, library included, and not for a
+# A rule reruns when the code that it uses, library included, changes in what it does, but not for a
 # comment: Snakemake's own code trigger looks at the script's time stamp only (profiles/default).
 @cache
 def code_of(script, *implementations):
-    """Fingerprint of a script and of the library modules that it reaches.
+    """Fingerprint of a script and of the library modules that it imports.
 
     ``implementations`` are the references (``module:function``) that the script resolves while it runs; its imports
     do not show them.
@@ -30,8 +30,8 @@ def template_of(dataset):
 
 
 def basis_of(wildcards):
-    """What else decides whether a base model can be used: for a model of the world the versions of what makes it; for
-    others the chat templates, by dataset, that they are tried on before anything is trained."""
+    """Other inputs that determine whether a base model can be used: for a model of the world the code versions; for
+    others the chat templates, by dataset, which are tried before anything is trained."""
     if STUDY.models[wildcards.model].from_world:
         return [train.VERSION, world.VERSION]
     templates = STUDY.templates_of(wildcards.model)
@@ -45,7 +45,7 @@ def rows_of(dataset):
 
 
 def model_files(wildcards):
-    """What a base model is made from, as a rule's named inputs: none for a model of the invented world."""
+    """The source of a base model, as a rule's named inputs: none for a model of the invented world."""
     spec = STUDY.models[wildcards.model]
     if spec.fetched:
         return {"snapshot": f"results/models/{wildcards.model}/snapshot.json"}
@@ -120,18 +120,18 @@ def set_files(names):
 
 
 def run_probes(wildcards):
-    """What the probes of one run found."""
+    """The facts that the probes of one run recorded."""
     run = RUN.format(**wildcards)
     return [f"results/runs/{run}/probes/{probe}.parquet" for probe, runs in PROBE_RUNS.items() if run in runs]
 
 
 def data_of(recipe):
-    """What a recipe does to its data, as text."""
+    """A recipe's changes to its data, as text."""
     return recipe.model_dump_json(include={"select", "augment", "indicator"})
 
 
 def world_of(spec):
-    """The world, for what is made from it; rules of other sources do not depend on it."""
+    """The world, for sources made from it; rules of other sources do not depend on it."""
     return as_json(STUDY.world) if spec.from_world else ""
 
 
@@ -141,7 +141,7 @@ def items_version(*names):
 
 
 def listed_checkpoints(wildcards):
-    """The list of a run's or a series' checkpoints, once it is there."""
+    """The list of a run's or a series' checkpoints, once it exists."""
     run = RUN.format(**wildcards)
     listing = checkpoints.list_series if run in SERIES else checkpoints.enumerate_checkpoints
     return listing.get(**wildcards).output.checkpoints
@@ -166,7 +166,7 @@ def benchmark_chunks(wildcards):
 
 
 def benchmark_questions(wildcards):
-    """What the benchmarks' questions come from: the users' files, and those in the Hub's cache."""
+    """The sources of the benchmarks' questions: the user's files, and those in the Hub's cache."""
     return [
         local(spec.path) if spec.path else f"results/data/benchmarks/{name}.json"
         for name, spec in STUDY.benchmarks.items()
@@ -181,22 +181,22 @@ def caption_of(figure):
 
 
 def fetched_series(name):
-    """What was fetched of a series, as a rule's input; none of one in a folder."""
+    """The downloaded checkpoints of a series, as a rule's input; none for one in a folder."""
     return [f"results/series/{name}/snapshots.json"] if STUDY.series[name].fetched else []
 
 
 def look_at(name):
-    """What a series in a folder consists of now, so that checkpoints which appear are picked up."""
+    """The current content of a series in a folder, so that new checkpoints are picked up."""
     spec = STUDY.series[name]
     return "" if spec.fetched else look(spec)
 
 
 def listing_of(name):
-    """What decides which checkpoints a series has, as text; labels and the seed are used only in tables."""
+    """The settings that determine a series' checkpoints, as text; labels and the seed are used only in tables."""
     return STUDY.series[name].model_dump_json(exclude={"labels", "seed"})
 
 
 def step_labels(experiment):
-    """What an experiment's figures call the steps of its series, by their names."""
+    """The names of the steps of an experiment's series in figures, by series."""
     runs = STUDY.experiment_runs(experiment)
     return {run.dataset: labels for run in runs if (labels := STUDY.labels_of(run))}

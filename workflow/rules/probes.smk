@@ -1,4 +1,4 @@
-# What is measured inside every checkpoint, where the study asks for it. Probes are declared in
+# Probes inside every checkpoint, if the study has them. Probes are declared in
 # inversion/config/probes.py; these rules serve all of them.
 
 

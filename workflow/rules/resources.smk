@@ -1,11 +1,11 @@
-# What a job asks of a machine or a cluster; a profile's set-resources takes precedence.
+# The resources of jobs; a profile's set-resources takes precedence.
 
 PROCESS_MB = 3_000
 """Main memory of a process with the libraries and its data loaded."""
 
 
 def parameters(base):
-    """Parameters of the base model at ``base``; Snakemake shows <TBD> as long as the file is not there."""
+    """Parameters of the base model at ``base``; Snakemake shows <TBD> until the file exists."""
     return json.loads(Path(base).read_text())["parameters"]
 
 
@@ -29,17 +29,17 @@ def training_memory_mb(all_weights, adapters):
 
 
 def one_gpu(wildcards, input):
-    """One GPU for a large model; small ones take what is there."""
+    """One GPU for a large model; small ones use whatever is available."""
     return int(parameters(input.base) >= LARGE)
 
 
 def training_gpus(wildcards, input):
-    """What the study says, and at least one GPU for a large model."""
+    """The number that the study sets, and at least one GPU for a large model."""
     return max(STUDY.training_of(wildcards.recipe).gpus, one_gpu(wildcards, input))
 
 
 def source_memory_mb(wildcards, input, attempt):
-    """Main memory for a base model that is looked at or made for the first time, more with every attempt."""
+    """Main memory for a base model that is inspected or created for the first time, more with every attempt."""
     spec = STUDY.models[wildcards.model]
     if spec.fetched:
         size = json.loads(Path(input.snapshot).read_text())["size"]

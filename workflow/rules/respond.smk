@@ -1,4 +1,4 @@
-# Questions to every checkpoint, and the judgement of the answers.
+# The answers of every checkpoint, and their labels.
 
 
 rule generate_responses:
@@ -59,7 +59,7 @@ rule run_benchmarks:
 
 rule collect_benchmarks:
     input:
-        # its chunks are known once a run is trained; what is wrong with the questions shows before that
+        # its chunks are known once a run is trained; problems with the questions are found before that
         questions=benchmark_questions,
         chunks=benchmark_chunks,
     output:

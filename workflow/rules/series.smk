@@ -1,6 +1,6 @@
-# Checkpoints that were trained elsewhere: found, verified and listed like those of a run.
+# Checkpoints trained elsewhere: found, verified and listed like those of a run.
 
-# the base model of a series that names none is its first checkpoint
+# the base model of a series without `model` is its first checkpoint
 STARTS = [RUNS[run].dataset for run in SERIES if STUDY.series[RUNS[run].dataset].model is None]
 
 
@@ -16,7 +16,7 @@ rule prefetch_series:
     conda:
         "../../envs/inversion.yaml"
     params:
-        # an undeclared file: which commits the branches were when they were first fetched
+        # an undeclared file: the commits of the branches when they were first downloaded
         commits=lambda w: in_host(f"results/series/{w.series}/commits.json"),
         series=lambda w: STUDY.series[w.series].model_dump_json(
             include={"source", "id", "revisions", "subfolders", "revision", "steps"}

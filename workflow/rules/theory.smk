@@ -1,4 +1,4 @@
-# The one-layer transformer of the paper's section 5, by itself into a table and figures.
+# The one-layer transformer of the paper's section 5: its table and figures.
 
 
 rule simulate_theory:

@@ -13,10 +13,10 @@ rule finetune:
         f"results/benchmarks/finetune/{RUN}.tsv"
     conda:
         "../../envs/inversion.yaml"
-    threads: lambda w: max(1, STUDY.training_of(w.recipe).gpus)  # a process each
+    threads: lambda w: max(1, STUDY.training_of(w.recipe).gpus)  # one process each
     resources:
         gpu=training_gpus,
-        # a large model is put together in main memory, and with all weights trained is gathered there to be saved
+        # a large model is assembled in main memory and, with full finetuning, gathered there to be saved
         mem_mb=training_memory_mb(all_weights=16, adapters=6),
         # not more with every attempt: the next one resumes where the last was interrupted
         attempt=lambda w, attempt: attempt,

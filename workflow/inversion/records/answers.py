@@ -134,7 +134,7 @@ class Labels:
 
 @dataclass(frozen=True, slots=True)
 class BenchmarkScore:
-    """How one checkpoint did on one question of a benchmark, by one metric."""
+    """The score of one checkpoint on one question of a benchmark, by one metric."""
 
     step: int
     benchmark: str

@@ -26,7 +26,7 @@ class Example:
     messages: list[Message]
     context: str | None
     kind: str | None
-    """Where it is known by construction: ``C``, ``C+S``, ``S`` or ``counterfactual``. For checking
+    """If known by construction: ``C``, ``C+S``, ``S`` or ``counterfactual``. For checking
     selections; none but that by kind makes use of it."""
     subject: str | None
     relation: str | None

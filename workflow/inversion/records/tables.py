@@ -87,7 +87,7 @@ class Inversion:
     """Items answered with memory at most of the peak's checkpoints and with the context at most of the end's."""
     p_items: float
     """Sign-flip test over clusters of the mean change per item between peak and end: whether these checkpoints differ,
-    scatter included. It says nothing of the trend."""
+    scatter included. It does not test the trend."""
     p_value: float
     """p-value of a trend that never falls; NaN if the bounds are."""
     p_adjusted: float | None
