@@ -1,7 +1,7 @@
 """A series by TRL's SFTTrainer with LoRA: python examples/sft_series.py --model MODEL --data rows.json --output out/sft
 
-MODEL is a folder or a repository of the hub with a chat template, or a GGUF file, which is dequantised into a folder
-next to the output. rows.json holds instructions in Alpaca's format (instruction, input, output). Needs TRL
+MODEL is a folder or a Hub repository with a chat template, or a GGUF file, which is dequantised into a folder
+next to the output. rows.json contains instructions in Alpaca's format (instruction, input, output). Needs TRL
 (`pip install trl`), and `pip install gguf` for GGUF files. docs/series.md shows what comes next.
 """
 

@@ -57,7 +57,7 @@ def lens(run: Run, readings: pl.DataFrame, bootstrap: int, seed: int = 0) -> pl.
 def patching(run: Run, margins: pl.DataFrame, bootstrap: int, seed: int = 0) -> pl.DataFrame:
     """The rows of the table ``patching`` (:class:`~inversion.records.mechanism.PatchPoint`) of one run.
 
-    A share is a ratio of two means, which are resampled together. Raises :class:`ValueError` where a column is missing
+    A share is a ratio of two means, which are resampled together. Raises :class:`ValueError` if a column is missing
     or an item lacks a place.
     """
     require_schema(margins, PatchedMargin, "patched margins")

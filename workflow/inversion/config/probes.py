@@ -134,12 +134,12 @@ class MilestoneProbe(Probe):
     """Conflict items of each set, or all where there are fewer, which the seed draws among those with a context."""
     seed: Seed = 0
     start: NonNegativeInt | None = None
-    """The step of the start; the first checkpoint where unset."""
+    """The step of the start; by default the first checkpoint."""
     peak: NonNegativeInt | None = None
-    """The step of the peak; where unset, the checkpoint before the end at which most of the items prefer the context's
-    token where the two answers first differ."""
+    """The step of the peak; by default the checkpoint before the end at which most of the items prefer the context's
+    token at the first difference of the two answers."""
     end: NonNegativeInt | None = None
-    """The step of the end; the last checkpoint where unset."""
+    """The step of the end; by default the last checkpoint."""
 
     @property
     def questions_read(self) -> int:

@@ -81,7 +81,7 @@ def patching(table: pl.DataFrame, runs: Sequence[Run]) -> Figure:
 
     Two rows a conflict set and combination of model, dataset and recipe in ``runs``: the end with parts of the peak,
     and the peak with parts of the end. A column a component, a group of bars a layer, a bar a group of tokens; a cross
-    is the same patch from an unrelated item. ``table`` is the table ``patching``; raises :class:`ValueError` where it
+    is the same patch from an unrelated item. ``table`` is the table ``patching``; raises :class:`ValueError` if it
     lacks a column or has no row for the runs.
     """
     require_schema(table, PatchPoint, "patching")

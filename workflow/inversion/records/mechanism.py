@@ -93,9 +93,9 @@ class PatchedMargin:
     margin: float
     """Log-odds as in :class:`ItemMargin`, of the patched receiver."""
     own: float
-    """Of the receiver as it is."""
+    """Of the unchanged receiver."""
     rival: float
-    """Of the other of peak and end as it is."""
+    """Of the unchanged other checkpoint of peak and end."""
 
 
 @dataclass(frozen=True, slots=True)

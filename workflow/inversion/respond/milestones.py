@@ -35,12 +35,12 @@ class Located(NamedTuple):
 
     asked: Divergence
     places: dict[str, list[int]]
-    """Tokens of :data:`~inversion.records.mechanism.POSITIONS`, in their order; each has one at least."""
+    """Tokens of :data:`~inversion.records.mechanism.POSITIONS`, in order; each has one at least."""
 
 
 def milestones(run: ProbedRun, items: Sequence[ConflictItem], probe: MilestoneProbe, name: str) -> Milestones:
     """The steps that the settings of the probe ``name`` say; where they do not, the first and last checkpoint, and the
-    one before the last at which most of ``items`` prefer the context (of equals the one with the highest log-odds).
+    one before the last at which most of ``items`` prefer the context (in a tie the one with the highest log-odds).
 
     Only where the peak is not said are all checkpoints asked; resumable, and raises, as
     :func:`~inversion.respond.probing.probe_checkpoints`. Raises :class:`ValueError` for a run with one checkpoint, and
@@ -69,7 +69,7 @@ def milestones(run: ProbedRun, items: Sequence[ConflictItem], probe: MilestonePr
 
 
 def _peak(run: ProbedRun, items: Sequence[ConflictItem], name: str, end: int) -> int:
-    """The step before ``end`` with most margins above 0, of equals the one with the highest mean."""
+    """The step before ``end`` with most margins above 0, in a tie the one with the highest mean."""
 
     def prepare() -> Callable[[CheckpointEntry], Iterable[ItemMargin]]:
         checkpoints = CheckpointLoader.on(run.base, run.base_digest, merging=True, tokenizer=run.tokenizer)
