@@ -64,6 +64,7 @@ test-faults: env
 	$(BIN)/pytest -n 2 -m faults tests/workflow/test_fault_injection.py
 
 test-slurm: env
+	@reason=$$($(BIN)/python tests/slurm/cluster.py) || { echo "test-slurm: not run: $$reason" >&2; exit 77; }
 	$(BIN)/pytest -n 0 -m slurm tests/slurm
 
 lint: env

@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -83,6 +84,7 @@ case "$*" in
   "-m venv .venv") mkdir -p .venv/bin && cp "$0" .venv/bin/python ;;
   "-m pip install"*) echo "$*" >> installed.txt; test ! -e offline ;;
   "--version") echo "Python 3.9.1" ;;
+  "tests/slurm/cluster.py") echo "sbatch not installed"; exit 77 ;;
   "workflow/print_plan.py"*) echo "${{PYTHONDONTWRITEBYTECODE-kept}}" > byte-code ;;
 esac
 """
@@ -127,6 +129,26 @@ def test_the_environment_is_made_once(checkout: Checkout) -> None:
     assert checkout.make_env().returncode == 0
     assert checkout.make_env().returncode == 0
     assert checkout.installations() == 1
+
+
+def test_without_slurm_its_tests_are_not_run_and_do_not_look_passed(checkout: Checkout) -> None:
+    done = checkout.make("test-slurm")
+    assert done.returncode != 0
+    assert "test-slurm: not run: sbatch not installed" in done.stderr
+    assert "pass" not in done.stdout + done.stderr
+
+
+def test_what_a_slurm_of_its_own_needs_is_named() -> None:
+    done = subprocess.run(
+        [sys.executable, ROOT / "tests/slurm/cluster.py"],
+        env=os.environ | {"PATH": "/nowhere"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:  # a machine may have all of it under /usr/sbin
+        assert done.returncode == 77
+        assert len(done.stdout.splitlines()) == 1
 
 
 def test_a_changed_lock_makes_it_anew(checkout: Checkout) -> None:

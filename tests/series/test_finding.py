@@ -9,7 +9,7 @@ import struct
 import pytest
 
 from inversion.config.series import FolderCheckpoint, FolderSeries
-from inversion.series import SeriesError, find_series, look
+from inversion.series import SeriesError, find_series, link_checkpoint, look
 
 
 def safetensors(file, cut=0, **tensors):
@@ -184,6 +184,20 @@ def test_steps_choose_some_and_name_what_is_not_there(tmp_path):
     found, skipped = find_series(series(tmp_path, steps=(10, 30, 40)))
     assert [one.step for one in found] == [10, 30]
     assert [(one.step, one.reason) for one in skipped] == [(40, "there is no checkpoint for this step")]
+
+
+def test_a_change_of_equal_size_and_time_is_noticed(tmp_path):
+    """As ``rsync --times`` or ``cp --preserve`` make one."""
+    file = adapter(tmp_path / "checkpoint-10", 10) / "adapter_model.safetensors"
+    (found,), _ = find_series(series(tmp_path))
+    before, digest = look(series(tmp_path)), link_checkpoint(found, tmp_path / "run", "base")
+    assert link_checkpoint(found, tmp_path / "run", "base") == digest
+    state, content = file.stat(), file.read_bytes()
+    file.write_bytes(content[:-1] + b"\x01")
+    os.utime(file, ns=(state.st_atime_ns, state.st_mtime_ns))
+    assert (file.stat().st_size, file.stat().st_mtime_ns) == (state.st_size, state.st_mtime_ns)
+    assert look(series(tmp_path)) != before
+    assert link_checkpoint(found, tmp_path / "run", "base") != digest
 
 
 def test_looking_notices_what_changes_and_nothing_else(tmp_path):

@@ -1,5 +1,7 @@
 """A Slurm of one node with a fake GPU, on this machine and in one folder, from Debian's packages.
 
+As a program it says why none can be started here, and ends with status 77 then.
+
 Nothing of it touches a Slurm or a database that may run here already: own ports, sockets, keys and folders.
 While it runs, /etc/slurm has only a link to its configuration.
 """
@@ -11,6 +13,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -215,3 +218,9 @@ def _free_ports(number: int) -> list[int]:
     for server in held:
         server.close()
     return ports
+
+
+if __name__ == "__main__":
+    if reason := why_not():
+        print(reason)
+        sys.exit(77)

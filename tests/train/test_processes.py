@@ -14,7 +14,7 @@ from inversion.config.training import FullTuning, LoraTuning, ScheduleSegment, T
 from inversion.models import load_model
 from inversion.train import processes
 from inversion.train.finetune import TrainingDataError, finetune, run_job
-from inversion.train.processes import ProcessesError, launch
+from inversion.train.processes import ProcessesError, launch, requested_gpus
 from inversion.train.run import _Trainer
 
 # several forward passes per step in each process
@@ -152,3 +152,19 @@ def test_a_signal_to_one_process_stops_all_after_the_same_step(
     resumed = run(base_folder, examples, template, tmp_path / "cut", LORA, 2)
     assert resumed.resumed_from == 3
     assert [step.digest for step in resumed.steps] == [step.digest for step in whole.steps]
+
+
+@pytest.mark.parametrize(
+    ("resources", "gpus"),
+    [
+        ({}, 0),
+        ({"gpu": 2, "gres": ""}, 2),
+        ({"gpu": 0, "gres": "gpu:4"}, 4),
+        ({"gpu": 0, "gres": "gpu:a100:4"}, 4),
+        ({"gpu": 0, "gres": "gpu"}, 1),
+        ({"gpu": 0, "gres": "gpu:a100"}, 1),
+        ({"gpu": 2, "gres": "nvme:10"}, 2),
+    ],
+)
+def test_a_process_for_each_gpu_however_it_was_asked_for(resources, gpus):
+    assert requested_gpus(resources) == gpus

@@ -157,7 +157,8 @@ def _what_is_there(path: Path) -> str:
 def look(spec: FolderSeries | HubSeries, snapshots: SeriesSnapshots | None = None) -> str:
     """A fingerprint of what a series consists of now: the names, sizes and times of its files. Nothing is read.
 
-    It changes when a checkpoint appears, is completed, replaced or removed. Never raises.
+    It changes when a checkpoint appears, is completed, replaced or removed, also by files of equal size whose time of
+    modification was set back: the time of the last change of any kind counts too, which nobody can set. Never raises.
     """
     try:
         found = candidates(spec, snapshots)
@@ -167,10 +168,10 @@ def look(spec: FolderSeries | HubSeries, snapshots: SeriesSnapshots | None = Non
 
 
 def _stats(folder: Path) -> list[list[Any]]:
-    """Name, size and time of the files in a folder, except those that only a resuming training reads."""
+    """Name, size and times of the files in a folder, except those that only a resuming training reads."""
     try:
         files = [file for file in os.scandir(folder) if file.is_file() and not file.name.endswith((".pt", ".pth"))]
-        return sorted([file.name, (stat := file.stat()).st_size, stat.st_mtime_ns] for file in files)
+        return sorted([file.name, (stat := file.stat()).st_size, stat.st_mtime_ns, stat.st_ctime_ns] for file in files)
     except OSError:  # it is being removed
         return []
 
@@ -450,7 +451,7 @@ def _step_name(step: int) -> str:
 def link_checkpoint(found: FoundCheckpoint, store: Path, base_digest: str) -> str:
     """The hash of a checkpoint's files, which get a folder of links and copies in ``store``.
 
-    Files with the size and time of an earlier call are not read again. Adapters are recorded as of ``base_digest``,
+    Files with the size and times of an earlier call are not read again. Adapters are recorded as of ``base_digest``,
     which :func:`require_base` has confirmed. Raises :class:`IncompleteError` if files change meanwhile.
     """
     folder = store / _step_name(found.step)
@@ -479,7 +480,7 @@ def link_checkpoint(found: FoundCheckpoint, store: Path, base_digest: str) -> st
 
 def _stats_of(folder: Path, names: Iterable[str]) -> dict[str, list[int]]:
     stats = {name: (folder / name).stat() for name in sorted(names)}
-    return {name: [stat.st_size, stat.st_mtime_ns] for name, stat in stats.items()}
+    return {name: [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns] for name, stat in stats.items()}
 
 
 # --- tokenizers ---------------------------------------------------------------------------------

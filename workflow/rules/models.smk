@@ -40,7 +40,8 @@ rule score_context_need:
     resources:
         mem_mb=memory_mb(4),
         runtime=minutes(small=60, large=480),
-        gpu=one_gpu,
+        gpu=by_gpus(one_gpu),
+        gres=by_gres(one_gpu),
     params:
         template=lambda w: template_of(w.dataset),
         batch_size=STUDY.evaluation.batch_size,
@@ -65,7 +66,8 @@ rule probe_knowledge:
     resources:
         mem_mb=memory_mb(4),
         runtime=minutes(small=60, large=240),
-        gpu=one_gpu,
+        gpu=by_gpus(one_gpu),
+        gres=by_gres(one_gpu),
     params:
         max_new_tokens=STUDY.evaluation.max_new_tokens,
         batch_size=STUDY.evaluation.batch_size,

@@ -27,7 +27,8 @@ rule probe_checkpoints:
             else memory_mb(4 * PROBES[w.probe].models_held)
         )(w, input, attempt),
         runtime=minutes(small=60, large=480),
-        gpu=one_gpu,
+        gpu=by_gpus(one_gpu),
+        gres=by_gres(one_gpu),
     params:
         template=lambda w: template_of(w.dataset),
         # as in figures, the first one; how it is decoded makes no difference here

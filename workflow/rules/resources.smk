@@ -28,6 +28,35 @@ def training_memory_mb(all_weights, adapters):
     )(w, input, attempt)
 
 
+def _gres_name():
+    """What a site calls GPUs in --gres, where the profile sets it (gpu_gres); None where --gpus asks for them."""
+    defaults = getattr(workflow.resource_settings.default_resources, "args", ())
+    named = dict(entry.split("=", 1) for entry in defaults if "=" in entry)
+    return named["gpu_gres"].strip("'\"") if "gpu_gres" in named else None
+
+
+GRES = _gres_name()
+
+
+def _require_one_flag():
+    """Stop where the profile would ask for GPUs by --gpus and by --gres, of which Slurm takes one."""
+    for rule, asked in (workflow.resource_settings.overwrite_resources or {}).items():
+        other = next((key for key in ("gpu", "gpu_model") if GRES and key in asked.keys()), None)
+        if other:
+            raise UserError(
+                f"the profile sets gpu_gres, so that GPUs are asked for by --gres, and {other} of {rule}, which asks "
+                "by --gpus; set gres of that rule instead, as in `gres: gpu:2`, or remove gpu_gres"
+            )
+        if not GRES and "gres" in asked.keys() and "gpu" not in asked.keys():
+            raise UserError(
+                f"the profile sets gres of {rule}, which asks for its GPUs by --gpus too; set `gpu_gres: gpu` under "
+                "default-resources, or add `gpu: 0` to the rule"
+            )
+
+
+_require_one_flag()
+
+
 def one_gpu(wildcards, input):
     """One GPU for a large model; small ones use whatever is available."""
     return int(parameters(input.base) >= LARGE)
@@ -36,6 +65,18 @@ def one_gpu(wildcards, input):
 def training_gpus(wildcards, input):
     """The number that the study sets, and at least one GPU for a large model."""
     return max(STUDY.training_of(wildcards.recipe).gpus, one_gpu(wildcards, input))
+
+
+def by_gpus(count):
+    """How many GPUs a job asks for by --gpus: ``count`` of its wildcards and input, or none where a site wants --gres."""
+    return (lambda wildcards, input: 0) if GRES else count
+
+
+def by_gres(count):
+    """What a job asks for by --gres, as ``gpu:2``: nothing unless a site wants it."""
+    return lambda wildcards, input: (
+        f"{GRES}:{number}" if GRES and (number := count(wildcards, input)) else ""
+    )
 
 
 def source_memory_mb(wildcards, input, attempt):

@@ -18,7 +18,8 @@ rule generate_responses:
     resources:
         mem_mb=memory_mb(4),
         runtime=minutes(small=60, large=30 + 10 * STUDY.evaluation.checkpoints_per_job),
-        gpu=one_gpu,
+        gpu=by_gpus(one_gpu),
+        gres=by_gres(one_gpu),
     params:
         template=lambda w: template_of(w.dataset),
         prompts=STUDY.evaluation.model_dump_json(include={"prompts"}),
@@ -46,7 +47,8 @@ rule run_benchmarks:
     resources:
         mem_mb=memory_mb(4),
         runtime=minutes(small=120, large=120 * STUDY.evaluation.checkpoints_per_job),
-        gpu=one_gpu,
+        gpu=by_gpus(one_gpu),
+        gres=by_gres(one_gpu),
     params:
         benchmarks=BENCHMARKS,
         every=STUDY.evaluation.benchmark_every,

@@ -15,7 +15,8 @@ rule finetune:
         "../../envs/inversion.yaml"
     threads: lambda w: max(1, STUDY.training_of(w.recipe).gpus)  # one process each
     resources:
-        gpu=training_gpus,
+        gpu=by_gpus(training_gpus),
+        gres=by_gres(training_gpus),
         # a large model is assembled in main memory and, with full finetuning, gathered there to be saved
         mem_mb=training_memory_mb(all_weights=16, adapters=6),
         # not more with every attempt: the next one resumes where the last was interrupted

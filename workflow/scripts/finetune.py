@@ -10,6 +10,7 @@ from inversion.manifests import BaseManifest
 from inversion.records.data import Example
 from inversion.records.frames import read_records
 from inversion.train.finetune import finetune
+from inversion.train.processes import requested_gpus
 
 with logged(snakemake.log[0]):
     params, files = snakemake.params, snakemake.input
@@ -23,7 +24,7 @@ with logged(snakemake.log[0]):
         training=config_from_json(Training, params.training),
         seed=params.seed,
         store=params.store,
-        processes=max(1, snakemake.resources.get("gpu", 0)),
+        processes=max(1, requested_gpus(snakemake.resources)),
         attempt=snakemake.resources.attempt,
     )
     manifest.write(snakemake.output.manifest)

@@ -8,10 +8,10 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -34,6 +34,15 @@ seconds, and what ends a job that takes too long is the scheduler."""
 
 class ProcessesError(RuntimeError):
     """A run in several processes that could not start, or one of them failed; the message says why."""
+
+
+def requested_gpus(resources: Mapping[str, Any]) -> int:
+    """How many GPUs a job asked for, by its resources ``gpu`` (a number) or ``gres`` (``gpu``, ``gpu:2``,
+    ``gpu:a100:2``), whichever the site has it asked by."""
+    gres = str(resources.get("gres") or "").split(":")
+    if gres[0] != "gpu":
+        return int(resources.get("gpu") or 0)
+    return int(gres[-1]) if gres[-1].isdecimal() else 1
 
 
 def launch(job: Job, processes: int, store: CheckpointStore) -> None:

@@ -1,0 +1,73 @@
+#!/usr/bin/env python3
+"""Stands in for Slurm's commands, whichever it is called as, and records how it is called.
+
+The folder in STAND_IN_FOLDER holds what it knows: ``calls.jsonl``, one call per line; ``fates.json``, for each rule
+what becomes of its jobs, one after the other (``COMPLETED`` once there are no more); ``jobs/``, one file with the
+state of each job.
+Fates are states of Slurm, of which NODE_FAIL and PREEMPTED are followed by the job's return to the queue, and
+``REFUSED`` for a call of sbatch that fails.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(os.environ["STAND_IN_FOLDER"])
+JOBS = HERE / "jobs"
+RETURNING = ("NODE_FAIL", "PREEMPTED")
+
+
+def sbatch(arguments):
+    comment = arguments[arguments.index("--comment") + 1]
+    rule = comment.removeprefix("rule_").partition("_wildcards_")[0]
+    fates = json.loads((HERE / "fates.json").read_text())
+    key = next((name for name in fates if comment.startswith(f"rule_{name}")), rule)
+    fate = fates[key].pop(0) if fates.get(key) else "COMPLETED"
+    (HERE / "fates.json").write_text(json.dumps(fates))
+    if fate == "REFUSED":
+        sys.exit("sbatch: error: Batch job submission failed: Socket timed out on send/recv operation")
+    number = len(list(JOBS.iterdir())) + 1
+    file = JOBS / str(number)
+    file.write_text(fate)
+    (command,) = (word.removeprefix("--wrap=") for word in arguments if word.startswith("--wrap="))
+    if fate == "COMPLETED":
+        start(file, command)
+    elif fate in RETURNING:
+        (HERE / f"{number}.sh").write_text(command)
+    print(number)
+
+
+def start(file, command):
+    """Run a job in the background; its end becomes its state."""
+    file.write_text("RUNNING")
+    environment = os.environ | {"SLURM_JOB_ID": file.name}
+    ended = f"({command}) > {HERE}/{file.name}.log 2>&1 && echo COMPLETED > {file} || echo FAILED > {file}"
+    quiet = subprocess.DEVNULL
+    subprocess.Popen(["sh", "-c", ended], env=environment, stdin=quiet, stdout=quiet, stderr=quiet)
+
+
+def squeue(_):
+    for file in JOBS.iterdir():
+        state = file.read_text().strip()
+        print(f"{file.name}|{state}")
+        if state in RETURNING:
+            start(file, (HERE / f"{file.name}.sh").read_text())
+
+
+def scontrol(arguments):
+    if arguments == ["show", "config"]:
+        print("MinJobAge               = 300 sec")
+
+
+def srun(arguments):
+    first = next(place for place, word in enumerate(arguments) if not word.startswith("-"))
+    os.execvp(arguments[first], arguments[first:])
+
+
+if __name__ == "__main__":
+    name, arguments = Path(sys.argv[0]).name, sys.argv[1:]
+    with open(HERE / "calls.jsonl", "a") as calls:
+        calls.write(json.dumps([name, *arguments]) + "\n")
+    {"sbatch": sbatch, "squeue": squeue, "scontrol": scontrol, "srun": srun}.get(name, lambda _: None)(arguments)
