@@ -136,7 +136,7 @@ def test_a_new_seed_trains_only_that_seed(rerun):
 
 def test_the_bootstrap_reruns_tables_onward(rerun):
     rerun.study(lambda s: s["evaluation"].update(bootstrap=60))
-    assert rules(rerun.plan()) == BOOTSTRAPPED | {"write_report", "write_items_page"}
+    assert rules(rerun.plan()) == BOOTSTRAPPED | FIGURES | {"write_items_page"}
 
 
 def test_the_forward_batch_size_changes_no_response(rerun):
