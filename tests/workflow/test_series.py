@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -11,11 +12,11 @@ import pytest
 import torch
 import yaml
 from checkout import ROOT
-from elsewhere import make_base, write_items
+from elsewhere import STEPS, ask_plain, conflict_rows, load_plain, make_base, write_items
 
 from inversion.artifacts import write_json
 from inversion.series import SeriesError
-from inversion.starting import start_study
+from inversion.starting import NEW_TOKENS, start_study
 
 pytestmark = pytest.mark.workflow
 COMMITS = {"step_20": "a" * 40, "step_60": "b" * 40}
@@ -59,6 +60,58 @@ def place(tmp_path_factory):
         (repository / "refs").mkdir(exist_ok=True)
         (repository / "refs" / branch).write_text(commit)
     return root
+
+
+def require_plain(items, folders, base):
+    """The rows of `items` must hold what the models in `folders`, by step, say one prompt at a time: it is returned."""
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(base)
+    found = {}
+    for step, folder in folders.items():
+        model = load_plain(folder, base if (folder / "adapter_config.json").exists() else None)
+        found[step] = [ask_plain(model, tokenizer, row, NEW_TOKENS) for row in conflict_rows()]
+        ours = {row["context_answers"][0]: row for row in items.filter(step=step).iter_rows(named=True)}
+        assert len(ours) == len(found[step])
+        for row, plain in zip(conflict_rows(), found[step], strict=True):
+            answered = ours[row["answer"]]
+            assert answered["text"] == plain.text
+            assert answered["context_logprob"] == pytest.approx(plain.context, abs=1e-5)
+            assert answered["parametric_logprob"] == pytest.approx(plain.parametric, abs=1e-5)
+    return found
+
+
+def require_curves(curves, found):
+    """The rates must be those of the plain answers: by the words in them, and by log-probability per token."""
+    rows = conflict_rows()
+    for step, plain in found.items():
+        expected = {("logprob", "context_rate"): [p.context / p.tokens[0] > p.parametric / p.tokens[1] for p in plain]}
+        for metric, key in (("context_rate", "answer"), ("parametric_rate", "memory_answer")):
+            said = [re.search(rf"\b{row[key]}\b", one.text) for row, one in zip(rows, plain, strict=True)]
+            expected["containment", metric] = [one is not None for one in said]
+        for (scorer, metric), followed in expected.items():
+            (value,) = curves.filter(step=step, scorer=scorer, metric=metric, stratum="all")["value"]
+            assert value == pytest.approx(sum(followed) / len(followed))
+
+
+def test_a_study_of_ten_checkpoints_of_trl_runs_unchanged_and_equals_plain_loading(series_of_trl, checkout):
+    base, lora = series_of_trl / "tiny-llama", series_of_trl / "lora"
+    environment = checkout.environment | {"PYTHONPATH": str(ROOT / "workflow")}
+
+    def inversion(*arguments):
+        command = [sys.executable, "-m", "inversion.cli", *map(str, arguments)]
+        return subprocess.run(command, capture_output=True, text=True, cwd=checkout.folder, env=environment, check=True)
+
+    done = inversion("init", "--checkpoints", lora, "--set", series_of_trl / "items.json")
+    assert "checkpoints: 10 named checkpoint-{step} (adapter), steps 10 to 100" in done.stderr
+    (checkout.folder / "config" / "config.yaml").write_text(done.stdout)
+    assert "series lora: 10 checkpoints\n" in inversion("plan").stdout
+    checkout.run("results/tables/curves.parquet", "results/tables/items.parquet")
+    items = pl.read_parquet(checkout.result("tables/items.parquet"))
+    assert dict(items.select("step", "epoch").unique().iter_rows())[100] == pytest.approx(100 / 12)  # 48 rows by 4
+    found = require_plain(items, {0: base} | {step: lora / f"checkpoint-{step}" for step in STEPS}, base)
+    assert len({plain[0].context for plain in found.values()}) == 11, "every checkpoint is another model"
+    require_curves(pl.read_parquet(checkout.result("tables/curves.parquet")), found)
 
 
 def test_series_from_one_command_to_the_report(place, checkout, monkeypatch):
