@@ -114,5 +114,5 @@ def test_adapters_and_quantised_weights_are_no_base(tmp_path):
     with pytest.raises(ModelError, match=r"contains an adapter of owner/base but no base model; merge it first"):
         require_plain_base(tmp_path)
     edit_json(tmp_path / "config.json", model_type="llama", quantization_config={"quant_method": "gptq"})
-    with pytest.raises(ModelError, match=r"are quantised \(gptq\).*name the model that they were made from"):
+    with pytest.raises(ModelError, match=r"are quantised \(gptq\).*use the model that they were made from"):
         require_plain_base(tmp_path)

@@ -137,7 +137,7 @@ def test_missing_weights_are_not_drawn_at_random(model_folder):
     weights = load_file(model_folder / "model.safetensors")
     del weights["model.norm.weight"]
     save_file(weights, model_folder / "model.safetensors", {"format": "pt"})
-    with pytest.raises(ModelError, match=f"the weights in {model_folder} lack model.norm.weight"):
+    with pytest.raises(ModelError, match=f"the weights in {model_folder} do not contain model.norm.weight"):
         load_model(model_folder)
 
 
