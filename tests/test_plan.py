@@ -9,7 +9,15 @@ import pytest
 from inversion import cli
 from inversion.config.evaluation import ContextAwareDecoding, Evaluation, Prompt
 from inversion.config.load import parse_config, read_config
-from inversion.config.probes import PROBES, AttentionProbe, GradientProbe, LensProbe, PatchingProbe, Probes
+from inversion.config.probes import (
+    PROBES,
+    AttentionProbe,
+    GradientProbe,
+    KnockoutProbe,
+    LensProbe,
+    PatchingProbe,
+    Probes,
+)
 from inversion.plan import (
     FLOPS,
     LOADING_HOURS,
@@ -122,6 +130,7 @@ def test_probes_cost_their_passes_at_every_checkpoint():
                 gradients=GradientProbe(examples=1000),
                 lens=LensProbe(items=1000),
                 patching=PatchingProbe(items=1000),
+                knockouts=KnockoutProbe(items=1000),
             )
         }
     )
@@ -137,6 +146,8 @@ def test_probes_cost_their_passes_at_every_checkpoint():
         ("probe_lens", asked, 0),
         # peak and end, four donors, three components of 32 layers, four groups of tokens
         ("probe_patching", asked, 2 * 4 * 3 * 32 * 4 * asked),
+        # start, peak and end, 32 heads in each of 32 layers
+        ("probe_knockouts", asked, 3 * 32 * 32 * asked),
     ):
         assert rows[rule].gpu_hours == pytest.approx(18 * (tokens * token + 0.02) + once * token)
 

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import spearmanr
 
-from inversion.analyse.mechanism_tables import lens, patching, turning_depths
+from inversion.analyse.mechanism_tables import knockouts, lens, patching, rank_correlations, turning_depths
 from inversion.config.run import Run
 from inversion.records.frames import from_frame, to_frame
-from inversion.records.mechanism import LensPoint, LensReading, PatchedMargin, PatchPoint
+from inversion.records.mechanism import KnockedMargin, KnockoutPoint, LensPoint, LensReading, PatchedMargin, PatchPoint
 
 RUN = Run("m", "d", "r", 3)
 
@@ -109,3 +110,54 @@ def test_without_a_fall_there_is_no_share() -> None:
     points = from_frame(patching(RUN, to_frame(rows, PatchedMargin), 50), PatchPoint)
     assert (points[0].measure, points[0].value) == ("effect", 1.0)
     assert not np.isfinite(points[1].value)
+
+
+EFFECTS = {
+    "start": (0, {(0, 0): -1.0, (0, 1): 0.0, (1, 0): 1.0}),
+    "peak": (10, {(0, 0): -2.0, (0, 1): 0.5, (1, 0): 3.0}),
+    "end": (20, {(0, 0): 2.0, (0, 1): 0.0, (1, 0): -1.0}),
+}
+"""What each head's loss does at each milestone."""
+
+
+def test_heads_are_ranked_and_compared_between_milestones() -> None:
+    rows = [
+        KnockedMargin(
+            step,
+            step / 10,
+            milestone,
+            "conflict",
+            f"i{item}",
+            f"c{item}",
+            layer,
+            head,
+            item + effect * (1 + item),
+            item,
+        )
+        for milestone, (step, effects) in EFFECTS.items()
+        for (layer, head), effect in effects.items()
+        for item in range(6)
+    ]
+    points = from_frame(knockouts(RUN, to_frame(rows, KnockedMargin), 200), KnockoutPoint)
+    assert len(points) == 3 * 3 + 3 * 2
+    for point in points:
+        step, effects = EFFECTS[point.milestone]
+        assert (point.step, point.n) == (step, 6)
+        assert point.low - 1e-9 <= point.value <= point.high + 1e-9
+        if point.measure == "effect":
+            effect = effects[point.layer, point.head]
+            assert point.value == pytest.approx(3.5 * effect)
+            assert point.rank == sorted(effects.values()).index(effect) + 1
+    found = {(point.milestone, point.measure): point.value for point in points if point.measure != "effect"}
+    assert found["start", "peak"] == found["peak", "start"] == pytest.approx(1)
+    assert found["peak", "end"] == pytest.approx(-1)
+
+
+@given(st.lists(st.tuples(st.integers(-3, 3), st.integers(-3, 3)), min_size=3, max_size=9))
+def test_rank_correlations_are_spearmans(pairs) -> None:
+    one, other = np.array(pairs, dtype=float).T
+    if len(set(one)) == 1 or len(set(other)) == 1:
+        assert np.isnan(rank_correlations(one, other))
+    else:
+        assert rank_correlations(one, other) == pytest.approx(spearmanr(one, other).statistic)
+        np.testing.assert_allclose(rank_correlations(np.stack([one, one]), np.stack([other, one]))[1], 1)

@@ -10,7 +10,7 @@ from inversion.config.run import Run
 from inversion.plot import mechanism_figures
 from inversion.plot.style import save_figure
 from inversion.records.frames import to_frame
-from inversion.records.mechanism import COMPONENTS, POSITIONS, LensPoint, PatchPoint
+from inversion.records.mechanism import COMPONENTS, POSITIONS, KnockoutPoint, LensPoint, PatchPoint
 
 
 def lens(runs: list[Run], depths: int = 3) -> pl.DataFrame:
@@ -108,3 +108,33 @@ def test_patches_of_seeds_are_averaged_and_a_run_without_a_fall_is_said_to_be_em
     assert [text.get_text() for text in figure.axes[-1].texts] == ["no data"]
     with pytest.raises(ValueError, match="patching: no row for the 2 runs; rebuild the table"):
         mechanism_figures.patching(patching(runs[:2]), runs[2:])
+
+
+def knockouts(runs: list[Run]) -> pl.DataFrame:
+    """Two layers of three heads, whose effects grow from milestone to milestone and with the seed."""
+    rows = [
+        KnockoutPoint(**run._asdict(), milestone=milestone, step=10 * place, set="conflict", measure=measure,
+                      layer=layer, head=head, rank=None, value=value, low=value - 0.1, high=value + 0.1, n=50)
+        for run in runs
+        for place, milestone in enumerate(("start", "peak", "end"))
+        for measure, layer, head, value in (
+            *(("effect", i, head, place * (i - 0.5) + head + run.seed) for i in (0, 1) for head in range(3)),
+            *((other, None, None, 0.25) for other in ("start", "peak", "end") if other != milestone),
+        )
+    ]  # fmt: skip
+    return to_frame(rows, KnockoutPoint)
+
+
+def test_heads_are_cells_by_layer_and_milestones_stand_side_by_side() -> None:
+    runs = study("a", (0, 1))
+    *panels, bar = mechanism_figures.knockouts(knockouts(runs), runs).axes
+    titles = [axes.get_title(loc="left").split("\n") for axes in panels]
+    assert [title[0].split(" · ")[-1] for title in titles] == ["start", "peak", "end"]
+    assert [title[1:] for title in titles] == [["rank correlation with the peak 0.25"], [], titles[0][1:]]
+    for place, axes in enumerate(panels):
+        expected = [[place * (layer - 0.5) + head + 0.5 for head in range(3)] for layer in range(2)]
+        np.testing.assert_allclose(mesh_of(axes).get_array(), expected)
+    low, high = bar.get_ylim()
+    assert low == -high
+    with pytest.raises(ValueError, match="knockouts: no row for the 1 runs; rebuild the table"):
+        mechanism_figures.knockouts(knockouts(runs), study("b"))

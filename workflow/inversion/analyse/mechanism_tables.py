@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import numpy as np
 import polars as pl
+from scipy.stats import rankdata
 
 from inversion.analyse.panels import generator
 from inversion.analyse.probe_tables import grid, groups
 from inversion.config.run import Run
 from inversion.records.frames import require_schema, to_frame
-from inversion.records.mechanism import LensPoint, LensReading, PatchedMargin, PatchPoint
+from inversion.records.mechanism import KnockedMargin, KnockoutPoint, LensPoint, LensReading, PatchedMargin, PatchPoint
 from inversion.stats import Floats, cluster_bootstrap, interval
 
 
@@ -97,6 +98,74 @@ def patching(run: Run, margins: pl.DataFrame, bootstrap: int, seed: int = 0) -> 
             for i, (_, component, layer, positions) in enumerate(listed)
         ]
     return to_frame(points, PatchPoint)
+
+
+def knockouts(run: Run, margins: pl.DataFrame, bootstrap: int, seed: int = 0) -> pl.DataFrame:
+    """The rows of the table ``knockouts`` (:class:`~inversion.records.mechanism.KnockoutPoint`) of one run.
+
+    Correlations are of the heads' mean effects; both milestones are resampled together. Raises :class:`ValueError`
+    where a column is missing or an item lacks a head.
+    """
+    require_schema(margins, KnockedMargin, "margins of knock-outs")
+    margins = margins.with_columns(effect=pl.col("margin") - pl.col("own"))
+    points: list[KnockoutPoint] = []
+    for (name,), of_set in groups(margins, "set"):
+        means: dict[str, Floats] = {}
+        samples: dict[str, Floats] = {}
+        for (milestone,), frame in groups(of_set, "milestone"):
+            effects, clusters, ((step, _),) = grid(frame, "effect", "item_id", ("step", "layer", "head"), run)
+            means[milestone] = effects.mean(axis=0)
+            # a generator of the set's own each time: the same clusters are drawn for every milestone
+            samples[milestone] = cluster_bootstrap(effects, clusters, bootstrap, generator(seed, name))
+            low, high = interval(samples[milestone])
+            ranks = rankdata(means[milestone], method="ordinal")
+            heads = frame.select("layer", "head").unique().sort("layer", "head").rows()
+            points += [
+                KnockoutPoint(
+                    **run._asdict(),
+                    milestone=milestone,
+                    step=step,
+                    set=name,
+                    measure="effect",
+                    layer=layer,
+                    head=head,
+                    rank=int(ranks[i]),
+                    value=float(means[milestone][i]),
+                    low=float(low[i]),
+                    high=float(high[i]),
+                    n=len(effects),
+                )
+                for i, (layer, head) in enumerate(heads)
+            ]
+        first = {point.milestone: point for point in points if point.set == name}
+        for one, other in ((one, other) for one in means for other in means if one != other):
+            low, high = interval(rank_correlations(samples[one], samples[other]))
+            points.append(
+                KnockoutPoint(
+                    **run._asdict(),
+                    milestone=one,
+                    step=first[one].step,
+                    set=name,
+                    measure=other,
+                    layer=None,
+                    head=None,
+                    rank=None,
+                    value=float(rank_correlations(means[one], means[other])),
+                    low=float(low),
+                    high=float(high),
+                    n=first[one].n,
+                )
+            )
+    return to_frame(points, KnockoutPoint)
+
+
+def rank_correlations(one: Floats, other: Floats) -> Floats:
+    """Spearman's rank correlation along the last axis: [...] from two [..., values]; NaN where all values are equal."""
+    first, second = (
+        ranks - ranks.mean(axis=-1, keepdims=True) for ranks in (rankdata(x, axis=-1) for x in (one, other))
+    )
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray((first * second).sum(-1) / np.sqrt((first**2).sum(-1) * (second**2).sum(-1)))
 
 
 def turning_depths(margins: Floats) -> Floats:

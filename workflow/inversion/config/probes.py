@@ -164,6 +164,22 @@ class PatchingProbe(MilestoneProbe):
         return 2 * 4 * 3 * 4 * layers * self.items
 
 
+class KnockoutProbe(MilestoneProbe):
+    """Knock-outs: at the start, peak and end of a run, each attention head in turn may not read the context from the
+    last token of the prompt."""
+
+    version: ClassVar[int] = 1
+    measure: ClassVar[str] = "inversion.respond.knockout_probe:probe_knockouts"
+    facts: ClassVar[str] = "inversion.records.mechanism:KnockedMargin"
+    tabulate: ClassVar[str] = "inversion.analyse.mechanism_tables:knockouts"
+    draw: ClassVar[str] = "inversion.plot.mechanism_figures:knockouts"
+    shows: ClassVar[str] = "what each attention head's view of the context does for the answer, at start, peak and end"
+
+    def questions_read_once(self, layers: int) -> int:
+        """Every item at three checkpoints without each head of each layer; a layer is taken to have 32."""
+        return 3 * 32 * layers * self.items
+
+
 class Probes(Strict):
     """Measurements inside every checkpoint, in addition to its answers, in the runs of the experiments that list the
     figure of the same name. A probe that is not set is not run."""
@@ -176,6 +192,8 @@ class Probes(Strict):
     """For the table and the figure ``lens``."""
     patching: PatchingProbe | None = None
     """For the table and the figure ``patching``."""
+    knockouts: KnockoutProbe | None = None
+    """For the table and the figure ``knockouts``."""
 
 
 PROBES: dict[str, type[Probe]] = {

@@ -18,7 +18,7 @@ from inversion.plot.probe_figures import draw_mesh
 from inversion.plot.series import Cell, Series, across_seeds, conflict_sets, of_runs, rows_of, series_of, unique
 from inversion.plot.style import GREY, STYLE, Look, percent
 from inversion.records.frames import require_schema
-from inversion.records.mechanism import COMPONENTS, POSITIONS, LensPoint, PatchPoint
+from inversion.records.mechanism import COMPONENTS, POSITIONS, KnockoutPoint, LensPoint, PatchPoint
 
 _CONTEXT = Look("#000000", "-", "o")
 _WIDTH, _HEIGHT = 2.9, 1.45
@@ -113,6 +113,51 @@ def patching(table: pl.DataFrame, runs: Sequence[Run]) -> Figure:
             axes.set_xlabel("layer")
         handles = [matplotlib.patches.Patch(color=color, label=name) for name, color in _PLACES.items()]
         figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False)
+    return figure
+
+
+def knockouts(table: pl.DataFrame, runs: Sequence[Run]) -> Figure:
+    """What the loss of each head's view of the context does to the log-odds, at start, peak and end.
+
+    A row a conflict set and combination of model, dataset and recipe in ``runs``, a column a milestone, a cell a layer
+    and head, mean over seeds; red heads bring the context's answer. The title of a panel has its rank correlation with
+    the peak. ``table`` is the table ``knockouts``; raises :class:`ValueError` where it lacks a column or has no row for
+    the runs.
+    """
+    require_schema(table, KnockoutPoint, "knockouts")
+    shown = of_runs(table, runs)
+    if shown.is_empty():
+        raise ValueError(f"knockouts: no row for the {len(runs)} runs; rebuild the table")
+    cells = [
+        Cell(model, dataset, recipe, name)
+        for model, dataset, recipe in unique((r.model, r.dataset, r.recipe) for r in runs)
+        for name in sorted(shown["set"].unique())
+    ]
+    effects = shown.filter(pl.col("measure") == "effect")
+    highest = float(effects["value"].abs().max()) or 1.0  # type: ignore[arg-type]
+    milestones = ("start", "peak", "end")
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(3 * 2.2 + 1.4, len(cells) * (_HEIGHT + 0.55) + 0.4), layout="constrained")
+        panels = figure.subplots(len(cells), len(milestones), squeeze=False)
+        for row, cell, title in zip(panels, cells, panel_titles(cells, figure), strict=True):
+            own = [pl.col(name) == value for name, value in zip(Cell._fields, cell, strict=True)]
+            for axes, milestone in zip(row, milestones, strict=True):
+                at = shown.filter(*own, pl.col("milestone") == milestone)
+                mesh = at.filter(pl.col("measure") == "effect").group_by("layer", "head").agg(pl.col("value").mean())
+                if mesh.is_empty():
+                    say_empty(axes)
+                    continue
+                values = mesh.sort("layer", "head")["value"].to_numpy().reshape(mesh["layer"].n_unique(), -1)
+                axes.pcolormesh(values, cmap=_SIDES, vmin=-highest, vmax=highest, rasterized=True)
+                axes.set_xticks(np.arange(values.shape[1]) + 0.5, [str(head) for head in range(values.shape[1])])
+                axes.set_yticks(np.arange(values.shape[0]) + 0.5, [str(layer) for layer in range(values.shape[0])])
+                like_peak = at.filter(pl.col("measure") == "peak")["value"].to_numpy()
+                said = f"\nrank correlation with the peak {like_peak.mean():.2f}" if len(like_peak) else ""
+                axes.set_title(f"{title + ' · ' if axes is row[0] else ''}{milestone}{said}", loc="left")
+                axes.set_xlabel("head")
+            row[0].set_ylabel("layer")
+        colors = matplotlib.cm.ScalarMappable(matplotlib.colors.Normalize(-highest, highest), _SIDES)
+        figure.colorbar(colors, ax=panels, shrink=0.95, label="change of log-odds (nats)")
     return figure
 
 

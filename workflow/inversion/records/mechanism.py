@@ -132,3 +132,57 @@ class PatchPoint:
     """95 % interval, a bootstrap over clusters."""
     n: int
     """Items."""
+
+
+@dataclass(frozen=True, slots=True)
+class KnockedMargin:
+    """The answer of one checkpoint to one conflict item while one head cannot read the context: raw facts."""
+
+    step: int
+    epoch: float
+    milestone: str
+    """``start``, ``peak`` or ``end``."""
+    set: str
+    item_id: str
+    cluster: str
+    layer: int
+    """From 0, the one next to the input."""
+    head: int
+    """Of the layer's queries, from 0."""
+    margin: float
+    """Log-odds as in :class:`ItemMargin`, without the head's view of the context from the last token."""
+    own: float
+    """With it."""
+
+
+@dataclass(frozen=True, slots=True)
+class KnockoutPoint:
+    """One row of the table ``knockouts``."""
+
+    model: str
+    dataset: str
+    recipe: str
+    seed: int
+    milestone: str
+    """The checkpoint: ``start``, ``peak`` or ``end``."""
+    step: int
+    """Of the milestone."""
+    set: str
+    measure: str
+    """``effect``: how far the log-odds of the context's answer move when the head cannot read the context from the last
+    token (nats), mean over items; below 0 the head brings the context answer. ``start``, ``peak``, ``end``: Spearman's
+    rank correlation of the effects of all heads with those at that milestone."""
+    layer: int | None
+    """From 0, the one next to the input; null for a correlation."""
+    head: int | None
+    """Of the layer's queries, from 0; null for a correlation."""
+    rank: int | None
+    """Of the head among all heads at the milestone, 1 for the one whose loss costs the context's answer most; null for
+    a correlation."""
+    value: float
+    """The measure: nats, or a correlation from -1 to 1."""
+    low: float
+    high: float
+    """95 % interval, a bootstrap over clusters."""
+    n: int
+    """Items."""
