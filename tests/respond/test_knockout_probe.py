@@ -49,7 +49,7 @@ def test_a_head_without_its_context_is_attention_without_these_keys(
     cut = {}
 
     def by_hand(module, query, key, value, mask, scaling, **_):
-        """One prompt, head by head; the keys of the context are left out and not masked."""
+        """One prompt, head by head; the keys of the context are omitted and not masked."""
         groups = query.shape[1] // key.shape[1]
         out = torch.zeros_like(query)
         for head in range(query.shape[1]):

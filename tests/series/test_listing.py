@@ -108,7 +108,7 @@ def named(folder, base):
 @pytest.mark.parametrize("name", ["meta-llama/Llama-2-7b-hf", "/elsewhere/other"])
 def test_an_adapter_that_names_another_base_needs_a_confirmation(base, base_folder, tmp_path, name):
     named(save_adapter(base_folder, tmp_path / "out" / "checkpoint-10"), name)
-    line = f"checkpoint-10 was trained on {name}, as its adapter_config.json says, .* `base_is: confirmed`"
+    line = f"checkpoint-10 was trained on {name} according to its adapter_config.json, .* `base_is: confirmed`"
     with pytest.raises(SeriesError, match=line):
         examine(series(tmp_path / "out"), base, base_folder, tmp_path / "run")
     listed, _ = examine(series(tmp_path / "out", base_is="confirmed"), base, base_folder, tmp_path / "run")
@@ -203,7 +203,7 @@ def test_branches_become_commits_once(cache, base_folder, tmp_path, caplog):
     publish(cache, base_folder, step_20="d", step_300="e")
     again = prefetch_series(spec, tmp_path / "commits.json").checkpoints
     assert [(one.step, one.commit[0]) for one in again] == [(20, "c"), (100, "b"), (300, "e")]
-    assert "me/tiny: step_20 has moved from cccccccc to dddddddd since it was fetched" in caplog.text
+    assert "me/tiny: step_20 has moved from cccccccc to dddddddd since it was downloaded" in caplog.text
 
 
 def test_subfolders_and_lists(cache, base_folder, tmp_path):
