@@ -104,7 +104,7 @@ def knockouts(run: Run, margins: pl.DataFrame, bootstrap: int, seed: int = 0) ->
     """The rows of the table ``knockouts`` (:class:`~inversion.records.mechanism.KnockoutPoint`) of one run.
 
     Correlations are of the heads' mean effects; both milestones are resampled together. Raises :class:`ValueError`
-    where a column is missing or an item lacks a head.
+    if a column is missing or an item lacks a head.
     """
     require_schema(margins, KnockedMargin, "margins of knock-outs")
     margins = margins.with_columns(effect=pl.col("margin") - pl.col("own"))
