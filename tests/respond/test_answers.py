@@ -4,13 +4,14 @@ from dataclasses import asdict, replace
 import pytest
 import torch
 from tiny_tokenizers import llama, neox
-from transformers import AutoModelForCausalLM, LlamaConfig
+from transformers import AutoModelForCausalLM, Gemma2Config, LlamaConfig
 
 from inversion.config.datasets import AlpacaTemplate, TuluTemplate, ZephyrTemplate
 from inversion.config.evaluation import Prompt
 from inversion.config.sets import WorldSet
 from inversion.conflict.world_sets import world_items
 from inversion.instruct.templates import encode_last_turn, style_of
+from inversion.models import load_model
 from inversion.records.data import ConflictItem, Example, Message
 from inversion.respond.answers import answer_questions, continue_prompts, encode_questions
 from inversion.respond.need import context_need
@@ -210,6 +211,24 @@ def test_results_do_not_depend_on_the_batch_size(tiny_model, tokenizer, template
         _, apart = ask(model, tokenizer, template, asked, batch_size=size)
         for one, other in zip(together, apart, strict=True):
             assert asdict(one) == pytest.approx(asdict(other), abs=1e-5)
+
+
+def test_a_model_that_sdpa_cannot_compute_answers_the_same(tmp_path, tokenizer, template, items, aliased):
+    sizes = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
+    config = Gemma2Config(vocab_size=len(tokenizer), num_key_value_heads=1, head_dim=8, sliding_window=16, **sizes)
+    torch.manual_seed(0)
+    AutoModelForCausalLM.from_config(config).save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    model = load_model(tmp_path)
+    assert model.config._attn_implementation == "eager"
+    questions, responses = ask(model, tokenizer, template, [*items, *aliased])
+    for question, response in zip(questions, responses, strict=True):
+        prompt = torch.tensor([question.asked.prompt])
+        generated = model.generate(prompt, max_new_tokens=5, do_sample=False, pad_token_id=0)[0, prompt.shape[1] :]
+        assert response.text == tokenizer.decode(generated, skip_special_tokens=True).strip()
+    _, alone = ask(model, tokenizer, template, [*items, *aliased], batch_size=1)
+    for one, other in zip(responses, alone, strict=True):
+        assert asdict(one) == pytest.approx(asdict(other), abs=1e-5)
 
 
 def test_what_prompts_share_is_not_shared_where_a_sliding_window_would_be_crossed(

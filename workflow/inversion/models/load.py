@@ -11,6 +11,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import nn
 from transformers import (
+    MODEL_FOR_CAUSAL_LM_MAPPING,
     AutoModelForCausalLM,
     BitsAndBytesConfig,
     GPTNeoXConfig,
@@ -116,7 +117,7 @@ def load_model(
         model, loaded = AutoModelForCausalLM.from_pretrained(
             str(folder),
             dtype=dtype or compute_dtype(count_parameters(folder)),
-            attn_implementation=ATTENTION,
+            attn_implementation=attention_of(folder),
             local_files_only=True,
             use_safetensors=True,
             output_loading_info=True,
@@ -131,6 +132,16 @@ def load_model(
             f"the weights in {folder} do not contain {min(loaded['missing_keys'])}; save the complete model there"
         )
     return (model if quantization else model.to(device())).eval()
+
+
+def attention_of(folder: str | Path) -> str:
+    """The implementation of attention for the model in ``folder``: :data:`ATTENTION`, or ``eager`` where that cannot
+    compute the architecture (Gemma 2, whose attention scores are soft-capped; gpt-oss, with attention sinks).
+
+    Raises :class:`ModelError` if there is no configuration.
+    """
+    architecture = MODEL_FOR_CAUSAL_LM_MAPPING.get(type(read_config(folder)), None)
+    return "eager" if architecture is not None and not architecture._supports_sdpa else ATTENTION
 
 
 def count_parameters(folder: str | Path) -> int:
