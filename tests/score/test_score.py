@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from inversion.config import scorers as declared
 from inversion.config.run import Run
+from inversion.matching.words import fold_word
 from inversion.records.answers import Item, Knowledge, KnowledgeProbe, Labels, Response
 from inversion.records.data import ConflictItem
 from inversion.records.frames import from_frame, to_frame
@@ -31,7 +32,8 @@ RUN = Run("llama", "tulu", "standard", 0)
 
 NAMES = st.text("abcdefghijklmnopqrstuvwxyzéüñç", min_size=2, max_size=8).filter(
     lambda name: (
-        name not in {"us", "who", "an", "the", "no", "not", "nor", "never", "neither", "cannot", "is", "it", "but"}
+        fold_word(name)
+        not in {"us", "who", "an", "the", "no", "not", "nor", "never", "neither", "cannot", "is", "it", "but"}
     )
 )
 """Names that are no word of grammar."""

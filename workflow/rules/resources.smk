@@ -45,7 +45,7 @@ def _require_one_flag():
         if other:
             raise UserError(
                 f"the profile sets gpu_gres, so that GPUs are asked for by --gres, and {other} of {rule}, which asks "
-                "by --gpus; set gres of that rule instead, as in `gres: gpu:2`, or remove gpu_gres"
+                "by --gpus; set gres there instead, as in `gres: gpu:2`, or remove gpu_gres"
             )
         if not GRES and "gres" in asked.keys() and "gpu" not in asked.keys():
             raise UserError(
