@@ -82,7 +82,7 @@ def test_the_base_and_the_last_checkpoint_always_take_the_benchmarks(every, step
     ("spec", "message"),
     [
         ({"task": "gsm8"}, "needs `metric`.*did you mean 'gsm8k'"),
-        ({"task": "hellaswag", "path": "a.json", "metric": "acc,none"}, "files serve gsm8k"),
+        ({"task": "hellaswag", "path": "a.json", "metric": "acc,none"}, "`path` works for gsm8k"),
         ({"task": "gsm8k", "path": "a.json", "few_shot": 5}, "few_shot"),
     ],
 )

@@ -126,7 +126,7 @@ def test_a_share_of_the_s_examples_has_an_irrelevant_passage(share):
 def test_a_world_without_another_subject_for_a_passage():
     world = build_world(World(known_subjects=2, new_subjects=2, answers=4, held_out=0.5))
     alone = Passages(other_statements=(0, 0), same_relation=0.0)
-    with pytest.raises(ValueError, match=r"no other subject is left .* known_0; raise world.known_subjects or set"):
+    with pytest.raises(ValueError, match=r"no other subject is .* known_0; raise world.known_subjects or set"):
         world_examples(world, dataset(passages=alone), "mix")
 
 

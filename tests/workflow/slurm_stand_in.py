@@ -8,6 +8,7 @@ Fates are states of Slurm, of which NODE_FAIL and PREEMPTED are followed by the 
 ``REFUSED`` for a call of sbatch that fails.
 """
 
+import fcntl
 import json
 import os
 import subprocess
@@ -22,15 +23,17 @@ RETURNING = ("NODE_FAIL", "PREEMPTED")
 def sbatch(arguments):
     comment = arguments[arguments.index("--comment") + 1]
     rule = comment.removeprefix("rule_").partition("_wildcards_")[0]
-    fates = json.loads((HERE / "fates.json").read_text())
-    key = next((name for name in fates if comment.startswith(f"rule_{name}")), rule)
-    fate = fates[key].pop(0) if fates.get(key) else "COMPLETED"
-    (HERE / "fates.json").write_text(json.dumps(fates))
-    if fate == "REFUSED":
-        sys.exit("sbatch: error: Batch job submission failed: Socket timed out on send/recv operation")
-    number = len(list(JOBS.iterdir())) + 1
-    file = JOBS / str(number)
-    file.write_text(fate)
+    with open(HERE / "lock", "w") as lock:  # jobs are submitted from several threads
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        fates = json.loads((HERE / "fates.json").read_text())
+        key = next((name for name in fates if comment.startswith(f"rule_{name}")), rule)
+        fate = fates[key].pop(0) if fates.get(key) else "COMPLETED"
+        (HERE / "fates.json").write_text(json.dumps(fates))
+        if fate == "REFUSED":
+            sys.exit("sbatch: error: Batch job submission failed: Socket timed out on send/recv operation")
+        number = len(list(JOBS.iterdir())) + 1
+        file = JOBS / str(number)
+        file.write_text(fate)
     (command,) = (word.removeprefix("--wrap=") for word in arguments if word.startswith("--wrap="))
     if fate == "COMPLETED":
         start(file, command)
@@ -43,7 +46,11 @@ def start(file, command):
     """Run a job in the background; its end becomes its state."""
     file.write_text("RUNNING")
     environment = os.environ | {"SLURM_JOB_ID": file.name}
-    ended = f"({command}) > {HERE}/{file.name}.log 2>&1 && echo COMPLETED > {file} || echo FAILED > {file}"
+    ending = HERE / f"{file.name}.ending"
+    ended = (
+        f"({command}) > {HERE}/{file.name}.log 2>&1 && echo COMPLETED > {ending} || echo FAILED > {ending}; "
+        f"mv {ending} {file}"  # whole, whenever squeue reads it
+    )
     quiet = subprocess.DEVNULL
     subprocess.Popen(["sh", "-c", ended], env=environment, stdin=quiet, stdout=quiet, stderr=quiet)
 

@@ -125,7 +125,7 @@ def test_series_from_one_command_to_the_report(place, checkout, monkeypatch):
         check=True,
     )
     assert "checkpoints: 2 named checkpoint-{step} (adapter), steps 10 to 100" in done.stderr
-    assert f"base: {place / 'tiny-llama'}, as adapter_config.json says" in done.stderr
+    assert f"base: {place / 'tiny-llama'}, from adapter_config.json" in done.stderr
     assert "template: chat" in done.stderr
     values = yaml.safe_load(done.stdout)
     values["series"]["lora"]["path"] = str(place / "lora")
