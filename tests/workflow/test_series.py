@@ -159,7 +159,7 @@ def test_series_from_one_command_to_the_report(place, checkout, monkeypatch):
     commits = json.loads(checkout.result("series/hub/commits.json").read_text())
     assert commits == {"me/tiny": COMMITS}
     page = checkout.result("report.html").read_text()
-    assert "Checkpoints that were trained elsewhere" in page
+    assert "Checkpoints trained elsewhere" in page
     assert "20 (SFT), 60 (DPO)" in page
     assert "SFT" in checkout.result("figures/accuracy-lora.svg").read_text()
     assert not checkout.plan()
