@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import norm
-from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import proportion_confint
 
 from inversion.stats import (
@@ -128,12 +127,7 @@ def test_holm_by_hand() -> None:
     assert len(holm(np.array([]))) == 0
 
 
-def test_holm_is_that_of_statsmodels() -> None:
-    p_values = np.random.default_rng(0).beta(0.3, 1, 40)
-    p_values[7] = p_values[3]
-    assert (holm(p_values) == multipletests(p_values, method="holm")[1]).all()
-
-
+@settings(deadline=None, max_examples=20)  # statsmodels collects garbage in every call
 @given(st.lists(st.floats(0.0, 1.0), min_size=1, max_size=20))
 def test_holm_never_lowers_and_keeps_the_order(p_values: list[float]) -> None:
     raw = np.array(p_values)

@@ -333,7 +333,7 @@ SETS = Section(
         items("A conflict set that is not JSON", "question,answer\n", fix="give the file the ending of its format"),
         items("A conflict set that is one number", "3"),
         release("A blank answer of a set", answer=" "),
-        release("An answer without a word", answer="!?"),
+        release("An answer without letters or digits", answer="!?"),
         release("A context that is null", context=None),
         release("A context of ten million characters", context="x" * 10**7, fix=None),
         release("A question that is a number", question=3),

@@ -227,11 +227,10 @@ def kappa(table: Floats) -> float:
 
 def holm(p_values: Floats) -> Floats:
     """p-values corrected by Holm's step-down method, in the given order; at most 1."""
-    # statsmodels collects garbage in every call, which takes half a second once large libraries are imported
-    order = np.argsort(p_values)
-    adjusted = np.empty(len(p_values))
-    adjusted[order] = np.maximum.accumulate(p_values[order] * np.arange(len(p_values), 0, -1))
-    return adjusted.clip(max=1.0)
+    # imported here, as in :func:`kappa`
+    from statsmodels.stats.multitest import multipletests
+
+    return np.asarray(multipletests(p_values, method="holm")[1], dtype=np.float64) if len(p_values) else np.empty(0)
 
 
 def pareto_front(values: Floats) -> npt.NDArray[np.bool_]:

@@ -1,4 +1,4 @@
-"""The files and folders that a study names: what is wrong with them is said before anything starts."""
+"""Checks of the files and folders that a study names, before any job starts."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def input_fault(path: str | Path) -> str | None:
 
 
 def input_folder_fault(path: str | Path) -> str | None:
-    """Why ``path`` is not a folder that can be looked into, with the fix; None if it is one."""
+    """Why ``path`` is not a folder that can be read, with the fix; None if it is one."""
     path = Path(path)
     if not path.exists():
         return f"{path}: there is no such folder (looked from {os.getcwd()}); correct the path"

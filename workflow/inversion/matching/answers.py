@@ -32,7 +32,7 @@ _read_answer = functools.lru_cache(maxsize=65536)(_Answer)
 
 
 def answer_key(answer: str) -> tuple[str, ...]:
-    """A key that is equal for all spellings of one answer; empty for an answer without a word."""
+    """A key that is equal for all spellings of one answer; empty for an answer without letters or digits."""
     return _read_answer(answer).words
 
 
@@ -56,7 +56,7 @@ def shared_answers(first: Iterable[str], second: Iterable[str]) -> list[str]:
 def find_answer(text: Words, answer: str) -> list[tuple[int, int]]:
     """Where ``answer`` occurs in ``text``: half-open spans of words; articles between its words are passed over.
 
-    A common noun is found in the plural too. An answer without a word is found nowhere.
+    A common noun is found in the plural too. An answer without letters or digits is found nowhere.
     """
     wanted = _read_answer(answer)
     if not wanted.words:

@@ -27,7 +27,7 @@ _LANGUAGES = (
 )
 _POSSESSIVE = re.compile(r"['\u2019]s\b")
 _CAPITALISED = re.compile(r"[^\W\d_][\w'\u2019-]*")
-_GENERIC = frozenset(
+GENERIC = frozenset(
     re.findall(
         r"\w+",
         """
@@ -85,7 +85,7 @@ def _spellings(answer: str) -> Iterator[tuple[tuple[str, ...], str]]:
             yield ("".join(name[0] for name in names).lower(),), "capitals"
         for name in (names[0], names[-1]):
             folded = fold_word(name)
-            if name[0].isupper() and len(folded) >= 3 and folded not in _GENERIC | ARTICLES:
+            if name[0].isupper() and len(folded) >= 3 and folded not in GENERIC | ARTICLES:
                 yield read_words(name).words, "part"
                 if name is names[-1]:
                     yield (f"{folded}s",), "part"

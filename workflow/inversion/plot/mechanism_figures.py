@@ -119,8 +119,8 @@ def patching(table: pl.DataFrame, runs: Sequence[Run]) -> Figure:
 def knockouts(table: pl.DataFrame, runs: Sequence[Run]) -> Figure:
     """What the loss of each head's view of the context does to the log-odds, at start, peak and end.
 
-    A row a conflict set and combination of model, dataset and recipe in ``runs``, a column a milestone, one cell
-    per layer and head, mean over seeds; red heads bring the context's answer. The title of a panel has its rank
+    One row per conflict set and combination of model, dataset and recipe in ``runs``, one column per milestone, and one
+    cell per layer and head (mean over seeds); red heads support the context's answer. The title of a panel has its rank
     correlation with the peak. ``table`` is the table ``knockouts``; raises :class:`ValueError` if it lacks a column
     or has no row for the runs.
     """

@@ -46,7 +46,7 @@ NEGATED = _any(
     rf"ousted|unseated|debunked|refuted|disproved|overruled|retracted|ruled out)\b",
     rf"(?P<m9>{A})\s*(?:\u274c|\u2717|\u2718|\u2716|\U0001f44e)",
     rf"\b(?:do|does|did|would|should) not\s+(?!only|just|merely)\w+\s+{_SMALL}{_QUOTE}(?P<m5>{A})",
-    rf"\bnot\s+(?!only|just|merely|until)(?:\w+ly\s+)?[a-z]+\s+(?:by|in|at|to|from)\s+(?:the\s+)?{_QUOTE}(?P<m12>{A})",
+    rf"\bnot\s+(?!only|just|merely|until)(?:\w+ly\s+)?[a-z]+(?<!ly)\s+(?:by|in|at|to|from)\s+(?:the\s+)?{_QUOTE}(?P<m12>{A})",
     rf"\b(?:anstelle von|anstatt|statt|au lieu de|en lugar de|en vez de|invece di|em vez de|вместо)\s+(?:la |le |el |der |die )?(?P<m6>{A})",
     rf"(?P<m3>{A}){_QUOTE}(?:ではなく|じゃなく|ではありません|ではない|가 아니라|이 아니라|が廃止)",
 )

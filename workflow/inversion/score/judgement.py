@@ -16,7 +16,7 @@ from functools import lru_cache
 from typing import Literal, NamedTuple
 
 from inversion.matching.demonyms import related_names
-from inversion.matching.loose import find_loose, reread
+from inversion.matching.loose import GENERIC, find_loose, reread
 from inversion.matching.words import Words, fold_word, read_words
 from inversion.score import cues
 from inversion.score.cues import A, C, P
@@ -322,22 +322,18 @@ def _part_of_a_name(text: _Text, mention: Mention) -> bool:
     return followed or (preceded is not None and fold_word(preceded[1]) not in others)
 
 
-_NEXT_NAME = re.compile(r"(?:,? (?=D\.? ?C\b)| )((?:[A-Z][a-z]+|[IVX]{2,}|D\.? ?C)\b)(?!')")
-_KINDS_OF_PLACES = frozenset(
+_NEXT_NAME = re.compile(r"(?:,? (?=D\.? ?C\b)| )((?:[A-Z][a-z]+|[IVX]{2,}|D\.? ?C)\b)(?!['\s]*:|')")
+_GOES_ON = GENERIC | frozenset(
     re.findall(
         r"\w+",
         """
-        ag airlines band city club company corp corporation desert dollar empire entertainment euro football gmbh
-        government group holdings inc island islands kingdom lake language limited ltd motors mountain mountains
-        national ocean pictures platforms records republic river sa sea street studios team technologies tower town
-        union united university
+        a ag airlines an and as at band because business but by desert dollar empire entertainment euro football for
+        from gmbh had has he holdings however in inc is it language law limited ltd medical motors mountains no not of
+        on or pictures platforms records sa she studios technologies that the there they this to was yes
         """,
     )
 )
-"""Words that may follow a name in capitals without making it the name of something else: "the Amazon River"."""
-_FUNCTION_WORDS = frozenset(
-    re.findall(r"\w+", "a an and as at but by for from had has he in is it not of on or she the they to was")
-)
+"""What may follow a name in capitals without making it another name: "the Amazon River", "Paris It is"."""
 
 
 def _of_another_name(text: _Text, end: int) -> bool:
@@ -349,7 +345,7 @@ def _of_another_name(text: _Text, end: int) -> bool:
     word = fold_word(re.sub(r"\W", "", following[1]))
     known = {*read_words(text.question).words, *read_words(text.passage or "").words}
     answers = {name for each in text._answers for answer in each for name in read_words(answer).words}
-    return word not in known | answers | _KINDS_OF_PLACES | _FUNCTION_WORDS
+    return word not in known | answers | _GOES_ON
 
 
 _IN_CAPITALS = re.compile(r"\b(?:Is|Was|Of|In|And) [A-Z]\w*|\b[A-Z][a-z]+ (?:Is|Was|Of|In|And)\b")
@@ -554,7 +550,10 @@ def _decide(text: _Text) -> Judgement:
     if empty := cues.NO_ANSWER_VALUE.search(text.masked):
         return Judgement("abstains", (text.original(empty.start()), text.original(empty.end())), "refusal")
     declines = cues.DECLINES.search(text.masked)
-    if declines and not cues.YET_ANSWERS.search(text.masked, declines.end()):
+    commits = declines is not None and (
+        len(text.sides(declines.end())) == 1 or cues.YET_ANSWERS.search(text.masked, declines.end()) is not None
+    )
+    if declines and not commits:
         return Judgement("abstains", (text.original(declines.start()), text.original(declines.end())), "refusal")
     undecided = [*cues.UNDECIDED.finditer(text.masked), *cues.SPLIT.finditer(text.masked)]
     if undecided and len(text.sides(0, undecided[-1].end())) == 2 and not text.alive(undecided[-1].end()):
