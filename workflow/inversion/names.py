@@ -1,4 +1,4 @@
-"""Words and names in running text: how two spellings are held to be one, and which names a text mentions."""
+"""Normalises words and names in running text, and finds which names a text mentions."""
 
 from __future__ import annotations
 
@@ -9,24 +9,23 @@ from collections.abc import Iterable
 from ahocorasick_rs import AhoCorasick
 
 _ASCII_WORDS = {place: " " for place in range(128) if not (chr(place).isalnum() or chr(place) == "_")}
-"""ASCII characters that separate words."""
+"""Maps the ASCII characters that separate words to a space."""
 
 
 def normalise(text: str) -> str:
-    """Lower-case words with single spaces between them; punctuation goes, accents and vowel signs stay."""
-    if text.isascii():  # most texts: the same, ten times faster
+    """Lower-case words separated by single spaces. Punctuation is removed; accents and vowel signs are kept."""
+    if text.isascii():  # most texts: gives the same, ten times faster
         return " ".join(text.lower().translate(_ASCII_WORDS).split())
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
-    # \w knows no combining marks, which are parts of words
+    # \w does not match combining marks, which are parts of words
     words = re.sub(r"[^\w\s]", lambda match: match[0] if unicodedata.category(match[0])[0] == "M" else " ", folded)
     return " ".join(words.split())
 
 
 def fold(text: str) -> str:
-    """The words of ``text`` for matching: lower case, without accents and punctuation, a space around each.
+    """The words of ``text`` for matching: lower case, without accents and punctuation, with a space around each.
 
-    Looser than :func:`normalise`, which distinguishes "Peru" from "Perú": a text that spells a name without its
-    accents still names it.
+    Unlike :func:`normalise` it does not distinguish "Peru" from "Perú", so a name is also found without its accents.
     """
     if not text.isascii():
         decomposed = unicodedata.normalize("NFKD", text)
@@ -36,11 +35,11 @@ def fold(text: str) -> str:
 
 
 def listed_names(text: str) -> list[str]:
-    """The names that an answer (or subject) with remarks lists, the first one preferred, and last the whole text.
+    """The names that an answer or subject lists, the preferred one first and the whole text last.
 
-    Parts are separated by semicolons, and in a text with semicolons by "or" too. What is in brackets is another name
-    if it begins with a capital ("Nay Pyi Taw (Naypyidaw)" gives both), otherwise a remark ("La Paz (administrative)")
-    and no name. A text with neither brackets nor semicolons is a single name.
+    Names are separated by semicolons, and in a text with semicolons also by "or". Text in brackets is another name if
+    it begins with a capital ("Nay Pyi Taw (Naypyidaw)" gives both), otherwise a remark that is dropped ("La Paz
+    (administrative)"). A text with neither brackets nor semicolons is a single name.
     """
     whole = text.strip()
     if not re.search(r"[;(\[]", whole):
@@ -56,17 +55,17 @@ def listed_names(text: str) -> list[str]:
 
 
 def bare(name: str) -> str:
-    """A name as :func:`fold` has it, without its leading article."""
+    """A name as returned by :func:`fold`, without its leading article."""
     return re.sub(r"^ (?:the|a|an) (?=\S)", " ", fold(name))
 
 
 class NameFinder:
-    """Finds which of many names a text mentions, in one pass over the text however many names there are.
+    """Finds which of many names a text mentions, in one pass over the text.
 
-    A name is found as whole words, whatever its case, accents, punctuation and leading article: "Côte d'Ivoire"
-    in "COTE D'IVOIRE's coast", "the Gambia" in "Gambia", but not "Oman" in "Romans". Common words that are names
-    too ("Turkey", "Chad", "male" for Malé) are found as well: who removes facts from
-    data would rather lose a row than keep one.
+    A name matches whole words, regardless of case, accents, punctuation and leading article: "Côte d'Ivoire" is found
+    in "COTE D'IVOIRE's coast" and "the Gambia" in "Gambia", but "Oman" is not found in "Romans". A common word that is
+    also a name ("Turkey", "Chad", "male" for Malé) matches too: when facts are removed from data, losing a row is
+    better than keeping one that states the fact.
     """
 
     def __init__(self, names: Iterable[str]) -> None:
@@ -79,16 +78,16 @@ class NameFinder:
         self._automaton = AhoCorasick(self._patterns)
 
     def find(self, text: str) -> list[str]:
-        """The names that are in ``text``, each once, in the order of their ends; as first given to the finder."""
-        # overlapping, for neighbouring names share the space between them
+        """The names that ``text`` mentions, each once and as given to the finder, in the order in which they end."""
+        # overlapping, because neighbouring names share the space between them
         matches = self._automaton.find_matches_as_indexes(fold(text), overlapping=True)
         return list(dict.fromkeys(self._names[self._patterns[index]] for index, _, _ in matches))
 
 
 class SpellingFinder:
-    """Finds spellings as they are written: case and stops count, for "US" is no "us" and "Polish" no "polish".
+    """Finds exact spellings. Case and full stops matter: "US" does not match "us", nor "Polish" "polish".
 
-    A spelling is found as whole words, with or without the ending of a plural or a possessive ("Americans", "UK's").
+    A spelling matches whole words, with or without a plural or possessive ending ("Americans", "UK's").
     """
 
     def __init__(self, spellings: Iterable[str]) -> None:
@@ -96,7 +95,7 @@ class SpellingFinder:
         self._automaton = AhoCorasick(self._spellings)
 
     def find(self, text: str) -> list[str]:
-        """The spellings that are in ``text``, each once, in the order of their ends."""
+        """The spellings that ``text`` contains, each once, in the order in which they end."""
         matches = self._automaton.find_matches_as_indexes(text, overlapping=True)
         return list(
             dict.fromkeys(self._spellings[index] for index, start, end in matches if _is_apart(text, start, end))

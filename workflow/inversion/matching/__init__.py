@@ -1,7 +1,7 @@
-"""When two spellings are the same answer, and where an answer occurs in a text.
+"""Decides when two spellings are the same answer, and finds an answer in a text.
 
-One definition serves the scorers, the loader of conflict sets and their audit, so that what counts as a conflict is
-what the scorers can tell apart. Texts become folded words (:mod:`~inversion.matching.words`), in which numbers, units,
-amounts of money and dates have one spelling (:mod:`~inversion.matching.quantities`); answers are runs of these words
-(:mod:`~inversion.matching.answers`).
+The scorers, the loader of conflict sets and their audit all use this definition, so two answers conflict exactly if the
+scorers can tell them apart. A text is split into normalised words (:mod:`~inversion.matching.words`), in which numbers,
+units, amounts of money and dates have a single spelling (:mod:`~inversion.matching.quantities`). An answer is a
+sequence of such words (:mod:`~inversion.matching.answers`).
 """

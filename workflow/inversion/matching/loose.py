@@ -1,7 +1,7 @@
-"""Looser spellings of an answer: they count only where a text does not name it in one of its own.
+"""Loose spellings of an answer, used only if a text contains neither answer in an exact spelling.
 
-Each is a separate rule: a date without its year, a two-digit year, a range of years in words, a number rounded by
-one place, a name without its apostrophe, the initials of a name, one word of a name, and the name of a country or
+Each is a separate rule: a date without its year, a two-digit year, a range of years in words, a number rounded to one
+decimal less, a name without its apostrophe, the initials of a name, one word of a name, and the name of a country or
 language in another language (Unicode CLDR, through Babel).
 """
 
@@ -16,7 +16,7 @@ from inversion.matching.answers import ARTICLES
 from inversion.matching.words import Words, fold_word, read_words
 
 _OTHER_READINGS = (
-    # "8.861 Meter": a stop between thousands
+    # "8.861 Meter": the stop separates thousands
     (re.compile(r"(?<![\d.,])([1-9]\d{0,2})\.(\d{3})(?![\d.,]?\d)"), r"\1,\2"),
     # "380K": thousands, not kelvins
     (re.compile(r"(?<=\d)K\b"), "k"),
@@ -44,11 +44,11 @@ GENERIC = frozenset(
         """,
     )
 )
-"""Words of many names, which name nothing by themselves."""
+"""Words that occur in many names and identify nothing by themselves."""
 
 
 def reread(text: str) -> str:
-    """``text`` with its ambiguous numbers in their other reading, of the same length."""
+    """``text`` with ambiguous numbers rewritten in their other reading. The length does not change."""
     for pattern, other in _OTHER_READINGS:
         text = pattern.sub(other, text)
     return text
@@ -56,8 +56,8 @@ def reread(text: str) -> str:
 
 @functools.lru_cache(maxsize=65536)
 def loose_spellings(answer: str) -> tuple[tuple[tuple[str, ...], str], ...]:
-    """The looser spellings of an answer as folded words, each with its kind: ``plain``, ``capitals`` for initials,
-    ``part`` for a word of a name."""
+    """The loose spellings of an answer as normalised words, each with its kind: ``capitals`` for initials, ``part`` for
+    one word of a name, otherwise ``plain``."""
     return tuple(dict.fromkeys(_spellings(answer)))
 
 
@@ -96,7 +96,7 @@ def _spellings(answer: str) -> Iterator[tuple[tuple[str, ...], str]]:
 
 @functools.cache
 def _translations() -> dict[str, tuple[str, ...]]:
-    """The English names of countries and languages with their names in other languages."""
+    """Maps the English names of countries and languages to their names in other languages."""
     from babel import Locale
 
     english = Locale.parse("en")
@@ -112,7 +112,8 @@ def _translations() -> dict[str, tuple[str, ...]]:
 
 
 def find_loose(text: Words, answers: Sequence[str], others: Sequence[str]) -> list[tuple[int, int]]:
-    """Where ``text`` names ``answers`` in a looser spelling that cannot mean ``others``: half-open spans of words."""
+    """Where ``text`` contains a loose spelling of ``answers`` that cannot mean ``others``, as half-open spans of
+    words."""
     theirs = {word for other in others for word in read_words(other).words}
     also = {spelling for other in others for spelling, _ in loose_spellings(other)}
     present = frozenset(text.words)
@@ -135,8 +136,8 @@ _GOES_ON = re.compile(r"\W*$|\W*(?:and|or|&|is|was|wrote|did|has|had)\b|[*_.,!?)
 
 
 def _fits(text: Words, start: int, end: int, kind: str) -> bool:
-    """Whether a looser spelling is the name here: initials in capitals; a word of a name that begins with a capital and
-    is not part of another name ("Leonard" of Leonard Cohen)."""
+    """Whether a loose spelling refers to the answer here. Initials must be in capitals. One word of a name must begin
+    with a capital and must not be part of another name ("Leonard" in "Leonard Cohen")."""
     first, last = text.starts[start], text.ends[end - 1]
     written = text.text[first:last]
     if kind == "capitals":

@@ -1,7 +1,7 @@
-"""One spelling for numbers, units, amounts of money and dates.
+"""Normalises the spelling of numbers, units, amounts of money and dates.
 
-Number words are parsed by text2num, and the names of units and currencies are those of the Unicode CLDR (through
-Babel). Both are imported when a text first needs them.
+Number words are parsed by text2num. The names of units and currencies are those of the Unicode CLDR (through Babel).
+Both packages are imported when they are first needed.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _NUMBER_WORD = rf"(?:zero|{_ONES}|{_TEENS}|{_TENS}|hundred|thousand|million|bill
 NUMBER_WORDS = rf"\b{_NUMBER_WORD}(?:(?:\s+and\s+|\s*-\s*|\s+){_NUMBER_WORD})*\b"
 """A number in words: ``seven``, ``twenty-five``, ``one hundred and five``, ``seventh``."""
 NUMBER_WORD_SET = frozenset(re.findall(r"[a-z]+", _NUMBER_WORD.removeprefix("(?:")))
-"""The words that a number in words begins with."""
+"""The words that can begin a number in words."""
 _PRONOUN_BEFORE = re.compile(r"\b(?:no|any|every|some|this|that|which|the|another|each|only)[\s-]+$", re.IGNORECASE)
 _PRONOUN_AFTER = re.compile(r"\s+(?:of|who|that|which|can|could|must|should|might|may|another|day)\b", re.IGNORECASE)
 
@@ -41,12 +41,12 @@ _MAGNITUDES = {
 MAGNITUDE = re.compile(
     r"[\s-]*((?i:hundred|thousand|million|billion|trillion))(?i:s)?\b|((?<=\d)(?:k|M)|\s?(?:mn|mln|bn))(?![\w/\u00b2\u00b3])"
 )
-"""The factor of a number, as a word or an abbreviation, as in ``380k`` and ``1.2M``; ``1.2m`` is a length."""
+"""The magnitude of a number, as a word or an abbreviation (``380k``, ``1.2M``). ``1.2m`` is a length instead."""
 POWER_OF_TEN = re.compile(
     r"\s?(?:[x\u00d7*\u00b7\u22c5]|\\times|\\cdot)\s?10\s?"
     r"(?:(?:\^|\*\*)\s?\{?(?P<power>-?\d{1,2})\}?(?!\d)|(?P<raised>[\u2070\u00b9\u00b2\u00b3\u2074-\u2079]{1,2}))"
 )
-"""The rest of a number in scientific notation: ``3 x 10^8``, with the power after a sign or raised."""
+"""The power of ten in scientific notation (``3 x 10^8``), written after ``^`` or as a superscript."""
 SYMBOLS = {
     "$": "dollar",
     "\N{EURO SIGN}": "euro",
@@ -56,7 +56,7 @@ SYMBOLS = {
     "\N{RUBLE SIGN}": "ruble",
     "\N{WON SIGN}": "won",
 }
-"""The currency of a sign before an amount."""
+"""The currency that a symbol before an amount stands for."""
 
 _MONTHS = (
     "january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november",
@@ -81,7 +81,7 @@ _DAY_IN_WORDS = re.compile(rf"\s+(?:of\s+)?({_MONTH})(?:(?:,|\s+of)?\s+(\d{{4}})
 _NUMBERS_IN_DATE = re.compile(r"\d+")
 _MONTH_IN_DATE = re.compile(_MONTH, re.IGNORECASE)
 
-# spellings that the CLDR lacks
+# spellings that are missing from the CLDR
 _MORE_UNITS = {
     "sq km": "square kilometer",
     "km2": "square kilometer",
@@ -110,13 +110,13 @@ _MORE_UNITS = {
 }
 _PER = re.compile(r"\s*(?:/\s*|\s+per\s+)([a-z]+)(?!\w)", re.IGNORECASE)
 _DENOMINATORS = {"s": "second", "sec": "second", "h": "hour", "hr": "hour", "min": "minute", "l": "liter"}
-"""Short names of units after a stroke, as in ``km/s``, that the CLDR does not have by themselves."""
+"""Abbreviations of units after a slash, as in ``km/s``, that the CLDR does not list by themselves."""
 _NOT_UNITS = {"in", "item", "items", "night", "nights", "pt", "em", "dot", "dots", "bar", "stone", "b", "d", "c"}
-"""Units of the CLDR that are usually other words after a number ("in 1912 in Paris")."""
+"""Units of the CLDR that usually mean something else after a number ("in 1912 in Paris")."""
 
 
 def number(digits: str) -> str:
-    """A number in digits in its one spelling: ``1,000`` is ``1000``, ``3,50`` and ``3.5`` are ``3.5``."""
+    """Normalises a number in digits: ``1,000`` becomes ``1000``, and ``3,50`` and ``3.5`` become ``3.5``."""
     if digits.count(".") > 1 and _STOPS.fullmatch(digits):  # "1.234.567"
         plain = digits.replace(".", "")
     elif _GROUPED.fullmatch(digits):
@@ -134,7 +134,7 @@ def number(digits: str) -> str:
 
 
 def scaled(plain: str, magnitude: str) -> str:
-    """``3.5`` and ``million`` as ``3500000``."""
+    """Multiplies a number by a magnitude: ``3.5`` and ``million`` become ``3500000``."""
     try:
         return f"{(Decimal(plain) * _MAGNITUDES[magnitude.strip().lower()]).normalize():f}"
     except InvalidOperation:
@@ -142,12 +142,12 @@ def scaled(plain: str, magnitude: str) -> str:
 
 
 def with_power(plain: str, power: str) -> str:
-    """``3`` and ``5`` as ``300000``; digits may be raised."""
+    """Multiplies a number by a power of ten: ``3`` and ``5`` become ``300000``. The power can be in superscript."""
     return f"{Decimal(plain).scaleb(int(unicodedata.normalize('NFKC', power))).normalize():f}"
 
 
 def is_pronoun(text: str, start: int, end: int) -> bool:
-    """Whether the number word at ``start`` of ``text`` is "one" in "no one" or "one of them", which counts nothing."""
+    """Whether the number word at ``start`` of ``text`` is a pronoun: "one" in "no one" or "one of them"."""
     if text[start:end].lower() != "one":
         return False
     return bool(_PRONOUN_BEFORE.search(text, max(0, start - 10), start) or _PRONOUN_AFTER.match(text, end))
@@ -155,7 +155,7 @@ def is_pronoun(text: str, start: int, end: int) -> bool:
 
 @functools.lru_cache(maxsize=4096)
 def in_digits(words: str) -> tuple[str, ...]:
-    """Number words as numbers in digits, mostly one: ``twenty-five`` as ``25``, ``two three`` as ``2`` and ``3``."""
+    """Converts number words to numbers in digits: ``twenty-five`` to ``25``, ``two three`` to ``2`` and ``3``."""
     from text_to_num import alpha2digit
 
     plain = re.sub(r"\s*-\s*", "-", " ".join(words.lower().split()))
@@ -166,9 +166,9 @@ def in_digits(words: str) -> tuple[str, ...]:
 
 
 def date_words(text: str) -> tuple[str, ...]:
-    """The year, month and day of a date that :data:`DATE` found, each if it has one, in this order.
+    """The year, month and day of a date that :data:`DATE` matched, in this order; missing parts are omitted.
 
-    Of ``03/04/1919`` the month comes first, unless the first number is above 12; of ``3.4.1919`` the day does.
+    ``03/04/1919`` is read month first, unless the first number is above 12; ``3.4.1919`` is read day first.
     """
     numbers = [int(part) for part in _NUMBERS_IN_DATE.findall(text)]
     named = _MONTH_IN_DATE.search(text)
@@ -192,7 +192,8 @@ def date_words(text: str) -> tuple[str, ...]:
 
 
 def date_after(day: str, text: str, position: int) -> tuple[tuple[str, ...], int] | None:
-    """The date of a day in words, as ``14th``, that a month follows at ``position``; and where it ends."""
+    """The words of a date whose day was written in words, and where it ends; None if no month follows at ``position``.
+    ``day`` is the day in digits, such as ``14th``."""
     month = _DAY_IN_WORDS.match(text, position)
     if month is None or not day[:-2].isdecimal() or not 1 <= int(day[:-2]) <= 31:
         return None
@@ -201,7 +202,7 @@ def date_after(day: str, text: str, position: int) -> tuple[tuple[str, ...], int
 
 @functools.cache
 def _units() -> tuple[dict[str, tuple[str, ...]], re.Pattern[str]]:
-    """Spellings of units with the words of their one spelling, and the pattern that finds them after a number."""
+    """Maps every spelling of a unit to its normalised words; and the pattern that finds a unit after a number."""
     spellings: dict[str, tuple[str, ...]] = {}
     for locale in map(_locale, ("en", "en_GB")):
         for unit, styles in _locale("en").unit_patterns.items():
@@ -219,7 +220,7 @@ def _units() -> tuple[dict[str, tuple[str, ...]], re.Pattern[str]]:
 
 
 def unit_at(text: str, position: int) -> tuple[tuple[str, ...], int] | None:
-    """The words of the unit that follows a number ending at ``position``, and where its spelling ends."""
+    """The normalised words of the unit that follows a number ending at ``position``, and where the unit ends."""
     if position >= len(text):
         return None
     spellings, pattern = _units()
@@ -237,7 +238,7 @@ def unit_at(text: str, position: int) -> tuple[tuple[str, ...], int] | None:
 
 @functools.cache
 def currency_plurals() -> dict[str, str]:
-    """The plural of every currency's noun in English with its singular: ``pesos`` with ``peso``."""
+    """Maps the English plural of every currency to its singular: ``pesos`` to ``peso``."""
     plurals: dict[str, str] = {}
     for forms in _locale("en").currency_plurals:
         one, other = (forms.get(form, "").split()[-1:] for form in ("one", "other"))
@@ -247,7 +248,7 @@ def currency_plurals() -> dict[str, str]:
 
 
 class _Locale:
-    """The data used from one locale of the CLDR."""
+    """The parts of a CLDR locale that are used here."""
 
     def __init__(self, name: str) -> None:
         from babel import Locale
@@ -261,5 +262,5 @@ _locale = functools.cache(_Locale)
 
 
 def _plain(pattern: str) -> str:
-    """A unit's name out of its pattern."""
+    """The name of a unit, taken from its CLDR pattern."""
     return " ".join(pattern.replace("{0}", " ").lower().split())

@@ -1,4 +1,4 @@
-"""The folded words of a text, each with its place in it."""
+"""Splits a text into normalised words, each with its position in the text."""
 
 from __future__ import annotations
 
@@ -52,14 +52,14 @@ _APOSTROPHES = str.maketrans(
         "'",
     )
 )
-"""Signs that are written for an apostrophe; some are letters by Unicode's count."""
+"""Characters that are used as an apostrophe. Unicode classifies some of them as letters."""
 _FULL_WIDTH = (*range(0xFF10, 0xFF1A), *range(0xFF21, 0xFF3B), *range(0xFF41, 0xFF5B))
 _PLAIN = _APOSTROPHES | {code: code - 0xFEE0 for code in _FULL_WIDTH}
-"""Digits and Latin letters of full width too become those of ASCII."""
+"""Also maps full-width digits and Latin letters to ASCII."""
 
 _LETTERS = rf"[\w{_MARKS}]+"
 _UNSPACED = r"[\u3005\u3041-\u309f\u30a1-\u30fa\u30fc-\u30ff\u3400-\u9fff\uac00-\ud7a3\uff66-\uff9f]"
-"""A letter of Chinese, Japanese or Korean, which Latin letters and digits follow without a space."""
+"""A Chinese, Japanese or Korean letter. Latin letters and digits can follow it without a space."""
 _TOKEN = re.compile(
     rf"(?P<money>(?:\b[A-Z]{{1,3}})?[{re.escape(''.join(SYMBOLS))}]\s?(?=\d))"
     r"|(?P<year>(?<![\w'])'\d\d(?![\w']))"
@@ -80,7 +80,7 @@ _INITIALS = re.compile(
     r"(?:[A-Z\u00c0-\u00de\u0410-\u042f](?:\.\s?[A-Z\u00c0-\u00de\u0410-\u042f])+|[^\W\d_](?:\.[^\W\d_])+)"
     r"(?!\w)(?:\.(?!\s+[A-Z]))?|[B-HJ-Z](?: [B-HJ-Z](?!['\w]))+"
 )
-"""``J.K.``, ``J. K.`` and ``J K``; the last stop belongs to them unless it may end a sentence."""
+"""Initials: ``J.K.``, ``J. K.`` and ``J K``. The last stop is part of them unless it could end a sentence."""
 _PIECES = re.compile(
     r"(?P<kata>[\u30a1-\u30fa\u30fc-\u30ff\u31f0-\u31ff\uff66-\uff9f]+)"
     r"|(?P<hangul>[\uac00-\ud7a3]+)"
@@ -89,11 +89,11 @@ _PIECES = re.compile(
     r"|(?P<other>[^\u30a1-\u30fa\u30fc-\u30ff\u31f0-\u31ff\uff66-\uff9f\uac00-\ud7a3\u3041-\u309f\u3005\u3400-\u4dbf"
     r"\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]+)"
 )
-"""The pieces of a run of letters by script: scripts without spaces are read letter by letter, so that a name is found
-inside a sentence; katakana, which spells foreign names, by its runs."""
+"""Splits consecutive letters by script. Scripts without spaces are read letter by letter, so that a name is found
+inside a sentence. Consecutive katakana, which spell foreign names, are one piece."""
 
 CAPITAL_NAMES = {"US": "us.", "WHO": "who.", "IT": "it."}
-"""Names in capitals that are everyday words in small letters, each with its representative word."""
+"""Names in capitals that are common words in lower case, each with the normalised word that represents it."""
 _SPELLINGS = {"st": "saint", "ste": "sainte", "mt": "mount", "&": "and", "%": "percent"}
 _CONTRACTIONS = {"ain": "is", "wo": "will", "ca": "can", "sha": "shall"}
 ROMAN_NUMERALS = {
@@ -101,12 +101,12 @@ ROMAN_NUMERALS = {
     "xiii": "13", "xiv": "14", "xv": "15", "xvi": "16", "xvii": "17", "xviii": "18", "xix": "19", "xx": "20",
     "xxi": "21", "xxiii": "23",
 }  # fmt: skip
-"""Roman numerals of names ("World War II", "Louis XIV"); single letters stay letters."""
+"""Roman numerals in names ("World War II", "Louis XIV"). Single letters are not read as numerals."""
 
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """The folded words of a text, in order, with the half-open spans of characters that they came from."""
+    """The normalised words of a text, in order, each with the half-open span of characters that it came from."""
 
     text: str
     words: tuple[str, ...]
@@ -117,7 +117,7 @@ class Words:
         return len(self.words)
 
     def gap(self, place: int) -> str:
-        """The text between the word at ``place`` and the previous one: spaces and punctuation."""
+        """The spaces and punctuation between the word at ``place`` and the previous one."""
         before = self.ends[place - 1] if place else 0
         after = self.starts[place] if place < len(self.words) else len(self.text)
         return self.text[before:after]
@@ -125,10 +125,10 @@ class Words:
 
 @functools.lru_cache(maxsize=32768)
 def read_words(text: str) -> Words:
-    """The words of ``text`` without case, accents and punctuation, each quantity in its one spelling.
+    """The words of ``text`` in lower case, without accents and punctuation, and with quantities normalised.
 
-    "isn't" is read as "is not" and "cannot" as "can not". Case counts where a name in capitals is a word of its own in
-    small letters: "US" is not "us".
+    "isn't" is read as "is not" and "cannot" as "can not". Case only matters for names in capitals that are a different
+    word in lower case: "US" is not "us".
     """
     plain = text.translate(_PLAIN)
     if plain.count("$") > 1:
@@ -166,7 +166,8 @@ _Found = tuple[str, int, int]
 
 
 def _number(text: str, start: int) -> list[_Found]:
-    """Tokens that begin with a digit or a minus sign: a date, a number with its magnitude and unit, or another word."""
+    """The words of a token that begins with a digit or a minus sign: a date, a number with its magnitude and unit, or a
+    word such as "3D"."""
     if date := _DATE.match(text, start):
         return [(word, start, date.end()) for word in date_words(date[0])]
     sign = "" if text[start].isdecimal() else "-"
@@ -193,7 +194,7 @@ def _number(text: str, start: int) -> list[_Found]:
 
 
 def _letters(text: str, match: re.Match[str]) -> list[_Found]:
-    """Tokens that begin with a letter: a number in words, a date, initials, or the words of a run of letters."""
+    """The words of a token that begins with a letter: a number in words, a date, initials or other words."""
     start, end = match.span()
     word = match[0].lower()
     if word in NUMBER_WORD_SET and (spelled := _SPELLED.match(text, start)):
@@ -214,7 +215,8 @@ def _letters(text: str, match: re.Match[str]) -> list[_Found]:
 
 
 def _pieces(text: str, start: int, end: int) -> list[_Found]:
-    """The words of a run of letters: by script, without underscores around it, contractions written out."""
+    """The words in consecutive letters, split by script. Surrounding underscores are removed, and contractions are
+    written out."""
     while start < end and text[start] == "_":
         start += 1
     while start < end and text[end - 1] == "_":
@@ -228,7 +230,7 @@ def _pieces(text: str, start: int, end: int) -> list[_Found]:
     for piece in _PIECES.finditer(run):
         first = start + piece.start()
         if piece.lastgroup == "hangul":
-            # a name may carry a particle, so it is read by syllables, but it begins where a word does
+            # a particle can follow a name, so words are read by syllable; "^" marks the first syllable of a word
             for place, syllable in enumerate(piece[0]):
                 found.append((syllable if place else f"^{syllable}", first + place, first + place + 1))
         elif folded := fold_word(piece[0]):
@@ -237,7 +239,7 @@ def _pieces(text: str, start: int, end: int) -> list[_Found]:
 
 
 def _ascii_words(run: str, text: str, start: int, end: int) -> tuple[str, ...]:
-    """The words of a run of ASCII letters and digits."""
+    """The words in consecutive ASCII letters and digits."""
     if run in CAPITAL_NAMES:
         return (CAPITAL_NAMES[run],)
     word = run.lower()
@@ -254,7 +256,8 @@ def _ascii_words(run: str, text: str, start: int, end: int) -> tuple[str, ...]:
 
 @functools.lru_cache(maxsize=65536)
 def fold_word(word: str) -> str:
-    """One word without case and accents; Latin letters as ASCII ("Łódź" is "lodz"), other scripts unchanged."""
+    """A word in lower case and without accents. Latin letters become ASCII ("Łódź" becomes "lodz"); other scripts are
+    kept."""
     if word.isascii():
         return word.lower()
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", word).casefold())
@@ -268,9 +271,9 @@ _CYRILLIC = re.compile(r"[\u0430-\u044f\u0451]{4,}")
 
 @functools.lru_cache(maxsize=65536)
 def _russian_stem(word: str) -> str:
-    """A Russian word without its ending, so that "в Москве" names Москва.
+    """A Russian word without its ending, so that "в Москве" matches Москва.
 
-    The stemmer takes the end of a surname for an ending in "Тургенев", but not in "Тургеневым": here it always goes.
+    The stemmer removes the "ев" of the surname "Тургенев" but not of "Тургеневым". Here it is removed from both.
     """
     return re.sub(r"(?<=..)[\u0435\u043e]\u0432$", "", str(_russian_stemmer().stemWord(word)))
 
@@ -284,7 +287,7 @@ def _russian_stemmer() -> Any:
 
 @functools.lru_cache(maxsize=4096)
 def _fold_letter(letter: str) -> str:
-    """A letter without its accents; of the Latin script, as ASCII letters."""
+    """A letter without its accents. A Latin letter becomes ASCII."""
     if letter.isascii() or not letter.isalpha():
         return "" if unicodedata.combining(letter) else letter
     name = unicodedata.name(letter, "")

@@ -1,9 +1,9 @@
-"""From a response to a label: functions of an item and a response, without any model.
+"""Scorers: functions from an item and a response to a label. None of them needs a model.
 
-:data:`SCORERS` declares every scorer once. :func:`judge` is the main one: which answer a text follows, with the
-words and the rule that decided. *Containment* is the paper's measure (section 3.2): is the answer in the text? *First
-mention* takes the first answer that is not negated. The likelihood scorers need no text: which answer is
-likelier? Scorers disagree, so every table keeps all of them.
+:data:`SCORERS` declares every scorer once. :func:`judge`, the main scorer, decides which answer a text follows and
+returns the words and the rule that decided. *Containment*, the paper's measure (section 3.2), checks whether the text
+contains an answer. *First mention* takes the first answer that is not negated. The likelihood scorers do not read the
+text; they compare the log-probabilities of the two answers. Scorers disagree, so every table keeps all of them.
 """
 
 from inversion.score.judgement import Judgement, judge

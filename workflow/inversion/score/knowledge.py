@@ -12,7 +12,8 @@ from inversion.score.mentions import first_mention
 
 
 def judge_probes(model: str, items: Sequence[ConflictItem], probes: Sequence[KnowledgeProbe]) -> list[Knowledge]:
-    """:func:`judge_knowledge` of every probe, in order; raises :class:`ValueError` for one without its item."""
+    """:func:`judge_knowledge` for every probe, in order. Raises :class:`ValueError` if the item of a probe is
+    missing."""
     by_id = {(item.set, item.item_id): item for item in items}
     for probe in probes:
         if (probe.set, probe.item_id) not in by_id:
@@ -24,11 +25,11 @@ def judge_probes(model: str, items: Sequence[ConflictItem], probes: Sequence[Kno
 
 
 def judge_knowledge(model: str, item: ConflictItem, probe: KnowledgeProbe) -> Knowledge:
-    """Whether the base model ``model`` knows the parametric answer of ``item``, from what it said without the context.
+    """Whether the base model ``model`` knows the parametric answer of ``item``, judged from its answer without context.
 
-    It does where that answer is likelier per token than the context answer and every distractor, and its greedy
-    answer commits to it (:func:`first_mention`). This is settled once by the base model, so the items that count as
-    known are the same at every checkpoint. The reason names the likeliest rival that is not outranked.
+    It knows the answer if two conditions hold: per token, the parametric answer is likelier than the context answer and
+    every distractor; and the greedy response gives it (:func:`first_mention`). Only the base model is probed, so the
+    same items count as known at every checkpoint. If the first condition fails, the reason names the likeliest rival.
     """
     rivals = [
         (probe.context_logprob, item.context_answers[0]),
@@ -46,11 +47,13 @@ def judge_knowledge(model: str, item: ConflictItem, probe: KnowledgeProbe) -> Kn
 
 
 def refuse_swapped_by_memory(items: Sequence[ConflictItem], knowledge: Sequence[Knowledge]) -> None:
-    """Raises :class:`ValueError` if a base model's answers show with certainty that a set's answers are swapped.
+    """Raises :class:`ValueError` if a base model's answers show that a set's context and parametric answers are
+    swapped.
 
-    That is where it gives, without a context, the context answer to at least :data:`_ENOUGH` items and to at least
-    :data:`_CERTAIN` of those to which it gives one of both, and where no more than half of the contexts name the
-    context answer alone, which would say that the answers are right and the model has learned what the contexts say.
+    They are if the model, without a context, gives the context answer to at least :data:`_ENOUGH` items, and to at
+    least :data:`_CERTAIN` of the items to which it gives either answer. Nothing is raised if more than half of the
+    contexts name only the context answer: then the answers are in the right columns, and the model has learned the
+    contexts.
     """
     by_id = {(item.set, item.item_id): item for item in items}
     said: dict[tuple[str, str], list[Knowledge]] = {}
@@ -61,7 +64,7 @@ def refuse_swapped_by_memory(items: Sequence[ConflictItem], knowledge: Sequence[
         swapped = [row for row in rows if row.says == "context"]
         if len(swapped) < max(_ENOUGH, _CERTAIN * len(rows)):
             continue
-        shown = sum(_names_its_own_answer(by_id[row.set, row.item_id]) for row in rows)
+        shown = sum(_names_only_context_answer(by_id[row.set, row.item_id]) for row in rows)
         if 2 * shown <= len(rows):
             raise ValueError(
                 f"sets.{name}: without a context, {model} gives the context answer to {len(swapped)} of the "
@@ -71,12 +74,13 @@ def refuse_swapped_by_memory(items: Sequence[ConflictItem], knowledge: Sequence[
 
 
 _ENOUGH = 20
-"""Items."""
+"""The least number of items that show a swap."""
 _CERTAIN = 0.9
+"""The least share of items that show a swap."""
 
 
-def _names_its_own_answer(item: ConflictItem) -> bool:
-    """Whether the context of an item names the context answer and not the parametric one."""
+def _names_only_context_answer(item: ConflictItem) -> bool:
+    """Whether the context of an item names the context answer but not the parametric one."""
     words = read_words(item.context or "")
     named, other = (
         any(find_answer(words, answer) for answer in answers)

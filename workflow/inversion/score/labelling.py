@@ -1,4 +1,4 @@
-"""The rows of the table ``items``: responses joined with their items and labelled by every scorer."""
+"""Builds the table ``items``: responses joined with their items and labelled by every scorer."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from inversion.score.scorers import SCORERS, judge_item
 
 _KEY = ("set", "item_id")
 _EVIDENCE = ("judge_span", "judge_rule", "first_token_mass", "words", "copied")
-"""The columns of a response in addition to the scorers' labels."""
+"""Columns that are computed for each response in addition to the scorers' labels."""
 
 
 def label_run(
@@ -27,13 +27,16 @@ def label_run(
     steps_per_epoch: float | None,
     knowledge: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
-    """The rows of the table ``items`` of one run: the columns of :class:`~inversion.records.answers.Item` and of
-    :class:`~inversion.records.answers.Labels`, and one for every scorer.
+    """The rows of the table ``items`` for one run.
 
-    ``items`` has :class:`~inversion.records.data.ConflictItem` rows, ``responses``
-    :class:`~inversion.records.answers.Response` rows. Ordered by step, then as ``items``, then by prompt. ``knowledge``
-    (:class:`~inversion.records.answers.Knowledge` rows) is that of the run's base model; what it says about an item of
-    the set ``x`` holds for the same item of the controls ``x+...`` too. Without ``steps_per_epoch`` epochs are NaN.
+    The columns are those of :class:`~inversion.records.answers.Item` and of :class:`~inversion.records.answers.Labels`,
+    and one per scorer. Rows are sorted by step, then in the order of ``items``, then by prompt.
+
+    - ``items`` has :class:`~inversion.records.data.ConflictItem` rows, ``responses``
+      :class:`~inversion.records.answers.Response` rows.
+    - If ``steps_per_epoch`` is None, epochs are NaN.
+    - ``knowledge`` has :class:`~inversion.records.answers.Knowledge` rows of the run's base model. A row for an item of
+      the set ``x`` also applies to the same item of the controls ``x+...``.
 
     Raises :class:`ValueError` if an item or response occurs twice, a response belongs to no item, or an item has no
     response at a step and prompt at which others have one.
@@ -44,7 +47,7 @@ def label_run(
     require_schema(responses, Response, "responses")
     _refuse_duplicates(run, "item", items, _KEY)
     _refuse_duplicates(run, "response", responses, ("step", "prompt", *_KEY))
-    _refuse_strangers(run, items, responses)
+    _refuse_unlisted_items(run, items, responses)
     placed = items.with_row_index("place")
     wanted = responses.select("step", "prompt").unique().join(placed, how="cross")
     joined = wanted.join(responses, on=("step", "prompt", *_KEY), how="left").sort("step", "place", "prompt")
@@ -86,17 +89,17 @@ def _labels(run: Run, joined: pl.DataFrame) -> pl.DataFrame:
 
 
 def _refuse_duplicates(run: Run, what: str, frame: pl.DataFrame, keys: tuple[str, ...]) -> None:
-    """Raises :class:`ValueError` naming the first key that occurs twice."""
+    """Raises :class:`ValueError` if a key occurs twice."""
     twice = frame.filter(pl.struct(keys).is_duplicated())
     if not twice.is_empty():
         raise ValueError(f"{run.path}: {what} {twice.select(keys).row(0)} occurs twice; remove one")
 
 
-def _refuse_strangers(run: Run, items: pl.DataFrame, responses: pl.DataFrame) -> None:
-    """Raises :class:`ValueError` for a response to an item that is not listed."""
-    strangers = responses.join(items, on=_KEY, how="anti", maintain_order="left")
-    if not strangers.is_empty():
-        first = strangers.row(0, named=True)
+def _refuse_unlisted_items(run: Run, items: pl.DataFrame, responses: pl.DataFrame) -> None:
+    """Raises :class:`ValueError` if a response belongs to an item that is not in ``items``."""
+    unlisted = responses.join(items, on=_KEY, how="anti", maintain_order="left")
+    if not unlisted.is_empty():
+        first = unlisted.row(0, named=True)
         raise ValueError(
             f"{run.path}: the response at step {first['step']} to item {first['item_id']!r} of set "
             f"{first['set']!r} belongs to no item; delete the run's responses and rerun"
@@ -104,7 +107,7 @@ def _refuse_strangers(run: Run, items: pl.DataFrame, responses: pl.DataFrame) ->
 
 
 def _refuse_gaps(run: Run, joined: pl.DataFrame) -> None:
-    """Raises :class:`ValueError` for an item without a response at a step and prompt that others have."""
+    """Raises :class:`ValueError` if an item has no response at a step and prompt at which others have one."""
     gaps = joined.filter(pl.col("text").is_null())
     if not gaps.is_empty():
         first = gaps.row(0, named=True)

@@ -17,16 +17,16 @@ def by_logprob(
 ) -> Label:
     """The answer that is likelier per token, by more than ``threshold`` nats.
 
-    The mean over tokens favours answers of many tokens, whose later tokens are nearly certain: where two answers differ
-    in their number of tokens, :func:`by_first_token` is free of this bias.
+    The mean over tokens favours long answers, because their later tokens are nearly certain. :func:`by_first_token`
+    does not have this bias.
 
-    With both answers the margin is ``context_logprob / context_tokens - parametric_logprob /
-    parametric_tokens``: ``context`` where it is above ``threshold``, ``parametric`` where it is below
-    ``-threshold``, ``other`` where ``|margin| <= threshold`` (so always in matching items).
+    With both answers, the margin is ``context_logprob / context_tokens - parametric_logprob /
+    parametric_tokens``. The label is ``context`` if the margin is above ``threshold``, ``parametric`` if it is below
+    ``-threshold``, and otherwise ``other``. Matching items, whose two answers are equal, are always ``other``.
 
-    A control item with one answer has no rival to be compared with, so its answer is compared with
-    everything else the model could say: its own label where its log-odds ``log p - log(1 - p)`` are
-    above ``threshold`` (with 0: likelier than all else together), else ``other``.
+    A control item with a single answer has no rival, so its answer is compared with everything else that the model
+    could say. It gets the label of its answer if the log-odds ``log p - log(1 - p)`` are above ``threshold`` (at 0:
+    likelier than everything else together), and otherwise ``other``.
 
     Raises :class:`ValueError` for a negative threshold, a NaN, or an answer without tokens.
     """
@@ -50,10 +50,10 @@ def by_logprob(
 
 
 def by_first_token(context_logprob: float | None, parametric_logprob: float | None) -> Label:
-    """The answer whose token is likelier where the two answers first differ; both log-probabilities are in nats.
+    """The answer with the likelier token at the first position where the two answers differ.
 
-    This compares two continuations of the same beginning, so that the answers' lengths play no part (section 5 of the
-    paper compares the same two tokens). ``other`` where the two are equal or one is missing.
+    Both log-probabilities are in nats. The two tokens continue the same prefix, so the lengths of the answers have no
+    effect. Section 5 of the paper compares the same two tokens. Returns ``other`` if they are equal or one is missing.
 
     Raises :class:`ValueError` for a NaN.
     """
@@ -66,9 +66,10 @@ def by_first_token(context_logprob: float | None, parametric_logprob: float | No
 
 
 def first_token_mass(context_logprob: float | None, parametric_logprob: float | None) -> float | None:
-    """The probability of the two tokens that :func:`by_first_token` compares, from 0 to 1; None if one is missing.
+    """The total probability of the two tokens that :func:`by_first_token` compares, from 0 to 1; None if one is
+    missing.
 
-    Where it is small the model would say something else, and the comparison says little about the model's answer.
+    If it is small, the model would generate something else, so comparing the two tokens says little about its answer.
     """
     if context_logprob is None or parametric_logprob is None:
         return None

@@ -1,4 +1,4 @@
-"""Where a response mentions either answer, and the two plain scorers that need no more than that."""
+"""Finds where a response mentions either answer; the scorers *containment* and *first mention* build on this."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ Side = Literal["context", "parametric"]
 _NEGATORS = frozenset({"not", "never", "neither", "nor"})
 _NEGATOR_PAIRS = frozenset({("no", "longer"), ("instead", "of"), ("rather", "than")})
 _ADDITIVE = frozenset({"only", "just", "merely"})
-"""After "not" they affirm what follows: "not only Cairo"."""
+"""Words that cancel a preceding "not": "not only Cairo" affirms Cairo."""
 AUXILIARIES = frozenset({"is", "was", "are", "were", "has", "had", "does", "did", "will", "would", "can", "could"})
 _CLAUSE_WORDS = frozenset({"but", "however", "although", "though", "whereas", "while"})
 _CLAUSE_MARKS = re.compile(r"[.,;:!?()\[\]\n\u2014\u2013\u3001\u3002\uff0c\uff1b\uff1a\uff01\uff1f\u060c\u061b\u061f]")
-_RUN = 3
-"""Words that a response must share with the question, in a row, to repeat it."""
+_REPEATED_WORDS = 3
+"""The number of consecutive words that a response must share with the question for them to count as repeated."""
 
 
 class Mention(NamedTuple):
-    """One answer in a response, as a half-open span of words."""
+    """One occurrence of an answer in a response, as a half-open span of words."""
 
     start: int
     end: int
@@ -33,14 +33,14 @@ class Mention(NamedTuple):
 
 
 class Containment(NamedTuple):
-    """Which answers a response contains; both or none are possible."""
+    """Which answers a response contains; it can contain both or neither."""
 
     context: bool
     parametric: bool
 
     @property
     def label(self) -> Literal["context", "parametric", "both", "other"]:
-        """The two booleans as one word."""
+        """The label that corresponds to the two booleans."""
         if self.context and self.parametric:
             return "both"
         return "context" if self.context else "parametric" if self.parametric else "other"
@@ -49,8 +49,8 @@ class Containment(NamedTuple):
 def containment(response: str, context_answers: Sequence[str], parametric_answers: Sequence[str]) -> Containment:
     """Whether a response contains an alias of either answer (the paper's counterfactual and parametric accuracy).
 
-    An alias matches as a contiguous run of whole words (:mod:`inversion.matching`): case, accents, articles, white
-    space, punctuation and the spelling of quantities make no difference. An alias without a word never matches.
+    An alias matches as a contiguous run of whole words (:mod:`inversion.matching`), regardless of case, accents,
+    articles, white space, punctuation and the spelling of quantities. An alias without letters or digits never matches.
     """
     words = read_words(response)
     return Containment(
@@ -64,19 +64,19 @@ def first_mention(
 ) -> Literal["context", "parametric", "other"]:
     """The answer that a response mentions first without negating it.
 
-    - Words match as in :func:`containment`. Where mentions overlap, only the longest counts: "New Cairo" does not
+    - Words match as in :func:`containment`. If mentions overlap, only the longest counts: "New Cairo" does not
       mention Cairo.
-    - A negation ("not", "n't", "never", "neither", "nor", "no longer", "instead of", "rather than") voids
-      the next mention in its clause ("not Kabul but Herat"); directly after a mention and its
-      auxiliary it voids that mention instead ("Herat is not the capital").
-    - In "from Kabul to Herat" Kabul is void.
-    - What a response repeats of the ``question``, three words or more, neither answers nor negates anything, if the
-      response says more than that: "The capital of Luxembourg is Esch", "Beggars can't be trusted" where the proverb's
-      beginning was given.
-    - An alias that both sides share counts for the context, so in matching items, whose answers are
-      equal, the right answer is labelled ``context``.
+    - A negation ("not", "n't", "never", "neither", "nor", "no longer", "instead of", "rather than") cancels
+      the next mention in its clause ("not Kabul but Herat"). Directly after a mention and its
+      auxiliary it cancels that mention instead ("Herat is not the capital").
+    - In "from Kabul to Herat", Kabul does not count.
+    - Three or more consecutive words that repeat the ``question`` neither answer nor negate anything, unless they are
+      the whole response: in "The capital of Luxembourg is Esch", Luxembourg is not an answer, and in "Beggars can't be
+      trusted", where the question gave the beginning of the proverb, "can't" is not a negation.
+    - An alias that both sides share counts for the context. The correct answer to a matching item, whose two answers
+      are equal, is therefore labelled ``context``.
 
-    ``other`` where no mention is left.
+    Returns ``other`` if no mention remains.
     """
     words = read_words(response)
     clauses = _clauses(words)
@@ -86,12 +86,12 @@ def first_mention(
         for mention in find_mentions(words, context_answers, parametric_answers)
         if not within_more(repeated, mention)
     ]
-    void = {*_negated(words.words, clauses, mentions, repeated), *_left_behind(words.words, clauses, mentions)}
+    void = {*_negated(words.words, clauses, mentions, repeated), *_moved_from(words.words, clauses, mentions)}
     return next((mention.side for mention in mentions if mention not in void), "other")
 
 
 def find_mentions(words: Words, context_answers: Sequence[str], parametric_answers: Sequence[str]) -> list[Mention]:
-    """The mentions of either answer in order; of those that overlap, the longest."""
+    """The mentions of either answer, in order. If several overlap, only the longest is returned."""
     found = [Mention(*span, "context") for alias in context_answers for span in find_answer(words, alias)]
     found += [Mention(*span, "parametric") for alias in parametric_answers for span in find_answer(words, alias)]
     kept: list[Mention] = []
@@ -102,35 +102,35 @@ def find_mentions(words: Words, context_answers: Sequence[str], parametric_answe
 
 
 def repeated_words(words: Words, question: str) -> list[bool]:
-    """Which words belong to a run of three or more that the question has too."""
-    runs = _runs(question)
+    """For each word, whether it is one of three or more consecutive words that also occur in the question."""
+    trigrams = _trigrams(question)
     places: set[int] = set()
-    for start in range(len(words) - _RUN + 1):
-        if words.words[start : start + _RUN] in runs:
-            places.update(range(start, start + _RUN))
+    for start in range(len(words) - _REPEATED_WORDS + 1):
+        if words.words[start : start + _REPEATED_WORDS] in trigrams:
+            places.update(range(start, start + _REPEATED_WORDS))
     return [place in places for place in range(len(words))]
 
 
 @functools.lru_cache(maxsize=4096)
-def _runs(question: str) -> frozenset[tuple[str, ...]]:
-    """All runs of three words of a question."""
-    asked = read_words(question).words
-    return frozenset(asked[start : start + _RUN] for start in range(len(asked) - _RUN + 1))
+def _trigrams(question: str) -> frozenset[tuple[str, ...]]:
+    """All sequences of three consecutive words of a question."""
+    words = read_words(question).words
+    return frozenset(words[start : start + _REPEATED_WORDS] for start in range(len(words) - _REPEATED_WORDS + 1))
 
 
 def _clauses(words: Words) -> list[int]:
-    """For each word the number of its clause."""
+    """The number of the clause of each word."""
     clauses, clause = [], 0
     for place, word in enumerate(words.words):
-        # a clause word begins a clause of its own
+        # a clause word begins a new clause
         clause += bool(_CLAUSE_MARKS.search(words.gap(place))) + (word in _CLAUSE_WORDS)
         clauses.append(clause)
     return clauses
 
 
 def within_more(repeated: Sequence[bool], mention: Mention) -> bool:
-    """Whether a mention belongs to a repeated run that is more than the name: longer by two words or more, and not all
-    of the response."""
+    """Whether a mention is part of a longer repetition of the question: at least two words longer than the mention,
+    but not the whole response."""
     if all(repeated) or not all(repeated[mention.start : mention.end]):
         return False
     start, end = mention.start, mention.end
@@ -141,8 +141,8 @@ def within_more(repeated: Sequence[bool], mention: Mention) -> bool:
     return end - start >= mention.end - mention.start + 2
 
 
-def _left_behind(words: Sequence[str], clauses: Sequence[int], mentions: Sequence[Mention]) -> Iterator[Mention]:
-    """The mentions after "from" that are followed, in their clause, by "to" and the other answer."""
+def _moved_from(words: Sequence[str], clauses: Sequence[int], mentions: Sequence[Mention]) -> Iterator[Mention]:
+    """The mentions after "from" that are followed in the same clause by "to" and the other answer."""
     for one, other in itertools.pairwise(mentions):
         before = _before_articles(words, one.start)
         to = _before_articles(words, other.start)
@@ -162,7 +162,8 @@ def _before_articles(words: Sequence[str], place: int) -> int:
 def _negated(
     words: Sequence[str], clauses: Sequence[int], mentions: Sequence[Mention], repeated: Sequence[bool]
 ) -> Iterator[Mention]:
-    """The mentions that a negation of the same clause voids; one that is ``repeated`` negates nothing."""
+    """The mentions that a negation in the same clause cancels. A negation that is ``repeated`` from the question has
+    no effect."""
     for position, word in enumerate(words):
         following = words[position + 1] if position + 1 < len(words) else ""
         negates = (word in _NEGATORS and following not in _ADDITIVE) or (word, following) in _NEGATOR_PAIRS
@@ -172,5 +173,5 @@ def _negated(
         before = [m for m in mentions if m.end == position - 1 and words[m.end] in AUXILIARIES]
         after = [m for m in mentions if m.start > position]
         voided = before[-1:] or after[:1]
-        # a mention of several words may contain a comma ("Washington, D.C."): its near end decides
+        # a mention can contain a comma ("Washington, D.C."), so the clause of its nearer end is compared
         yield from (m for m in voided if clauses[m.end - 1 if before else m.start] == clauses[position])

@@ -1,4 +1,4 @@
-"""The functions of the scorers, from an item and a response to a label, and the table that has them by name.
+"""The scorers, which are functions from an item and a response to a label, and a table of them by name.
 
 They are declared in :data:`inversion.config.scorers.SCORERS`.
 """
@@ -28,11 +28,11 @@ class Scorer:
     name: str
     """Also the name of its column in the table ``items``."""
     label: Callable[[ConflictItem, Response], str]
-    """Its label: ``context``, ``parametric``, ``both``, or another word where the response follows neither."""
+    """Returns the label: ``context``, ``parametric``, ``both``, or another word if the response follows neither."""
     reads: Literal["text", "logprobs"]
-    """The part of a response that it reads. Scorers of texts judge controls too."""
+    """The part of a response that it reads. Scorers that read the text also label controls."""
     summary: str
-    """When a response follows the context, in one line of the docs."""
+    """One line of the docs: when a response counts as following the context."""
 
 
 _LETTER = re.compile(
@@ -46,8 +46,8 @@ _POLARITY = re.compile(r"\s*(?:(?:the\s+)?answer(?:\s+is)?\s*:?\s*)?[\"'(\[*]*(?
 def judge_item(item: ConflictItem, response: Response) -> Judgement:
     """:func:`~inversion.score.judgement.judge` of a response to an item.
 
-    A response to a question with options that begins with a letter gives that option, and one to a question that is
-    answered with yes or no gives the word that it begins with, whatever it names after that.
+    If the question has options and the response begins with a letter, the letter decides. If it is a yes-or-no question
+    and the response begins with yes or no, that word decides. Text after the letter or word is then ignored.
     """
     text, sides = response.text, {"context": item.context_answers, "parametric": item.parametric_answers}
     answer: tuple[str, tuple[int, int]] | None = None
@@ -74,23 +74,23 @@ def by_containment(item: ConflictItem, response: Response) -> str:
 
 
 def by_first_mention(item: ConflictItem, response: Response) -> str:
-    """:func:`~inversion.score.mentions.first_mention`, with the question, whose words count as no answer."""
+    """The label of :func:`~inversion.score.mentions.first_mention`. Words repeated from the question do not count."""
     return first_mention(response.text, item.context_answers, item.parametric_answers, item.question)
 
 
 def by_answer_logprob(item: ConflictItem, response: Response) -> str:
-    """:func:`~inversion.score.likelihood.by_logprob` of both whole answers."""
+    """The label of :func:`~inversion.score.likelihood.by_logprob` from the log-probabilities of both whole answers."""
     return by_logprob(
         response.context_logprob, response.context_tokens, response.parametric_logprob, response.parametric_tokens
     )
 
 
 def by_first_difference(item: ConflictItem, response: Response) -> str:
-    """:func:`~inversion.score.likelihood.by_first_token`."""
+    """The label of :func:`~inversion.score.likelihood.by_first_token`."""
     return by_first_token(response.context_first_logprob, response.parametric_first_logprob)
 
 
 SCORERS: Mapping[str, Scorer] = MappingProxyType(
     {name: Scorer(name, resolve_name(kind.label), kind.reads, kind.summary) for name, kind in KINDS.items()}
 )
-"""Every scorer by its name, the main one first."""
+"""All scorers by name. The main scorer is first."""
