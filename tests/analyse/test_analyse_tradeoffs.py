@@ -8,7 +8,7 @@ from made_items import RISE_AND_FALL, RISE_AND_STAY, STEPS, exact, table
 from inversion.analyse.benchmarks import ID_ACCURACY, LM_EVAL
 from inversion.analyse.curves import CONTROL_MEAN, curves
 from inversion.analyse.inversions import inversions
-from inversion.analyse.tradeoffs import Comparison, MetricKey, Reference, judge_benchmarks, judge_items, tradeoffs
+from inversion.analyse.tradeoffs import ComparedRuns, MetricKey, Reference, benchmark_scores, item_scores, tradeoffs
 from inversion.config.run import Run
 from inversion.records.answers import BenchmarkScore
 from inversion.records.frames import require_schema, to_frame
@@ -18,7 +18,7 @@ from inversion.stats import holm, mcnemar
 STANDARD = Run("llama", "tulu", "standard", 0)
 OTHER = STANDARD._replace(recipe="other")
 REFERENCE = Reference("standard", "plain")
-BOTH = Comparison([STANDARD, OTHER], ["plain", "strict"])
+BOTH = ComparedRuns([STANDARD, OTHER], ["plain", "strict"])
 CONFLICT = MetricKey("plain", "capitals", "containment", "context_rate")
 
 
@@ -39,7 +39,7 @@ def two_runs(n: int = 60) -> pl.DataFrame:
 
 def judged(frame: pl.DataFrame, **changed: object) -> pl.DataFrame:
     arguments = {
-        "judged": judge_items(frame),
+        "run_scores": item_scores(frame),
         "experiments": {"recipes": BOTH},
         "reference": REFERENCE,
     }
@@ -165,9 +165,9 @@ def scores(right: int) -> pl.DataFrame:
 
 def test_benchmarks_and_their_mean_are_judged_under_their_own_prompt() -> None:
     metrics = {"arc": "acc", "mmlu": "acc"}
-    everything = judge_items(two_runs())
+    everything = item_scores(two_runs())
     for run, right in ((STANDARD, 16), (OTHER, 8)):
-        everything[run] |= judge_benchmarks(scores(right), run, metrics, ["arc"])
+        everything[run] |= benchmark_scores(scores(right), run, metrics, ["arc"])
     found = tradeoffs(everything, {"recipes": BOTH}, REFERENCE)
     mean = row(found, set=ID_ACCURACY, recipe="other", scorer=LM_EVAL)
     assert (mean["end"], mean["difference"], mean["n"], mean["peak"]) == (0.4, pytest.approx(-0.4), 20, None)
@@ -182,6 +182,6 @@ def test_a_single_cluster_has_no_interval() -> None:
 
 
 def test_judged_items_are_kept_by_question() -> None:
-    (part,) = judge_items(two_runs())[STANDARD][CONFLICT]
+    (part,) = item_scores(two_runs())[STANDARD][CONFLICT]
     assert part.scores.shape == (60, 2)
     assert part.scores[:, 0].mean() == pytest.approx(0.3)

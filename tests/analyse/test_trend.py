@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.signal import lfilter
 
-from inversion.analyse.trend import Trend, _above, fit_curve, largest_fall, scatter_posterior, window_means
+from inversion.analyse.trend import Trend, _lower_bound, fit_curve, largest_fall, scatter_posterior, window_means
 from inversion.stats import Floats
 
 RATES = arrays(np.float64, st.integers(2, 14), elements=st.floats(0, 1))
@@ -36,7 +36,7 @@ def test_the_largest_fall_is_that_of_all_pairs_of_windows(curve: Floats, w: int)
 
 @given(arrays(np.float64, 39, elements=st.floats(-1, 1)), st.floats(-1, 1))
 def test_a_bound_is_above_0_just_where_the_p_value_is_small(simulated: Floats, value: float) -> None:
-    low, p_value = _above(value, simulated, 0.05)
+    low, p_value = _lower_bound(value, simulated, 0.05)
     assert (low > 0) == (p_value <= 0.05)
 
 

@@ -165,7 +165,7 @@ def detectable(study: Config, known: Known) -> list[str]:
     smallest and the largest conflict set. Series are not counted: their steps are known once they are found.
     """
     # imported here because it imports scipy, and every job of the workflow imports this module for one constant
-    from inversion.analyse.power import POWER, RHO
+    from inversion.analyse.power import AUTOCORRELATION, POWER
 
     sizes = sorted({_set_items(spec) for spec in study.sets.values()})
     lines = []
@@ -186,7 +186,8 @@ def detectable(study: Config, known: Known) -> list[str]:
     return [
         *lines,
         f"assumed: checkpoints scatter by {100 * study.evaluation.scatter:g} points around their trend "
-        f"(autocorrelation {RHO:g}), the fall is linear after a rise in the first fifth, seeds differ by scatter only, "
+        f"(autocorrelation {AUTOCORRELATION:g}), the fall is linear after a rise in the first fifth, "
+        "seeds differ by scatter only, "
         f"and the verdict of a run is corrected for all runs and sets of its experiment; power {POWER:.0%}",
     ]
 

@@ -2,7 +2,7 @@
 
 from inversion.job import logged
 
-from inversion.analyse.series import series_steps
+from inversion.analyse.series_table import series_steps
 from inversion.artifacts import write_table
 from inversion.config.run import Run
 from inversion.manifests import SeriesManifest

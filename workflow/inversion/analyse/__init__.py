@@ -1,8 +1,8 @@
-"""From labels to tables: curves, inversions, flips, factors, the agreement of scorers, benchmarks, trade-offs, probes.
+"""Computes tables from labels: curves, inversions, flips, factors, agreement of scorers, benchmarks, trade-offs,
+probes.
 
-All intervals are 95 % percentile intervals of a bootstrap over clusters. Each set has a random stream
-of its own that depends on the seed and the set's name alone, so results depend neither on the order
-of the rows nor on which other runs and sets are in the table.
+Each docstring states how its intervals are computed. Random numbers for a set are seeded with the study's seed and the
+set's name, so results depend neither on the order of the rows nor on which other runs and sets are in the table.
 
-Import from the modules, so that a table depends only on the code that makes it.
+Import names from the modules, not from this package, so that a table depends only on the code that computes it.
 """

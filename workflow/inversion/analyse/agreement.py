@@ -1,4 +1,4 @@
-"""The table ``agreement``: how far the scorers agree."""
+"""The table ``agreement``: how often two scorers give the same label."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from inversion.stats import kappa
 
 
 def agreement(items: pl.DataFrame) -> pl.DataFrame:
-    """The table ``agreement`` (:class:`~inversion.records.tables.Agreement`): how far each two scorers agree on a set.
+    """The table ``agreement`` (:class:`~inversion.records.tables.Agreement`): one row per set, prompt and pair of
+    scorers.
 
-    Over all runs and steps. The labels of answers that follow neither (``other``, ``neither``,
-    ``abstains``) count as one.
+    All runs and steps are pooled. The labels ``other``, ``neither`` and ``abstains`` count as the same label.
     """
     require_schema(items, Item, "items", defaults=True)
     items = items.with_columns(
@@ -41,7 +41,7 @@ def agreement(items: pl.DataFrame) -> pl.DataFrame:
 
 
 def _agreement(name: str, prompt: str, first: str, second: str, counts: pl.DataFrame) -> Agreement:
-    """The row of two scorers, from how often each combination of labels occurs (column ``len``)."""
+    """The row of two scorers. ``counts`` says in column ``len`` how often each combination of labels occurs."""
     same = pl.col(first) == pl.col(second)
     one_answer = pl.col("containment").is_in(["context", "parametric"])
     n, agreeing, clear, clear_disagreeing = (

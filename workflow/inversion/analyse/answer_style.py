@@ -1,4 +1,4 @@
-"""The table ``style``: how a run's answers are worded, step by step, and how much that could move its curve."""
+"""The table ``style``: how a run words its answers at each step, and how much this could change its curve."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from inversion.records.frames import require_schema, schema_of
 from inversion.records.tables import StylePoint
 
 LEAST_MASS = 0.01
-"""Below this total probability of the two first tokens, the likelihood scorers compare unlikely answers."""
+"""If the two first tokens together are less probable than this, the likelihood scorers compare two unlikely answers."""
 _KEYS = ("model", "dataset", "recipe", "seed", "set", "prompt", "step")
 
 
@@ -17,9 +17,9 @@ def answer_style(items: pl.DataFrame) -> pl.DataFrame:
     """The table ``style`` (:class:`~inversion.records.tables.StylePoint`): one row per run, conflict set,
     prompt and step.
 
-    Read next to a curve it says whether a rise is a change of belief or of wording: ``context_of_answered`` is the
-    context's share of the answers that follow exactly one side, so it does not rise when a model only learns to answer
-    at all, and ``first_token_context_kept`` is over the items whose two first tokens keep a mass of
+    Next to a curve, it shows whether a rise is a change of belief or of wording. ``context_of_answered`` is the
+    context's share among answers that follow exactly one side, so it does not rise if a model merely learns to answer.
+    ``first_token_context_kept`` covers only the items whose two first tokens have a total probability of at least
     :data:`LEAST_MASS` at every step.
 
     Raises :class:`ValueError` if a column is missing.

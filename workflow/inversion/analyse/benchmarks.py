@@ -1,4 +1,4 @@
-"""Curves of the benchmarks and of their mean, the paper's ID accuracy."""
+"""Adds benchmark accuracies, and their mean (the paper's ID accuracy), to the table ``curves``."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from inversion.stats import Floats, cluster_influence, rate_interval
 ID_ACCURACY = "ID accuracy"
 """The set name of the mean over a run's benchmarks."""
 LM_EVAL = "lm-eval"
-"""The prompt of all benchmarks; the scorer of their mean, whose metrics differ."""
+"""The prompt of all benchmarks. It is also the scorer of their mean, because their own metrics differ."""
 
 
 def with_benchmarks(
@@ -29,13 +29,14 @@ def with_benchmarks(
     id_benchmarks: Sequence[str],
     steps_per_epoch: float,
 ) -> pl.DataFrame:
-    """The table ``curves`` with the benchmarks of one run, from their scores (:class:`BenchmarkScore`).
+    """The table ``curves`` with the benchmarks of one run added.
 
-    Every benchmark is a set by its name, with the metric of ``metrics`` as scorer and the mean over its questions
-    as ``accuracy``. The set ``ID accuracy`` is the mean over ``id_benchmarks``, each counting the same. Intervals
-    are those of :func:`~inversion.stats.rate_interval`, over questions.
+    ``scores`` has the run's :class:`BenchmarkScore` rows. Each benchmark becomes a set of the same name. Its scorer is
+    its metric in ``metrics``, and its ``accuracy`` is the mean over its questions. The set ``ID accuracy`` is the
+    unweighted mean over ``id_benchmarks``. Intervals are those of :func:`~inversion.stats.rate_interval`, over
+    questions.
 
-    Raises :class:`ValueError` if a column or metric is missing, or a question lacks a step.
+    Raises :class:`ValueError` if a column or metric is missing, or a question has no score at a step.
     """
     require_schema(scores, BenchmarkScore, "benchmarks")
     steps = sorted(scores["step"].unique())
@@ -74,7 +75,7 @@ def with_benchmarks(
 
 
 def score_grid(scores: pl.DataFrame, name: str, metric: str, steps: int, run: Run) -> Floats:
-    """The scores of one benchmark by one metric: (questions, steps)."""
+    """The scores of one benchmark under one metric, as an array (questions, steps)."""
     rows = scores.filter(pl.col("benchmark") == name, pl.col("metric") == metric).sort("task", "doc_id", "step")
     counts = rows.group_by("task", "doc_id").agg(n=pl.len(), distinct=pl.col("step").n_unique())
     if rows.is_empty() or not counts.filter((pl.col("n") != steps) | (pl.col("distinct") != steps)).is_empty():

@@ -1,4 +1,4 @@
-"""Two finished runs or series, compared on the items that both answered."""
+"""Compares two finished runs or series on the items that both answered."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ class Comparison(NamedTuple):
     first: float
     second: float
     difference: float
-    """Second less first."""
+    """``second`` minus ``first``."""
     low: float
     high: float
-    """95 % interval of the difference, a bootstrap over clusters of items."""
+    """95 % interval of the difference from a bootstrap over clusters of items."""
     p_value: float
     items: int
-    """That both answered."""
+    """Items that both answered."""
     only_one: int
-    """Items that only one of the two answered; they are not compared."""
+    """Items that only one of the two answered. They are not compared."""
     clusters: int
 
 
@@ -44,13 +44,15 @@ def compare(
     steps: tuple[int | None, int | None] = (None, None),
     seed: int = 0,
 ) -> list[Comparison]:
-    """One row per set, prompt and rate that two runs share. ``first`` and ``second`` are their labels, the rows of the
-    table ``items``; each is compared at its step of ``steps``, the last where that is None.
+    """Compares two runs: one row per set, prompt and rate that they share.
 
-    Items are paired by their set and identifier, and resampled by cluster. Raises :class:`ValueError` if a step or
-    scorer is not there, the two share no item, or the same identifier has other answers.
+    ``first`` and ``second`` are rows of the table ``items``. ``steps`` has the step at which each is compared; None is
+    its last step. Items are paired by set and identifier, and resampled by cluster.
+
+    Raises :class:`ValueError` if a step or scorer does not exist, if the runs share no item, or if an item has
+    different answers in the two runs.
     """
-    one, other = (_at(frame, step, scorer) for frame, step in zip((first, second), steps, strict=True))
+    one, other = (_labels_at(frame, step, scorer) for frame, step in zip((first, second), steps, strict=True))
     keys = ["set", "prompt", "item_id"]
     both = one.join(other, on=keys, how="inner", suffix="_second", maintain_order="left")
     if both.is_empty():
@@ -95,7 +97,7 @@ def compare(
 
 
 def paired_p_value(differences: Floats, clusters: Ints) -> float:
-    """Two-sided exact sign test over clusters: which go up, which down."""
+    """The p-value of a two-sided exact sign test over clusters, whose items' differences are summed."""
     sums = cluster_sums(differences, clusters)
     return mcnemar(int((sums > 0).sum()), int((sums < 0).sum()))
 
@@ -125,8 +127,8 @@ def as_text(rows: list[Comparison]) -> str:
     )
 
 
-def _at(frame: pl.DataFrame, step: int | None, scorer: str) -> pl.DataFrame:
-    """The rows of one step."""
+def _labels_at(frame: pl.DataFrame, step: int | None, scorer: str) -> pl.DataFrame:
+    """The labels at one step; None is the last step."""
     if scorer not in frame.columns:
         raise ValueError(f"the labels have no scorer {scorer!r}")
     steps = frame["step"].unique().sort().to_list()

@@ -1,4 +1,4 @@
-"""The table ``contributions``: which part of a set carries a run's fall."""
+"""The table ``contributions``: how much each part of a set contributes to a run's fall."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _KEYS = ("model", "dataset", "recipe", "seed", "set", "prompt", "scorer")
 
 
 def contributions(items: pl.DataFrame, inversions: pl.DataFrame) -> pl.DataFrame:
-    """The table ``contributions`` (:class:`~inversion.records.tables.Contribution`): whose items fall.
+    """The table ``contributions`` (:class:`~inversion.records.tables.Contribution`).
 
-    One row per run, conflict set, prompt, scorer and stratum or factor level, of sets that have several strata or any
-    factors. All parts are read at the peak and trough of the whole set, as in the table ``inversions``, which is taken
-    as given: the fall of the set is the mean of its strata's falls, weighted by their shares of the items.
+    It has one row per run, conflict set, prompt, scorer and stratum or factor level, for sets with several strata or
+    any factors. All parts use the peak and trough that the table ``inversions`` gives for the whole set. The fall of
+    the set is therefore the mean of its strata's falls, weighted by their shares of the items.
 
-    Raises :class:`ValueError` if a table lacks a column, or ``inversions`` a row.
+    Raises :class:`ValueError` if a table lacks a column or ``inversions`` lacks a row.
     """
     require_schema(inversions, Inversion, "inversions")
     whole = {tuple(row[key] for key in _KEYS): row for row in inversions.filter(stratum="all").iter_rows(named=True)}
@@ -41,7 +41,7 @@ def contributions(items: pl.DataFrame, inversions: pl.DataFrame) -> pl.DataFrame
 
 
 def _parts(panel: Panel) -> Iterator[tuple[str, str, Bools]]:
-    """The categories into which the items are divided: name, level, and the items that have it."""
+    """The strata and factor levels of a set: name, level, and which items have it."""
     strata = sorted(set(panel.strata))
     for name in strata if len(strata) > 1 else ():
         yield "stratum", name, np.asarray(panel.strata == name)
@@ -85,6 +85,6 @@ def _contributions(
 
 
 def _window(steps: Ints, middle: int, length: int) -> slice:
-    """The window of that many checkpoints whose middle is at a step, as in the table ``inversions``."""
+    """The window of ``length`` checkpoints whose middle is at the step ``middle``, as in the table ``inversions``."""
     first = int(np.searchsorted(steps, middle)) - (length - 1) // 2
     return slice(first, first + length)

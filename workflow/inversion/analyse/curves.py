@@ -18,8 +18,8 @@ from inversion.analyse.panels import (
     SIDES,
     Panel,
     cluster_codes,
+    is_correct,
     panels,
-    right,
 )
 from inversion.config.run import Run
 from inversion.records.data import control_set
@@ -30,28 +30,28 @@ from inversion.stats import Floats, cluster_influence, rate_interval
 CONTROL_MEAN = "control mean"
 """The set name of the mean over a run's control sets, which corresponds to the paper's ID accuracy."""
 CURVE_ORDER = ("model", "dataset", "recipe", "seed", "set", "stratum", "prompt", "scorer", "metric", "step")
-"""The columns that the table ``curves`` is sorted by."""
+"""The columns by which the table ``curves`` is sorted."""
 
 
 def curves(items: pl.DataFrame) -> pl.DataFrame:
     """The table ``curves`` (:class:`~inversion.records.tables.CurvePoint`) from the table ``items``.
 
-    *Conflict sets*, by scorer: ``context_rate``, ``parametric_rate`` and ``other_rate``. By containment and by
-    the main label an answer that gives both counts for both rates, as in the paper, so the three can sum to more
-    than 1. Scorer ``logprob`` has ``m_c`` too: the mean of p(c) / (p(c) + p(p)) of the first tokens in which the
-    two answers differ (section 5), over the items that have such tokens. A set ``x`` with the control
-    ``x+matching`` has ``pair_accuracy``: the share of items that are answered as the passage says both
-    where it contradicts memory and where it agrees, so that neither a model that always copies nor one
-    that never reads gains by it.
-    *Control sets*, by the scorers of texts: ``accuracy``, the share with the right answer. The
-    set ``control mean`` is the mean over a run's control sets; clusters that several of them share count as one.
+    *Conflict sets* have the metrics ``context_rate``, ``parametric_rate`` and ``other_rate`` for every scorer. Under
+    containment and the main scorer, a response that gives both answers counts for both rates, as in the paper, so the
+    three can sum to more than 1. The scorer ``logprob`` also has ``m_c``: the mean of p(c) / (p(c) + p(p)) over the
+    first tokens in which the two answers differ (section 5); items without such tokens are omitted. A set ``x`` with
+    the control ``x+matching`` also has ``pair_accuracy``: the share of items whose answer follows the passage both when
+    it contradicts memory and when it agrees with memory.
 
-    A set with several strata has a curve for each next to ``all``, and one for ``known``, the items whose fact
-    the base model knows, if there are any. Intervals are by cluster
+    *Control sets* have the metric ``accuracy``, the share of correct answers, for every scorer that reads the text. The
+    set ``control mean`` is the mean over a run's control sets; a cluster that several of them share counts once.
+
+    Every set has a curve for the stratum ``all``, one for each stratum if there are several, and one for ``known``, the
+    items whose fact the base model knows, if there are any. Intervals treat items of a cluster as dependent
     (:func:`~inversion.stats.rate_interval`).
 
-    Raises :class:`ValueError` as :func:`~inversion.analyse.panels.panels`, and where a run's control sets have
-    different steps.
+    Raises :class:`ValueError` for the reasons of :func:`~inversion.analyse.panels.panels`, and if a run's control sets
+    have different steps.
     """
     points: list[CurvePoint] = []
     controls: dict[tuple[Run, str], list[_Curves]] = defaultdict(list)
@@ -80,10 +80,10 @@ class _Curves:
     """(steps, measures)."""
     clusters: list[str]
     influence: Floats
-    """The contribution of each cluster to the deviation of the values: (clusters, steps, measures)."""
+    """The influence of each cluster on the values: (clusters, steps, measures)."""
     n: int
     binary: bool
-    """Whether the values are shares of items."""
+    """Whether the values are means of zeros and ones."""
 
     def points(self) -> list[CurvePoint]:
         """One row per step and measure."""
@@ -109,13 +109,13 @@ class _Curves:
 
 
 _Measures = dict[tuple[str, str], Floats]
-"""By scorer and metric, what is averaged over items: (items, steps)."""
+"""For each scorer and metric, the values of the items: (items, steps)."""
 
 
 def _parts(panel: Panel, matching: Panel | None) -> Iterator[tuple[str, _Measures, Panel]]:
-    """The estimates for a panel: strata, measures and the items that have them.
+    """The stratum, the measures and the items of every estimate for a panel.
 
-    ``matching`` is the panel of its matching control, if there is one.
+    ``matching`` is the panel of its matching control, or None.
     """
     for stratum, part in panel.in_strata():
         yield stratum, _measures(part), part
@@ -131,7 +131,7 @@ def _parts(panel: Panel, matching: Panel | None) -> Iterator[tuple[str, _Measure
 
 
 def _estimate(panel: Panel, stratum: str, measures: _Measures) -> _Curves:
-    """The curves of one stratum, whose items are in ``panel``."""
+    """The curves of one stratum. ``panel`` has its items only."""
     values = np.stack(list(measures.values()), axis=-1)
     return _Curves(
         panel,
@@ -147,10 +147,10 @@ def _estimate(panel: Panel, stratum: str, measures: _Measures) -> _Curves:
 
 
 def _measures(panel: Panel) -> _Measures:
-    """Accuracies of a control set, rates of a conflict set."""
+    """The accuracies of a control set, or the rates of a conflict set."""
     if panel.role == "control":
         return {
-            (scorer, "accuracy"): right(panel, scorer).astype(np.float64)
+            (scorer, "accuracy"): is_correct(panel, scorer).astype(np.float64)
             for scorer in panel.labels
             if scorer in CONTROL_SCORERS
         }
@@ -163,9 +163,9 @@ def _measures(panel: Panel) -> _Measures:
 
 
 def _pair_measures(panel: Panel, matching: Panel) -> _Measures:
-    """Whether items are right under both the conflicting and the matching passage, at the steps of both.
+    """Whether each item is answered correctly under both the conflicting and the matching passage.
 
-    All items of ``panel`` are in ``matching``.
+    All items of ``panel`` must be in ``matching``.
     """
     if not np.array_equal(panel.steps, matching.steps):
         raise ValueError(
@@ -175,7 +175,9 @@ def _pair_measures(panel: Panel, matching: Panel) -> _Measures:
     place = {item: i for i, item in enumerate(matching.items)}
     rows = [place[item] for item in panel.items]
     return {
-        (scorer, "pair_accuracy"): (panel.gives(scorer, "context") & right(matching, scorer)[rows]).astype(np.float64)
+        (scorer, "pair_accuracy"): (panel.gives(scorer, "context") & is_correct(matching, scorer)[rows]).astype(
+            np.float64
+        )
         for scorer in panel.labels
         if scorer in CONTROL_SCORERS and scorer in matching.labels
     }

@@ -1,4 +1,4 @@
-"""The table ``experiments``: what an experiment found, with seeds as its replicates."""
+"""The table ``experiments``: the results of an experiment over its seeds."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from inversion.stats import Floats, mean_interval
 def experiments(inversions: pl.DataFrame, primaries: Mapping[str, Primary], reference: str | None) -> pl.DataFrame:
     """The table ``experiments`` (:class:`~inversion.records.tables.ExperimentRow`) from the table ``inversions``.
 
-    One row per experiment, model, dataset, recipe and conflict set, over the seeds of its primary analysis: means with
-    t intervals over seeds, the mean difference to the recipe ``reference`` (None: there is none), paired by seed, and
-    how many runs have each verdict. With fewer than three seeds nothing is inferred: the bounds are NaN, and
-    ``inference`` is ``descriptive: one run`` or ``descriptive: 2 runs``.
+    It has one row per experiment, model, dataset, recipe and conflict set. Each row summarises the seeds of the primary
+    analysis: means with t intervals, the mean difference from the recipe ``reference`` paired by seed (null if
+    ``reference`` is None), and how many runs have each verdict. Fewer than three seeds allow no inference: the bounds
+    are NaN, and ``inference`` is ``descriptive: one run`` or ``descriptive: 2 runs``.
     """
     rows = from_frame(inversions, Inversion)
     return to_frame(
@@ -69,7 +69,7 @@ def _inference(seeds: int) -> str:
 
 
 def _estimates(rows: Sequence[Inversion]) -> dict[str, Any]:
-    """The mean of each measure over seeds, with its interval."""
+    """The mean over seeds of rise, fall, recovery and end, with intervals."""
     found: dict[str, Any] = {}
     for measure in ("rise", "fall", "recovery", "end"):
         found |= _estimate(measure, np.array([getattr(row, measure) for row in rows]))
@@ -77,7 +77,7 @@ def _estimates(rows: Sequence[Inversion]) -> dict[str, Any]:
 
 
 def _differences(found: Mapping[int, Inversion], usual: Mapping[int, Inversion] | None) -> dict[str, Any]:
-    """The mean difference of fall and end over the seeds that both recipes have, with its interval."""
+    """The mean difference in fall and end over the seeds that both recipes have, with intervals."""
     shared = sorted(set(found) & set(usual or {}))
     differences: dict[str, Any] = {}
     for measure in ("fall", "end"):

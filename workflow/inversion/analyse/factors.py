@@ -1,4 +1,4 @@
-"""The table ``factors``: context reliance by the factors that a set crosses."""
+"""The table ``factors``: context reliance by level of each crossed factor of a set."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _MOMENTS: tuple[Moment, ...] = ("start", "peak", "end")
 
 
 def factors(items: pl.DataFrame, seed: int = 0) -> pl.DataFrame:
-    """The table ``factors`` (:class:`~inversion.records.tables.FactorRate`): context reliance by level of each factor.
+    """The table ``factors`` (:class:`~inversion.records.tables.FactorRate`).
 
-    One row per run, conflict set, prompt, scorer, factor, level and moment. Peak and end are windows of equal length,
-    read as in :func:`~inversion.analyse.moments.moments`: all levels at the same checkpoints. Intervals take these
-    checkpoints as given. Sets without factors have no rows.
+    It has one row per run, conflict set, prompt, scorer, factor, level and moment. The moments are those of
+    :func:`~inversion.analyse.moments.moments`, and all levels use the same checkpoints. The intervals do not include
+    the uncertainty of where the peak is. Sets without factors have no rows.
     """
     rows: list[FactorRate] = []
     for panel in panels(items):
@@ -32,7 +32,7 @@ def factors(items: pl.DataFrame, seed: int = 0) -> pl.DataFrame:
 
 
 def _factor_rates(panel: Panel, scorer: str, seed: int) -> Iterator[FactorRate]:
-    """The rows of one panel and scorer, by factor and level."""
+    """The rows of one panel and scorer."""
     context, read = panel.gives(scorer, "context"), moments(panel, scorer, seed)
     values = np.stack([read.mean(context, moment) for moment in _MOMENTS], axis=-1)
     for crossed in sorted({crossed for listed in panel.factors for crossed in listed}):

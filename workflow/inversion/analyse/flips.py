@@ -18,11 +18,11 @@ from inversion.stats import Bools, cluster_association, fisher
 
 
 def flips(items: pl.DataFrame, seed: int = 0) -> pl.DataFrame:
-    """The table ``flips`` (:class:`~inversion.records.tables.Flip`): which items change, and which way.
+    """The table ``flips`` (:class:`~inversion.records.tables.Flip`).
 
-    One row per run, conflict set, prompt, scorer and item whose majority label at the end is not that at the peak. Both
-    are windows of equal length, read as in :func:`~inversion.analyse.moments.moments`, so the rows from ``context`` to
-    ``parametric`` are the ``to_parametric`` of the table ``inversions``.
+    It has one row per run, conflict set, prompt, scorer and item whose majority label at the end differs from that at
+    the peak. Peak and end are those of :func:`~inversion.analyse.moments.moments`. The number of rows from ``context``
+    to ``parametric`` is ``to_parametric`` in the table ``inversions``.
     """
     rows = [
         Flip(
@@ -45,13 +45,14 @@ def flips(items: pl.DataFrame, seed: int = 0) -> pl.DataFrame:
 
 
 def flip_overlap(items: pl.DataFrame, seed: int = 0) -> pl.DataFrame:
-    """The table ``flip_overlap`` (:class:`~inversion.records.tables.FlipOverlap`): do two runs lose the same items?
+    """The table ``flip_overlap`` (:class:`~inversion.records.tables.FlipOverlap`): whether two runs lose the same
+    items.
 
-    One row per pair of runs that answered the same conflict set and prompt, and scorer, over the items that both
-    answer with the context at the peak: those that have the parametric answer at the end. Others cannot flip, and
-    would make two runs alike that follow the context on the same items. Where clusters hold several items, the test
-    compares how many items of each cluster flip (:func:`~inversion.stats.cluster_association`); where they are single
-    items it is Fisher's exact test.
+    It has one row per pair of runs, conflict set, prompt and scorer. It counts the items that both runs answer with
+    the context at the peak and that have the parametric answer at the end. Other items cannot flip; counting them would
+    make two runs look alike merely because they follow the context on the same items. If clusters have several items,
+    the test compares the number of flips per cluster (:func:`~inversion.stats.cluster_association`); otherwise it is
+    Fisher's exact test.
     """
     lost: dict[tuple[str, str, str], list[_Flipped]] = defaultdict(list)
     for panel in panels(items):
@@ -72,7 +73,7 @@ def flip_overlap(items: pl.DataFrame, seed: int = 0) -> pl.DataFrame:
 
 
 def _majorities(panel: Panel, scorer: str, seed: int) -> tuple[Strings, Strings]:
-    """Every item's label at the peak and at the end: which answers it gives at most of their checkpoints."""
+    """The majority label of each item over the checkpoints of the peak and over those of the end."""
     read = moments(panel, scorer, seed)
     words = np.array([["other", "parametric"], ["context", "both"]], dtype=object)
     context = read.majority(panel.gives(scorer, "context"))
@@ -84,7 +85,7 @@ def _majorities(panel: Panel, scorer: str, seed: int) -> tuple[Strings, Strings]
 
 
 class _Flipped(NamedTuple):
-    """The items that a run answers with the context at its peak, and whether they flip."""
+    """The items that a run answers with the context at its peak, and whether each flips."""
 
     run: Run
     items: Strings

@@ -1,4 +1,4 @@
-"""The table ``inversions``: how far a run's context answers rise, fall and come back, and the verdict."""
+"""The table ``inversions``: how far a run's context reliance rises, falls and recovers, and the verdict."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
-from inversion.analyse.moments import CROSS_FIT_VARIANCE, Moments, flips_of, moments
+from inversion.analyse.moments import CROSS_FIT_VARIANCE, Moments, count_flips, moments
 from inversion.analyse.panels import ALL, Panel, cluster_codes, panels, whole_and_known
 from inversion.analyse.trend import MARGIN, SCATTER, Trend, fit_trend, middle, window_length, window_means
 from inversion.analyse.verdicts import decide
@@ -22,23 +22,23 @@ from inversion.score.scorers import SCORERS
 from inversion.stats import Bools, Ints, cluster_sums, holm, sign_flip_test
 
 _DRAWS_PER_RESAMPLE = 2
-"""Simulated curves are cheaper than resamples of items."""
+"""Simulated curves per bootstrap resample; a simulated curve is cheaper than a resample of items."""
 _DRAWS_PER_TEST = 40
-"""Simulated curves per test that is corrected together with others, so that Holm's first step can reject."""
+"""Simulated curves for each of the tests that Holm's method corrects together, so that its first step can reject."""
 
 
 class Primary(NamedTuple):
-    """The primary analysis of an experiment: the tests that are corrected together."""
+    """The primary analysis of an experiment. Its tests are corrected together."""
 
     runs: Sequence[Run]
     scorer: str | None
-    """None: the main one."""
+    """None is the main scorer."""
     prompt: str
     stratum: str = ALL
 
 
 class _Row(NamedTuple):
-    """One row, its verdict not yet given, and the trends under both readings of answers that name both."""
+    """One row without its verdicts, and the trends if answers that give both count for the context or for memory."""
 
     row: Inversion
     trend: Trend
@@ -57,31 +57,33 @@ def inversions(
 ) -> pl.DataFrame:
     """The table ``inversions`` (:class:`~inversion.records.tables.Inversion`) from the table ``items``.
 
-    One row per run, conflict set, prompt and scorer, over ``all`` items and, if there are any, over those that the
-    base model knows (``stratum``):
+    It has one row per run, conflict set, prompt, scorer and ``stratum``. The strata are ``all`` items and, if there are
+    any, the items that the base model knows.
 
     - ``start`` is the context rate at the first step. ``peak``, ``trough`` and ``end`` are means over windows of
-      ``window`` checkpoints each; their steps are those in the middle of the window, for ``end`` the last. The fall is
-      the largest from one window to a later one. See :func:`~inversion.analyse.trend.fit_trend`.
+      ``window`` checkpoints. The step of a window is that of its middle checkpoint; for ``end`` it is the last step.
+      The fall is the largest from one window to a later one. See :func:`~inversion.analyse.trend.fit_trend`.
     - ``rise`` (start to peak), ``fall`` (peak to trough), ``recovery`` (trough to end) and ``net`` (start to end) have
-      one-sided 95 % bounds ``_low`` and ``_high``, which cover the sampling of items (by cluster) and the scatter of
-      checkpoints around the trend, but not training runs: for these, see the table ``experiments``.
-    - ``p_value`` tests that the trend never falls. ``p_adjusted`` is Holm's correction over the primary analysis of an
-      experiment, its runs and sets (the largest, where several experiments share a row), and null elsewhere: those
-      rows are sensitivity analyses. Without ``experiments`` each run is an experiment, by the main scorer and the first
-      prompt.
-    - ``verdict``: see :func:`~inversion.analyse.verdicts.decide`; where there is a ``p_adjusted`` it decides about the
-      fall. ``verdict_both_context`` and ``verdict_both_parametric`` are the verdicts if answers that give both count as
-      following the context, or as memory.
+      one-sided 95 % bounds ``_low`` and ``_high``. The bounds cover the sampling of items (by cluster) and the scatter
+      of checkpoints around the trend. They do not cover variation between training runs, for which see the table
+      ``experiments``.
+    - ``p_value`` tests the hypothesis that the trend never falls. ``p_adjusted`` applies Holm's correction over the
+      runs and sets of an experiment's primary analysis; if several experiments share a row, it is the largest. In all
+      other rows, which are sensitivity analyses, it is null. Without ``experiments`` each run is an experiment, with
+      the main scorer and the first prompt as its primary analysis.
+    - ``verdict`` follows :func:`~inversion.analyse.verdicts.decide`. If there is a ``p_adjusted``, it decides whether
+      there is a fall. ``verdict_both_context`` and ``verdict_both_parametric`` are the verdicts if answers that give
+      both count for the context, or for memory.
     - ``to_parametric`` and ``to_context`` count the items whose majority changes from one answer to the other between
-      the peak and the end, windows of equal length; ``p_items`` tests the mean change per item by sign flips over
-      clusters. Both read each half of the clusters where the other half has its peak
-      (:func:`~inversion.analyse.moments.moments`). ``p_items`` says whether these checkpoints differ, scatter included,
-      and nothing of the trend.
+      the peak and the end, which are windows of equal length. ``p_items`` tests the mean change per item by sign flips
+      over clusters. All three read each half of the clusters at the peak of the other half
+      (:func:`~inversion.analyse.moments.moments`). ``p_items`` tests whether these checkpoints differ; because of the
+      checkpoints' scatter, this says nothing about the trend.
 
     With a single step, or fewer than 5 clusters, bounds are NaN and the verdict is ``inconclusive``. ``bootstrap`` sets
     the number of simulated curves, unless an experiment with many tests needs more.
-    Raises as :func:`~inversion.analyse.panels.panels`.
+
+    Raises :class:`ValueError` for the reasons of :func:`~inversion.analyse.panels.panels`.
     """
     parts = [
         (stratum, part)
@@ -98,14 +100,14 @@ def inversions(
         for scorer in part.labels
     ]
     adjusted = _adjust([found.row for found in rows], primaries)
-    return to_frame([_judged(found, adjusted.get(place), margin) for place, found in enumerate(rows)], Inversion)
+    return to_frame([_with_verdicts(found, adjusted.get(place), margin) for place, found in enumerate(rows)], Inversion)
 
 
 def steps_to_keep(items: pl.DataFrame, keep: KeepCheckpoints) -> set[int]:
-    """The steps of one run, by its labels, whose weights stay under ``keep``.
+    """The steps of one run whose weights the policy ``keep`` retains, computed from the run's labels.
 
-    ``extremes`` are the first and the last step, and for every conflict set and prompt the step in the middle of the
-    highest window by containment (see :func:`inversions`).
+    ``extremes`` retains the first and last step, and for every conflict set and prompt the middle step of the highest
+    window of the containment curve (see :func:`inversions`).
     """
     steps = set(items["step"].to_list())
     if keep == "all":
@@ -122,7 +124,7 @@ def steps_to_keep(items: pl.DataFrame, keep: KeepCheckpoints) -> set[int]:
 
 
 def _inversion(panel: Panel, stratum: str, scorer: str, draws: int, seed: int, margin: float, scatter: float) -> _Row:
-    """The row of one panel, stratum (whose items the panel contains) and scorer."""
+    """The row of one scorer and stratum. ``panel`` has the items of the stratum only."""
     codes = cluster_codes(panel.clusters)
     sizes = np.bincount(codes).astype(np.float64)
     context, parametric = panel.gives(scorer, "context"), panel.gives(scorer, "parametric")
@@ -137,7 +139,7 @@ def _inversion(panel: Panel, stratum: str, scorer: str, draws: int, seed: int, m
         both_context = fit(with_both) if (with_both != context).any() else trend
         both_parametric = fit(without) if (without != context).any() else trend
     read = moments(panel, scorer, seed)
-    to_parametric, to_context = flips_of(read.majority(context), read.majority(parametric))
+    to_parametric, to_context = count_flips(read.majority(context), read.majority(parametric))
     row = Inversion(
         **panel.run._asdict(),
         set=panel.set,
@@ -160,7 +162,7 @@ def _inversion(panel: Panel, stratum: str, scorer: str, draws: int, seed: int, m
         },
         to_parametric=to_parametric,
         to_context=to_context,
-        p_items=_paired(context, read, codes),
+        p_items=_item_p_value(context, read, codes),
         p_value=trend.fall.p_value,
         p_adjusted=None,
         verdict="",
@@ -170,8 +172,8 @@ def _inversion(panel: Panel, stratum: str, scorer: str, draws: int, seed: int, m
     return _Row(row, trend, both_context, both_parametric)
 
 
-def _paired(context: Bools, read: Moments, codes: Ints) -> float:
-    """The p-value of the mean change per item between peak and end."""
+def _item_p_value(context: Bools, read: Moments, codes: Ints) -> float:
+    """The p-value of the mean change per item between the peak and the end."""
     at_peak, at_end = (read.read(context, moment).sum(axis=1) for moment in ("peak", "end"))
     return sign_flip_test(cluster_sums(at_end - at_peak, codes), variance_ratio=CROSS_FIT_VARIANCE)
 
@@ -189,7 +191,7 @@ def _family_size(primary: Primary, parts: Sequence[tuple[str, Panel]]) -> int:
 
 
 def main_scorer(scorers: Iterable[str]) -> str:
-    """The main one of some scorers: the first of :data:`~inversion.score.scorers.SCORERS` that is one of them."""
+    """The main scorer among ``scorers``: the one that comes first in :data:`~inversion.score.scorers.SCORERS`."""
     found = set(scorers)
     return next((name for name in SCORERS if name in found), "")
 
@@ -199,7 +201,7 @@ def _run(row: Inversion) -> Run:
 
 
 def _adjust(rows: Sequence[Inversion], experiments: Mapping[str, Primary]) -> dict[int, float]:
-    """The corrected p-value of each row, by its place, that is in a primary analysis and has a p-value."""
+    """The corrected p-values by index of the row, for rows that have a p-value and belong to a primary analysis."""
     found: dict[int, list[float]] = defaultdict(list)
     main = main_scorer(row.scorer for row in rows)
     for primary in experiments.values():
@@ -216,8 +218,8 @@ def _adjust(rows: Sequence[Inversion], experiments: Mapping[str, Primary]) -> di
     return {place: max(p_values) for place, p_values in found.items()}
 
 
-def _judged(found: _Row, p_adjusted: float | None, margin: float) -> Inversion:
-    """The row with its verdicts: the correction that the fall's p-value got is that of the other readings too."""
+def _with_verdicts(found: _Row, p_adjusted: float | None, margin: float) -> Inversion:
+    """The row with its verdicts. The factor by which the p-value was corrected also applies to both other readings."""
 
     def read(trend: Trend) -> str:
         factor = 1.0 if p_adjusted is None else p_adjusted / found.trend.fall.p_value

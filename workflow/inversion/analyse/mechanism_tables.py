@@ -1,4 +1,4 @@
-"""Where in the network answers are decided, by step, from what the probes found in each run's checkpoints.
+"""The tables ``lens``, ``patching`` and ``knockouts``, which show where in the network answers are decided.
 
 Intervals are 95 % percentile intervals of a bootstrap over clusters, with the same resamples at every step.
 """
@@ -18,9 +18,9 @@ from inversion.stats import Floats, cluster_bootstrap, interval
 
 
 def lens(run: Run, readings: pl.DataFrame, bootstrap: int, seed: int = 0) -> pl.DataFrame:
-    """The rows of the table ``lens`` (:class:`~inversion.records.mechanism.LensPoint`) of one run.
+    """The rows of the table ``lens`` (:class:`~inversion.records.mechanism.LensPoint`) for one run.
 
-    Raises :class:`ValueError` if a column is missing or an item lacks a step or depth.
+    Raises :class:`ValueError` if a column is missing, or an item has no reading at a step or depth.
     """
     require_schema(readings, LensReading, "lens readings")
     readings = readings.with_columns(margin=pl.col("context_logprob") - pl.col("parametric_logprob"))
@@ -56,10 +56,10 @@ def lens(run: Run, readings: pl.DataFrame, bootstrap: int, seed: int = 0) -> pl.
 
 
 def patching(run: Run, margins: pl.DataFrame, bootstrap: int, seed: int = 0) -> pl.DataFrame:
-    """The rows of the table ``patching`` (:class:`~inversion.records.mechanism.PatchPoint`) of one run.
+    """The rows of the table ``patching`` (:class:`~inversion.records.mechanism.PatchPoint`) for one run.
 
-    A share is a ratio of two means, which are resampled together. Raises :class:`ValueError` if a column is missing
-    or an item lacks a place.
+    A share is the ratio of two means, which are resampled together. Raises :class:`ValueError` if a column is missing,
+    or an item was not patched at one of the places.
     """
     require_schema(margins, PatchedMargin, "patched margins")
     margins = margins.with_columns(effect=pl.col("margin") - pl.col("own"), gap=pl.col("rival") - pl.col("own"))
@@ -70,7 +70,7 @@ def patching(run: Run, margins: pl.DataFrame, bootstrap: int, seed: int = 0) -> 
         gaps, _, _ = grid(frame, "gap", "item_id", places, run)
         values = np.concatenate([effects, gaps[:, :1]], axis=1)
         samples = cluster_bootstrap(values, clusters, bootstrap, generator(seed, name))
-        with np.errstate(divide="ignore", invalid="ignore"):  # of a peak and an end that agree there is no share
+        with np.errstate(divide="ignore", invalid="ignore"):  # no share if peak and end are equal
             shares = values.mean(axis=0)[:-1] / values.mean(axis=0)[-1]
             measured = {
                 "effect": (effects.mean(axis=0), interval(samples[:, :-1])),
@@ -101,10 +101,10 @@ def patching(run: Run, margins: pl.DataFrame, bootstrap: int, seed: int = 0) -> 
 
 
 def knockouts(run: Run, margins: pl.DataFrame, bootstrap: int, seed: int = 0) -> pl.DataFrame:
-    """The rows of the table ``knockouts`` (:class:`~inversion.records.mechanism.KnockoutPoint`) of one run.
+    """The rows of the table ``knockouts`` (:class:`~inversion.records.mechanism.KnockoutPoint`) for one run.
 
-    Correlations are of the heads' mean effects; both milestones are resampled together. Raises :class:`ValueError`
-    if a column is missing or an item lacks a head.
+    The rank correlation of two milestones compares the mean effects of the heads, and resamples both milestones
+    together. Raises :class:`ValueError` if a column is missing, or an item has no value for a head.
     """
     require_schema(margins, KnockedMargin, "margins of knock-outs")
     margins = margins.with_columns(effect=pl.col("margin") - pl.col("own"))
@@ -115,7 +115,7 @@ def knockouts(run: Run, margins: pl.DataFrame, bootstrap: int, seed: int = 0) ->
         for (milestone,), frame in groups(of_set, "milestone"):
             effects, clusters, ((step, _),) = grid(frame, "effect", "item_id", ("step", "layer", "head"), run)
             means[milestone] = effects.mean(axis=0)
-            # a generator of the set's own each time: the same clusters are drawn for every milestone
+            # a new generator with the same seed, so that the same clusters are drawn for every milestone
             samples[milestone] = cluster_bootstrap(effects, clusters, bootstrap, generator(seed, name))
             low, high = interval(samples[milestone])
             ranks = rankdata(means[milestone], method="ordinal")
@@ -160,7 +160,8 @@ def knockouts(run: Run, margins: pl.DataFrame, bootstrap: int, seed: int = 0) ->
 
 
 def rank_correlations(one: Floats, other: Floats) -> Floats:
-    """Spearman's rank correlation along the last axis: [...] from two [..., values]; NaN where all values are equal."""
+    """Spearman's rank correlation along the last axis: (...) from two arrays (..., values). NaN if the values of one
+    are all equal."""
     first, second = (
         ranks - ranks.mean(axis=-1, keepdims=True) for ranks in (rankdata(x, axis=-1) for x in (one, other))
     )
@@ -169,8 +170,8 @@ def rank_correlations(one: Floats, other: Floats) -> Floats:
 
 
 def turning_depths(margins: Floats) -> Floats:
-    """The lowest depth from which log-odds keep the side that they have at the last: [...] from ``margins``
-    [..., depths]. 0 where they have it from the embedding on; log-odds of 0 are on the parametric side."""
+    """The lowest depth from which the log-odds keep the sign that they have at the last depth: (...) from ``margins``
+    (..., depths). 0 if they have it at every depth. Log-odds of 0 count as parametric."""
     context = margins > 0
     agrees = context == context[..., -1:]
     kept = np.cumprod(agrees[..., ::-1], axis=-1).sum(axis=-1)

@@ -1,4 +1,4 @@
-"""Where single items are read: at the start, the peak and the end of their run's curve."""
+"""The checkpoints at which single items are compared: the start, the peak and the end of a run's curve."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from inversion.artifacts import sha256_bytes
 from inversion.stats import Bools, Floats, Ints
 
 CROSS_FIT_VARIANCE = 1.18
-"""The variance of the change between peak and end, divided by what it would be if items were independent.
+"""The variance of the change between peak and end, relative to what it would be if items were independent.
 
-Each half of the clusters is read at the other half's peak. Where both halves have the same peak, both are high there,
-and where they have different peaks, both are low: their changes are correlated, by 0.18 at most over 3 to 100 flat,
+Each half of the clusters is read at the other half's peak. If both halves have the same peak, both are high there; if
+their peaks differ, both are low. Their changes are therefore correlated, by at most 0.18 over 3 to 100 flat,
 autocorrelated checkpoints (tests/analyse/test_moments.py).
 """
 
@@ -26,17 +26,17 @@ Moment = Literal["start", "peak", "end"]
 
 @dataclass(frozen=True, slots=True)
 class Moments:
-    """The checkpoints at which each item of a panel is read: windows of equal length, but for the start."""
+    """The checkpoints at which each item of a panel is read. The start is one checkpoint; peak and end are windows."""
 
     window: int
-    """Checkpoints."""
+    """Number of checkpoints in a window."""
     peaks: Ints
-    """The index of the first checkpoint of each item's peak."""
+    """For each item, the index of the first checkpoint of its peak."""
     checkpoints: int
-    """How many the panel has; the last ``window`` of them are the end."""
+    """Number of checkpoints in the panel. The last ``window`` of them are the end."""
 
     def read(self, given: Bools | Floats, moment: Moment) -> Floats:
-        """The values of an array (items, checkpoints) at a moment: (items, window), or (items, 1) at the start."""
+        """The columns of ``given`` (items, checkpoints) at a moment: (items, window), or (items, 1) for the start."""
         if moment == "start":
             return np.asarray(given[:, :1], dtype=np.float64)
         first = self.peaks if moment == "peak" else np.full(len(given), self.checkpoints - self.window)
@@ -47,8 +47,8 @@ class Moments:
         return np.asarray(self.read(given, moment).mean(axis=1))
 
     def majority(self, given: Bools) -> tuple[Bools, Bools]:
-        """Whether each item is given at more than half of the peak's checkpoints, and of the end's; a tie is settled
-        by the checkpoint that is nearer to the end at the peak, and by the last at the end."""
+        """Whether ``given`` is true at more than half of the checkpoints of the peak, and of the end: two arrays
+        (items,). In a tie the last checkpoint of the window decides."""
         return tuple(_majority(self.read(given, moment)) for moment in ("peak", "end"))  # type: ignore[return-value]
 
 
@@ -56,8 +56,8 @@ def moments(panel: Panel, scorer: str, seed: int) -> Moments:
     """The checkpoints at which the items of a panel are read.
 
     The peak is the highest window that ends before the window of the end begins. Each half of the clusters is read at
-    the peak of the other half, so that picking a maximum makes no change between peak and end: what is high in one half
-    by the luck of its items is not so in the other.
+    the peak of the other half. Choosing the maximum therefore creates no spurious change between peak and end: a window
+    that is high in one half by chance is not expected to be high in the other.
     """
     context = panel.gives(scorer, "context")
     m, w = context.shape[1], window_length(context.shape[1])
@@ -72,15 +72,15 @@ def moments(panel: Panel, scorer: str, seed: int) -> Moments:
 
 
 def first_half(clusters: Iterable[str], seed: int) -> Bools:
-    """Whether each cluster is in the first half: every second one by the hash of seed and name."""
+    """Whether each cluster is in the first half: every second cluster when sorted by a hash of seed and name."""
     hashes = np.array([sha256_bytes(f"{seed}:{cluster}".encode()) for cluster in clusters])
     rank = hashes.argsort(kind="stable").argsort(kind="stable")
     return np.asarray(rank % 2 == 0)
 
 
-def flips_of(context: tuple[Bools, Bools], parametric: tuple[Bools, Bools]) -> tuple[int, int]:
-    """How many items change from the context's answer to the parametric one between peak and end, and how many the
-    other way: from whether each gives either answer at the peak and at the end."""
+def count_flips(context: tuple[Bools, Bools], parametric: tuple[Bools, Bools]) -> tuple[int, int]:
+    """How many items change from the context answer to the parametric one between peak and end, and how many change the
+    other way. ``context`` and ``parametric`` say whether each item gives that answer at the peak, and at the end."""
     (context_then, context_now), (parametric_then, parametric_now) = context, parametric
     return (
         int((context_then & ~parametric_then & ~context_now & parametric_now).sum()),

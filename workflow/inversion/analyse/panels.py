@@ -1,4 +1,4 @@
-"""The answers of one run to one set as arrays, items by steps: the input of every table of this package."""
+"""Arrays (items, steps) of a run's answers to one set, from which every table of this package is computed."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from inversion.stats import Bools, Floats, Ints
 CONTROL_SCORERS = tuple(name for name, scorer in SCORERS.items() if scorer.reads == "text")
 """The scorers that also label control sets."""
 SIDES = ("context", "parametric", "both")
-"""The labels of answers that follow the context, memory, or both; every other label follows neither."""
+"""The labels of answers that follow the context, memory, or both. Answers with any other label follow neither."""
 ALL = "all"
 """The stratum of the whole set."""
 KNOWN = "known"
-"""The stratum that is the items whose fact the base model knows."""
+"""The stratum of the items whose fact the base model knows."""
 Strings = npt.NDArray[np.object_]
 
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """All answers of one run to one set under one prompt: items x steps."""
+    """All answers of one run to one set under one prompt."""
 
     run: Run
     set: str
@@ -46,13 +46,13 @@ class Panel:
     """True, False, or None if knowledge cannot be probed."""
     factors: list[list[str]]
     labels: Mapping[str, Strings]
-    """By scorer: (items, steps)."""
+    """The labels of each scorer: (items, steps)."""
     margin: Floats
-    """Log-probability of the context answer less that of the parametric answer at the first token in which they
-    differ, in nats, NaN if there is none: (items, steps)."""
+    """Log-probability of the context answer minus that of the parametric answer at the first token in which they
+    differ, in nats: (items, steps). NaN if there is no such token."""
 
     def take(self, chosen: Bools) -> Panel:
-        """The panel of some of its items."""
+        """The panel with only the ``chosen`` items."""
         return dataclasses.replace(
             self,
             items=self.items[chosen],
@@ -65,7 +65,7 @@ class Panel:
         )
 
     def in_strata(self) -> Iterator[tuple[str, Panel]]:
-        """``all``, each stratum if there are several, and ``known`` where items are."""
+        """The panel as the stratum ``all``, each of its strata if there are several, and ``known`` if it has items."""
         yield ALL, self
         names = sorted(set(self.strata))
         for name in names if len(names) > 1 else []:
@@ -73,20 +73,20 @@ class Panel:
         yield from list(whole_and_known(self))[1:]
 
     def gives(self, scorer: str, side: Literal["context", "parametric"]) -> Bools:
-        """Whether a response gives a side's answer, with or without the other: (items, steps)."""
+        """Whether each response gives the answer of a side, alone or together with the other: (items, steps)."""
         labels = self.labels[scorer]
         return np.asarray((labels == side) | (labels == "both"))
 
 
 def panels(items: pl.DataFrame) -> Iterator[Panel]:
-    """The panels of the table ``items``, sorted.
+    """The panels of the table ``items``, sorted by run, set and prompt.
 
-    Raises :class:`ValueError` if a column is missing, an item lacks a step or is there twice, or a conflict
+    Raises :class:`ValueError` if a column is missing, an item lacks a step or has two rows at a step, or a conflict
     item lacks a log-probability.
     """
     require_schema(items, Item, "items", defaults=True)
     keys = [*Run._fields, "set", "prompt"]
-    # texts are most of the table, and are already labelled
+    # drop the texts, which take up most of the table and are already labelled
     for frame in (
         items.drop("text", "context_answers", "parametric_answers", "judge_span", "judge_rule", strict=False)
         .sort(*keys, "item_id", "step")
@@ -96,12 +96,12 @@ def panels(items: pl.DataFrame) -> Iterator[Panel]:
 
 
 def scorers_in(items: pl.DataFrame) -> list[str]:
-    """The scorers whose labels the table ``items`` has, the main one first."""
+    """The scorers that have a column in the table ``items``, the main one first."""
     return [name for name in SCORERS if name in items.columns]
 
 
 def _panel(frame: pl.DataFrame) -> Panel:
-    """The panel of the rows of one run, set and prompt, which are sorted by item and step."""
+    """The panel from the rows of one run, set and prompt, sorted by item and step."""
     first = frame.row(0, named=True)
     run = Run(**{name: first[name] for name in Run._fields})
     where = f"{run.path}, set {first['set']!r}, prompt {first['prompt']!r}"
@@ -133,7 +133,7 @@ def _panel(frame: pl.DataFrame) -> Panel:
 
 
 def _require_grid(frame: pl.DataFrame, where: str) -> None:
-    """Raises :class:`ValueError` unless every item is at every step once."""
+    """Raises :class:`ValueError` unless every item has exactly one row per step."""
     steps = frame["step"].n_unique()
     counts = frame.group_by("item_id", maintain_order=True).agg(n=pl.len(), distinct=pl.col("step").n_unique())
     bad = counts.filter((pl.col("n") != steps) | (pl.col("distinct") != steps))
@@ -145,7 +145,7 @@ def _require_grid(frame: pl.DataFrame, where: str) -> None:
 
 
 def _require_logprobs(frame: pl.DataFrame, where: str) -> None:
-    """Raises :class:`ValueError` unless both answers of every conflict item were scored."""
+    """Raises :class:`ValueError` if a conflict item lacks the log-probability of an answer."""
     lacking = frame.filter(
         pl.col("role") == "conflict", pl.any_horizontal(pl.col("context_logprob", "parametric_logprob").is_null())
     )
@@ -157,23 +157,23 @@ def _require_logprobs(frame: pl.DataFrame, where: str) -> None:
 
 
 def whole_and_known(panel: Panel) -> Iterator[tuple[str, Panel]]:
-    """The panel as ``all`` and, if there are any, its ``known`` items."""
+    """The panel as the stratum ``all``, and its ``known`` items if there are any."""
     yield ALL, panel
     known = np.array([fact is True for fact in panel.known], dtype=bool)
     if known.any():
         yield KNOWN, panel.take(known)
 
 
-def right(control: Panel, scorer: str) -> Bools:
-    """Whether the items of a control set are answered right: (items, steps)."""
+def is_correct(control: Panel, scorer: str) -> Bools:
+    """Whether the items of a control set are answered correctly: (items, steps)."""
     return np.isin(control.labels[scorer].astype(str), SIDES)
 
 
 def generator(seed: int, set_name: str) -> np.random.Generator:
-    """The random stream of a set."""
+    """The random number generator of a set."""
     return np.random.default_rng([seed, zlib.crc32(set_name.encode())])
 
 
 def cluster_codes(names: Strings) -> Ints:
-    """Names as numbers from 0 on, in the order of the names."""
+    """The index of each name among the sorted unique names."""
     return np.unique(names, return_inverse=True)[1].astype(np.int64)

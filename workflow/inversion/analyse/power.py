@@ -1,4 +1,4 @@
-"""The smallest fall that a study can detect, before it is run."""
+"""Computes the smallest fall that a study can detect, before the study is run."""
 
 from __future__ import annotations
 
@@ -13,43 +13,43 @@ from inversion.analyse.trend import (
     MARGIN,
     SCATTER,
     critical_falls,
-    falls,
+    fall_statistics,
     simulated_noise,
     window_length,
 )
 from inversion.stats import FEWEST_CLUSTERS, Floats
 
 POWER = 0.8
-RHO = 0.3
-"""Autocorrelation of the scatter that is supposed, from one checkpoint to the next."""
+AUTOCORRELATION = 0.3
+"""Assumed autocorrelation of the scatter from one checkpoint to the next."""
 LEVEL, RISE = 0.75, 0.6
-"""Rate at the peak, and the rise to it, in the first fifth of the checkpoints; the fall from it is linear."""
+"""Assumed rate at the peak, and the rise to it over the first fifth of the checkpoints. The fall after it is linear."""
 PERSISTENCE = 0.6
-"""Correlation of an item's answers at two checkpoints that is supposed."""
-LARGEST = 0.7
-"""No larger fall is considered."""
+"""Assumed correlation of an item's answers at two checkpoints."""
+LARGEST_FALL = 0.7
+"""The largest fall that is considered."""
 _CURVES = 24
 _SMALLEST_DRAWS = 999
 
 
 class Detectable(NamedTuple):
-    """The smallest falls that are detected with a probability of :data:`POWER`; NaN if not even the largest is."""
+    """The smallest falls that are detected with a probability of at least :data:`POWER`; NaN if there are none."""
 
     run: float
-    """In one run: the verdict finds a fall."""
+    """The fall in one run that its verdict detects."""
     mean: float
-    """In the mean over the seeds: the 95 % t interval over seeds is above 0; NaN with fewer than three seeds."""
+    """The mean fall over the seeds whose 95 % t interval is above 0; NaN with fewer than three seeds."""
 
 
 def detectable_fall(
     items: int, checkpoints: int, seeds: int, tests: int = 1, margin: float = MARGIN, scatter: float = SCATTER
 ) -> Detectable:
-    """The smallest fall that is detected in curves with that many items and checkpoints.
+    """The smallest fall that is detected in curves with ``items`` items and ``checkpoints`` checkpoints.
 
-    By simulation: curves rise to a peak and then fall linearly, their items persist, and their checkpoints scatter as a
-    first-order autoregression of standard deviation ``scatter``. ``tests`` are those that Holm's method corrects
-    together; the first of its steps is the strictest, and the one that is taken. The falls of seeds are taken to be
-    alike but for the scatter: where training runs differ more, only larger falls are detected.
+    It is found by simulation. Curves rise to a peak and then fall linearly, an item's answers are correlated over
+    checkpoints, and checkpoints scatter as a first-order autoregression with standard deviation ``scatter``. ``tests``
+    is the number of tests that Holm's method corrects together; its first step, the strictest, is applied. Seeds are
+    assumed to differ by this scatter only. If training runs differ more, only larger falls are detected.
     """
     if items < FEWEST_CLUSTERS or checkpoints < 2:
         return Detectable(math.nan, math.nan)
@@ -58,9 +58,9 @@ def detectable_fall(
     covariance = _item_covariance(items, checkpoints)
     rng = np.random.default_rng(0)
     lags = np.abs(np.subtract.outer(np.arange(checkpoints), np.arange(checkpoints)))
-    scattered = scatter**2 * RHO**lags
+    scattered = scatter**2 * AUTOCORRELATION**lags
     noise = rng.multivariate_normal(np.zeros(checkpoints), covariance + scattered, 400, method="cholesky")
-    # what must be exceeded hardly depends on the fall: it is found at one fall, in several simulated curves
+    # the critical values hardly depend on the size of the fall, so they are computed for one fall, in several curves
     supposed = _curve(checkpoints, 0.15)
     critical = []
     for own in noise[:_CURVES]:
@@ -85,14 +85,14 @@ def _item_covariance(items: int, checkpoints: int) -> Floats:
 
 
 def _smallest(checkpoints: int, noise: Floats, critical: Floats, w: int, margin: float) -> float:
-    """The smallest fall, to a tenth of a point, that exceeds what it must often enough."""
+    """The smallest fall in one run, to 0.1 percentage points, that is detected with a probability of :data:`POWER`."""
 
     def power(fall: float) -> float:
-        found = falls(_curve(checkpoints, fall) + noise, w)
+        found = fall_statistics(_curve(checkpoints, fall) + noise, w)
         above = (found[:, None, :] > critical.T[:, :, None]).any(axis=0)
         return float((above & (found.max(axis=0) >= margin)).mean())
 
-    low, high = 0.0, LARGEST
+    low, high = 0.0, LARGEST_FALL
     if power(high) < POWER:
         return math.nan
     while high - low > 0.001:
@@ -102,8 +102,11 @@ def _smallest(checkpoints: int, noise: Floats, critical: Floats, w: int, margin:
 
 
 def _smallest_mean(checkpoints: int, seeds: int, scattered: Floats, w: int) -> float:
-    """The smallest mean over seeds whose t interval excludes 0 often enough. The seeds answer the same items, so only
-    the scatter of checkpoints differs; a linear fall is seen a little smaller between two windows than it is."""
+    """The smallest mean fall whose t interval over seeds excludes 0 with a probability of :data:`POWER`.
+
+    All seeds answer the same items, so they differ by the scatter of checkpoints only. Between two windows a linear
+    fall appears slightly smaller than it is, which is taken into account.
+    """
     if seeds < 3:
         return math.nan
     contrast = np.zeros(checkpoints)

@@ -1,4 +1,4 @@
-"""Attention and gradients by step, from the probes of each run's checkpoints.
+"""The tables ``attention`` and ``gradients``, from the probes of each run's checkpoints.
 
 Intervals are 95 % percentile intervals of a bootstrap over clusters, with the same resamples at every step.
 """
@@ -24,11 +24,11 @@ from inversion.stats import Floats, Ints, cluster_bootstrap, interval
 
 
 def attention(run: Run, masses: pl.DataFrame, bootstrap: int, seed: int = 0) -> pl.DataFrame:
-    """The rows of the table ``attention`` (:class:`~inversion.records.measurements.AttentionPoint`) of one run.
+    """The rows of the table ``attention`` (:class:`~inversion.records.measurements.AttentionPoint`) for one run.
 
-    For every set, query, part and step the mean over items of each layer, and of all layers together (``layer`` null).
-    Items without a subject count for the context and the rest only. Raises :class:`ValueError` if a column is
-    missing or an item lacks a step or layer.
+    For every set, query, part and step it has the mean over items for each layer, and over all layers (``layer`` null).
+    Items without a subject are omitted from the means for the subject. Raises :class:`ValueError` if a column is
+    missing, or an item has no value at a step or layer.
     """
     require_schema(masses, AttentionMass, "attention masses")
     points: list[AttentionPoint] = []
@@ -64,12 +64,12 @@ def attention(run: Run, masses: pl.DataFrame, bootstrap: int, seed: int = 0) -> 
 
 
 def gradients(run: Run, norms: pl.DataFrame, bootstrap: int, seed: int = 0) -> pl.DataFrame:
-    """The rows of the table ``gradients`` (:class:`~inversion.records.measurements.GradientPoint`) of one run.
+    """The rows of the table ``gradients`` (:class:`~inversion.records.measurements.GradientPoint`) for one run.
 
-    The norm of the mean gradient is the mean of the components along it; its interval resamples these, the direction
-    unchanged: to first order the same as resampling the mean gradient. Of few examples with much noise it is too large,
-    by their squared norms over their number under the root. Raises :class:`ValueError` if a column is missing or an
-    example lacks a step.
+    The norm of the mean gradient equals the mean of the examples' components along it. The interval resamples these
+    components and keeps the direction fixed, which to first order equals resampling the mean gradient. The norm is
+    biased upwards if there are few, noisy examples: its square exceeds the true one by the examples' variance divided
+    by their number. Raises :class:`ValueError` if a column is missing, or an example has no value at a step.
     """
     require_schema(norms, ExampleGradient, "gradient norms")
     points: list[GradientPoint] = []
@@ -105,7 +105,7 @@ def gradients(run: Run, norms: pl.DataFrame, bootstrap: int, seed: int = 0) -> p
 
 
 def overtakes(steps: Sequence[float], first: Sequence[float], second: Sequence[float]) -> list[float]:
-    """The steps at which ``second``, until then below ``first``, rises above it; linear between steps."""
+    """The steps at which ``second`` crosses ``first`` from below, with linear interpolation between steps."""
     lead = np.asarray(second, dtype=float) - np.asarray(first, dtype=float)
     return [
         float(np.interp(0.0, lead[i : i + 2], steps[i : i + 2]))
@@ -115,7 +115,7 @@ def overtakes(steps: Sequence[float], first: Sequence[float], second: Sequence[f
 
 
 def groups(table: pl.DataFrame, *keys: str) -> Iterator[tuple[tuple[str, ...], pl.DataFrame]]:
-    """The parts of a table by columns of text, in the order of these."""
+    """The parts of a table grouped by the text columns ``keys``, sorted by them."""
     for key, frame in table.sort(keys).partition_by(keys, as_dict=True, maintain_order=True).items():
         yield tuple(map(str, key)), frame
 
@@ -123,9 +123,10 @@ def groups(table: pl.DataFrame, *keys: str) -> Iterator[tuple[tuple[str, ...], p
 def grid(
     rows: pl.DataFrame, column: str, key: str, axes: tuple[str, ...], run: Run
 ) -> tuple[Floats, Ints, list[tuple[int, float]]]:
-    """The values of a column (keys, axes), the cluster of each key as a number, and the steps with their epochs.
+    """The values of a column (keys, axes), the index of each key's cluster, and the steps with their epochs.
 
-    The first of ``axes`` is the step. Raises :class:`ValueError`, naming the key, if one lacks a place.
+    The first of ``axes`` is the step. Raises :class:`ValueError`, naming the key, if a key has no value at some
+    position of the axes.
     """
     rows = rows.sort(key, *axes)
     places = rows.select(axes).unique().height

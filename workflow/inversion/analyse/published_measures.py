@@ -1,13 +1,13 @@
-"""The table ``measures``: what other benchmarks report, from the same answers, so that tables can be compared.
+"""The table ``measures``: the metrics of other benchmarks, computed from the same answers for comparison.
 
-*ConFiQA* (Bi et al. 2024, arXiv 2409.15371, after Longpre et al. 2021): ``ps``, the share of responses that contain the
-substituted answer, which is the context's; ``po``, the share that contain the original answer; the memorisation ratio
-``mr`` = po / (ps + po); ``em``, the share of responses that are the context's answer and nothing else.
+*ConFiQA* (Bi et al. 2024, arXiv 2409.15371, after Longpre et al. 2021) reports ``ps``, the share of responses that
+contain the substituted answer (here the context answer); ``po``, the share that contain the original answer; the
+memorisation ratio ``mr`` = po / (ps + po); and ``em``, the share of responses that are exactly the context answer.
 
-*CUB* (Hagström et al. 2025, arXiv 2505.16518): ``bcu``, binary context utilisation, is 1 where the response gives the
-context's answer (for passages that are relevant), and ``ccu``, continuous context utilisation, is the change of the
-answer's probability by the context, relative to the change that was possible: (p - q) / (1 - q) where p >= q, else
-(p - q) / q, with the context (p) and without it (q).
+*CUB* (Hagström et al. 2025, arXiv 2505.16518) reports two measures for relevant passages. Binary context utilisation
+``bcu`` is 1 if the response gives the context answer. Continuous context utilisation ``ccu`` is the change in the
+answer's probability due to the context, relative to the largest possible change. With probability p with the context
+and q without it, it is (p - q) / (1 - q) if p >= q, and otherwise (p - q) / q.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _KEYS = ("model", "dataset", "recipe", "seed", "set", "prompt", "step")
 
 def published_measures(items: pl.DataFrame) -> pl.DataFrame:
     """The table ``measures`` (:class:`~inversion.records.tables.PublishedMeasures`): one row per run, conflict set,
-    prompt and step. ``mr`` is NaN where neither answer occurs, ``ccu`` where no item has a context.
+    prompt and step. ``mr`` is NaN if neither answer occurs in any response, ``ccu`` if no item has a context.
 
     Raises :class:`ValueError` if a column of :class:`~inversion.records.answers.Item` is missing.
     """

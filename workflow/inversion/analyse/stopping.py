@@ -1,4 +1,4 @@
-"""When context reliance has fallen far enough, statistically, to stop a training."""
+"""Decides from the measurements so far whether context reliance has fallen significantly, so that training can stop."""
 
 from __future__ import annotations
 
@@ -12,17 +12,16 @@ from inversion.stats import fall_p_values
 Bools = npt.NDArray[np.bool_]
 
 PATIENCE = 2
-"""Measurements in a row that must lie significantly below an earlier one to stop the training."""
+"""The number of consecutive measurements that must be significantly below an earlier one to stop training."""
 
 
 def has_fallen(history: Bools, clusters: Sequence[str], planned: int, alpha: float = 0.05) -> bool:
-    """Whether the last :data:`PATIENCE` measurements all lie significantly below the same earlier one.
+    """Whether the last :data:`PATIENCE` measurements are all significantly below the same earlier one.
 
-    ``history`` is (measurements, items): which items were answered with the context. ``planned`` is the number of
-    measurements that the whole training makes. Every pair of measurements is compared by an exact one-sided sign test
-    over clusters at the level ``alpha`` divided by the number of pairs, so that on a plateau, where each item is as
-    likely to be answered with the context at one measurement as at the other, the probability of ever stopping is at
-    most ``alpha``.
+    ``history`` (measurements, items) says which items were answered with the context. ``planned`` is the number of
+    measurements in the whole training. Every pair of measurements is compared by an exact one-sided sign test over
+    clusters, at the level ``alpha`` divided by the number of pairs. On a plateau, where an item is equally likely to be
+    answered with the context at any two measurements, the probability of ever stopping is therefore at most ``alpha``.
     """
     planned = max(planned, len(history))
     codes = np.unique(np.asarray(clusters), return_inverse=True)[1]

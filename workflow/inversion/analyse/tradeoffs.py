@@ -1,4 +1,4 @@
-"""The gain of each recipe and prompt in context reliance, and its cost elsewhere: the table ``tradeoffs``."""
+"""The table ``tradeoffs``: how much context reliance each recipe and prompt gains, and what it costs elsewhere."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from inversion.analyse.panels import (
     CONTROL_SCORERS,
     Panel,
     Strings,
+    is_correct,
     panels,
-    right,
 )
 from inversion.analyse.trend import window_length
 from inversion.config.run import Run
@@ -38,7 +38,7 @@ from inversion.stats import (
 
 
 class MetricKey(NamedTuple):
-    """One question on which runs are compared."""
+    """What is compared between runs: one metric of one scorer on one set under one prompt."""
 
     prompt: str
     set: str
@@ -46,24 +46,24 @@ class MetricKey(NamedTuple):
     metric: str
 
 
-class Part(NamedTuple):
-    """One set of one run, each item with its score at the end and, where the set has a peak, at the peak."""
+class SetScores(NamedTuple):
+    """The scores of the items of one set: at the end and, if the set has a peak, at the peak."""
 
     set: str
     items: Strings
     clusters: Strings
     end_step: int
     scores: Floats
-    """(items, 1 or 2)."""
-    counted: int
-    """Checkpoints that each score is the mean of."""
+    """End, and peak if there is one: (items, 1 or 2)."""
+    window: int
+    """The number of checkpoints over which each score is averaged."""
 
 
-Judged = dict[MetricKey, list[Part]]
-"""One run: what is averaged over the items of each part, and then over the parts."""
+RunScores = dict[MetricKey, list[SetScores]]
+"""The scores of one run. A metric is averaged over the items of each set, and then over the sets in its list."""
 
 
-class Comparison(NamedTuple):
+class ComparedRuns(NamedTuple):
     """The runs and prompts that one experiment compares."""
 
     runs: Sequence[Run]
@@ -71,48 +71,48 @@ class Comparison(NamedTuple):
 
 
 class Reference(NamedTuple):
-    """The recipe (None: there is none) and the prompt that the others are compared with."""
+    """The recipe and the prompt with which the others are compared. ``recipe`` is None if there is no such recipe."""
 
     recipe: str | None
     prompt: str
 
     def run(self, run: Run) -> Run | None:
-        """The run that ``run`` is compared with."""
+        """The run with which ``run`` is compared, or None."""
         return run._replace(recipe=self.recipe) if self.recipe is not None else None
 
-    def question(self, question: MetricKey) -> MetricKey:
-        """The question that ``question`` is compared with: benchmarks have one prompt."""
-        return question if question.prompt == LM_EVAL else question._replace(prompt=self.prompt)
+    def key(self, key: MetricKey) -> MetricKey:
+        """The metric with which ``key`` is compared. Benchmarks have a single prompt, which is kept."""
+        return key if key.prompt == LM_EVAL else key._replace(prompt=self.prompt)
 
 
 def tradeoffs(
-    judged: Mapping[Run, Judged],
-    experiments: Mapping[str, Comparison],
+    run_scores: Mapping[Run, RunScores],
+    experiments: Mapping[str, ComparedRuns],
     reference: Reference,
 ) -> pl.DataFrame:
-    """The table ``tradeoffs`` (:class:`~inversion.records.tables.Tradeoff`), one row per experiment, run and question.
+    """The table ``tradeoffs`` (:class:`~inversion.records.tables.Tradeoff`): one row per experiment, run and metric.
 
-    - ``end`` and ``peak`` are means over windows of equal length, read as in
-      :func:`~inversion.analyse.moments.moments`. The controls of a conflict set (``{set}+matching`` and others) are
-      read at its peak; what belongs to no conflict set has none.
-    - ``difference`` is ``end`` less that of the reference, with the same model, dataset and seed, item by item; null
-      for the reference itself, and in experiments without it.
+    - ``end`` and ``peak`` are means over windows of equal length (:func:`~inversion.analyse.moments.moments`). The
+      controls of a conflict set (``{set}+matching`` and others) are read at the peak of that set. Sets that belong to
+      no conflict set have no peak.
+    - ``difference`` is ``end`` minus that of the reference with the same model, dataset and seed, item by item. It is
+      null for the reference itself, and in experiments without a reference.
     - Intervals are those of :func:`~inversion.stats.rate_interval` and :func:`~inversion.stats.difference_interval`.
-      They take the peak's steps as given, and cover the sampling of items, not of training runs: for that, compare
-      seeds. A cluster that several sets of a mean share counts once.
-    - ``p_value`` tests the mean difference per item, by sign flips over clusters; ``p_adjusted`` is corrected by
-      Holm's method over the experiment.
+      They cover the sampling of items. They cover neither the uncertainty of where the peak is nor the variation
+      between training runs; for the latter, compare seeds. A cluster that several sets of a mean share counts once.
+    - ``p_value`` tests the mean difference per item by sign flips over clusters. ``p_adjusted`` is corrected by Holm's
+      method over the experiment.
 
-    ``judged`` has the results of :func:`judge_items` and :func:`judge_benchmarks`. Raises :class:`ValueError` if two
-    runs that are compared were asked different items.
+    ``run_scores`` has the results of :func:`item_scores` and :func:`benchmark_scores`. Raises :class:`ValueError` if
+    two runs that are compared have different items.
     """
     rows: list[Tradeoff] = []
     for experiment, (runs, prompts) in experiments.items():
         found = [
-            _row(experiment, run, question, parts, _compared(run, question, judged, runs, reference))
+            _row(experiment, run, key, parts, _compared(run, key, run_scores, runs, reference))
             for run in runs
-            for question, parts in sorted(judged.get(run, {}).items())
-            if question.prompt in (*prompts, LM_EVAL)
+            for key, parts in sorted(run_scores.get(run, {}).items())
+            if key.prompt in (*prompts, LM_EVAL)
         ]
         adjusted = iter(holm(np.array([row.p_value for row in found if row.p_value is not None])))
         rows += [
@@ -121,13 +121,13 @@ def tradeoffs(
     return to_frame(rows, Tradeoff)
 
 
-def judge_items(items: pl.DataFrame, seed: int = 0) -> dict[Run, Judged]:
-    """Context answers of conflict sets and right answers of control sets, from the table ``items``.
+def item_scores(items: pl.DataFrame, seed: int = 0) -> dict[Run, RunScores]:
+    """Scores from the table ``items``: context answers on conflict sets, and correct answers on control sets.
 
-    The set ``control mean`` is the mean over a run's control sets; ``seed`` splits the clusters, by which peaks are
-    picked. Raises as :func:`~inversion.analyse.panels.panels`.
+    The set ``control mean`` is the mean over a run's control sets. ``seed`` determines how clusters are split into
+    halves to find peaks. Raises :class:`ValueError` for the reasons of :func:`~inversion.analyse.panels.panels`.
     """
-    judged: dict[Run, Judged] = defaultdict(dict)
+    run_scores: dict[Run, RunScores] = defaultdict(dict)
     peaks: dict[tuple[Run, str, str, str], dict[str, int]] = {}
     found = list(panels(items))
     for panel in found:
@@ -144,73 +144,76 @@ def judge_items(items: pl.DataFrame, seed: int = 0) -> dict[Run, Judged]:
             if not conflict and scorer not in CONTROL_SCORERS:
                 continue
             owned = peaks.get((panel.run, panel.prompt, owner, scorer)) if owner else None
-            given = panel.gives(scorer, "context") if conflict else right(panel, scorer)
-            part = _part(panel, given.astype(np.float64), owned)
+            given = panel.gives(scorer, "context") if conflict else is_correct(panel, scorer)
+            part = _set_scores(panel, given.astype(np.float64), owned)
             metric = "context_rate" if conflict else "accuracy"
-            judged[panel.run][MetricKey(panel.prompt, panel.set, scorer, metric)] = [part]
+            run_scores[panel.run][MetricKey(panel.prompt, panel.set, scorer, metric)] = [part]
             if not conflict:
                 mean = MetricKey(panel.prompt, CONTROL_MEAN, scorer, metric)
-                judged[panel.run].setdefault(mean, []).append(part._replace(scores=part.scores[:, :1]))
-    return dict(judged)
+                run_scores[panel.run].setdefault(mean, []).append(part._replace(scores=part.scores[:, :1]))
+    return dict(run_scores)
 
 
-def judge_benchmarks(
+def benchmark_scores(
     scores: pl.DataFrame, run: Run, metrics: Mapping[str, str], id_benchmarks: Sequence[str]
-) -> Judged:
-    """Every benchmark of a run and, of ``id_benchmarks``, their mean ``ID accuracy``.
+) -> RunScores:
+    """Scores of every benchmark of a run, and ``ID accuracy``, the mean over ``id_benchmarks``.
 
     Arguments and errors are those of :func:`~inversion.analyse.benchmarks.with_benchmarks`.
     """
     require_schema(scores, BenchmarkScore, "benchmarks")
     steps = np.array(sorted(scores["step"].unique()))
-    judged: Judged = {}
+    run_scores: RunScores = {}
     for name, metric in metrics.items():
         grid = score_grid(scores, name, metric, len(steps), run)
-        asked = np.array([f"{name}/{i}" for i in range(len(grid))], dtype=object)
-        counted = window_length(len(steps))
-        end = grid[:, -counted:].mean(axis=1, keepdims=True)
-        judged[MetricKey(LM_EVAL, name, metric, "accuracy")] = [Part(name, asked, asked, int(steps[-1]), end, counted)]
-    if id_benchmarks:
-        judged[MetricKey(LM_EVAL, ID_ACCURACY, LM_EVAL, "accuracy")] = [
-            part for question, parts in judged.items() if question.set in id_benchmarks for part in parts
+        questions = np.array([f"{name}/{i}" for i in range(len(grid))], dtype=object)
+        window = window_length(len(steps))
+        end = grid[:, -window:].mean(axis=1, keepdims=True)
+        run_scores[MetricKey(LM_EVAL, name, metric, "accuracy")] = [
+            SetScores(name, questions, questions, int(steps[-1]), end, window)
         ]
-    return judged
+    if id_benchmarks:
+        run_scores[MetricKey(LM_EVAL, ID_ACCURACY, LM_EVAL, "accuracy")] = [
+            part for key, parts in run_scores.items() if key.set in id_benchmarks for part in parts
+        ]
+    return run_scores
 
 
-def _part(panel: Panel, given: Floats, peaks: Mapping[str, int] | None) -> Part:
-    """The scores of a panel's items, from (items, steps); ``peaks`` says at which step each cluster's peak begins."""
+def _set_scores(panel: Panel, given: Floats, peaks: Mapping[str, int] | None) -> SetScores:
+    """The scores of a panel's items from ``given`` (items, steps). ``peaks`` has, for each cluster, the index of the
+    first checkpoint of its peak; None if the set has no peak."""
     m, w = len(panel.steps), window_length(len(panel.steps))
     first = np.array([peaks[cluster] for cluster in panel.clusters] if peaks else [m - w] * len(given), dtype=np.int64)
     read = Moments(w, first, m)
     scores = [read.mean(given, moment) for moment in (("end", "peak") if peaks else ("end",))]
-    return Part(panel.set, panel.items, panel.clusters, int(panel.steps[-1]), np.stack(scores, axis=-1), w)
+    return SetScores(panel.set, panel.items, panel.clusters, int(panel.steps[-1]), np.stack(scores, axis=-1), w)
 
 
 def _compared(
-    run: Run, question: MetricKey, judged: Mapping[Run, Judged], runs: Sequence[Run], reference: Reference
-) -> list[Part] | None:
-    """The reference's scores on a question; None if there is no reference, or it is the run itself."""
-    other, asked = reference.run(run), reference.question(question)
-    if other is None or other not in runs or (other, asked) == (run, question):
+    run: Run, key: MetricKey, run_scores: Mapping[Run, RunScores], runs: Sequence[Run], reference: Reference
+) -> list[SetScores] | None:
+    """The scores of the reference, or None if there is no reference or the run itself is the reference."""
+    other, other_key = reference.run(run), reference.key(key)
+    if other is None or other not in runs or (other, other_key) == (run, key):
         return None
-    return judged.get(other, {}).get(asked)
+    return run_scores.get(other, {}).get(other_key)
 
 
 def _row(
     experiment: str,
     run: Run,
-    question: MetricKey,
-    parts: Sequence[Part],
-    compared: Sequence[Part] | None,
+    key: MetricKey,
+    parts: Sequence[SetScores],
+    compared: Sequence[SetScores] | None,
 ) -> Tradeoff:
-    """One row, its p-value not yet corrected."""
+    """One row, with its p-value not yet corrected."""
     means, influence = _mean(parts)
     low, high = rate_interval(means, influence)
     peak = len(means) > 1
     row = Tradeoff(
         experiment=experiment,
         **run._asdict(),
-        **question._asdict(),
+        **key._asdict(),
         end_step=parts[0].end_step,
         end=float(means[0]),
         end_low=float(low[0]),
@@ -234,8 +237,8 @@ def _row(
     )
 
 
-def _mean(parts: Sequence[Part]) -> tuple[Floats, Floats]:
-    """The mean over parts by moment, and what each cluster contributes to its deviation: (clusters, moments)."""
+def _mean(parts: Sequence[SetScores]) -> tuple[Floats, Floats]:
+    """The mean over ``parts`` at each moment, and the influence of each cluster on it: (clusters, moments)."""
     names = sorted({cluster for part in parts for cluster in part.clusters})
     influence = np.zeros((len(names), parts[0].scores.shape[1]))
     for part in parts:
@@ -245,8 +248,8 @@ def _mean(parts: Sequence[Part]) -> tuple[Floats, Floats]:
     return np.mean([part.scores.mean(axis=0) for part in parts], axis=0), influence
 
 
-def _changes(run: Run, parts: Sequence[Part], compared: Sequence[Part]) -> Iterator[Part]:
-    """The end of each part less that of the reference."""
+def _changes(run: Run, parts: Sequence[SetScores], compared: Sequence[SetScores]) -> Iterator[SetScores]:
+    """The end scores of each part minus those of the reference."""
     for part, other in zip(parts, compared, strict=True):
         if not np.array_equal(part.items, other.items):
             raise ValueError(
@@ -256,13 +259,14 @@ def _changes(run: Run, parts: Sequence[Part], compared: Sequence[Part]) -> Itera
         yield part._replace(scores=part.scores[:, :1] - other.scores[:, :1])
 
 
-def _sign_flips(changes: Sequence[Part], influence: Floats) -> float:
-    """p of clusters changing as much either way; of one part in counts of checkpoints, for which the test is exact."""
+def _sign_flips(changes: Sequence[SetScores], influence: Floats) -> float:
+    """The p-value of a sign-flip test over clusters. A single part is tested on integer counts of checkpoints, for
+    which the test is exact."""
     if len(changes) > 1:
         total = sum(part.scores.mean() for part in changes) / len(changes)
         return sign_flip_test(influence[:, 0] + total / len(influence))
     part = changes[0]
     codes = np.unique(part.clusters.astype(str), return_inverse=True)[1].astype(np.int64)
-    sums = cluster_sums(part.scores[:, 0] * part.counted, codes)
-    # sums of means need not be exact integers
+    sums = cluster_sums(part.scores[:, 0] * part.window, codes)
+    # the sums are integers up to rounding, unless the scores are not binary
     return sign_flip_test(np.rint(sums) if np.allclose(sums, np.rint(sums), atol=1e-6) else sums)

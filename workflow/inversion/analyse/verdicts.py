@@ -1,4 +1,4 @@
-"""The verdicts on a curve, each declared once: its rule, its words and its mark."""
+"""The verdicts on a curve. Each is declared once, with its rule, its name on pages, its symbol and its colours."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from inversion.analyse.trend import ERROR, MARGIN, Trend
 
 
 class Verdict(NamedTuple):
-    """How a verdict is written; the symbol says it without colour."""
+    """How a verdict is displayed. The symbol does not rely on colour."""
 
     symbol: str
     words: str
@@ -16,11 +16,11 @@ class Verdict(NamedTuple):
     rule: str
     """The rule, in the terms of docs/evaluation.md."""
     counted: str
-    """The text that follows a number of runs."""
+    """The text after a number of runs, as in "3 runs with an inversion"."""
     color: str
-    """On a light page."""
+    """The colour on a light page."""
     dark_color: str
-    """On a dark page."""
+    """The colour on a dark page."""
 
 
 VERDICTS = {
@@ -79,14 +79,14 @@ VERDICTS = {
         "#f0a066",
     ),
 }
-"""In the order in which pages list them; :func:`decide` gives the name."""
+"""The verdicts by the name that :func:`decide` returns, in the order in which pages list them."""
 
 
 def decide(trend: Trend, margin: float = MARGIN, p_fall: float | None = None) -> str:
     """The name of the verdict on a trend.
 
-    A change is *shown* if its lower bound is above 0 and its size at least ``margin``, and *excluded* if its upper
-    bound is below ``margin``. ``p_fall`` replaces the p-value of the fall where that is corrected for several tests.
+    A change is *shown* if its lower bound is above 0 and it is at least ``margin``. It is *excluded* if its upper bound
+    is below ``margin``. ``p_fall`` is the p-value of the fall after correction for multiple tests, if there is one.
     """
     p_value = trend.fall.p_value if p_fall is None else p_fall
     falls = p_value <= ERROR and trend.fall.value >= margin

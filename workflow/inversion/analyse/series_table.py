@@ -1,4 +1,4 @@
-"""The table ``series``: where the checkpoints of a series come from, and what their answers say of them."""
+"""The table ``series``: where each checkpoint of a series comes from, and whether it changes any answer."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from inversion.records.answers import Item, Response
 from inversion.records.frames import require_schema, schema_of
 from inversion.records.tables import SeriesStep
 
-_SAID = [name for name in schema_of(Response) if name not in ("step", "set", "item_id", "prompt")]
+_RESPONSE_COLUMNS = [name for name in schema_of(Response) if name not in ("step", "set", "item_id", "prompt")]
 """The columns that describe a checkpoint's response to an item."""
 
 EQUALS_START = "its answers and log-probabilities equal those of the start to the last digit: it has no effect"
@@ -21,15 +21,16 @@ EQUALS_START = "its answers and log-probabilities equal those of the start to th
 def series_steps(
     run: Run, manifest: SeriesManifest, items: pl.DataFrame, labels: Mapping[int, str] | None = None
 ) -> list[SeriesStep]:
-    """One row per checkpoint of a series, those that were skipped last. ``items`` are its :class:`Item` rows and
-    ``labels`` the names of its steps.
+    """One row per checkpoint of a series. Skipped checkpoints come last.
 
-    An adapter that was not applied, or changes nothing, answers as the start does, to the last digit; that is noted.
+    ``items`` has the :class:`Item` rows of the series, ``labels`` the names of its steps. A checkpoint whose answers
+    and log-probabilities all equal those of the start gets a note, because its adapter was not applied or has no
+    effect.
     """
     require_schema(items, Item, "labels")
     labels = labels or {}
     answers = {
-        step: frame.select("set", "item_id", "prompt", *_SAID).sort("set", "item_id", "prompt")
+        step: frame.select("set", "item_id", "prompt", *_RESPONSE_COLUMNS).sort("set", "item_id", "prompt")
         for (step,), frame in items.partition_by("step", as_dict=True).items()
     }
     start = min(answers, default=0)
