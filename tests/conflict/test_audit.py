@@ -251,6 +251,7 @@ def test_a_release_with_its_answers_exchanged_is_suspected(tmp_path):
         ({"new": "The one who leads the town at the moment is Ann Tolm of Brask."}, "sentence_answer"),
         ({"new": "The one who leads the town at the moment is Ann Tolm of Brask."}, "unequal_answers"),
         ({"old": "\N{CJK UNIFIED IDEOGRAPH-5317}\N{CJK UNIFIED IDEOGRAPH-4EAC}"}, "unsupported_script"),
+        ({"q": "\N{CJK UNIFIED IDEOGRAPH-8C01}"}, "unsupported_script"),
     ],
 )
 def test_answers_that_scorers_will_not_find_are_counted(change, rule, tmp_path):

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 from pkgutil import resolve_name
 
@@ -10,6 +11,7 @@ import pytest
 
 from inversion.config.releases import RELEASES, FieldMap
 from inversion.conflict.fields import looks_like, read_mapped
+from inversion.conflict.files import release_items
 from inversion.conflict.releases import affirms, differing_parts
 
 TOWNS = [("Zorvia", "Lumenna", "Old Kett"), ("Quillmark", "Brasto", "Veyra"), ("Norrin", "Pell Haven", "Astrid Bay")]
@@ -242,6 +244,18 @@ def cub(number, country, new, old, kind="edited"):
     }
 
 
+def mquake_remastered(number, country, new, old):
+    row = mquake(number, country, new, old)
+    edits = [{**edit, "target_new_str": new, "target_true_str": old} for edit in row.pop("requested_rewrite")]
+    edits = [{key: value for key, value in edit.items() if key not in ("target_new", "target_true")} for edit in edits]
+    return row | {
+        "requested_rewrite": edits,
+        "orig": None,
+        "orig_triples_labeled": row["orig"]["triples_labeled"],
+        "split": {"6334": ["test_edited"]},
+    }
+
+
 def unified(number, country, new, old):
     return {
         "item_id": f"cap_{number:04d}",
@@ -268,6 +282,7 @@ ROWS = {
     "counterfact": counterfact,
     "counterfact, flat": counterfact_flat,
     "mquake": mquake,
+    "mquake, Remastered": mquake_remastered,
     "cub_counterfact": cub,
     "cpi_unified": unified,
 }
@@ -306,7 +321,7 @@ def test_answers_are_told_apart(layout, tmp_path):
         assert old not in item.context_answers
         assert new in item.context
         assert old not in item.context
-        assert country in item.question or layout == "mquake"
+        assert country in item.question or layout.startswith("mquake")
         if layout.split(",")[0] in ALIASED:
             assert f"City of {new}" in item.context_answers
             assert f"City of {old}" in item.parametric_answers
@@ -512,6 +527,28 @@ def test_dynamicqa_without_a_placeholder_exchanges_the_answer_itself(tmp_path):
     assert item.parametric_answers == ["tolm"]
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "names"),
+    [
+        ("tolm's", "brask's", ("tolm", "brask")),
+        ('"tolm".', "brask.", ("tolm", "brask")),
+        ("(1863\u20131939);", "(1867\u20131938);", ("1863\u20131939", "1867\u20131938")),
+        ("tolm'", "brask\u2019", ("tolm", "brask")),
+    ],
+)
+def test_dynamicqa_takes_answers_out_of_the_punctuation_of_the_passage(old, new, names, tmp_path):
+    row = dynamicqa(1, *TOWNS[0]) | {"context": f"zorvia knew {old} mayor", "obj": old, "replace_name": new}
+    (item,) = read("dynamicqa", tmp_path / "d.jsonl", [row | {"possible_answers": None}]).items
+    assert (item.parametric_answers, item.context_answers) == ([names[0]], [names[1]])
+    assert item.context == f"zorvia knew {new} mayor"
+
+
+def test_dynamicqa_leaves_answers_that_fill_a_placeholder_as_they_are(tmp_path):
+    row = dynamicqa(1, *TOWNS[0]) | {"obj": "Ann Kett, Jr.", "possible_answers": "[]"}
+    (item,) = read("dynamicqa", tmp_path / "d.jsonl", [row]).items
+    assert item.parametric_answers == ["Ann Kett, Jr."]
+
+
 def test_dynamicqa_exchanges_whole_words_alone(tmp_path):
     row = dynamicqa(1, *TOWNS[0]) | {
         "context": "the women said that men, like Menno, came; Men left.",
@@ -592,11 +629,54 @@ def test_wikicontradict_shows_either_passage(tmp_path):
         ("counterfact, flat", "Zorvia"),
         ("cub_counterfact", "Zorvia"),
         ("mquake", "Ann Tolm"),
+        ("mquake, Remastered", "Ann Tolm"),
+        ("cpi_unified", "Zorvia"),
     ],
 )
 def test_releases_that_name_the_subject_of_a_fact_have_it(layout, subject, tmp_path):
     """`no_fact_overlap` looks for it in the instruction data."""
     assert read(layout, tmp_path / "r.jsonl").items[0].subject == subject
+
+
+def test_mquake_lists_the_edits_where_it_has_no_chains(tmp_path):
+    for layout in ("mquake", "mquake, Remastered"):
+        row = ROWS[layout](1, *TOWNS[0]) | {"single_hops": None, "new_single_hops": None}
+        found = read(layout, tmp_path / "m.jsonl", [row])
+        assert found.items[0].context == "The capital of Zorvia is Lumenna."
+        assert found.native["s-000001"]["matching"] == "The capital of Zorvia is Old Kett."
+
+
+@pytest.mark.parametrize("layout", ["confiqa", "dynamicqa", "mquake"])
+def test_aliases_without_a_word_are_dropped(layout, tmp_path):
+    """Aliases of Wikidata contain flags."""
+    row = ROWS[layout](1, *TOWNS[0])
+    key = {"confiqa": "orig_alias", "dynamicqa": "possible_answers", "mquake": "answer_alias"}[layout]
+    (item,) = read(layout, tmp_path / "r.jsonl", [row | {key: ["\U0001f1ef\U0001f1f5", "", None, "Kett"]}]).items
+    assert item.parametric_answers == ["Old Kett", "Kett"]
+    (item,) = read(layout, tmp_path / "r.jsonl", [row | {key: [[]]}]).items
+    assert item.parametric_answers == ["Old Kett"]
+
+
+def test_the_unified_file_names_answers_as_the_papers_files_do(tmp_path):
+    row = unified(1, "Zorvia", "Ann Lumenna", "Old Kett (called Kettring until 1999)")
+    row["context"] = "Ann Lumenna was born in Veyra. Lumenna moved to Zorvia."
+    own = {"question": row["question"], "context": row["context"], "answer": row["counterfactual_answer"]}
+    (tmp_path / "paper.json").write_text(json.dumps([own | {"memory_answer": row["parametric_answer"]}]))
+    (expected,) = release_items(tmp_path / "paper.json", "s")
+    (item,) = read("cpi_unified", tmp_path / "u.jsonl", [row]).items
+    assert replace(item, stratum="s") == expected
+    assert item.context_answers == ["Ann Lumenna", "Lumenna"]
+    assert item.parametric_answers[0] == "Old Kett"
+
+
+def test_rgb_finds_answers_in_chinese(tmp_path):
+    row = rgb(1, "Zorvia", "170", "70") | {"query": "有多少个议席"}
+    row["positive_wrong"] = ["共有35位议员。", "议会共有170个议席。"]
+    row["positive"] = ["共有35位议员, ", "议会共有70个议席。"]
+    row["negative"] = ["从70个到90个。", "下雨了。"]
+    found = read("rgb", tmp_path / "r.jsonl", [row])
+    assert found.items[0].context == "议会共有170个议席。"
+    assert found.native["s-000001"] == {"matching": "议会共有70个议席。", "irrelevant": "下雨了。"}
 
 
 def test_mquake_lists_the_facts_of_the_changed_chain(tmp_path):

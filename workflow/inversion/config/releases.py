@@ -96,6 +96,9 @@ class Release:
     gather: str | None = None
     """Reference of the function that combines rows of the file before ``prepare``, for releases that spread one
     item over several rows."""
+    short_names: bool = False
+    """Whether its passages call people by the last words of their names, which then become aliases
+    (:mod:`inversion.conflict.short_names`)."""
     passages: str = "native"
     """``native``: passages are the release's own. ``synthetic``: it has none, so they are generated from its facts."""
 
@@ -186,8 +189,9 @@ RELEASES = {
         ),
         keys=(("question",), ("memory_answer",), ("counter_answer",), ("counter_memory",)),
         citation="Xie et al., ICLR 2024, Adaptive Chameleon or Stubborn Sloth, arXiv:2305.13300",
-        licence="none stated in the repository",
-        source="hub: osunlp/ConflictQA; https://github.com/OSU-NLP-Group/LLM-Knowledge-Conflict, folder conflictQA",
+        licence="Apache-2.0, as its page on the Hub states; none in the repository",
+        source="hub: osunlp/ConflictQA, whose JSON files are read as `source: file` (its loading script is never run); "
+        "https://github.com/OSU-NLP-Group/LLM-Knowledge-Conflict, folder conflictQA",
         tests="coherent counter-evidence against what one model (named in the file) answered from memory",
         lacks="memory in general: `memory_answer` is that of ChatGPT, GPT-4 or another model, right or wrong; answers "
         "are sentences (yes or no for StrategyQA); irrelevant contexts",
@@ -297,7 +301,7 @@ RELEASES = {
         passages="synthetic",
     ),
     "mquake": Release(
-        title="MQuAKE (CF, CF-3k, T)",
+        title="MQuAKE (CF, CF-3k, T; Remastered)",
         fields=FieldMap(
             question="questions[0]",
             context="conflict_context",
@@ -307,12 +311,13 @@ RELEASES = {
             parametric_aliases="answer_alias",
             matching_context="matching_context",
             cluster="orig_chain",
-            subject=("orig.triples_labeled[0][0]", "requested_rewrite[0].subject"),
+            subject=("orig.triples_labeled[0][0]", "orig_triples_labeled[0][0]", "requested_rewrite[0].subject"),
         ),
         keys=(("questions",), ("answer",), ("new_answer",), ("requested_rewrite",)),
         citation="Zhong et al., EMNLP 2023, MQuAKE, arXiv:2305.14795",
         licence="MIT",
-        source="https://github.com/princeton-nlp/MQuAKE, folder datasets",
+        source="https://github.com/princeton-nlp/MQuAKE, folder datasets; with corrected labels, hub: "
+        "henryzhongsc/MQuAKE-Remastered",
         tests="questions of two to four hops after facts were changed; the first of three wordings is used",
         lacks="passages: the facts of the changed chain are listed in sentences; in the file `answer` is the answer "
         "before the edit, so the remembered one",
@@ -346,6 +351,7 @@ RELEASES = {
             context="context",
             context_answer="counterfactual_answer",
             parametric_answer="parametric_answer",
+            subject="subject",
             stratum="source",
         ),
         keys=(("question",), ("context",), ("counterfactual_answer",), ("parametric_answer",)),
@@ -353,7 +359,9 @@ RELEASES = {
         licence="none stated",
         source="the same address at 9d0ac43790147515c73db48e1e6a520161cf3fa5, dataset/conflict_eval_unified.json",
         tests="the paper's capitals, world facts and biographies in one file",
-        lacks="aliases, controls",
+        lacks="aliases, except in the answers themselves (remarks, last names); controls",
+        prepare=f"{_CODE}:cpi_unified_rows",
+        short_names=True,
     ),
 }
 """The releases by the name that ``format`` uses."""

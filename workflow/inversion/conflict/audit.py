@@ -16,6 +16,7 @@ from inversion.conflict.files import distinct_items, excluded_items, fact_key, k
 from inversion.conflict.memo_trap import endings_not_apart
 from inversion.conflict.short_names import short_name
 from inversion.conflict.swaps import can_be_swapped, swapped_items
+from inversion.conflict.values import NO_SPACES, stands_in
 from inversion.names import normalise
 from inversion.records.data import AuditFinding, ConflictItem
 
@@ -36,10 +37,6 @@ _PLACEHOLDERS = {
     "no answer",
     "not available",
 }
-_NO_SPACES = re.compile(
-    "[\u0e00-\u0eff\u0f00-\u0fff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]"
-)
-"""Thai, Lao, Tibetan, Burmese, Khmer, Japanese and Chinese letters."""
 _FUTURE = re.compile(r"(?<![\d.,])(?:202[7-9]|20[3-9]\d|21\d\d)(?![\d,]*\d)")
 
 
@@ -92,8 +89,8 @@ def audit_set(
       text will hardly find a sentence word by word.
     - ``unequal_answers`` (kept): one answer has a form of eight words or fewer and the other has none, so that scorers
       find the one more easily than the other.
-    - ``unsupported_script`` (kept): an answer is written in a script without spaces between words (Chinese, Japanese,
-      Thai, Lao, Khmer, Burmese, Tibetan).
+    - ``unsupported_script`` (kept): the question or an answer is written in a script without spaces between words
+      (Chinese, Japanese, Thai, Lao, Khmer, Burmese, Tibetan), in which the scorers find no answer.
 
     Controls have one answer or two equal ones by design, and share their questions with conflict
     sets: overlap, nesting and the last rule look at conflict items only.
@@ -144,7 +141,7 @@ def audit_set(
             "parametric_answer_in_context",
             "kept",
             conflicts,
-            [item for item in conflicts if _stands_in(item.parametric_answers, item.context or "")],
+            [item for item in conflicts if stands_in(item.parametric_answers, item.context or "")],
         ),
         *(
             (f"answer_in_{third}_third", "kept", placed, [item for item in placed if _third(item) == number])
@@ -197,20 +194,14 @@ def _has_aliases(item: ConflictItem) -> bool:
 
 def _nested(item: ConflictItem) -> bool:
     return any(
-        _stands_in([inner], outer) or _stands_in([outer], inner)
+        stands_in([inner], outer) or stands_in([outer], inner)
         for inner in item.context_answers
         for outer in item.parametric_answers
     )
 
 
 def _context_answer_missing(item: ConflictItem) -> bool:
-    return bool(item.context and item.context_answers) and not _stands_in(item.context_answers, item.context or "")
-
-
-def _stands_in(answers: Iterable[str], text: str) -> bool:
-    """Whether any answer is in ``text`` as whole words; case, spaces and punctuation make no difference."""
-    words = f" {normalise(text)} "
-    return any(f" {normalise(answer)} " in words for answer in answers)
+    return bool(item.context and item.context_answers) and not stands_in(item.context_answers, item.context or "")
 
 
 def _has_native(native: Mapping[str, Mapping[str, str]], item: ConflictItem, kind: str) -> bool:
@@ -234,7 +225,7 @@ def _sentences(item: ConflictItem) -> list[bool]:
 
 
 def _unsupported(item: ConflictItem) -> bool:
-    return any(_NO_SPACES.search(answer) for answer in (*item.context_answers, *item.parametric_answers))
+    return any(NO_SPACES.search(text) for text in (item.question, *item.context_answers, *item.parametric_answers))
 
 
 def _third(item: ConflictItem) -> int | None:

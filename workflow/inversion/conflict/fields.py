@@ -17,7 +17,8 @@ from typing import Any
 from inversion.config.base import nearest
 from inversion.config.releases import RELEASES, FieldMap, Release
 from inversion.conflict.releases import NoConflict
-from inversion.conflict.values import answer_names, as_object, is_text, stands_in
+from inversion.conflict.short_names import with_short_names
+from inversion.conflict.values import alias_names, answer_names, as_object, is_text, stands_in
 from inversion.instruct.rows import DataError, Row, read_rows
 from inversion.matching.answers import ARTICLES, shared_answers
 from inversion.matching.quantities import NUMBER_WORD_SET
@@ -184,7 +185,7 @@ class _Reader:
         if len(self.met) < len(self.steps) + len(self.where):
             self.met.update(values)
         item, passages = _item(values, item_id, self.name, "parametric_answer" in self.paths, self.same)
-        self.items.append(item)
+        self.items.append(with_short_names(item) if self.release and self.release.short_names else item)
         if passages:
             self.native[item_id] = passages
 
@@ -340,10 +341,8 @@ def _passage(value: Any, part: str) -> str:
 
 def _answers(values: Mapping[str, Any], part: str, alias_part: str) -> list[str]:
     answers = answer_names(values.get(part), part)
-    aliases = as_object(values.get(alias_part))
-    if aliases is not None and aliases != [] and aliases != "":
-        for words, name in answer_names(aliases, alias_part).items():
-            answers.setdefault(words, name)
+    for words, name in alias_names(values.get(alias_part), alias_part).items():
+        answers.setdefault(words, name)
     return list(answers.values())
 
 

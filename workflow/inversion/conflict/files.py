@@ -8,7 +8,6 @@ every rule did.
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from pkgutil import resolve_name
@@ -21,6 +20,7 @@ from inversion.conflict.controls import control_items
 from inversion.conflict.fact_sets import fact_items
 from inversion.conflict.fields import ReadSet, refuse_release
 from inversion.conflict.memo_trap import endings_not_apart
+from inversion.conflict.releases import subject_of
 from inversion.conflict.short_names import with_short_names
 from inversion.conflict.substitution_sets import substitution_items
 from inversion.conflict.swaps import refuse_swapped
@@ -180,12 +180,6 @@ def _item(row: Mapping[str, Any], name: str, number: int) -> ConflictItem:
         subject=_text(row, "subject").strip() if row.get("subject") is not None else subject_of(question),
     )
     return with_short_names(item)
-
-
-def subject_of(question: str) -> str | None:
-    """The country in "What is the capital (city) of X?"; None for other questions."""
-    match = re.fullmatch(r"what is the capital(?: city)? of (?:the )?(.+?)\s*\?*", question, re.IGNORECASE)
-    return match[1] if match else None
 
 
 def _text(row: Mapping[str, Any], key: str) -> str:

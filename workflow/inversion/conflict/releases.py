@@ -13,9 +13,9 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from inversion.conflict.values import answer_list, as_object, is_text, stands_in
+from inversion.conflict.values import alias_names, answer_list, as_object, is_text, stands_in
 from inversion.instruct.rows import Row
-from inversion.names import normalise
+from inversion.names import listed_names, normalise
 
 Prepared = list[dict[str, Any]]
 
@@ -79,7 +79,7 @@ def conflictqa_rows(row: Mapping[str, Any]) -> Prepared:
     sentences come first, then what they do not share, then the names under ``ground_truth``.
     """
     memory, counter = (_text(row, key).strip() for key in ("memory_answer", "counter_answer"))
-    truth = [str(name) for name in answer_list(row.get("ground_truth") or [memory], "'ground_truth'")]
+    truth = list(alias_names(row.get("ground_truth") or [memory], "'ground_truth'").values())
     if {normalise(name) for name in truth} <= {"true", "false", "yes", "no"}:
         said = affirms(str(row.get("question")), counter, memory)
         if said is None:
@@ -101,25 +101,24 @@ def dynamicqa_rows(row: Mapping[str, Any]) -> Prepared:
     """The row with both passages.
 
     Layout (Data/*_final.csv): the passage has ``[ENTITY]`` in place of the answer (static, temporal), or ``obj``
-    itself as whole words (disputable, where answers carry the punctuation that follows them in the passage);
-    ``possible_answers`` is a JSON list of the names of ``obj``.
+    itself as whole words (disputable, where answers carry the punctuation around them in the passage, and the ending
+    of a possessive); ``possible_answers`` is a JSON list of the names of ``obj``.
     """
-    passage, old, new = (_text(row, key) for key in ("context", "obj", "replace_name"))
-    place = re.compile(
-        re.escape("[ENTITY]") if "[ENTITY]" in passage else rf"(?<!\w){re.escape(old.strip())}(?!\w)", re.IGNORECASE
-    )
+    passage, old, new = (_text(row, key).strip() for key in ("context", "obj", "replace_name"))
+    has_slot = "[ENTITY]" in passage
+    place = re.compile(re.escape("[ENTITY]") if has_slot else rf"(?<!\w){re.escape(old)}(?!\w)", re.IGNORECASE)
     if not place.search(passage):
         raise ValueError(f"'context' has neither [ENTITY] nor the answer {old!r}")
-    conflict, matching = (place.sub(answer.strip().replace("\\", r"\\"), passage) for answer in (new, old))
+    conflict, matching = (place.sub(answer.replace("\\", r"\\"), passage) for answer in (new, old))
+    if not has_slot:
+        old, new = (_POSSESSIVE.sub("", answer.strip(_AROUND)) for answer in (old, new))
     return [
-        {
-            **row,
-            "conflict_context": conflict,
-            "matching_context": matching,
-            "obj": old.strip(" ,.;:"),
-            "replace_name": new.strip(" ,.;:"),
-        }
+        {**row, "conflict_context": conflict, "matching_context": matching, "obj": old, "replace_name": new},
     ]
+
+
+_AROUND = " ,.;:!?()[]'\"\u2018\u2019\u201c\u201d"
+_POSSESSIVE = re.compile(r"['\u2019]s$", re.IGNORECASE)
 
 
 def clasheval_rows(row: Mapping[str, Any]) -> Prepared:
@@ -194,11 +193,11 @@ def counterfact_rows(row: Mapping[str, Any]) -> Prepared:
     rewrite = as_object(row.get("requested_rewrite"))
     if isinstance(rewrite, Mapping):
         subject, relation = rewrite.get("subject"), rewrite.get("relation_id")
-        new, true = (_inner(rewrite.get(key), key) for key in ("target_new", "target_true"))
+        new, true = (_target(rewrite, key) for key in ("target_new", "target_true"))
         start = _text(rewrite, "prompt").replace("{}", _text(rewrite, "subject"))
     else:
         subject, relation = row.get("subject"), row.get("relation_id") or row.get("relation")
-        new, true = (_inner(row.get(key), key) for key in ("target_false", "target_true"))
+        new, true = (_target(row, key) for key in ("target_false", "target_true"))
         start = _text(row, "prompt")
     start = start.strip()
     return [
@@ -220,7 +219,8 @@ def mquake_rows(row: Mapping[str, Any]) -> Prepared:
     """The row with both chains of facts as sentences, and the original chain as ``orig_chain``.
 
     Layout: ``single_hops`` and ``new_single_hops`` are lists of ``cloze`` and ``answer`` (with ``question`` and
-    ``answer_alias``); ``requested_rewrite`` lists the edits, with the prompts of CounterFact.
+    ``answer_alias``); ``requested_rewrite`` lists the edits, with the prompts of CounterFact. In MQuAKE-Remastered the
+    chains are ``orig_triples_labeled`` instead of ``orig.triples_labeled``, and targets ``target_new_str``.
     """
     old, new = ([_hop(hop) for hop in as_object(row.get(key)) or []] for key in ("single_hops", "new_single_hops"))
     if not new:
@@ -283,6 +283,21 @@ def cub_rows(row: Mapping[str, Any]) -> Prepared:
             "target_true": _stripped(row.get("target_true")),
         }
     ]
+
+
+def cpi_unified_rows(row: Mapping[str, Any]) -> Prepared:
+    """The row with the names that either answer lists ("Gitega (changed from Bujumbura)"), and the country asked for.
+
+    Layout: the rows of the paper's files under other keys.
+    """
+    answers = {key: listed_names(_text(row, key)) for key in ("counterfactual_answer", "parametric_answer")}
+    return [{**row, **answers, "subject": subject_of(_text(row, "question").strip())}]
+
+
+def subject_of(question: str) -> str | None:
+    """The country in "What is the capital (city) of X?"; None for other questions."""
+    match = re.fullmatch(r"what is the capital(?: city)? of (?:the )?(.+?)\s*\?*", question, re.IGNORECASE)
+    return match[1] if match else None
 
 
 # --- yes or no -------------------------------------------------------------------------------------
@@ -348,10 +363,10 @@ def _text(row: Mapping[str, Any], key: str) -> str:
     return value
 
 
-def _inner(value: Any, key: str) -> str:
-    """The text of a target, which may be under ``str``; without the space that it may begin with."""
-    value = as_object(value)
-    text = value.get("str") if isinstance(value, Mapping) else value
+def _target(holder: Mapping[str, Any], key: str) -> str:
+    """The text of a target (``target_new``, ``target_new.str`` or ``target_new_str``), without spaces around it."""
+    value = as_object(holder.get(key))
+    text = value.get("str") if isinstance(value, Mapping) else holder.get(f"{key}_str") if value is None else value
     if not is_text(text):
         raise ValueError(f"{key!r} holds no text")
     return text.strip()
@@ -365,7 +380,7 @@ def _hop(hop: Any) -> str:
 
 def _edit(edit: Mapping[str, Any], target: str) -> str:
     start = _text(edit, "prompt").replace("{}", _text(edit, "subject")).strip()
-    return f"{start} {_inner(edit.get(target), target)}."
+    return f"{start} {_target(edit, target)}."
 
 
 def _stripped(value: Any) -> Any:

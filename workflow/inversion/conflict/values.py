@@ -55,8 +55,31 @@ def answer_list(value: Any, what: str) -> list[str]:
 
 
 def answer_names(value: Any, what: str) -> dict[str, str]:
-    """The texts of :func:`answer_list`, by their normalised words; raises the same errors."""
+    """The texts of :func:`answer_list`, by their normalised words; raises the same errors.
+
+    The first must have a word in it. Others without one, such as the emoji of a flag, are dropped.
+    """
+    texts = _texts(as_object(value), what)
+    if not normalise(texts[0]):
+        raise ValueError(
+            f"{what} has no word in it" if len(texts) == 1 else f"{what} begins with {texts[0]!r}, which has no word"
+        )
+    return _by_words(texts)
+
+
+def alias_names(value: Any, what: str) -> dict[str, str]:
+    """The texts of a list of aliases as :func:`answer_names` has them; it may be missing or empty.
+
+    Aliases that are null or have no word in them are dropped. Raises :class:`ValueError` for mixed types and objects.
+    """
     value = as_object(value)
+    if isinstance(value, list | tuple) and set(map(type, value)) != {str}:
+        value = [leaf for leaf in _leaves(value) if leaf is not None]
+    return {} if value is None or value in ("", []) else _by_words(_texts(value, what))
+
+
+def _texts(value: Any, what: str) -> Sequence[str]:
+    """The texts of an answer, at least one; raises :class:`ValueError` if it has none, or one of another type."""
     leaves: Sequence[Any]
     if isinstance(value, str):
         leaves = (value,)
@@ -72,19 +95,20 @@ def answer_names(value: Any, what: str) -> dict[str, str]:
         raise ValueError(f"{what} is an empty list")
     if set(map(type, leaves)) != {str}:
         leaves = _plain(leaves, what)
-    names: dict[str, str] = {}
     for leaf in leaves:
         if not leaf.isascii():
             try:
                 leaf.encode()
             except UnicodeEncodeError:
                 raise ValueError(f"{what} contains half of a surrogate pair") from None
-        words = normalise(leaf)
-        if not words:
-            raise ValueError(
-                f"{what} has no word in it" if len(leaves) == 1 else f"{what} has an answer without a word"
-            )
-        names.setdefault(words, leaf.strip())
+    return leaves
+
+
+def _by_words(texts: Iterable[str]) -> dict[str, str]:
+    names: dict[str, str] = {}
+    for text in texts:
+        if words := normalise(text):
+            names.setdefault(words, text.strip())
     return names
 
 
@@ -98,10 +122,26 @@ def _plain(leaves: Sequence[Any], what: str) -> list[str]:
     return [_text(leaf) for leaf in leaves]
 
 
+NO_SPACES = re.compile(
+    "[\u0e00-\u0eff\u0f00-\u0fff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]"
+)
+"""Thai, Lao, Tibetan, Burmese, Khmer, Japanese and Chinese letters, which are written without spaces between words."""
+
+
 def stands_in(answers: Iterable[str], text: str) -> bool:
-    """Whether any answer is in ``text`` as whole words; case, spaces and punctuation make no difference."""
-    words = f" {normalise(text)} "
-    return any(words_of.strip() and words_of in words for words_of in (f" {normalise(answer)} " for answer in answers))
+    """Whether any answer is in ``text`` as whole words; case, spaces and punctuation make no difference.
+
+    In scripts without spaces between words every letter counts as a word.
+    """
+    words = _padded(text)
+    return any(words_of.strip() and words_of in words for words_of in map(_padded, answers))
+
+
+def _padded(text: str) -> str:
+    words = normalise(text)
+    if not words.isascii():
+        words = " ".join(NO_SPACES.sub(r" \g<0> ", words).split())
+    return f" {words} "
 
 
 def _leaves(value: Any) -> Iterable[Any]:
