@@ -1,4 +1,4 @@
-"""The figure ``style``, from the table of that name."""
+"""Draws the figure ``style`` from the table of the same name."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from inversion.config.run import Run
+from inversion.plot.lines import Cell, rows_of_runs
 from inversion.plot.panels import light_grid, panel_sheet, panel_titles
-from inversion.plot.series import Cell, of_runs
 from inversion.plot.style import GREY, SMALL, STYLE, Look, percent
 from inversion.records.frames import require_schema
 from inversion.records.tables import StylePoint
@@ -23,18 +23,19 @@ _LINES = {
     "copied": ("words copied from the passage", Look("#009e73", (0, (5, 1.2, 1, 1.2)), "D")),
     "context_of_answered": ("context answer, of those that follow one side", Look("#0072b2", "-", "o")),
 }
-"""Columns with their label and look; later ones are drawn on top."""
+"""The columns that are drawn, each with its label and look. Later ones are drawn on top."""
 
 
 def answer_styles(table: pl.DataFrame, runs: Sequence[Run]) -> Figure:
-    """How answers are worded by step: one panel per combination of model, dataset, recipe and set, of one prompt.
+    """How answers are worded at each step: one panel per combination of model, dataset, recipe and set.
 
-    Shares are means over seeds. Raises :class:`ValueError` if a column is missing.
+    ``table`` has the rows of one prompt. Shares are means over seeds. Raises :class:`ValueError` if a column is
+    missing.
     """
     require_schema(table, StylePoint, "style")
     panel = list(Cell._fields)
     means = (
-        of_runs(table, runs)
+        rows_of_runs(table, runs)
         .group_by(*panel, "step")
         .agg(pl.col(column).mean() for column in _LINES)
         .sort(*panel, "step")
@@ -55,7 +56,7 @@ def answer_styles(table: pl.DataFrame, runs: Sequence[Run]) -> Figure:
 
 
 def _draw(axes: Axes, frame: pl.DataFrame) -> None:
-    """One panel: a line for every measure."""
+    """Draw one panel, with a line per column."""
     for column, (label, look) in _LINES.items():
         axes.plot(
             frame["step"], frame[column], color=look.color, linestyle=look.dashes, marker=look.marker,

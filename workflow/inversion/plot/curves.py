@@ -1,4 +1,4 @@
-"""The figures ``accuracy``, ``grid`` and ``recipes``, from the table ``curves``."""
+"""Draws the figures ``accuracy``, ``grid`` and ``recipes`` from the table ``curves``."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from inversion.analyse.benchmarks import ID_ACCURACY
 from inversion.analyse.curves import CONTROL_MEAN
 from inversion.config.run import Run
 from inversion.config.scorers import MAIN
+from inversion.plot.lines import Cell, Line, conflict_sets, curve_rows, line_of, unique
 from inversion.plot.panels import (
     Size,
     curve_canvas,
-    draw_series,
+    draw_line,
     label_axes,
     label_ends,
     panel_titles,
-    say_empty,
+    show_no_data,
 )
-from inversion.plot.series import Cell, Series, conflict_sets, rows_of, series_of, unique
 from inversion.plot.style import GREY, SMALL, STYLE, Look, distinct_looks
-from inversion.plot.verdict_marks import Verdict, mark_verdict, verdict_of
+from inversion.plot.verdict_marks import PanelVerdict, mark_verdict, verdict_of
 
 _CURVES = (
     ("accuracy", ID_ACCURACY, ID_ACCURACY, Look("#009e73", (0, (5, 1.2, 1, 1.2)), "D")),
@@ -34,11 +34,11 @@ _CURVES = (
     ("parametric_rate", None, "parametric answer", Look("#d55e00", (0, (4, 1.4)), "s")),
     ("context_rate", None, "context answer", Look("#0072b2", "-", "o")),
 )
-"""Metric, set (None for the panel's own), label and look; later ones are drawn on top."""
+"""Metric, set (None is the panel's own), label and look. Later ones are drawn on top."""
 
 
 Labels = Mapping[str, Mapping[int, str]]
-"""The names of steps, by series."""
+"""For each series, the names of its steps."""
 
 
 def accuracy(
@@ -48,15 +48,15 @@ def accuracy(
     scorer: str = MAIN,
     labels: Labels | None = None,
 ) -> Figure:
-    """Context and parametric answers next to the control mean and, where there are benchmarks, the ID
-    accuracy, by step (paper, figs. 1a and 2).
+    """Context and parametric answers by step, with the control mean and, if there are benchmarks, the ID accuracy
+    (paper, figs. 1a and 2).
 
-    One panel per conflict set and combination of model, dataset and recipe in ``runs``; epoch ends
-    are marked. Each title has the verdict, and bars mark the windows that it reads: peak, trough and end. Rates are
-    shares of all items. ``labels`` names the steps of series. Raises :class:`ValueError` if ``curves`` lacks a
-    column, has no row for the runs, or mixes prompts.
+    It has one panel per conflict set and combination of model, dataset and recipe in ``runs``. Vertical lines mark the
+    ends of epochs. Each title has the verdict, and bars mark the windows on which it is based: peak, trough and end.
+    Rates are shares of all items. ``labels`` has the names of the steps of series. Raises :class:`ValueError` if
+    ``curves`` lacks a column, has no row for the runs, or has rows of several prompts.
     """
-    table = rows_of(curves, runs, scorer)
+    table = curve_rows(curves, runs, scorer)
     sets = conflict_sets(table)
     combinations = unique((r.model, r.dataset, r.recipe) for r in runs)
     cells = [Cell(model, dataset, recipe, name) for model, dataset, recipe in combinations for name in sets]
@@ -72,12 +72,13 @@ def grid(
     scorer: str = MAIN,
     labels: Labels | None = None,
 ) -> Figure:
-    """The curves of :func:`accuracy` in small panels: models down, datasets across (figs. 6 to 11).
+    """The curves of :func:`accuracy` in small panels, with one row per model and one column per dataset (figs. 6 to
+    11).
 
-    Several recipes add rows and several conflict sets add columns; a combination without rows says
-    "no data". Raises as :func:`accuracy`.
+    Several recipes add rows, and several conflict sets add columns. A panel without data says "no data". Raises
+    :class:`ValueError` for the reasons of :func:`accuracy`.
     """
-    table = rows_of(curves, runs, scorer)
+    table = curve_rows(curves, runs, scorer)
     columns = [(dataset, name) for dataset in unique(r.dataset for r in runs) for name in conflict_sets(table)]
     rows = unique((r.model, r.recipe) for r in runs)
     cells = [Cell(model, dataset, recipe, name) for model, recipe in rows for dataset, name in columns]
@@ -87,16 +88,16 @@ def grid(
 
 
 def recipes(curves: pl.DataFrame, runs: Sequence[Run], scorer: str = MAIN) -> Figure:
-    """Context answers by step, one line per recipe, and next to them the control mean (figs. 4b and 5).
+    """Context answers and the control mean by step, with one line per recipe (figs. 4b and 5).
 
-    One row per combination of model and dataset in ``runs``; one column per conflict set and one for
-    the control mean. Raises as :func:`accuracy`.
+    It has one row per combination of model and dataset in ``runs``, one column per conflict set and one for the control
+    mean. Raises :class:`ValueError` for the reasons of :func:`accuracy`.
     """
-    table = rows_of(curves, runs, scorer)
+    table = curve_rows(curves, runs, scorer)
     sets, names = conflict_sets(table), unique(r.recipe for r in runs)
     pairs = unique((r.model, r.dataset) for r in runs)
     columns = [(name, "context_rate") for name in sets] + [(CONTROL_MEAN, "accuracy")]
-    size = Size(2.3, max(1.9, 0.17 * len(names)), beside=1.2)
+    size = Size(2.3, max(1.9, 0.17 * len(names)), side=1.2)
     with matplotlib.rc_context(STYLE):
         figure, panels = curve_canvas(len(pairs), len(columns), size, table)
         titles = panel_titles([(model, dataset) for model, dataset in pairs], figure)
@@ -104,15 +105,15 @@ def recipes(curves: pl.DataFrame, runs: Sequence[Run], scorer: str = MAIN) -> Fi
             for (name, metric), axes in zip(columns, row, strict=True):
                 ends = []
                 for recipe, look in zip(names, distinct_looks(len(names)), strict=True):
-                    series = series_of(table, Cell(model, dataset, recipe, name), metric)
-                    if series is not None:
-                        draw_series(axes, series, look)
-                        ends.append((recipe, series, look))
+                    line = line_of(table, Cell(model, dataset, recipe, name), metric)
+                    if line is not None:
+                        draw_line(axes, line, look)
+                        ends.append((recipe, line, look))
                 what = "control mean" if metric == "accuracy" else "context answer"
                 of_set = [name] if metric != "accuracy" and len(sets) > 1 else []
                 axes.set_title(" · ".join(filter(None, [title, *of_set, what])), loc="left")
                 if not ends:
-                    say_empty(axes)
+                    show_no_data(axes)
                 label_ends(axes, ends, size.height)
         label_axes(panels)
     return figure
@@ -121,16 +122,16 @@ def recipes(curves: pl.DataFrame, runs: Sequence[Run], scorer: str = MAIN) -> Fi
 def _curve_panels(
     table: pl.DataFrame,
     cells: list[Cell],
-    verdict: Callable[[Cell, Series], Verdict],
+    verdict: Callable[[Cell, Line], PanelVerdict],
     columns: int,
     size: Size,
     detail: bool,
     labels: Labels | None,
 ) -> Figure:
-    """One panel per cell, row by row, with the curves of ``_CURVES``; a single column is laid out across.
+    """One panel per cell, row by row, with the curves of ``_CURVES``. A single column becomes a single row.
 
-    The windows of each panel's ``verdict`` are marked. With ``detail`` they and the epoch ends are labelled. Lines are
-    named right of every full row.
+    The windows of each panel's ``verdict`` are marked. With ``detail`` they and the ends of epochs are labelled. Lines
+    are labelled to the right of every full row.
     """
     if columns == 1:
         columns = math.ceil(len(cells) / math.ceil(len(cells) / 3))
@@ -157,7 +158,7 @@ def _curve_panels(
 
 
 def _name_steps(panels: Sequence[Axes], names: Sequence[Mapping[int, str]]) -> None:
-    """Put the names of steps on the axis that the panels share or, where they differ, into each panel."""
+    """Write the names of steps on the shared axis or, if they differ between panels, in each panel."""
     if all(of_panel == names[0] for of_panel in names):
         if names[0]:
             panels[0].set_xticks(list(names[0]), list(names[0].values()))
@@ -180,28 +181,28 @@ def _name_steps(panels: Sequence[Axes], names: Sequence[Mapping[int, str]]) -> N
             )
 
 
-def _draw_curves(axes: Axes, table: pl.DataFrame, cell: Cell, detail: bool) -> list[tuple[str, Series, Look]]:
-    """Draw the curves of one cell; returns what there is, as :func:`label_ends` takes it."""
+def _draw_curves(axes: Axes, table: pl.DataFrame, cell: Cell, detail: bool) -> list[tuple[str, Line, Look]]:
+    """Draw the curves of one cell, and return label, line and look of each for :func:`label_ends`."""
     ends = []
     for metric, name, label, look in _CURVES:
-        series = series_of(table, cell._replace(set=name or cell.set), metric)
-        if series is not None:
-            draw_series(axes, series, look)
-            ends.append((label, series, look))
+        line = line_of(table, cell._replace(set=name or cell.set), metric)
+        if line is not None:
+            draw_line(axes, line, look)
+            ends.append((label, line, look))
     if not ends:
-        say_empty(axes)
+        show_no_data(axes)
     else:
         _mark_epochs(axes, ends[-1][1], detail)
     return ends
 
 
-def _mark_epochs(axes: Axes, series: Series, detail: bool) -> None:
-    """Thin vertical lines where epochs end; at most four of them are labelled."""
-    if series.steps_per_epoch is None:
+def _mark_epochs(axes: Axes, line: Line, detail: bool) -> None:
+    """Draw thin vertical lines at the ends of epochs, at most four of them with a label."""
+    if line.steps_per_epoch is None:
         return
-    count = int(series.steps[-1] / series.steps_per_epoch + 1e-6)
+    count = int(line.steps[-1] / line.steps_per_epoch + 1e-6)
     for epoch in range(1, count + 1):
-        step = epoch * series.steps_per_epoch
+        step = epoch * line.steps_per_epoch
         axes.axvline(step, color="#b0b0b0", linewidth=0.6, zorder=0.5)
         if detail and epoch % math.ceil(count / 4) == 0:
             axes.annotate(

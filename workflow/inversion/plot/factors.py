@@ -1,4 +1,4 @@
-"""The figure ``factors``, from the table of that name."""
+"""Draws the figure ``factors`` from the table of the same name."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from matplotlib.figure import Figure
 
 from inversion.config.run import Run
 from inversion.config.scorers import MAIN
-from inversion.plot.panels import light_grid, panel_sheet, panel_titles, spread
-from inversion.plot.series import Cell, across_seeds, of_runs
-from inversion.plot.style import GREY, SMALL, STYLE, Look, ink, percent
+from inversion.plot.lines import Cell, across_seeds, rows_of_runs
+from inversion.plot.panels import light_grid, panel_sheet, panel_titles, spread_apart
+from inversion.plot.style import GREY, SMALL, STYLE, Look, darker, percent
 from inversion.records.frames import require_schema
 from inversion.records.tables import FactorRate
 
@@ -23,18 +23,18 @@ _MOMENTS = {
     "peak": Look("#0072b2", "-", "D"),
     "end": Look("#d55e00", "-", "s"),
 }
-"""How the moments of a run are drawn: also told apart by shape, fill and place."""
+"""How each moment of a run is drawn. Moments differ in shape, fill and position as well as in colour."""
 
 
 def factors(table: pl.DataFrame, runs: Sequence[Run], scorer: str = MAIN) -> Figure:
-    """Context answers at start, peak and end by each level of each crossed factor, from the table ``factors``.
+    """Context answers at start, peak and end, for every level of every crossed factor, from the table ``factors``.
 
-    One panel per combination of model, dataset and recipe in ``runs`` and crossed set, of one prompt. Of a single
-    seed bars are the table's 95 % intervals; several seeds give their mean and range. Where no set crosses factors
-    the figure says so. Raises :class:`ValueError` if a column is missing.
+    It has one panel per combination of model, dataset, recipe and set with factors. ``table`` has the rows of one
+    prompt. Bars are the table's 95 % intervals with one seed, and the range of the seeds with several. Without data the
+    figure says "no data". Raises :class:`ValueError` if a column is missing.
     """
     require_schema(table, FactorRate, "factors")
-    shown = of_runs(table, runs).filter(pl.col("scorer") == scorer)
+    shown = rows_of_runs(table, runs).filter(pl.col("scorer") == scorer)
     panel = list(Cell._fields)
     means = (
         shown.group_by(*panel, "factor", "level", "moment")
@@ -53,9 +53,10 @@ def factors(table: pl.DataFrame, runs: Sequence[Run], scorer: str = MAIN) -> Fig
 
 
 def _draw_levels(axes: Axes, frame: pl.DataFrame) -> None:
-    """One line per level, grouped by factor, with a dot and interval for each moment; the topmost dots are named."""
+    """Draw one line per level, grouped by factor, with a dot and an interval per moment. The top row of dots is
+    labelled."""
     levels = frame.select("factor", "level").unique(maintain_order=True).rows()
-    # a gap between factors for the next one's name
+    # leave a gap between factors for the name of the next one
     places, place = {}, 0.0
     for index, (factor, level) in enumerate(levels):
         if index == 0 or factor != levels[index - 1][0]:
@@ -92,7 +93,7 @@ def _draw_levels(axes: Axes, frame: pl.DataFrame) -> None:
     light_grid(axes, "x")
     axes.set_xlabel("answered with the context")
     for (moment, mean, height, look), x in zip(
-        named, spread([mean for _, mean, *_ in named], 0.16, 0.0, 1.0), strict=True
+        named, spread_apart([mean for _, mean, *_ in named], 0.16, 0.0, 1.0), strict=True
     ):
         axes.annotate(
             moment,
@@ -102,7 +103,7 @@ def _draw_levels(axes: Axes, frame: pl.DataFrame) -> None:
             ha="center",
             va="bottom",
             fontsize=SMALL + 0.5,
-            color=ink(look.color),
+            color=darker(look.color),
             annotation_clip=False,
             arrowprops={"arrowstyle": "-", "color": look.color, "linewidth": 0.5, "shrinkA": 0, "shrinkB": 3},
         )

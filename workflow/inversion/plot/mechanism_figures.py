@@ -1,4 +1,4 @@
-"""Figures of where in the network answers are decided, in the look of :mod:`inversion.plot.probe_figures`."""
+"""Draws the figures ``lens``, ``patching`` and ``knockouts``, which show where in the network answers are decided."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from matplotlib.figure import Figure
 
 from inversion.config.run import Run
 from inversion.config.scorers import MAIN
-from inversion.plot.panels import draw_series, light_grid, panel_titles, say_empty, step_axis
+from inversion.plot.lines import Cell, Line, across_seeds, conflict_sets, curve_rows, line_of, rows_of_runs, unique
+from inversion.plot.panels import draw_line, light_grid, panel_titles, show_no_data, step_axis
 from inversion.plot.probe_figures import draw_mesh
-from inversion.plot.series import Cell, Series, across_seeds, conflict_sets, of_runs, rows_of, series_of, unique
 from inversion.plot.style import GREY, STYLE, Look, percent
 from inversion.records.frames import require_schema
 from inversion.records.mechanism import COMPONENTS, POSITIONS, KnockoutPoint, LensPoint, PatchPoint
@@ -23,23 +23,23 @@ from inversion.records.mechanism import COMPONENTS, POSITIONS, KnockoutPoint, Le
 _CONTEXT = Look("#000000", "-", "o")
 _WIDTH, _HEIGHT = 2.9, 1.45
 _SIDES = sns.color_palette("vlag_r", as_cmap=True)
-"""From red, the parametric answer, over white to blue, the context's."""
+"""From red (the parametric answer) through white to blue (the context answer)."""
 _PLACES = {"context": "#0072b2", "question": "#d55e00", "last": "#009e73", "all": "#000000"}
 _RECEIVERS = {"end": "the end with parts of the peak", "peak": "the peak with parts of the end"}
 _PARTS = {"residual": "residual stream", "attention": "attention", "mlp": "MLP"}
 
 
 def lens(table: pl.DataFrame, curves: pl.DataFrame, runs: Sequence[Run], scorer: str = MAIN) -> Figure:
-    """Log-odds of the context answer against the parametric one after every layer, under the context answers.
+    """Log-odds of the context answer over the parametric one after every layer, with the share of context answers.
 
-    One column per conflict set and combination of model, dataset and recipe in ``runs``. Above: context answers
-    with their peak. Below: one cell per depth and step, the mean over items and seeds; the line is the depth from
-    which an item's log-odds keep the sign of the model's own answer. ``table`` and ``curves`` are the tables
-    ``lens`` and ``curves``, the latter of one prompt. Raises :class:`ValueError` if one lacks a column or has no
-    row for the runs.
+    It has one column per conflict set and combination of model, dataset and recipe in ``runs``. The upper panel shows
+    context answers and their peak. The lower panel has one cell per depth and step, the mean over items and seeds. Its
+    line is the mean depth from which an item's log-odds keep the sign that they have at the last layer. ``table`` and
+    ``curves`` are the tables ``lens`` and ``curves``, the latter with the rows of one prompt. Raises
+    :class:`ValueError` if a table lacks a column or has no row for the runs.
     """
     require_schema(table, LensPoint, "lens")
-    answers, shown = rows_of(curves, runs, scorer), of_runs(table, runs).rename({"measure": "metric"})
+    answers, shown = curve_rows(curves, runs, scorer), rows_of_runs(table, runs).rename({"measure": "metric"})
     if shown.is_empty():
         raise ValueError(f"lens: no row for the {len(runs)} runs; rebuild the table")
     cells = [
@@ -56,19 +56,19 @@ def lens(table: pl.DataFrame, curves: pl.DataFrame, runs: Sequence[Run], scorer:
         step_axis(panels[0, 0], int(answers["step"].max()))  # type: ignore[arg-type]
         for cell, (above, below), title in zip(cells, panels.T, panel_titles(cells, figure), strict=True):
             above.set_title(title, loc="left")
-            _draw_curve(above, series_of(answers, cell, "context_rate"), [above, below])
+            _draw_curve(above, line_of(answers, cell, "context_rate"), [above, below])
             rows = (
                 margins.filter(*(pl.col(name) == value for name, value in zip(Cell._fields, cell, strict=True)))
                 .group_by("depth", "step")
                 .agg(pl.col("value").mean())
             )
             if rows.is_empty():
-                say_empty(below)
+                show_no_data(below)
                 continue
             draw_mesh(below, rows, "depth", cmap=_SIDES, vmin=-highest, vmax=highest)
             below.set_ylabel("layers passed" if cell is cells[0] else "")
             below.set_xlabel("step")
-            if (turn := series_of(shown, cell, "turn")) is not None:
+            if (turn := line_of(shown, cell, "turn")) is not None:
                 below.plot(turn.steps, turn.mean, color="#000000", linewidth=1.2, linestyle=(0, (4, 1.4)))
         panels[0, 0].set_ylabel("context answers")
         colors = matplotlib.cm.ScalarMappable(matplotlib.colors.Normalize(-highest, highest), _SIDES)
@@ -77,15 +77,15 @@ def lens(table: pl.DataFrame, curves: pl.DataFrame, runs: Sequence[Run], scorer:
 
 
 def patching(table: pl.DataFrame, runs: Sequence[Run]) -> Figure:
-    """The share of the fall between peak and end that goes with one part of one layer, by where it is patched.
+    """The share of the fall between peak and end that patching one component of one layer restores or removes.
 
-    Two rows a conflict set and combination of model, dataset and recipe in ``runs``: the end with parts of the peak,
-    and the peak with parts of the end. A column a component, a group of bars a layer, a bar a group of tokens; a cross
-    is the same patch from an unrelated item. ``table`` is the table ``patching``; raises :class:`ValueError` if it
-    lacks a column or has no row for the runs.
+    It has two rows per conflict set and combination of model, dataset and recipe in ``runs``: the end patched from the
+    peak, and the peak patched from the end. There is one column per component, one group of bars per layer, and one bar
+    per group of tokens. A cross is the same patch from an unrelated item. ``table`` is the table ``patching``. Raises
+    :class:`ValueError` if it lacks a column or has no row for the runs.
     """
     require_schema(table, PatchPoint, "patching")
-    shown = of_runs(table, runs).filter(pl.col("measure") == "share", pl.col("value").is_finite())
+    shown = rows_of_runs(table, runs).filter(pl.col("measure") == "share", pl.col("value").is_finite())
     if shown.is_empty():
         raise ValueError(f"patching: no row for the {len(runs)} runs; rebuild the table")
     cells = [
@@ -117,15 +117,15 @@ def patching(table: pl.DataFrame, runs: Sequence[Run]) -> Figure:
 
 
 def knockouts(table: pl.DataFrame, runs: Sequence[Run]) -> Figure:
-    """What the loss of each head's view of the context does to the log-odds, at start, peak and end.
+    """The change in log-odds when a head can no longer attend to the context, at start, peak and end.
 
-    One row per conflict set and combination of model, dataset and recipe in ``runs``, one column per milestone, and one
-    cell per layer and head (mean over seeds); red heads support the context's answer. The title of a panel has its rank
-    correlation with the peak. ``table`` is the table ``knockouts``; raises :class:`ValueError` if it lacks a column
-    or has no row for the runs.
+    It has one row per conflict set and combination of model, dataset and recipe in ``runs``, one column per milestone,
+    and one cell per layer and head (mean over seeds). Red heads support the context answer. The title of a panel gives
+    its rank correlation with the peak. ``table`` is the table ``knockouts``. Raises :class:`ValueError` if it lacks a
+    column or has no row for the runs.
     """
     require_schema(table, KnockoutPoint, "knockouts")
-    shown = of_runs(table, runs)
+    shown = rows_of_runs(table, runs)
     if shown.is_empty():
         raise ValueError(f"knockouts: no row for the {len(runs)} runs; rebuild the table")
     cells = [
@@ -145,15 +145,15 @@ def knockouts(table: pl.DataFrame, runs: Sequence[Run]) -> Figure:
                 at = shown.filter(*own, pl.col("milestone") == milestone)
                 mesh = at.filter(pl.col("measure") == "effect").group_by("layer", "head").agg(pl.col("value").mean())
                 if mesh.is_empty():
-                    say_empty(axes)
+                    show_no_data(axes)
                     continue
                 values = mesh.sort("layer", "head")["value"].to_numpy().reshape(mesh["layer"].n_unique(), -1)
                 axes.pcolormesh(values, cmap=_SIDES, vmin=-highest, vmax=highest, rasterized=True)
                 axes.set_xticks(np.arange(values.shape[1]) + 0.5, [str(head) for head in range(values.shape[1])])
                 axes.set_yticks(np.arange(values.shape[0]) + 0.5, [str(layer) for layer in range(values.shape[0])])
                 like_peak = at.filter(pl.col("measure") == "peak")["value"].to_numpy()
-                said = f"\nrank correlation with the peak {like_peak.mean():.2f}" if len(like_peak) else ""
-                axes.set_title(f"{title + ' · ' if axes is row[0] else ''}{milestone}{said}", loc="left")
+                correlation = f"\nrank correlation with the peak {like_peak.mean():.2f}" if len(like_peak) else ""
+                axes.set_title(f"{title + ' · ' if axes is row[0] else ''}{milestone}{correlation}", loc="left")
                 axes.set_xlabel("head")
             row[0].set_ylabel("layer")
         colors = matplotlib.cm.ScalarMappable(matplotlib.colors.Normalize(-highest, highest), _SIDES)
@@ -162,9 +162,10 @@ def knockouts(table: pl.DataFrame, runs: Sequence[Run]) -> Figure:
 
 
 def _draw_shares(axes: Axes, rows: pl.DataFrame) -> None:
-    """A group of bars a layer, a bar a group of tokens, with its interval and the patch from an unrelated item."""
+    """Draw a group of bars per layer and a bar per group of tokens, each with its interval and the patch from an
+    unrelated item."""
     if rows.is_empty():
-        say_empty(axes)
+        show_no_data(axes)
         return
     width = 0.8 / len(POSITIONS)
     for index, name in enumerate(POSITIONS):
@@ -188,15 +189,15 @@ def _draw_shares(axes: Axes, rows: pl.DataFrame) -> None:
     axes.set_xticks(sorted({*range(0, layers + 1, max(1, layers // 8)), layers}))
 
 
-def _draw_curve(axes: Axes, series: Series | None, marked: Sequence[Axes]) -> None:
-    """Draw context answers on a percent axis, with their peak as a line through the panels ``marked``."""
+def _draw_curve(axes: Axes, line: Line | None, marked: Sequence[Axes]) -> None:
+    """Draw context answers on a percent axis, and their peak as a vertical line in the panels ``marked``."""
     axes.set_ylim(-0.02, 1.02)
     axes.set_yticks([0, 0.5, 1])
     axes.yaxis.set_major_formatter(lambda value, _: percent(value))
     light_grid(axes, "y")
-    if series is None:
-        say_empty(axes)
+    if line is None:
+        show_no_data(axes)
         return
-    draw_series(axes, series, _CONTEXT)
+    draw_line(axes, line, _CONTEXT)
     for each in marked:
-        each.axvline(float(series.steps[int(np.argmax(series.mean))]), color=GREY, linewidth=0.9, zorder=0.5)
+        each.axvline(float(line.steps[int(np.argmax(line.mean))]), color=GREY, linewidth=0.9, zorder=0.5)

@@ -1,4 +1,4 @@
-"""Panels that share a look: step axes, lines with their bands, and their names."""
+"""Elements that figures share: grids of panels, step axes, lines with bands, and labels."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from matplotlib.figure import Figure
 from matplotlib.transforms import offset_copy
 from numpy.typing import NDArray
 
-from inversion.plot.series import Series
-from inversion.plot.style import GREY, SMALL, Look, ink, percent
+from inversion.plot.lines import Line
+from inversion.plot.style import GREY, SMALL, Look, darker, percent
 
 
 class Size(NamedTuple):
-    """Width and height of the plotting area of one panel, and the room around it, in inches."""
+    """Width and height of the plotting area of one panel, and the margins next to and above it, in inches."""
 
     width: float
     height: float
-    beside: float = 0.45
-    above: float = 0.45
+    side: float = 0.45
+    top: float = 0.45
 
 
 def curve_canvas(rows: int, columns: int, size: Size, table: pl.DataFrame) -> tuple[Figure, NDArray[Any]]:
     """A figure with ``rows`` x ``columns`` panels that share percent and step axes."""
     figure = Figure(
-        figsize=(columns * (size.width + size.beside) + 1.1, rows * (size.height + size.above) + 0.45),
+        figsize=(columns * (size.width + size.side) + 1.1, rows * (size.height + size.top) + 0.45),
         layout="constrained",
     )
     panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
@@ -44,7 +44,7 @@ def curve_canvas(rows: int, columns: int, size: Size, table: pl.DataFrame) -> tu
 
 
 def step_axis(axes: Axes, last: int, at_most: int = 5) -> None:
-    """A square-root axis of the steps from 0 to ``last``, with at most ``at_most`` + 1 ticks."""
+    """Give ``axes`` a square-root axis of steps from 0 to ``last``, with at most ``at_most`` + 1 ticks."""
     edge = math.sqrt(max(1, last))
     axes.set_xscale("function", functions=(signed_sqrt, signed_square))
     axes.set_xlim(signed_square(-0.025 * edge), signed_square(1.025 * edge))
@@ -54,13 +54,14 @@ def step_axis(axes: Axes, last: int, at_most: int = 5) -> None:
 
 
 def light_grid(axes: Axes, axis: Literal["both", "x", "y"]) -> None:
-    """Light grid lines in the background, at the ticks of ``axis``."""
+    """Draw light grid lines in the background at the ticks of ``axis``."""
     axes.grid(axis=axis, color="#e4e4e4", linewidth=0.6)
     axes.set_axisbelow(True)
 
 
 def panel_sheet(count: int, size: tuple[float, float], edge: tuple[float, float]) -> tuple[Figure, list[Axes]]:
-    """A figure with ``count`` panels, three a row, and its panels; with none it says so. Inches; ``edge`` is around."""
+    """A figure with ``count`` panels, at most three per row, and its panels. ``size`` is that of a panel and ``edge``
+    is added around all of them, in inches. With no panels the figure says "no data"."""
     columns = max(1, min(3, count))
     rows = math.ceil(max(1, count) / columns)
     figure = Figure(figsize=(columns * size[0] + edge[0], rows * size[1] + edge[1]), layout="constrained")
@@ -69,45 +70,45 @@ def panel_sheet(count: int, size: tuple[float, float], edge: tuple[float, float]
         axes.set_visible(not count)
     if not count:
         grid[0, 0].set_axis_off()
-        say_empty(grid[0, 0])
+        show_no_data(grid[0, 0])
     return figure, list(grid.flat[:count])
 
 
-def draw_series(axes: Axes, series: Series, look: Look) -> None:
-    """Draw one curve with its band and its seeds."""
+def draw_line(axes: Axes, line: Line, look: Look) -> None:
+    """Draw a line with its band and its seeds."""
     color = look.color
-    axes.fill_between(series.steps, series.low, series.high, color=color, alpha=0.13, linewidth=0)
-    for steps, values in series.seeds:
+    axes.fill_between(line.steps, line.low, line.high, color=color, alpha=0.13, linewidth=0)
+    for steps, values in line.seeds:
         axes.plot(steps, values, color=color, linewidth=0.5, alpha=0.45)
     axes.plot(
-        series.steps,
-        series.mean,
+        line.steps,
+        line.mean,
         color=color,
         linestyle=look.dashes,
         linewidth=1.5,
         marker=look.marker,
         markersize=3,
         markeredgewidth=0,
-        markevery=max(1, len(series.steps) // 15),
+        markevery=max(1, len(line.steps) // 15),
         clip_on=False,
     )
 
 
-def label_ends(axes: Axes, ends: Sequence[tuple[str, Series, Look]], height: float) -> None:
-    """Name each line right of the panel (``height`` inches high), spread so that no two names overlap."""
+def label_ends(axes: Axes, ends: Sequence[tuple[str, Line, Look]], height: float) -> None:
+    """Label each line to the right of the panel (``height`` inches high), so that no two labels overlap."""
     low, high = axes.get_ylim()
     gap = 1.3 * SMALL / 72 / height * (high - low)
-    places = spread([float(series.mean[-1]) for _, series, _ in ends], gap, low, high)
-    beside = offset_copy(axes.transAxes, axes.get_figure(root=True), x=14, units="points")
-    for (label, series, look), place in zip(ends, places, strict=True):
+    places = spread_apart([float(line.mean[-1]) for _, line, _ in ends], gap, low, high)
+    right_of_panel = offset_copy(axes.transAxes, axes.get_figure(root=True), x=14, units="points")
+    for (label, line, look), place in zip(ends, places, strict=True):
         axes.annotate(
             label,
-            (series.steps[-1], series.mean[-1]),
+            (line.steps[-1], line.mean[-1]),
             xytext=(1, (place - low) / (high - low)),
-            textcoords=beside,
+            textcoords=right_of_panel,
             va="center",
             fontsize=SMALL + 0.5,
-            color=ink(look.color),
+            color=darker(look.color),
             annotation_clip=False,
             arrowprops={
                 "arrowstyle": "-",
@@ -121,7 +122,7 @@ def label_ends(axes: Axes, ends: Sequence[tuple[str, Series, Look]], height: flo
 
 
 def label_axes(panels: NDArray[Any]) -> None:
-    """Axis labels on the outer panels only; the lowest panel of each column has the steps."""
+    """Label the axes of the outer panels. The lowest visible panel of each column gets the label of the steps."""
     for axes in panels[:, 0]:
         axes.set_ylabel("share of items")
     for column in panels.T:
@@ -130,15 +131,14 @@ def label_axes(panels: NDArray[Any]) -> None:
         lowest.set_xlabel("step")
 
 
-def say_empty(axes: Axes) -> None:
-    """Say in the panel that the table has no rows for it."""
+def show_no_data(axes: Axes) -> None:
+    """Write "no data" into the panel."""
     axes.text(0.5, 0.5, "no data", transform=axes.transAxes, ha="center", va="center", color=GREY)
 
 
 def panel_titles(keys: Sequence[tuple[str, ...]], figure: Figure) -> list[str]:
-    """A title a panel from the parts of its key that differ; what all share becomes the figure's title.
-
-    A lone key keeps all of its parts.
+    """The title of each panel, made of the parts of its key that differ between panels. Parts that all keys share
+    become the title of the figure. A single key keeps all of its parts.
     """
     shared = [len(keys) > 1 and len(set(parts)) == 1 for parts in zip(*keys, strict=True)]
     if any(shared):
@@ -147,14 +147,15 @@ def panel_titles(keys: Sequence[tuple[str, ...]], figure: Figure) -> list[str]:
     return [" · ".join(part for part, same in zip(key, shared, strict=True) if not same) for key in keys]
 
 
-def spread(values: Sequence[float], gap: float, low: float, high: float) -> list[float]:
-    """``values`` moved as little as needed (least squares) to lie ``gap`` or more apart, in order.
+def spread_apart(values: Sequence[float], gap: float, low: float, high: float) -> list[float]:
+    """``values`` moved as little as possible (least squares) so that they are at least ``gap`` apart, in the same
+    order.
 
-    Of equal values the first lies highest. All stay between ``low`` and ``high`` where these leave
-    room enough; where not, they start at ``low``.
+    Among equal values the first is placed highest. All stay between ``low`` and ``high`` if there is enough space;
+    otherwise they start at ``low``.
     """
     order = sorted(range(len(values)), key=lambda i: (values[i], -i))
-    # With the i-th label shifted down by i gaps, "gap apart" is "not decreasing": pool neighbours.
+    # After the i-th label is shifted down by i gaps, "a gap apart" becomes "not decreasing": pool adjacent violators.
     pools: list[tuple[float, int]] = []
     for rank, i in enumerate(order):
         total, count = values[i] - rank * gap, 1
@@ -171,7 +172,7 @@ def spread(values: Sequence[float], gap: float, low: float, high: float) -> list
 
 
 def step_ticks(last: int, at_most: int) -> list[int]:
-    """At most ``at_most`` + 1 round steps from 0 to ``last``, about evenly apart on a square-root axis."""
+    """At most ``at_most`` + 1 round steps from 0 to ``last``, spaced about evenly on a square-root axis."""
     ticks = [0]
     round_steps = sorted({factor * 10**power for power in range(len(str(last))) for factor in (1, 2, 5)})
     for step in round_steps:
@@ -181,7 +182,7 @@ def step_ticks(last: int, at_most: int) -> list[int]:
 
 
 def signed_sqrt(x: Any) -> Any:
-    """The root of the size of ``x``, with its sign: an axis' margin is below 0."""
+    """The square root of ``abs(x)`` with the sign of ``x``, because the margin of an axis is below 0."""
     return np.sign(x) * np.sqrt(np.abs(x))
 
 

@@ -1,8 +1,5 @@
-"""Figures of the probes inside checkpoints, in the style of :mod:`inversion.plot`: attention and gradients.
-
-As there, lines are named at their ends, the step axis is a square root, and a band is the 95 % interval of a single
-seed or reaches from the lowest of several seeds to the highest.
-"""
+"""Draws the figures ``attention`` and ``gradients`` from the tables of the probes, in the style of
+:mod:`inversion.plot`."""
 
 from __future__ import annotations
 
@@ -21,17 +18,17 @@ from numpy.typing import NDArray
 from inversion.analyse.probe_tables import overtakes
 from inversion.config.run import Run
 from inversion.config.scorers import MAIN
+from inversion.plot.lines import Cell, Line, conflict_sets, curve_rows, line_of, rows_of_runs, unique
 from inversion.plot.panels import (
-    draw_series,
+    draw_line,
     label_ends,
     light_grid,
     panel_titles,
-    say_empty,
+    show_no_data,
     signed_sqrt,
     signed_square,
     step_axis,
 )
-from inversion.plot.series import Cell, Series, conflict_sets, of_runs, rows_of, series_of, unique
 from inversion.plot.style import GREY, SMALL, STYLE, Look, percent
 from inversion.records.frames import require_schema
 from inversion.records.measurements import ATTENTION_PARTS, AttentionPoint, GradientPoint
@@ -41,21 +38,21 @@ _PARTS = {
     "subject": Look("#d55e00", (0, (4, 1.4)), "s"),
     "context": Look("#0072b2", "-", "o"),
 }
-"""Parts of the prompt; later ones are drawn on top."""
+"""Parts of the prompt. Later ones are drawn on top."""
 _KINDS = {
     "counterfactual": Look("#cc79a7", (0, (2.5, 1)), "v"),
     "S": Look(GREY, (0, (1, 1.2)), "^"),
     "C+S": Look("#d55e00", (0, (4, 1.4)), "s"),
     "C": Look("#0072b2", "-", "o"),
 }
-"""Kinds of examples, C and C+S as in the figures of the theory."""
+"""Kinds of examples. C and C+S look as in the figures of the theory."""
 _CONTEXT = Look("#000000", "-", "o")
 _NORMS = (
     ("example", "all", "gradient norm\nof an example"),
     ("example", "query_key", "of an example,\nqueries and keys"),
     ("batch", "query_key", "part of the step,\nqueries and keys"),
 )
-"""Measure and weights of each row of gradient norms, and its name."""
+"""Measure, weights and name of each row of gradient norms."""
 _ALL = Look("#000000", (0, (1, 1)), "")
 _WIDTH, _HEIGHT = 2.9, 1.45
 _COLORS = sns.color_palette("mako_r", as_cmap=True)
@@ -63,14 +60,15 @@ _COLORS = sns.color_palette("mako_r", as_cmap=True)
 
 
 def attention(table: pl.DataFrame, runs: Sequence[Run], query: str = "answer") -> Figure:
-    """Attention from the answer's position by step: mean over layers, and by layer (fig. 3b).
+    """Attention from the answer's position by step, as a mean over layers and by layer (fig. 3b).
 
-    One row per conflict set and combination of model, dataset and recipe in ``runs``. Left: on each part of the prompt.
-    Next to it, on the context and on the subject: one cell per layer and step, mean over seeds. ``table`` is the table
-    ``attention``; raises :class:`ValueError` if it lacks a column or has no row for the runs.
+    It has one row per conflict set and combination of model, dataset and recipe in ``runs``. The left panel shows the
+    attention to each part of the prompt. The other panels show the attention to the context and to the subject, with
+    one cell per layer and step (mean over seeds). ``table`` is the table ``attention``. Raises :class:`ValueError` if
+    it lacks a column or has no row for the runs.
     """
     require_schema(table, AttentionPoint, "attention")
-    shown = of_runs(table, runs).filter(pl.col("query") == query).rename({"part": "metric"})
+    shown = rows_of_runs(table, runs).filter(pl.col("query") == query).rename({"part": "metric"})
     if shown.is_empty():
         raise ValueError(f"attention: no row from {query!r} for the {len(runs)} runs; rebuild the table")
     cells = [
@@ -102,7 +100,7 @@ def attention(table: pl.DataFrame, runs: Sequence[Run], query: str = "answer") -
             ]
             for axes, drawn in zip(row, [ends, *meshes], strict=True):
                 if not drawn:
-                    say_empty(axes)
+                    show_no_data(axes)
         for axes in panels[-1]:
             axes.set_xlabel("step")
         colors = matplotlib.cm.ScalarMappable(matplotlib.colors.Normalize(0, highest), _COLORS)
@@ -112,18 +110,19 @@ def attention(table: pl.DataFrame, runs: Sequence[Run], query: str = "answer") -
 
 
 def gradients(table: pl.DataFrame, curves: pl.DataFrame, runs: Sequence[Run], scorer: str = MAIN) -> Figure:
-    """Gradient norms by kind of example under the context answers, by step: section 5's explanation, measured.
+    """Context answers and gradient norms by kind of example, by step, which tests the explanation of section 5.
 
-    One column per conflict set and combination of model, dataset and recipe in ``runs``. Rows: context answers with
-    their peak; norms on logarithmic scales, and where those of C and C+S examples cross; last the direction in which
-    each kind pulls conflicts, up towards the context and down towards memory, on a scale that is logarithmic in both
-    directions, with the sum of all kinds.
-    ``table`` and ``curves`` are the tables ``gradients`` and ``curves``, the latter of one prompt. Raises
-    :class:`ValueError` if one lacks a column or has no row for the runs.
+    It has one column per conflict set and combination of model, dataset and recipe in ``runs``. The first row shows the
+    context answers and their peak. The next rows show gradient norms on logarithmic scales, and where the norms of C
+    and C+S examples cross. The last row shows how strongly each kind of example, and all together, pull conflicts
+    towards the context (up) or towards memory (down), on a scale that is logarithmic in both directions.
+
+    ``table`` and ``curves`` are the tables ``gradients`` and ``curves``, the latter with the rows of one prompt. Raises
+    :class:`ValueError` if a table lacks a column or has no row for the runs.
     """
     require_schema(table, GradientPoint, "gradients")
-    answers = rows_of(curves, runs, scorer)
-    shown = of_runs(table, runs)
+    answers = curve_rows(curves, runs, scorer)
+    shown = rows_of_runs(table, runs)
     if shown.is_empty():
         raise ValueError(f"gradients: no row for the {len(runs)} runs; rebuild the table")
     cells = [
@@ -132,7 +131,7 @@ def gradients(table: pl.DataFrame, curves: pl.DataFrame, runs: Sequence[Run], sc
         for name in conflict_sets(answers)
     ]
     there = set(shown.select("measure", "weights").unique().rows())
-    norms = [row for row in _NORMS if row[:2] in there]  # some models have no separate query and key weights
+    norms = [row for row in _NORMS if row[:2] in there]  # not all models have separate query and key weights
     count = 2 + len(norms)
     with matplotlib.rc_context(STYLE):
         figure = Figure(
@@ -146,12 +145,12 @@ def gradients(table: pl.DataFrame, curves: pl.DataFrame, runs: Sequence[Run], sc
         panels[0, 0].set_ylabel("context answers")
         for cell, axes, title in zip(cells, panels[0], panel_titles(cells, figure), strict=True):
             axes.set_title(title, loc="left", pad=12)
-            series = series_of(answers, cell, "context_rate")
-            if series is None:
-                say_empty(axes)
+            line = line_of(answers, cell, "context_rate")
+            if line is None:
+                show_no_data(axes)
                 continue
-            draw_series(axes, series, _CONTEXT)
-            peak = float(series.steps[int(np.argmax(series.mean))])
+            draw_line(axes, line, _CONTEXT)
+            peak = float(line.steps[int(np.argmax(line.mean))])
             for below in panels[:, cells.index(cell)]:
                 below.axvline(peak, color=GREY, linewidth=0.9, zorder=0.5)
             _note(axes, peak, f"peak at step {peak:.0f}", GREY)
@@ -159,7 +158,7 @@ def gradients(table: pl.DataFrame, curves: pl.DataFrame, runs: Sequence[Run], sc
             row[0].set_ylabel(name)
             part = shown.filter(pl.col("measure") == measure, pl.col("weights") == weights)
             _log_axis(row[0], part["value"])
-            ends: list[tuple[str, Series, Look]] = []
+            ends: list[tuple[str, Line, Look]] = []
             for cell, axes in zip(cells, row, strict=True):
                 ends = _draw_kinds(axes, part, cell) or ends
             label_ends(row[-1], ends, _HEIGHT)
@@ -174,19 +173,17 @@ def gradients(table: pl.DataFrame, curves: pl.DataFrame, runs: Sequence[Run], sc
 # --- panels -------------------------------------------------------------------------------------
 
 
-def _draw_lines(
-    axes: Axes, table: pl.DataFrame, cell: Cell, looks: Mapping[str, Look]
-) -> list[tuple[str, Series, Look]]:
-    """Draw a line a metric of ``looks``; returns those that there are, as :func:`label_ends` takes them."""
-    found = [(metric, series_of(table, cell, metric), look) for metric, look in looks.items()]
-    ends = [(metric, series, look) for metric, series, look in found if series is not None]
-    for _, series, look in ends:
-        draw_series(axes, series, look)
+def _draw_lines(axes: Axes, table: pl.DataFrame, cell: Cell, looks: Mapping[str, Look]) -> list[tuple[str, Line, Look]]:
+    """Draw a line for each metric in ``looks`` that has data, and return them for :func:`label_ends`."""
+    found = [(metric, line_of(table, cell, metric), look) for metric, look in looks.items()]
+    ends = [(metric, line, look) for metric, line, look in found if line is not None]
+    for _, line, look in ends:
+        draw_line(axes, line, look)
     return ends
 
 
 def _draw_layers(axes: Axes, table: pl.DataFrame, cell: Cell, part: str, highest: float) -> bool:
-    """Draw the attention on a part as a mesh, layers up and steps across, and say whether there is any."""
+    """Draw the attention to a part as a mesh of layers (up) and steps (across). Returns whether there are data."""
     rows = (
         table.filter(*(pl.col(name) == value for name, value in zip(Cell._fields, cell, strict=True)))
         .filter(pl.col("metric") == part)
@@ -200,15 +197,16 @@ def _draw_layers(axes: Axes, table: pl.DataFrame, cell: Cell, part: str, highest
 
 
 def draw_mesh(axes: Axes, rows: pl.DataFrame, upwards: str, **colors: Any) -> Any:
-    """Draw ``value`` as a mesh with the column ``upwards`` (integers) up and steps across; returns the mesh.
+    """Draw the column ``value`` as a mesh, with the integer column ``upwards`` up and steps across, and return the
+    mesh.
 
-    A cell of the mesh reaches half way to its neighbours. ``rows`` has one row for each of its cells.
+    Cell edges are half way between neighbouring values. ``rows`` has one row per cell.
     """
     rows = rows.sort(upwards, "step")
     places, steps = (rows[name].unique().sort().to_numpy() for name in (upwards, "step"))
     axes.grid(visible=False)
     mesh = axes.pcolormesh(
-        signed_square(_between(np.sqrt(steps))),
+        signed_square(_cell_edges(np.sqrt(steps))),
         np.arange(len(places) + 1) - 0.5,
         rows["value"].to_numpy().reshape(len(places), len(steps)),
         rasterized=True,
@@ -220,29 +218,30 @@ def draw_mesh(axes: Axes, rows: pl.DataFrame, upwards: str, **colors: Any) -> An
     return mesh
 
 
-def _between(places: NDArray[Any]) -> NDArray[Any]:
-    """The edges of cells around ``places``: half way between neighbours, and as far beyond the outer ones."""
+def _cell_edges(places: NDArray[Any]) -> NDArray[Any]:
+    """The edges of cells around ``places``: half way between neighbours, and equally far beyond the outer ones."""
     if len(places) == 1:
         return np.array([places[0] - 0.5, places[0] + 0.5])
     middle = (places[:-1] + places[1:]) / 2
     return np.array([2 * places[0] - middle[0], *middle, 2 * places[-1] - middle[-1]])
 
 
-def _draw_kinds(axes: Axes, part: pl.DataFrame, cell: Cell) -> list[tuple[str, Series, Look]]:
-    """Draw the norms of one cell as logarithms, and mark where those of C and C+S examples cross."""
-    # norms are of the training data, whatever set is asked
+def _draw_kinds(axes: Axes, part: pl.DataFrame, cell: Cell) -> list[tuple[str, Line, Look]]:
+    """Draw the logarithms of the norms, and mark where those of C and C+S examples cross."""
+    # norms are those of the training data, and do not depend on the set
     rows = part.with_columns(pl.lit(cell.set).alias("set")).rename({"kind": "metric"})
-    # the lower end of an interval may be below 0: out of the panel
+    # an interval that reaches below 0 leaves the panel at the bottom
     rows = rows.with_columns(pl.col("value", "low", "high").clip(1e-30).log10())
     ends = _draw_lines(axes, rows, cell, _KINDS)
-    by_kind = {kind: series for kind, series, _ in ends}
+    by_kind = {kind: line for kind, line, _ in ends}
     if "C" in by_kind and "C+S" in by_kind:
         _mark_crossings(axes, by_kind["C"], by_kind["C+S"])
     return ends
 
 
 def _draw_pulls(row: NDArray[Any], table: pl.DataFrame, cells: Sequence[Cell]) -> None:
-    """Draw which way each kind of example, and all of them together, pull conflicts, as signed logarithms."""
+    """Draw how strongly and in which direction each kind of example, and all together, pull conflicts, as signed
+    logarithms."""
     pulls = table.filter(pl.col("measure") == "pull", pl.col("weights") == "all")
     summed = pulls.group_by(*Run._fields, "step", "epoch", maintain_order=True).agg(pl.col("value").sum())
     summed = summed.with_columns(kind=pl.lit("all"), low=pl.col("value"), high=pl.col("value"))
@@ -251,7 +250,7 @@ def _draw_pulls(row: NDArray[Any], table: pl.DataFrame, cells: Sequence[Cell]) -
     unit = _pull_axis(row[0], rows["value"])
     logs = pl.col("value", "low", "high")
     rows = rows.with_columns(logs.sign() * (1 + logs.abs() / unit).log10())
-    ends: list[tuple[str, Series, Look]] = []
+    ends: list[tuple[str, Line, Look]] = []
     for cell, axes in zip(cells, row, strict=True):
         axes.axhline(0, color=GREY, linewidth=0.7, zorder=0.5)
         of_cell = rows.with_columns(pl.lit(cell.set).alias("set"))
@@ -261,7 +260,8 @@ def _draw_pulls(row: NDArray[Any], table: pl.DataFrame, cells: Sequence[Cell]) -
 
 
 def _pull_axis(axes: Axes, values: pl.Series) -> float:
-    """A linear axis for signed logarithms of ``values``; returns the power of ten below which these are linear."""
+    """Set up a linear axis for signed logarithms of ``values``. Returns the power of ten below which the scale is
+    linear."""
     sizes = np.abs(values.to_numpy())
     sizes = sizes[sizes > 0] if sizes.any() else np.ones(1)
     unit = 10.0 ** math.floor(math.log10(np.median(sizes)))
@@ -275,23 +275,23 @@ def _pull_axis(axes: Axes, values: pl.Series) -> float:
     return unit
 
 
-def _mark_crossings(axes: Axes, c: Series, cs: Series) -> None:
-    """Thin dashed lines where one kind overtakes the other, in its colour, and above the panel where that is."""
+def _mark_crossings(axes: Axes, c: Line, cs: Line) -> None:
+    """Draw a thin dashed line where one kind overtakes the other, in its colour, and write the step above the panel."""
     lines = {"C+S": cs, "C": c}
-    said = []
+    correlation = []
     for above, below in (("C+S", "C"), ("C", "C+S")):
         places = overtakes(list(c.steps), list(lines[below].mean), list(lines[above].mean))
         for step in places:
             axes.axvline(step, color=_KINDS[above].color, linestyle=(0, (4, 2)), linewidth=0.9, zorder=0.5)
         if places:
             listed = ", ".join(f"{step:.0f}" for step in places[:4]) + (", …" if len(places) > 4 else "")
-            said.append(f"{above} overtakes {below} at {listed}")
+            correlation.append(f"{above} overtakes {below} at {listed}")
     higher, lower = ("C", "C+S") if c.mean[0] > cs.mean[0] else ("C+S", "C")
-    _note(axes, c.steps[0], "; ".join(said) or f"{higher} above {lower} throughout", GREY)
+    _note(axes, c.steps[0], "; ".join(correlation) or f"{higher} above {lower} throughout", GREY)
 
 
 def _note(axes: Axes, step: float, text: str, color: str) -> None:
-    """A small text above the panel at ``step``."""
+    """Write a small text above the panel at ``step``."""
     low, high = axes.get_xlim()
     across = (signed_sqrt(step) - signed_sqrt(low)) / (signed_sqrt(high) - signed_sqrt(low))
     axes.annotate(
@@ -309,7 +309,7 @@ def _note(axes: Axes, step: float, text: str, color: str) -> None:
 
 
 def _log_axis(axes: Axes, values: pl.Series) -> None:
-    """A linear axis for logarithms of ``values``: labels at the ends of lines are spread on a linear one."""
+    """Set up a linear axis for logarithms of ``values``, because :func:`label_ends` needs a linear axis."""
     finite = values.filter(values > 0).log10().to_numpy()
     if not len(finite):  # all gradients vanish
         return

@@ -1,4 +1,4 @@
-"""How figures look, and how they are written."""
+"""The style of figures, and how they are written to files."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SMALL = 7.0
 STYLE: dict[Any, Any] = {
     **sns.axes_style("ticks"),
     **sns.plotting_context("paper"),
-    # ships with matplotlib, so that every machine draws the same figure
+    # the font ships with matplotlib, so that every machine draws the same figure
     "font.sans-serif": ["DejaVu Sans", "Verdana", "sans-serif"],
     "font.size": 8,
     "axes.titlesize": 8.5,
@@ -60,14 +60,14 @@ _LOOKS = (
 
 
 def distinct_looks(count: int) -> list[Look]:
-    """``count`` looks, all different: after the last colour, dashes and markers change."""
+    """``count`` different looks. When the colours are used up, they repeat with other dashes and markers."""
     size = len(_LOOKS)
     turned = [(_LOOKS[i % size], _LOOKS[(i + i // size) % size]) for i in range(count)]
     return [Look(first.color, second.dashes, second.marker) for first, second in turned]
 
 
-def ink(color: str) -> str:
-    """A darker shade, for text."""
+def darker(color: str) -> str:
+    """A darker shade of a colour, for text."""
     red, green, blue = to_rgb(color)
     return to_hex((0.75 * red, 0.75 * green, 0.75 * blue))
 
@@ -78,7 +78,7 @@ def percent(value: float) -> str:
 
 
 def save_figure(figure: Figure, stem: str | Path) -> None:
-    """Write ``stem``.svg, .pdf and .png, each atomically; equal figures give equal bytes."""
+    """Write ``stem``.svg, .pdf and .png, each atomically. Equal figures give equal bytes."""
     undated: dict[str, dict[str, Any]] = {
         "svg": {"Date": None, "Creator": None},
         "pdf": {"CreationDate": None, "Creator": None, "Producer": None},

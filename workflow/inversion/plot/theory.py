@@ -1,4 +1,5 @@
-"""Figures of the one-layer transformer, in the look of :mod:`inversion.plot`. Nothing here is random: no intervals."""
+"""Draws the figures of the one-layer transformer, in the style of :mod:`inversion.plot`. They have no intervals,
+because nothing in them is random."""
 
 from __future__ import annotations
 
@@ -15,8 +16,8 @@ from matplotlib.transforms import Transform
 from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
 
-from inversion.plot.panels import draw_series, label_ends, light_grid, step_axis
-from inversion.plot.series import Series
+from inversion.plot.lines import Line
+from inversion.plot.panels import draw_line, label_ends, light_grid, step_axis
 from inversion.plot.style import GREY, SMALL, STYLE, Look
 
 _C = Look("#0072b2", "-", "o")
@@ -25,13 +26,13 @@ _CONFLICT = Look("#000000", (0, (1, 1.2)), "^")
 _TRAINED = Look("#cc79a7", (0, (5, 1.2, 1, 1.2)), "D")
 _WIDTH, _HEIGHT = 2.05, 1.35
 _RESOLUTION = 1e-12
-"""Falls of M_C below this are rounding."""
+"""Falls of M_C below this are rounding errors."""
 _SHALLOW = 0.01
-"""Falls of M_C below this are not to be seen."""
+"""Falls of M_C below this are too small to see."""
 _BOUNDARY = "#9f4600"
 
 
-class _Line(NamedTuple):
+class _LineSpec(NamedTuple):
     """One line of a panel: its name, the column that it shows, its look, and whether W_V was trained."""
 
     label: str
@@ -42,23 +43,26 @@ class _Line(NamedTuple):
 
 _ATTENTION = {
     "attention on the context": (
-        _Line("C points", "attention_c", _C),
-        _Line("C+S points", "attention_cs", _CS),
-        _Line("conflict", "attention_conflict", _CONFLICT),
+        _LineSpec("C points", "attention_c", _C),
+        _LineSpec("C+S points", "attention_cs", _CS),
+        _LineSpec("conflict", "attention_conflict", _CONFLICT),
     ),
-    "$\\theta'\\, W_{KQ}\\, \\phi(r)$": (_Line("$\\theta_C$", "theta_c", _C), _Line("$\\theta_S$", "theta_s", _CS)),
+    "$\\theta'\\, W_{KQ}\\, \\phi(r)$": (
+        _LineSpec("$\\theta_C$", "theta_c", _C),
+        _LineSpec("$\\theta_S$", "theta_s", _CS),
+    ),
     "$M_C$ of the conflict": (
-        _Line("$W_V$ trained too", "m_c", _TRAINED, trained=True),
-        _Line("$W_V$ frozen", "m_c", _CONFLICT),
+        _LineSpec("$W_V$ trained too", "m_c", _TRAINED, trained=True),
+        _LineSpec("$W_V$ frozen", "m_c", _CONFLICT),
     ),
 }
 
 
 def attention(steps: pl.DataFrame) -> Figure:
-    """Attention and M_C by step: a column a share of C points, and where M_C peaks.
+    """Attention and M_C by step, with one column per share of C points. A vertical line marks the peak of M_C.
 
-    Rows: attention on the context of each kind of point, theta' W_KQ phi(r), and M_C with W_V frozen and trained.
-    ``steps`` is a table of :class:`~inversion.records.theory.TheoryStep`.
+    The rows show the attention to the context for each kind of point, theta' W_KQ phi(r), and M_C with W_V frozen and
+    trained. ``steps`` is a table of :class:`~inversion.records.theory.TheoryStep`.
     """
     with matplotlib.rc_context(STYLE):
         shares, figure, panels = _canvas(steps, rows=len(_ATTENTION))
@@ -69,50 +73,52 @@ def attention(steps: pl.DataFrame) -> Figure:
             row[0].set_ylabel(name)
             ends = []
             for share, axes in zip(shares, row, strict=True):
-                ends = [(line.label, _series(steps, share, line), line.look) for line in lines]
-                for _, series, look in ends:
-                    draw_series(axes, series, look)
+                ends = [(spec.label, _line(steps, share, spec), spec.look) for spec in lines]
+                for _, line, look in ends:
+                    draw_line(axes, line, look)
                 _mark_peak(axes, steps, share, trained=False, named=top)
             label_ends(row[-1], ends, _HEIGHT)
     return figure
 
 
 def gradients(steps: pl.DataFrame) -> Figure:
-    """Norms of the gradients of W_KQ from C and from C+S points by step, and where M_C peaks.
+    """Norms of the gradients of W_KQ from C and from C+S points by step. A vertical line marks the peak of M_C.
 
-    A column a share of C points; rows: W_V frozen, W_V trained too. ``steps`` as for :func:`attention`.
+    There is one column per share of C points, and one row each for W_V frozen and trained. ``steps`` is as for
+    :func:`attention`.
     """
     with matplotlib.rc_context(STYLE):
         shares, figure, panels = _canvas(steps, rows=2)
-        # logarithms, not a logarithmic axis: labels at the ends are spread on a linear one
+        # logarithms on a linear axis, because label_ends needs a linear axis
         low, high = (float(np.log10(norm)) for norm in _extremes(steps, "norm_c", "norm_cs"))
         for axes in panels.flat:
             axes.set_ylim(low - 0.2, high + 0.2)
             axes.set_yticks(range(math.ceil(low), math.floor(high + 0.2) + 1))
             axes.yaxis.set_major_formatter(lambda value, _: f"$10^{{{value:.0f}}}$")
         for trained, row in zip((False, True), panels, strict=True):
-            lines = (_Line("C points", "norm_c", _C, trained), _Line("C+S points", "norm_cs", _CS, trained))
+            lines = (_LineSpec("C points", "norm_c", _C, trained), _LineSpec("C+S points", "norm_cs", _CS, trained))
             row[0].set_ylabel(f"gradient norm,\n$W_V$ {'trained too' if trained else 'frozen'}")
             ends = []
             for share, axes in zip(shares, row, strict=True):
                 ends = [
-                    (line.label, series._replace(mean=y, low=y, high=y), line.look)
-                    for line in lines
-                    for series in [_series(steps, share, line)]
-                    for y in [np.log10(series.mean)]
+                    (spec.label, line._replace(mean=y, low=y, high=y), spec.look)
+                    for spec in lines
+                    for line in [_line(steps, share, spec)]
+                    for y in [np.log10(line.mean)]
                 ]
-                for _, series, look in ends:
-                    draw_series(axes, series, look)
+                for _, line, look in ends:
+                    draw_line(axes, line, look)
                 _mark_peak(axes, steps, share, trained, named=True)
             label_ends(row[-1], ends, _HEIGHT)
     return figure
 
 
 def phases(table: pl.DataFrame, k_a: int) -> Figure:
-    """How deep M_C falls from its peak to the last step: shares x learning rate, and delta_C x delta_M.
+    """How far M_C falls from its peak to the last step, by shares and learning rate, and by delta_C and delta_M.
 
-    ``table`` is one of :class:`~inversion.records.theory.TheoryPhase`, with ``k_a`` answers. Hatched: M_C never rises.
-    Solid line: around where the two steps of Theorem 1 show it. Dashed lines: where the assumptions end.
+    ``table`` is a table of :class:`~inversion.records.theory.TheoryPhase` with ``k_a`` answers. M_C never rises where
+    cells are hatched. The solid line surrounds the cells in which the two steps of Theorem 1 show an inversion. Dashed
+    lines show where the assumptions end.
     """
     shares, deltas = (table.filter(pl.col("diagram") == name) for name in ("shares", "deltas"))
     with matplotlib.rc_context(STYLE | {"axes.spines.left": True, "ytick.major.size": 3, "hatch.linewidth": 0.5}):
@@ -144,7 +150,7 @@ def phases(table: pl.DataFrame, k_a: int) -> Figure:
 
 
 def _canvas(steps: pl.DataFrame, rows: int) -> tuple[list[tuple[int, int]], Figure, NDArray[Any]]:
-    """The shares (|D_C|, |D_C+S|), and a figure with a column for each."""
+    """The numbers of C and C+S points of each share, and a figure with a column for each."""
     shares = steps.select("context_critical", "context_and_memory").unique(maintain_order=True).rows()
     figure = Figure(figsize=(len(shares) * (_WIDTH + 0.25) + 1.3, rows * (_HEIGHT + 0.2) + 0.6), layout="constrained")
     panels = figure.subplots(rows, len(shares), sharex=True, sharey="row", squeeze=False)
@@ -157,15 +163,15 @@ def _canvas(steps: pl.DataFrame, rows: int) -> tuple[list[tuple[int, int]], Figu
     return shares, figure, panels
 
 
-def _series(steps: pl.DataFrame, share: tuple[int, int], line: _Line) -> Series:
-    """One line of the course at one share."""
-    rows = _course(steps, share, line.trained)
-    values = rows[line.column].to_numpy()
-    return Series(rows["step"].to_numpy().astype(float), values, values, values, [], None)
+def _line(steps: pl.DataFrame, share: tuple[int, int], spec: _LineSpec) -> Line:
+    """The line that ``spec`` describes, at one share."""
+    rows = _course(steps, share, spec.trained)
+    values = rows[spec.column].to_numpy()
+    return Line(rows["step"].to_numpy().astype(float), values, values, values, [], None)
 
 
 def _extremes(steps: pl.DataFrame, *columns: str) -> tuple[float, float]:
-    """The smallest and the largest number in ``columns``."""
+    """The smallest and the largest value in ``columns``."""
     values = steps.select(columns).to_numpy()
     return float(values.min()), float(values.max())
 
@@ -177,7 +183,7 @@ def _course(steps: pl.DataFrame, share: tuple[int, int], trained: bool) -> pl.Da
 
 
 def _mark_peak(axes: Axes, steps: pl.DataFrame, share: tuple[int, int], trained: bool, named: bool) -> None:
-    """A thin vertical line at the step of the highest M_C."""
+    """Draw a thin vertical line at the step of the highest M_C."""
     ratios = _course(steps, share, trained)["m_c"].to_numpy()
     peak = int(np.argmax(ratios))
     last = len(ratios) - 1
@@ -198,7 +204,7 @@ def _mark_peak(axes: Axes, steps: pl.DataFrame, share: tuple[int, int], trained:
 
 
 def _draw_phases(axes: Axes, table: pl.DataFrame, x: str, y: str) -> Any:
-    """The falls of M_C as a coloured mesh, hatched where M_C never rises, and Theorem 1 outlined."""
+    """Draw the falls of M_C as a coloured mesh, hatched where M_C never rises, with the cells of Theorem 1 outlined."""
     table = table.sort(y, x)
     xs, ys = (table[name].unique().sort().to_numpy().astype(float) for name in (x, y))
     across, up = _edges(xs, log=False), _edges(ys, log=axes.get_yscale() == "log")
@@ -207,7 +213,7 @@ def _draw_phases(axes: Axes, table: pl.DataFrame, x: str, y: str) -> Any:
         return table.select(values).to_numpy().reshape(len(ys), len(xs))
 
     def outline(values: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
-        # each cell four times, so that contours follow the edges of cells and end at the frame
+        # four points per cell, so that contours follow the edges of cells and end at the frame
         return _inside(across), _inside(up), np.kron(values, np.ones((2, 2)))
 
     fall = cells(pl.col("peak") - pl.col("end"))
@@ -228,7 +234,7 @@ def _draw_phases(axes: Axes, table: pl.DataFrame, x: str, y: str) -> Any:
 
 
 def _edges(centres: NDArray[Any], log: bool) -> NDArray[Any]:
-    """The edges of cells around evenly spaced ``centres``, one more than these."""
+    """The edges of cells around evenly spaced ``centres``; there is one more edge than centres."""
     values = np.log(centres) if log else centres
     half = (values[1] - values[0]) / 2 if len(values) > 1 else 0.5
     edges = np.append(values - half, values[-1] + half)
@@ -236,13 +242,13 @@ def _edges(centres: NDArray[Any], log: bool) -> NDArray[Any]:
 
 
 def _inside(edges: NDArray[Any]) -> NDArray[Any]:
-    """Two places in each cell, hardly inside its edges."""
+    """Two points in each cell, just inside its edges."""
     places = np.column_stack([edges[:-1], edges[1:]]).astype(float)
     return (places + 1e-6 * np.diff(places) * [1, -1]).ravel()
 
 
 def _name_region(axes: Axes, region: NDArray[Any], edges: tuple[NDArray[Any], NDArray[Any]], name: str) -> None:
-    """``name`` at the cell deepest within ``region``; nothing if the region has no room for it."""
+    """Write ``name`` at the cell farthest from the border of ``region``, or nothing if it does not fit."""
     depth = distance_transform_edt(np.pad(region, 1))[1:-1, 1:-1]
     if depth.max() < 2:
         return
@@ -262,7 +268,7 @@ def _name_region(axes: Axes, region: NDArray[Any], edges: tuple[NDArray[Any], ND
 def _boundary(
     axes: Axes, start: tuple[float, float], end: tuple[float, float], name: str, transform: Transform
 ) -> None:
-    """A dashed line, named next to its ``end``, where an assumption ends."""
+    """Draw a dashed line where an assumption ends, with its name next to ``end``."""
     (x0, y0), (x1, y1) = start, end
     axes.plot([x0, x1], [y0, y1], color=_BOUNDARY, linestyle=(0, (4, 2)), linewidth=1.1, transform=transform)
     axes.annotate(

@@ -1,4 +1,4 @@
-"""The figure ``tradeoffs``, from the table of that name."""
+"""Draws the figure ``tradeoffs`` from the table of the same name."""
 
 from __future__ import annotations
 
@@ -18,29 +18,29 @@ from inversion.analyse.benchmarks import ID_ACCURACY
 from inversion.analyse.curves import CONTROL_MEAN
 from inversion.config.run import Run
 from inversion.config.scorers import MAIN
+from inversion.plot.lines import across_seeds, run_keys
 from inversion.plot.panels import Size, light_grid, panel_sheet, panel_titles
-from inversion.plot.series import across_seeds, run_keys
-from inversion.plot.style import SMALL, STYLE, Look, distinct_looks, ink, percent
+from inversion.plot.style import SMALL, STYLE, Look, darker, distinct_looks, percent
 from inversion.records.frames import require_schema
 from inversion.records.tables import Tradeoff
 from inversion.stats import Floats, pareto_front
 
 
 def tradeoffs(table: pl.DataFrame, runs: Sequence[Run], scorer: str = MAIN) -> Figure:
-    """Context answers at the end against ID accuracy, a named mark a recipe and prompt, from the table ``tradeoffs``.
+    """Context answers at the end against ID accuracy, with a labelled mark per recipe and prompt.
 
-    One panel per conflict set and combination of model and dataset in ``runs``. Where there are no benchmarks the
-    control mean stands for ID accuracy. Of a single seed bars are the table's 95 % intervals; several seeds give
-    their mean and range. A line joins the marks that no other beats in both (:func:`~inversion.stats.pareto_front`);
-    these are filled. Raises :class:`ValueError` if a column is missing.
+    It has one panel per conflict set and combination of model and dataset in ``runs``. Without benchmarks, the control
+    mean replaces the ID accuracy. Bars are the table's 95 % intervals with one seed, and the range of the seeds with
+    several. A line joins the filled marks, which no other mark beats in both (:func:`~inversion.stats.pareto_front`).
+    Raises :class:`ValueError` if a column is missing.
     """
     require_schema(table, Tradeoff, "tradeoffs")
     marks = _marks(table, runs, scorer)
     panel = ["model", "dataset", "set"]
     frames = marks.partition_by(panel, as_dict=True, maintain_order=True)
-    size = Size(3.3, 2.7, beside=0.5, above=0.55)
+    size = Size(3.3, 2.7, side=0.5, top=0.55)
     with matplotlib.rc_context(STYLE):
-        figure, panels = panel_sheet(len(frames), (size.width + size.beside, size.height + size.above), (0.3, 0.2))
+        figure, panels = panel_sheet(len(frames), (size.width + size.side, size.height + size.top), (0.3, 0.2))
         settings = marks.select("recipe", "prompt").unique(maintain_order=True).rows()
         looks = dict(zip(settings, distinct_looks(len(settings)), strict=True))
         keys = [tuple(map(str, key)) for key in frames]
@@ -51,8 +51,9 @@ def tradeoffs(table: pl.DataFrame, runs: Sequence[Run], scorer: str = MAIN) -> F
 
 
 def _marks(table: pl.DataFrame, runs: Sequence[Run], scorer: str) -> pl.DataFrame:
-    """A row a mark: where it stands (``x``, ``y``) with its bars, in the order of ``runs``, prompts by name."""
-    # a run that several experiments share has a row in each
+    """One row per mark, with its position (``x``, ``y``) and its bars. Rows are in the order of ``runs``; the prompts
+    of a run are sorted by name."""
+    # a run that several experiments share has one row per experiment
     question = [*Run._fields, "prompt", "set", "scorer", "metric"]
     shown = (
         run_keys(table, runs)
@@ -76,7 +77,7 @@ def _marks(table: pl.DataFrame, runs: Sequence[Run], scorer: str) -> pl.DataFram
 
 
 def _draw_marks(axes: Axes, frame: pl.DataFrame, looks: dict[Any, Look], size: Size) -> None:
-    """The marks of one panel, each with both bars and its name, and their Pareto front."""
+    """Draw the marks of one panel with bars and names, and their Pareto front."""
     points = frame.select("x", "y").to_numpy()
     low, high = frame.select("x_low", "y_low").to_numpy(), frame.select("x_high", "y_high").to_numpy()
     for axis, limit in (("x", axes.set_xlim), ("y", axes.set_ylim)):
@@ -84,9 +85,9 @@ def _draw_marks(axes: Axes, frame: pl.DataFrame, looks: dict[Any, Look], size: S
         least, most = np.nanmin(column), np.nanmax(column)
         room = 0.15 * max(most - least, 0.1)
         limit(max(least - room, -0.02), min(most + room, 1.02))
-    front = pareto_front(points.round(9))  # equal rates are equal, whatever order they were added up in
+    front = pareto_front(points.round(9))  # rates that differ only by rounding are equal
     along = points[front][np.lexsort((-points[front][:, 1], points[front][:, 0]))]
-    # to the panel's edges: what is below and left of the line is beaten
+    # extend the line to the edges of the panel: marks below and left of it are beaten
     along = np.vstack([[axes.get_xlim()[0], along[0, 1]], along, [along[-1, 0], axes.get_ylim()[0]]])
     axes.plot(*along.T, drawstyle="steps-pre", color="#b0b0b0", linewidth=1.1, linestyle=(0, (4, 2)), zorder=1)
     names = []
@@ -106,7 +107,7 @@ def _draw_marks(axes: Axes, frame: pl.DataFrame, looks: dict[Any, Look], size: S
             markerfacecolor=look.color if front[i] else "white",
             zorder=3,
         )
-    colors = [ink(looks[row["recipe"], row["prompt"]].color) for row in frame.iter_rows(named=True)]
+    colors = [darker(looks[row["recipe"], row["prompt"]].color) for row in frame.iter_rows(named=True)]
     _name_marks(axes, points, low, high, along, names, colors, size)
     light_grid(axes, "both")
     axes.spines["left"].set_visible(True)
@@ -118,7 +119,7 @@ def _draw_marks(axes: Axes, frame: pl.DataFrame, looks: dict[Any, Look], size: S
 
 
 class _Box(NamedTuple):
-    """A rectangle on paper, in points."""
+    """A rectangle in the figure, in points."""
 
     left: float
     bottom: float
@@ -142,8 +143,8 @@ def _name_marks(
     colors: Sequence[str],
     size: Size,
 ) -> None:
-    """Write each name next to its mark, where it covers least of marks, bars, front and other names; one that stands
-    far off has a leader."""
+    """Write each name near its mark, where it covers as little as possible of marks, bars, front and other names. A
+    name far from its mark gets a leader line."""
     corner = np.array([axes.get_xlim()[0], axes.get_ylim()[0]])
     scale = 72 * np.array([size.width, size.height]) / (np.array([axes.get_xlim()[1], axes.get_ylim()[1]]) - corner)
     at, low, high, front = ((each - corner) * scale for each in (points, low, high, front))
@@ -159,7 +160,7 @@ def _name_marks(
         best, least = (x, y), math.inf
         for distance in (7, 12, 20, 32, 48):
             for angle in np.arange(0, 2 * np.pi, np.pi / 8):
-                # the nearest edge of the name is at the distance
+                # the distance is that of the nearest edge of the name
                 middle = np.array([x, y]) + np.array([np.cos(angle), np.sin(angle)]) * distance
                 middle += np.array([np.cos(angle) * width / 2, np.sin(angle) * height / 2])
                 box = _Box(middle[0] - width / 2, middle[1] - height / 2, middle[0] + width / 2, middle[1] + height / 2)

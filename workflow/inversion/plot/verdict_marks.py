@@ -1,4 +1,4 @@
-"""The windows of a verdict, marked on the curve of the context answers: peak, trough and end."""
+"""Marks the windows of a verdict (peak, trough and end) on the curve of the context answers."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import polars as pl
 from matplotlib.axes import Axes
 
 from inversion.analyse.panels import ALL
+from inversion.plot.lines import Cell, Line
 from inversion.plot.panels import signed_sqrt, signed_square
-from inversion.plot.series import Cell, Series
-from inversion.plot.style import SMALL, Look, ink, percent
+from inversion.plot.style import SMALL, Look, darker, percent
 from inversion.stats import Floats
 
 _LABELLED = {
@@ -20,11 +20,11 @@ _LABELLED = {
     "fall": ("peak", "trough"),
     "recovery": ("peak", "trough", "end"),
 }
-"""Which windows are labelled with their rate, by verdict; only the peak for others."""
+"""For each verdict, the windows whose rate is written next to them. For other verdicts it is only the peak."""
 
 
 class Window(NamedTuple):
-    """Successive checkpoints whose mean rate a verdict reads."""
+    """Consecutive checkpoints over which a verdict averages the rate."""
 
     moment: str
     """``peak``, ``trough`` or ``end``."""
@@ -32,18 +32,18 @@ class Window(NamedTuple):
     rate: float
 
 
-class Verdict(NamedTuple):
+class PanelVerdict(NamedTuple):
     """The verdict on the curve of one panel, and the windows to mark on it."""
 
     name: str
-    """The verdict of one seed, or the count of each verdict over several seeds, as in ``2 of 3 inversion``; empty
-    if the table has none."""
+    """The verdict of one seed, or the count of each verdict over several seeds, as in ``2 of 3 inversion``. Empty if
+    the table has none."""
     windows: list[Window]
-    """Peak, trough and end of one seed; of several seeds the highest checkpoint of their mean."""
+    """With one seed: peak, trough and end. With several: the highest checkpoint of their mean."""
 
 
-def verdict_of(inversions: pl.DataFrame, scorer: str, cell: Cell, series: Series) -> Verdict:
-    """The verdict that the table ``inversions`` gives to the curve of a panel, over all items of its set."""
+def verdict_of(inversions: pl.DataFrame, scorer: str, cell: Cell, line: Line) -> PanelVerdict:
+    """The verdict in the table ``inversions`` on the curve of a panel, for all items of its set."""
     rows = inversions.filter(
         *(pl.col(name) == value for name, value in zip(Cell._fields, cell, strict=True)),
         pl.col("scorer") == scorer,
@@ -51,11 +51,11 @@ def verdict_of(inversions: pl.DataFrame, scorer: str, cell: Cell, series: Series
     )
     if len(rows) == 1:
         row = rows.row(0, named=True)
-        return Verdict(row["verdict"], _windows(row, series.steps))
+        return PanelVerdict(row["verdict"], _windows(row, line.steps))
     counts = Counter(rows["verdict"].to_list()).most_common()
-    highest = int(series.mean.argmax())
-    peak = Window("peak", series.steps[[highest]], float(series.mean[highest]))
-    return Verdict(", ".join(f"{count} of {len(rows)} {name}" for name, count in counts), [peak])
+    highest = int(line.mean.argmax())
+    peak = Window("peak", line.steps[[highest]], float(line.mean[highest]))
+    return PanelVerdict(", ".join(f"{count} of {len(rows)} {name}" for name, count in counts), [peak])
 
 
 def _windows(row: dict[str, Any], steps: Floats) -> list[Window]:
@@ -70,12 +70,11 @@ def _windows(row: dict[str, Any], steps: Floats) -> list[Window]:
     ]
 
 
-def mark_verdict(axes: Axes, verdict: Verdict, look: Look, *, labels: bool) -> None:
-    """A bar over each window at the height of its mean, and the rates of those that the verdict is about.
-
-    Without ``labels`` only the bars.
+def mark_verdict(axes: Axes, verdict: PanelVerdict, look: Look, *, labels: bool) -> None:
+    """Draw a bar over each window at the height of its mean. With ``labels``, also write the rates of the windows that
+    matter for the verdict.
     """
-    color = ink(look.color)
+    color = darker(look.color)
     named = _LABELLED.get(verdict.name, ("peak",)) if labels else ()
     for window in verdict.windows:
         first, last = window.steps[[0, -1]]

@@ -1,4 +1,4 @@
-"""From the table ``curves`` to the lines of a figure."""
+"""Takes the lines of a figure from the table ``curves``."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ from inversion.records.tables import CurvePoint
 from inversion.stats import Floats
 
 
-class Series(NamedTuple):
-    """One curve: ``mean``, ``low`` and ``high`` by step, and ``(steps, values)`` of each of several seeds."""
+class Line(NamedTuple):
+    """One line of a figure: ``mean``, ``low`` and ``high`` by step, and steps and values of each seed if there are
+    several."""
 
     steps: Floats
     mean: Floats
@@ -28,7 +29,7 @@ class Series(NamedTuple):
 
 
 class Cell(NamedTuple):
-    """The data of one panel."""
+    """The combination that one panel shows."""
 
     model: str
     dataset: str
@@ -37,19 +38,22 @@ class Cell(NamedTuple):
 
 
 def run_keys(table: pl.DataFrame, runs: Sequence[Run]) -> pl.DataFrame:
-    """``runs`` as a table that joins ``table``, one row each."""
+    """``runs`` as a table with one row per run, with the column types of ``table`` so that the two can be joined."""
     return pl.DataFrame(list(runs), schema={name: table.schema[name] for name in Run._fields}, orient="row")
 
 
-def of_runs(table: pl.DataFrame, runs: Sequence[Run]) -> pl.DataFrame:
+def rows_of_runs(table: pl.DataFrame, runs: Sequence[Run]) -> pl.DataFrame:
     """The rows of ``table`` that belong to ``runs``."""
     return table.join(run_keys(table, runs), on=Run._fields, how="semi", maintain_order="left")
 
 
-def rows_of(curves: pl.DataFrame, runs: Sequence[Run], scorer: str) -> pl.DataFrame:
-    """The rows of ``curves`` that the figures of ``runs`` show."""
+def curve_rows(curves: pl.DataFrame, runs: Sequence[Run], scorer: str) -> pl.DataFrame:
+    """The rows of ``curves`` that a figure of ``runs`` shows.
+
+    Raises :class:`ValueError` if there are none, or if they belong to several prompts.
+    """
     require_schema(curves, CurvePoint, "curves")
-    whole = of_runs(curves, runs).filter(pl.col("stratum") == ALL, pl.col("value").is_finite())
+    whole = rows_of_runs(curves, runs).filter(pl.col("stratum") == ALL, pl.col("value").is_finite())
     benchmarks = whole.filter(pl.col("set") == ID_ACCURACY)
     table = whole.filter(
         pl.col("scorer") == scorer,
@@ -69,12 +73,12 @@ def rows_of(curves: pl.DataFrame, runs: Sequence[Run], scorer: str) -> pl.DataFr
 
 
 def conflict_sets(table: pl.DataFrame) -> list[str]:
-    """The sets with a context rate, by name."""
+    """The names of the sets that have a context rate, sorted."""
     return sorted(table.filter(pl.col("metric") == "context_rate")["set"].unique())
 
 
-def series_of(table: pl.DataFrame, cell: Cell, metric: str) -> Series | None:
-    """One curve over the seeds that have it, at the steps that all of them have; None without rows."""
+def line_of(table: pl.DataFrame, cell: Cell, metric: str) -> Line | None:
+    """The line of one metric over the seeds that have it, at the steps that all of them have; None without rows."""
     found = table.filter(
         *(pl.col(name) == value for name, value in zip(Cell._fields, cell, strict=True)), pl.col("metric") == metric
     ).sort("seed", "step")
@@ -97,15 +101,15 @@ def series_of(table: pl.DataFrame, cell: Cell, metric: str) -> Series | None:
         for rows in found.partition_by("seed", maintain_order=True)
     ]
     last_epoch = by_step["epoch"][-1]
-    return Series(
+    return Line(
         steps, mean, low, high, seeds if count > 1 else [], float(steps[-1]) / last_epoch if last_epoch > 0 else None
     )
 
 
 def across_seeds(value: str, low: str, high: str, names: tuple[str, str, str]) -> list[pl.Expr]:
-    """The summary of several seeds, as columns of an aggregation: mean, low and high, called ``names``.
+    """Expressions that aggregate seeds into the columns ``names``: mean, low and high.
 
-    Of a single seed low and high are the table's 95 % interval, of several the lowest and highest seed.
+    With one seed, low and high are the table's 95 % interval; with several, the lowest and the highest seed.
     """
     single = pl.col("seed").n_unique() < 2
     return [
