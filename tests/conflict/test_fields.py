@@ -82,6 +82,68 @@ def test_where_keeps_rows_by_a_value_or_several(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("values", "wanted", "kept"),
+    [
+        ([0.0, 1.0, None], 1, ["2"]),
+        ([0, 1, 2], ("1", "2"), ["2", "3"]),
+        (["0.0", "1.0", "1.5"], 1, ["2"]),
+        ([True, False, None], True, ["1"]),
+        (["none", None, "x"], "none", ["1"]),
+        (["a.0", "A.0 ", "a"], "a.0", ["1", "2"]),
+    ],
+)
+def test_where_compares_numbers_by_value_and_nothing_with_null(values, wanted, kept, tmp_path):
+    rows = [own_row(n, kind=value) for n, value in enumerate(values, start=1)]
+    assert [item.item_id[-1] for item in read(tmp_path / "r.jsonl", rows, where={"kind": wanted}).items] == kept
+
+
+@pytest.mark.parametrize(
+    ("options", "answers"),
+    [
+        (["Ann1", "Bo1"], ("Ann1", "Bo1")),
+        (["A. Ann1", "B. Bo1"], ("Ann1", "Bo1")),
+        (["(A) Ann1", "(B) Bo1"], ("A. Ann1", "B. Bo1")),
+        ("A) Ann1\nB) Bo1\n", ("A", "B")),
+        ({"label": ["1", "2"], "text": ["Ann1", "Bo1"]}, ("1", "2")),
+        ({"x": "Ann1", "y": "Bo1"}, ("x", "y")),
+        ([{"text": "Ann1"}, {"text": "Bo1"}], (["A", "Ann"], ["B", "Bo"])),
+    ],
+)
+def test_options_and_answers_may_carry_letters(options, answers, tmp_path):
+    (item,) = read(tmp_path / "r.jsonl", [own_row(1, fake=answers[0], true=answers[1], o=options)], options="o").items
+    assert item.options == ["Ann1", "Bo1"]
+    assert (item.kind, item.context_answers[0], item.parametric_answers[0]) == ("choice", "Ann1", "Bo1")
+
+
+def test_options_may_be_numbers(tmp_path):
+    (item,) = read(tmp_path / "r.jsonl", [own_row(1, fake=1900, true=1950, o=[1900, 1950])], options="o").items
+    assert (item.options, item.context_answers) == (["1900", "1950"], ["1900"])
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"o": ["Ann1", "Cy"]}, "the parametric answer 'Bo1' is not among the options Ann1, Cy"),
+        ({"fake": 0, "true": 1, "o": ["Ann1", "Bo1"]}, "the context answer '0' is not among the options Ann1, Bo1"),
+        ({"true": "A", "o": ["Ann1", "Bo1"]}, "both answers are 'Ann1', which is not a conflict"),
+        ({"o": ["Ann1"]}, "options is not a list of 2 to 26 texts"),
+        ({"o": ["Ann1", {}]}, "one of the options is missing"),
+        (
+            {"docs": [{"text": "Ann1 leads it."}, {"text": ["Bo1"]}]},
+            "matching_context is a list or an object, not text",
+        ),
+        ({"docs": [{"text": "Ann1 leads it."}, {"text": 7}]}, "matching_context is not text but int"),
+        ({"docs": [{"text": "\u200b"}]}, "context has no word in it"),
+    ],
+)
+def test_options_and_passages_that_cannot_be_used_are_faults(changes, message, tmp_path):
+    rows = [own_row(1, **changes), own_row(2, o=["Ann2", "Bo2"])]
+    found = read(tmp_path / "r.jsonl", rows, max_bad_rows=0.5, options="o", matching_context="docs[1].text")
+    assert len(found.items) == 1
+    assert found.faults[0].startswith(f"row 1: {message}")
+
+
+@pytest.mark.parametrize(
     ("changes", "message"),
     [
         ({"true": "ann1!"}, "row 1: both answers are 'Ann1', which is not a conflict"),
@@ -274,6 +336,43 @@ def test_rows_of_an_own_map_may_stand_in_an_object(content, tmp_path):
     path = tmp_path / "r.json"
     path.write_text(json.dumps(whole, indent=1))
     assert [i.item_id for i in read_mapped(path, "s", "fields", FieldMap(**MAP)).items] == ["s-000001", "s-000002"]
+
+
+@pytest.mark.parametrize("by_row", [list, lambda column: {str(n): cell for n, cell in enumerate(column)}])
+def test_a_table_stored_column_by_column_has_its_rows(by_row, tmp_path):
+    rows = [own_row(1), own_row(2)]
+    path = tmp_path / "r.json"
+    path.write_text(json.dumps({key: by_row([row[key] for row in rows]) for key in rows[0]}))
+    found = read_mapped(path, "s", "fields", FieldMap(**MAP))
+    assert [item.question for item in found.items] == ["Who leads town 1?", "Who leads town 2?"]
+
+
+def test_keys_with_dots_are_found_as_they_are(tmp_path):
+    rows = [own_row(1, **{"a.b": "Who leads?", "k[0]": "x"}), own_row(2, a={"b": "Who rules?"})]
+    found = read(tmp_path / "r.jsonl", rows, question="a.b")
+    assert [item.question for item in found.items] == ["Who leads?", "Who rules?"]
+    assert len(read(tmp_path / "r.jsonl", rows[:1] * 2, where={"k[0]": "x"}).items) == 2
+
+
+def test_an_open_quote_does_not_swallow_the_rest_of_a_table(tmp_path):
+    path = tmp_path / "r.csv"
+    lines = [f"Who leads {n}?,Ann{n} leads.,Ann{n},Bo{n}\n" for n in range(100)]
+    path.write_text("query,text,fake,true\n" + "".join([*lines[:50], '"', *lines[50:]]))
+    with pytest.raises(DataError, match=r"r\.csv: row 51: invalid CSV \(a quote is never closed\)"):
+        read_mapped(path, "s", "fields", FieldMap(**MAP | {"context": "text"}), {}, 0.02)
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "message"),
+    [
+        ("r.json", "query,fake\nQ?,Ann", r"none of 2 rows can be read: row 1: invalid JSON .* any other as JSON"),
+        ("r.csv", "query,fake,true,text\nQ?,Ann,,A.\n", r"fields.parametric_answer: 'true' is empty in every row"),
+    ],
+)
+def test_what_is_wrong_with_every_row_is_named(file, content, message, tmp_path):
+    (tmp_path / file).write_text(content)
+    with pytest.raises(DataError, match=message):
+        read_mapped(tmp_path / file, "s", "fields", FieldMap(**MAP | {"context": "text"}), {}, 1.0)
 
 
 def test_the_only_row_of_a_file_is_no_container(tmp_path):

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from pkgutil import resolve_name
+from string import ascii_uppercase
 from types import MappingProxyType
 from typing import Any
 
@@ -18,7 +19,7 @@ from inversion.config.base import nearest
 from inversion.config.releases import RELEASES, FieldMap, Release
 from inversion.conflict.releases import NoConflict
 from inversion.conflict.short_names import with_short_names
-from inversion.conflict.values import alias_names, answer_names, as_object, is_text, stands_in
+from inversion.conflict.values import alias_names, answer_list, answer_names, as_object, is_text, stands_in
 from inversion.instruct.rows import DataError, Row, read_rows
 from inversion.matching.answers import ARTICLES, shared_answers
 from inversion.matching.quantities import NUMBER_WORD_SET
@@ -109,8 +110,8 @@ class _Reader:
     def __init__(self, name: str, release: Release | None, fields: FieldMap, where: Mapping[str, Any]) -> None:
         self.name, self.release, self.own = name, release, fields.named()
         self.paths = {**(release.fields.named() if release else {}), **self.own}
-        self.steps = [(part, tuple(map(steps, paths))) for part, paths in self.paths.items()]
-        self.where = {path: _values(wanted) for path, wanted in where.items()}
+        self.steps = [(part, tuple(way for path in paths for way in _ways(path))) for part, paths in self.paths.items()]
+        self.where = {path: (_ways(path), _values(wanted)) for path, wanted in where.items()}
         self.prepare = resolve_name(release.prepare) if release and release.prepare else None
         self.items: list[ConflictItem] = []
         self.native: dict[str, dict[str, str]] = {}
@@ -129,16 +130,17 @@ class _Reader:
         return resolve_name(self.release.gather)(rows) if self.release and self.release.gather else rows
 
     def _inner_rows(self, rows: Iterator[Row]) -> Iterator[Row]:
-        """The rows; where the file is one object that is no row but holds a list of them, those of the list."""
+        """The rows; where the file is one object that is not a row but holds them (in a list, by their ids, or
+        column by column), those in it."""
         first = list(itertools.islice(rows, 2))
-        if len(first) == 1 and not first[0].fault and not self._is_row(first[0].value):
-            content = first[0].value
+        content = first[0].value if len(first) == 1 and not first[0].fault else {}
+        if self._is_row(content):
+            inner = _rows_of_columns(content)
+        else:
             lists = [value for value in content.values() if isinstance(value, list) and _all_objects(value)]
-            if len(lists) == 1:
-                return itertools.starmap(Row, enumerate(lists[0], start=1))
-            if _all_objects(content.values()):  # by their ids
-                return itertools.starmap(Row, enumerate(content.values(), start=1))
-        return itertools.chain(first, rows)
+            by_ids = list(content.values()) if _all_objects(content.values()) else []
+            inner = lists[0] if len(lists) == 1 else by_ids
+        return itertools.starmap(Row, enumerate(inner, start=1)) if inner else itertools.chain(first, rows)
 
     def _is_row(self, value: Mapping[str, Any]) -> bool:
         """Whether an object has keys of the release, or of the study's map."""
@@ -173,11 +175,11 @@ class _Reader:
 
     def _require_kept(self, row: Mapping[str, Any]) -> None:
         """Raises :class:`NoConflict` for a row that ``where`` does not keep."""
-        for path, wanted in self.where.items():
-            value = value_at(row, steps(path))
+        for path, (ways, wanted) in self.where.items():
+            value = _first(row, ways)
             if value is not None:
                 self.met.add(path)
-            if _key(value) not in wanted:
+            if value is None or _key(value) not in wanted:
                 raise NoConflict(f"{path!r} is {value!r}")
 
     def _add(self, row: Mapping[str, Any], item_id: str) -> None:
@@ -192,15 +194,23 @@ class _Reader:
     def refuse(self, path: str | Path, format: str, max_bad_rows: float) -> None:
         """Raises :class:`~inversion.instruct.rows.DataError` if the rows do not have the declared format."""
         if self.faults and not self.items:
+            if not self.columns:
+                raise DataError(
+                    f"{path}: none of {self.count} rows can be read: {self.faults[0]}; a file that ends in .csv, .tsv "
+                    "or .parquet is read as such a table, any other as JSON"
+                )
             _refuse_other_format(path, format, self.release, self.columns)
         sought = {f"fields.{part}": (part, paths) for part, paths in self.own.items()}
         sought |= {f"where.{where}": (where, (where,)) for where in self.where}
         for key, (part, paths) in sought.items():
             if part not in self.met and (key.startswith("where.") or self.items or self.faults):
-                raise DataError(
-                    f"{path}: sets.{self.name}.{key}: no row has {' or '.join(map(repr, paths))}"
-                    f"{nearest(paths[0], self.columns)}"
+                named = " or ".join(map(repr, paths))
+                reason = (
+                    f"{named} is empty in every row"
+                    if set(paths) <= self.columns.keys()
+                    else f"no row has {named}{nearest(paths[0], self.columns)}"
                 )
+                raise DataError(f"{path}: sets.{self.name}.{key}: {reason}")
         if len(self.faults) > max_bad_rows * self.count:
             raise DataError(
                 f"{path}: {len(self.faults)} of {self.count} rows are malformed, above max_bad_rows = "
@@ -208,7 +218,8 @@ class _Reader:
                 f"{'; ...' if len(self.faults) > _FAULTS_SHOWN else ''}"
             )
         if not self.items:
-            reason = f" ({self.left_out[0]})" if self.left_out else ""
+            omitted = self.left_out or self.faults
+            reason = f" ({omitted[0]})" if omitted else ""
             cure = "correct `where`" if self.where else "no row contains a conflict"
             raise DataError(f"{path}: sets.{self.name} keeps none of {self.count} rows{reason}; {cure}")
 
@@ -220,6 +231,12 @@ class _Reader:
 def steps(path: str) -> tuple[str | int, ...]:
     """A path as keys and places in lists: ``positive[0]`` is ``("positive", 0)``."""
     return tuple(int(place) if place else key for key, place in re.findall(r"([^.\[\]]+)|\[(-?\d+)\]", path))
+
+
+def _ways(path: str) -> tuple[tuple[str | int, ...], ...]:
+    """How a row may hold ``path``: under the whole of it as a key (columns of a flattened table), or step by step."""
+    taken = steps(path)
+    return (taken,) if taken == (path,) else ((path,), taken)
 
 
 def value_at(row: Mapping[str, Any], path: Sequence[str | int]) -> Any:
@@ -245,6 +262,16 @@ def _all_objects(values: Iterable[Any]) -> bool:
     return bool(there) and all(isinstance(value, dict) for value in there)
 
 
+def _rows_of_columns(content: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The rows of a table that is stored column by column, each a list or an object by row; empty if it is none."""
+    columns = list(content.values())
+    if len(columns) > 1 and all(isinstance(column, dict) and column.keys() == columns[0].keys() for column in columns):
+        columns = [list(column.values()) for column in columns]
+    if len(columns) < 2 or not all(isinstance(column, list) and len(column) == len(columns[0]) for column in columns):
+        return []
+    return [dict(zip(content, cells, strict=True)) for cells in zip(*columns, strict=True)]
+
+
 def _first(row: Mapping[str, Any], paths: Iterable[tuple[str | int, ...]]) -> Any:
     """The value at the first of the paths that the row has; None if it has none of them."""
     for path in paths:
@@ -258,8 +285,8 @@ def _values(wanted: Any) -> set[str]:
 
 
 def _key(value: Any) -> str:
-    """A value as it is compared: CSV files know text only."""
-    return str(value).strip().casefold()
+    """A value as it is compared: CSV files know text only, and tables with gaps store 1 as 1.0."""
+    return re.sub(r"^(-?\d+)\.0+$", r"\1", str(value).strip().casefold())
 
 
 # --- one item --------------------------------------------------------------------------------------
@@ -275,12 +302,11 @@ def _item(
     # some releases do not have the remembered answer
     parametric_answers = _answers(values, "parametric_answer", "parametric_aliases") if remembered else []
     context_answers, parametric_answers = _apart(context_answers, parametric_answers, same)
-    options = _options(values.get("options"))
+    options, labels = _options(values.get("options"))
     if options:
-        listed = {normalise(option) for option in options}
-        for what, answers in (("context", context_answers), ("parametric", parametric_answers)):
-            if answers and not listed & set(map(normalise, answers)):
-                raise ValueError(f"the {what} answer {answers[0]!r} is not among the options {', '.join(options)}")
+        context_answers = _among(options, labels, context_answers, "context")
+        parametric_answers = _among(options, labels, parametric_answers, "parametric")
+        context_answers, parametric_answers = _apart(context_answers, parametric_answers, same)
     kind = "choice" if options else "yes_no" if _are_yes_no(context_answers, parametric_answers) else "open"
     cluster = _label(values.get("cluster"))
     item = ConflictItem(
@@ -304,16 +330,22 @@ def _native(values: Mapping[str, Any], item: ConflictItem) -> dict[str, str]:
     """The row's own passages for controls: one that is there and fit to be one."""
     passages = {}
     matching, irrelevant = values.get("matching_context"), as_object(values.get("irrelevant_context"))
-    if is_text(matching) and item.parametric_answers:
-        passages["matching"] = str(matching).strip()
-    if irrelevant is None:
+    if not _is_absent(matching) and item.parametric_answers:
+        passages["matching"] = _passage(matching, "matching_context")
+    if _is_absent(irrelevant):
         return passages
     answers = (*item.context_answers, *item.parametric_answers)
-    for passage in irrelevant if isinstance(irrelevant, list) else [irrelevant]:
-        if is_text(passage) and not stands_in(answers, passage):
-            passages["irrelevant"] = passage.strip()
-            break
+    listed = (
+        filter(is_text, irrelevant) if isinstance(irrelevant, list) else [_passage(irrelevant, "irrelevant_context")]
+    )
+    passage = next((passage for passage in listed if not stands_in(answers, passage)), None)
+    if passage is not None:
+        passages["irrelevant"] = passage.strip()
     return passages
+
+
+def _is_absent(value: Any) -> bool:
+    return value is None or (isinstance(value, str) and not value.strip())
 
 
 def _passage(value: Any, part: str) -> str:
@@ -325,8 +357,8 @@ def _passage(value: Any, part: str) -> str:
         )
     if not isinstance(value, str):
         raise ValueError(f"{part} is not text but {type(value).__name__}")
-    if not value.strip():
-        raise ValueError(f"{part} is blank")
+    if not any(map(str.isalnum, value)):
+        raise ValueError(f"{part} is blank" if not value.strip() else f"{part} has no word in it")
     if len(value) > _LONGEST_FIELD:
         raise ValueError(
             f"{part} has {len(value):,} characters, more than {_LONGEST_FIELD:,}; shorten it or remove the row"
@@ -422,19 +454,46 @@ def _may_match(one: _Sketch, other: _Sketch) -> bool:
     return one == other if len(one) == len(other) else one[0] == other[0]
 
 
-def _options(value: Any) -> list[str]:
-    """The texts of a question's options, in order; empty if it has none."""
+_LETTERED = re.compile(r"\s*\(?([A-Z])[.):]+\s+(?=\S)")
+"""How an option begins that carries its letter: "A. ", "B) " or "(C) "."""
+
+
+def _options(value: Any) -> tuple[list[str], list[str]]:
+    """The texts of a question's options, in order, and their labels; both empty if it has none.
+
+    The labels are those that the row gives, otherwise the letters. A letter before each option's text is removed.
+    """
     value = as_object(value)
+    labels = None
     if isinstance(value, Mapping):
-        value = value.get("text")
+        # {label: [...], text: [...]}, or each text under its label
+        labels, value = (value.get("label"), value["text"]) if "text" in value else (list(value), list(value.values()))
     if value is None:
-        return []
-    if not isinstance(value, Sequence) or isinstance(value, str) or len(value) < 2:
-        raise ValueError("options is not a list of at least two texts")
+        return [], []
+    if isinstance(value, str):
+        value = value.strip().splitlines()
+    if not isinstance(value, Sequence) or not 2 <= len(value) <= len(ascii_uppercase):
+        raise ValueError(f"options is not a list of 2 to {len(ascii_uppercase)} texts")
     texts = [option.get("text") if isinstance(option, Mapping) else option for option in value]
-    if not all(map(is_text, texts)):
-        raise ValueError("one of the options is not text")
-    return [str(text).strip() for text in texts]
+    options = [answer_list(text, "one of the options")[0] for text in texts]
+    letters = list(ascii_uppercase[: len(options)])
+    marks = [_LETTERED.match(option) for option in options]
+    if [mark and mark[1] for mark in marks] == letters:
+        options = [_LETTERED.sub("", option) for option in options]
+    return options, list(map(str, labels)) if isinstance(labels, list) and len(labels) == len(options) else letters
+
+
+def _among(options: Sequence[str], labels: Sequence[str], answers: list[str], what: str) -> list[str]:
+    """The answers, of which one must be an option; an answer that is an option's label becomes the option's text."""
+    if not answers:
+        return []
+    listed = {normalise(option) for option in options}
+    plain = [_LETTERED.sub("", answer) if normalise(answer) not in listed else answer for answer in answers]
+    if listed & set(map(normalise, plain)):
+        return plain
+    if answers[0] not in labels:
+        raise ValueError(f"the {what} answer {answers[0]!r} is not among the options {', '.join(options)}")
+    return [options[labels.index(answers[0])], *answers[1:]]
 
 
 def _are_yes_no(*sides: list[str]) -> bool:

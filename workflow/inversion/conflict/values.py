@@ -60,11 +60,12 @@ def answer_names(value: Any, what: str) -> dict[str, str]:
     The first must have a word in it. Others without one, such as the emoji of a flag, are dropped.
     """
     texts = _texts(as_object(value), what)
-    if not normalise(texts[0]):
+    names = _by_words(texts)
+    if next(iter(names.values()), None) != texts[0].strip():
         raise ValueError(
             f"{what} has no word in it" if len(texts) == 1 else f"{what} begins with {texts[0]!r}, which has no word"
         )
-    return _by_words(texts)
+    return names
 
 
 def alias_names(value: Any, what: str) -> dict[str, str]:
@@ -72,10 +73,11 @@ def alias_names(value: Any, what: str) -> dict[str, str]:
 
     Aliases that are null or have no word in them are dropped. Raises :class:`ValueError` for mixed types and objects.
     """
-    value = as_object(value)
-    if isinstance(value, list | tuple) and set(map(type, value)) != {str}:
-        value = [leaf for leaf in _leaves(value) if leaf is not None]
-    return {} if value is None or value in ("", []) else _by_words(_texts(value, what))
+    if value is None:
+        return {}
+    if not isinstance(value, list) or set(map(type, value)) != {str}:
+        value = [leaf for leaf in _leaves(as_object(value)) if leaf is not None]
+    return _by_words(_texts(value, what)) if value else {}
 
 
 def _texts(value: Any, what: str) -> Sequence[str]:

@@ -156,7 +156,8 @@ def _csv_rows(path: Path) -> Iterator[Row]:
     """The rows of a table in text, by its header; cells beyond the header make a row malformed."""
     delimiter = "\t" if path.suffix.lower() == ".tsv" else ","
     with open(path, newline="", encoding="utf-8-sig") as handle:
-        reader = csv.DictReader(handle, delimiter=delimiter)
+        # not strict, a quote that is never closed would swallow the rest of the file
+        reader, number = csv.DictReader(handle, delimiter=delimiter, strict=True), 0
         try:
             names = Counter(filter(None, reader.fieldnames or ()))
             if twice := [name for name, count in names.items() if count > 1]:
@@ -165,7 +166,8 @@ def _csv_rows(path: Path) -> Iterator[Row]:
                 value = {key: cell or None for key, cell in cells.items() if key}
                 yield Row(number, value, "it has more cells than the header" if None in cells else None)
         except csv.Error as error:
-            raise DataError(f"{path}: line {reader.line_num + 1}: invalid CSV ({error})") from None
+            end = "a quote is never closed" if "unexpected end" in str(error) else error
+            raise DataError(f"{path}: row {number + 1}: invalid CSV ({end})") from None
         except UnicodeDecodeError:
             raise DataError(f"{path}: not UTF-8; convert the file to UTF-8") from None
 
