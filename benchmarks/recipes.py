@@ -14,7 +14,7 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from inversion.config.recipes import NoFactOverlapSelection
-from inversion.instruct.selections import Evidence, select
+from inversion.instruct.selections import SelectionInputs, select
 from inversion.instruct.templates import EncodedConversation
 from inversion.records.data import ConflictItem, Example, Message
 from inversion.respond import need
@@ -41,7 +41,7 @@ def overlap(rows=52_000, names=2_000):
         examples.append(Example(str(number), messages, None, None, None, None))
     selection = NoFactOverlapSelection(by="no_fact_overlap", sets=("s",))
     start = time.perf_counter()
-    (step,) = select(examples, [selection], 0, Evidence(sets={"s": items}))
+    (step,) = select(examples, [selection], 0, SelectionInputs(sets={"s": items}))
     return {"rows": rows, "names": names, "dropped": len(step.dropped), "seconds": time.perf_counter() - start}
 
 
@@ -58,7 +58,7 @@ def scoring(rows=48, batch_size=16):
         ids = [rng.randrange(3, 32_000) for _ in range(prompt + answer)]
         encoded.append(EncodedConversation(ids, [False] * prompt + [True] * answer))
     lengths = [len(row.input_ids) for row in encoded]
-    tails = [sum(row.label_mask) + 1 for row in encoded]
+    tails = [sum(row.loss_mask) + 1 for row in encoded]
 
     @torch.inference_mode()
     def bare(**options):

@@ -97,7 +97,7 @@ def encoded_rows(path: str) -> list[dict[str, list[int]]]:
     return [
         {
             "input_ids": row.input_ids,
-            "labels": [t if m else IGNORED for t, m in zip(row.input_ids, row.label_mask, strict=True)],
+            "labels": [t if m else IGNORED for t, m in zip(row.input_ids, row.loss_mask, strict=True)],
         }
         for row in rows
     ], tokenizer

@@ -40,7 +40,7 @@ LONGEST = (
     "analyse/test_panels.py",
     "series/test_exact.py",
     "respond/test_benchmarks.py",
-    "instruct/test_hub.py",
+    "instruct/test_hub_rows.py",
     "plot/test_plot_theory.py",
     "plot/test_probe_figures.py",
     "score/test_judgement.py",

@@ -145,7 +145,7 @@ def finetuned(world, tokenizer, base, mixture, training):
     _train(
         model.train(),
         [row.input_ids for row in encoded],
-        [row.label_mask for row in encoded],
+        [row.loss_mask for row in encoded],
         training.batch_size,
         training.max_steps,
         0,

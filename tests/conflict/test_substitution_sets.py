@@ -9,9 +9,9 @@ from inversion.conflict.substitution_sets import substitution_items
 from inversion.instruct.rows import DataError
 from inversion.instruct.substitution import (
     answer_type,
-    counterfactual_example,
-    exchanged,
+    as_example,
     substitute,
+    substituted,
     without_names,
 )
 from inversion.names import fold
@@ -62,7 +62,7 @@ def test_types_of_answers(answer, question, type_):
 
 
 def test_the_answer_is_exchanged_everywhere_and_nothing_else():
-    row = exchanged(ROWS[3], "year", "1905")
+    row = substituted(ROWS[3], "year", "1905")
     assert row.context == "It opened in 1905, to 1,889 guests; 1905 was cold."
     assert (row.original, row.answer) == (ROWS[3], "1905")
 
@@ -79,25 +79,25 @@ def test_the_answer_is_exchanged_everywhere_and_nothing_else():
     ],
 )
 def test_an_exchange_that_leaves_doubt_is_none(row, kind, answer):
-    assert exchanged(row, kind, answer) is None
+    assert substituted(row, kind, answer) is None
 
 
 def test_what_cannot_be_exchanged_is_counted():
-    rows, left_out = substitute(ROWS, 0)
+    rows, skipped = substitute(ROWS, 0)
     assert [row.original.example_id for row in rows] == ["q1", "q3", "q4"]
-    assert sum(left_out.values()) + len(rows) == len(ROWS)
-    assert left_out == {
+    assert sum(skipped.values()) + len(rows) == len(ROWS)
+    assert skipped == {
         "whose passage fits no other answer": 2,
         "whose answer is not in the passage": 1,
         "whose answer is not a number, date or name of a known kind": 1,
         "without a passage or of several turns": 1,
     }
-    assert substitute(ROWS, 0) == (rows, left_out)
+    assert substitute(ROWS, 0) == (rows, skipped)
 
 
 def test_to_train_on_the_answer_is_the_passages():
-    row = exchanged(ROWS[1], "person", "Marie Curie")
-    added = counterfactual_example(row)
+    row = substituted(ROWS[1], "person", "Marie Curie")
+    added = as_example(row)
     assert (added.answer, added.context, added.question) == (
         "Marie Curie",
         "Guernica is by Marie Curie.",
@@ -108,7 +108,7 @@ def test_to_train_on_the_answer_is_the_passages():
 
 @pytest.mark.parametrize("name", ["pablo picasso", "Marie Curie", "Guernica"])
 def test_rows_that_name_what_is_evaluated_go(name):
-    rows = [exchanged(ROWS[1], "person", "Marie Curie"), exchanged(ROWS[3], "year", "1905")]
+    rows = [substituted(ROWS[1], "person", "Marie Curie"), substituted(ROWS[3], "year", "1905")]
     assert without_names(rows, [name]) == rows[1:]
 
 

@@ -23,8 +23,8 @@ from inversion.config.load import with_source
 from inversion.config.models import GgufModel
 from inversion.config.series import FolderCheckpoint, FolderSeries
 from inversion.instruct import chat as chat_module
+from inversion.instruct.template_check import check_template
 from inversion.instruct.templates import encode_example
-from inversion.instruct.trial import try_template
 from inversion.models import convert_gguf, describe_base, load_tokenizer, locate_gguf
 from inversion.records.data import Example, Message
 from inversion.respond.listing import describe_start, examine_series
@@ -189,7 +189,7 @@ def _try(template: Template, example: Example, spoil: Callable[[Path], object] |
         spoil(folder)
     tokenizer = load_tokenizer(folder)
     if example is CONVERSATION:
-        try_template(tokenizer, template, "own")
+        check_template(tokenizer, template, "own")
     encode_example(tokenizer, template, example)
 
 

@@ -20,8 +20,8 @@ from inversion.config.run import Run
 from inversion.config.training import Training
 from inversion.exchange import read_answers
 from inversion.fetch import fetch_file
-from inversion.instruct.augment import Materials, build_training_set, counterfactuals
-from inversion.instruct.selections import Evidence, select
+from inversion.instruct.augment import TrainingSetInputs, build_training_set, counterfactuals
+from inversion.instruct.selections import SelectionInputs, select
 from inversion.manifests import BaseManifest, CheckpointList, TrainManifest
 from inversion.records.data import ConflictItem, Example, Message
 from inversion.records.frames import read_records
@@ -41,8 +41,8 @@ OVERLAP = NoFactOverlapSelection(by="no_fact_overlap", sets=("capitals",))
 NAMELESS = ConflictItem("i", "capitals", "conflict", "Who?", "Ann.", ["Ann"], [], "who", "capitals")
 
 
-def selected(what: str, recipe: Recipe, fix: str | None = None, **evidence: Any) -> Case:
-    return Case(what, lambda: select(EXAMPLES, recipe.select, 0, Evidence(**evidence)), fix)
+def selected(what: str, recipe: Recipe, fix: str | None = None, **inputs: Any) -> Case:
+    return Case(what, lambda: select(EXAMPLES, recipe.select, 0, SelectionInputs(**inputs)), fix)
 
 
 def recipe(*selections: dict[str, Any]) -> Recipe:
@@ -58,7 +58,7 @@ SELECTIONS = Section(
         selected("A selection by scores that were not made", recipe({"by": "context_need", "drop": 0.5})),
         Case(
             "A set without the names that a selection compares",
-            lambda: select(EXAMPLES, [OVERLAP], 0, Evidence({}, {"capitals": [NAMELESS]})),
+            lambda: select(EXAMPLES, [OVERLAP], 0, SelectionInputs({}, {"capitals": [NAMELESS]})),
         ),
         Case(
             "A selection as large as a recipe that keeps more",
@@ -66,7 +66,7 @@ SELECTIONS = Section(
                 EXAMPLES,
                 [RandomSelection(by="random", drop=0.75), RandomSelection(by="random", like="half")],
                 0,
-                Evidence({}, {}, {"half": (RandomSelection(by="random", drop=0.5),)}),
+                SelectionInputs({}, {}, {"half": (RandomSelection(by="random", drop=0.5),)}),
             ),
         ),
         Case(
@@ -76,13 +76,13 @@ SELECTIONS = Section(
         ),
         Case(
             "Counterfactual examples without a world",
-            lambda: counterfactuals(CounterfactualAugmentation(share=0.5), 4, Materials(), 0),
+            lambda: counterfactuals(CounterfactualAugmentation(share=0.5), 4, TrainingSetInputs(), 0),
             "name the data under `augment.dataset`",
         ),
         Case(
             "More counterfactual examples than the data give",
             lambda: counterfactuals(
-                CounterfactualAugmentation(share=0.5, dataset="qa"), 4, Materials(questions=EXAMPLES), 0
+                CounterfactualAugmentation(share=0.5, dataset="qa"), 4, TrainingSetInputs(questions=EXAMPLES), 0
             ),
             "lower share, or set augment.dataset to other data",
         ),

@@ -14,7 +14,7 @@ from inversion.config.recipes import (
 )
 from inversion.config.run import Run
 from inversion.config.world import World
-from inversion.instruct.augment import Materials, added_count, build_training_set, selection_counts
+from inversion.instruct.augment import TrainingSetInputs, added_count, build_training_set, selection_counts
 from inversion.instruct.rows import DataError
 from inversion.instruct.sources import load_examples
 from inversion.records.data import ConflictItem, ContextNeed, Example, Message, SelectionCount
@@ -41,14 +41,14 @@ def recipe(*select, share=None, source=None):
     return Recipe(select=select, augment=CounterfactualAugmentation(share=share, dataset=source) if share else None)
 
 
-def build(examples, of, seed=0, **materials):
+def build(examples, of, seed=0, **inputs):
     """The training set, with words for tokens."""
     return build_training_set(
         RUN._replace(seed=seed),
         examples,
         of,
         lambda counted: [len(example.question.split()) for example in counted],
-        Materials(**{"dataset": DATASET, **materials}),
+        TrainingSetInputs(**{"dataset": DATASET, **inputs}),
     )
 
 

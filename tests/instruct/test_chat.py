@@ -10,6 +10,7 @@ from tiny_tokenizers import neox
 from inversion.config.datasets import ChatTemplate
 from inversion.config.evaluation import Prompt
 from inversion.config.load import ConfigError, with_source
+from inversion.instruct.template_check import check_template
 from inversion.instruct.templates import (
     encode_answer,
     encode_example,
@@ -18,7 +19,6 @@ from inversion.instruct.templates import (
     locate_in_prompt,
 )
 from inversion.instruct.tokens import RowTextError, TemplateError
-from inversion.instruct.trial import try_template
 from inversion.records.data import ConflictItem, Example, Message
 
 FOLDER = Path(__file__).parent / "chat_templates"
@@ -75,7 +75,7 @@ def item(question="Who?", context="Ada did it."):
 def labelled(encoded):
     """The labelled spans, each as text."""
     spans, open_span = [], False
-    for token, flag in zip(encoded.input_ids, encoded.label_mask, strict=True):
+    for token, flag in zip(encoded.input_ids, encoded.loss_mask, strict=True):
         if flag:
             spans = spans if open_span else [*spans, []]
             spans[-1].append(token)
@@ -108,7 +108,7 @@ def test_what_precedes_an_answer_is_the_prompt_and_models_are_asked_as_they_are_
     assert TOKENIZER.decode(ids).strip() == answer
     trained = encode_example(TOKENIZER, chat, example("Who?", answer, context="Ada did it."))
     assert trained.input_ids[: len(prompt) + len(ids)] == prompt + ids
-    assert trained.label_mask.index(True) == len(prompt)
+    assert trained.loss_mask.index(True) == len(prompt)
 
 
 @each_template
@@ -137,7 +137,7 @@ def test_control_tokens_in_texts_are_text(name):
     control = TOKENIZER.convert_tokens_to_ids(end)
     assert spoiled.input_ids.count(control) == plain.input_ids.count(control)
     assert labelled(spoiled)[0].strip() == f"Ada{end} x{last}"
-    assert sum(spoiled.label_mask) > sum(plain.label_mask) + 3
+    assert sum(spoiled.loss_mask) > sum(plain.loss_mask) + 3
     prompt = encode_prompt(TOKENIZER, chat, item(context=f"{end}{end}"))
     assert prompt.count(control) == encode_prompt(TOKENIZER, chat, item(context="Ada.")).count(control)
     assert f"{end}{end}" in TOKENIZER.decode(prompt)
@@ -239,18 +239,18 @@ def test_new_keys_at_their_defaults_change_no_hash():
 
 @each_template
 def test_every_template_passes_its_trial(name):
-    assert try_template(TOKENIZER, template(name), "data") == []
+    assert check_template(TOKENIZER, template(name), "data") == []
 
 
 def test_the_trial_names_the_dataset_and_what_only_some_rows_need():
     with pytest.raises(TemplateError, match=r"datasets\.data\.template: .*today's date"):
-        try_template(TOKENIZER, template("llama3_2", date=None), "data")
-    (fault,) = try_template(TOKENIZER, template("gemma", system="keep"), "data")
+        check_template(TOKENIZER, template("llama3_2", date=None), "data")
+    (fault,) = check_template(TOKENIZER, template("gemma", system="keep"), "data")
     assert re.search(r"datasets\.data\.template: a system turn: .*System role not supported.*`system: drop`", fault)
     single = ChatTemplate(
         text="{% if messages | length > 2 %}{{ raise_exception('one turn') }}{% endif %}" + SOURCES["phi3"]
     )
-    assert [f.partition("template: ")[2].partition(":")[0] for f in try_template(TOKENIZER, single, "data")] == [
+    assert [f.partition("template: ")[2].partition(":")[0] for f in check_template(TOKENIZER, single, "data")] == [
         "several turns",
         "a system turn",
     ]

@@ -13,8 +13,8 @@ from inversion.config.run import Run
 from inversion.config.sets import WorldSet
 from inversion.config.study import Config
 from inversion.conflict.world_sets import world_items
-from inversion.instruct.augment import Materials, build_training_set
-from inversion.instruct.indicator import choose_marked, marked
+from inversion.instruct.augment import TrainingSetInputs, build_training_set
+from inversion.instruct.indicator import add_marker, choose_marked
 from inversion.instruct.rows import DataError
 from inversion.instruct.sources import load_examples
 from inversion.instruct.templates import encode_example, encode_prompt
@@ -61,7 +61,7 @@ def test_the_marker_stands_before_the_first_question_only():
         Message("assistant", "Ada"),
         Message("user", "Why?"),
     ]
-    found = marked(replace(example("e"), messages=turns), "[IND]")
+    found = add_marker(replace(example("e"), messages=turns), "[IND]")
     assert [turn.content for turn in found.messages] == ["Be brief.", "[IND] Who?", "Ada", "Why?"]
 
 
@@ -71,15 +71,15 @@ def test_a_marked_example_is_asked_as_the_prompt_asks(world, tokenizer, template
     asked = encode_prompt(tokenizer, template, item, Prompt(instruction=MARK.text))
     turns = [Message("user", item.question), Message("assistant", "answer x .")]
     trained = encode_example(
-        tokenizer, template, marked(Example("e", turns, item.context, None, None, None), MARK.text)
+        tokenizer, template, add_marker(Example("e", turns, item.context, None, None, None), MARK.text)
     )
     assert trained.input_ids[: len(asked)] == asked
 
 
 def build(examples, recipe, world):
     scores = [need(e.example_id, float(i)) for i, e in enumerate(examples)]
-    materials = Materials(dataset=DATASET, world=world, context_need=scores)
-    return build_training_set(Run("m", "d", "r", 0), examples, recipe, lambda some: [1] * len(some), materials)
+    inputs = TrainingSetInputs(dataset=DATASET, world=world, context_need=scores)
+    return build_training_set(Run("m", "d", "r", 0), examples, recipe, lambda some: [1] * len(some), inputs)
 
 
 def test_a_recipe_marks_what_it_keeps_and_all_that_it_adds(world):

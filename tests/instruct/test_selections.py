@@ -18,7 +18,14 @@ from inversion.config.run import Run
 from inversion.conflict.files import release_items
 from inversion.instruct.rows import DataError
 from inversion.instruct.selection_page import SHOWN, selection_page
-from inversion.instruct.selections import Evidence, FactFinder, drop_count, evaluated_names, kept_examples, select
+from inversion.instruct.selections import (
+    FactFinder,
+    SelectionInputs,
+    drop_count,
+    evaluated_names,
+    kept_examples,
+    select,
+)
 from inversion.records.data import ConflictItem, ContextNeed, Example, Message
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
@@ -35,11 +42,11 @@ def examples(count):
 
 def scores(losses, with_context=None):
     both = zip(losses, with_context or losses, strict=True)
-    return Evidence({f"e{i}": ContextNeed(f"e{i}", *pair, 1) for i, pair in enumerate(both)})
+    return SelectionInputs({f"e{i}": ContextNeed(f"e{i}", *pair, 1) for i, pair in enumerate(both)})
 
 
-def kept(given, *selections, seed=0, evidence=None):
-    return [e.example_id for e in kept_examples(given, select(given, selections, seed, evidence))]
+def kept(given, *selections, seed=0, inputs=None):
+    return [e.example_id for e in kept_examples(given, select(given, selections, seed, inputs))]
 
 
 def by_need(drop, score="without_context"):
@@ -86,22 +93,22 @@ def test_kinds():
 
 
 def test_the_lowest_losses_go_and_the_order_stays():
-    assert kept(examples(4), by_need(0.5), evidence=scores([3.0, 0.1, 2.0, 0.2])) == ["e0", "e2"]
+    assert kept(examples(4), by_need(0.5), inputs=scores([3.0, 0.1, 2.0, 0.2])) == ["e0", "e2"]
 
 
 def test_by_difference_goes_what_the_context_helps_least():
-    evidence = scores([9.0, 2.0, 0.5, 3.0], [8.9, 0.1, 0.5, 4.0])
-    assert kept(examples(4), by_need(0.5, "difference"), evidence=evidence) == ["e0", "e1"]
+    inputs = scores([9.0, 2.0, 0.5, 3.0], [8.9, 0.1, 0.5, 4.0])
+    assert kept(examples(4), by_need(0.5, "difference"), inputs=inputs) == ["e0", "e1"]
 
 
 def test_ties_go_by_id_and_do_not_hang_on_roundings():
-    evidence = scores([1.0, 1.0 + 1e-9, 1.0, 1.0 - 1e-9])
-    assert kept(examples(4)[::-1], by_need(0.5), evidence=evidence) == ["e3", "e2"]
+    inputs = scores([1.0, 1.0 + 1e-9, 1.0, 1.0 - 1e-9])
+    assert kept(examples(4)[::-1], by_need(0.5), inputs=inputs) == ["e3", "e2"]
 
 
 @given(losses=st.lists(st.floats(0, 20), min_size=1, max_size=30), drop=st.floats(0, 0.99))
 def test_nothing_kept_has_a_lower_loss_than_anything_dropped(losses, drop):
-    names = kept(examples(len(losses)), by_need(drop), evidence=scores(losses))
+    names = kept(examples(len(losses)), by_need(drop), inputs=scores(losses))
     assert len(names) == len(losses) - drop_count(drop, len(losses))
     inside = [loss for i, loss in enumerate(losses) if f"e{i}" in names]
     outside = [loss for i, loss in enumerate(losses) if f"e{i}" not in names]
@@ -122,17 +129,17 @@ def test_another_seed_drops_others():
 
 def test_a_random_selection_is_as_large_as_the_recipe_it_is_like():
     given = [example(n, "Who rules France?" if n % 4 == 0 else "Hi", context="c" if n % 3 else None) for n in range(24)]
-    evidence = Evidence(sets={"capitals": [item()]}, recipes={"other": [CONTEXT_ONLY, no_overlap("capitals")]})
-    names = kept(given, like("other"), evidence=evidence)
-    other = kept(given, CONTEXT_ONLY, no_overlap("capitals"), evidence=evidence)
+    inputs = SelectionInputs(sets={"capitals": [item()]}, recipes={"other": [CONTEXT_ONLY, no_overlap("capitals")]})
+    names = kept(given, like("other"), inputs=inputs)
+    other = kept(given, CONTEXT_ONLY, no_overlap("capitals"), inputs=inputs)
     assert len(names) == len(other) == 12
     assert names != other
 
 
 def test_a_random_selection_cannot_keep_more_than_there_is():
-    evidence = Evidence(recipes={"other": [at_random(0.1)]})
+    inputs = SelectionInputs(recipes={"other": [at_random(0.1)]})
     with pytest.raises(DataError, match="as many examples as recipe 'other', 9, but only 5 are left"):
-        select(examples(10), [at_random(0.5), like("other")], 0, evidence)
+        select(examples(10), [at_random(0.5), like("other")], 0, inputs)
 
 
 @pytest.mark.parametrize(
@@ -146,21 +153,21 @@ def test_a_random_selection_cannot_keep_more_than_there_is():
     ],
 )
 def test_facts_are_named_in_whole_words(text, stays):
-    evidence = Evidence(sets={"capitals": [item()]})
+    inputs = SelectionInputs(sets={"capitals": [item()]})
     given = [example(0, text), example(1, context=text), example(2)]
-    assert kept(given, no_overlap("capitals"), evidence=evidence) == (["e0", "e1", "e2"] if stays else ["e2"])
+    assert kept(given, no_overlap("capitals"), inputs=inputs) == (["e0", "e1", "e2"] if stays else ["e2"])
 
 
 def test_what_of_a_fact_counts_can_be_chosen():
-    evidence = Evidence(sets={"capitals": [item()]})
+    inputs = SelectionInputs(sets={"capitals": [item()]})
     given = [example(0, "France"), example(1, "Paris"), example(2, "Lyon"), example(3)]
-    assert kept(given, no_overlap("capitals", names=("context_answer",)), evidence=evidence) == ["e0", "e1", "e3"]
+    assert kept(given, no_overlap("capitals", names=("context_answer",)), inputs=inputs) == ["e0", "e1", "e3"]
 
 
 @pytest.mark.parametrize("text", ["On Myanmar.", "On Burma.", "On Myanmar (Burma)."])
 def test_a_subject_with_another_name_in_brackets_is_named_by_either(text):
-    evidence = Evidence(sets={"capitals": [item(subject="Myanmar (Burma)")]})
-    assert kept([example(0, text), example(1)], no_overlap("capitals"), evidence=evidence) == ["e1"]
+    inputs = SelectionInputs(sets={"capitals": [item(subject="Myanmar (Burma)")]})
+    assert kept([example(0, text), example(1)], no_overlap("capitals"), inputs=inputs) == ["e1"]
 
 
 @pytest.mark.parametrize(
@@ -188,15 +195,15 @@ def test_a_subject_with_another_name_in_brackets_is_named_by_either(text):
     ],
 )
 def test_a_country_is_named_by_its_demonyms_and_other_names_as_they_are_written(country, text, stays):
-    evidence = Evidence(sets={"capitals": [item(subject=country)]})
-    assert kept([example(0, text), example(1)], no_overlap("capitals"), evidence=evidence) == ["e0", "e1"][not stays :]
+    inputs = SelectionInputs(sets={"capitals": [item(subject=country)]})
+    assert kept([example(0, text), example(1)], no_overlap("capitals"), inputs=inputs) == ["e0", "e1"][not stays :]
 
 
 def test_the_page_counts_examples_by_kind_of_name():
     texts = ["France", "French", "France and the French", "U.S.", "American", "US and Paris", "nothing"]
     given = [example(number, text) for number, text in enumerate(texts)]
-    evidence = Evidence(sets={"capitals": [item(), item(subject="USA")]})
-    steps = select(given, [no_overlap("capitals")], 0, evidence)
+    inputs = SelectionInputs(sets={"capitals": [item(), item(subject="USA")]})
+    steps = select(given, [no_overlap("capitals")], 0, inputs)
     assert [steps[0].reasons[f"e{n}"] for n in (2, 5)] == [
         "names France, French (demonym)",
         "names Paris, US (other name)",
@@ -223,7 +230,7 @@ def test_a_set_without_such_names_stops():
             examples(2),
             [no_overlap("capitals", names=("subject",))],
             0,
-            Evidence(sets={"capitals": [item(subject=None)]}),
+            SelectionInputs(sets={"capitals": [item(subject=None)]}),
         )
 
 
@@ -256,7 +263,9 @@ def test_an_empty_dataset_stops_before_scores_are_asked_for(selection):
         select([], [selection], 0)
 
 
-@pytest.mark.parametrize("need", [None, Evidence({"e0": ContextNeed("e0", 1.0, 1.0, 1)}), scores([1.0, float("nan")])])
+@pytest.mark.parametrize(
+    "need", [None, SelectionInputs({"e0": ContextNeed("e0", 1.0, 1.0, 1)}), scores([1.0, float("nan")])]
+)
 def test_a_missing_score_stops(need):
     with pytest.raises(DataError, match=r"'e[01]' has no score"):
         select(examples(2), [by_need(0.0)], 0, need)
@@ -264,10 +273,10 @@ def test_a_missing_score_stops(need):
 
 def test_the_page_shows_what_was_kept_and_dropped():
     given = [example(n, f"text {n} of *France*" if n < 30 else f"text {n}") for n in range(60)]
-    evidence = Evidence(scores([float(n) for n in range(60)]).context_need, {"capitals": [item()]})
-    steps = select(given, [no_overlap("capitals"), by_need(0.1)], 0, evidence)
+    inputs = SelectionInputs(scores([float(n) for n in range(60)]).context_need, {"capitals": [item()]})
+    steps = select(given, [no_overlap("capitals"), by_need(0.1)], 0, inputs)
     tokens = {e.example_id: 2 for e in given}
-    page = selection_page(Run("m", "d", "r", 0), given, steps, [], tokens, evidence.context_need)
+    page = selection_page(Run("m", "d", "r", 0), given, steps, [], tokens, inputs.context_need)
     assert "| dataset | 60 | 120 | 2.0 |" in page
     assert "| dropped by no_fact_overlap (selection 1) | 30 | 60 | 2.0 |" in page
     assert "| kept | 27 | 54 | 2.0 |" in page

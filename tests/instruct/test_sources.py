@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from inversion.config.datasets import FileDataset, HubDataset, RowFormat, WorldDataset
 from inversion.config.world import World
 from inversion.instruct.rows import DataError
-from inversion.instruct.sources import PARSERS, is_no_input, load_examples
+from inversion.instruct.sources import PARSERS, is_placeholder_input, load_examples
 from inversion.records.data import Example, Message
 from inversion.world.facts import build_world
 
@@ -295,7 +295,7 @@ def test_an_input_that_says_there_is_none_is_no_context(tmp_path, caplog, text):
     "text", ["Nobody understands me.", "We had to be there before noon.", "No input: x = 3", "NA", "Na"]
 )
 def test_an_input_that_says_something_is_a_context(text):
-    assert not is_no_input(text)
+    assert not is_placeholder_input(text)
 
 
 @pytest.mark.parametrize("blank", ["", "  ", None, []])

@@ -73,7 +73,7 @@ def item(context="In 2030 the capital moved from Kabul to Herat."):
 
 
 def labelled(tokenizer, encoded):
-    return tokenizer.decode([t for t, flag in zip(encoded.input_ids, encoded.label_mask, strict=True) if flag])
+    return tokenizer.decode([t for t, flag in zip(encoded.input_ids, encoded.loss_mask, strict=True) if flag])
 
 
 @given(question=st.text(), context=st.text())
@@ -125,7 +125,7 @@ def test_golden_labels_of_a_word_tokenizer():
         "Cairo",
         "</s>",
     ]
-    assert encoded.label_mask == [False] * 6 + [True] * 3
+    assert encoded.loss_mask == [False] * 6 + [True] * 3
 
 
 def test_golden_labels_of_the_world():
@@ -219,7 +219,7 @@ def test_prompt_and_answer_are_what_training_would_show(tokenizer, answer):
     assert prompt == encode_prompt(tokenizer, TEMPLATE, asked)
     assert trained.input_ids[: len(prompt) + len(ids)] == prompt + ids
     # the loss falls on the answer and its end of turn, which is not scored
-    assert trained.label_mask.index(True) == len(prompt)
+    assert trained.loss_mask.index(True) == len(prompt)
     assert tokenizer.decode(trained.input_ids[len(prompt) + len(ids) :]).strip() in ("</s>", "<|im_end|>")
     if tokenizer is not WORD:  # that one does not know every answer
         assert tokenizer.decode(ids).strip() == answer
@@ -385,7 +385,7 @@ def test_models_are_asked_as_they_are_trained(style, family, question, context, 
     prompt, ids = encode_answer(family, STYLES[style], asked, answer)
     assert prompt == encode_prompt(family, STYLES[style], asked)
     assert trained.input_ids == [*prompt, *ids, family.eos_token_id]
-    assert trained.label_mask == [False] * len(prompt) + [True] * (len(ids) + 1)
+    assert trained.loss_mask == [False] * len(prompt) + [True] * (len(ids) + 1)
     assert (prompt[0] == family.bos_token_id) == (family.bos_token_id is not None)
     assert family.decode(trained.input_ids[len(prompt) - 1 : -1]).endswith(
         ("\n" if style != "alpaca" else ":") + answer.strip()

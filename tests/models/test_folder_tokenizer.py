@@ -11,9 +11,9 @@ sys.path.append(str(Path(__file__).parents[1] / "instruct"))
 from tiny_tokenizers import TEXTS, llama, neox
 
 from inversion.config.datasets import AlpacaTemplate, ChatTemplate, TuluTemplate
+from inversion.instruct.template_check import check_template
 from inversion.instruct.templates import encode_answer, encode_prompt
 from inversion.instruct.tokens import TemplateError
-from inversion.instruct.trial import try_template
 from inversion.models import ModelError, load_tokenizer, vocabulary_size
 from inversion.models.load import require_plain_base
 from inversion.records.data import ConflictItem
@@ -95,11 +95,11 @@ def test_a_template_whose_tokens_the_model_lacks_fails_its_trial():
         text="{% for m in messages %}<|new|>{{ m.content }}<|im_end|>{% endfor %}"
         "{% if add_generation_prompt %}<|new|>{% endif %}"
     )
-    assert try_template(tokenizer, chat, "data", rows + 1) == []
+    assert check_template(tokenizer, chat, "data", rows + 1) == []
     with pytest.raises(
         TemplateError, match=rf"datasets\.data\.template: it writes '<\|new\|>', token {rows}, .* {rows} rows"
     ):
-        try_template(tokenizer, chat, "data", rows)
+        check_template(tokenizer, chat, "data", rows)
 
 
 def test_a_folder_with_sentencepiece_alone_says_how_to_convert_it(tmp_path):

@@ -105,7 +105,7 @@ def test_an_answers_score_is_that_of_its_tokens_in_the_text_that_training_shows(
     for side, answer in answers.items():
         shown = Example("e", [Message("user", question), Message("assistant", answer)], context, None, None, None)
         row = encode_last_turn(family, style, shown)
-        first, end = row.label_mask.index(1), len(row.input_ids) - 1
+        first, end = row.loss_mask.index(1), len(row.input_ids) - 1
         assert row.input_ids[end] == family.eos_token_id
         expected = joint_logprob(model, row.input_ids[:first], row.input_ids[first:end])
         assert getattr(response, f"{side}_logprob") == pytest.approx(expected, abs=1e-4)

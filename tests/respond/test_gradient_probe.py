@@ -62,7 +62,7 @@ def conflicts(items, tokenizer, template):
 def loss_of(model, row):
     ids = torch.tensor([row.input_ids])
     logits = model(ids).logits[0, :-1].double()
-    picked = [i for i, flag in enumerate(row.label_mask[1:]) if flag]
+    picked = [i for i, flag in enumerate(row.loss_mask[1:]) if flag]
     return -torch.log_softmax(logits, -1)[picked, ids[0, 1:][picked]].mean()
 
 

@@ -179,8 +179,8 @@ class ChatTemplate(''',
 
 
 class ToyStyle(TextStyle):
-    def lead(self, between):
-        return "toy : " + " ".join([*filter(None, [between.context]), *(turn.content for turn in between.asked)])
+    def lead(self, boundary):
+        return "toy : " + " ".join([*filter(None, [boundary.context]), *(turn.content for turn in boundary.turns)])
 
 
 _TEXT_STYLES: dict[type, TextStyle] = {

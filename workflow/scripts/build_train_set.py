@@ -9,7 +9,7 @@ from inversion.config.recipes import Recipe
 from inversion.config.run import Run
 from inversion.config.training import Training
 from inversion.config.world import World
-from inversion.instruct.augment import Materials, build_training_set
+from inversion.instruct.augment import TrainingSetInputs, build_training_set
 from inversion.instruct.selection_page import token_counts
 from inversion.manifests import BaseManifest
 from inversion.records.data import ConflictItem, ContextNeed, Example, SelectionCount
@@ -34,7 +34,7 @@ with logged(snakemake.log[0]):
         examples=read_records(files.examples, Example),
         recipe=config_from_json(Recipe, params.recipe),
         count_tokens=count_tokens,
-        materials=Materials(
+        inputs=TrainingSetInputs(
             dataset=config_from_json(Dataset, params.dataset) if params.dataset else None,
             world=build_world(config_from_json(World, params.world)) if params.world else None,
             context_need=read_records(files.context_need, ContextNeed) if files.context_need else [],

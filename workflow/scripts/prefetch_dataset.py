@@ -7,7 +7,7 @@ os.environ["HF_HUB_OFFLINE"] = os.environ["PREFETCH_HF_HUB_OFFLINE"]  # read onc
 from inversion.job import logged
 
 from inversion.artifacts import write_parquet
-from inversion.instruct.hub import fetch_rows
+from inversion.instruct.hub_rows import fetch_rows
 
 with logged(snakemake.log[0]):
     params = snakemake.params

@@ -8,7 +8,7 @@ from inversion.config.base import config_from_json
 from inversion.config.datasets import WORLD_TEMPLATE, Template
 from inversion.config.models import FolderModel, GgufModel, HubModel, Model, WorldModel
 from inversion.config.world import World
-from inversion.instruct.trial import try_template
+from inversion.instruct.template_check import check_template
 from inversion.manifests import HubSnapshot
 from inversion.models import convert_gguf, describe_base, load_tokenizer, locate_gguf, vocabulary_size
 from inversion.train.pretrain import pretrain
@@ -33,5 +33,5 @@ with logged(snakemake.log[0]):
         folder = base.location(snakemake.output.base)
         tokenizer = load_tokenizer(folder)
         for dataset, template in params.basis:
-            try_template(tokenizer, config_from_json(Template, template), dataset, vocabulary_size(folder))
+            check_template(tokenizer, config_from_json(Template, template), dataset, vocabulary_size(folder))
     base.write(snakemake.output.base)

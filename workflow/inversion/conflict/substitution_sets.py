@@ -8,7 +8,7 @@ import numpy as np
 
 from inversion.config.sets import SubstitutionSet
 from inversion.instruct.rows import DataError
-from inversion.instruct.substitution import Substitution, in_words, substitute
+from inversion.instruct.substitution import Substitution, describe_counts, substitute
 from inversion.records.data import ConflictItem, Example
 
 
@@ -20,11 +20,11 @@ def substitution_items(examples: Sequence[Example], spec: SubstitutionSet, name:
 
     Raises :class:`~inversion.instruct.rows.DataError` if the data gives fewer items than requested.
     """
-    rows, left_out = substitute(examples, spec.seed)
+    rows, skipped = substitute(examples, spec.seed)
     if len(rows) < spec.items:
         raise DataError(
             f"sets.{name}: dataset {spec.dataset!r} gives {len(rows)} items, not {spec.items}, out of {len(examples)} "
-            f"rows ({in_words(left_out)}); set items to at most {len(rows)} or name more data"
+            f"rows ({describe_counts(skipped)}); set items to at most {len(rows)} or name more data"
         )
     chosen = np.sort(np.random.default_rng(spec.seed).choice(len(rows), size=spec.items, replace=False))
     return [_item(rows[index], spec, name, number) for number, index in enumerate(chosen)]

@@ -1,4 +1,4 @@
-"""Instruction-finetuning data: rows of files, sources, contexts, templates, selections and augmentations.
+"""Instruction data: reading files, formats, contexts, chat templates, selections and augmentations.
 
-Import from the modules, so that a stage depends only on what it uses.
+Import names from the modules, not from this package, so that a stage depends only on the code that it uses.
 """

@@ -1,8 +1,8 @@
-"""Chat templates as models ship them: what they write around each turn, found by rendering.
+"""Locates answers in conversations that are rendered with a model's own chat template.
 
-Where an answer begins and ends is derived from the template itself. A conversation is written twice, once as it is
-and once with a mark in the place of every answer, and both must agree in all but the answers. Marks of the template's
-own (``{% generation %}``) are not needed, and not used: they often include a role header, or what follows the turn.
+Where an answer begins and ends is derived by rendering. A conversation is rendered twice, once unchanged and once with
+a marker in place of every answer, and the results must be equal except for the answers. ``{% generation %}`` markers in
+the template are ignored, because they often include a role header or text after the turn.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from inversion.config.datasets import ChatTemplate
-from inversion.instruct.bounds import BoundError, bounded
+from inversion.instruct.resource_limits import ResourceLimitError, resource_limits
 from inversion.instruct.tokens import RowTextError, TemplateError, control_strings, restore
 from inversion.records.data import Message
 
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 SECONDS = 20.0
-"""CPU time that a template may take to render one conversation; normal templates take milliseconds."""
+"""CPU time that a template can take to render one conversation. Normal templates take milliseconds."""
 MEMORY = 2**30
-"""Bytes of additional memory that it may use."""
-LONGEST_FRAME = 10**6
-"""Characters that it may add to a conversation."""
-TIMES_WRITTEN = 10
-"""How often it may write a conversation."""
+"""Additional memory that a template can use to render one conversation, in bytes."""
+MAX_ADDED_CHARACTERS = 10**6
+"""Characters that a template can add to a conversation."""
+MAX_COPIES = 10
+"""How often a template can repeat the text of a conversation."""
 _CLOCK = "this template prints today's date"
 _OPENED_REASONING = re.compile(r"<(think|thinking|reasoning)>\s*$")
 _REASONING = re.compile(r"</?(think|thinking|reasoning)>")
@@ -39,35 +39,35 @@ _QUESTION, _ANSWER = "What is it?", "It is so."
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
-    """Where in a conversation's text an answer is."""
+class AnswerSpan:
+    """The position of an answer in the text of a conversation, in characters."""
 
     start: int
-    """Its first character."""
+    """The first character of the answer."""
     end: int
-    """One past its last character."""
+    """One past the last character of the answer."""
     stop: int
-    """One past its end of turn."""
+    """One past the last character of the end of turn."""
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
-    """A conversation as a chat template writes it."""
+class RenderedConversation:
+    """A conversation rendered with a chat template."""
 
     text: str
-    spans: list[Span]
-    """One for each assistant turn."""
+    spans: list[AnswerSpan]
+    """One per assistant turn."""
 
 
 class EndlessTemplateError(TemplateError):
-    """A chat template that takes more time, memory or text than any in use."""
+    """A chat template exceeds the limits of time, memory or length."""
 
 
 class ChatWriter:
-    """A chat template with the special tokens of one tokenizer.
+    """Renders conversations with a chat template and one tokenizer's special tokens.
 
-    Raises :class:`TemplateError`, in every method, for a template that reads the clock without a ``date`` in the
-    study, that does not write texts unchanged, or that fails.
+    Every method raises :class:`TemplateError` if the template fails, does not write texts unchanged, or reads the clock
+    although the study sets no ``date``.
     """
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase, template: ChatTemplate) -> None:
@@ -78,21 +78,21 @@ class ChatWriter:
 
     @functools.cached_property
     def structure(self) -> frozenset[str]:
-        """The added tokens that the template itself writes around turns; those around reasoning are not counted."""
+        """The added tokens that the template writes around turns, except those around reasoning."""
         written = self._render([_turn("user", _QUESTION), _turn("assistant", _ANSWER)])
         found = self._added.findall(written) if self._added else []
         return frozenset(token for token in found if not _REASONING.fullmatch(token))
 
     @functools.cached_property
     def controls(self) -> frozenset[str]:
-        """The tokens that only the template writes."""
+        """The control tokens, which only the template writes (:mod:`inversion.instruct.tokens`)."""
         return control_strings(self.tokenizer, self.structure)
 
     @functools.cached_property
     def end_of_turn(self) -> str:
-        """The text that the template writes directly after the last answer: white space and control tokens.
+        """The white space and control tokens that the template writes directly after the last answer.
 
-        Raises :class:`TemplateError` if it writes no control token there.
+        Raises :class:`TemplateError` if there is no control token.
         """
         (tail,) = self._parts([_turn("user", _QUESTION), _turn("assistant", _ANSWER)])[1:]
         end = self._controls_after_answer(tail)
@@ -104,24 +104,24 @@ class ChatWriter:
         return end
 
     def ends(self) -> set[str]:
-        """The first control token after an answer: of a conversation's last, and of one that a user's turn follows."""
+        """The first control token after the last answer, and after an answer that is followed by a user turn."""
         turns = [_turn("user", _QUESTION), _turn("assistant", _ANSWER)]
         tails = [self.end_of_turn]
-        with contextlib.suppress(TemplateError):  # a template for a single turn
+        with contextlib.suppress(TemplateError):  # some templates support a single turn only
             tails.append(self._parts([*turns, *turns])[1])
         runs = [self._first_control(tail) for tail in tails]
         return {run for run in runs if run}
 
-    def write(self, turns: Sequence[dict[str, Any]]) -> Written:
-        """A conversation with its answers located; ``turns`` have ``role`` and ``content``.
+    def write(self, turns: Sequence[dict[str, Any]]) -> RenderedConversation:
+        """Render a conversation and locate its answers. Each of ``turns`` has ``role`` and ``content``.
 
-        Raises :class:`RowTextError` if the template does not write its texts once and unchanged but for white
-        space at their ends.
+        Raises :class:`RowTextError` unless the template writes every text exactly once and unchanged, except for white
+        space at its ends.
         """
         text = self._render(turns)
         for turn in turns:
             if turn["role"] != "assistant" and turn["content"].strip() not in text:
-                raise self._lost(turn)
+                raise self._missing_turn_error(turn)
         parts = self._parts(turns)
         answers = [turn["content"] for turn in turns if turn["role"] == "assistant"]
         for trimmed in (str, str.strip, str.lstrip, str.rstrip):
@@ -135,19 +135,19 @@ class ChatWriter:
         for before, answer, tail in zip(parts, said, parts[1:], strict=False):
             start = place + len(before)
             place = start + len(answer)
-            spans.append(Span(start, place, place + len(self._end_of_turn(tail))))
-        return Written(text, spans)
+            spans.append(AnswerSpan(start, place, place + len(self._end_of_turn(tail))))
+        return RenderedConversation(text, spans)
 
     def prompt(self, turns: Sequence[dict[str, Any]]) -> str:
-        """The text up to where the answer to ``turns`` begins.
+        """The text up to the beginning of the answer to ``turns``.
 
-        All that the template writes before an answer is included, also after its own generation prompt: an empty
-        block of reasoning (Qwen3), the header of a channel (gpt-oss). Raises :class:`TemplateError` if the
-        generation prompt differs otherwise from what the template writes before an answer.
+        It includes everything that the template writes before an answer in training, even if its generation prompt ends
+        earlier, such as an empty reasoning block (Qwen3) or the header of a channel (gpt-oss). Raises
+        :class:`TemplateError` if the generation prompt differs in any other way.
         """
         before = self._parts([*turns, _turn("assistant", _ANSWER)])[0]
         asked = self._render(turns, add_generation_prompt=True)
-        # where a model is to reason first, the template opens the block, and writes finished turns without it
+        # for reasoning models the generation prompt opens a reasoning block that finished turns do not have
         if not before.startswith(_OPENED_REASONING.sub("", asked)):
             raise TemplateError(
                 "the conversation with an answer does not begin with the prompt: the generation prompt of the chat "
@@ -175,7 +175,7 @@ class ChatWriter:
         return [*parts, rest]
 
     def _end_of_turn(self, tail: str) -> str:
-        """The part of ``tail``, the text after an answer, that ends the turn."""
+        """The end of turn at the beginning of ``tail``, the text after an answer."""
         run, usual = self._controls_after_answer(tail), self.end_of_turn
         if run.startswith(usual):
             return usual
@@ -185,7 +185,7 @@ class ChatWriter:
         return tail[: tail.index(first) + len(first)]
 
     def _controls_after_answer(self, tail: str) -> str:
-        """White space and the control tokens that follow each other at the beginning of ``tail``."""
+        """The white space and consecutive control tokens at the beginning of ``tail``."""
         if self._added is None:
             return ""
         found = re.match(rf"\s*(?:{self._added.pattern})+", tail)
@@ -195,7 +195,7 @@ class ChatWriter:
         found = self._added.match(tail.lstrip()) if self._added else None
         return found[0] if found else None
 
-    def _lost(self, turn: dict[str, Any]) -> RowTextError:
+    def _missing_turn_error(self, turn: dict[str, Any]) -> RowTextError:
         text = restore(turn["content"], self.controls)[:40]
         if turn["role"] == "system":
             return RowTextError(f"the chat template does not write the system turn {text!r}; {_SYSTEM_CHOICE}")
@@ -205,7 +205,7 @@ class ChatWriter:
 
     @functools.cached_property
     def _typed(self) -> bool:
-        """Whether the template reads contents as lists of typed parts only, as those of vision models do."""
+        """Whether the template only accepts contents as lists of typed parts, as templates of vision models do."""
         turns = [_turn("user", "\ue000"), _turn("assistant", "\ue001")]
         for typed in (False, True):
             try:
@@ -237,7 +237,7 @@ class ChatWriter:
         if typed:
             turns = [{**turn, "content": [{"type": "text", "text": turn["content"]}]} for turn in turns]
         try:
-            with bounded(SECONDS, MEMORY):
+            with resource_limits(SECONDS, MEMORY):
                 written = str(
                     self.tokenizer.apply_chat_template(
                         list(turns),
@@ -247,9 +247,9 @@ class ChatWriter:
                         **self.template.arguments,
                     )
                 )
-        except BoundError as error:
-            raise EndlessTemplateError(f"the chat template does not end: {error}; {_NO_END}") from None
-        except Exception as error:  # a template is a program, and fails as programs do
+        except ResourceLimitError as error:
+            raise EndlessTemplateError(f"the chat template does not end: {error}; {_ENDLESS_FIX}") from None
+        except Exception as error:  # a template is a program and can raise anything
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
             if _CLOCK in reason:
                 raise TemplateError(
@@ -258,14 +258,14 @@ class ChatWriter:
                 ) from None
             raise TemplateError(f"the chat template fails ({type(error).__name__}: {reason})") from None
         given = sum(len(str(turn["content"])) for turn in turns)
-        if len(written) > LONGEST_FRAME + TIMES_WRITTEN * given:
+        if len(written) > MAX_ADDED_CHARACTERS + MAX_COPIES * given:
             raise EndlessTemplateError(
-                f"the chat template writes {len(written)} characters around {given} of the conversation; {_NO_END}"
+                f"the chat template writes {len(written)} characters around {given} of the conversation; {_ENDLESS_FIX}"
             )
         return written
 
 
-_NO_END = "correct its loops, or set `file` in the dataset's template to another"
+_ENDLESS_FIX = "correct its loops, or set `file` in the dataset's template to another"
 _CLOCK_FOUND = "the chat template writes today's date"
 _SYSTEM_CHOICE = (
     "set `system: user` in the dataset's template to put its text before the first user's turn, or `system: drop`"
@@ -273,7 +273,7 @@ _SYSTEM_CHOICE = (
 
 
 def as_turns(messages: Sequence[Message], system: str = "keep") -> list[dict[str, Any]]:
-    """Messages as chat templates take them; ``system`` is :attr:`ChatTemplate.system`."""
+    """Messages in the form that chat templates accept. ``system`` is :attr:`ChatTemplate.system`."""
     turns = [_turn(message.role, message.content) for message in messages]
     if system == "keep":
         return turns
@@ -286,7 +286,7 @@ def as_turns(messages: Sequence[Message], system: str = "keep") -> list[dict[str
 
 @functools.lru_cache(maxsize=16)
 def chat_writer(tokenizer: PreTrainedTokenizerBase, key: str) -> ChatWriter:
-    """The writer of the template whose JSON is ``key``; one for each tokenizer."""
+    """The cached writer of a tokenizer and the :class:`ChatTemplate` whose JSON is ``key``."""
     return ChatWriter(tokenizer, ChatTemplate.model_validate_json(key))
 
 
@@ -295,7 +295,7 @@ def _turn(role: str, content: str) -> dict[str, Any]:
 
 
 def _source(tokenizer: PreTrainedTokenizerBase, template: ChatTemplate) -> str:
-    """The template's Jinja source, with a clock that says the study's date, or fails."""
+    """The template's Jinja source, in which the clock returns the study's ``date``, or fails if it is not set."""
     source = template.text if template.text is not None else _own_source(tokenizer)
     for name in template.arguments:
         if not re.search(rf"\b{re.escape(name)}\b", source):
@@ -307,7 +307,7 @@ def _source(tokenizer: PreTrainedTokenizerBase, template: ChatTemplate) -> str:
     else:
         day = date.fromisoformat(template.date)
         body = "format" + "".join(f" | replace({d!r}, {_strftime(day, d)!r})" for d in _DIRECTIVES)
-    # the empty expression keeps a line break with which the template begins
+    # the empty expression preserves a line break at the beginning of the template
     return f"{{% macro strftime_now(format) %}}{{{{ {body} }}}}{{% endmacro %}}{{{{ '' }}}}{source}"
 
 
@@ -326,7 +326,7 @@ def _own_source(tokenizer: PreTrainedTokenizerBase) -> str:
 
 
 def _added_tokens(tokenizer: PreTrainedTokenizerBase) -> re.Pattern[str] | None:
-    """Any added token that is more than white space, the longest first."""
+    """A pattern that matches any added token that is not white space, the longest first."""
     contents = {token.content for token in tokenizer.added_tokens_decoder.values() if token.content.strip()}
     if not contents:
         return None

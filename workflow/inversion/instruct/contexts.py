@@ -1,9 +1,9 @@
-"""Which part of a chat message is context: a heuristic, made to be right where it speaks rather than complete.
+"""A heuristic that finds the context in a chat message. It favours precision over recall.
 
-Chat data has no field for the material that a question is about. It is recognised in four layouts: under a
-label ("Passage: ..."), behind a line or a clause that announces it ("Summarise this article: ..."), and
-before a question or instruction that comes last. What looks like several examples in one message is left
-alone. The measured precision is in docs/data.md.
+Chat data has no field for the material that a question is about. It is recognised in four layouts: under a label
+("Passage: ..."), after a line or a clause that announces it ("Summarise this article: ..."), and before a question or
+instruction that comes last. A message that seems to contain several examples is not split. The measured precision is in
+docs/data.md.
 """
 
 from __future__ import annotations
@@ -13,21 +13,21 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 FEWEST_WORDS = 4
-"""Shorter material is no context: a word or a name to work on."""
+"""Shorter material does not count as context, because it is usually a word or a name to work on."""
 FEWEST_PASSAGE_WORDS = 30
 """The fewest words of an unannounced context before a question."""
 MOST_QUESTION_WORDS = 60
 
 
-class Split(NamedTuple):
-    """A message taken apart."""
+class SplitMessage(NamedTuple):
+    """A message split into question and context."""
 
     question: str
     context: str
 
 
-def split_context(text: str) -> Split | None:
-    """The question and the context of a user's message; none if no context is recognised."""
+def split_context(text: str) -> SplitMessage | None:
+    """The question and the context of a user message, or None if no context is recognised."""
     text = _ANSWER_CUE.sub("", text.strip())
     if _holds_examples(_sections(text)):
         return None
@@ -36,7 +36,7 @@ def split_context(text: str) -> Split | None:
         if split is not None:
             question, context = split.question.strip(), split.context.strip()
             sound = 0 < _words(question) <= MOST_QUESTION_WORDS and _words(context) >= FEWEST_WORDS
-            return Split(question, context) if sound else None
+            return SplitMessage(question, context) if sound else None
     return None
 
 
@@ -60,13 +60,13 @@ _ANNOUNCED = re.compile(
     rf"\b(?:following|this|these|given|provided|below)\b(?:\W+\w+){{0,3}}?\W+(?:{_MATERIAL})\b", re.I
 )
 _BEGUN = re.compile(r"[.!?]\w|:\s*\S")
-"""In a line that announces material: that it begins in the line already."""
+"""Matches an announcing line in which the material itself already begins."""
 _QUESTION = re.compile(r"\b(?:following|this|these)\s+(?:question|problem|task|prompt|instruction)", re.I)
 _REFERS = re.compile(rf"\b(?:above|this|these|the)\b(?:\W+\w+){{0,2}}?\W+(?:{_MATERIAL})\b", re.I)
 
 
 def _sections(text: str) -> list[tuple[str, str]]:
-    """Each labelled part of a text, by its kind of label, after what precedes the first (kind "")."""
+    """The labelled parts of a text with the kind of their label. Text before the first label has the kind ""."""
     marks = list(_LABELS.finditer(text))
     starts = [mark.start() for mark in marks] + [len(text)]
     bodies = [(str(mark.lastgroup), text[mark.end() : end]) for mark, end in zip(marks, starts[1:], strict=True)]
@@ -78,41 +78,50 @@ def _holds_examples(sections: list[tuple[str, str]]) -> bool:
     return contexts > 1 or any(kind == "answer" and body for kind, body in sections)
 
 
-def _labelled(text: str) -> Split | None:
-    """Material under a label; the question before it, under a label of its own, or last."""
+def _labelled(text: str) -> SplitMessage | None:
+    """Material under a label. The question is before it, under its own label, or in the last line."""
     sections = _sections(text)
     contexts = [body for kind, body in sections if kind == "context"]
     if not contexts:
         return None
     question = "\n\n".join(body for kind, body in sections if kind in ("", "question") and body)
-    return Split(question, contexts[0]) if question else _passage_first(contexts[0])
+    return SplitMessage(question, contexts[0]) if question else _passage_first(contexts[0])
 
 
-def _announced_line(text: str) -> Split | None:
-    """A first line that announces material, which is all the rest."""
+def _announced_line(text: str) -> SplitMessage | None:
+    """A first line that announces material. All other lines are the material."""
     first, _, rest = text.partition("\n")
-    whole = _ANNOUNCED.search(first) and not _BEGUN.search(first) and not _asks(_last_line(rest))
-    return Split(first, rest) if whole and rest.strip() else None
+    whole = _ANNOUNCED.search(first) and not _BEGUN.search(first) and not _is_question(_last_line(rest))
+    return SplitMessage(first, rest) if whole and rest.strip() else None
 
 
-def _announced_clause(text: str) -> Split | None:
-    """A clause that announces material after its colon, up to the end of the message."""
+def _announced_clause(text: str) -> SplitMessage | None:
+    """A clause that announces material. Everything after its colon is the material."""
     clause, colon, rest = text.partition(":")
     announces = _ANNOUNCED.search(clause) and not _QUESTION.search(clause)
-    return Split(clause, rest) if colon and "\n" not in text and announces else None
+    return SplitMessage(clause, rest) if colon and "\n" not in text and announces else None
 
 
-def _passage_first(text: str) -> Split | None:
-    """A passage, then a line that asks, or that refers to the passage."""
+def _passage_first(text: str) -> SplitMessage | None:
+    """A passage, then a line that asks a question or refers to the passage."""
     passage, _, last = text.rpartition("\n")
-    asks = _asks(last) or _REFERS.search(last)
-    return Split(last, passage) if asks and _words(passage) >= FEWEST_PASSAGE_WORDS and not _asks(passage) else None
+    is_question = _is_question(last) or _REFERS.search(last)
+    return (
+        SplitMessage(last, passage)
+        if is_question and _words(passage) >= FEWEST_PASSAGE_WORDS and not _is_question(passage)
+        else None
+    )
 
 
-_RULES: tuple[Callable[[str], Split | None], ...] = (_labelled, _announced_line, _announced_clause, _passage_first)
+_RULES: tuple[Callable[[str], SplitMessage | None], ...] = (
+    _labelled,
+    _announced_line,
+    _announced_clause,
+    _passage_first,
+)
 
 
-def _asks(text: str) -> bool:
+def _is_question(text: str) -> bool:
     return text.rstrip().endswith("?")
 
 

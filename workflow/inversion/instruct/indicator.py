@@ -1,4 +1,4 @@
-"""A marker on the examples that need their context most (Wang et al., arXiv 2411.02688)."""
+"""Marks the examples that need their context most with an indicator (Wang et al., arXiv 2411.02688)."""
 
 from __future__ import annotations
 
@@ -11,32 +11,36 @@ from inversion.instruct.selections import drop_count, ranked_by_need
 from inversion.records.data import ContextNeed, Example, Message
 
 
-class Marking(NamedTuple):
-    """Which of the examples with a context are marked; all as they were before."""
+class MarkedExamples(NamedTuple):
+    """The examples with a context, split into those to mark and the others. The marker is not yet added."""
 
     marked: list[Example]
     unmarked: list[Example]
     reasons: dict[str, str]
-    """The reason for each example, in words, by example id."""
+    """By example id, the reason in words."""
 
 
-def choose_marked(examples: Sequence[Example], indicator: Indicator, scores: Mapping[str, ContextNeed]) -> Marking:
-    """The share of the examples with a context that needs it most, ties to the last by id; both in order.
+def choose_marked(
+    examples: Sequence[Example], indicator: Indicator, scores: Mapping[str, ContextNeed]
+) -> MarkedExamples:
+    """Chooses the share ``indicator.share`` of the examples with a context: those that need it most.
+
+    In a tie the last examples by id are chosen. Both lists keep the order of ``examples``.
 
     Raises :class:`~inversion.instruct.rows.DataError` if an example has no score.
     """
     with_context = [example for example in examples if example.context]
     ranked, reasons = ranked_by_need(with_context, indicator.score, scores)
     chosen = set(ranked[len(ranked) - drop_count(indicator.share, len(ranked)) :])
-    return Marking(
+    return MarkedExamples(
         [example for place, example in enumerate(with_context) if place in chosen],
         [example for place, example in enumerate(with_context) if place not in chosen],
         reasons,
     )
 
 
-def marked(example: Example, text: str) -> Example:
-    """The example with ``text`` before its question, at the position of a prompt's instruction."""
+def add_marker(example: Example, text: str) -> Example:
+    """The example with ``text`` before its question, where a prompt has its instruction."""
     first = next(place for place, message in enumerate(example.messages) if message.role == "user")
     messages = list(example.messages)
     messages[first] = Message("user", f"{text} {messages[first].content}")

@@ -1,4 +1,4 @@
-"""Rows of local data files (JSON, JSON Lines, CSV, TSV, Parquet), each with the number that a person finds it by."""
+"""Reads rows of local data files (JSON, JSON Lines, CSV, TSV, Parquet), with their row numbers for error messages."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from inversion.config.inputs import input_fault
 
 
 class DataError(ValueError):
-    """Instruction data or a conflict set that cannot be used; the message names the file and the row."""
+    """Instruction data or a conflict set cannot be used. The message names the file and the row."""
 
 
 class Row(NamedTuple):
-    """One row of a file: its content, or why it has none."""
+    """One row of a file: its content, or the reason why it is malformed."""
 
     number: int
-    """The line in a JSON Lines file, elsewhere the place in the list or table; both from 1. In CSV and TSV files the
-    header does not count."""
+    """The line number in a JSON Lines file, and otherwise the position in the list or table. Both begin at 1. The
+    header of CSV and TSV files does not count."""
     value: dict[str, Any]
     fault: str | None = None
 
@@ -33,9 +33,9 @@ def read_rows(path: str | Path) -> Iterator[Row]:
     """The rows of a Parquet (``.parquet``, ``.pqt``), CSV (``.csv``) or TSV file (``.tsv``), of a JSON list of objects,
     or of a JSON Lines file.
 
-    Cells of CSV and TSV files are text, and empty ones are null. Which of the JSON kinds a file is shows in its first
-    character, and an object over several lines is one row. Blank lines are passed over; a line or element that is no
-    JSON object is a row with a fault.
+    Cells of CSV and TSV files are text; empty cells are null. The first character shows which of the two JSON layouts a
+    file has. A file that is a single object over several lines is one row. Blank lines are skipped. A line or element
+    that is not a JSON object becomes a malformed row.
 
     Raises :class:`DataError` if the file is missing, unreadable as a whole, or empty.
     """
@@ -53,9 +53,9 @@ def read_rows(path: str | Path) -> Iterator[Row]:
 def read_questions(path: str | Path) -> Iterator[Row]:
     """The questions of a SQuAD file as rows with ``context``, ``question`` and ``answers``.
 
-    The release's JSON (``data``, ``paragraphs``, ``qas``) is laid flat, and its questions are numbered from 1
-    throughout; any other file is read by :func:`read_rows`, whose rows are questions already (the layout of
-    the Hub). Raises as :func:`read_rows`.
+    The JSON of the release (``data``, ``paragraphs``, ``qas``) is flattened, and its questions are numbered from 1. Any
+    other file is read by :func:`read_rows` and must have one question per row, as on the Hub. Raises :class:`DataError`
+    for the reasons of :func:`read_rows`.
     """
     path = Path(path)
     if input_fault(path) or path.suffix.lower() in _ROWS or not _NESTED.match(_start(path)):
@@ -76,14 +76,14 @@ def read_questions(path: str | Path) -> Iterator[Row]:
 
 
 def text_field(row: Mapping[str, Any], key: str) -> str:
-    """The text under ``key``; raises :class:`ValueError` with the reason if there is none."""
+    """The text under ``key``. Raises :class:`ValueError` with the reason if there is none."""
     if row.get(key) is None:
         raise ValueError(f"{key!r} is missing")
     return checked_text(row[key], repr(key))
 
 
 def checked_text(value: Any, what: str) -> str:
-    """``value`` if it is text that can be written; raises :class:`ValueError`, naming it ``what``, otherwise."""
+    """``value`` if it is text that can be encoded. Otherwise raises :class:`ValueError`, which calls it ``what``."""
     if not isinstance(value, str):
         raise ValueError(f"{what} is not text but {type(value).__name__}")
     if not value.strip():
@@ -97,10 +97,10 @@ def checked_text(value: Any, what: str) -> str:
 
 def _parquet_rows(path: Path) -> Iterator[Row]:
     try:
-        # glob=False: brackets in a name are part of it
+        # glob=False, because brackets in a file name must be taken literally
         frame = pl.read_parquet(path, glob=False)
         features = _saved_features(path)
-    except (Exception, pl.exceptions.PanicException) as error:  # polars raises many types for broken files
+    except (Exception, pl.exceptions.PanicException) as error:  # polars raises many types of errors for broken files
         raise DataError(f"{path}: invalid Parquet file ({str(error).splitlines()[0]})") from None
     for number, value in enumerate(frame.iter_rows(named=True), start=1):
         if frame.columns == [JSON_ROWS]:
@@ -115,14 +115,13 @@ def _parquet_rows(path: Path) -> Iterator[Row]:
 
 
 JSON_ROWS = "row as JSON"
-"""The only column of a file whose rows have no common types."""
+"""The name of the only column of a file whose rows do not have common types."""
 
 
 def from_json_feature(value: Any, feature: Any) -> Any:
-    """A value with the JSON that the library ``datasets`` keeps as source where a column had several types, parsed.
+    """A value in which JSON source is parsed. The library ``datasets`` stores columns of several types as JSON source.
 
-    ``feature`` is the library's description of the column, as a mapping. Raises :class:`ValueError` for what is not
-    JSON.
+    ``feature`` is the library's description of the column, as a mapping. Raises :class:`ValueError` for invalid JSON.
     """
     if value is None or feature is None:
         return value
@@ -139,21 +138,21 @@ def from_json_feature(value: Any, feature: Any) -> Any:
 
 
 def holds_json(feature: Any) -> bool:
-    """Whether a column that the library ``datasets`` describes as ``feature`` keeps JSON as source."""
+    """Whether a column that the library ``datasets`` describes as ``feature`` contains JSON source."""
     if isinstance(feature, dict):
         return feature.get("_type") == "Json" or any(map(holds_json, feature.values()))
     return isinstance(feature, list) and any(map(holds_json, feature))
 
 
 def _saved_features(path: Path) -> dict[str, Any]:
-    """The columns of a Parquet file as the library ``datasets`` described them, where any keeps JSON as source."""
+    """The library ``datasets``' description of a Parquet file's columns, or empty if none contains JSON source."""
     described = pl.read_parquet_metadata(path).get("huggingface")
     features = json.loads(described).get("info", {}).get("features", {}) if described else {}
     return features if holds_json(features) else {}
 
 
 def _csv_rows(path: Path) -> Iterator[Row]:
-    """The rows of a table in text, by its header; cells beyond the header make a row malformed."""
+    """The rows of a CSV or TSV file. A row with more cells than the header is malformed."""
     delimiter = "\t" if path.suffix.lower() == ".tsv" else ","
     with open(path, newline="", encoding="utf-8-sig") as handle:
         # not strict, a quote that is never closed would swallow the rest of the file
@@ -180,7 +179,7 @@ def _json_rows(path: Path) -> Iterator[Row]:
 
 
 def _object_over_lines(path: Path) -> Row | None:
-    """The row of a file that is one object, where its first line is not all of it; None for any other file."""
+    """The row of a file that is a single JSON object over several lines; None for any other file."""
     with open(path, "rb") as handle:
         first = next((line for line in handle if line.strip(b"\xef\xbb\xbf \t\r\n")), b"")
     if not first.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"{") or first.rstrip().endswith(b"}"):
@@ -193,7 +192,7 @@ def _object_over_lines(path: Path) -> Row | None:
 
 
 _ROWS = {".parquet": _parquet_rows, ".pqt": _parquet_rows, ".csv": _csv_rows, ".tsv": _csv_rows}
-"""Readers by the end of a file's name; all others are JSON."""
+"""The reader for each file name extension. Files with any other extension are read as JSON."""
 
 
 def _start(path: Path) -> bytes:
@@ -202,7 +201,7 @@ def _start(path: Path) -> bytes:
 
 
 def _parsed(path: Path) -> tuple[Any, list[_Repeated]]:
-    """The JSON value that the whole file is, and the objects in it that give a key twice."""
+    """The file as one JSON value, and the objects in it that have a duplicate key."""
     data = path.read_bytes()
     repeated: list[_Repeated] = []
     try:
@@ -216,11 +215,11 @@ def _parsed(path: Path) -> tuple[Any, list[_Repeated]]:
 
 
 _NESTED = re.compile(rb'\{\s*"(version|data)"\s*:')
-"""How SQuAD's own JSON begins."""
+"""The beginning of a file in SQuAD's release format."""
 
 
 def _article_rows(article: Any) -> Iterator[tuple[dict[str, Any], str | None]]:
-    """The questions of one article of SQuAD's JSON, each with what is wrong with it."""
+    """The questions of one article of SQuAD's JSON, each with what is wrong with it, or None."""
     paragraphs = article.get("paragraphs") if isinstance(article, dict) else None
     if not isinstance(paragraphs, list):
         yield {}, "the article has no list 'paragraphs'"
@@ -258,24 +257,24 @@ def _json_lines_rows(path: Path) -> Iterator[Row]:
 
 
 def _row(number: int, value: Any, repeated: Sequence[_Repeated] = ()) -> Row:
-    """A row of a JSON value; ``repeated`` are the objects of its file that give a key twice."""
+    """The row of a JSON value. ``repeated`` has the objects of the file that have a duplicate key."""
     if not isinstance(value, dict):
         return Row(number, {}, f"not a JSON object but {type(value).__name__}")
     key = _repeated_key(value) if repeated else None
     return Row(number, value, None if key is None else f"the key {key!r} is given twice; rename or remove one")
 
 
-# --- JSON that gives a key twice, of which the parser would keep the last -----------------------
+# --- JSON objects with duplicate keys, of which the parser would keep the last ------------------
 
 
 class _Repeated(dict[str, Any]):
-    """An object of JSON that gives the key ``key`` twice."""
+    """A JSON object that has the key ``key`` twice."""
 
     key: str
 
 
 def _loads(text: str, repeated: list[_Repeated]) -> Any:
-    """The JSON value ``text``; objects that give a key twice are added to ``repeated``."""
+    """Parses ``text`` as JSON, and adds objects with a duplicate key to ``repeated``."""
 
     def as_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         value = dict(pairs)
@@ -290,7 +289,7 @@ def _loads(text: str, repeated: list[_Repeated]) -> Any:
 
 
 def _repeated_key(value: Any) -> str | None:
-    """A key that ``value``, or an object in it, gives twice; None if none does."""
+    """A key that occurs twice in ``value`` or in an object within it; None if there is none."""
     pending = [value]
     while pending:
         match pending.pop():

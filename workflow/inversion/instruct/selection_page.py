@@ -1,4 +1,4 @@
-"""A page per training set that shows examples of what was kept, dropped and added."""
+"""Writes a page per training set that shows which examples were kept, dropped and added."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import numpy as np
 
 from inversion.config.recipes import ContextCriticalSelection, Indicator
 from inversion.config.run import Run
-from inversion.instruct.indicator import Marking
+from inversion.instruct.indicator import MarkedExamples
 from inversion.instruct.selections import (
-    Evidence,
     NameKind,
+    SelectionInputs,
     SelectionStep,
     example_text,
     kept_examples,
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 SHOWN = 20
-"""Examples of each sort on the page."""
+"""The number of examples of each group on the page."""
 _NAMES_SHOWN = 30
 _BATCH = 1000
 _LONGEST = 300
-"""Characters of a field that are shown."""
+"""The number of characters of a field that are shown."""
 
 
 def selection_page(
@@ -42,11 +42,11 @@ def selection_page(
     context_need: Mapping[str, ContextNeed],
     note: str = "",
 ) -> str:
-    """The page as Markdown; the same for the same arguments.
+    """The page as Markdown. It is deterministic.
 
-    ``tokens`` has the number of tokens of every example, including added ones, by id; ``context_need`` the scores that
-    the steps went by; ``note`` says how the added examples came about. Of kept, dropped and added examples
-    :data:`SHOWN` each are drawn with the run's seed.
+    ``tokens`` has the number of tokens of every example by id, including added examples. ``context_need`` has the
+    scores on which the steps are based. ``note`` says how the added examples were made. The page shows :data:`SHOWN`
+    kept, dropped and added examples each, drawn with the run's seed.
     """
     title = f"# {run.model} · {run.dataset} · {run.recipe} · seed {run.seed}"
     if not steps and not added:
@@ -72,21 +72,22 @@ def selection_page(
     return "\n\n".join(parts) + "\n"
 
 
-def indicator_chapter(indicator: Indicator, marking: Marking, seed: int) -> str:
-    """The last section of the page, if a recipe marks examples: how many, and :data:`SHOWN` of both sorts."""
-    count, score = len(marking.marked), indicator.score.replace("_", " ")
+def indicator_section(indicator: Indicator, marked_examples: MarkedExamples, seed: int) -> str:
+    """The last section of the page if the recipe marks examples: how many are marked, with :data:`SHOWN` marked and
+    unmarked examples."""
+    count, score = len(marked_examples.marked), indicator.score.replace("_", " ")
     parts = [
         f"## Indicator: {indicator.text}",
         f"Before the question of {count} examples, those with the highest score ({score}) of the "
-        f"{count + len(marking.unmarked)} with a context.",
-        *_listed("Marked", marking.marked, marking.reasons, seed),
-        *_listed("Unmarked, with a context", marking.unmarked, marking.reasons, seed),
+        f"{count + len(marked_examples.unmarked)} with a context.",
+        *_listed("Marked", marked_examples.marked, marked_examples.reasons, seed),
+        *_listed("Unmarked, with a context", marked_examples.unmarked, marked_examples.reasons, seed),
     ]
     return "\n" + "\n\n".join(parts) + "\n"
 
 
 def token_counts(tokenizer: PreTrainedTokenizerBase, examples: Sequence[Example]) -> list[int]:
-    """The tokens of each example's context and turns, without the template."""
+    """The number of tokens in each example's context and turns, without the template."""
     counts: list[int] = []
     for start in range(0, len(examples), _BATCH):
         texts = [example_text(example) for example in examples[start : start + _BATCH]]
@@ -101,7 +102,7 @@ def _total(name: str, examples: Sequence[Example], tokens: Mapping[str, int]) ->
 
 
 def _settings(step: SelectionStep) -> str:
-    """The selection as its configuration says it, on one line."""
+    """The settings of a selection on one line."""
     settings = step.selection.model_dump(mode="json", exclude_none=True)
     return ", ".join(f"{key} = {_word(value)}" for key, value in settings.items())
 
@@ -111,7 +112,7 @@ def _word(value: object) -> str:
 
 
 def _findings(step: SelectionStep, context_need: Mapping[str, ContextNeed]) -> list[str]:
-    """The summary of a step: the names found most often, how far the two scores agree."""
+    """The summary of a step: the names that were found most often, or how far the two scores agree."""
     if step.selection.by == "no_fact_overlap":
         return _names_found(step)
     if isinstance(step.selection, ContextCriticalSelection) and len(step.kept) + len(step.dropped) > 1:
@@ -120,7 +121,7 @@ def _findings(step: SelectionStep, context_need: Mapping[str, ContextNeed]) -> l
 
 
 def _names_found(step: SelectionStep) -> list[str]:
-    """How many examples contain each kind of name, and the names found most often."""
+    """How many examples contain each kind of name, and which names were found most often."""
     if not step.names:
         return []
     hits = Counter(str(name) for names in step.names.values() for name in names)
@@ -137,7 +138,7 @@ def _names_found(step: SelectionStep) -> list[str]:
 def _agreement(
     step: SelectionStep, selection: ContextCriticalSelection, context_need: Mapping[str, ContextNeed]
 ) -> str:
-    """Spearman's correlation of both scores over the examples that reached the step, and what both would drop."""
+    """Spearman's correlation of the two scores over the examples of the step, and how many examples both would drop."""
     from scipy import stats  # imported here because it is slow to import, and few pages need it
 
     reached = [*step.kept, *step.dropped]
@@ -149,7 +150,7 @@ def _agreement(
     )
     varied = np.ptp(own) > 0 and np.ptp(others) > 0
     rank = f"{stats.spearmanr(own, others).statistic:.2f}" if varied else "undefined, because one of them is constant"
-    (opposite,) = select(reached, [other], 0, Evidence(context_need))
+    (opposite,) = select(reached, [other], 0, SelectionInputs(context_need))
     both = {example.example_id for example in step.dropped} & {example.example_id for example in opposite.dropped}
     return (
         f"Rank correlation of this score with `{other.score}`: {rank}. "
@@ -158,14 +159,14 @@ def _agreement(
 
 
 def _listed(title: str, examples: Sequence[Example], reasons: Mapping[str, str], seed: int) -> list[str]:
-    """A heading, and :data:`SHOWN` of the examples, drawn at random, in order."""
+    """A heading, and :data:`SHOWN` random examples in their original order."""
     drawn = np.random.default_rng(seed).permutation(len(examples))[:SHOWN]
     shown = [_entry(examples[place], reasons) for place in np.sort(drawn)]
     return [f"### {title}: {len(shown)} of {len(examples)}", "\n".join(shown)] if shown else [f"### {title}: none"]
 
 
 def _entry(example: Example, reasons: Mapping[str, str]) -> str:
-    """An example as an item of a list."""
+    """An example as a list item."""
     head = " · ".join(filter(None, [example.example_id, example.kind, reasons.get(example.example_id)]))
     context = [f"  - context: {_short(example.context)}"] if example.context else []
     turns = [f"  - {message.role}: {_short(message.content)}" for message in example.messages]
@@ -173,7 +174,7 @@ def _entry(example: Example, reasons: Mapping[str, str]) -> str:
 
 
 def _short(text: str) -> str:
-    """``text`` on one line, cut, and without what Markdown would take for markup."""
+    """``text`` on one line, truncated, with Markdown markup escaped."""
     line = " ".join(text.split())
     line = line if len(line) <= _LONGEST else f"{line[:_LONGEST].rstrip()} ..."
     return "".join(f"\\{character}" if character in "\\`*<[" else character for character in line)

@@ -1,4 +1,4 @@
-"""Which examples of a dataset a recipe keeps (sections 4.1 to 4.3)."""
+"""Selects the examples of a dataset that a recipe keeps (sections 4.1 to 4.3)."""
 
 from __future__ import annotations
 
@@ -27,28 +27,28 @@ from inversion.names import NameFinder, SpellingFinder, listed_names
 from inversion.records.data import ConflictItem, ContextNeed, Example
 
 _DECIMALS = 5
-"""Scores that agree so far are equal: batches of another make give other roundings."""
+"""Scores are compared after rounding to this many decimals, because they depend slightly on the batch composition."""
 
 
 @dataclass(frozen=True)
-class Evidence:
-    """The inputs of selections in addition to the examples; each needs only its own part."""
+class SelectionInputs:
+    """What selections can need besides the examples. Unneeded fields stay empty."""
 
     context_need: Mapping[str, ContextNeed] = field(default_factory=dict)
     """Scores by example id."""
     sets: Mapping[str, Sequence[ConflictItem]] = field(default_factory=dict)
     """The items of conflict sets by name."""
     recipes: Mapping[str, Sequence[Selection]] = field(default_factory=dict)
-    """The selections of recipes whose size is copied, by name."""
+    """By name, the selections of the recipes whose size a random selection copies."""
 
 
 NameKind = Literal["name", "demonym", "other name"]
-"""How an example refers to a fact: by a name from the set, by a word for a country's people and things ("French"), or
-by another name or abbreviation of a country ("UK")."""
+"""How an example refers to a fact: by a name from the set, by a demonym ("French"), or by another name or abbreviation
+of a country ("UK")."""
 
 
 class FoundName(NamedTuple):
-    """A name in an example for which ``no_fact_overlap`` drops it."""
+    """A name because of which ``no_fact_overlap`` drops an example."""
 
     name: str
     kind: NameKind
@@ -64,13 +64,13 @@ class SelectionStep(NamedTuple):
     kept: list[Example]
     dropped: list[Example]
     reasons: dict[str, str]
-    """The reason for each example, in words, by example id; for the selections that look at more than a field."""
+    """By example id, the reason in words. Selections by a single field give none."""
     names: Mapping[str, Sequence[FoundName]]
-    """The names found in each dropped example, by its id; only for ``no_fact_overlap``."""
+    """By example id, the names found in each dropped example. Only ``no_fact_overlap`` gives them."""
 
 
-class _Choice(NamedTuple):
-    """The examples to drop, by place, and what decided."""
+class _Drops(NamedTuple):
+    """The indices of the examples to drop, with reasons."""
 
     dropped: Collection[int]
     reasons: dict[str, str]
@@ -78,24 +78,24 @@ class _Choice(NamedTuple):
 
 
 def select(
-    examples: Sequence[Example], selections: Sequence[Selection], seed: int, evidence: Evidence | None = None
+    examples: Sequence[Example], selections: Sequence[Selection], seed: int, inputs: SelectionInputs | None = None
 ) -> list[SelectionStep]:
-    """The examples that each selection keeps and drops, from those that the previous one kept, in order.
+    """Applies selections one after the other, and returns the examples that each keeps and drops.
 
-    By context need, the lowest scores go first, ties by id (:func:`need_score`). Random selections draw with
-    ``seed``. Raises :class:`~inversion.instruct.rows.DataError` if a selection leaves nothing, or lacks
-    what it looks at in ``evidence``.
+    A selection by context need drops the lowest scores (:func:`need_score`), in a tie the lowest ids. Random selections
+    use ``seed``. Raises :class:`~inversion.instruct.rows.DataError` if a selection keeps no example, or if ``inputs``
+    lacks what it needs.
     """
     steps: list[SelectionStep] = []
     left = list(examples)
     for selection in selections:
         if not left:
             raise DataError(f"the selection by {selection.by} leaves no example; the dataset is empty")
-        choice = _choose(left, selection, seed, evidence or Evidence(), examples)
+        choice = _choose(left, selection, seed, inputs or SelectionInputs(), examples)
         kept = [example for place, example in enumerate(left) if place not in choice.dropped]
         if not kept:
             raise DataError(
-                f"the selection by {selection.by} leaves none of {len(left)} examples{_MENDS.get(selection.by, '')}"
+                f"the selection by {selection.by} leaves none of {len(left)} examples{_FIXES.get(selection.by, '')}"
             )
         gone = [example for place, example in enumerate(left) if place in choice.dropped]
         steps.append(SelectionStep(selection, kept, gone, choice.reasons, choice.names))
@@ -104,19 +104,21 @@ def select(
 
 
 def kept_examples(examples: Sequence[Example], steps: Sequence[SelectionStep]) -> list[Example]:
-    """The examples that the last of ``steps`` keeps; all examples if there are no steps."""
+    """The examples that the last step keeps, or all examples if there are no steps."""
     return list(steps[-1].kept if steps else examples)
 
 
 def drop_count(drop: float, examples: int) -> int:
-    """How many of that many examples are the share ``drop``: ``floor(drop * examples)``, without rounding error."""
+    """``floor(drop * examples)``, computed without rounding errors."""
     return math.floor(fractions.Fraction(str(drop)) * examples)
 
 
 def need_score(need: ContextNeed, score: NeedScore) -> float:
-    """The score by which an example is ranked, in nats per token of its answer; high: needs its context.
+    """The score by which an example is ranked, in nats per token of its answer. A high score means that it needs its
+    context.
 
-    The difference is one of log-perplexities, not of perplexities, which a few hopeless answers would rule.
+    ``difference`` subtracts log-perplexities. Differences of perplexities would be dominated by a few very unlikely
+    answers.
     """
     without = need.loss_without_context
     return without - need.loss_with_context if score == "difference" else without
@@ -125,7 +127,7 @@ def need_score(need: ContextNeed, score: NeedScore) -> float:
 def ranked_by_need(
     examples: Sequence[Example], score: NeedScore, scores: Mapping[str, ContextNeed]
 ) -> tuple[list[int], dict[str, str]]:
-    """The places of examples from the lowest score to the highest, ties by id, and each score in words, by id.
+    """The indices of the examples sorted by score and then id, and by id each score in words.
 
     Raises :class:`~inversion.instruct.rows.DataError` if an example has no score.
     """
@@ -139,14 +141,15 @@ def ranked_by_need(
 
 
 def example_text(example: Example) -> str:
-    """All that an example says: its context and every turn, each on a separate line."""
+    """The whole text of an example: its context and every turn, separated by line breaks."""
     return "\n".join([example.context or "", *(message.content for message in example.messages)])
 
 
 def evaluated_names(items: Iterable[ConflictItem], parts: Collection[str]) -> list[str]:
-    """The names of the items' facts, sorted: of each the ``parts`` subject, parametric_answer, context_answer.
+    """The names in the items' facts, sorted. ``parts`` lists which are included: ``subject``, ``parametric_answer`` and
+    ``context_answer``.
 
-    A subject with another name in brackets ("Myanmar (Burma)") is named by either.
+    A subject with another name in brackets ("Myanmar (Burma)") counts as two names.
     """
     names: set[str] = set()
     for item in items:
@@ -159,7 +162,7 @@ def evaluated_names(items: Iterable[ConflictItem], parts: Collection[str]) -> li
     return sorted(names)
 
 
-_MENDS = {
+_FIXES = {
     "context_only": ": none has a context; use data with contexts, or another recipe",
     "no_fact_overlap": ": each names an evaluated fact; list fewer sets, or fewer parts of a fact under `names`",
     "kind": "; keep another kind",
@@ -167,33 +170,34 @@ _MENDS = {
 
 
 def _choose(
-    examples: Sequence[Example], selection: Selection, seed: int, evidence: Evidence, whole: Sequence[Example]
-) -> _Choice:
-    """The examples that ``selection`` drops; ``whole`` is the dataset, from which a copied size is counted."""
+    examples: Sequence[Example], selection: Selection, seed: int, inputs: SelectionInputs, whole: Sequence[Example]
+) -> _Drops:
+    """The examples that ``selection`` drops. ``whole`` is the whole dataset, on which the size of another recipe is
+    computed."""
     match selection:
         case ContextOnlySelection():
-            return _Choice(_places(examples, lambda example: not example.context), {})
+            return _Drops(_indices(examples, lambda example: not example.context), {})
         case KindSelection():
-            return _Choice(_places(examples, lambda example: example.kind not in selection.keep), {})
+            return _Drops(_indices(examples, lambda example: example.kind not in selection.keep), {})
         case ContextCriticalSelection():
-            return _by_need(examples, selection, evidence.context_need)
+            return _by_need(examples, selection, inputs.context_need)
         case NoFactOverlapSelection():
-            return _by_names(examples, selection, evidence.sets)
+            return _by_names(examples, selection, inputs.sets)
         case RandomSelection():
-            count = _random_count(examples, selection, seed, evidence, whole)
+            count = _random_count(examples, selection, seed, inputs, whole)
             drawn = np.random.default_rng(seed).choice(len(examples), size=count, replace=False)
-            return _Choice({int(place) for place in drawn}, {})
+            return _Drops({int(place) for place in drawn}, {})
 
 
-def _places(examples: Sequence[Example], goes: Callable[[Example], bool]) -> set[int]:
-    return {place for place, example in enumerate(examples) if goes(example)}
+def _indices(examples: Sequence[Example], drops: Callable[[Example], bool]) -> set[int]:
+    return {place for place, example in enumerate(examples) if drops(example)}
 
 
 def _by_need(
     examples: Sequence[Example], selection: ContextCriticalSelection, scores: Mapping[str, ContextNeed]
-) -> _Choice:
+) -> _Drops:
     ranked, reasons = ranked_by_need(examples, selection.score, scores)
-    return _Choice(set(ranked[: drop_count(selection.drop, len(examples))]), reasons)
+    return _Drops(set(ranked[: drop_count(selection.drop, len(examples))]), reasons)
 
 
 def _score(example: Example, score: NeedScore, scores: Mapping[str, ContextNeed]) -> float:
@@ -204,10 +208,10 @@ def _score(example: Example, score: NeedScore, scores: Mapping[str, ContextNeed]
     return found
 
 
-def barred_names(selections: Iterable[Selection], sets: Mapping[str, Sequence[ConflictItem]]) -> list[str]:
-    """The names that selections by ``no_fact_overlap`` want in no example.
+def excluded_names(selections: Iterable[Selection], sets: Mapping[str, Sequence[ConflictItem]]) -> list[str]:
+    """The names that ``no_fact_overlap`` selections exclude from all examples.
 
-    Raises :class:`~inversion.instruct.rows.DataError` if a set has none of what they name.
+    Raises :class:`~inversion.instruct.rows.DataError` if a set has none of the parts that a selection lists.
     """
     return [name for each in selections if isinstance(each, NoFactOverlapSelection) for name in _names_of(each, sets)]
 
@@ -227,20 +231,20 @@ def _names_of(selection: NoFactOverlapSelection, sets: Mapping[str, Sequence[Con
 
 def _by_names(
     examples: Sequence[Example], selection: NoFactOverlapSelection, sets: Mapping[str, Sequence[ConflictItem]]
-) -> _Choice:
+) -> _Drops:
     finder = FactFinder(_names_of(selection, sets))
     found = {place: names for place, example in enumerate(examples) if (names := finder.find(example_text(example)))}
     by_id = {examples[place].example_id: names for place, names in found.items()}
     reasons = {example_id: "names " + ", ".join(map(str, names)) for example_id, names in by_id.items()}
-    return _Choice(found, reasons, by_id)
+    return _Drops(found, reasons, by_id)
 
 
 _CONTINENTS = re.compile(r"\b(?:North|South|Central|Latin)[ -]America(?:ns?)?\b")
-"""No names of the United States."""
+"""Phrases with "America" that do not refer to the United States."""
 
 
 class FactFinder:
-    """Finds what names a fact in a text: the names themselves, and the demonyms and other names of countries."""
+    """Finds mentions of names in a text, including demonyms and other names of countries."""
 
     def __init__(self, names: Iterable[str]) -> None:
         names = list(names)
@@ -253,7 +257,7 @@ class FactFinder:
         self._spellings = SpellingFinder(self._kinds)
 
     def find(self, text: str) -> list[FoundName]:
-        """The names in ``text``, each once; those of the sets first."""
+        """The names that ``text`` mentions, each once. Names from the sets come first."""
         named = self._names.find(text)
         spelled = self._spellings.find(_CONTINENTS.sub(" ", text))
         related = (spelling for spelling in spelled if spelling not in named)
@@ -264,12 +268,16 @@ class FactFinder:
 
 
 def _random_count(
-    examples: Sequence[Example], selection: RandomSelection, seed: int, evidence: Evidence, whole: Sequence[Example]
+    examples: Sequence[Example],
+    selection: RandomSelection,
+    seed: int,
+    inputs: SelectionInputs,
+    whole: Sequence[Example],
 ) -> int:
-    """How many examples a random selection drops."""
+    """The number of examples that a random selection drops."""
     if selection.like is None:
         return drop_count(selection.drop or 0.0, len(examples))
-    kept = len(kept_examples(whole, select(whole, evidence.recipes[selection.like], seed, evidence)))
+    kept = len(kept_examples(whole, select(whole, inputs.recipes[selection.like], seed, inputs)))
     if kept > len(examples):
         raise DataError(
             f"the random selection should keep as many examples as recipe {selection.like!r}, {kept}, "

@@ -1,6 +1,6 @@
-"""Where instruction data comes from: the invented world, a local file, or rows fetched from the Hub.
+"""Loads instruction data from the invented world, a local file, or rows downloaded from the Hub.
 
-Every row ends as messages and, if there is one, the context apart from them.
+Every row is converted to messages and, if there is one, a separate context.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ NO_INPUT = frozenset(
         ),
     }
 )
-"""Placeholders for a missing input, reduced to letters and slashes."""
+"""Placeholders for a missing input, with everything but letters and slashes removed."""
 _LONGEST_NO_INPUT = 40
 _SHAREGPT_ROLES = {
     "human": "user",
@@ -66,20 +66,19 @@ _SHAREGPT_ROLES = {
     "function_response": "tool",
     "function_call": "call",
 }
-"""From ShareGPT's names of speakers to roles."""
+"""Maps ShareGPT's names of speakers to roles."""
 
 
 def load_examples(
     spec: Dataset, name: str, world: InventedWorld | None = None, fetched: str | Path | None = None
 ) -> list[Example]:
-    """The examples of the dataset ``name``, in its own order.
+    """The examples of the dataset ``name``, in the order of the source.
 
-    ``fetched`` is the file with the rows of a hub dataset (:mod:`inversion.instruct.hub`); a file dataset
-    names its own. Malformed rows
-    are omitted, and their number is logged as a warning.
+    ``fetched`` is the file with the downloaded rows of a Hub dataset (:mod:`inversion.instruct.hub_rows`). Malformed
+    rows are omitted, and their number is logged as a warning.
 
-    Raises :class:`~inversion.instruct.rows.DataError` if a file is missing or empty, lacks a
-    column, or has a larger share of malformed rows than ``max_bad_rows``.
+    Raises :class:`~inversion.instruct.rows.DataError` if a file is missing or empty, lacks a column, or has a larger
+    share of malformed rows than ``max_bad_rows``.
     """
     if isinstance(spec, WorldDataset):
         if world is None:
@@ -106,26 +105,26 @@ def _row_examples(spec: FileDataset | HubDataset, path: str | Path, name: str) -
         except ValueError as error:
             faults.append(f"row {row.number}: {error}")
             continue
-        if spec.format == "alpaca" and spec.placeholders == "omit" and is_no_input(context):
+        if spec.format == "alpaca" and spec.placeholders == "omit" and is_placeholder_input(context):
             omitted.append(row.number)
             context = None
         examples.append(Example(f"{name}-{row.number:06d}", messages, context, None, None, None))
     _require_columns(spec.format, path, columns)
-    _require_few(faults, len(examples), path, spec.max_bad_rows)
+    _require_few_faults(faults, len(examples), path, spec.max_bad_rows)
     if omitted:
         shown = ", ".join(map(str, omitted[:_FAULTS_SHOWN]))
         log.info("%s: the inputs of %d rows are placeholders and are omitted: rows %s", path, len(omitted), shown)
     return examples
 
 
-def is_no_input(text: str | None) -> bool:
-    """Whether an input says no more than that there is none, in whatever case, spaces, brackets and quotation marks."""
+def is_placeholder_input(text: str | None) -> bool:
+    """Whether an input is only a placeholder for a missing input ("N/A", "<noinput>"), in any spelling."""
     return text is not None and re.sub(r"[^a-z/]", "", text.lower()) in NO_INPUT and len(text) <= _LONGEST_NO_INPUT
 
 
 def _require_columns(form: str, path: str | Path, columns: set[str]) -> None:
     if not columns:
-        return  # no row is an object: the faults say so
+        return  # no row is an object, which is reported as malformed rows
     found = sorted(columns)
     for column in _COLUMNS[form]:
         if column not in columns:
@@ -136,8 +135,8 @@ def _require_columns(form: str, path: str | Path, columns: set[str]) -> None:
             )
 
 
-def _require_few(faults: list[str], good: int, path: str | Path, max_bad_rows: float) -> None:
-    """Raises for too many malformed rows and logs a few."""
+def _require_few_faults(faults: list[str], good: int, path: str | Path, max_bad_rows: float) -> None:
+    """Raises :class:`DataError` for too many malformed rows, and logs a few."""
     total = good + len(faults)
     shown = "; ".join(faults[:_FAULTS_SHOWN])
     if not good or len(faults) > max_bad_rows * total:
@@ -150,7 +149,8 @@ def _require_few(faults: list[str], good: int, path: str | Path, max_bad_rows: f
 
 
 def _alpaca(row: Mapping[str, Any]) -> Parsed:
-    """One user turn from ``instruction``, the context from ``input`` (none where blank), the answer from ``output``."""
+    """One user turn from ``instruction``, the context from ``input`` unless it is blank, and the answer from
+    ``output``."""
     messages = [Message("user", text_field(row, "instruction")), Message("assistant", text_field(row, "output"))]
     given = row.get("input")
     blank = given is None or given == "" or str(given).isspace() or (isinstance(given, float) and math.isnan(given))
@@ -158,11 +158,12 @@ def _alpaca(row: Mapping[str, Any]) -> Parsed:
 
 
 def _messages(row: Mapping[str, Any]) -> Parsed:
-    """The turns under ``messages``: an optional system turn, then user and assistant by turns, the assistant last.
+    """The turns under ``messages``: an optional system turn, then user and assistant alternately, ending with the
+    assistant.
 
-    The context of the first user turn is apart where it is recognised (:mod:`inversion.instruct.contexts`). What tools
-    returned is context too: the turns of calls and results are taken out, and the results of the first exchange become
-    its context, later ones a part of their user's turn.
+    The context of the first user turn is separated if it is recognised (:mod:`inversion.instruct.contexts`). Results of
+    tools are context, too. Turns with tool calls and results are removed; the results of the first exchange become its
+    context, and later results become a part of their user turn.
     """
     turns = row.get("messages")
     if not isinstance(turns, list) or not turns:
@@ -171,7 +172,8 @@ def _messages(row: Mapping[str, Any]) -> Parsed:
 
 
 def _sharegpt(row: Mapping[str, Any]) -> Parsed:
-    """The turns under ``conversations``, each with ``from`` and ``value``, and the text under ``system``, if any."""
+    """The turns under ``conversations``, each with ``from`` and ``value``, and the text under ``system`` if there is
+    one."""
     turns = row.get("conversations")
     if not isinstance(turns, list) or not turns:
         raise ValueError("'conversations' is missing or empty" if not turns else "'conversations' is not a list")
@@ -191,8 +193,8 @@ def _sharegpt(row: Mapping[str, Any]) -> Parsed:
 
 
 def _preference(row: Mapping[str, Any]) -> Parsed:
-    """The chosen answer of a preference pair: ``chosen`` is a conversation, or the answer to ``prompt``, which is text
-    or the turns before the answer."""
+    """The chosen answer of a preference pair. ``chosen`` is a whole conversation, or the answer to ``prompt``, which is
+    a text or the turns before the answer."""
     chosen, prompt = row.get("chosen"), row.get("prompt")
     if isinstance(chosen, str):
         chosen = [{"role": "assistant", "content": chosen}]
@@ -221,7 +223,7 @@ def _conversation(turns: list[Any]) -> Parsed:
             raise ValueError(f"turn {turn_number} is the {message.role}'s, not the {expected}'s")
     if messages[-1].role != "assistant":
         raise ValueError(f"the last turn is the {messages[-1].role}'s, not the assistant's")
-    messages, context = _apart(messages)
+    messages, context = _separate_context(messages)
     first = next(index for index, message in enumerate(messages) if message.role == "user")
     for place, texts in results.items():
         if place == first and context is None:
@@ -232,7 +234,7 @@ def _conversation(turns: list[Any]) -> Parsed:
 
 
 def _without_blank_system(turns: list[Any]) -> list[Any]:
-    """The turns without a system turn that says nothing, which TULU v2 and others write."""
+    """The turns without a blank system turn, which TULU v2 and other datasets have."""
     first = turns[0]
     if isinstance(first, dict) and first.get("role") == "system":
         content = first.get("content")
@@ -242,7 +244,7 @@ def _without_blank_system(turns: list[Any]) -> list[Any]:
 
 
 def _without_tools(turns: list[Any]) -> tuple[list[Any], dict[int, list[str]]]:
-    """The turns without calls of tools and their results; the results by the place of the user's turn before them."""
+    """The turns without tool calls and results, and the results by the index of the user turn before them."""
     kept: list[Any] = []
     results: dict[int, list[str]] = {}
     for number, turn in enumerate(turns, start=1):
@@ -270,7 +272,7 @@ def _turn(turn: Any, number: int) -> Message:
 
 
 def _text(content: Any, number: int) -> Any:
-    """A turn's content, its typed parts joined."""
+    """The content of a turn. Typed parts are joined."""
     return "".join(_part(part, number) for part in content) if isinstance(content, list) else content
 
 
@@ -285,7 +287,7 @@ def _part(part: Any, number: int) -> str:
 
 
 def _squad(row: Mapping[str, Any]) -> Parsed:
-    """The question, the passage as context, and the first answer: ``answers`` is ``{"text": [...]}`` or
+    """The question, the passage as context, and the first answer. ``answers`` is ``{"text": [...]}`` or
     ``[{"text": ...}, ...]``."""
     answers = row.get("answers")
     texts = answers.get("text") if isinstance(answers, Mapping) else answers
@@ -300,12 +302,14 @@ def _squad(row: Mapping[str, Any]) -> Parsed:
 
 
 def _prompt_completion(row: Mapping[str, Any]) -> Parsed:
-    """One user turn from ``prompt``, the answer from ``completion``; the context where it is recognised."""
-    return _apart([Message("user", text_field(row, "prompt")), Message("assistant", text_field(row, "completion"))])
+    """One user turn from ``prompt`` and the answer from ``completion``. A context is separated if it is recognised."""
+    return _separate_context(
+        [Message("user", text_field(row, "prompt")), Message("assistant", text_field(row, "completion"))]
+    )
 
 
-def _apart(messages: list[Message]) -> Parsed:
-    """A conversation with the context of its first user turn apart, where one is recognised."""
+def _separate_context(messages: list[Message]) -> Parsed:
+    """A conversation, and the context of its first user turn if one is recognised."""
     first = next(index for index, message in enumerate(messages) if message.role == "user")
     split = split_context(messages[first].content)
     if split is None:
@@ -321,4 +325,5 @@ PARSERS: dict[RowFormat, Callable[[Mapping[str, Any]], Parsed]] = {
     "squad": _squad,
     "prompt_completion": _prompt_completion,
 }
-"""From one row of each format to its messages and context; they raise :class:`ValueError` with what is wrong."""
+"""For each format, the function that converts a row to messages and context. It raises :class:`ValueError` with what is
+wrong."""

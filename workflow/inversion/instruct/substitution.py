@@ -1,8 +1,8 @@
-"""Counterfactual rows from question-answering data: the answer is exchanged, everywhere in its passage, for
-another answer of its type (the entity substitution of section 6).
+"""Makes counterfactual rows from question-answering data: the answer is replaced everywhere in its passage by another
+answer of the same type (the entity substitution of section 6).
 
-No model looks at the text. Types come from the form of an answer and from the question; what cannot be exchanged
-cleanly is omitted, with its reason, for such data is plentiful.
+No model is used. The type of an answer is inferred from its form and from the question. Rows that cannot be substituted
+cleanly are omitted with a reason, because such data is plentiful.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from inversion.names import NameFinder, fold
 from inversion.records.data import Example, Message
 
 _ATTEMPTS = 20
-"""Answers that are tried in a row's passage before it is omitted."""
+"""The number of answers that are tried in a passage before the row is omitted."""
 
 _NO_PASSAGE = "without a passage or of several turns"
 _NOT_IN_PASSAGE = "whose answer is not in the passage"
@@ -58,27 +58,27 @@ class Substitution(NamedTuple):
 
     original: Example
     type: str
-    """As :func:`answer_type` names it."""
+    """The type of the answer (:func:`answer_type`)."""
     context: str
-    """The passage with ``answer`` in every place of the original's answer."""
+    """The passage, in which ``answer`` replaces every occurrence of the original answer."""
     answer: str
 
 
 class Substitutions(NamedTuple):
-    """The substitutions made from the rows of a dataset."""
+    """The substitutions in the rows of a dataset."""
 
     rows: list[Substitution]
-    """In the order of the dataset."""
-    left_out: dict[str, int]
-    """How many rows were omitted, by the reason in words."""
+    """The substituted rows, in the order of the dataset."""
+    skipped: dict[str, int]
+    """By reason, how many rows were omitted."""
 
 
 def substitute(examples: Sequence[Example], seed: int) -> Substitutions:
-    """Every example whose answer can be replaced, with an answer of its type drawn with ``seed``.
+    """Every example whose answer can be replaced, with a random answer of the same type. ``seed`` seeds the draw.
 
-    An exchange stands only where all of this holds, as whole words and whatever the case and accents: the answer
-    is in its passage and not in the question; its replacement stood in neither; neither holds the other; and
-    no part of the old answer (for a name, none of its capitalised words of three letters and more) is left.
+    A substitution is clean if the passage contains the answer and the question does not; if neither contained the
+    replacement before; if neither answer contains the other; and if no part of the old answer remains (for a name, none
+    of its capitalised words of three or more letters). Whole words are compared, regardless of case and accents.
     """
     types = [_type_of(example) for example in examples]
     donors: dict[str, dict[str, str]] = {}
@@ -89,32 +89,32 @@ def substitute(examples: Sequence[Example], seed: int) -> Substitutions:
     pools = {kind: [found[key] for key in sorted(found)] for kind, found in donors.items()}
     rng = np.random.default_rng(seed)
     rows: list[Substitution] = []
-    left_out: Counter[str] = Counter()
+    skipped: Counter[str] = Counter()
     for example, kind in zip(examples, types, strict=True):
         if kind in _REASONS:
-            left_out[kind] += 1
+            skipped[kind] += 1
             continue
         pool = pools[kind]
         tried = (pool[index] for index in rng.integers(len(pool), size=_ATTEMPTS))
-        row = next(filter(None, (exchanged(example, kind, answer) for answer in tried)), None)
+        row = next(filter(None, (substituted(example, kind, answer) for answer in tried)), None)
         if row is None:
-            left_out[_NO_FIT] += 1
+            skipped[_NO_FIT] += 1
         else:
             rows.append(row)
-    return Substitutions(rows, dict(sorted(left_out.items())))
+    return Substitutions(rows, dict(sorted(skipped.items())))
 
 
 def answer_type(answer: str, question: str) -> str | None:
-    """The type of an answer: answers of equal types may replace each other. None if it has none.
+    """The type of an answer, or None. Answers of the same type can replace each other.
 
-    - ``year``: 1000 to 2099; ``date``: a month, with the parts that it has (``date 0 month 0000``);
-    - ``number``: digits with what stands around them, by shape (``number $0.0 million``); ``number word``: "seven";
-    - a name, that is, at most six words that begin with a capital, small words between them aside: ``person``
-      where the question asks who, ``place`` where it asks where or for a city, country and the like,
-      ``name band`` where it asks "what (or which) band".
+    - ``year`` is 1000 to 2099. ``date`` contains a month; its other parts belong to the type (``date 0 month 0000``).
+    - ``number`` is digits and what surrounds them, by shape (``number $0.0 million``). ``number word`` is "seven".
+    - A name has at most six words that begin with a capital, not counting lower-case words between them. It is a
+      ``person`` if the question asks "who", a ``place`` if it asks "where" or for a city, country and the like, and
+      ``name band`` if it asks "what band" or "which band".
 
-    Anything else has no type: a phrase exchanged for another would break the sentence, and a name of which one
-    knows nothing would make nonsense of it.
+    Anything else has no type, because replacing a phrase breaks the sentence, and replacing a name of unknown type
+    makes it absurd.
     """
     if _YEAR.fullmatch(answer):
         return "year"
@@ -135,17 +135,16 @@ def answer_type(answer: str, question: str) -> str | None:
     return f"name {noun[1]}" if noun and noun[1] not in _NO_NOUNS else None
 
 
-def exchanged(example: Example, kind: str, answer: str) -> Substitution | None:
-    """The example with ``answer`` for its own in the passage; None if the substitution is not clean.
-
-    :func:`substitute` defines a clean substitution.
+def substituted(example: Example, kind: str, answer: str) -> Substitution | None:
+    """The example with its answer replaced by ``answer`` in the passage; None if the substitution is not clean, as
+    :func:`substitute` defines it.
     """
     old, context = example.answer.strip(), example.context or ""
     before, asked, new = fold(context), fold(example.question), fold(answer)
     if new in before or new in asked or new in fold(old) or fold(old) in new or fold(old) in asked:
         return None
     pattern = _pattern(old)
-    # the new answer shares words with the old one at times ("University of"): look for what is left without it
+    # the answers can share words ("University of"), so the new answer is ignored when looking for parts of the old one
     rest = fold(pattern.sub(" ", context))
     changed = pattern.sub(lambda _: answer, context)
     if any(fold(part) in rest for part in _parts(old, kind)) or new not in fold(changed):
@@ -153,8 +152,9 @@ def exchanged(example: Example, kind: str, answer: str) -> Substitution | None:
     return Substitution(example, kind, changed, answer)
 
 
-def counterfactual_example(row: Substitution) -> Example:
-    """A substitution as an example to train on: kind ``counterfactual``, ids that no dataset's examples have."""
+def as_example(row: Substitution) -> Example:
+    """A substitution as a training example of the kind ``counterfactual``. Its id differs from those of all
+    datasets."""
     original = row.original
     messages = [*original.messages[:-1], Message("assistant", row.answer)]
     return replace(
@@ -167,18 +167,18 @@ def counterfactual_example(row: Substitution) -> Example:
 
 
 def without_names(rows: Iterable[Substitution], names: Iterable[str]) -> list[Substitution]:
-    """The rows whose question and answers, old and new, contain none of the evaluated ``names``."""
+    """The rows whose question, old answer and new answer contain none of ``names``."""
     finder = NameFinder(names)
     return [row for row in rows if not finder.find(f"{row.original.question}\n{row.original.answer}\n{row.answer}")]
 
 
-def in_words(left_out: Mapping[str, int]) -> str:
-    """Reasons with their counts, for an error or a log."""
-    return ", ".join(f"{count} {reason}" for reason, count in left_out.items()) or "none omitted"
+def describe_counts(skipped: Mapping[str, int]) -> str:
+    """Counts with their reasons, as text for an error or a log."""
+    return ", ".join(f"{count} {reason}" for reason, count in skipped.items()) or "none omitted"
 
 
 def _type_of(example: Example) -> str:
-    """The type of the example's answer, or one of the reasons why it cannot be replaced."""
+    """The type of the example's answer, or the reason why it cannot be replaced."""
     if not example.context or sum(message.role == "user" for message in example.messages) != 1:
         return _NO_PASSAGE
     answer = example.answer.strip()
@@ -195,7 +195,7 @@ def _is_name(answer: str) -> bool:
 
 
 def _pattern(answer: str) -> re.Pattern[str]:
-    """Finds ``answer`` as whole words, and a number not within a longer one ("308" in "1,308" or "308.5")."""
+    """A pattern that matches ``answer`` as whole words, but not a number within a longer one ("308" in "1,308")."""
     before = r"(?<!\w)(?<!\d[.,])" if answer[:1].isdigit() else r"(?<!\w)"
     after = r"(?![.,]?\d)(?!\w)" if answer[-1:].isdigit() else r"(?!\w)"
     return re.compile(before + re.escape(answer) + after)

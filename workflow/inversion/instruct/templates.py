@@ -1,7 +1,7 @@
-"""From an example or a conflict item to the tokens for training, prompting and scoring.
+"""Converts examples and conflict items to tokens for training, prompting and scoring.
 
-Nothing else in the library writes a role marker or an end of turn. A :class:`Style` is how one template
-of the configuration does it; the functions below are what the rest of the library calls.
+Only this module writes role markers and ends of turn. Each template of the configuration has a :class:`Style`. The rest
+of the library calls the functions at the top.
 """
 
 from __future__ import annotations
@@ -38,58 +38,60 @@ Order = Literal["context_first", "question_first"]
 
 @dataclass(frozen=True, slots=True)
 class EncodedConversation:
-    """A conversation as token ids; both lists have one entry per token."""
+    """A conversation as tokens. Both lists have one entry per token."""
 
     input_ids: list[int]
-    label_mask: list[bool]
-    """True where the loss counts: the assistant's tokens, end of turn included."""
+    loss_mask: list[bool]
+    """True for tokens that have a loss: those of the assistant, including its ends of turn."""
 
 
 class EncodedAnswer(NamedTuple):
-    """A prompt and an answer to it; one after the other they are what training on that answer would show."""
+    """A prompt and an answer to it. Together they are the tokens that training on this answer would use."""
 
     prompt_ids: list[int]
     answer_ids: list[int]
-    """The answer's tokens, without the end of turn."""
+    """The tokens of the answer, without the end of turn."""
 
 
 class LocatedPrompt(NamedTuple):
-    """A prompt's tokens, and the part of each. Tokens belong to a text if they have one of its characters."""
+    """The tokens of a prompt, and which belong to the context and to the subject. A token belongs to a text if it
+    contains one of its characters."""
 
     prompt_ids: list[int]
     context: list[bool]
-    """Which tokens are of the context."""
+    """Whether each token belongs to the context."""
     subject: list[bool]
-    """Which are of the subject, in the question: its mentions in the context are the context's."""
+    """Whether each token belongs to the subject in the question. Mentions of the subject in the context do not
+    count."""
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A question: the text of the user turn and of the context."""
+    """A question with its context, if it has one."""
 
     text: str
     context: str | None
     order: Order = "context_first"
-    """``context_first`` is as in training."""
+    """Training uses ``context_first``."""
 
 
 @dataclass(frozen=True, slots=True)
-class Between:
-    """The text between the end of one answer and the beginning of the next."""
+class TurnBoundary:
+    """What a template writes between the end of one answer and the beginning of the next."""
 
-    asked: Sequence[Message]
-    """The turns in between."""
+    turns: Sequence[Message]
+    """The system and user turns between the two answers."""
     context: str | None
-    """Belongs to the first user turn."""
+    """The context of the first user turn."""
     eos: str
-    """The tokenizer's end of sequence."""
+    """The tokenizer's end-of-sequence token."""
     first: bool
-    """Whether no answer precedes."""
+    """Whether this is the beginning of the conversation."""
     order: Order = "context_first"
 
 
 _PLAIN = Prompt()
-"""The template as in training."""
+"""The prompt that equals the one in training."""
 
 
 # --- public functions ---------------------------------------------------------------------------
@@ -98,11 +100,11 @@ _PLAIN = Prompt()
 def encode_example(
     tokenizer: PreTrainedTokenizerBase, template: Template, example: Example, with_context: bool = True
 ) -> EncodedConversation:
-    """The example's tokens, with the loss on every assistant turn. Nothing is truncated.
+    """The tokens of an example, with a loss on every assistant turn. Nothing is truncated.
 
-    The context, where wanted, is in the first user turn. Raises :class:`TemplateError`, naming the example, if the
-    tokenizer cannot write the template; as a :class:`~inversion.instruct.tokens.RowTextError` where only this example
-    cannot be written.
+    ``with_context`` puts the context into the first user turn. Raises :class:`TemplateError`, naming the example, if
+    the tokenizer cannot write the template, and its subclass :class:`~inversion.instruct.tokens.RowTextError` if only
+    this example cannot be written.
     """
     context = example.context if with_context else None
     try:
@@ -114,21 +116,21 @@ def encode_example(
 def encode_last_turn(
     tokenizer: PreTrainedTokenizerBase, template: Template, example: Example, with_context: bool = True
 ) -> EncodedConversation:
-    """As :func:`encode_example`, with the loss only on the assistant's last turn (:attr:`Example.answer`)."""
+    """Like :func:`encode_example`, but with a loss on the last assistant turn only (:attr:`Example.answer`)."""
     encoded = encode_example(tokenizer, template, example, with_context)
-    last = len(encoded.label_mask)
-    while not encoded.label_mask[last - 1]:
+    last = len(encoded.loss_mask)
+    while not encoded.loss_mask[last - 1]:
         last -= 1
     first = last
-    while first and encoded.label_mask[first - 1]:
+    while first and encoded.loss_mask[first - 1]:
         first -= 1
-    return EncodedConversation(encoded.input_ids, [first <= index < last for index in range(len(encoded.label_mask))])
+    return EncodedConversation(encoded.input_ids, [first <= index < last for index in range(len(encoded.loss_mask))])
 
 
 def encode_prompt(
     tokenizer: PreTrainedTokenizerBase, template: Template, item: ConflictItem, prompt: Prompt = _PLAIN
 ) -> list[int]:
-    """The tokens that ask ``item`` as ``prompt`` says, up to where the assistant's answer begins.
+    """The tokens of the question of ``item`` under ``prompt``, up to the beginning of the assistant's answer.
 
     Raises :class:`TemplateError` if the tokenizer lacks a word of the prompt's instruction.
     """
@@ -138,11 +140,10 @@ def encode_prompt(
 def encode_answer(
     tokenizer: PreTrainedTokenizerBase, template: Template, item: ConflictItem, answer: str, prompt: Prompt = _PLAIN
 ) -> EncodedAnswer:
-    """The prompt of ``item`` and the tokens of ``answer``, as training on that answer would show them.
+    """The tokens of the prompt of ``item`` and of ``answer``, exactly as in training on this answer.
 
-    Tokenising the answer by itself would add or lose a space token (and has moved published results by
-    points). Raises :class:`TemplateError`, naming the item, if the answer is blank or cannot be
-    written after the prompt.
+    Tokenising the answer separately would add or lose a space token, which has changed published results by percentage
+    points. Raises :class:`TemplateError`, naming the item, if the answer is blank or cannot follow the prompt.
     """
     try:
         if not answer.strip():
@@ -156,11 +157,11 @@ def encode_answer(
 def locate_in_prompt(
     tokenizer: PreTrainedTokenizerBase, template: Template, item: ConflictItem, prompt: Prompt = _PLAIN
 ) -> LocatedPrompt:
-    """The prompt of :func:`encode_prompt`, and which of its tokens are of the item's context and of its subject.
+    """The tokens of :func:`encode_prompt`, and which of them belong to the item's context and to its subject.
 
-    A subject is found as whole words, whatever its case. Raises :class:`TemplateError`, naming the item, if the
-    template does not write context and question once each and unchanged, and for a tokenizer that cannot say
-    which characters a token stands for.
+    The subject is found as whole words, regardless of case. Raises :class:`TemplateError`, naming the item, if the
+    template does not write the context and the question exactly once and unchanged, or if the tokenizer cannot map
+    tokens to characters.
     """
     style, question = style_of(template), _question(tokenizer, item, prompt)
     try:
@@ -178,30 +179,30 @@ def locate_in_prompt(
         mark = _mark(text)
         marked = written(replace(question, context=mark))
         context_spans = [] if item.context is None else [_span(text, marked, mark, "context")]
-        asked = _span(text, written(replace(question, text=mark)), mark, "question")
+        question_span = _span(text, written(replace(question, text=mark)), mark, "question")
         name = re.compile(rf"(?<!\w){re.escape(item.subject)}(?!\w)", re.IGNORECASE) if item.subject else None
-        subject_spans = [match.span() for match in name.finditer(text, *asked)] if name else []
+        subject_spans = [match.span() for match in name.finditer(text, *question_span)] if name else []
     except TemplateError as error:
         raise TemplateError(f"item {item.item_id!r}: {error}") from None
 
     def within(spans: Sequence[tuple[int, int]]) -> list[bool]:
-        # the tokens before the text (a beginning of sequence) are of nothing
+        # the tokens before the text (a beginning of sequence) belong to nothing
         found = [any(start < last and first < stop for first, last in spans) for start, stop in offsets]
         return [False] * begin + found
 
     context = within(context_spans)
-    # a token across the border of context and question is the context's
+    # a token that spans context and question counts as context
     subject = [here and not there for here, there in zip(within(subject_spans), context, strict=True)]
     return LocatedPrompt(prompt_ids, context, subject)
 
 
 def end_token_ids(tokenizer: PreTrainedTokenizerBase, template: Template) -> set[int]:
-    """The tokens that end the assistant's turn, and those that begin another's."""
+    """The tokens that end the assistant's turn or begin another turn."""
     return style_of(template).end_token_ids(tokenizer)
 
 
 def stop_strings(template: Template) -> tuple[str, ...]:
-    """The text that begins another turn: a model that writes this has gone past the end of its own."""
+    """The strings that begin another turn. A model that writes one has gone beyond the end of its own turn."""
     return style_of(template).stop_strings
 
 
@@ -209,73 +210,72 @@ def stop_strings(template: Template) -> tuple[str, ...]:
 
 
 class Style(ABC):
-    """How one template writes conversations as tokens.
+    """Writes conversations as tokens in one template.
 
-    Whatever the template, the tokens of a prompt are the first tokens of every conversation that continues it, so that
-    evaluation uses exactly the tokens of training.
+    The tokens of a prompt must be a prefix of the tokens of every conversation that continues it, so that evaluation
+    uses exactly the tokens of training.
     """
 
     stop_strings: ClassVar[tuple[str, ...]] = ()
-    """The text that begins another turn."""
+    """The strings that begin another turn."""
 
     @abstractmethod
     def encode(
         self, tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message], context: str | None
     ) -> EncodedConversation:
-        """A conversation that ends with the assistant, labelled on every turn of the assistant."""
+        """Encode a conversation that ends with an assistant turn, with a loss on every assistant turn."""
 
     @abstractmethod
     def encode_prompt(self, tokenizer: PreTrainedTokenizerBase, question: Question) -> list[int]:
-        """A question, up to where the answer begins."""
+        """Encode a question up to the beginning of the answer."""
 
     @abstractmethod
     def prompt_text(self, tokenizer: PreTrainedTokenizerBase, question: Question) -> str:
-        """The text whose tokens end :meth:`encode_prompt`; only a beginning of sequence may precede them.
+        """The text of :meth:`encode_prompt`. Its tokens can only be preceded by a beginning of sequence.
 
         Control strings in the question are protected (:func:`~inversion.instruct.tokens.protect`).
         """
 
     @abstractmethod
     def encode_answer(self, tokenizer: PreTrainedTokenizerBase, question: Question, answer: str) -> EncodedAnswer:
-        """A question and an answer (not blank, nothing but text at its ends)."""
+        """Encode a question and an answer, which is not blank and has no white space at its ends."""
 
     @abstractmethod
     def end_token_ids(self, tokenizer: PreTrainedTokenizerBase) -> set[int]:
-        """The tokens that end the assistant's turn, and those that begin another's."""
+        """The tokens that end the assistant's turn or begin another turn."""
 
     @abstractmethod
     def controls(self, tokenizer: PreTrainedTokenizerBase) -> frozenset[str]:
-        """The tokens that only the template writes: the same characters in a text are text."""
+        """The control tokens, which only the template writes. The same characters in a text are encoded as text."""
 
 
 def style_of(template: Template) -> Style:
-    """The style that a study's template names."""
+    """The style of a template."""
     return ChatStyle(template) if isinstance(template, ChatTemplate) else _TEXT_STYLES[type(template)]
 
 
 class TextStyle(Style):
-    """A template of fixed text, in which the tokenizer's end of sequence ends every answer.
+    """A template of fixed text, in which every answer ends with the tokenizer's end-of-sequence token.
 
-    Prompts and answers become tokens apart, so that no token lies across the border between them, as it
-    would for ``Response:`` and an answer that begins with a quotation mark. White space at the ends of
-    every text is omitted.
+    Prompts and answers are tokenised separately, so that no token spans both, as could happen for ``Response:`` and an
+    answer that begins with a quotation mark. White space at the ends of texts is removed.
     """
 
     @abstractmethod
-    def lead(self, between: Between) -> str:
-        """The text from the end of the last answer, or from the start, to the beginning of the next."""
+    def lead(self, boundary: TurnBoundary) -> str:
+        """The text from the end of the previous answer, or from the start, to the beginning of the next answer."""
 
     def encode(
         self, tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message], context: str | None
     ) -> EncodedConversation:
-        """As :meth:`Style.encode`; the end-of-sequence token after every answer is labelled too."""
+        """As :meth:`Style.encode`. The end-of-sequence token after every answer has a loss, too."""
         eos, eos_id = _end_of_sequence(tokenizer)
         controls = self.controls(tokenizer)
         context = _protect(context, controls)
         ids: list[int] = []
         mask: list[bool] = []
-        for asked, answer in _exchanges(_protected(messages, controls)):
-            lead = self.lead(Between(asked, None if ids else context, eos, first=not ids))
+        for turns, answer in _exchanges(_protected(messages, controls)):
+            lead = self.lead(TurnBoundary(turns, None if ids else context, eos, first=not ids))
             before = (
                 _following_tokens(tokenizer, lead, eos, controls) if ids else first_tokens(tokenizer, lead, controls)
             )
@@ -292,8 +292,8 @@ class TextStyle(Style):
         """As :meth:`Style.prompt_text`."""
         eos, _ = _end_of_sequence(tokenizer)
         controls = self.controls(tokenizer)
-        asked = [Message("user", protect(question.text, controls))]
-        return self.lead(Between(asked, _protect(question.context, controls), eos, True, question.order))
+        turns = [Message("user", protect(question.text, controls))]
+        return self.lead(TurnBoundary(turns, _protect(question.context, controls), eos, True, question.order))
 
     def encode_answer(self, tokenizer: PreTrainedTokenizerBase, question: Question, answer: str) -> EncodedAnswer:
         """As :meth:`Style.encode_answer`."""
@@ -306,7 +306,7 @@ class TextStyle(Style):
         return control_strings(tokenizer, frozenset({_end_of_sequence(tokenizer)[0], *self.stop_strings}))
 
     def end_token_ids(self, tokenizer: PreTrainedTokenizerBase) -> set[int]:
-        """The end of sequence, and the stop strings that this tokenizer has as one token."""
+        """The end-of-sequence token, and the stop strings that are a single token of this tokenizer."""
         vocabulary = tokenizer.get_vocab()
         return {_end_of_sequence(tokenizer)[1]} | {vocabulary[s] for s in self.stop_strings if s in vocabulary}
 
@@ -314,8 +314,8 @@ class TextStyle(Style):
 class AlpacaStyle(TextStyle):
     """Stanford Alpaca's two prompts, with and without an input.
 
-    A system message takes the place of the opening sentences; further turns continue with ``### Instruction:``.
-    The question is the instruction, which precedes the input in either order of a prompt.
+    A system message replaces the opening sentences. Further turns begin with ``### Instruction:``. The question is the
+    instruction, which precedes the input whatever the order of the prompt.
     """
 
     stop_strings = ("### Instruction:", "### Input:", "### Response:")
@@ -327,26 +327,27 @@ class AlpacaStyle(TextStyle):
         "Below is an instruction that describes a task. Write a response that appropriately completes the request."
     )
 
-    def lead(self, between: Between) -> str:
+    def lead(self, boundary: TurnBoundary) -> str:
         """As :meth:`TextStyle.lead`."""
-        system = [turn.content.strip() for turn in between.asked if turn.role == "system"]
-        opening = system or [self.WITHOUT_INPUT if between.context is None else self.WITH_INPUT]
-        parts = [*opening] if between.first else [""]
-        parts += [f"### Instruction:\n{turn.content.strip()}" for turn in between.asked if turn.role == "user"]
-        parts += [] if between.context is None else [f"### Input:\n{between.context.strip()}"]
+        system = [turn.content.strip() for turn in boundary.turns if turn.role == "system"]
+        opening = system or [self.WITHOUT_INPUT if boundary.context is None else self.WITH_INPUT]
+        parts = [*opening] if boundary.first else [""]
+        parts += [f"### Instruction:\n{turn.content.strip()}" for turn in boundary.turns if turn.role == "user"]
+        parts += [] if boundary.context is None else [f"### Input:\n{boundary.context.strip()}"]
         return "\n\n".join([*parts, "### Response:"])
 
 
 class TuluStyle(TextStyle):
-    """TULU's format (open-instruct): ``<|role|>``, a line break and the text; only answers end the sequence."""
+    """TULU's format (open-instruct): ``<|role|>``, a line break and the text. Only answers end with the end-of-sequence
+    token."""
 
     stop_strings = ("<|user|>", "<|assistant|>", "<|system|>")
 
-    def lead(self, between: Between) -> str:
+    def lead(self, boundary: TurnBoundary) -> str:
         """As :meth:`TextStyle.lead`."""
-        end = self._end(between.eos)
-        turns = [f"<|{turn.role}|>\n{text}{end}\n" for turn, text in _with_background(between)]
-        return ("" if between.first else "\n") + "".join(turns) + "<|assistant|>\n"
+        end = self._end(boundary.eos)
+        turns = [f"<|{turn.role}|>\n{text}{end}\n" for turn, text in _with_background(boundary)]
+        return ("" if boundary.first else "\n") + "".join(turns) + "<|assistant|>\n"
 
     def _end(self, eos: str) -> str:
         """The text that ends a turn other than the assistant's."""
@@ -354,7 +355,7 @@ class TuluStyle(TextStyle):
 
 
 class ZephyrStyle(TuluStyle):
-    """Zephyr's format, as for UltraChat: TULU's, with an end-of-sequence token after every turn."""
+    """Zephyr's format for UltraChat: like TULU's, but with an end-of-sequence token after every turn."""
 
     def _end(self, eos: str) -> str:
         return eos
@@ -368,14 +369,14 @@ _TEXT_STYLES: dict[type, TextStyle] = {
 
 
 class ChatStyle(Style):
-    """The tokenizer's own chat template, or the one of a file (:mod:`inversion.instruct.chat`)."""
+    """A chat template from the tokenizer or from a file (:mod:`inversion.instruct.chat`)."""
 
     def __init__(self, template: ChatTemplate) -> None:
         self.template = template
         self._key = template.model_dump_json()
 
     def user_turn(self, question: str, context: str | None, order: Order = "context_first") -> str:
-        """The text of the user's turn. Only the two fields are filled; other braces are unchanged."""
+        """The text of the user turn. Only the two fields are filled in; other braces are kept."""
         fields = {"question": question} if context is None else {"question": question, "context": context}
         with_context = self.template.with_context if order == "context_first" else self.template.question_first()
         wording = self.template.without_context if context is None else with_context
@@ -384,7 +385,7 @@ class ChatStyle(Style):
     def render(
         self, messages: Sequence[Message], context: str | None, order: Order = "context_first"
     ) -> list[dict[str, str]]:
-        """The conversation as chat templates take it; the context is in the first user turn."""
+        """The conversation in the form that chat templates accept, with the context in the first user turn."""
         first = next(index for index, message in enumerate(messages) if message.role == "user")
         turn = replace(messages[first], content=self.user_turn(messages[first].content, context, order))
         return as_turns([*messages[:first], turn, *messages[first + 1 :]], self.template.system)
@@ -396,7 +397,7 @@ class ChatStyle(Style):
     def encode(
         self, tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message], context: str | None
     ) -> EncodedConversation:
-        """As :meth:`Style.encode`; the loss falls on each answer and on its end of turn, and on nothing around them."""
+        """As :meth:`Style.encode`. Only answers and their ends of turn have a loss."""
         controls = self.controls(tokenizer)
         turns = self.render(_protected(messages, controls), _protect(context, controls))
         written = self._writer(tokenizer).write(turns)
@@ -418,7 +419,7 @@ class ChatStyle(Style):
         return text[: end_of_prompt(tokenizer, text)]
 
     def encode_answer(self, tokenizer: PreTrainedTokenizerBase, question: Question, answer: str) -> EncodedAnswer:
-        """As :meth:`Style.encode_answer`: the whole conversation is written, and cut after the prompt."""
+        """As :meth:`Style.encode_answer`. The whole conversation is rendered and split after the prompt."""
         controls = self.controls(tokenizer)
         begin = len(self.prompt_text(tokenizer, question))
         turns = [*self._asked(tokenizer, question), {"role": "assistant", "content": protect(answer, controls)}]
@@ -426,14 +427,14 @@ class ChatStyle(Style):
         (span,) = written.spans
         whole = CutTokens(tokenizer, written.text, [begin], controls)
         said = CutTokens(tokenizer, written.text[: span.end], [begin], controls).ids
-        # a token that joins the answer's end with white space after it is the answer's
+        # a token that spans the end of the answer and the white space after it belongs to the answer
         end = next(
             (i for i, (one, other) in enumerate(zip(whole.ids, said, strict=False)) if one != other), len(said) - 1
         )
         return EncodedAnswer(whole.ids[: whole.counts[0]], whole.ids[whole.counts[0] : end + 1])
 
     def end_token_ids(self, tokenizer: PreTrainedTokenizerBase) -> set[int]:
-        """The first control token after an answer, also where a turn of the user follows."""
+        """The first control token after the last answer, and after an answer that is followed by a user turn."""
         return {tokenizer.convert_tokens_to_ids(end) for end in self._writer(tokenizer).ends()}
 
     def _asked(self, tokenizer: PreTrainedTokenizerBase, question: Question) -> list[dict[str, str]]:
@@ -449,29 +450,29 @@ class ChatStyle(Style):
 
 
 def _exchanges(messages: Sequence[Message]) -> Iterator[tuple[list[Message], str]]:
-    """Each assistant turn with the turns since the one before it."""
-    asked: list[Message] = []
+    """The text of each assistant turn, with the turns since the previous one."""
+    turns: list[Message] = []
     for message in messages:
         if message.role == "assistant":
-            yield asked, message.content.strip()
-            asked = []
+            yield turns, message.content.strip()
+            turns = []
         else:
-            asked.append(message)
+            turns.append(message)
 
 
-def _with_background(between: Between) -> Iterator[tuple[Message, str]]:
-    """Each turn with its text; the context, if there is one, stands next to the user's."""
-    for turn in between.asked:
+def _with_background(boundary: TurnBoundary) -> Iterator[tuple[Message, str]]:
+    """Each turn with its text. The context, if there is one, is added to the user turn."""
+    for turn in boundary.turns:
         parts = [turn.content.strip()]
-        if between.context is not None and turn.role == "user":
-            parts.insert(0 if between.order == "context_first" else 1, f"Background: {between.context.strip()}")
+        if boundary.context is not None and turn.role == "user":
+            parts.insert(0 if boundary.order == "context_first" else 1, f"Background: {boundary.context.strip()}")
         yield turn, "\n\n".join(parts)
 
 
 def _question(tokenizer: PreTrainedTokenizerBase, item: ConflictItem, prompt: Prompt) -> Question:
-    """The item's question after the prompt's instruction.
+    """The prompt's instruction followed by the item's question.
 
-    Raises :class:`TemplateError` for words that the tokenizer does not have, which would all be one unknown token.
+    Raises :class:`TemplateError` for words that the tokenizer does not have, because they would become unknown tokens.
     """
     if prompt.instruction is None:
         return Question(item.asked, item.context, prompt.order)
@@ -483,12 +484,12 @@ def _question(tokenizer: PreTrainedTokenizerBase, item: ConflictItem, prompt: Pr
 
 
 def _mark(text: str) -> str:
-    """A character that ``text`` does not contain, with which :func:`_span` finds the position of another text."""
+    """A character that ``text`` does not contain. :func:`_span` uses it to find the position of another text."""
     return next(character for character in map(chr, range(0xE000, 0xF900)) if character not in text)
 
 
 def _span(text: str, marked: str, mark: str, what: str) -> tuple[int, int]:
-    """The span of ``text`` that is replaced by ``mark`` in ``marked``."""
+    """The span of ``text`` that ``mark`` replaces in ``marked``."""
     before, found, behind = marked.partition(mark)
     span = len(before), len(text) - len(behind)
     once = found and mark not in behind and text.startswith(before) and text.endswith(behind)
@@ -501,14 +502,14 @@ def _span(text: str, marked: str, mark: str, what: str) -> tuple[int, int]:
 
 
 def _end_of_sequence(tokenizer: PreTrainedTokenizerBase) -> tuple[str, int]:
-    """The text and id of the end of sequence; raises :class:`TemplateError` if there is none."""
+    """The text and id of the end-of-sequence token. Raises :class:`TemplateError` if there is none."""
     if tokenizer.eos_token is None or tokenizer.eos_token_id is None:
         raise TemplateError("the tokenizer has no end of sequence; set eos_token in its tokenizer_config.json")
     return tokenizer.eos_token, tokenizer.eos_token_id
 
 
 def _following_tokens(tokenizer: PreTrainedTokenizerBase, text: str, eos: str, controls: frozenset[str]) -> list[int]:
-    """The tokens of a text as they are after an end of sequence."""
+    """The tokens of a text that follows an end-of-sequence token."""
     return token_ids(tokenizer, eos + text, controls)[1:]
 
 

@@ -1,8 +1,8 @@
-"""From text to token ids, with control tokens only where a template writes them.
+"""Converts text to token ids. Only templates can write control tokens.
 
-A *control token* is an added token such as ``</s>`` or ``<|im_end|>`` that marks structure. Where the same characters
-are part of a row or a context they are text: :func:`protect` replaces their first character by a stand-in before a
-template writes them, and :func:`token_ids` encodes the stand-ins as the characters that they stand for.
+A *control token* is an added token such as ``</s>`` or ``<|im_end|>`` that marks structure. The same characters in a
+row or a context are ordinary text. :func:`protect` replaces their first character by a stand-in before a template
+writes them, and :func:`token_ids` encodes the stand-ins as the original characters.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 _STAND_IN, _ALIAS = 0xF0000, 0x100000
-"""Two planes of private characters: of control strings in texts, and of control tokens of templates."""
+"""Offsets of two planes of private characters: stand-ins in texts, and aliases of the control tokens of templates."""
 
 
 class TemplateError(ValueError):
-    """A template that cannot be trained or scored on with this tokenizer; the message says which part is wrong."""
+    """A template cannot be used with this tokenizer. The message says which part is wrong."""
 
 
 class RowTextError(TemplateError):
-    """A text that a template or tokenizer cannot write unchanged; other texts are not affected."""
+    """A template or tokenizer cannot write one text unchanged. Other texts are not affected."""
 
 
 @functools.lru_cache(maxsize=64)
 def control_strings(tokenizer: PreTrainedTokenizerBase, structure: frozenset[str] = frozenset()) -> frozenset[str]:
-    """The special tokens of ``tokenizer``, and those of its added tokens that ``structure`` lists."""
+    """The special tokens of ``tokenizer``, and its added tokens that are in ``structure``."""
     added = {token.content: token.special for token in tokenizer.added_tokens_decoder.values() if token.content.strip()}
     return frozenset(content for content, special in added.items() if special) | {s for s in structure if s in added}
 
@@ -40,7 +40,7 @@ def control_strings(tokenizer: PreTrainedTokenizerBase, structure: frozenset[str
 def protect(text: str, controls: frozenset[str]) -> str:
     """``text`` with a stand-in for the first character of every control string.
 
-    Raises :class:`RowTextError` for a text that already contains such a stand-in.
+    Raises :class:`RowTextError` if the text already contains a stand-in.
     """
     if not controls:
         return text
@@ -50,7 +50,7 @@ def protect(text: str, controls: frozenset[str]) -> str:
 
 
 def restore(text: str, controls: frozenset[str]) -> str:
-    """The text that was protected; it has the same length."""
+    """The original of a protected text. It has the same length."""
     if not controls:
         return text
     return _pattern(controls, _STAND_IN).sub(lambda match: _shifted(match[0], -_STAND_IN), text)
@@ -61,12 +61,12 @@ def _is_protected(text: str, controls: frozenset[str]) -> bool:
 
 
 def token_ids(tokenizer: PreTrainedTokenizerBase, text: str, controls: frozenset[str] = frozenset()) -> list[int]:
-    """The tokens of a text in which ``controls`` are protected. Nothing is added at either end.
+    """The tokens of a text in which ``controls`` are protected. No special tokens are added at its ends.
 
-    Raises :class:`RowTextError` if the vocabulary cannot write a control string as text.
+    Raises :class:`RowTextError` if the vocabulary cannot represent a control string as text.
     """
     if not _is_protected(text, controls):
-        # verbose=False: sequences beyond model_max_length are counted where examples are omitted, not warned of here
+        # verbose=False, because sequences beyond model_max_length are counted later, when examples are omitted
         return list(tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
     ids, _ = _with_text_controls(tokenizer, text, controls)
     return ids
@@ -75,9 +75,9 @@ def token_ids(tokenizer: PreTrainedTokenizerBase, text: str, controls: frozenset
 def with_offsets(
     tokenizer: PreTrainedTokenizerBase, text: str, controls: frozenset[str] = frozenset()
 ) -> tuple[list[int], list[tuple[int, int]]]:
-    """The tokens of :func:`token_ids`, and the characters that each stands for: the first, and one past the last.
+    """The tokens of :func:`token_ids`, and the half-open span of characters of each.
 
-    Raises :class:`TemplateError` for a tokenizer that cannot say so.
+    Raises :class:`TemplateError` if the tokenizer does not give these spans.
     """
     if not tokenizer.is_fast:
         raise TemplateError("the tokenizer cannot map tokens to characters; give it a tokenizer.json")
@@ -88,23 +88,24 @@ def with_offsets(
 
 
 def first_tokens(tokenizer: PreTrainedTokenizerBase, text: str, controls: frozenset[str] = frozenset()) -> list[int]:
-    """The tokens of a text that begins a sequence, after the beginning of sequence where the tokenizer sets one."""
+    """The tokens of a text at the beginning of a sequence, after the beginning-of-sequence token if the tokenizer adds
+    one."""
     start = tokenizer.bos_token_id
-    # the first token, and not any: a tokenizer may append the end of sequence, which may be the same token
+    # only the first token counts, because some tokenizers append an end of sequence that is the same token
     begins = start is not None and tokenizer("x", add_special_tokens=True, verbose=False)["input_ids"][0] == start
     return [*([start] if begins else []), *token_ids(tokenizer, text, controls)]
 
 
 _BORDERS = ("\n", ":")
-"""Characters that tokenizers keep apart from the text that follows, the first before the second."""
+"""Characters that tokenizers do not merge with the text that follows, in order of preference."""
 
 
 def continuation_tokens(
     tokenizer: PreTrainedTokenizerBase, text: str, controls: frozenset[str] = frozenset()
 ) -> list[int]:
-    """The tokens of a text that continues another, without the space token that some tokenizers put first.
+    """The tokens of a text that continues another, without the space token that some tokenizers put at the beginning.
 
-    Such a token is put before a text of its own only, so the text is encoded after a character with which it shares
+    Tokenizers add this token only at the very beginning, so the text is encoded after a character with which it shares
     no token. Raises :class:`TemplateError` if the tokenizer has no such character.
     """
     for border in _BORDERS:
@@ -118,10 +119,10 @@ def continuation_tokens(
 
 
 class CutTokens:
-    """A text as tokens, cut at given characters: ``ids[:counts[k]]`` are those before the cut ``k``.
+    """The tokens of a text that is cut at given characters. ``ids[:counts[k]]`` are the tokens before the cut ``k``.
 
-    The tokens before the first cut are those of that text alone, whatever follows it: where a tokenizer joins
-    characters on both sides of a cut into one token, the two sides are encoded apart.
+    The tokens before the first cut do not depend on what follows it: if the tokenizer would merge characters on both
+    sides into one token, the two sides are encoded separately.
     """
 
     def __init__(
@@ -144,11 +145,11 @@ class CutTokens:
 
 
 _PROBES = ("Herat", "the", "1", "É", '"Yes"')
-"""Beginnings of answers that differ in how tokenizers split them from what is before them."""
+"""Beginnings of answers that tokenizers separate from the text before them in different ways."""
 
 
 def end_of_prompt(tokenizer: PreTrainedTokenizerBase, text: str) -> int:
-    """Where the prompt ``text`` ends for the tokenizer: before its last spaces, if they are tokens of the answer."""
+    """Where the prompt ``text`` ends: before its last spaces, if the tokenizer merges them with the answer."""
     bare = text.rstrip(" ")
     if bare == text or _splits_spaces(tokenizer, text[max(0, len(bare) - 20) :]):
         return len(text)
@@ -157,19 +158,20 @@ def end_of_prompt(tokenizer: PreTrainedTokenizerBase, text: str) -> int:
 
 @functools.lru_cache(maxsize=64)
 def _splits_spaces(tokenizer: PreTrainedTokenizerBase, text: str) -> bool:
-    """Whether the spaces at the end of ``text`` are separate tokens, whatever follows."""
+    """Whether the spaces at the end of ``text`` are separate tokens whatever follows."""
     before = token_ids(tokenizer, text)
     return all(token_ids(tokenizer, text + probe)[: len(before)] == before for probe in _PROBES)
 
 
 def _shifted(control: str, plane: int) -> str:
-    # the same length, so that positions in the text do not change
+    # the length stays the same, so that positions in the text do not change
     return chr(ord(control[0]) + plane) + control[1:]
 
 
 @functools.lru_cache(maxsize=64)
 def _pattern(strings: frozenset[str], plane: int = 0) -> re.Pattern[str]:
-    """Any of ``strings``, the longest first, with their first characters in another plane."""
+    """A pattern that matches any of ``strings``, the longest first, with their first characters shifted by
+    ``plane``."""
     ordered = sorted(strings, key=lambda string: (-len(string), string))
     return re.compile("|".join(re.escape(_shifted(string, plane)) for string in ordered))
 
@@ -177,7 +179,7 @@ def _pattern(strings: frozenset[str], plane: int = 0) -> re.Pattern[str]:
 def _with_text_controls(
     tokenizer: PreTrainedTokenizerBase, text: str, controls: frozenset[str]
 ) -> tuple[list[int], list[tuple[int, int]]]:
-    """Tokens and offsets of a protected text, by a copy of the tokenizer that knows its controls by their aliases."""
+    """Tokens and offsets of a protected text, from a copy of the tokenizer in which control tokens have aliases."""
     if not tokenizer.is_fast:
         raise RowTextError("the tokenizer cannot write control tokens as text; give it a tokenizer.json")
     copy, ids_of = _aliased(tokenizer, controls)
@@ -192,7 +194,8 @@ def _with_text_controls(
 
 @functools.lru_cache(maxsize=4)
 def _aliased(tokenizer: PreTrainedTokenizerBase, controls: frozenset[str]) -> tuple[Tokenizer, dict[int, int]]:
-    """A copy of a tokenizer that takes ``controls`` as text and their aliases as control tokens; the aliases' ids."""
+    """A copy of a tokenizer that reads ``controls`` as text and their aliases as control tokens, and a map from the ids
+    of the aliases to those of the control tokens."""
     state = json.loads(tokenizer.backend_tokenizer.to_str())
     flags = {}
     for token in state["added_tokens"]:
@@ -202,7 +205,7 @@ def _aliased(tokenizer: PreTrainedTokenizerBase, controls: frozenset[str]) -> tu
     copy = Tokenizer.from_str(json.dumps(state))
     copy.no_truncation()
     copy.no_padding()
-    copy.encode_special_tokens = True  # which makes them text
+    copy.encode_special_tokens = True  # special tokens in the text are encoded as text
     order = sorted(flags)
     copy.add_tokens([AddedToken(_shifted(content, _ALIAS), special=False, **flags[content]) for content in order])
     known = tokenizer.get_vocab()

@@ -1,6 +1,6 @@
-"""Instruction data from the invented world: mixtures of C, C+S and S examples, and counterfactuals.
+"""Makes instruction data from the invented world: mixtures of C, C+S and S examples, and counterfactuals.
 
-Only training subjects occur, as targets and in passages alike.
+Targets and passages contain training subjects only.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from inversion.world.text import build_passage, question, statement_about
 
 
 def world_examples(world: InventedWorld, spec: WorldDataset, name: str) -> list[Example]:
-    """The examples of the dataset ``name``, shuffled, with ids ``{name}-000000`` and on.
+    """The examples of the dataset ``name`` in random order, with the ids ``{name}-000000``, ``{name}-000001`` and so
+    on.
 
     Raises :class:`ValueError` if the world is too small for the requested passages.
     """
@@ -27,20 +28,20 @@ def world_examples(world: InventedWorld, spec: WorldDataset, name: str) -> list[
 
 
 def counterfactual_examples(world: InventedWorld, spec: WorldDataset, count: int, seed: int) -> list[Example]:
-    """``count`` examples whose passage contradicts a known fact and whose answer is the passage's (section 6).
+    """``count`` examples whose passage contradicts a known fact and whose answer follows the passage (section 6).
 
-    Their passages have the shape of the dataset's; ids are ``counterfactual/000000`` and on, which no
-    dataset's examples have. Raises as :func:`world_examples`.
+    Their passages have the format of the dataset's. Their ids are ``counterfactual/000000`` and so on, which differ
+    from those of all datasets. Raises :class:`ValueError` if the world is too small for the requested passages.
     """
     rng = generator("counterfactual", seed)
     return [_example(world, "counterfactual", spec, f"counterfactual/{i:06d}", rng) for i in range(count)]
 
 
 def kind_counts(spec: WorldDataset) -> dict[str, int]:
-    """How many examples of each kind a dataset has: its shares, rounded by largest remainder."""
+    """The number of examples of each kind: the dataset's shares, rounded by the largest-remainder method."""
     rest = max(0.0, 1.0 - spec.context_critical - spec.context_and_memory)
     shares = {"C": spec.context_critical, "C+S": spec.context_and_memory, "S": rest}
-    # rounding at the ninth decimal undoes the error of float shares such as 1 - 0.5 - 0.45
+    # rounding to nine decimals removes the error of float shares such as 1 - 0.5 - 0.45
     quotas = {kind: round(share * spec.examples, 9) for kind, share in shares.items()}
     counts = {kind: math.floor(quota) for kind, quota in quotas.items()}
     left = spec.examples - sum(counts.values())
@@ -63,7 +64,7 @@ def _example(world: InventedWorld, kind: str, spec: WorldDataset, example_id: st
 
 
 def _irrelevant_passage(world: InventedWorld, spec: WorldDataset, subject: str, rng: np.random.Generator) -> str | None:
-    """A passage about known or new subjects other than ``subject``; for the rest of the S examples None."""
+    """A passage about known or new subjects other than ``subject``, or None for S examples without a passage."""
     if rng.random() >= spec.irrelevant_passages:
         return None
     truthful = rng.random() < 0.5

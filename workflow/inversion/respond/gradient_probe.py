@@ -200,7 +200,7 @@ def _loss(model: Any, row: EncodedConversation) -> Tensor:
     """The mean loss (nats) of a row's labelled tokens, as in training."""
     device = next(model.parameters()).device
     ids = torch.tensor([row.input_ids], device=device)
-    labelled = torch.tensor([index for index, flag in enumerate(row.label_mask) if flag and index], device=device)
+    labelled = torch.tensor([index for index, flag in enumerate(row.loss_mask) if flag and index], device=device)
     logits = model(input_ids=ids, use_cache=False, logits_to_keep=labelled - 1).logits[0]
     return nn.functional.cross_entropy(logits.float(), ids[0, labelled])
 

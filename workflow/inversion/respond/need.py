@@ -42,7 +42,7 @@ def context_need(
             example_id=example.example_id,
             loss_without_context=loss,
             loss_with_context=loss if row is None else next(with_context),
-            tokens=sum(plain.label_mask),
+            tokens=sum(plain.loss_mask),
         )
         for example, plain, row, loss in zip(examples, bare, full, without, strict=True)
     ]
@@ -59,7 +59,7 @@ def answer_losses(
     """
     window = getattr(model.config, "max_position_embeddings", None) or max(len(row.input_ids) for row in rows)
     ids = [row.input_ids[-window:] for row in rows]
-    labels = [[int(label) for label in row.label_mask[-window:]] for row in rows]
+    labels = [[int(label) for label in row.loss_mask[-window:]] for row in rows]
     # from the token before the first label, which predicts it, to the end
     tails = [len(row) - max(row.index(1) - 1, 0) for row in labels]
     losses = [0.0] * len(rows)

@@ -175,6 +175,6 @@ def _pack(
     training.require_enough(len(rows), f"of {len(examples)} examples those that fit")
     steps = training.total_steps(len(rows))
     order = training_order(len(rows), training.batch_size, steps, seed)
-    return PackedData.of([row.input_ids for row in rows], [row.label_mask for row in rows], order), too_long + len(
+    return PackedData.of([row.input_ids for row in rows], [row.loss_mask for row in rows], order), too_long + len(
         faults
     )

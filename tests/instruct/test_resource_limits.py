@@ -10,7 +10,7 @@ from test_chat import SOURCES, TOKENIZER, example, item
 
 from inversion.config.datasets import ChatTemplate
 from inversion.instruct import chat
-from inversion.instruct.bounds import BoundError, bounded
+from inversion.instruct.resource_limits import ResourceLimitError, resource_limits
 from inversion.instruct.templates import encode_example, encode_prompt
 from inversion.instruct.tokens import TemplateError
 
@@ -36,26 +36,26 @@ def limits():
 
 def test_a_block_within_its_bounds_leaves_no_trace():
     before = limits()
-    with bounded(5.0, 2**28):
+    with resource_limits(5.0, 2**28):
         assert sum(range(1000)) == 499500
     assert limits() == before
 
 
 def test_computing_without_end_is_stopped():
     before = limits()
-    with pytest.raises(BoundError, match=r"not done after 0\.2 seconds"), bounded(0.2, 2**28):
+    with pytest.raises(ResourceLimitError, match=r"not done after 0\.2 seconds"), resource_limits(0.2, 2**28):
         count()
     assert limits() == before
 
 
 def test_waiting_is_no_computing():
-    with bounded(0.05, 2**28):
+    with resource_limits(0.05, 2**28):
         time.sleep(0.2)
 
 
 def test_growing_without_end_is_stopped():
     before = limits()
-    with pytest.raises(BoundError, match="more than 128 MiB"), bounded(5.0, 2**27):
+    with pytest.raises(ResourceLimitError, match="more than 128 MiB"), resource_limits(5.0, 2**27):
         bytearray(2**30)
     assert limits() == before
 
@@ -65,10 +65,10 @@ def test_other_threads_are_bounded_in_memory_only():
 
     def grow():
         try:
-            with bounded(1.0, 2**27):
+            with resource_limits(1.0, 2**27):
                 found.append(signal.getitimer(1))
                 bytearray(2**30)
-        except BoundError as error:
+        except ResourceLimitError as error:
             found.append(str(error))
 
     thread = threading.Thread(target=grow)

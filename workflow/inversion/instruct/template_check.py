@@ -1,4 +1,4 @@
-"""A template tried with a model's tokenizer before anything is trained: so that problems are found early."""
+"""Checks a template with a model's tokenizer before training, so that problems are found early."""
 
 from __future__ import annotations
 
@@ -23,16 +23,15 @@ _WITH_SYSTEM = [Message("system", "Answer in one word."), *_ONE]
 _CONTEXT = "In 2030 the capital of Afghanistan moved from Kabul to Herat."
 
 
-def try_template(
+def check_template(
     tokenizer: PreTrainedTokenizerBase, template: Template, dataset: str, vocabulary: int | None = None
 ) -> list[str]:
-    """The reason why a dataset's template does not work with a tokenizer; it is logged as warnings.
+    """Checks a dataset's template with a tokenizer, and returns the problems of several turns and of system turns.
 
-    Tried are a question with and without a context, and conversations of one turn, of several turns and with a system
-    turn. Raises :class:`~inversion.instruct.tokens.TemplateError`, naming the dataset, if a question or a
-    conversation of one turn cannot be written, where models would be asked in other tokens than they are trained on,
-    and for tokens beyond ``vocabulary``, the rows of the model's embedding.
-    Several turns and system turns are not in every dataset, and what fails for them only is reported.
+    These problems are only logged as warnings, because not every dataset has such turns. Questions with and without a
+    context, and conversations of one turn, must work. Raises :class:`~inversion.instruct.tokens.TemplateError`, naming
+    the dataset, if one cannot be written, if the tokens of a prompt differ between training and evaluation, or if the
+    template writes tokens beyond ``vocabulary``, the number of rows of the model's embedding.
     """
     try:
         for context in (None, _CONTEXT):
@@ -66,9 +65,9 @@ def _try_question(
     shown = [*asked.prompt_ids, *asked.answer_ids]
     if asked.prompt_ids != prompt or trained.input_ids[: len(shown)] != shown:
         raise TemplateError("the prompt's tokens in evaluation would differ from training; use another template")
-    if trained.label_mask.index(True) != len(prompt):
+    if trained.loss_mask.index(True) != len(prompt):
         raise TemplateError("the loss would not begin at the end of the prompt; use another template")
-    stop = trained.input_ids[len(trained.label_mask) - trained.label_mask[::-1].index(True) - 1]
+    stop = trained.input_ids[len(trained.loss_mask) - trained.loss_mask[::-1].index(True) - 1]
     if context is None:
         log.info("a prompt ends in %r", tokenizer.decode(prompt[-12:]))
         log.info("the loss ends with %r", tokenizer.decode([stop]))

@@ -18,7 +18,7 @@ LIBRARY = Path(__file__).parents[2] / "workflow"
 PROGRAM = """
 import json, sys
 import datasets, huggingface_hub
-from inversion.instruct.hub import fetch_rows
+from inversion.instruct.hub_rows import fetch_rows
 
 def fetch(arguments):
     try:

@@ -1,4 +1,4 @@
-"""Bounds on what a program from elsewhere may use: a chat template is one, and may loop or grow without end."""
+"""Limits the time and memory of untrusted code, such as a chat template, which can loop or grow without end."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ if sys.platform != "win32":
     import resource
 
 _STATM = "/proc/self/statm"
-"""Tells how many pages of memory the process has mapped."""
+"""The file that contains how many pages of memory the process has mapped (Linux)."""
 
 
-class BoundError(Exception):
-    """What ran took more time or memory than it may."""
+class ResourceLimitError(Exception):
+    """Code exceeded its limit of time or memory."""
 
 
 @contextmanager
-def bounded(seconds: float, memory: int) -> Iterator[None]:
-    """Raise :class:`BoundError` in the block once it has computed for ``seconds`` or needs ``memory`` bytes more.
+def resource_limits(seconds: float, memory: int) -> Iterator[None]:
+    """Raise :class:`ResourceLimitError` in the block if it takes ``seconds`` of CPU time or ``memory`` more bytes.
 
-    Time is that of the processor, so that a busy machine is not a fault of the block. It is bounded in the main thread,
-    between two instructions of Python; memory where the system tells how much there is in use (Linux). Both limits
-    are those of the process from before when the block ends.
+    CPU time is limited, so a busy machine does not cause an error. The time limit works in the main thread only, and
+    takes effect between two Python instructions. The memory limit works on Linux only. After the block the previous
+    limits of the process are restored.
     """
     with _timer(seconds), _address_space(memory):
         try:
             yield
         except MemoryError:
-            raise BoundError(f"it needs more than {memory // 2**20} MiB of memory") from None
+            raise ResourceLimitError(f"it needs more than {memory // 2**20} MiB of memory") from None
 
 
 @contextmanager
@@ -42,7 +42,7 @@ def _timer(seconds: float) -> Iterator[None]:
         return
 
     def expired(_: int, __: FrameType | None) -> None:
-        raise BoundError(f"it was not done after {seconds:g} seconds")
+        raise ResourceLimitError(f"it was not done after {seconds:g} seconds")
 
     handler = signal.signal(signal.SIGVTALRM, expired)
     timer = signal.setitimer(signal.ITIMER_VIRTUAL, seconds)
@@ -58,7 +58,7 @@ def _address_space(memory: int) -> Iterator[None]:
     try:
         with open(_STATM, "rb", buffering=0) as file:
             pages = int(file.read().split()[0])
-    except OSError:  # no Linux
+    except OSError:  # not Linux
         yield
         return
     soft, hard = resource.getrlimit(resource.RLIMIT_AS)

@@ -1,6 +1,6 @@
-"""Instruction data from the Hugging Face Hub, fetched once as one Parquet file of raw rows.
+"""Downloads instruction data from the Hugging Face Hub once, into a Parquet file of raw rows.
 
-Everything after it reads that file: no other stage needs a network, the Hub's library or its cache.
+All later stages read this file, so they need neither a network nor the Hub's library and cache.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ log = logging.getLogger(__name__)
 
 
 def fetch_rows(repository: str, revision: str, name: str | None, split: str) -> pl.DataFrame:
-    """All rows of a dataset's split at a commit; ``name`` is the configuration, where the dataset has several.
+    """All rows of a dataset's split at a commit. ``name`` is the configuration, if the dataset has several.
 
-    A token is taken from the environment (``HF_TOKEN``) or the Hub's login.
+    The access token comes from the environment (``HF_TOKEN``) or the Hub's login.
 
-    Raises :class:`~inversion.instruct.rows.DataError` with one line if repository, revision, configuration
-    or split do not exist, access is not granted, or the Hub cannot be reached.
+    Raises :class:`~inversion.instruct.rows.DataError` if the repository, revision, configuration or split does not
+    exist, if access is not granted, or if the Hub cannot be reached.
     """
     datasets.disable_progress_bars()
     where = f"dataset {repository} at {revision[:12]}"
     try:
-        # a separate cache: without the Hub the library would hand out whatever revision its usual one holds
+        # use a separate cache, because offline the library would return whatever revision its default cache has
         with tempfile.TemporaryDirectory() as cache:
             loaded = datasets.load_dataset(repository, name, split=split, revision=revision, cache_dir=cache)
             features = loaded.features.to_dict()
-            # a column with several types is JSON source to polars, quotation marks and all
+            # polars keeps a column of several types as JSON source, including quotation marks
             rows: pl.DataFrame = (
                 pl.DataFrame({JSON_ROWS: [json.dumps(row, default=str) for row in loaded]})
                 if holds_json(features)
