@@ -276,7 +276,7 @@ class _Repeated(dict[str, Any]):
 
 
 class _Parser:
-    """Parses JSON and finds objects with a duplicate key. One parser for all lines of a file is faster than one per line."""
+    """Parses JSON and finds objects with a duplicate key; one parser for a whole file is faster than one per line."""
 
     def __init__(self) -> None:
         self.repeated: list[_Repeated] = []
