@@ -1,12 +1,13 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from inversion.config.releases import FieldMap
 from inversion.config.sets import FileSet, WorldSet
 from inversion.config.world import World
-from inversion.conflict.audit import audit_set, suspected_swap
+from inversion.conflict.audit import audit_set
 from inversion.conflict.files import load_items, read_source, source_items
 from inversion.instruct.rows import DataError
 from inversion.records.data import AuditFinding, ConflictItem
@@ -208,12 +209,10 @@ def audited(path, rows, fields=None, max_bad_rows=0.5, **options):
 
 
 def test_exchanged_answers_are_suspected(tmp_path):
-    right, found = audited(tmp_path / "r.jsonl", own_rows())
+    right, _ = audited(tmp_path / "r.jsonl", own_rows())
     assert (right["answers_swapped"].count, right["answers_swapped"].checked) == (0, 4)
-    assert suspected_swap(found) == []
-    wrong, found = audited(tmp_path / "r.jsonl", own_rows(), map_of(context_answer="old", parametric_answer="new"))
-    assert wrong["answers_swapped"].count == 4
-    assert suspected_swap(found) == [wrong["answers_swapped"]]
+    wrong, _ = audited(tmp_path / "r.jsonl", own_rows(), map_of(context_answer="old", parametric_answer="new"))
+    assert (wrong["answers_swapped"].count, wrong["answers_swapped"].checked) == (4, 4)
     spec = FileSet(
         source="file",
         path=str(tmp_path / "r.jsonl"),
@@ -239,8 +238,46 @@ def test_a_release_with_its_answers_exchanged_is_suspected(tmp_path):
     path = tmp_path / "n.jsonl"
     path.write_text("\n".join(map(json.dumps, made)))
     spec = FileSet(source="file", path=str(path), format="nq_swap")
-    read = read_source(spec, "s")
-    assert suspected_swap(audit_set("s", {"s": spec}, {"s": read.items}, read))
+    with pytest.raises(DataError, match="in 4 of 4 items the passages name the answers the wrong way round"):
+        load_items(spec, "s")
+
+
+def with_paraphrases(share, count=500):
+    """Rows whose passages name an answer only with the probability ``share``, as in generated passages."""
+    rng = np.random.default_rng(0)
+    rows = own_rows(count)
+    for row in rows:
+        if rng.random() > share:
+            row |= {"c": "The lady from the harbour leads it.", "m": "The old mayor still leads it."}
+        elif rng.random() < 0.2:
+            row["c"] = f"{row['old']} lost to {row['new']}."
+    return rows
+
+
+@pytest.mark.parametrize(
+    ("share", "swapped", "refused"),
+    [(1.0, True, True), (0.4, True, True), (0.05, True, False), (1.0, False, False), (0.4, False, False)],
+)
+def test_swapped_answers_are_found_in_sets_of_usual_size(share, swapped, refused, tmp_path):
+    """Also where most passages name no answer; too few that do prove nothing."""
+    path = tmp_path / "r.jsonl"
+    path.write_text("\n".join(map(json.dumps, with_paraphrases(share))))
+    fields = map_of(context_answer="old", parametric_answer="new") if swapped else map_of()
+    spec = FileSet(source="file", path=str(path), format="fields", fields=fields)
+    if refused:
+        with pytest.raises(DataError, match="the passages name the answers the wrong way round"):
+            load_items(spec, "s")
+    else:
+        assert len(load_items(spec, "s")) == 500
+
+
+def test_a_name_against_a_sentence_does_not_look_swapped(tmp_path):
+    """A passage repeats the name that it denies, and not the sentence that answers the question."""
+    rows = own_rows(20)
+    for row in rows:
+        row |= {"new": f"It is {row['new']}, the lady who came from over the sea.", "c": f"Not {row['old']} leads it."}
+    found, _ = audited(tmp_path / "r.jsonl", rows)
+    assert (found["answers_swapped"].count, found["answers_swapped"].checked) == (0, 0)
 
 
 @pytest.mark.parametrize(

@@ -15,16 +15,14 @@ from inversion.conflict.fields import ReadSet
 from inversion.conflict.files import distinct_items, excluded_items, fact_key, keep_items
 from inversion.conflict.memo_trap import endings_not_apart
 from inversion.conflict.short_names import short_name
-from inversion.conflict.swaps import can_be_swapped, swapped_items
-from inversion.conflict.values import NO_SPACES, stands_in
+from inversion.conflict.swaps import telling_items
+from inversion.conflict.values import NO_SPACES, are_sentences, stands_in
 from inversion.names import normalise
 from inversion.records.data import AuditFinding, ConflictItem
 
 _EXAMPLES_SHOWN = 3
 _LONG = 200
 """Words of a context above which it is long."""
-_NAME_WORDS = 8
-"""Words; a longer answer is a sentence and no name."""
 _PLACEHOLDERS = {
     "n a",
     "na",
@@ -80,8 +78,8 @@ def audit_set(
     - ``native_matching``, ``native_irrelevant`` (kept): the release has a passage of its own for such a control, which
       is taken before one of ours.
     - ``answers_swapped`` (kept): the context names the parametric answer and not the context answer, or the release's
-      matching context names the context answer and not the parametric one. Where more than half of a set's items are
-      found, context and parametric answers are very likely swapped in its mapping.
+      matching context names the context answer and not the parametric one. Only items with a passage that names an
+      answer are checked. A set with most of them found is refused.
     - ``no_parametric_answer`` (kept): the release does not say what a model remembers; such an item has no controls, no
       margin between two answers, and no place in the strata of known facts.
     - ``no_answer`` (kept): an answer is a placeholder, such as "N/A", "unknown" or "[ENTITY]".
@@ -110,10 +108,10 @@ def audit_set(
     same = [item for item in conflicts if fact_key(item) in keys]
     read = [item for item in kept if item.context]
     placed = [item for item in read if _third(item) is not None]
-    read_conflicts = [item for item in conflicts if can_be_swapped(item)]
     matched = conflicts if "matching" in sets[name].controls else []
     clusters = Counter(item.cluster for item in kept)
     native = source.native if source else {}
+    telling, swapped = telling_items(conflicts, native)
     lost = [("malformed_row", source.faults), ("no_conflict_row", source.left_out)] if source else []
     findings = (
         ("duplicate", "dropped", sources[name], _without(sources[name], distinct)),
@@ -159,7 +157,7 @@ def audit_set(
             (f"native_{kind}", "kept", conflicts, [item for item in conflicts if _has_native(native, item, kind)])
             for kind in ("matching", "irrelevant")
         ),
-        ("answers_swapped", "kept", read_conflicts, swapped_items(read_conflicts, native)),
+        ("answers_swapped", "kept", telling, swapped),
         ("no_parametric_answer", "kept", conflicts, [item for item in conflicts if not item.parametric_answers]),
         ("no_answer", "kept", conflicts, [item for item in conflicts if _no_answer(item)]),
         ("sentence_answer", "kept", conflicts, [item for item in conflicts if any(_sentences(item))]),
@@ -208,11 +206,6 @@ def _has_native(native: Mapping[str, Mapping[str, str]], item: ConflictItem, kin
     return kind in native.get(item.item_id, {})
 
 
-def suspected_swap(findings: Iterable[AuditFinding]) -> list[AuditFinding]:
-    """The findings of ``answers_swapped`` that more than half of a set's items share."""
-    return [found for found in findings if found.rule == "answers_swapped" and 2 * found.count > found.checked]
-
-
 def _no_answer(item: ConflictItem) -> bool:
     answers = (*item.context_answers, *item.parametric_answers)
     return any(normalise(answer) in _PLACEHOLDERS or "[entity]" in answer.casefold() for answer in answers)
@@ -221,7 +214,7 @@ def _no_answer(item: ConflictItem) -> bool:
 def _sentences(item: ConflictItem) -> list[bool]:
     """For each answer that there is, whether all its forms are longer than a name."""
     sides = (item.context_answers, item.parametric_answers)
-    return [all(len(answer.split()) > _NAME_WORDS for answer in answers) for answers in sides if answers]
+    return [are_sentences(answers) for answers in sides if answers]
 
 
 def _unsupported(item: ConflictItem) -> bool:

@@ -42,11 +42,12 @@ def control_items(
     answer, which is the same. An item for which there is no such passage has no such control (the audit counts them).
     """
     conflicts = [item for item in items if item.role == "conflict" and item.parametric_answers]
-    others = list(dict.fromkeys(item.context for item in conflicts if item.context))
+    kinds = list(dict.fromkeys(kinds))
+    others = list(dict.fromkeys(item.context for item in conflicts if item.context)) if "irrelevant" in kinds else []
     folded = [fold(passage) for passage in others]
     rng = np.random.default_rng(_SEED)
     controls = []
-    for kind in dict.fromkeys(kinds):
+    for kind in kinds:
         for item in conflicts:
             origin: str | None = passages
             own = native.get(item.item_id, {}).get(kind)

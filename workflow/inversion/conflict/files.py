@@ -131,7 +131,7 @@ def keep_items(items: Sequence[ConflictItem], excluded: Iterable[ConflictItem] =
     :func:`~inversion.conflict.memo_trap.endings_not_apart`), and those that are in ``excluded``."""
     elsewhere = {fact_key(item) for item in excluded}
     items = [item for item in distinct_items(items) if not endings_not_apart(item)]
-    return [item for item in items if fact_key(item) not in elsewhere]
+    return [item for item in items if fact_key(item) not in elsewhere] if elsewhere else items
 
 
 def distinct_items(items: Sequence[ConflictItem]) -> list[ConflictItem]:

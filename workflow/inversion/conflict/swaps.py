@@ -4,47 +4,53 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from inversion.conflict.values import stands_in
+from inversion.conflict.values import are_sentences, which_stand_in
 from inversion.instruct.rows import DataError
 from inversion.records.data import ConflictItem
 
+_LEAST_SHARE = 0.2
+"""Share of a set's items whose passages must name an answer before the set is refused because of them."""
 
-def swapped_items(items: Iterable[ConflictItem], native: Mapping[str, Mapping[str, str]]) -> list[ConflictItem]:
-    """The items whose passages name the answers the wrong way round.
 
-    The context of such an item names the parametric answer and not the context answer, or the release's own matching
-    context (``native``, by item id and kind) names the context answer and not the parametric one. Items without both
-    answers or without a context, and yes/no questions, whose answers are in no passage, are never among them.
+def telling_items(
+    items: Iterable[ConflictItem], native: Mapping[str, Mapping[str, str]]
+) -> tuple[list[ConflictItem], list[ConflictItem]]:
+    """The items whose passages could show which of their answers is which, and those of them that look swapped.
+
+    The context of the first, or the release's own matching context (``native``, by item id and kind), names at least
+    one of the answers. Items without both answers or without a context, and yes/no questions, whose answers are in no
+    passage, are never among them; nor are those with a name on one side and a sentence on the other, because a passage
+    repeats names but not sentences.
+
+    An item looks swapped if its context names the parametric answer and not the context answer, or the release's own
+    matching context names the context answer and not the parametric one.
     """
-    return [item for item in items if can_be_swapped(item) and _swapped(item, native.get(item.item_id, {}))]
-
-
-def can_be_swapped(item: ConflictItem) -> bool:
-    """Whether the passages of an item can show which of its answers is which."""
-    return bool(item.context and item.context_answers and item.parametric_answers) and item.kind != "yes_no"
+    telling, swapped = [], []
+    for item in filter(_can_be_swapped, items):
+        sides = (item.context_answers, item.parametric_answers)
+        context = which_stand_in(sides, item.context or "")
+        matching = which_stand_in(sides, native.get(item.item_id, {}).get("matching", ""))
+        if any((*context, *matching)):
+            telling.append(item)
+        if context == [False, True] or matching == [True, False]:
+            swapped.append(item)
+    return telling, swapped
 
 
 def refuse_swapped(name: str, items: Sequence[ConflictItem], native: Mapping[str, Mapping[str, str]]) -> None:
-    """Raises :class:`~inversion.instruct.rows.DataError` if most items name their answers the wrong way round."""
-    tested = [item for item in items if can_be_swapped(item)]
-    swapped = swapped_items(tested, native)
-    if 2 * len(swapped) > len(tested):
+    """Raises :class:`~inversion.instruct.rows.DataError` if most passages name the answers the wrong way round.
+
+    Passages that name no answer do not count, but if they are more than four fifths, the others prove nothing.
+    """
+    telling, swapped = telling_items(items, native)
+    if 2 * len(swapped) > len(telling) >= _LEAST_SHARE * sum(map(_can_be_swapped, items)):
         raise DataError(
-            f"sets.{name}: in {len(swapped)} of {len(tested)} items the passages name the answers the wrong way round "
+            f"sets.{name}: in {len(swapped)} of {len(telling)} items the passages name the answers the wrong way round "
             f"(first: {swapped[0].item_id}); swap fields.context_answer and fields.parametric_answer, with their "
             "aliases"
         )
 
 
-def _swapped(item: ConflictItem, native: Mapping[str, str]) -> bool:
-    named, other = _named(item, item.context or "")
-    if other and not named:
-        return True
-    if "matching" not in native:
-        return False
-    named, other = _named(item, native["matching"])
-    return named and not other
-
-
-def _named(item: ConflictItem, passage: str) -> tuple[bool, bool]:
-    return stands_in(item.context_answers, passage), stands_in(item.parametric_answers, passage)
+def _can_be_swapped(item: ConflictItem) -> bool:
+    sides = (item.context_answers, item.parametric_answers)
+    return bool(item.context) and item.kind != "yes_no" and all(sides) and len(set(map(are_sentences, sides))) == 1

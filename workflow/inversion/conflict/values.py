@@ -124,6 +124,15 @@ def _plain(leaves: Sequence[Any], what: str) -> list[str]:
     return [_text(leaf) for leaf in leaves]
 
 
+_NAME_WORDS = 8
+"""Words; a longer answer is a sentence and not a name."""
+
+
+def are_sentences(answers: Iterable[str]) -> bool:
+    """Whether every form of an answer is longer than a name."""
+    return all(len(answer.split()) > _NAME_WORDS for answer in answers)
+
+
 NO_SPACES = re.compile(
     "[\u0e00-\u0eff\u0f00-\u0fff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]"
 )
@@ -135,8 +144,13 @@ def stands_in(answers: Iterable[str], text: str) -> bool:
 
     In scripts without spaces between words every letter counts as a word.
     """
+    return which_stand_in([answers], text)[0]
+
+
+def which_stand_in(sides: Iterable[Iterable[str]], text: str) -> list[bool]:
+    """For each of several lists of answers, whether :func:`stands_in` finds one of it in ``text``."""
     words = _padded(text)
-    return any(words_of.strip() and words_of in words for words_of in map(_padded, answers))
+    return [any(form.strip() and form in words for form in map(_padded, answers)) for answers in sides]
 
 
 def _padded(text: str) -> str:
