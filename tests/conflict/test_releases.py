@@ -10,9 +10,11 @@ import polars as pl
 import pytest
 
 from inversion.config.releases import RELEASES, FieldMap
+from inversion.config.sets import OWN_MAP, FileSet
 from inversion.conflict.fields import looks_like, read_mapped
-from inversion.conflict.files import release_items
+from inversion.conflict.files import release_items, source_items
 from inversion.conflict.releases import affirms, differing_parts
+from inversion.instruct.rows import DataError
 
 TOWNS = [("Zorvia", "Lumenna", "Old Kett"), ("Quillmark", "Brasto", "Veyra"), ("Norrin", "Pell Haven", "Astrid Bay")]
 """Invented countries, their capitals in the passage, and their capitals in memory."""
@@ -361,6 +363,17 @@ def test_files_are_recognised(layout):
     assert looks_like(rows_of(layout)[0]) == layout.split(",")[0]
 
 
+@pytest.mark.parametrize("container", [lambda rows: rows, lambda rows: {f"id-{i}": row for i, row in enumerate(rows)}])
+@pytest.mark.parametrize("layout", ROWS)
+def test_files_under_any_other_name_are_recognised(layout, container, tmp_path):
+    path, own = tmp_path / "rows.json", layout.split(",")[0]
+    path.write_text(json.dumps(container(rows_of(layout))))
+    for name in {*RELEASES, "release", "fields"} - {own}:
+        mine = {part: f"my_{part}" for part in OWN_MAP} if name == "fields" else {}
+        with pytest.raises(DataError, match=f"this looks like .*: write `format: {own}`"):
+            source_items(FileSet(source="file", path=str(path), format=name, fields=FieldMap(**mine)), "s")
+
+
 @pytest.mark.parametrize("layout", [layout for layout in ROWS if layout != "cub_counterfact"])
 @pytest.mark.parametrize("kind", ["json", "parquet", "csv"])
 def test_formats_of_files_make_no_difference(layout, kind, tmp_path):
@@ -636,6 +649,22 @@ def test_wikicontradict_shows_either_passage(tmp_path):
 def test_releases_that_name_the_subject_of_a_fact_have_it(layout, subject, tmp_path):
     """`no_fact_overlap` looks for it in the instruction data."""
     assert read(layout, tmp_path / "r.jsonl").items[0].subject == subject
+
+
+def test_cub_loses_no_row_unseen(tmp_path):
+    rows = [
+        *rows_of("cub_counterfact"),
+        cub(9, "Zorvia", "Brasto", "Old Kett"),  # a second edit of the first fact
+        cub(10, "Tolmland", "Brasto", "Veyra", "gold"),
+        cub(11, *TOWNS[0]) | {"context_type": "conflicting"},
+    ]
+    path = tmp_path / "c.json"
+    path.write_text(json.dumps(rows))
+    found = read_mapped(path, "s", "cub_counterfact", max_bad_rows=0.5)
+    assert [item.context_answers[0] for item in found.items] == ["Lumenna", "Brasto", "Brasto", "Pell Haven"]
+    assert found.native["s-000010"] == found.native["s-000001"]
+    assert found.left_out == ["row 11: its fact has no row with the context type 'edited'"]
+    assert found.faults == ["row 12: 'context_type' is 'conflicting', not one of gold, edited, irrelevant"]
 
 
 def test_mquake_lists_the_edits_where_it_has_no_chains(tmp_path):

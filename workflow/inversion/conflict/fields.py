@@ -534,10 +534,8 @@ def _require_keys(row: Mapping[str, Any], release: Release) -> None:
 def _refuse_other_format(path: str | Path, format: str, release: Release | None, columns: Iterable[str]) -> None:
     """Raises where the columns are not those of ``format``, or are those of a release that has a name."""
     there = list(columns)
-    if release and _has_keys(there, release):
-        return
     other = looks_like(there)
-    if release is None and other is None:
+    if other == format or (other is None and (release is None or _has_keys(there, release))):
         return
     keys = f"the keys are {', '.join(there[:_COLUMNS_SHOWN])}{', ...' if len(there) > _COLUMNS_SHOWN else ''}"
     hint = f"this looks like {RELEASES[other].title}: write `format: {other}`" if other else keys
@@ -545,8 +543,10 @@ def _refuse_other_format(path: str | Path, format: str, release: Release | None,
     raise DataError(f"{path}: no row has the keys {what}; {hint}")
 
 
-def refuse_release(path: str | Path, columns: Iterable[str]) -> None:
-    """Raises :class:`~inversion.instruct.rows.DataError` if ``columns`` are those of a release that has a name."""
-    other = looks_like(columns)
+def refuse_release(path: str | Path, row: Mapping[str, Any]) -> None:
+    """Raises :class:`~inversion.instruct.rows.DataError` if a row, or the first row within it, is a named release's."""
+    inner = next(iter(row.values()), None)
+    first = inner[0] if isinstance(inner, list) and inner else inner
+    other = looks_like(row) or (looks_like(first) if isinstance(first, dict) else None)
     if other:
         raise DataError(f"{path}: this looks like {RELEASES[other].title}: write `format: {other}`")

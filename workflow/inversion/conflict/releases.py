@@ -245,35 +245,37 @@ def mquake_rows(row: Mapping[str, Any]) -> Prepared:
 def cub_facts(rows: Iterable[Row]) -> Iterator[Row]:
     """One row per fact of CUB's CounterFact part: its edited row, with the contexts of its gold and irrelevant rows.
 
-    Layout: three rows for a fact, told apart by ``context_type`` (``gold``, ``edited``, ``irrelevant``); ``template``
-    and ``template_w_context`` have ``<subject>`` and ``<target>`` to be filled in.
+    Layout: three rows for a fact, distinguished by ``context_type`` (``gold``, ``edited``, ``irrelevant``);
+    ``template`` and ``template_w_context`` have ``<subject>`` and ``<target>`` to be filled in. Rows of another layout
+    come first and unchanged; of a fact without an edited row, its first row comes last.
     """
-    edited: dict[tuple[str, str, str], Row] = {}
-    others: dict[tuple[str, str, str], dict[str, str]] = {}
+    facts: dict[tuple[Any, ...], list[Row]] = {}
     for row in rows:
-        if row.fault:
+        if row.fault or row.value.get("context_type") not in _CUB_CONTEXTS:
             yield row
-            continue
-        fact = tuple(str(row.value.get(key)) for key in ("subject", "template", "target_true"))
-        key = (fact[0], fact[1], fact[2])
-        kind = row.value.get("context_type")
-        if kind == "edited":
-            edited.setdefault(key, row)
-        elif kind in ("gold", "irrelevant"):
-            others.setdefault(key, {}).setdefault(str(kind), _cub_context(row.value))
-    for key, row in edited.items():
-        passages = others.get(key, {})
-        yield row._replace(
-            value={
-                **row.value,
-                "matching_context": passages.get("gold"),
-                "irrelevant_context": passages.get("irrelevant"),
-            }
-        )
+        else:
+            facts.setdefault(tuple(str(row.value.get(key)) for key in _CUB_FACT), []).append(row)
+    for fact in facts.values():
+        passages = {row.value["context_type"]: row.value for row in reversed(fact)}
+        controls = {
+            key: _cub_context(passages[kind]) if kind in passages else None
+            for key, kind in (("matching_context", "gold"), ("irrelevant_context", "irrelevant"))
+        }
+        for row in [row for row in fact if row.value["context_type"] == "edited"] or fact[:1]:
+            yield row._replace(value={**row.value, **controls})
+
+
+_CUB_CONTEXTS = ("gold", "edited", "irrelevant")
+_CUB_FACT = ("subject", "template", "target_true")
 
 
 def cub_rows(row: Mapping[str, Any]) -> Prepared:
     """An edited row of CUB with its templates filled in."""
+    kind = row.get("context_type")
+    if kind not in _CUB_CONTEXTS:
+        raise ValueError(f"'context_type' is {kind!r}, not one of {', '.join(_CUB_CONTEXTS)}")
+    if kind != "edited":
+        raise NoConflict("its fact has no row with the context type 'edited'")
     return [
         {
             **row,
