@@ -17,6 +17,7 @@ from inversion.config.probes import (
     LensProbe,
     PatchingProbe,
     Probes,
+    WeightsProbe,
 )
 from inversion.plan import (
     FLOPS,
@@ -131,6 +132,7 @@ def test_probes_cost_their_passes_at_every_checkpoint():
                 lens=LensProbe(items=1000),
                 patching=PatchingProbe(items=1000),
                 knockouts=KnockoutProbe(items=1000),
+                weights=WeightsProbe(items=1000),
             )
         }
     )
@@ -148,6 +150,8 @@ def test_probes_cost_their_passes_at_every_checkpoint():
         ("probe_patching", asked, 2 * 4 * 3 * 32 * 4 * asked),
         # start, peak and end, 32 heads in each of 32 layers
         ("probe_knockouts", asked, 3 * 32 * 32 * asked),
+        # start, peak and end, a check of the first two, and four groups in both directions of rise and fall
+        ("probe_weights", asked, (3 + 2 + 4 * 2 * 2) * asked),
     ):
         assert rows[rule].gpu_hours == pytest.approx(18 * (tokens * token + 0.02) + once * token)
 

@@ -10,10 +10,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import spearmanr
 
-from inversion.analyse.mechanism_tables import knockouts, lens, patching, rank_correlations, turning_depths
+from inversion.analyse.mechanism_tables import knockouts, lens, patching, rank_correlations, turning_depths, weights
 from inversion.config.run import Run
 from inversion.records.frames import from_frame, to_frame
-from inversion.records.mechanism import KnockedMargin, KnockoutPoint, LensPoint, LensReading, PatchedMargin, PatchPoint
+from inversion.records.mechanism import (
+    DIRECTIONS,
+    KnockedMargin,
+    KnockoutPoint,
+    LensPoint,
+    LensReading,
+    PatchedMargin,
+    PatchPoint,
+    WeightFact,
+    WeightPoint,
+)
 
 RUN = Run("m", "d", "r", 3)
 
@@ -161,3 +171,93 @@ def test_rank_correlations_are_spearmans(pairs) -> None:
     else:
         assert rank_correlations(one, other) == pytest.approx(spearmanr(one, other).statistic)
         np.testing.assert_allclose(rank_correlations(np.stack([one, one]), np.stack([other, one]))[1], 1)
+
+
+UPDATES = {
+    ("query", 0): ([3.0, 4.0], [1.0, 0.0], [-1.0, 1.0]),
+    ("key", 0): ([0.0, 5.0], [0.0, 2.0], [0.0, 2.0]),
+    ("query", 1): ([1.0, 1.0], [0.0, 0.0], [0.0, 1.0]),
+    ("norm", None): ([2.0, 0.0], [0.5, 0.0], [-0.5, 0.0]),
+}
+"""The weights at the start and their updates up to the peak and after it, by kind and layer."""
+
+
+def update_facts() -> list[WeightFact]:
+    facts = []
+    for (kind, layer), vectors in UPDATES.items():
+        start, rise, fall = map(np.array, vectors)
+        for interval, own, other in (("rise", rise, fall), ("fall", fall, rise)):
+            norms = [float(np.linalg.norm(x)) for x in (start, own, other, rise + fall)]
+            group = "rest" if kind == "norm" else "query_key"
+            step, since = (10, 0) if interval == "rise" else (20, 10)
+            facts.append(
+                WeightFact(
+                    step, step / 10, since, interval, group, kind, layer, *norms, own @ other, own @ (rise + fall)
+                )
+            )
+    return facts
+
+
+def exchange_facts() -> list[WeightFact]:
+    """A rise of 4 nats and a fall of 8, for every second item half as large; of both the MLP carries three quarters, or
+    half if it alone is not updated."""
+    return [
+        WeightFact(
+            step, step / 10, since, interval, group, set="conflict", item_id=f"i{item}", cluster=f"c{item}",
+            direction=direction, before=before, after=before + change,
+            margin=before + (share if direction == "insert" else 1 - share) * change,
+        )
+        for interval, since, step, before, height in (("rise", 0, 10, -2.0, 4.0), ("fall", 10, 20, 2.0, -8.0))
+        for item in range(6)
+        for change in [height / (1 + item % 2)]
+        for group in ("mlp", "rest")
+        for direction, share in zip(DIRECTIONS, (0.75, 0.5) if group == "mlp" else (0.0, 0.0), strict=True)
+    ]  # fmt: skip
+
+
+def test_updates_of_a_part_are_those_of_one_vector() -> None:
+    points = from_frame(weights(RUN, to_frame([*update_facts(), *exchange_facts()], WeightFact), 50), WeightPoint)
+    found = {(p.interval, p.part, p.layer, p.measure): p for p in points if p.set is None}
+    members = {
+        ("query", 0): [("query", 0)],
+        ("query", None): [("query", 0), ("query", 1)],
+        ("query_key", 0): [("query", 0), ("key", 0)],
+        ("rest", None): [("norm", None)],
+        ("all", None): list(UPDATES),
+    }
+    for (part, layer), keys in members.items():
+        start, rise, fall = (np.concatenate([UPDATES[key][index] for key in keys]) for index in range(3))
+        for interval, own, other in (("rise", rise, fall), ("fall", fall, rise)):
+            point = found[interval, part, layer, "norm"]
+            assert (point.since, point.step) == ((0, 10) if interval == "rise" else (10, 20))
+            assert (point.low, point.high, point.n) == (None, None, None)
+            assert point.value == pytest.approx(np.linalg.norm(own) / np.linalg.norm(start))
+            for measure, with_ in (("cosine", other), ("cosine_whole", rise + fall)):
+                value, sizes = found[interval, part, layer, measure].value, np.linalg.norm(own) * np.linalg.norm(with_)
+                assert value == (pytest.approx(own @ with_ / sizes) if sizes else pytest.approx(np.nan, nan_ok=True))
+    assert ("rise", "norm", 0, "norm") not in found
+    assert np.isnan(found["rise", "query", 1, "norm"].value * found["rise", "query", 1, "cosine"].value)
+
+
+def test_shares_of_groups_are_of_the_rise_and_of_the_fall() -> None:
+    points = from_frame(weights(RUN, to_frame([*update_facts(), *exchange_facts()], WeightFact), 200), WeightPoint)
+    found = {(p.interval, p.part, p.measure): p for p in points if p.set == "conflict"}
+    assert len(found) == 2 * (1 + 2 * 2 * 2)
+    for interval, change in (("rise", 3.0), ("fall", -6.0)):
+        assert found[interval, "all", "change"].value == pytest.approx(change)
+        for direction, share in zip(DIRECTIONS, (0.75, 0.5), strict=True):
+            assert found[interval, "mlp", direction].value == pytest.approx(share * change)
+            point = found[interval, "mlp", f"{direction}_share"]
+            assert (point.value, point.low, point.high, point.n) == (pytest.approx(share),) * 3 + (6,)
+            assert found[interval, "rest", f"{direction}_share"].value == pytest.approx(0)
+        point = found[interval, "mlp", "insert"]
+        assert point.high - point.low > 0.1
+        assert point.low <= point.value <= point.high
+
+
+def test_where_nothing_changes_there_is_no_share_of_a_group() -> None:
+    still = [dataclasses.replace(fact, after=fact.before, margin=fact.before) for fact in exchange_facts()]
+    points = from_frame(weights(RUN, to_frame([*update_facts(), *still], WeightFact), 50), WeightPoint)
+    found = [p for p in points if p.measure.endswith("_share")]
+    assert found
+    assert all(np.isnan(point.value) for point in found)

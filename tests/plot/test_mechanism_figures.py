@@ -10,7 +10,16 @@ from inversion.config.run import Run
 from inversion.plot import mechanism_figures
 from inversion.plot.style import save_figure
 from inversion.records.frames import to_frame
-from inversion.records.mechanism import COMPONENTS, POSITIONS, KnockoutPoint, LensPoint, PatchPoint
+from inversion.records.mechanism import (
+    COMPONENTS,
+    DIRECTIONS,
+    POSITIONS,
+    WEIGHT_GROUPS,
+    KnockoutPoint,
+    LensPoint,
+    PatchPoint,
+    WeightPoint,
+)
 
 
 def lens(runs: list[Run], depths: int = 3) -> pl.DataFrame:
@@ -138,3 +147,47 @@ def test_heads_are_cells_by_layer_and_milestones_stand_side_by_side() -> None:
     assert low == -high
     with pytest.raises(ValueError, match="knockouts: no row for the 1 runs; rebuild the table"):
         mechanism_figures.knockouts(knockouts(runs), study("b"))
+
+
+def weights(runs: list[Run]) -> pl.DataFrame:
+    """Shares that grow with the group and the seed; norms that grow with the layer, twice as large in the fall."""
+    rows = [
+        WeightPoint(**run._asdict(), interval=interval, since=10 * place, step=10 * place + 10, part=part, layer=layer,
+                    set=name, measure=measure, value=value, low=None if name is None else value - 0.1,
+                    high=None if name is None else value + 0.1, n=None if name is None else 50)
+        for run in runs
+        for place, interval in enumerate(("rise", "fall"))
+        for index, part in enumerate(WEIGHT_GROUPS)
+        for layer, name, measure, value in (
+            *((None, "conflict", f"{direction}_share", 0.2 * index + 0.1 * run.seed) for direction in DIRECTIONS),
+            *((layer, None, "norm", 0.1 * (place + 1) * (4 if layer is None else 1 + layer)) for layer in (None, 0, 1)),
+        )
+    ]  # fmt: skip
+    return to_frame(rows, WeightPoint)
+
+
+def test_shares_of_groups_stand_next_to_the_norms_of_their_updates() -> None:
+    runs = study("ab", (0, 1))
+    figure = mechanism_figures.weights(weights(runs[:2]), runs)
+    rise, fall, norms = figure.axes[:3]
+    assert [axes.get_title(loc="left").split("\n")[-1] for axes in (rise, fall)] == [
+        "share of the rise",
+        "share of the fall",
+    ]
+    for axes in (rise, fall):
+        expected = [0.2 * group + 0.05 for group in range(4) for _ in DIRECTIONS]
+        assert [bar.get_height() for bar in axes.patches] == pytest.approx(expected)
+        ends = np.array([line for each in axes.collections for line in each.get_segments()])[..., 1]
+        np.testing.assert_allclose(ends[:, 1] - ends[:, 0], 0.1)  # of two seeds
+    lines = [list(line.get_ydata()) for line in norms.lines]
+    assert lines[:4] == [pytest.approx(x) for x in ([0.1, 0.2], [0.4], [0.2, 0.4], [0.8])]
+    assert [text.get_text() for axes in figure.axes[3:] for text in axes.texts] == ["no data"] * 3
+    with pytest.raises(ValueError, match="weights: no row for the 2 runs; rebuild the table"):
+        mechanism_figures.weights(weights(runs[:2]), runs[2:])
+
+
+def test_runs_in_which_nothing_changes_are_drawn_without_shares() -> None:
+    still = weights(study()).with_columns(value=pl.when(pl.col("set").is_null()).then(0.0).otherwise(float("nan")))
+    rise, fall, norms = mechanism_figures.weights(still, study()).axes
+    assert [axes.texts[0].get_text() for axes in (rise, fall)] == ["no data"] * 2
+    assert not norms.texts

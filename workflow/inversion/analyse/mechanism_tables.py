@@ -13,7 +13,16 @@ from inversion.analyse.panels import generator
 from inversion.analyse.probe_tables import grid, groups
 from inversion.config.run import Run
 from inversion.records.frames import require_schema, to_frame
-from inversion.records.mechanism import KnockedMargin, KnockoutPoint, LensPoint, LensReading, PatchedMargin, PatchPoint
+from inversion.records.mechanism import (
+    KnockedMargin,
+    KnockoutPoint,
+    LensPoint,
+    LensReading,
+    PatchedMargin,
+    PatchPoint,
+    WeightFact,
+    WeightPoint,
+)
 from inversion.stats import Floats, cluster_bootstrap, interval
 
 
@@ -157,6 +166,89 @@ def knockouts(run: Run, margins: pl.DataFrame, bootstrap: int, seed: int = 0) ->
                 )
             )
     return to_frame(points, KnockoutPoint)
+
+
+def weights(run: Run, facts: pl.DataFrame, bootstrap: int, seed: int = 0) -> pl.DataFrame:
+    """The rows of the table ``weights`` (:class:`~inversion.records.mechanism.WeightPoint`) of one run.
+
+    Norms and cosines of a part are those of all its weights as one vector. A share is a ratio of two means, which are
+    resampled together. Raises :class:`ValueError` if a column is missing or an item lacks a group.
+    """
+    require_schema(facts, WeightFact, "facts of weights")
+    answers = facts.filter(pl.col("item_id").is_not_null())
+    points = _updates(run, facts.filter(pl.col("kind").is_not_null()))
+    for (name, _), frame in groups(answers, "set", "interval"):
+        points += _exchanges(run, name, frame, bootstrap, seed)
+    return to_frame(points, WeightPoint)
+
+
+def _updates(run: Run, facts: pl.DataFrame) -> list[WeightPoint]:
+    """The sizes and directions of updates: by kind, by group and of all weights, in each layer and altogether."""
+    by_part = pl.concat(facts.with_columns(part=part) for part in (pl.col("kind"), pl.col("group"), pl.lit("all")))
+    whole = by_part.with_columns(layer=pl.lit(None, pl.Int64))
+    sums = (
+        pl.concat([by_part.filter(pl.col("layer").is_not_null()), whole])
+        .group_by("interval", "since", "step", "part", "layer")
+        .agg(
+            *(pl.col(name).pow(2).sum().sqrt() for name in ("start", "norm", "other", "whole")),
+            pl.col("along_other").sum(),
+            pl.col("along_whole").sum(),
+        )
+        .sort("interval", "part", "layer", descending=[True, False, False])
+    )
+    measured = {
+        "norm": sums["norm"] / sums["start"],
+        "cosine": sums["along_other"] / (sums["norm"] * sums["other"]),
+        "cosine_whole": sums["along_whole"] / (sums["norm"] * sums["whole"]),
+    }
+    described = sums.select("interval", "since", "step", "part", "layer").to_dicts()
+    return [
+        WeightPoint(**run._asdict(), **row, set=None, measure=measure, value=value, low=None, high=None, n=None)
+        for measure, values in measured.items()
+        for row, value in zip(described, values, strict=True)
+    ]
+
+
+def _exchanges(run: Run, name: str, facts: pl.DataFrame, bootstrap: int, seed: int) -> list[WeightPoint]:
+    """What the updates of each group of weights do for the answers to the set ``name`` in one interval."""
+    margin, before, after = pl.col("margin"), pl.col("before"), pl.col("after")
+    facts = facts.with_columns(
+        effect=pl.when(direction="insert").then(margin - before).otherwise(after - margin), change=after - before
+    )
+    places = ("step", "group", "direction")
+    effects, clusters, ((step, _),) = grid(facts, "effect", "item_id", places, run)
+    changes, _, _ = grid(facts, "change", "item_id", places, run)
+    values = np.concatenate([effects, changes[:, :1]], axis=1)
+    samples = cluster_bootstrap(values, clusters, bootstrap, generator(seed, name))
+    means, bounds = values.mean(axis=0), interval(samples)
+    with np.errstate(divide="ignore", invalid="ignore"):  # where nothing changes there is no share
+        shares, share_bounds = means[:-1] / means[-1], interval(samples[:, :-1] / samples[:, -1:])
+    listed = [(group, direction) for _, group, direction in facts.select(places).unique().sort(places).rows()]
+    measured = [
+        ("all", "change", means[-1], *(bound[-1] for bound in bounds)),
+        *(
+            (group, direction + ending, among[i], low[i], high[i])
+            for ending, among, (low, high) in (("", means, bounds), ("_share", shares, share_bounds))
+            for i, (group, direction) in enumerate(listed)
+        ),
+    ]
+    return [
+        WeightPoint(
+            **run._asdict(),
+            interval=facts["interval"][0],
+            since=facts["since"][0],
+            step=step,
+            part=part,
+            layer=None,
+            set=name,
+            measure=measure,
+            value=float(value),
+            low=float(low),
+            high=float(high),
+            n=len(values),
+        )
+        for part, measure, value, low, high in measured
+    ]
 
 
 def rank_correlations(one: Floats, other: Floats) -> Floats:

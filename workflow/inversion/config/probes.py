@@ -180,6 +180,26 @@ class KnockoutProbe(MilestoneProbe):
         return 3 * 32 * layers * self.items
 
 
+class WeightsProbe(MilestoneProbe):
+    """The updates of the weights from start to peak and from peak to end: their size and direction by module and layer,
+    and how much of the rise and of the fall of context answers goes with those of one group of modules."""
+
+    version: ClassVar[int] = 1
+    measure: ClassVar[str] = "inversion.respond.weights_probe:probe_weights"
+    facts: ClassVar[str] = "inversion.records.mechanism:WeightFact"
+    tabulate: ClassVar[str] = "inversion.analyse.mechanism_tables:weights"
+    draw: ClassVar[str] = "inversion.plot.mechanism_figures:weights"
+    shows: ClassVar[str] = (
+        "the share of the rise and of the fall that the updates of each group of modules carry, and their norms"
+    )
+    models_held: ClassVar[int] = 3
+
+    def questions_read_once(self, layers: int) -> int:
+        """Every item at three checkpoints, at two of them again as a check, and with four groups exchanged in two
+        directions over two intervals."""
+        return (3 + 2 + 2 * 2 * 4) * self.items
+
+
 class Probes(Strict):
     """Measurements inside every checkpoint, in addition to its answers, in the runs of the experiments that list the
     figure of the same name. A probe that is not set is not run."""
@@ -194,6 +214,8 @@ class Probes(Strict):
     """For the table and the figure ``patching``."""
     knockouts: KnockoutProbe | None = None
     """For the table and the figure ``knockouts``."""
+    weights: WeightsProbe | None = None
+    """For the table and the figure ``weights``."""
 
 
 PROBES: dict[str, type[Probe]] = {

@@ -114,8 +114,10 @@ class AdaptedBase:
                 own[inner].data = own[inner].data.clone()
 
     def _merged(self, adapted: Any, folder: Path) -> Any:
-        """The base with the adapter merged into copies of its weights, without the layers around them."""
+        """The base with the adapter merged into copies of its weights, without the layers around them, and with the
+        modules that were trained as a whole."""
         from peft.tuners.lora import LoraLayer  # the one family that a way of training declares to be mergeable
+        from peft.utils.other import ModulesToSaveWrapper
 
         model = adapted.base_model.model
         layers = {name: layer for name, layer in model.named_modules() if isinstance(layer, LoraLayer)}
@@ -129,8 +131,9 @@ class AdaptedBase:
             except (NotImplementedError, RuntimeError, ValueError) as error:
                 self.clear()
                 raise ModelError(f"the adapter in {folder} cannot be merged: {first_line(error)}") from None
-            parent, _, own = name.rpartition(".")
-            setattr(model.get_submodule(parent), own, layer.get_base_layer())
+            _replace(model, name, layer.get_base_layer())
+        for name, saved in [each for each in model.named_modules() if isinstance(each[1], ModulesToSaveWrapper)]:
+            _replace(model, name, saved.unload_and_optionally_merge_module(True, False, None))
         return model.eval()
 
 
@@ -210,6 +213,12 @@ def _unknown(adapted: Any, shapes: Mapping[str, tuple[int, ...]]) -> list[str]:
     taken = set(get_peft_model_state_dict(adapted, save_embedding_layers=True))
     own = {f"{PREFIX}{name}" for name, _ in adapted.base_model.model.named_parameters(remove_duplicate=False)}
     return sorted(name for name in shapes if name not in taken and name not in own)
+
+
+def _replace(model: nn.Module, name: str, module: nn.Module) -> None:
+    """Put ``module`` in the place of the module ``name`` of ``model``."""
+    parent, _, own = name.rpartition(".")
+    setattr(model.get_submodule(parent), own, module)
 
 
 def _shallow(module: nn.Module) -> dict[str, Any]:

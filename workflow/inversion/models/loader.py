@@ -41,22 +41,28 @@ class CheckpointLoader:
     """The whole model in memory, without an adapter."""
     _whole: Path
     """Where that comes from."""
+    _dtype: torch.dtype | None
+    """Of the weights in memory; None for what the library computes in."""
 
     @classmethod
     def on(
-        cls, base: str | Path, digest: str, merging: bool = False, tokenizer: str | Path | None = None
+        cls,
+        base: str | Path,
+        digest: str,
+        merging: bool = False,
+        tokenizer: str | Path | None = None,
+        dtype: torch.dtype | None = None,
     ) -> CheckpointLoader:
         """Load the base model in the folder ``base``, whose ``base.json`` says ``digest``, and the tokenizer in the
         folder ``tokenizer``, or else the base's own.
 
         With ``merging`` a forward pass costs the same as for the base, and adapters cannot be trained. It is done in
-        float32 only: a sum that is rounded to bfloat16 loses much of a small adapter.
+        float32 only: a sum that is rounded to bfloat16 loses much of a small adapter. ``dtype`` is as for
+        :func:`~inversion.models.load_model`.
         """
-        model = load_model(base)
+        base, model = Path(base), load_model(base, dtype)
         merging = merging and model.dtype == torch.float32
-        return cls(
-            Path(base), digest, model, load_tokenizer(tokenizer or base), merging, AdaptedBase(model), Path(base)
-        )
+        return cls(base, digest, model, load_tokenizer(tokenizer or base), merging, AdaptedBase(model), base, dtype)
 
     def load(self, folder: str | Path) -> Any:
         """The model with the weights in ``folder``: the base folder itself, a full checkpoint, or an adapter.
@@ -79,7 +85,7 @@ class CheckpointLoader:
         if folder != self._whole:
             self._whole = Path()  # none, should the next one fail to load
             self.model = self._slot = None  # type: ignore[assignment]  # the memory is needed for the next one
-            self._slot, self._whole = AdaptedBase(load_model(folder)), folder
+            self._slot, self._whole = AdaptedBase(load_model(folder, self._dtype)), folder
 
     def _require_base(self, folder: Path) -> str:
         """peft's name for the type of the adapter, which must have been trained on the base."""

@@ -81,7 +81,7 @@ def prepare_tuning(model: PreTrainedModel, digest: str, tuning: Tuning) -> Any:
             trained = [p for p in model.parameters() if p.requires_grad]
     if targets == [FUSED_QUERY_KEY_VALUE]:
         for parameter in trained:
-            _freeze_value_rows(parameter, _head_size(model))
+            _freeze_value_rows(parameter, head_size(model))
     return tuned
 
 
@@ -123,7 +123,7 @@ def query_key_mask(model: nn.Module, name: str, parameter: nn.Parameter) -> torc
         return None
     if "lora_A" in name:
         return torch.ones((), dtype=torch.bool)
-    return _without_value_rows(parameter, _head_size(model))
+    return _without_value_rows(parameter, head_size(model))
 
 
 def value_rows(rows: int, head_size: int) -> torch.Tensor:
@@ -131,13 +131,13 @@ def value_rows(rows: int, head_size: int) -> torch.Tensor:
     return torch.arange(rows) % (3 * head_size) >= 2 * head_size
 
 
-def _head_size(model: Any) -> int:
+def head_size(model: Any) -> int:
     """Rows of a query, key or value in a fused projection; raises :class:`ModelError` unless it is laid out by head."""
     config = model.config
     if config.model_type != FUSED_BY_HEAD:
         raise ModelError(
             f"which rows of {FUSED_QUERY_KEY_VALUE} are queries and keys is known only for {FUSED_BY_HEAD}, not "
-            f"for {config.model_type}; choose `weights: all`, or remove `probes.gradients`"
+            f"for {config.model_type}; choose `weights: all`, and remove `gradients` and `weights` from `probes`"
         )
     return int(config.hidden_size // config.num_attention_heads)
 
@@ -145,7 +145,7 @@ def _head_size(model: Any) -> int:
 def _query_key_modules(model: PreTrainedModel) -> list[str]:
     names = {name.rsplit(".", 1)[-1] for name, module in model.named_modules() if isinstance(module, nn.Linear)}
     if FUSED_QUERY_KEY_VALUE in names:
-        _head_size(model)
+        head_size(model)
         return [FUSED_QUERY_KEY_VALUE]
     if names.issuperset(SEPARATE_QUERY_KEY):
         return list(SEPARATE_QUERY_KEY)

@@ -1,8 +1,9 @@
-"""Draws the figures ``lens``, ``patching`` and ``knockouts``, which show where in the network answers are decided."""
+"""Draws the figures ``lens``, ``patching``, ``knockouts`` and ``weights``: where in the network answers are decided."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -10,6 +11,8 @@ import polars as pl
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 
 from inversion.config.run import Run
 from inversion.config.scorers import MAIN
@@ -18,7 +21,14 @@ from inversion.plot.panels import draw_line, light_grid, panel_titles, show_no_d
 from inversion.plot.probe_figures import draw_mesh
 from inversion.plot.style import GREY, STYLE, Look, percent
 from inversion.records.frames import require_schema
-from inversion.records.mechanism import COMPONENTS, POSITIONS, KnockoutPoint, LensPoint, PatchPoint
+from inversion.records.mechanism import (
+    COMPONENTS,
+    POSITIONS,
+    KnockoutPoint,
+    LensPoint,
+    PatchPoint,
+    WeightPoint,
+)
 
 _CONTEXT = Look("#000000", "-", "o")
 _WIDTH, _HEIGHT = 2.9, 1.45
@@ -27,6 +37,17 @@ _SIDES = sns.color_palette("vlag_r", as_cmap=True)
 _PLACES = {"context": "#0072b2", "question": "#d55e00", "last": "#009e73", "all": "#000000"}
 _RECEIVERS = {"end": "the end with parts of the peak", "peak": "the peak with parts of the end"}
 _PARTS = {"residual": "residual stream", "attention": "attention", "mlp": "MLP"}
+_GROUPS = {
+    "query_key": ("query\nand key", "#0072b2"),
+    "value_output": ("value\nand output", "#d55e00"),
+    "mlp": ("MLP", "#009e73"),
+    "rest": ("rest", GREY),
+}
+"""The name and the colour of each group of weights."""
+_DIRECTIONS = {"insert": ("only this group is updated", 0.85), "leave_out": ("lost without its update", 0.4)}
+"""The name and the opacity of the bars of each direction."""
+_INTERVALS: dict[str, Any] = {"rise": "-", "fall": (0, (4, 1.4))}
+"""The dashes of each interval's lines."""
 
 
 def lens(table: pl.DataFrame, curves: pl.DataFrame, runs: Sequence[Run], scorer: str = MAIN) -> Figure:
@@ -111,7 +132,7 @@ def patching(table: pl.DataFrame, runs: Sequence[Run]) -> Figure:
                 _draw_shares(axes, rows.filter(pl.col("component") == component))
         for axes in panels[-1]:
             axes.set_xlabel("layer")
-        handles = [matplotlib.patches.Patch(color=color, label=name) for name, color in _PLACES.items()]
+        handles = [Patch(color=color, label=name) for name, color in _PLACES.items()]
         figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False)
     return figure
 
@@ -159,6 +180,89 @@ def knockouts(table: pl.DataFrame, runs: Sequence[Run]) -> Figure:
         colors = matplotlib.cm.ScalarMappable(matplotlib.colors.Normalize(-highest, highest), _SIDES)
         figure.colorbar(colors, ax=panels, shrink=0.95, label="change of log-odds (nats)")
     return figure
+
+
+def weights(table: pl.DataFrame, runs: Sequence[Run]) -> Figure:
+    """The shares of the rise and the fall that the update of each group of weights carries, and the updates' norms.
+
+    It has one row per conflict set and combination of model, dataset and recipe in ``runs``. The left and middle panels
+    have two bars per group: the share when only this group is updated, and the share that is lost when only this group
+    is not updated. The right panel shows the norm of the updates relative to the weights at the start, by layer and for
+    all layers (mean over seeds). ``table`` is the table ``weights``. Raises :class:`ValueError` if it lacks a column or
+    has no row for the runs.
+    """
+    require_schema(table, WeightPoint, "weights")
+    shown = rows_of_runs(table, runs)
+    if shown.is_empty():
+        raise ValueError(f"weights: no row for the {len(runs)} runs; rebuild the table")
+    cells = [
+        Cell(model, dataset, recipe, name)
+        for model, dataset, recipe in unique((r.model, r.dataset, r.recipe) for r in runs)
+        for name in sorted(shown["set"].drop_nulls().unique())
+    ]
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(3 * _WIDTH + 1.2, len(cells) * (_HEIGHT + 0.75) + 0.7), layout="constrained")
+        panels = figure.subplots(len(cells), 3, squeeze=False)
+        for row, cell, title in zip(panels, cells, panel_titles(cells, figure), strict=True):
+            own = [pl.col(name) == value for name, value in zip(Cell._fields[:3], cell[:3], strict=True)]
+            rows = shown.filter(*own, pl.col("value").is_finite())
+            for axes, interval in zip(row[:2], _INTERVALS, strict=True):
+                axes.set_title(
+                    f"{title}\nshare of the {interval}" if axes is row[0] else f"share of the {interval}", loc="left"
+                )
+                _draw_exchanges(axes, rows.filter(pl.col("set") == cell.set, pl.col("interval") == interval))
+            row[1].sharey(row[0])
+            row[2].set_title("norm of the update / norm of the weights", loc="left")
+            row[2].set_xlabel("layer")
+            _draw_norms(row[2], rows.filter(pl.col("measure") == "norm"))
+        handles = [
+            *(Patch(color="#000000", alpha=alpha, label=label) for label, alpha in _DIRECTIONS.values()),
+            *(Line2D([], [], color="#000000", linestyle=look, label=name) for name, look in _INTERVALS.items()),
+        ]
+        figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False)
+    return figure
+
+
+def _draw_exchanges(axes: Axes, rows: pl.DataFrame) -> None:
+    """Draw two bars per group of weights, one per direction, with their intervals."""
+    light_grid(axes, "y")
+    axes.axhline(0, color=GREY, linewidth=0.7)
+    axes.yaxis.set_major_formatter(lambda value, _: percent(value))
+    axes.set_xticks(range(len(_GROUPS)), [label for label, _ in _GROUPS.values()])
+    if rows.is_empty():
+        show_no_data(axes)
+        return
+    for place, (group, (_, color)) in enumerate(_GROUPS.items()):
+        for shift, (direction, (_, alpha)) in zip((-0.2, 0.2), _DIRECTIONS.items(), strict=True):
+            shares = rows.filter(pl.col("part") == group, pl.col("measure") == f"{direction}_share")
+            if not shares.is_empty():
+                mean, low, high = shares.select(*across_seeds("value", "low", "high", ("mean", "low", "high"))).row(0)
+                axes.bar(place + shift, mean, 0.36, color=color, alpha=alpha)
+                axes.vlines(place + shift, low, high, color="#000000", linewidth=0.8)
+
+
+def _draw_norms(axes: Axes, rows: pl.DataFrame) -> None:
+    """Draw one line per group of weights and interval over the layers, and after them the norm of the whole group."""
+    light_grid(axes, "y")
+    if rows.is_empty():
+        show_no_data(axes)
+        return
+    layers = 1 + int(rows["layer"].max())  # type: ignore[arg-type]
+    ticks = list(range(0, layers, max(1, layers // 8)))
+    axes.set_xticks([*ticks, layers], [*map(str, ticks), "all"])
+    for group, (_, color) in _GROUPS.items():
+        for interval, dashes in _INTERVALS.items():
+            mean = (
+                rows.filter(pl.col("part") == group, pl.col("interval") == interval)
+                .group_by("layer")
+                .agg(pl.col("value").mean())
+                .sort("layer")
+            )
+            by_layer, altogether = mean.filter(pl.col("layer").is_not_null()), mean.filter(pl.col("layer").is_null())
+            axes.plot(by_layer["layer"], by_layer["value"], color=color, linestyle=dashes, linewidth=1.2)
+            marker = "o" if interval == "rise" else "D"
+            axes.plot([layers] * altogether.height, altogether["value"], marker, color=color, markersize=3.5)
+    axes.set_ylim(bottom=0)
 
 
 def _draw_shares(axes: Axes, rows: pl.DataFrame) -> None:

@@ -14,6 +14,17 @@ DONORS = ("rival", "start", "other_item", "self")
 """Where it comes from: the peak for the end and the end for the peak; the start; the rival as it reads an unrelated
 item; and, as a check, the receiver itself."""
 
+WEIGHT_GROUPS = {
+    "query_key": ("query", "key"),
+    "value_output": ("value", "output"),
+    "mlp": ("gate", "up", "down"),
+    "rest": ("embedding", "head", "norm"),
+}
+"""The kinds of modules by the groups whose weights are exchanged together."""
+DIRECTIONS = ("insert", "leave_out")
+"""How: the checkpoint before an interval gets the group's weights from the one after it; or the one after it keeps
+those from before."""
+
 
 @dataclass(frozen=True, slots=True)
 class LensReading:
@@ -186,3 +197,84 @@ class KnockoutPoint:
     """95 % interval, a bootstrap over clusters."""
     n: int
     """Items."""
+
+
+@dataclass(frozen=True, slots=True)
+class WeightFact:
+    """How far the weights of one kind of module went in one interval between checkpoints, or the answer to one conflict
+    item of a checkpoint with one group of weights from the other side of the interval: raw facts."""
+
+    step: int
+    """The end of the interval."""
+    epoch: float
+    since: int
+    """The step at which it begins."""
+    interval: str
+    """``rise``, from the start to the peak, or ``fall``, from the peak to the end."""
+    group: str
+    """One of :data:`WEIGHT_GROUPS`."""
+    kind: str | None = None
+    """One of the kinds in the group; null for an answer, like all fields up to ``along_whole``."""
+    layer: int | None = None
+    """From 0, the one next to the input; null outside the layers."""
+    start: float | None = None
+    """The Euclidean norm of the weights at the start of the run."""
+    norm: float | None = None
+    """Of their update in this interval."""
+    other: float | None = None
+    """Of their update in the other interval."""
+    whole: float | None = None
+    """Of their update from the start to the end."""
+    along_other: float | None = None
+    """The inner product of the update in this interval with that in the other one."""
+    along_whole: float | None = None
+    """With that from the start to the end."""
+    set: str | None = None
+    """Null for an update, like all fields that follow."""
+    item_id: str | None = None
+    cluster: str | None = None
+    direction: str | None = None
+    """One of :data:`DIRECTIONS`."""
+    margin: float | None = None
+    """Log-odds as in :class:`ItemMargin`, with the group exchanged."""
+    before: float | None = None
+    """Of the unchanged checkpoint at which the interval begins."""
+    after: float | None = None
+    """Of the unchanged checkpoint at which it ends."""
+
+
+@dataclass(frozen=True, slots=True)
+class WeightPoint:
+    """One row of the table ``weights``."""
+
+    model: str
+    dataset: str
+    recipe: str
+    seed: int
+    interval: str
+    """``rise``, from the start to the peak, or ``fall``, from the peak to the end."""
+    since: int
+    """The step at which the interval begins."""
+    step: int
+    """The step at which it ends."""
+    part: str
+    """A group of weights: ``query_key``, ``value_output``, ``mlp``, ``rest`` or ``all``; or one kind of module:
+    ``query``, ``key``, ``value``, ``output``, ``gate``, ``up``, ``down``, ``embedding``, ``head``, ``norm``."""
+    layer: int | None
+    """From 0, the one next to the input; null for all weights of the part, also those outside the layers."""
+    set: str | None
+    """Name of the conflict set; null for updates."""
+    measure: str
+    """Of the part's update: ``norm``, Euclidean, relative to the norm of the weights at the start; ``cosine`` with its
+    update in the other interval; ``cosine_whole`` with its update from the start to the end. Of answers:
+    ``change``, how far the whole interval moves the log-odds of the context's answer (nats), mean over items;
+    ``insert``, how far they move if only this group is updated; ``leave_out``, how much of the change is lost if only
+    this group is not updated; ``insert_share`` and ``leave_out_share``, these two over the change."""
+    value: float
+    """The measure: a ratio, a cosine, nats, or a share; NaN where nothing changes."""
+    low: float | None
+    """Lower bound of the value; null for updates, which are exact."""
+    high: float | None
+    """95 % interval, a bootstrap over clusters."""
+    n: int | None
+    """Items; null for updates."""

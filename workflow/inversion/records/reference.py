@@ -15,7 +15,7 @@ from typing import NamedTuple
 from inversion.config.scorers import SCORERS
 from inversion.records.answers import Item, Knowledge, Labels, Response
 from inversion.records.measurements import AttentionPoint, GradientPoint
-from inversion.records.mechanism import KnockoutPoint, LensPoint, PatchPoint
+from inversion.records.mechanism import KnockoutPoint, LensPoint, PatchPoint, WeightPoint
 from inversion.records.tables import (
     Agreement,
     Contribution,
@@ -68,6 +68,9 @@ TABLES = {
         "How far one part of one checkpoint moves the answers of another; only with this probe.", (PatchPoint,)
     ),
     "knockouts": Table("What one attention head does for the answers; only with this probe.", (KnockoutPoint,)),
+    "weights": Table(
+        "The update of some weights, or what it does for the answers; only with this probe.", (WeightPoint,)
+    ),
     "theory": Table("One claim of the paper's section 5, checked at one setting.", (TheoryClaim,)),
 }
 """The tables in ``results/tables``, by name."""
