@@ -1,6 +1,6 @@
 """All sections of the page, in its order."""
 
-from errors import data, models, results, studies
+from errors import data, models, probes, results, studies
 
 SECTIONS = [
     studies.FILES,
@@ -13,6 +13,7 @@ SECTIONS = [
     models.FOLDERS,
     models.TEMPLATES,
     models.SERIES,
+    probes.PROBES,
     results.SELECTIONS,
     results.RESULTS,
     results.ELSEWHERE,

@@ -400,6 +400,12 @@ AGREE = Section(
         ),
         value("A figure of a probe that is not made", "experiments.all.figures", ["attention"]),
         value("A probe that no figure shows", "probes", {"attention": {}}),
+        value(
+            "A probe of one layer or head",
+            "probes",
+            {"knockouts": {"layers": [40]}},
+            "remove the key; the probe takes every head of every layer",
+        ),
         changed(
             "A figure of kinds of data that know none",
             lambda s: (

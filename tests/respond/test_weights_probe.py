@@ -287,6 +287,6 @@ def test_other_shapes_are_refused(make_run):
 def test_modules_of_unknown_names_are_named():
     model = AutoModelForCausalLM.from_config(GPT2Config(vocab_size=8, n_embd=4, n_head=2, n_layer=1))
     with pytest.raises(
-        ModelError, match=r"GPT2LMHeadModel: transformer.wpe.weight is neither .* remove `weights` from"
+        ModelError, match=r"GPT2LMHeadModel: it is not known .* transformer.wpe.weight is.* remove `weights` from"
     ):
         weight_parts(model)

@@ -77,9 +77,8 @@ def weight_parts(model: Any) -> list[WeightPart]:
             kind = "norm"
         if kind is None:
             raise ModelError(
-                f"{type(model).__name__}: {name} is neither an embedding, a norm, nor one of "
-                f"{', '.join([*_KINDS, FUSED_QUERY_KEY_VALUE])}, so its part in the network is not known; remove "
-                "`weights` from `probes` for this model"
+                f"{type(model).__name__}: it is not known which part of the network {name} is, so its updates cannot "
+                "be attributed; remove `weights` from `probes` for this model"
             )
         parts.append(WeightPart(name, kind, layer))
     return parts
