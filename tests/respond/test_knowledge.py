@@ -7,7 +7,7 @@ import torch
 
 from inversion.config.sets import WorldSet
 from inversion.conflict.world_sets import world_items
-from inversion.respond.knowledge import DISTRACTORS, WORLD, can_be_asked, distractors, probe_knowledge
+from inversion.respond.knowledge import DISTRACTORS, WORLD, can_probe, distractors, probe_knowledge
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +61,7 @@ def test_distractors_are_other_answers_of_the_same_set_and_stratum(items):
 
 
 def test_controls_and_items_without_a_context_cannot_be_asked(items):
-    assert can_be_asked(items[0])
-    assert not can_be_asked(replace(items[0], role="control"))
-    assert not can_be_asked(replace(items[0], context=None))
-    assert not can_be_asked(replace(items[0], parametric_answers=[]))
+    assert can_probe(items[0])
+    assert not can_probe(replace(items[0], role="control"))
+    assert not can_probe(replace(items[0], context=None))
+    assert not can_probe(replace(items[0], parametric_answers=[]))

@@ -9,7 +9,7 @@ from inversion.records.answers import KnowledgeProbe
 from inversion.records.data import ConflictItem
 from inversion.records.frames import read_records, to_frame
 from inversion.respond.answers import refuse_long_contexts
-from inversion.respond.knowledge import PLAIN, WORLD, can_be_asked, probe_knowledge
+from inversion.respond.knowledge import PLAIN, WORLD, can_probe, probe_knowledge
 
 with logged(snakemake.log[0]):
     params, base = snakemake.params, BaseManifest.read(snakemake.input.base)
@@ -20,7 +20,7 @@ with logged(snakemake.log[0]):
     probes = probe_knowledge(
         load_model(folder),
         tokenizer,
-        [item for item in items if can_be_asked(item)],
+        [item for item in items if can_probe(item)],
         WORLD if base.source == "world" else PLAIN,
         params.max_new_tokens,
         params.batch_size,

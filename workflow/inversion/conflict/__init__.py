@@ -1,4 +1,4 @@
 """Conflict sets: their sources and builders, the rules that clean them, their controls and their audit.
 
-Import from the modules, so that a stage depends only on what it uses.
+Import names from the modules, not from this package, so that a stage depends only on the code that it uses.
 """

@@ -1,11 +1,12 @@
-"""Conflict sets that need no download: passages of our own about the facts of :mod:`inversion.conflict.fact_tables`.
+"""Builds conflict sets that need no download: generated passages about the facts of
+:mod:`inversion.conflict.fact_tables`.
 
-Four things that could make a passage easy or hard to follow are crossed, so that their effects separate:
+Four factors that could make a passage easy or hard to follow are crossed, so that their effects can be separated:
 
-- ``position``: the sentence with the answer is at the ``start``, in the ``middle`` or at the ``end``;
-- ``mention``: that sentence names the parametric answer too (``yes``), or nothing does (``no``);
-- ``length``: three sentences (``short``) or nine (``long``);
-- ``tense``: the claim holds in the ``present``, came about in the undated ``past``, or will in a dated ``future``.
+- ``position``: the sentence with the answer is at the ``start``, in the ``middle`` or at the ``end``.
+- ``mention``: that sentence also names the parametric answer (``yes``), or the passage does not name it (``no``).
+- ``length``: the passage has three sentences (``short``) or nine (``long``).
+- ``tense``: the claim holds in the ``present``, became true in the undated ``past``, or will in a dated ``future``.
 """
 
 from __future__ import annotations
@@ -25,9 +26,10 @@ LENGTHS = ("short", "long")
 TENSES = ("present", "past", "future")
 SENTENCES = {"short": 3, "long": 9}
 CELLS = len(POSITIONS) * len(MENTIONS) * len(LENGTHS) * len(TENSES)
-"""Combinations of levels."""
+"""The number of combinations of levels."""
 _TURNS = 6
-"""Items of a fact: it meets every position with every mention, and every length in every tense, once."""
+"""The number of items per fact. They have every combination of position and mention once, and every combination of
+length and tense once."""
 _YEARS = (2031, 2060)
 
 _QUESTIONS = {
@@ -36,7 +38,7 @@ _QUESTIONS = {
     "continent": "On which continent is {subject}?",
     "country": "In which country is the city of {subject}?",
 }
-# each claim without and with mention; of two wordings one names the old answer first, the other the new one
+# each claim without and with mention; one of the two wordings names the old answer first, the other the new one
 _CLAIMS: dict[tuple[str, str], tuple[tuple[str, str], ...]] = {
     ("capital", "present"): (
         ("Today it is {new} that is the capital of {subject}.",
@@ -121,24 +123,25 @@ _FILLERS = (
     "The libraries of {subject} hold older editions of the yearbook.",
     "Many families in {subject} keep a small garden behind the house.",
 )
-"""Sentences that say nothing of any answer, in any tense."""
+"""Sentences that are about no answer, and fit every tense."""
 
 
 def fact_items(spec: FactSet, name: str) -> list[ConflictItem]:
-    """All items of the set ``name``, ids ``{name}-000000`` and on; ``limit`` plays no part.
+    """All items of the set ``name``, with the ids ``{name}-000000`` and so on. ``limit`` is not applied.
 
-    A fact is a cluster and has six items, which meet every position with every mention and, like the rows of a
-    Latin square, every length in every tense. The facts of a relation take turns in an order drawn from ``seed``,
-    all of them before any is asked again, and each 36 of them in turn meet every combination of levels once; the
-    relations alternate. So the first items of a set are balanced whatever their number, and as independent as may be.
+    A fact is a cluster of six items. Like the rows of a Latin square, they have every combination of position and
+    mention, and every combination of length and tense. Relations alternate. Within a relation, the facts are in an
+    order drawn with ``seed``, and every fact has an item before any fact has a second one. Every 36 consecutive items
+    of a relation have every combination of levels once. The first items of a set are therefore balanced whatever their
+    number, and as independent as possible.
 
-    Each item draws its rival from those of the fact, its wording, and the year of a future.
+    The rival answer, the wording and the year of a future are drawn for each item.
     """
     facts = read_facts()
     rng = np.random.default_rng(spec.seed)
     orders = {relation: [rows[i] for i in rng.permutation(len(rows))] for relation, rows in facts.items()}
     longest = max(map(len, orders.values()))
-    # other relations begin elsewhere among the combinations, so that together they cover them evenly
+    # each relation begins at another combination, so that together they cover the combinations evenly
     shifts = {relation: CELLS * number // len(orders) for number, relation in enumerate(orders)}
     turns = (
         (rows[place], shifts[relation] + place, turn)
@@ -151,7 +154,7 @@ def fact_items(spec: FactSet, name: str) -> list[ConflictItem]:
 
 
 def _item(fact: Fact, place: int, turn: int, name: str, number: int, rng: np.random.Generator) -> ConflictItem:
-    """The item of the ``turn`` of the fact at ``place`` in its relation's order."""
+    """The ``turn``-th item of the fact that is at ``place`` in the order of its relation."""
     row = (place + turn) % _TURNS
     column = (row + place // _TURNS) % _TURNS
     position, mention = POSITIONS[row // 2], MENTIONS[row % 2]
@@ -176,7 +179,7 @@ def _item(fact: Fact, place: int, turn: int, name: str, number: int, rng: np.ran
 
 
 def _passage(claim: str, subject: str, position: str, sentences: int, rng: np.random.Generator) -> Sequence[str]:
-    """The claim among drawn sentences about its subject."""
+    """The claim among random sentences about its subject."""
     drawn = rng.permutation(len(_FILLERS))[: sentences - 1]
     others = [_FILLERS[index].format(subject=subject) for index in drawn]
     before = POSITIONS.index(position) * len(others) // 2

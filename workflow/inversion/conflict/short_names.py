@@ -1,4 +1,4 @@
-"""Short forms of people's names: a passage on Angela Merkel says "Merkel", and so do answers to it."""
+"""Adds short forms of people's names: a passage about Angela Merkel says "Merkel", and so do answers to it."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ _JOINING = {"the", "and", "or", "of"}
 
 
 def with_short_names(item: ConflictItem) -> ConflictItem:
-    """The item with the last words of its answers' names as aliases, where its passage shortens names so.
+    """The item with the last words of its answers' names as aliases, if its passage uses such short forms.
 
-    That is where the context answer has several words, and the last of them also stands alone in the passage. Nothing
-    is added where the last word of one answer is a word of the other, which would not tell them apart, nor a word that
-    the question has ("the Bohr model").
+    It does if the context answer has several words, and the last of them also occurs alone in the passage. Nothing is
+    added if the last word of one answer is a word of the other, because it could mean either, or if it is in the
+    question ("the Bohr model").
     """
     both = item.context_answers, item.parametric_answers
     asked = fold(item.question).split()
@@ -34,21 +34,21 @@ def with_short_names(item: ConflictItem) -> ConflictItem:
 
 
 def short_name(answers: Sequence[str]) -> str | None:
-    """The last word of the preferred answer, if it is an alias of its own; None if it is not."""
+    """The last word of the preferred answer if it is already one of the aliases, otherwise None."""
     last = _last(answers[0]) if answers else None
     return last if last in answers[1:] else None
 
 
 def _last(name: str) -> str | None:
-    """The last word of a name of several, if it is a name by itself: not of "Louis II", "Catherine the Great", "The
-    Aztecs" or "China and Pakistan"."""
+    """The last word of a name of several words, if it is a name by itself, which it is not in "Louis II", "Catherine
+    the Great", "The Aztecs" and "China and Pakistan"."""
     *before, last = name.split() or [""]
     fits = len(last) > 2 and last.isalpha() and last[0].isupper() and not last.isupper()
     return last if before and fits and not _JOINING & {word.casefold() for word in before} else None
 
 
 def _stands_alone(name: str, passage: str) -> bool:
-    """Whether the last word of ``name`` is in ``passage`` without the word before it."""
+    """Whether the last word of ``name`` occurs in ``passage`` without the word before it."""
     before, last = map(re.escape, name.split()[-2:])
     alone = re.sub(rf"(?<!\w){before}\s+{last}(?!\w)", " ", passage)
     return re.search(rf"(?<!\w){last}(?!\w)", alone) is not None

@@ -1,4 +1,4 @@
-"""Conflict sets, and their matching controls, from question-answering data."""
+"""Builds conflict sets and their matching controls from question-answering data."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from inversion.records.data import ConflictItem, Example
 
 
 def substitution_items(examples: Sequence[Example], spec: SubstitutionSet, name: str) -> list[ConflictItem]:
-    """The items of the set ``name`` from the examples of its dataset, with ids ``{name}-000000`` and on.
+    """The items of the set ``name`` from the examples of its dataset, with the ids ``{name}-000000`` and so on.
 
-    Conflicts hold the exchanged passage and its answer against the one that stood there; matching items, drawn
-    alike, hold the passage as it was. Items are clustered by question, in strata by type of answer.
+    A conflict item has the passage with the substituted answer, which is its context answer; the original answer is the
+    parametric one. A matching item, drawn in the same way, has the original passage. Items with the same question are a
+    cluster, and the stratum is the type of the answer.
 
     Raises :class:`~inversion.instruct.rows.DataError` if the data gives fewer items than requested.
     """

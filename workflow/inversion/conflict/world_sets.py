@@ -1,4 +1,4 @@
-"""Conflict sets and their controls from the held-out subjects of the invented world."""
+"""Builds conflict sets and their controls from the held-out subjects of the invented world."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _ATTEMPTS = 100
 
 
 def world_items(world: InventedWorld, spec: WorldSet, name: str) -> list[ConflictItem]:
-    """The items of the set ``name``, with ids ``{name}-000000`` and on; no two are alike.
+    """The items of the set ``name``, with the ids ``{name}-000000`` and so on. All are different.
 
-    Pairs of subject and relation take turns in random order, so that their counts differ
-    by one at most. Items on the same pair are a cluster and differ in their passages.
+    Pairs of subject and relation take turns in random order, so their counts differ by at most one. Items about the
+    same pair are a cluster and have different passages.
 
     Raises :class:`ValueError` if the world is too small for the requested items or passages.
     """
@@ -63,7 +63,7 @@ def _subjects(world: InventedWorld, spec: WorldSet) -> tuple[str, ...]:
 def _context(
     world: InventedWorld, spec: WorldSet, subject: str, relation: str, rng: np.random.Generator
 ) -> tuple[str | None, str | None]:
-    """A passage and the answer in it; neither for ``recall``."""
+    """A passage and its answer, or two None for ``recall``."""
     if spec.kind == "recall":
         return None, None
     truthful = spec.kind == "matching"

@@ -22,7 +22,7 @@ from inversion.models.inside import eager, plain
 from inversion.records.data import ConflictItem
 from inversion.records.measurements import ATTENTION_PARTS, AttentionMass
 from inversion.respond.batches import by_length, pad, positions
-from inversion.respond.probing import ProbedRun, asking, conflict_sample, probe_checkpoints
+from inversion.respond.probing import ProbedRun, conflict_sample, probe_checkpoints, question_spec
 from inversion.respond.resumable import weights_of
 
 QUERIES = ("answer", "after_context")
@@ -39,7 +39,7 @@ def probe_attention(run: ProbedRun, probe: AttentionProbe) -> pl.DataFrame:
     :func:`~inversion.respond.probing.probe_checkpoints`.
     """
     chosen = conflict_sample(run.items, probe.items, probe.seed)
-    spec = {"version": probe.version, **asking(run, chosen)}
+    spec = {"version": probe.version, **question_spec(run, chosen)}
 
     def prepare() -> Callable[[CheckpointEntry], Iterable[AttentionMass]]:
         checkpoints = CheckpointLoader.on(run.base, run.base_digest, tokenizer=run.tokenizer)

@@ -1,4 +1,4 @@
-"""Batches of sequences of different lengths, always composed the same way."""
+"""Groups sequences of different lengths into batches, deterministically."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from torch import Tensor
 
 
 def by_length(lengths: Sequence[int], size: int) -> Iterator[list[int]]:
-    """Indices in batches of at most ``size``, longest sequences first, ties in the given order.
+    """Batches of at most ``size`` indices, the longest sequences first. Sequences of equal length keep their order.
 
-    Batches have about as many sequences each: a small last one would take nearly as long as a full one.
+    All batches have about the same number of sequences, because a small last batch takes nearly as long as a full one.
     """
     order = sorted(range(len(lengths)), key=lambda index: (-lengths[index], index))
     count = -(-len(order) // size)
@@ -23,7 +23,7 @@ def by_length(lengths: Sequence[int], size: int) -> Iterator[list[int]]:
 def pad(
     rows: Sequence[Sequence[int]], value: int, side: Literal["left", "right"], device: torch.device
 ) -> tuple[Tensor, Tensor]:
-    """Token ids and attention mask [rows, longest], padded with ``value`` on the ``left`` or ``right``."""
+    """Token ids and attention mask [rows, longest row], padded with ``value`` on the ``left`` or ``right``."""
     width = max(map(len, rows))
     fill = [[value] * (width - len(row)) for row in rows]
     keep = [[0] * (width - len(row)) for row in rows]
@@ -37,5 +37,5 @@ def pad(
 
 
 def positions(mask: Tensor) -> Tensor:
-    """Position ids [rows, width] that start at 0 with the first real token of each row."""
+    """Position ids [rows, width] that start at 0 at the first real token of each row."""
     return (mask.cumsum(-1) - 1).clamp(min=0)

@@ -1,4 +1,4 @@
-"""Questions of benchmarks in files: read, checked, and brought into the shape that they have on the Hub."""
+"""Reads questions of benchmarks from files, checks them, and converts them to the format that they have on the Hub."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ _CHOICE = re.compile(r"\banswer(\d+): ", re.IGNORECASE)
 
 
 def benchmark_questions(path: str | Path, task: str) -> list[Columns]:
-    """The questions of ``task`` (one of :data:`~inversion.config.tasks.TASKS`) in a file that
-    :func:`~inversion.instruct.rows.read_questions` reads; the cells of a CSV file are text.
+    """The questions of ``task`` (one of :data:`~inversion.config.tasks.TASKS`) in a file.
+
+    :func:`~inversion.instruct.rows.read_questions` reads the file. Cells of CSV files are text.
 
     Raises :class:`ValueError`, naming the file and the row, if the file cannot be read, is empty, or a row lacks
     a column or an answer.
@@ -57,7 +58,7 @@ def mmlu(row: Columns) -> Columns:
 
 
 def arc_challenge(row: Columns) -> Columns:
-    """ARC as the Hub has it, or as LLM-Adapters writes it (``instruction``, ``answer``)."""
+    """ARC in the format of the Hub, or in that of LLM-Adapters (``instruction``, ``answer``)."""
     if "instruction" in row:
         return _arc_instruction(row)
     labels, texts = row["choices"]["label"], row["choices"]["text"]
@@ -71,7 +72,7 @@ def arc_challenge(row: Columns) -> Columns:
 
 
 def _arc_instruction(row: Columns) -> Columns:
-    """ARC as LLM-Adapters writes it: question and choices in one text, ``answer`` as ``answer3``."""
+    """ARC in the format of LLM-Adapters: question and choices in one text, and an ``answer`` such as ``answer3``."""
     question, _, rest = row["instruction"].partition("\n\n")
     parts = _CHOICE.split(rest.partition("\n\nAnswer format:")[0])
     labels, texts = parts[1::2], [text.strip() for text in parts[2::2]]

@@ -1,7 +1,7 @@
-"""Benchmarks through lm-eval, in memory, on a chunk of a run's checkpoints; its scores question by question.
+"""Runs benchmarks with lm-eval on a chunk of a run's checkpoints, and stores the score of every question.
 
-Tasks are lm-eval's own, with its prompts and metrics, or ours in ``tasks/``; questions come from the Hub's
-cache or from a file. lm-eval's cache of answers is never used: it does not know one checkpoint from another.
+Tasks are those of lm-eval, with its prompts and metrics, or ours in ``tasks/``. Questions come from the Hub's cache or
+from a file. lm-eval's cache of answers is never used, because it does not distinguish checkpoints.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from inversion.models import CheckpointLoader
 from inversion.records.answers import BenchmarkScore
 from inversion.respond import BENCHMARK_VERSION
 from inversion.respond.benchmark_files import benchmark_questions
-from inversion.respond.resumable import Kept, Measure, measure_checkpoints, weights_of
+from inversion.respond.resumable import MeasurePart, ResultFiles, measure_checkpoints, weights_of
 
 OURS = Path(__file__).parent / "tasks"
 
@@ -42,11 +42,11 @@ def run_benchmarks(
     batch_size: int,
     tokenizer: str | Path | None = None,
 ) -> MeasuredManifest:
-    """Put the questions of ``benchmarks`` to every checkpoint of ``chunk``; scores go to ``run_folder``/benchmarks.
+    """Run ``benchmarks`` on every checkpoint of ``chunk``, and write the scores to ``run_folder``/benchmarks.
 
-    Each benchmark is a separate part. Resumable, and raises, as
-    :func:`~inversion.respond.resumable.measure_checkpoints`; :class:`ValueError` as :func:`load_tasks` and
-    :func:`evaluate`.
+    Each benchmark is a separate part. Resuming and errors are those of
+    :func:`~inversion.respond.resumable.measure_checkpoints`. Also raises :class:`ValueError` for the reasons of
+    :func:`load_tasks` and :func:`evaluate`.
     """
     asked = {
         name: spec.model_dump(mode="json", exclude={"path", "metric"})
@@ -54,11 +54,11 @@ def run_benchmarks(
         for name, spec in benchmarks.items()
     }
 
-    def prepare() -> Callable[[CheckpointEntry], Measure[BenchmarkScore]]:
-        tasks = functools.cache(lambda name: load_tasks(name, benchmarks[name]))  # of those that are evaluated
+    def prepare() -> Callable[[CheckpointEntry], MeasurePart[BenchmarkScore]]:
+        tasks = functools.cache(lambda name: load_tasks(name, benchmarks[name]))  # only those that are evaluated
         checkpoints = CheckpointLoader.on(base, base_digest, merging=True, tokenizer=tokenizer)
 
-        def at(entry: CheckpointEntry) -> Measure[BenchmarkScore]:
+        def at(entry: CheckpointEntry) -> MeasurePart[BenchmarkScore]:
             model = checkpoints.load(weights_of(entry, base, run_folder))
             return lambda name: evaluate(
                 model, checkpoints.tokenizer, name, benchmarks[name], tasks(name), entry.step, batch_size
@@ -66,14 +66,14 @@ def run_benchmarks(
 
         return at
 
-    kept = Kept("benchmarks", BENCHMARKS_FILE, "scored", parts=("benchmark",))
-    return measure_checkpoints(run_folder, kept, chunk, {"version": BENCHMARK_VERSION}, asked, prepare, BenchmarkScore)
+    files = ResultFiles("benchmarks", BENCHMARKS_FILE, "scored", parts=("benchmark",))
+    return measure_checkpoints(run_folder, files, chunk, {"version": BENCHMARK_VERSION}, asked, prepare, BenchmarkScore)
 
 
 def load_tasks(name: str, spec: Benchmark) -> list[Any]:
-    """The lm-eval tasks of the benchmark ``name``, with their questions: one, or one a subject.
+    """The lm-eval tasks of the benchmark ``name`` with their questions: a single task, or one task per subject.
 
-    Raises :class:`ValueError` if lm-eval has no such task or its questions cannot be had, and as
+    Raises :class:`ValueError` if lm-eval has no such task, if its questions are not available, or for the reasons of
     :func:`~inversion.respond.benchmark_files.benchmark_questions`.
     """
     manager = _task_manager(spec)
@@ -98,7 +98,7 @@ def load_tasks(name: str, spec: Benchmark) -> list[Any]:
             "num_fewshot": 0,
         }
     try:
-        # its public `load` changes single tasks only, and mmlu is a group of them
+        # lm-eval's public `load` can only override single tasks, but mmlu is a group of tasks
         built = manager._factory.build(manager._index[task], overrides=changes, registry=manager._index)
         return list(manager.load(built if isinstance(built, list) else [built])["tasks"].values())
     except (ConnectionError, FileNotFoundError, datasets.exceptions.DatasetsError) as error:
@@ -111,7 +111,7 @@ def load_tasks(name: str, spec: Benchmark) -> list[Any]:
 
 def _task_manager(spec: Benchmark) -> TaskManager:
     known = TASKS.get(spec.task)
-    if known is None:  # a search through all of lm-eval's tasks takes a minute
+    if known is None:  # searching all of lm-eval's tasks takes a minute
         return TaskManager(include_path=str(OURS))
     theirs = [str(Path(lm_eval.tasks.__file__).parent / known.folder)] if known.folder else []
     return TaskManager(include_path=[str(OURS), *theirs], include_defaults=False)
@@ -128,13 +128,13 @@ def evaluate(
 ) -> list[BenchmarkScore]:
     """The scores of ``model`` on the benchmark ``name``: one row per question and metric.
 
-    Raises :class:`ValueError` if the benchmark has no metric of the configured name, or one that is no mean over
+    Raises :class:`ValueError` if the benchmark does not have the configured metric, or if the metric is not a mean over
     questions.
     """
     found = simple_evaluate(
         model=HFLM(pretrained=model, tokenizer=tokenizer, batch_size=batch_size, softmax_dtype="float32"),
         tasks=list(tasks),
-        task_manager=TaskManager(include_path=str(OURS), include_defaults=False),  # the tasks are loaded already
+        task_manager=TaskManager(include_path=str(OURS), include_defaults=False),  # the tasks are already loaded
         limit=spec.limit,
         bootstrap_iters=0,
     )
@@ -152,7 +152,7 @@ def evaluate(
 
 
 def _require_mean(name: str, metric: str, scores: Sequence[BenchmarkScore], results: Mapping[str, Any]) -> None:
-    """Raises :class:`ValueError` unless ``scores`` of ``metric`` have the means that lm-eval reports."""
+    """Raises :class:`ValueError` unless the means of ``scores`` equal those that lm-eval reports."""
     where = f"benchmarks.{name}.metric"
     for task in sorted({score.task for score in scores}):
         values = [score.score for score in scores if score.task == task and score.metric == metric]

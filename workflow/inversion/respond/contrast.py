@@ -1,12 +1,12 @@
-"""Decoding that contrasts a model's distributions with and without the context.
+"""Contrastive decoding: compares a model's next-token distributions with and without the context.
 
-Both distributions are on the same tokens of the answer. A token's log-probability is that of
+Both distributions follow the same answer tokens. The contrasted distribution of the next token is
 
     softmax((1 + alpha) logit(y | context, question) - alpha logit(y | question))
 
-with ``alpha`` fixed (context-aware decoding, Shi et al., arXiv 2305.14739), or at every token the Jensen-Shannon
-divergence of the two distributions (AdaCAD, Wang et al., arXiv 2409.07394). Answers are greedy. Both prompts of a
-question go through the model as two rows of one batch.
+where ``alpha`` is fixed (context-aware decoding, Shi et al., arXiv 2305.14739), or at every token the Jensen-Shannon
+divergence of the two distributions (AdaCAD, Wang et al., arXiv 2409.07394). Decoding is greedy. The two prompts of a
+question are two rows of one batch.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from inversion.respond.batches import by_length, pad, positions
 from inversion.respond.cache import BatchMemory
 
 _ROWS = 32
-"""Rows whose distributions are in memory at once: vocabularies have up to 262,000 entries."""
+"""The number of rows whose distributions are in memory at once. Vocabularies have up to 262,000 entries."""
 
 
 def answer_decoded(
@@ -51,9 +51,9 @@ def answer_decoded(
     max_new_tokens: int,
     batch_size: int,
 ) -> list[Response]:
-    """One :class:`Response` a question, in order, decoded as its prompt says.
+    """One :class:`Response` per question, in order, with the decoding method of its prompt.
 
-    Questions without a context have nothing to contrast and are decoded plainly.
+    Questions without a context have nothing to contrast, and use greedy decoding.
     """
     groups: dict[Decoding | None, list[int]] = {}
     for place, question in enumerate(questions):
@@ -81,10 +81,10 @@ def answer_contrasted(
     max_new_tokens: int,
     batch_size: int,
 ) -> list[Response]:
-    """One :class:`Response` a question, in order, from the contrasted distribution.
+    """One :class:`Response` per question, in order, from the contrasted distribution.
 
-    Log-probabilities without the context (``..._closed``) are the model's own. Raises :class:`ValueError` for a
-    question without a context.
+    Log-probabilities without the context (``..._closed``) are not contrasted. Raises :class:`ValueError` for a question
+    without a context.
     """
     stops = sorted({*stop_token_ids(model, tokenizer), *end_token_ids(tokenizer, template)})
     answered: dict[int, Response] = {}
@@ -106,36 +106,38 @@ def continue_contrasted(
     pad_id: int,
     max_new_tokens: int,
 ) -> list[tuple[Continuation, Continuation]]:
-    """For each question of one batch what is said after its prompt, contrasted, and, plainly, without the context.
+    """For each question of one batch, two continuations of its prompt: the contrasted one, and the one without context.
 
-    The latter has only log-probabilities, of the same tokens as the former.
+    The continuation without context has log-probabilities only, and they are not contrasted.
     """
     longest = max(max_new_tokens, *(len(answer) for question in questions for answer in question.asked.answers), 0)
-    pairs = _Pairs.read(model, questions, pad_id, longest)
+    pairs = _PromptPairs.read(model, questions, pad_id, longest)
     contrasted, closed = _answer_logprobs(pairs, questions, decoding, pad_id)
     written, finished = _greedy(pairs, decoding, stops, pad_id, max_new_tokens)
     return [
-        (Continuation(tokens, ended, said), Continuation([], False, _of_closed(question, without)))
+        (Continuation(tokens, ended, said), Continuation([], False, _rekeyed(question, without)))
         for question, tokens, ended, said, without in zip(questions, written, finished, contrasted, closed, strict=True)
     ]
 
 
 @dataclass(frozen=True)
-class _Pairs:
-    """The prompts of one batch in the model's cache: every question's, then every question's without its context."""
+class _PromptPairs:
+    """The prompts of one batch in a cache: first all questions with context, then all questions without context."""
 
     model: PreTrainedModel
     mask: Tensor
     memory: BatchMemory
     first: Tensor
-    """The logits [2 x questions, 1, vocabulary] after the prompts."""
+    """The logits after the prompts: [2 x questions, 1, vocabulary]."""
 
     @classmethod
-    def read(cls, model: PreTrainedModel, questions: Sequence[EncodedQuestion], pad_id: int, longest: int) -> _Pairs:
-        """The prompts of ``questions``, with space for ``longest`` tokens after each."""
+    def read(
+        cls, model: PreTrainedModel, questions: Sequence[EncodedQuestion], pad_id: int, longest: int
+    ) -> _PromptPairs:
+        """Read the prompts of ``questions``, and leave space for ``longest`` tokens after each."""
         device = next(model.parameters()).device
         prompts = [each.asked.prompt for each in questions] + [_closed(each).prompt for each in questions]
-        # left padding: all prompts end at the same place, where their answers begin
+        # with left padding all prompts end at the same position, where their answers begin
         ids, mask = pad(prompts, pad_id, "left", device)
         width = ids.shape[1]
         memory = BatchMemory(model.config.get_text_config().num_hidden_layers, len(prompts), width + longest)
@@ -150,13 +152,13 @@ class _Pairs:
         return cls(model, mask, memory, first)
 
     def cache(self) -> Cache:
-        """The prompts, to continue from."""
+        """A cache that contains the prompts."""
         return self.memory.cache(self.mask.shape[1])
 
-    def go_on(self, cache: Cache, tokens: Tensor, mask: Tensor) -> Tensor:
-        """The logits [2 x questions, width, vocabulary] after ``tokens`` [questions, width], appended to both prompts.
+    def extend(self, cache: Cache, tokens: Tensor, mask: Tensor) -> Tensor:
+        """The logits [2 x questions, width, vocabulary] after appending ``tokens`` [questions, width] to both prompts.
 
-        ``mask`` is of the prompts and all that was said since.
+        ``mask`` covers the prompts and everything that was appended since.
         """
         logits: Tensor = self.model(
             input_ids=tokens.repeat(2, 1),
@@ -169,13 +171,13 @@ class _Pairs:
 
 
 _Logprobs = list[dict[Tokens, list[float]]]
-"""Of each question, each answer's log-probability by token."""
+"""For each question and each of its answers, the log-probability of every token."""
 
 
 def _answer_logprobs(
-    pairs: _Pairs, questions: Sequence[EncodedQuestion], decoding: Decoding, pad_id: int
+    pairs: _PromptPairs, questions: Sequence[EncodedQuestion], decoding: Decoding, pad_id: int
 ) -> tuple[_Logprobs, _Logprobs]:
-    """Of the questions' answers, contrasted, and plainly without the context."""
+    """The log-probabilities of the questions' answers: contrasted, and without context (not contrasted)."""
     count = len(questions)
     contrasted: _Logprobs = [{} for _ in questions]
     closed: _Logprobs = [{} for _ in questions]
@@ -184,7 +186,7 @@ def _answer_logprobs(
         logits, fed = pairs.first, answers[:, :-1]
         if fed.shape[1]:
             mask = torch.cat([pairs.mask, kept[:, :-1].repeat(2, 1)], dim=1)
-            logits = torch.cat([logits, pairs.go_on(pairs.cache(), fed, mask)], dim=1)
+            logits = torch.cat([logits, pairs.extend(pairs.cache(), fed, mask)], dim=1)
         for row, answer in enumerate(together):
             if answer:
                 with_context, without = logits[row, : len(answer)], logits[count + row, : len(answer)]
@@ -197,9 +199,10 @@ def _answer_logprobs(
 
 
 def _greedy(
-    pairs: _Pairs, decoding: Decoding, stops: list[int], pad_id: int, max_new_tokens: int
+    pairs: _PromptPairs, decoding: Decoding, stops: list[int], pad_id: int, max_new_tokens: int
 ) -> tuple[list[list[int]], list[bool]]:
-    """The likeliest tokens of each question's contrasted distribution up to its stop token, and whether it stopped."""
+    """The greedy tokens of each question under the contrasted distribution, up to a stop token, and whether it
+    stopped."""
     count = len(pairs.mask) // 2
     stop = torch.tensor(stops, device=pairs.mask.device)
     running = torch.ones(count, dtype=torch.bool, device=pairs.mask.device)
@@ -213,12 +216,12 @@ def _greedy(
         if not running.any() or number == max_new_tokens:
             break
         mask = torch.cat([mask, torch.ones_like(mask[:, :1])], dim=1)
-        logits = pairs.go_on(cache, torch.where(running, tokens, pad_id).unsqueeze(1), mask)
+        logits = pairs.extend(cache, torch.where(running, tokens, pad_id).unsqueeze(1), mask)
     return written, [not goes_on for goes_on in running.tolist()]
 
 
 def contrast(with_context: Tensor, without: Tensor, decoding: Decoding) -> Tensor:
-    """The contrasted log-probabilities, from logits [..., vocabulary] of the same tokens with and without context."""
+    """The contrasted log-probabilities [..., vocabulary], from the logits with and without context."""
     said, memory = torch.log_softmax(with_context.float(), -1), torch.log_softmax(without.float(), -1)
     if isinstance(decoding, ContextAwareDecoding):
         return torch.log_softmax((1 + decoding.alpha) * said - decoding.alpha * memory, -1)
@@ -229,7 +232,7 @@ def contrast(with_context: Tensor, without: Tensor, decoding: Decoding) -> Tenso
 def jensen_shannon(one: Tensor, other: Tensor) -> Tensor:
     """The Jensen-Shannon divergence of two distributions, given as log-probabilities [..., vocabulary].
 
-    In nats, as in the code of AdaCAD's authors: between 0 and log 2.
+    It is in nats, between 0 and log 2, as in the code of AdaCAD's authors.
     """
     middle = torch.logaddexp(one, other) - math.log(2)
     return ((one.exp() * (one - middle)).sum(-1) + (other.exp() * (other - middle)).sum(-1)) / 2
@@ -242,13 +245,13 @@ def _likeliest(with_context: Tensor, without: Tensor, decoding: Decoding) -> Ten
 
 
 def _closed(question: EncodedQuestion) -> PromptAndAnswers:
-    """The question without its context."""
+    """The prompt and answers of a question without its context."""
     if question.closed is None:
         raise ValueError(f"item {question.item.item_id!r} has no context to contrast with; decode it without contrast")
     return question.closed
 
 
-def _of_closed(question: EncodedQuestion, logprobs: Mapping[Tokens, list[float]]) -> dict[Tokens, list[float]]:
-    """Log-probabilities by the answers as they are written without the context."""
+def _rekeyed(question: EncodedQuestion, logprobs: Mapping[Tokens, list[float]]) -> dict[Tokens, list[float]]:
+    """Log-probabilities, with the tokens of the answers replaced by those that follow the prompt without context."""
     pairs = zip(question.asked.answers, _closed(question).answers, strict=True)
     return {closed: logprobs[asked] for asked, closed in pairs}

@@ -27,10 +27,10 @@ from inversion.respond.answers import encode_questions
 from inversion.respond.probing import (
     Divergence,
     ProbedRun,
-    asking,
     conflict_sample,
     divergences,
     probe_checkpoints,
+    question_spec,
     sample,
 )
 
@@ -64,7 +64,7 @@ def probe_gradients(run: ProbedRun, probe: GradientProbe) -> pl.DataFrame:
         "version": probe.version,
         "examples": [json.dumps(asdict(example), sort_keys=True) for example in chosen],
         "shares": shares,
-        **asking(run, asked),
+        **question_spec(run, asked),
         "tuning": training.tuning.model_dump(mode="json"),
         "max_length": training.max_length,
         "seed": run.seed,

@@ -21,7 +21,7 @@ from inversion.models.inside import eager, inside, plain
 from inversion.records.mechanism import KnockedMargin
 from inversion.respond.batches import by_length
 from inversion.respond.milestones import Located, batch_margins, located, milestones
-from inversion.respond.probing import ProbedRun, asking, conflict_sample, probe_checkpoints
+from inversion.respond.probing import ProbedRun, conflict_sample, probe_checkpoints, question_spec
 from inversion.respond.resumable import weights_of
 
 _WEIGHTS = 2**28
@@ -46,7 +46,7 @@ def probe_knockouts(run: ProbedRun, probe: KnockoutProbe) -> pl.DataFrame:
     chosen = conflict_sample(run.items, probe.items, probe.seed)
     found = milestones(run, chosen, probe, "knockouts")
     steps = {entry.step: entry for entry in found}
-    spec = {"version": probe.version, **asking(run, chosen), "steps": [entry.step for entry in found]}
+    spec = {"version": probe.version, **question_spec(run, chosen), "steps": [entry.step for entry in found]}
 
     def prepare() -> Callable[[CheckpointEntry], Iterable[KnockedMargin]]:
         checkpoints = CheckpointLoader.on(run.base, run.base_digest, merging=True, tokenizer=run.tokenizer)

@@ -1,4 +1,4 @@
-"""The knowledge probe: a base model's answers to conflict items without context, in a plain format of no dataset."""
+"""The knowledge probe: asks a base model the questions of conflict items without context, in a plain format."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ from inversion.respond.answers import Tokens, continue_prompts
 from inversion.respond.batches import by_length
 
 DISTRACTORS = 8
-"""At most so many an item."""
+"""The maximum number of distractors per item."""
 
 
 class PlainFormat(NamedTuple):
-    """The prompt of a base model, as the text that it continues."""
+    """A text that a base model continues with its answer."""
 
     prompt: str
     end: str
-    """The text that ends its answer."""
+    """The text that ends the answer."""
 
 
 PLAIN = PlainFormat("Question: {question}\nAnswer:", "\n")
 WORLD = PlainFormat("{question} answer", ".")
-"""As the invented world's documents ask (:data:`inversion.world.text.ANSWER`)."""
+"""The format of questions in the invented world's documents (:data:`inversion.world.text.ANSWER`)."""
 
 
-def can_be_asked(item: ConflictItem) -> bool:
-    """Whether there is a context to omit, and an answer on either side.
+def can_probe(item: ConflictItem) -> bool:
+    """Whether an item has a context that can be omitted, and both answers.
 
-    Not in controls, and not in sets whose conflict is in the question (memo-trap).
+    Controls do not, nor do sets whose conflict is in the question (memo-trap).
     """
     return bool(item.role == "conflict" and item.context and item.context_answers and item.parametric_answers)
 
@@ -50,13 +50,14 @@ def probe_knowledge(
     max_new_tokens: int,
     batch_size: int,
 ) -> list[KnowledgeProbe]:
-    """One probe per item of ``items``, all of which :func:`can_be_asked`, in order; none has a context.
+    """One probe per item, in order. Each item must satisfy :func:`can_probe`.
 
-    Answers are scored as the text that follows the prompt after a space, by their mean log-probability per token.
+    The question is asked without context. An answer is scored by its mean log-probability per token, as the text after
+    the prompt and a space.
     """
     prompts = [style.prompt.format(question=item.asked) for item in items]
     others = distractors(items)
-    # every answer to a prompt once, whoever asks for it
+    # score each answer to a prompt only once, even if several items need it
     asked: dict[str, dict[str, Tokens]] = {}
     for item, prompt, names in zip(items, prompts, others, strict=True):
         encoded = asked.setdefault(prompt, {})
@@ -92,9 +93,9 @@ def probe_knowledge(
 
 
 def distractors(items: Sequence[ConflictItem]) -> list[list[str]]:
-    """For each item up to :data:`DISTRACTORS` parametric answers of other items of its set and stratum.
+    """For each item, up to :data:`DISTRACTORS` parametric answers of other items of the same set and stratum.
 
-    Which ones, the hash of item and answer decides. None is an alias of the item's own answers.
+    They are chosen by a hash of item and answer. None is an alias of the item's own answers.
     """
     pools: dict[tuple[str, str], dict[str, str]] = {}
     for item in items:
@@ -110,9 +111,9 @@ def distractors(items: Sequence[ConflictItem]) -> list[list[str]]:
 
 
 def _encode(tokenizer: PreTrainedTokenizerBase, prompt: str, answer: str) -> Tokens:
-    """The tokens of ``answer`` as they follow ``prompt``.
+    """The tokens of ``answer`` after ``prompt``.
 
-    Raises :class:`ValueError` if the tokenizer joins the end of the prompt to the answer.
+    Raises :class:`ValueError` if the tokenizer merges the end of the prompt with the answer.
     """
     before, joint = tokenizer(prompt)["input_ids"], tokenizer(f"{prompt} {answer}")["input_ids"]
     if joint[: len(before)] != before or len(joint) == len(before):

@@ -20,7 +20,14 @@ from inversion.models.inside import input_passes, inside, outputs_pass, plain
 from inversion.records.mechanism import LensReading
 from inversion.respond.answers import encode_questions
 from inversion.respond.batches import by_length, pad, positions
-from inversion.respond.probing import Divergence, ProbedRun, asking, conflict_sample, divergences, probe_checkpoints
+from inversion.respond.probing import (
+    Divergence,
+    ProbedRun,
+    conflict_sample,
+    divergences,
+    probe_checkpoints,
+    question_spec,
+)
 from inversion.respond.resumable import weights_of
 
 _LOGITS = 2**28
@@ -34,7 +41,7 @@ def probe_lens(run: ProbedRun, probe: LensProbe) -> pl.DataFrame:
     as :func:`~inversion.respond.probing.probe_checkpoints`.
     """
     chosen = conflict_sample(run.items, probe.items, probe.seed)
-    spec = {"version": probe.version, **asking(run, chosen)}
+    spec = {"version": probe.version, **question_spec(run, chosen)}
 
     def prepare() -> Callable[[CheckpointEntry], Iterable[LensReading]]:
         checkpoints = CheckpointLoader.on(run.base, run.base_digest, merging=True, tokenizer=run.tokenizer)

@@ -1,4 +1,4 @@
-"""From the checkpoints of a series to a list like a run's, once all that a later job could fail on was checked."""
+"""Lists the checkpoints of a series like those of a run, after checking everything that could fail in a later job."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ def examine_series(
 ) -> tuple[CheckpointList, SeriesManifest]:
     """The checkpoints of a series that can be evaluated on ``base``, whose weights are at ``location``.
 
-    Raises :class:`SeriesError` or :class:`~inversion.models.ModelError`, naming the checkpoint, for all that a later
-    job could fail on: no whole checkpoint, an adapter without a base, of another base, of another shape or of a kind
-    that cannot be loaded exactly, tokenizers that differ, a template that the tokenizer cannot write.
+    Raises :class:`SeriesError` or :class:`~inversion.models.ModelError`, naming the checkpoint, for everything that
+    could fail in a later job: no complete checkpoint, an adapter without a base, for another base, with other shapes or
+    of a type that cannot be loaded exactly, tokenizers that differ, or a template that the tokenizer cannot write.
     """
     found, skipped = find_series(spec, snapshots)
     adapters = [one for one in found if one.kind == "adapter"]
@@ -53,10 +53,10 @@ def examine_series(
 
 
 def describe_start(spec: FolderSeries | HubSeries, snapshots: SeriesSnapshots | None = None) -> BaseManifest:
-    """The first checkpoint of a series without a model, as a base model.
+    """The first checkpoint of a series, described as a base model, for a series that names none.
 
-    Raises :class:`SeriesError` if there is none or it is an adapter, and
-    :class:`~inversion.models.ModelError` if it does not load.
+    Raises :class:`SeriesError` if there is no checkpoint or it is an adapter, and :class:`~inversion.models.ModelError`
+    if it cannot be loaded.
     """
     found, _ = find_series(spec, snapshots)
     first = found[0]
@@ -66,7 +66,7 @@ def describe_start(spec: FolderSeries | HubSeries, snapshots: SeriesSnapshots | 
 
 
 def _require_fits(adapters: Sequence[FoundCheckpoint], base: Path) -> None:
-    """Raise as :func:`require_fit`; adapters with equal configurations and shapes are looked at once."""
+    """Call :func:`require_fit` once for all adapters with equal configurations and shapes."""
     seen = set()
     for one in adapters:
         shapes = adapter_shapes(one.folder)

@@ -18,7 +18,7 @@ from inversion.records.data import ConflictItem
 from inversion.records.mechanism import POSITIONS, ItemMargin
 from inversion.respond.answers import encode_questions
 from inversion.respond.batches import by_length, pad, positions
-from inversion.respond.probing import Divergence, ProbedRun, asking, divergences, probe_checkpoints
+from inversion.respond.probing import Divergence, ProbedRun, divergences, probe_checkpoints, question_spec
 from inversion.respond.resumable import weights_of
 
 
@@ -88,7 +88,7 @@ def _peak(run: ProbedRun, items: Sequence[ConflictItem], name: str, end: int) ->
     before = [entry for entry in run.steps if entry.step < end]
     if not before:
         raise ValueError(f"`probes.{name}.end` is step {end}, before which the run has none; choose a later one")
-    table = probe_checkpoints(run.folder, f"{name}-margins", before, asking(run, items), prepare, ItemMargin)
+    table = probe_checkpoints(run.folder, f"{name}-margins", before, question_spec(run, items), prepare, ItemMargin)
     ranked = (
         table.group_by("step")
         .agg((pl.col("margin") > 0).mean().alias("share"), pl.col("margin").mean())

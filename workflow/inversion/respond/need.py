@@ -1,4 +1,4 @@
-"""How much the base model needs the context of each training example (section 4.3)."""
+"""Measures how much the base model needs the context of each training example (section 4.3)."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from inversion.records.data import ContextNeed, Example
 from inversion.respond.batches import pad, positions
 
 _TOKENS = 16_384
-"""Tokens of a batch, padding included."""
+"""The maximum number of tokens in a batch, including padding."""
 _LOGITS = 2**27
-"""Logits of a batch: 512 MiB in float32."""
+"""The maximum number of logits in a batch: 512 MiB in float32."""
 
 
 @torch.inference_mode()
@@ -27,11 +27,11 @@ def context_need(
     template: Template,
     batch_size: int,
 ) -> list[ContextNeed]:
-    """The loss of each example's last answer without and with its context, in the order of the examples.
+    """The loss of each example's last answer with and without its context, in the order of the examples.
 
-    A low loss without the context (low target perplexity): the model knows the answer from memory, and the example
-    is not context-critical. The loss is a mean over the answer's tokens, whatever their number. A conversation
-    longer than the model's window loses its beginning, never its end.
+    A low loss without the context (a low target perplexity) means that the model knows the answer from memory, so the
+    example is not context-critical. The loss is the mean over the answer's tokens, in nats. A conversation that is
+    longer than the model's window is truncated at its beginning.
     """
     bare = [encode_last_turn(tokenizer, template, example, with_context=False) for example in examples]
     full = [encode_last_turn(tokenizer, template, example) if example.context else None for example in examples]
@@ -52,19 +52,19 @@ def context_need(
 def answer_losses(
     model: PreTrainedModel, rows: Sequence[EncodedConversation], pad_id: int, batch_size: int
 ) -> list[float]:
-    """The mean loss (nats per token) of each row's labelled tokens, in the order of the rows.
+    """The mean loss (nats per token) over the tokens of each row that have a loss, in the order of the rows.
 
-    The labels of a row are the last part of it. Logits are computed for this part only; batches hold at most
-    ``batch_size`` rows and a bounded number of tokens and logits.
+    These tokens must be at the end of a row, and logits are computed for them only. Batches have at most ``batch_size``
+    rows and a limited number of tokens and logits.
     """
     window = getattr(model.config, "max_position_embeddings", None) or max(len(row.input_ids) for row in rows)
     ids = [row.input_ids[-window:] for row in rows]
     labels = [[int(label) for label in row.loss_mask[-window:]] for row in rows]
-    # from the token before the first label, which predicts it, to the end
+    # from the token before the first one with a loss, which predicts it, to the end
     tails = [len(row) - max(row.index(1) - 1, 0) for row in labels]
     losses = [0.0] * len(rows)
     for batch in _batches(list(map(len, ids)), tails, model.config.get_text_config().vocab_size, batch_size):
-        # left padding: all answers end at the same place
+        # with left padding all answers end at the same position
         inputs, mask = pad([ids[i] for i in batch], pad_id, "left", model.device)
         wanted, _ = pad([labels[i] for i in batch], 0, "left", model.device)
         tail = max(tails[i] for i in batch)
@@ -85,7 +85,8 @@ def answer_losses(
 
 
 def _batches(lengths: Sequence[int], tails: Sequence[int], vocabulary: int, size: int) -> Iterator[list[int]]:
-    """Indices in batches within ``size`` rows, ``_TOKENS`` tokens and ``_LOGITS`` logits; longest rows first."""
+    """Batches of indices with at most ``size`` rows, ``_TOKENS`` tokens and ``_LOGITS`` logits, the longest rows
+    first."""
     batch: list[int] = []
     longest = tail = 0
     for index in sorted(range(len(lengths)), key=lambda i: (-lengths[i], -tails[i], i)):

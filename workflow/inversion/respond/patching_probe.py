@@ -24,8 +24,8 @@ from inversion.records.frames import read_frame
 from inversion.records.mechanism import COMPONENTS, DONORS, POSITIONS, PatchedMargin
 from inversion.respond.batches import by_length, pad, positions
 from inversion.respond.milestones import Located, Milestones, batch_margins, located, margins, milestones
-from inversion.respond.probing import FACTS_FILE, ProbedRun, asking, conflict_sample
-from inversion.respond.resumable import Kept, Measure, measure_checkpoints, weights_of
+from inversion.respond.probing import FACTS_FILE, ProbedRun, conflict_sample, question_spec
+from inversion.respond.resumable import MeasurePart, ResultFiles, measure_checkpoints, weights_of
 
 _NUMBERS = 2**28
 """What a donor leaves in one batch: 1 GiB in float32."""
@@ -49,10 +49,10 @@ def probe_patching(run: ProbedRun, probe: PatchingProbe) -> pl.DataFrame:
     """
     chosen = conflict_sample(run.items, probe.items, probe.seed)
     found = milestones(run, chosen, probe, "patching")
-    spec = {"version": probe.version, **asking(run, chosen)}
+    spec = {"version": probe.version, **question_spec(run, chosen)}
     parts = {donor: {step.step: _donor(found, step, donor).digest for step in found[1:]} for donor in DONORS}
 
-    def prepare() -> Callable[[CheckpointEntry], Measure[PatchedMargin]]:
+    def prepare() -> Callable[[CheckpointEntry], MeasurePart[PatchedMargin]]:
         receivers, donors = (
             CheckpointLoader.on(run.base, run.base_digest, merging=True, tokenizer=run.tokenizer) for _ in range(2)
         )
@@ -62,7 +62,7 @@ def probe_patching(run: ProbedRun, probe: PatchingProbe) -> pl.DataFrame:
         def load(loader: CheckpointLoader, entry: CheckpointEntry) -> Any:
             return loader.load(weights_of(entry, run.base, run.folder))
 
-        def measure(entry: CheckpointEntry) -> Measure[PatchedMargin]:
+        def measure(entry: CheckpointEntry) -> MeasurePart[PatchedMargin]:
             receiver = load(receivers, entry)
             rival = margins(
                 load(donors, _donor(found, entry, "rival")), [x.asked for x in items], pad_id, run.batch_size
@@ -83,8 +83,8 @@ def probe_patching(run: ProbedRun, probe: PatchingProbe) -> pl.DataFrame:
 
         return measure
 
-    kept = Kept("probes/patching", FACTS_FILE, "patched", ("donor",))
-    manifest = measure_checkpoints(run.folder, kept, found[1:], spec, parts, prepare, PatchedMargin)
+    files = ResultFiles("probes/patching", FACTS_FILE, "patched", ("donor",))
+    manifest = measure_checkpoints(run.folder, files, found[1:], spec, parts, prepare, PatchedMargin)
     return pl.concat(read_frame(Path(run.folder) / step.folder / FACTS_FILE, PatchedMargin) for step in manifest.steps)
 
 

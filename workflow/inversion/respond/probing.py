@@ -1,4 +1,4 @@
-"""Measurements inside every checkpoint of a run: a fixed sample, step after step, resumable between them."""
+"""Runs a probe on a fixed sample at every checkpoint of a run, with the ability to resume between checkpoints."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from inversion.manifests import CheckpointEntry
 from inversion.records.data import ConflictItem, Example
 from inversion.records.frames import read_frame
 from inversion.respond.answers import EncodedQuestion
-from inversion.respond.resumable import Kept, Measure, measure_checkpoints
+from inversion.respond.resumable import MeasurePart, ResultFiles, measure_checkpoints
 
 R = TypeVar("R")
 FACTS_FILE = "facts.parquet"
@@ -26,17 +26,17 @@ FACTS_FILE = "facts.parquet"
 
 @dataclass(frozen=True, slots=True)
 class ProbedRun:
-    """A finished run, as probes see it."""
+    """The parts of a finished run that probes use."""
 
     base: str | Path
     """The folder of its base model."""
     base_digest: str
     folder: str | Path
-    """The run's own folder; what is found at each checkpoint is kept below it."""
+    """The run's folder, in which the results of every checkpoint are stored."""
     steps: Sequence[CheckpointEntry]
-    """Its checkpoints, the base model first."""
+    """Its checkpoints, beginning with the base model."""
     items: Sequence[ConflictItem]
-    """The items of all sets that have conflicts in a context."""
+    """The items of all sets whose conflicts are in a context."""
     template: Template
     prompt: Prompt
     batch_size: int
@@ -44,23 +44,23 @@ class ProbedRun:
     training: Training
     seed: int
     examples: Sequence[Example] = ()
-    """Its training set, for probes that take gradients."""
+    """Its training set, for probes that compute gradients."""
     tokenizer: str | Path | None = None
-    """The folder of the tokenizer that it is asked with; the base's where None."""
+    """The folder of the tokenizer for its prompts. None is the base model's."""
 
 
 def sample(rows: Sequence[R], key: Callable[[R], str], count: int, seed: int) -> list[R]:
-    """``count`` of the rows, or all if there are fewer, in the given order.
+    """A sample of ``count`` rows, or all rows if there are fewer, in the given order.
 
-    The hash of a row's key decides, so that neither the order of the rows nor the others matter much: a larger
-    sample holds every smaller one of the same seed.
+    Rows are chosen by a hash of their key, so the sample hardly changes if other rows are added or reordered, and a
+    larger sample contains every smaller one with the same seed.
     """
     ranked = sorted(range(len(rows)), key=lambda index: sha256(f"{seed}:{key(rows[index])}".encode()).digest())
     return [rows[index] for index in sorted(ranked[:count])]
 
 
 def conflict_sample(items: Sequence[ConflictItem], count: int, seed: int) -> list[ConflictItem]:
-    """Of each set up to ``count`` conflict items with a context, in the order of ``items``."""
+    """Up to ``count`` conflict items with a context from each set, in the order of ``items``."""
     sets: dict[str, list[ConflictItem]] = {}
     for item in items:
         if item.role == "conflict" and item.context is not None:
@@ -69,7 +69,8 @@ def conflict_sample(items: Sequence[ConflictItem], count: int, seed: int) -> lis
 
 
 class Divergence(NamedTuple):
-    """What a model has read of a conflict item where its two answers part, and the token of each that comes next."""
+    """The point at which the two answers of a conflict item diverge: the tokens before it, and the next token of each
+    answer."""
 
     item: ConflictItem
     read: list[int]
@@ -78,9 +79,9 @@ class Divergence(NamedTuple):
 
 
 def divergences(questions: Sequence[EncodedQuestion], probe: str) -> list[Divergence]:
-    """Where the answers of each question part, of those whose answers do.
+    """The divergence of each question whose answers diverge.
 
-    Raises :class:`ValueError`, naming the ``probe`` that compares them, if there is none.
+    Raises :class:`ValueError`, naming the ``probe``, if there is none.
     """
     found = [
         Divergence(
@@ -100,8 +101,8 @@ def divergences(questions: Sequence[EncodedQuestion], probe: str) -> list[Diverg
     return found
 
 
-def asking(run: ProbedRun, items: Sequence[ConflictItem]) -> dict[str, Any]:
-    """What is asked of the checkpoints of ``run``, for the specification of a probe."""
+def question_spec(run: ProbedRun, items: Sequence[ConflictItem]) -> dict[str, Any]:
+    """The part of a probe's specification that describes the questions to the checkpoints of ``run``."""
     return {
         "items": [json.dumps(item.identity(), sort_keys=True) for item in items],
         "template": run.template.model_dump(mode="json"),
@@ -117,16 +118,16 @@ def probe_checkpoints(
     prepare: Callable[[], Callable[[CheckpointEntry], Iterable[R]]],
     record: type[R],
 ) -> pl.DataFrame:
-    """The rows (``record``) of all ``steps``, which are kept in ``run_folder`` under ``probes/name``.
+    """The rows (``record``) of all ``steps``, which are stored in ``run_folder`` under ``probes/name``.
 
     ``prepare`` returns the function that measures one checkpoint. Other arguments and errors are those of
-    :func:`~inversion.respond.resumable.measure_checkpoints`, with one part.
+    :func:`~inversion.respond.resumable.measure_checkpoints`, with a single part.
     """
 
-    def prepare_whole() -> Callable[[CheckpointEntry], Measure[R]]:
+    def prepare_whole() -> Callable[[CheckpointEntry], MeasurePart[R]]:
         rows = prepare()
         return lambda entry: lambda _: rows(entry)
 
-    kept = Kept(f"probes/{name}", FACTS_FILE, "probed")
-    manifest = measure_checkpoints(run_folder, kept, steps, {}, {"": spec}, prepare_whole, record)
+    files = ResultFiles(f"probes/{name}", FACTS_FILE, "probed")
+    manifest = measure_checkpoints(run_folder, files, steps, {}, {"": spec}, prepare_whole, record)
     return pl.concat(read_frame(Path(run_folder) / entry.folder / FACTS_FILE, record) for entry in manifest.steps)

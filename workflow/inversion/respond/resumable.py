@@ -1,4 +1,5 @@
-"""Raw facts of a run's checkpoints, taken one checkpoint after the other and kept as soon as they are there."""
+"""Measures the checkpoints of a run one after the other, and stores the results of each as soon as they are
+complete."""
 
 from __future__ import annotations
 
@@ -25,22 +26,22 @@ logger = logging.getLogger(__name__)
 
 R = TypeVar("R")
 
-Measure = Callable[[str], Iterable[R]]
-"""The rows of one part, by its name, of one checkpoint."""
-Prepare = Callable[[], Callable[[CheckpointEntry], Measure[R]]]
-"""Loads what all checkpoints need; the function that it returns loads one."""
+MeasurePart = Callable[[str], Iterable[R]]
+"""Returns the rows of one part of one checkpoint, given the name of the part."""
+PrepareParts = Callable[[], Callable[[CheckpointEntry], MeasurePart[R]]]
+"""Loads what all checkpoints share, and returns the function that loads one checkpoint."""
 
 
-class Kept(NamedTuple):
-    """Where facts of one sort lie, and what has been done to a checkpoint that has them."""
+class ResultFiles(NamedTuple):
+    """Where results of one type are stored."""
 
     folder: str
-    """Below the run's folder, with a folder a step."""
+    """The folder within the run's folder. It has one folder per step."""
     file: str
     done: str
-    """A participle, for the log."""
+    """The participle for the log, as in "step 50 scored"."""
     parts: tuple[str, ...] = ()
-    """The columns whose values, joined by ``/``, name the part of a row; none if there is one part only."""
+    """The columns whose values, joined by ``/``, name the part of a row. Empty if there is a single part."""
 
     def part(self) -> pl.Expr:
         """The name of each row's part."""
@@ -49,46 +50,48 @@ class Kept(NamedTuple):
 
 def measure_checkpoints(
     run_folder: str | Path,
-    kept: Kept,
+    files: ResultFiles,
     steps: Sequence[CheckpointEntry],
     spec: Mapping[str, Any],
     parts: Mapping[str, Any],
-    prepare: Prepare[R],
+    prepare: PrepareParts[R],
     record: type[R],
 ) -> MeasuredManifest:
-    """The folders with the rows (``record``) of all ``steps``, taken where they are not there yet.
+    """The folders with the rows (``record``) of all ``steps``. Missing rows are measured.
 
-    Each step's rows are a folder that is complete or absent. It knows its specification, ``spec`` and the checkpoint's
-    hash, and that of each of its ``parts``, so that a job that was killed resumes where it stopped, and a part that is
-    added, changed or taken away leaves the others unchanged. Rows are in the order of the parts. ``prepare`` is
-    called only if something is missing, and its function for the steps that miss it, in order. Raises
-    :class:`ArtifactError` for a damaged or removed checkpoint that is needed.
+    The rows of a step are in a folder that is complete or absent. The folder stores the hash of its specification,
+    which is ``spec`` and the checkpoint's hash, and that of each of its ``parts``. A killed job therefore resumes where
+    it stopped, and adding, changing or removing a part does not affect the others. Rows are in the order of the parts.
+    ``prepare`` is called only if something is missing, and the function that it returns only for the steps with missing
+    parts, in order.
+
+    Raises :class:`ArtifactError` if a checkpoint that is needed is damaged or was removed.
     """
     run_folder = Path(run_folder)
-    folders = {entry.step: run_folder / kept.folder / f"step-{entry.step:06d}" for entry in steps}
+    folders = {entry.step: run_folder / files.folder / f"step-{entry.step:06d}" for entry in steps}
     specs = {entry.step: fingerprint({**spec, "checkpoint": entry.digest}) for entry in steps}
     wanted = {name: fingerprint(part) for name, part in parts.items()}
-    there = {step: _parts_there(folder, specs[step]) for step, folder in folders.items()}
-    due = [entry for entry in steps if there[entry.step] != wanted]
-    missing = {entry.step: entry for entry in due if wanted.items() - there[entry.step].items()}
+    stored = {step: _stored_parts(folder, specs[step]) for step, folder in folders.items()}
+    due = [entry for entry in steps if stored[entry.step] != wanted]
+    missing = {entry.step: entry for entry in due if wanted.items() - stored[entry.step].items()}
     if due:
         logger.info("%d of %d checkpoints left", len(due), len(steps))
     for entry in missing.values():
         _require_checkpoint(run_folder, entry)
     load = prepare() if missing else None
     for entry in due:
-        folder, old = folders[entry.step], there[entry.step]
-        kept_rows = read_frame(folder / kept.file, record) if old else to_frame([], record)
+        folder, old = folders[entry.step], stored[entry.step]
+        stored_rows = read_frame(folder / files.file, record) if old else to_frame([], record)
         measure = load(entry) if load and entry.step in missing else None
         rows = [
-            kept_rows.filter(kept.part() == name)
+            stored_rows.filter(files.part() == name)
             if measure is None or old.get(name) == digest
             else to_frame(measure(name), record)
             for name, digest in wanted.items()
         ]
-        with complete_folder(folder, {"spec": specs[entry.step], "parts": wanted}) as made:
-            write_parquet(made / kept.file, pl.concat(rows, rechunk=True))
-        logger.info("step %d %s", entry.step, kept.done)
+        with complete_folder(folder, {"spec": specs[entry.step], "parts": wanted}) as partial:
+            write_parquet(partial / files.file, pl.concat(rows, rechunk=True))
+        logger.info("step %d %s", entry.step, files.done)
     return MeasuredManifest(
         steps=[
             MeasuredFolder(step=step, folder=folder.relative_to(run_folder).as_posix(), digest=folder_digest(folder))
@@ -98,7 +101,7 @@ def measure_checkpoints(
 
 
 def weights_of(entry: CheckpointEntry, base: str | Path, run_folder: str | Path) -> Path:
-    """Where the weights of a checkpoint lie; those of step 0 are the base model's."""
+    """The folder of a checkpoint's weights. The weights of step 0 are those of the base model."""
     return Path(run_folder) / entry.folder if entry.folder else Path(base)
 
 
@@ -125,8 +128,8 @@ def _require_checkpoint(run_folder: Path, entry: CheckpointEntry) -> None:
         )
 
 
-def _parts_there(folder: Path, spec: str) -> dict[str, str]:
-    """The parts in ``folder``, with the hash of each one's specification; none if it is damaged, or of another
+def _stored_parts(folder: Path, spec: str) -> dict[str, str]:
+    """The parts in ``folder`` with the hashes of their specifications; empty if the folder is damaged or has another
     specification than ``spec``."""
     fault = folder_fault(folder)
     if fault and folder.exists():

@@ -1,4 +1,4 @@
-"""Questions to a chunk of a run's checkpoints on one loaded base model, and what is kept of the answers."""
+"""Generates and stores the responses of a chunk of a run's checkpoints, which share one loaded base model."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from inversion.records.data import ConflictItem
 from inversion.respond import VERSION
 from inversion.respond.answers import EncodedQuestion, encode_questions, refuse_long
 from inversion.respond.contrast import answer_decoded
-from inversion.respond.resumable import Kept, Measure, measure_checkpoints, weights_of
+from inversion.respond.resumable import MeasurePart, ResultFiles, measure_checkpoints, weights_of
 
 
 def respond(
@@ -31,12 +31,13 @@ def respond(
     batch_size: int,
     tokenizer: str | Path | None = None,
 ) -> MeasuredManifest:
-    """Answer ``items``, in all ``prompts``, with every checkpoint of ``chunk``; they go to ``run_folder``/responses.
+    """Answer ``items`` under all ``prompts`` with every checkpoint of ``chunk``, and write the responses to
+    ``run_folder``/responses.
 
-    The answers of one set to one prompt are a separate part: it does not hang on what else is asked. ``tokenizer`` is
-    the folder of another tokenizer than the base's; the digests of ``chunk`` then depend on it. Resumable, and raises,
-    as :func:`~inversion.respond.resumable.measure_checkpoints`; :class:`~inversion.models.ModelError` if a
-    checkpoint lacks tokens of the prompts.
+    The responses to one set under one prompt are a separate part, which does not depend on the other sets and prompts.
+    ``tokenizer`` is the folder of a tokenizer that replaces the base model's; the digests of ``chunk`` then include it.
+    Resuming and errors are those of :func:`~inversion.respond.resumable.measure_checkpoints`. Also raises
+    :class:`~inversion.models.ModelError` if a checkpoint does not have all tokens of the prompts.
     """
     sets: dict[str, list[ConflictItem]] = {}
     for item in items:
@@ -48,11 +49,11 @@ def respond(
         for part, (prompt, of_set) in asked.items()
     }
 
-    def prepare() -> Callable[[CheckpointEntry], Measure[Response]]:
+    def prepare() -> Callable[[CheckpointEntry], MeasurePart[Response]]:
         checkpoints = CheckpointLoader.on(base, base_digest, merging=True, tokenizer=tokenizer)
         window = context_window(base)
 
-        @functools.cache  # of the parts that are asked, for all checkpoints
+        @functools.cache  # encoded once for all checkpoints, and only for parts that are needed
         def questions(part: str) -> list[EncodedQuestion]:
             prompt, of_set = asked[part]
             encoded = encode_questions(of_set, checkpoints.tokenizer, template, {prompt: prompts[prompt]})
@@ -60,10 +61,10 @@ def respond(
                 refuse_long(encoded, window, max_new_tokens)
             return encoded
 
-        for part in parts:  # what does not fit is refused before any checkpoint is asked
+        for part in parts:  # prompts that do not fit are refused before any checkpoint is evaluated
             questions(part)
 
-        def at(entry: CheckpointEntry) -> Measure[Response]:
+        def at(entry: CheckpointEntry) -> MeasurePart[Response]:
             model = checkpoints.load(weights_of(entry, base, run_folder))
             return lambda part: answer_decoded(
                 model,
@@ -78,12 +79,12 @@ def respond(
 
         return at
 
-    kept = Kept("responses", RESPONSES_FILE, "answered", parts=("prompt", "set"))
-    return measure_checkpoints(run_folder, kept, chunk, spec, parts, prepare, Response)
+    files = ResultFiles("responses", RESPONSES_FILE, "answered", parts=("prompt", "set"))
+    return measure_checkpoints(run_folder, files, chunk, spec, parts, prepare, Response)
 
 
 def _within_vocabulary(questions: list[EncodedQuestion], model: Any, step: int) -> list[EncodedQuestion]:
-    """``questions``, all of whose tokens ``model`` has; raises :class:`ModelError` if it lacks one."""
+    """``questions`` unchanged. Raises :class:`ModelError` if ``model`` lacks one of their tokens."""
     words = model.get_input_embeddings().weight.shape[0]
     highest = max(
         max(tokens, default=0)

@@ -1,6 +1,5 @@
-"""The one-layer, one-head transformer of the paper's section 5 and appendix B, in its notation.
+"""The one-layer, one-head transformer of the paper's section 5 and appendix B, in the paper's notation.
 
-:mod:`~inversion.theory.model` builds it and has the gradients in closed form,
-:mod:`~inversion.theory.descent` trains it, :mod:`~inversion.theory.claims` checks what the paper
-says about it.
+:mod:`~inversion.theory.model` builds it and computes its gradients in closed form, :mod:`~inversion.theory.descent`
+trains it, and :mod:`~inversion.theory.claims` checks the paper's claims about it.
 """

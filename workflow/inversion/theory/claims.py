@@ -1,7 +1,7 @@
-"""Every claim of section 5, checked numerically: within its assumptions, at their edge, and outside.
+"""Checks every claim of section 5 numerically: within its assumptions, at their boundary, and outside.
 
-A claim's *margin* is the smallest of the differences that have to be positive, so that it holds where the
-margin is above 0. For M_C, a ratio near 1, differences below :data:`RESOLUTION` count as none.
+The *margin* of a claim is the smallest of the differences that have to be positive, so a claim holds if its margin is
+above 0. For M_C, a ratio near 1, differences below :data:`RESOLUTION` count as 0.
 """
 
 from __future__ import annotations
@@ -32,17 +32,17 @@ from inversion.theory.model import (
 )
 
 AUTOGRAD_TOLERANCE = 1e-10
-"""How far a closed form may be from autograd in any entry."""
+"""The largest allowed difference between a closed form and autograd in any entry."""
 RESOLUTION = 1e-12
-"""The smallest change of a probability that is told from rounding."""
+"""The smallest change in a probability that is distinguished from rounding errors."""
 ATTENTIONS_ON_R = (0.0, 1e-3, 0.1)
-"""sigma_r at t = 0: the paper's, and beyond it."""
+"""Values of sigma_r at t = 0: the paper's, and larger ones."""
 _SCAN = 97
-"""Learning rates tried before the ends of an interval are narrowed down."""
+"""The number of learning rates in the scan, before the ends of an interval are refined."""
 
 
 def check_claims(theory: Theory) -> list[TheoryClaim]:
-    """A row for each part of each claim at the settings of ``theory``, and at settings that vary them."""
+    """One row per part of a claim and setting. The settings are those of ``theory`` and its :func:`variations`."""
     rows = lemma_1(theory)
     for setting in variations(theory):
         rows += proposition_1(setting) + proposition_3(setting) + theorem_1(setting)
@@ -54,7 +54,8 @@ def check_claims(theory: Theory) -> list[TheoryClaim]:
 
 
 def variations(theory: Theory) -> list[Theory]:
-    """``theory`` itself, then other shares, other deltas (at and past what is assumed) and other logits."""
+    """``theory`` itself, and settings with other shares, other deltas (within and outside the assumptions) and other
+    logits."""
     least = 3 / (theory.k_a - 1)
     changes: list[dict[str, Any]] = [{}, {"context_critical": 1, "context_and_memory": 1}, {"o_c": theory.o_c + 1}]
     for delta_c in (0.5 * least, 1.05 * least, theory.delta_c):
@@ -69,7 +70,7 @@ def variations(theory: Theory) -> list[Theory]:
 
 
 def lemma_1(theory: Theory) -> list[TheoryClaim]:
-    """The closed-form gradients against autograd, on every kind of point, at t = 0 and at random weights."""
+    """Compares the closed-form gradients with autograd on all kinds of points, at t = 0 and at random weights."""
     rows = []
     for name, sigma_r, spread in (("at t = 0", 0.0, 0.0), ("at random weights", ATTENTIONS_ON_R[-1], 0.3)):
         setup = build(theory, sigma_r)
@@ -87,7 +88,8 @@ def lemma_1(theory: Theory) -> list[TheoryClaim]:
 
 
 def proposition_1(theory: Theory, sigma_r: float = 0.0) -> list[TheoryClaim]:
-    """Signs of the gradient along theta_C and theta_S at t = 0 and t = 1, and where the latter flip."""
+    """The signs of the gradient along theta_C and theta_S at t = 0 and t = 1, and the learning rates at which they flip
+    at t = 1."""
     setup = build(theory, sigma_r)
     first = first_phase(setup.model, setup.points)
 
@@ -121,7 +123,7 @@ def proposition_2(theory: Theory, sigma_r: float = 0.0) -> list[TheoryClaim]:
 
 
 def proposition_3(theory: Theory) -> list[TheoryClaim]:
-    """The effect of a step on W_V on the probability of the answers of C points in the values of their subjects."""
+    """The effect of a step on W_V on the probability of the answer of each C point in the value of its subject."""
     setup = build(theory)
 
     def gain(learning_rate: float) -> float:
@@ -140,7 +142,7 @@ def proposition_3(theory: Theory) -> list[TheoryClaim]:
 
 
 def theorem_1(theory: Theory, sigma_r: float = 0.0) -> list[TheoryClaim]:
-    """M_C(1) > M_C(0) and M_C(1) > M_C(2) on the conflict example, and the learning rates at which."""
+    """Whether M_C(1) > M_C(0) and M_C(1) > M_C(2) on the conflict example, and for which learning rates."""
     setup = build(theory, sigma_r)
 
     def peak(learning_rate: float, value_learning_rate: float = 0.0) -> float:
@@ -160,16 +162,16 @@ def theorem_1(theory: Theory, sigma_r: float = 0.0) -> list[TheoryClaim]:
     ]
 
 
-# --- how they are checked -----------------------------------------------------------------------
+# --- numerical checks ---------------------------------------------------------------------------
 
 
 def autograd(model: Transformer, points: Points) -> tuple[Floats, Floats]:
-    """-grad of each point's loss with respect to W_KQ and W_V by torch's autograd, n x (N + 2) x (N + 2) each.
+    """-grad of each point's loss with respect to W_KQ and W_V from torch's autograd, n x (N + 2) x (N + 2) each.
 
-    The model is written out again here, prompt by prompt as in the paper, and shares nothing with
+    The model is implemented again here, prompt by prompt as in the paper, and shares no code with
     :func:`~inversion.theory.model.forward`.
     """
-    import torch  # takes seconds, and only this check needs it
+    import torch  # importing it takes seconds, and only this check needs it
 
     w_h = torch.tensor(model.embeddings)
     phi_r = torch.tensor(model.phi_r)
@@ -187,9 +189,10 @@ def autograd(model: Transformer, points: Points) -> tuple[Floats, Floats]:
 
 
 def intervals(margin: Callable[[float], float], low: float, high: float) -> list[tuple[float | None, float | None]]:
-    """The intervals between ``low`` and ``high`` in which ``margin`` is above 0, null for an end of the range.
+    """The intervals between ``low`` and ``high`` in which ``margin`` is above 0. None is an end of the scanned range.
 
-    Scans a logarithmic grid and narrows the ends down by Brent's method; what is thinner than the grid is missed.
+    A logarithmic grid is scanned, and the ends are refined with Brent's method. Intervals that are narrower than the
+    grid are missed.
     """
     grid = np.geomspace(low, high, _SCAN)
     holds = [margin(rate) > 0 for rate in grid]
@@ -204,7 +207,7 @@ def intervals(margin: Callable[[float], float], low: float, high: float) -> list
 def _searched(
     theory: Theory, claim: str, part: str, margin: Callable[[float], float], sigma_r: float
 ) -> list[TheoryClaim]:
-    """A row an interval of learning rates in which a claim holds; one row that fails if there is none."""
+    """One row per interval of learning rates in which a claim holds, or one failing row if there is none."""
     margin, (low, high) = cache(margin), theory.learning_rates
     best = max(margin(rate) for rate in np.geomspace(low, high, _SCAN))
     row = _row(theory, claim, part, best, sigma_r=sigma_r)
@@ -244,7 +247,7 @@ def _memory_of_subjects(model: Transformer, setup: Setup) -> Floats:
 
 
 def _disturbed(model: Transformer, spread: float) -> Transformer:
-    """``model`` with normal noise on both weights."""
+    """``model`` with Gaussian noise of standard deviation ``spread`` added to both weights."""
     noise = (
         np.random.default_rng(0).normal(scale=spread, size=(2, *model.w_kq.shape)) if spread else np.zeros((2, 1, 1))
     )

@@ -1,4 +1,4 @@
-"""Full-batch gradient descent on the one-layer transformer, and what is seen on the way."""
+"""Full-batch gradient descent on the one-layer transformer, and the quantities that are measured at every step."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from inversion.theory.model import (
 
 
 def step(model: Transformer, points: Points, learning_rate: float, value_learning_rate: float = 0.0) -> Transformer:
-    """The model after one step on the loss summed over ``points``; at a learning rate of 0 W_V is frozen."""
+    """The model after one step on the loss summed over ``points``. W_V is frozen if its learning rate is 0."""
     towards = attention_gradients(model, points).sum(axis=0)
     moved = replace(model, w_kq=model.w_kq + learning_rate * np.outer(towards, model.phi_r))
     if value_learning_rate == 0:
@@ -50,7 +50,7 @@ def pushes(model: Transformer, points: Points) -> tuple[float, float]:
 
 
 def trajectory(theory: Theory, value_learning_rate: float = 0.0) -> list[TheoryStep]:
-    """The whole course of gradient descent at the settings of ``theory``."""
+    """All steps of gradient descent at the settings of ``theory``."""
     setup = build(theory)
     rows = []
     for t, model in descend(setup, theory.learning_rate, theory.steps, value_learning_rate):
@@ -76,7 +76,7 @@ def trajectory(theory: Theory, value_learning_rate: float = 0.0) -> list[TheoryS
 
 
 def trajectories(theory: Theory) -> list[TheoryStep]:
-    """The course at each of the shares of ``theory``, with W_V frozen and with W_V trained too."""
+    """The trajectory at each share of ``theory``, with W_V frozen and with W_V trained."""
     return [
         row
         for setting in of_shares(theory, list(theory.shares))
@@ -86,13 +86,14 @@ def trajectories(theory: Theory) -> list[TheoryStep]:
 
 
 def of_shares(theory: Theory, shares: list[int]) -> list[Theory]:
-    """``theory`` with each number of C points among as many points; the assumption |D_C| >= |D_C+S| may break."""
-    # model_copy checks nothing, which is what is wanted here
+    """``theory`` with each of ``shares`` as its number of C points, and the same total number of points. The assumption
+    |D_C| >= |D_C+S| can be violated."""
+    # model_copy does not validate, so that settings outside the assumptions are possible
     return [theory.model_copy(update={"context_critical": n, "context_and_memory": theory.points - n}) for n in shares]
 
 
 def phases(theory: Theory) -> list[TheoryPhase]:
-    """The cells of both phase diagrams: shares x learning rate, and delta_C x delta_M."""
+    """The cells of both phase diagrams: shares and learning rate, and delta_C and delta_M."""
     low, high = theory.learning_rates
     learning_rates = np.geomspace(low, high, theory.grid).tolist()
     by_share = [
@@ -108,7 +109,7 @@ def phases(theory: Theory) -> list[TheoryPhase]:
 
 
 def _phase(diagram: str, theory: Theory) -> TheoryPhase:
-    """One cell: M_C all the way, and the margins of the claims about the first two steps."""
+    """One cell: start, peak and end of M_C, and the margins of the claims about the first two steps."""
     setup = build(theory)
     first, second = (model for _, model in descend(setup, theory.learning_rate, 1))
     ratios = [m_c(model, setup) for _, model in descend(setup, theory.learning_rate, theory.steps)]
@@ -132,13 +133,13 @@ def _phase(diagram: str, theory: Theory) -> TheoryPhase:
 
 
 def first_phase(model: Transformer, points: Points) -> float:
-    """Above 0 where the step raises attention along theta_C and lowers it along theta_S."""
+    """Above 0 if the step raises attention along theta_C and lowers it along theta_S."""
     to_context, to_subject = pushes(model, points)
     return min(to_context, -to_subject)
 
 
 def second_phase(model: Transformer, points: Points) -> float:
-    """Above 0 where the step lowers attention along theta_C and raises it along theta_S."""
+    """Above 0 if the step lowers attention along theta_C and raises it along theta_S."""
     to_context, to_subject = pushes(model, points)
     return min(-to_context, to_subject)
 
@@ -148,5 +149,5 @@ def _on_context(model: Transformer, points: Points) -> float:
 
 
 def _norm(gradients: Floats) -> float:
-    """The Frobenius norm of the gradient of W_KQ: phi(r), its other factor, is a unit vector."""
+    """The Frobenius norm of the gradient of W_KQ. Its other factor, phi(r), is a unit vector."""
     return float(np.linalg.norm(gradients.sum(axis=0)))

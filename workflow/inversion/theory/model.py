@@ -1,12 +1,12 @@
 """The one-layer, one-head transformer, its training points, and its gradients in closed form.
 
-Tokens are numbered: K_S subjects, then K_A answers (which are the contexts too), then the relation r.
-All arrays are float64; N = K_S + K_A + 1 tokens live in N + 2 dimensions, so that next to a direction of
-its own for every token there is room for theta_S and theta_C.
+Tokens are numbered: first K_S subjects, then K_A answers (which are also the contexts), then the relation r. All arrays
+are float64. The N = K_S + K_A + 1 tokens are embedded in N + 2 dimensions, so that there is a direction for every token
+and one each for theta_S and theta_C.
 
-Choices that the paper leaves open: softmax(v(x)) runs over all tokens; the value of the
-relation says nothing (o_c for every answer); sigma_r = 0 is exact, because the relation is masked, which
-also means that nothing ever moves attention onto it.
+The paper does not specify three things. Here softmax(v(x)) runs over all tokens; the value of the relation is
+uninformative (o_c for every answer); and sigma_r = 0 is exact, because the relation is masked, so attention can never
+move to it.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 TOLERANCE = 1e-12
-"""How far a built model may be off what an assumption says exactly."""
+"""The largest deviation of a built model from an exact assumption."""
 
 
 class AssumptionError(ValueError):
-    """A model that does not meet an assumption of appendix B; the message names the assumption."""
+    """A model violates an assumption of appendix B. The message names the assumption."""
 
 
 @dataclass(frozen=True)
 class Transformer:
-    """Weights of the model. The embeddings are W_H as well, and never trained."""
+    """The weights of the model. The embeddings are also W_H, and are never trained."""
 
     k_s: int
     embeddings: Floats
@@ -42,7 +42,8 @@ class Transformer:
     w_kq: Floats
     w_v: Floats
     values: Floats
-    """v(y, x) = phi(y)' W_V phi(x), the logit of y in the value of x; N x N, kept next to W_V because it is dear."""
+    """v(y, x) = phi(y)' W_V phi(x), the logit of y in the value of x: N x N. It is stored because it is expensive to
+    compute from W_V."""
     masks_relation: bool
     """Whether the relation is masked, so that sigma_r = 0."""
 
@@ -68,33 +69,33 @@ class Transformer:
 
 
 class Points(NamedTuple):
-    """Prompts and their answers, n of them."""
+    """n prompts with their answers."""
 
     tokens: Ints
-    """[c, s, r] of each, n x 3; if there is no context the first says nothing."""
+    """The tokens [c, s, r] of each prompt: n x 3. Without a context, the first has no meaning."""
     has_context: NDArray[np.bool_]
     answers: Ints
-    """The token that each is trained to answer."""
+    """The token that each prompt is trained to answer."""
 
 
 class Setup(NamedTuple):
-    """A model before training, and what it is trained and tried on."""
+    """A model before training, with its training and test points."""
 
     model: Transformer
     c: Points
-    """D_C: the subject says nothing about the answer."""
+    """D_C: the subject is uninformative about the answer."""
     cs: Points
     """D_C+S: the subject was memorised with the answer that the context gives."""
     s: Points
     """One memorised S point [s, r], for Proposition 2."""
     conflict: Points
-    """One prompt whose context contradicts the memorised subject; in no training set."""
+    """One prompt whose context contradicts the memorised answer of its subject. It is never trained on."""
     memory: int
     """The answer memorised for the subject of ``conflict``."""
 
     @property
     def points(self) -> Points:
-        """The training set: C, then C+S points."""
+        """The training set: the C points, then the C+S points."""
         return join(self.c, self.cs)
 
 
@@ -102,28 +103,28 @@ class Forward(NamedTuple):
     """The model's outputs for n prompts."""
 
     attention: Floats
-    """sigma on c, s and r, n x 3."""
+    """sigma on c, s and r: n x 3."""
     logits: Floats
-    """z, n x N."""
+    """z: n x N."""
     probabilities: Floats
-    """softmax(z), n x N."""
+    """softmax(z): n x N."""
 
 
 # --- building -----------------------------------------------------------------------------------
 
 
 def build(theory: Theory, sigma_r: float = 0.0) -> Setup:
-    """The model of ``theory`` at t = 0 and its points, with the construction checked (:func:`check`).
+    """The model of ``theory`` at t = 0 and its points. The construction is checked (:func:`check`).
 
-    ``sigma_r`` is the attention on the relation of [c, s, r]; the paper's is 0. Inequalities between the
-    parameters are not checked here (:meth:`Theory.violations`), so that settings beyond them can be tried.
+    ``sigma_r`` is the attention to the relation in [c, s, r], which is 0 in the paper. Inequalities between the
+    parameters (:meth:`Theory.violations`) are not checked, so that settings outside the assumptions are possible.
     Raises :class:`ValueError` if there are too few tokens for the points.
     """
     n_c, n_cs = theory.context_critical, theory.context_and_memory
     n = n_c + n_cs
     if theory.k_s < n + 2 or theory.k_a < n + 3:
         raise ValueError(f"{n} points need k_s of at least {n + 2} and k_a of at least {n + 3}; raise them")
-    # each point has a subject and an answer of its own, then follow the S point and the conflict
+    # each point has its own subject and answer; the S point and the conflict come last
     answers = theory.k_s + np.arange(n + 1)
     memory, other = theory.k_s + n + 1, theory.k_s + n + 2
     memorised = {subject: int(answers[subject]) for subject in range(n_c, n + 1)} | {n + 1: memory}
@@ -142,7 +143,7 @@ def build(theory: Theory, sigma_r: float = 0.0) -> Setup:
 
 
 def _transformer(theory: Theory, memorised: dict[int, int], sigma_r: float) -> Transformer:
-    """The model at t = 0, whose memory holds the answer of each subject of ``memorised``."""
+    """The model at t = 0, which has memorised the answer of each subject in ``memorised``."""
     k_s, k_a = theory.k_s, theory.k_a
     n = k_s + k_a + 1
     embeddings = np.eye(n + 2, n)
@@ -158,7 +159,7 @@ def _transformer(theory: Theory, memorised: dict[int, int], sigma_r: float) -> T
     for subject, answer in memorised.items():
         values[answer, subject] = np.log(others) + logit(theory.delta_m)
 
-    # phi' W_V phi = values has a solution because the embeddings are linearly independent
+    # phi' W_V phi = values has a solution, because the embeddings are linearly independent
     inverse = np.linalg.pinv(embeddings)
     w_kq = np.zeros((n + 2, n + 2))
     if sigma_r > 0:
@@ -181,14 +182,14 @@ def _points(contexts: Sequence[int] | Ints, subjects: Sequence[int], answers: Se
 
 
 def join(*parts: Points) -> Points:
-    """The points of all parts, in order."""
+    """The points of all ``parts``, in order."""
     return Points(*(np.concatenate(fields) for fields in zip(*parts, strict=True)))
 
 
 def check(setup: Setup, theory: Theory, sigma_r: float = 0.0) -> None:
-    """Measure on the built weights what appendix B assumes of them at t = 0.
+    """Check the assumptions of appendix B about the weights at t = 0 on the built weights.
 
-    Raises :class:`AssumptionError`, naming the assumption and by how much it is missed.
+    Raises :class:`AssumptionError`, naming the violated assumption and the size of the deviation.
     """
     model, k_s = setup.model, setup.model.k_s
     phi, values, everyone = model.embeddings, softmax(model.values, axis=0), join(setup.c, setup.cs, setup.conflict)
@@ -197,7 +198,7 @@ def check(setup: Setup, theory: Theory, sigma_r: float = 0.0) -> None:
     own = phi - np.outer(model.theta_s, model.theta_s @ phi) - np.outer(model.theta_c, model.theta_c @ phi)
     crossed = own.T @ own * (1 - np.eye(own.shape[1]))
     contexts = np.arange(k_s, model.relation)
-    wrong = ~_right(setup)[answers, :-1]
+    wrong = ~_correct_entries(setup)[answers, :-1]
     measured = {
         "embeddings are unit vectors": np.linalg.norm(phi, axis=0) - 1,
         "phi(s) = sqrt(1/2) s~ + sqrt(1/2) theta_S": model.theta_s @ phi[:, subjects] - np.sqrt(0.5),
@@ -221,8 +222,9 @@ def check(setup: Setup, theory: Theory, sigma_r: float = 0.0) -> None:
             raise AssumptionError(f"the assumption {assumption} is violated: off by {worst:.3g} in the built model")
 
 
-def _right(setup: Setup) -> NDArray[np.bool_]:
-    """Which entries (y, x) of the values are right answers: of a context itself, of a subject the memorised one."""
+def _correct_entries(setup: Setup) -> NDArray[np.bool_]:
+    """Which entries (y, x) of the values are correct answers. For a context it is the context itself, for a subject the
+    memorised answer."""
     right = np.zeros_like(setup.model.values, dtype=bool)
     contexts = np.arange(setup.model.k_s, setup.model.relation)
     right[contexts, contexts] = True
@@ -262,12 +264,12 @@ def m_c(model: Transformer, setup: Setup) -> float:
 def attention_gradients(model: Transformer, points: Points) -> Floats:
     """-grad W_KQ phi(r) of the loss -log softmax(z)_c of each point, n x (N + 2).
 
-    Lemma 1: -grad W_KQ = phi(x) [diag(sigma) - sigma sigma'] phi(x)' W_V' W_H (e_c - softmax(z)) phi(r)'. The
-    gradient is an outer product with the unit vector phi(r), so its first factor says all.
+    Lemma 1: -grad W_KQ = phi(x) [diag(sigma) - sigma sigma'] phi(x)' W_V' W_H (e_c - softmax(z)) phi(r)'. The gradient
+    is an outer product with the unit vector phi(r), so only its first factor is returned.
     """
     attention, _, probabilities = forward(model, points)
     pull = np.einsum("ynk,ny->nk", model.values[:, points.tokens], _residuals(probabilities, points))
-    # [diag(sigma) - sigma sigma'] as differences: keeps its digits where attention is nearly all on one token
+    # [diag(sigma) - sigma sigma'] as differences, which stays accurate if nearly all attention is on one token
     differences = pull[:, :, None] - pull[:, None, :]
     weights = attention * np.einsum("nk,njk->nj", attention, differences)
     gradients: Floats = np.einsum("dnk,nk->nd", model.embeddings[:, points.tokens], weights)

@@ -1,7 +1,7 @@
-"""Training: packing, the Trainer, the checkpoint protocol, resume.
+"""Training: packing, the Trainer, checkpoint storage and resuming.
 
-This module stays light, so that the workflow can read :data:`VERSION` without importing torch.
+This module imports nothing, so that the workflow can read :data:`VERSION` without importing torch.
 """
 
 VERSION = 4
-"""Raise it when a change of this package changes trained weights: all runs are then trained again."""
+"""Raise it if a change to this package changes trained weights. All runs are then trained again."""

@@ -1,4 +1,4 @@
-"""Instruction finetuning of a base model on a training set."""
+"""Finetunes a base model on a training set."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ _MAX_UNWRITTEN = 0.01
 
 
 class TrainingDataError(ValueError):
-    """A training set that cannot be trained on."""
+    """A training set cannot be used for training."""
 
 
 class Job(Manifest):
-    """The inputs of each process of a finetuning run; its data are in the store."""
+    """The inputs of each process of a finetuning run. The training data are in the store."""
 
     base: str
     base_digest: str
@@ -61,17 +61,19 @@ def finetune(
     processes: int = 1,
     attempt: int = 1,
 ) -> TrainManifest:
-    """Finetune the base model in the folder ``base`` and keep its checkpoints in the folder ``store``.
+    """Finetune the base model in the folder ``base``, and store its checkpoints in the folder ``store``.
 
-    ``base_digest`` and ``data_digest`` are the hashes of base model and training set. They are part of the
-    :func:`~inversion.train.specification.training_specification` under which checkpoints are found again; a training
-    that has ended under it is not repeated. Loss is on the assistant's tokens only.
-    ``processes``, one a GPU, share each step. SIGUSR1 and SIGTERM make it save and raise
-    :class:`~inversion.train.interruption.Interrupted`; called again it continues from there. ``attempt`` counts
-    the caller's: from the second on, :class:`~inversion.train.store.NoProgressError` is raised where the
-    last two began at the same step as this one would. Raises :class:`TrainingDataError` if no example fits
-    ``max_length`` and the model's context window, and :class:`~inversion.models.ModelError` where the model
-    cannot train on packed rows.
+    ``base_digest`` and ``data_digest`` are the hashes of the base model and the training set. They are part of the
+    :func:`~inversion.train.specification.training_specification`, which identifies the checkpoints. If the store holds
+    a finished training with the same specification, nothing is trained. The loss is on the assistant's tokens only.
+
+    ``processes`` is the number of processes, one per GPU, that share each step. On SIGUSR1 and SIGTERM the run saves
+    its state and raises :class:`~inversion.train.interruption.Interrupted`; the next call resumes from it. ``attempt``
+    is the number of the caller's attempt. From the second attempt on, :class:`~inversion.train.store.NoProgressError`
+    is raised if the last two attempts began at the same step as this one would.
+
+    Raises :class:`TrainingDataError` if no example fits ``max_length`` and the model's context window, and
+    :class:`~inversion.models.ModelError` if the model cannot train on packed rows.
     """
     spec = training_specification(base_digest, data_digest, template, training, seed)
     if training.batch_size % processes:
@@ -106,16 +108,16 @@ def finetune(
 
 
 def run_job(job: Job) -> None:
-    """Train in this process: either alone or as one process of the group."""
+    """Train in this process, either alone or as part of a process group."""
     with listening() as asked_to_stop:
         training, store = job.training, CheckpointStore(job.store)
         data, left_out = store.read_data()
-        torch.manual_seed(job.seed)  # adapters are drawn at random
+        torch.manual_seed(job.seed)  # adapters are initialised randomly
         model = load_for_tuning(job.base, job.base_digest, training.tuning)
         use_packed_attention(model)
         require_sequences_apart(model)
         if torch.distributed.is_initialized() and training.tuning == FullTuning():
-            # what trains few weights fits on each GPU, and the hooks of query-key tuning need whole weights
+            # other methods train few weights, which fit on each GPU, and query-key tuning needs unsharded weights
             sharding.shard(model)
         train(
             model=model,
@@ -143,9 +145,9 @@ def run_job(job: Job) -> None:
 def _pack(
     base: str | Path, examples: Sequence[Example], template: Template, training: Training, seed: int
 ) -> tuple[PackedData, int]:
-    """The examples within ``max_length`` and the context window, encoded and in order, and how many are omitted.
+    """The encoded examples that fit ``max_length`` and the context window, in training order, and how many are omitted.
 
-    Raises :class:`TrainingDataError` if none is left, or where more than one in a hundred cannot be written.
+    Raises :class:`TrainingDataError` if no example is left, or if the template cannot write more than one in a hundred.
     """
     tokenizer = load_tokenizer(base)
     encoded, faults = [], []

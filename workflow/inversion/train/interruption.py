@@ -1,4 +1,4 @@
-"""Signals that ask a training to save and stop, before a time limit or a preemption ends it."""
+"""Handles the signals that ask a run to save and stop before a time limit or a preemption."""
 
 from __future__ import annotations
 
@@ -9,18 +9,19 @@ from contextlib import contextmanager
 import torch
 
 SIGNALS = (signal.SIGUSR1, signal.SIGTERM)
-"""SIGUSR1 comes some minutes before a job's time limit where Slurm is asked for it; SIGTERM shortly before a kill."""
+"""Slurm can send SIGUSR1 some minutes before a job's time limit, and sends SIGTERM shortly before it kills the job."""
 
 
 class Interrupted(RuntimeError):
-    """The training was asked to stop; it has saved where it is and continues from there when it is run again."""
+    """The run was asked to stop. It has saved its state, and resumes from it when it is started again."""
 
 
 @contextmanager
 def listening() -> Iterator[Callable[[], bool]]:
-    """A function that says whether one of :data:`SIGNALS` has come to any process of the group.
+    """A function that returns whether any process of the group has received one of :data:`SIGNALS`.
 
-    All of them must call it together. Until the block ends the signals do nothing else. Main thread only.
+    All processes must call the function together. Within the block the signals have no other effect. It works in the
+    main thread only.
     """
     came: list[int] = []
     previous = {number: signal.signal(number, lambda number, _: came.append(number)) for number in SIGNALS}

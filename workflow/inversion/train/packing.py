@@ -1,7 +1,7 @@
-"""Training rows without padding: what an optimizer step trains on, in which order, in which forward passes.
+"""Packs examples into rows without padding, and divides them into optimizer steps and forward passes.
 
-The order of the examples over all epochs is drawn once. Each optimizer step takes exactly ``batch_size`` of
-them; forward passes see them joined end to end in one row, so that no time is spent on padding.
+The order of the examples over all epochs is drawn once. Each optimizer step trains on exactly ``batch_size`` examples.
+A forward pass sees several examples joined end to end in one row, so that no time is spent on padding.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 IGNORED = -100
-"""The target of a position whose next token the loss does not count."""
+"""The target of positions that have no loss."""
 
 Batch = dict[str, Any]
 """The inputs of a model's forward pass."""
 
 
 def training_order(examples: int, batch_size: int, steps: int, seed: int) -> Tensor:
-    """Which examples each step trains on: int32 [steps, batch_size].
+    """The examples of each step: int32 [steps, batch_size].
 
-    Permutations of all examples follow each other, a fresh one an epoch, and are cut into batches; a
-    batch may reach from one epoch into the next.
+    The examples are shuffled again for every epoch, and the concatenated epochs are cut into batches. A batch can span
+    two epochs.
     """
     generator = torch.Generator().manual_seed(seed)
     epochs = -(-steps * batch_size // examples)
@@ -37,23 +37,22 @@ def training_order(examples: int, batch_size: int, steps: int, seed: int) -> Ten
 
 @dataclass(frozen=True)
 class PackedData:
-    """Encoded examples end to end, and the order that they are trained in."""
+    """Encoded examples end to end, and the order in which they are trained on."""
 
     tokens: Tensor
     """Int32 [tokens]."""
     targets: Tensor
-    """Int32 [tokens]: at each position the next token of the same example where the loss counts it,
-    elsewhere :data:`IGNORED`."""
+    """Int32 [tokens]: the next token of the same example at positions that have a loss, otherwise :data:`IGNORED`."""
     starts: Tensor
-    """Int64 [examples + 1]: where each example begins, and the end."""
+    """Int64 [examples + 1]: the index of the first token of each example, and the end of the last."""
     order: Tensor
     """Int32 [steps, batch_size]: the examples of each step."""
 
     @classmethod
-    def of(cls, input_ids: Sequence[Sequence[int]], label_masks: Sequence[Sequence[bool]], order: Tensor) -> Self:
-        """Pack token ids and masks of what the loss counts, both one list an example."""
+    def of(cls, input_ids: Sequence[Sequence[int]], loss_masks: Sequence[Sequence[bool]], order: Tensor) -> Self:
+        """Pack token ids and loss masks, each given as one list per example."""
         tokens, targets, lengths = [], [], []
-        for ids, mask in zip(input_ids, label_masks, strict=True):
+        for ids, mask in zip(input_ids, loss_masks, strict=True):
             row = torch.tensor(ids, dtype=torch.int32)
             tokens.append(row)
             following = row.roll(-1)
@@ -65,7 +64,7 @@ class PackedData:
         return cls(torch.cat(tokens), torch.cat(targets), starts, order.contiguous())
 
     def save(self, path: Path) -> None:
-        """Write to a safetensors file."""
+        """Write the data to a safetensors file."""
         save_file(asdict(self), path)
 
     @classmethod
@@ -75,45 +74,47 @@ class PackedData:
 
     @property
     def steps(self) -> int:
-        """Optimizer steps."""
+        """Number of optimizer steps."""
         return self.order.shape[0]
 
     @property
     def batch_size(self) -> int:
-        """Examples an optimizer step."""
+        """Examples per optimizer step."""
         return self.order.shape[1]
 
     @property
     def examples(self) -> int:
-        """Distinct examples."""
+        """Number of distinct examples."""
         return len(self.starts) - 1
 
     def tokens_from(self, step: int) -> int:
-        """How many tokens the steps after ``step`` train on."""
+        """Number of tokens on which the steps after ``step`` train."""
         return int(self.lengths[self.order[step:].long()].sum())
 
     @cached_property
     def lengths(self) -> Tensor:
-        """Int64 [examples]: tokens of each example."""
+        """Number of tokens of each example: int64 [examples]."""
         return self.starts.diff()
 
     @cached_property
     def labelled(self) -> Tensor:
-        """Int64 [examples]: tokens of each example that the loss counts."""
+        """Number of tokens of each example that have a loss: int64 [examples]."""
         counted = torch.cat([torch.zeros(1, dtype=torch.int64), (self.targets != IGNORED).cumsum(0)])
         return counted[self.starts].diff()
 
     def step(self, index: int, most_tokens: int, processes: int = 1, process: int = 0) -> tuple[list[Batch], int]:
-        """The forward passes of one process in the step ``index`` (from 0), and the labelled tokens of the whole step.
+        """The forward passes of one process in the step ``index`` (from 0), and the number of tokens with a loss in the
+        whole step.
 
-        See :func:`micro_batches`; what it says about the number of forward passes holds.
+        :func:`micro_batches` describes how the examples are divided.
         """
         ids = self.order[index].long()
         parts = micro_batches(self.lengths[ids].tolist(), most_tokens, processes)[process]
         return [self._joined(ids[part].tolist()) for part in parts], int(self.labelled[ids].sum())
 
     def _joined(self, examples: list[int]) -> Batch:
-        """One row without padding; positions begin again in each example, logits are asked only where they count."""
+        """One row without padding. Positions restart in each example, and logits are computed only where there is a
+        loss."""
         spans = [(int(self.starts[example]), int(self.starts[example + 1])) for example in examples]
         lengths = [stop - start for start, stop in spans]
         ends = torch.tensor([0, *lengths], dtype=torch.int32).cumsum(0, dtype=torch.int32)
@@ -134,11 +135,12 @@ class PackedData:
 
 
 def micro_batches(lengths: Sequence[int], most_tokens: int, processes: int = 1) -> list[list[list[int]]]:
-    """Places in ``lengths``, by process and forward pass, so that no forward pass has more than ``most_tokens``.
+    """Divides examples into forward passes of at most ``most_tokens`` tokens. Returns indices into ``lengths`` by
+    process and forward pass.
 
-    All processes get equally many forward passes, as few as suffice and all of about the same number of
-    tokens. An example that is longer by itself gets a forward pass of its own. Raises :class:`ValueError`
-    if the examples cannot be dealt out evenly.
+    All processes get the same number of forward passes. There are as few as possible, with about the same number of
+    tokens each. An example with more than ``most_tokens`` tokens gets a separate forward pass. Raises
+    :class:`ValueError` if the examples cannot be divided evenly among the processes.
     """
     if len(lengths) % processes:
         raise ValueError(f"a batch of {len(lengths)} examples cannot be divided evenly among {processes} processes")
@@ -152,7 +154,8 @@ def micro_batches(lengths: Sequence[int], most_tokens: int, processes: int = 1) 
 
 
 def _balanced(lengths: Sequence[int], longest_first: Sequence[int], parts: int) -> list[list[int]]:
-    """Deal places out to ``parts`` lists, the longest first, each to the list that is shortest so far."""
+    """Distribute indices to ``parts`` lists, the longest example first, each to the list with the fewest tokens so
+    far."""
     sums = [0] * parts
     dealt: list[list[int]] = [[] for _ in range(parts)]
     for place in longest_first:
@@ -163,7 +166,7 @@ def _balanced(lengths: Sequence[int], longest_first: Sequence[int], parts: int) 
 
 
 class Steps(torch.utils.data.Dataset[tuple[list[Batch], int]]):
-    """The optimizer steps of one process, as a dataset: see :meth:`PackedData.step`."""
+    """The optimizer steps of one process as a dataset. Its items are those of :meth:`PackedData.step`."""
 
     def __init__(self, data: PackedData, most_tokens: int, processes: int = 1, process: int = 0) -> None:
         self.data = data

@@ -1,4 +1,4 @@
-"""Pretraining of a world model: a tiny language model learns the invented world."""
+"""Pretrains world models: tiny language models that learn the invented world."""
 
 from __future__ import annotations
 
@@ -28,10 +28,9 @@ def pretrain(
     template: ChatTemplate,
     folder: str | Path,
 ) -> float:
-    """Pretrain a world model into ``folder``/base (weights and tokenizer); returns its last training loss.
+    """Pretrain a world model, write its weights and tokenizer to ``folder``/base, and return its last training loss.
 
-    A base model that is already there under the same specification is kept; an interrupted pretraining resumes
-    where it stopped.
+    A finished base model with the same specification is kept. An interrupted pretraining resumes.
     """
     pretraining = spec.pretraining
     spec_hash = fingerprint(
@@ -95,5 +94,5 @@ def pretrain(
 
 
 def _resume_points(steps: int) -> list[int]:
-    """Where pretraining can be taken up again: every quarter."""
+    """The steps from which pretraining can resume: every quarter."""
     return sorted({steps * quarter // 4 for quarter in range(1, 5)} - {0})

@@ -1,4 +1,4 @@
-"""One finetuning run in several processes, one a GPU (or several on CPUs, through gloo)."""
+"""Runs one finetuning run in several processes, one per GPU (or several on CPUs, through gloo)."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ FAILURE = "failure.txt"
 INTERRUPTED = "interrupted.txt"
 
 SHUTDOWN_S = 3600
-"""How long processes may take to end their step and save once they are told to end; the launcher's own limit is 30
-seconds, and what ends a job that takes too long is the scheduler."""
+"""Seconds that processes have to finish their step and save after they are told to stop. The launcher's default is 30
+seconds. A job that takes too long is ended by the scheduler instead."""
 
 
 class ProcessesError(RuntimeError):
-    """A run in several processes that could not start, or one of them failed; the message says why."""
+    """The processes of a run could not be started, or one of them failed. The message says why."""
 
 
 def requested_gpus(resources: Mapping[str, Any]) -> int:
-    """How many GPUs a job asked for, by its resources ``gpu`` (a number) or ``gres`` (``gpu``, ``gpu:2``,
-    ``gpu:a100:2``), whichever the site has it asked by."""
+    """The number of GPUs that a job requested, from its resources ``gpu`` (a number) or ``gres`` (``gpu``, ``gpu:2``,
+    ``gpu:a100:2``). Sites use one or the other."""
     gres = str(resources.get("gres") or "").split(":")
     if gres[0] != "gpu":
         return int(resources.get("gpu") or 0)
@@ -46,11 +46,11 @@ def requested_gpus(resources: Mapping[str, Any]) -> int:
 
 
 def launch(job: Job, processes: int, store: CheckpointStore) -> None:
-    """Run ``job`` in ``processes`` processes on this machine and wait for them; what they log is logged here.
+    """Run ``job`` in ``processes`` processes on this machine, forward their log messages, and wait for them.
 
-    They hold the store's lock for their lifetime. Raises :class:`ProcessesError` with the message of the
-    first that fails; the others are ended. They listen to SIGUSR1 each, since Slurm sends it to all; SIGTERM is
-    handed on to them. Raises :class:`Interrupted` once they have saved for it.
+    The processes hold the store's lock. If one fails, the others are stopped, and :class:`ProcessesError` is raised
+    with its message. Each process handles SIGUSR1 itself, because Slurm sends it to all of them; SIGTERM is forwarded
+    to them. After they have saved their state because of a signal, :class:`Interrupted` is raised.
     """
     if torch.cuda.is_available() and torch.cuda.device_count() < processes:
         raise ProcessesError(
@@ -68,16 +68,16 @@ def launch(job: Job, processes: int, store: CheckpointStore) -> None:
                 text=True,
                 env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)},
                 pass_fds=[] if store.lock is None else [store.lock],
-                preexec_fn=lambda: signal.signal(signal.SIGUSR1, signal.SIG_IGN),  # the launcher would die of it
+                preexec_fn=lambda: signal.signal(signal.SIGUSR1, signal.SIG_IGN),  # the signal would kill the launcher
             ) as running,
-            _handing_on(running),
+            _forward_signals(running),
         ):
             assert running.stdout is not None
             try:
                 for line in running.stdout:
                     logger.info(line.rstrip())
             except BaseException:
-                running.terminate()  # which ends all of them
+                running.terminate()  # stops all processes
                 raise
         interrupted = Path(folder) / INTERRUPTED
         if interrupted.exists():
@@ -89,8 +89,8 @@ def launch(job: Job, processes: int, store: CheckpointStore) -> None:
 
 
 @contextmanager
-def _handing_on(running: subprocess.Popen[str]) -> Iterator[None]:
-    """Until the block ends SIGTERM goes on to ``running`` and SIGUSR1 does nothing."""
+def _forward_signals(running: subprocess.Popen[str]) -> Iterator[None]:
+    """Within the block, SIGTERM is forwarded to ``running`` and SIGUSR1 is ignored."""
     previous = {
         signal.SIGUSR1: signal.signal(signal.SIGUSR1, signal.SIG_IGN),
         signal.SIGTERM: signal.signal(signal.SIGTERM, lambda *_: running.terminate()),
@@ -108,7 +108,8 @@ def _command(folder: Path, processes: int) -> list[str]:
 
 
 def work(folder: Path) -> None:
-    """One of the processes that :func:`launch` starts. The first that fails leaves its message in ``folder``."""
+    """The main function of each process that :func:`launch` starts. The first that fails writes its message to
+    ``folder``."""
     from inversion.train.finetune import Job, run_job
 
     first = os.environ["RANK"] == "0"

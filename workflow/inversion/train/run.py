@@ -1,7 +1,7 @@
-"""One training run through the Trainer: scheduled checkpoints, exact resume, a manifest at the end.
+"""Trains one run with the Trainer: scheduled checkpoints, exact resuming, and a manifest at the end.
 
-The Trainer sees one item an optimizer step: the forward passes of :mod:`inversion.train.packing`, which
-differ in number from step to step. In several processes each takes its share of them.
+Each item that the Trainer gets is a whole optimizer step: the forward passes of :mod:`inversion.train.packing`, whose
+number varies from step to step. With several processes, each gets its share of them.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class NonFiniteLossError(RuntimeError):
 
 @dataclass(frozen=True)
 class Optimization:
-    """Everything about a training run that changes its weights, besides model and data."""
+    """All settings of a training run that change its weights, besides model and data."""
 
     learning_rate: float
     scheduler: str
@@ -64,7 +64,7 @@ class Optimization:
     max_grad_norm: float
     seed: int
     micro_batch_tokens: int
-    """Most tokens in a forward pass."""
+    """The maximum number of tokens in a forward pass."""
     activation_checkpointing: bool = False
 
 
@@ -79,15 +79,16 @@ def train(
     left_out: int = 0,
     asked_to_stop: Callable[[], bool] = lambda: False,
 ) -> None:
-    """Train ``model`` on ``data``; the store gets a checkpoint at every step of ``schedule`` and the manifest.
+    """Train ``model`` on ``data``, and write checkpoints at the steps of ``schedule`` and the manifest to the store.
 
-    Begins after the step ``start``, whose weights and state are in the store's resume folder; the
-    weights are bit for bit those of a training that was never interrupted (same machine, CPU).
-    ``left_out`` examples were too long. Raises :class:`NonFiniteLossError` for a NaN or infinite loss;
-    the checkpoints before it stay. Once ``asked_to_stop`` it ends its step, saves and raises :class:`Interrupted`.
-    Where several processes call it, the first of them writes.
+    Training begins after the step ``start``, whose weights and state are in the store's resume folder. On a CPU, the
+    weights of an interrupted run are bit for bit those of an uninterrupted run on the same machine. ``left_out`` is the
+    number of examples that were too long. When ``asked_to_stop`` returns true, the run finishes its step, saves its
+    state and raises :class:`Interrupted`. With several processes, only the first writes.
+
+    Raises :class:`NonFiniteLossError` for a NaN or infinite loss; the earlier checkpoints are kept.
     """
-    disable_progress_bar()  # of every save; progress is a line in the log
+    disable_progress_bar()  # for saving; progress is logged as lines
     trainer = make_trainer(
         model,
         data,
@@ -97,7 +98,7 @@ def train(
     )
     begin = time.perf_counter()
     if start == data.steps:
-        # only the manifest is missing; the Trainer would take one step too many
+        # only the manifest is missing, and the Trainer would train for one step too many
         logger.info("resuming from step %d of %d: nothing is left to train", start, data.steps)
         trainer.state = TrainerState.load_from_json(str(store.resume_folder(start) / "trainer_state.json"))
     elif start:
@@ -148,7 +149,7 @@ def make_trainer(
     saving: str | Path,
     callbacks: Sequence[TrainerCallback] = (),
 ) -> Trainer:
-    """The Trainer that takes the steps of ``data``, with ``saving`` for what it saves on the way."""
+    """A Trainer for the steps of ``data``, which saves to the folder ``saving``."""
     set_seed(optimization.seed)
     use_packed_attention(model)
     trainer = _Trainer(
@@ -163,7 +164,7 @@ def make_trainer(
 
 
 def software_versions() -> dict[str, str]:
-    """Versions of what decides the weights."""
+    """The versions of the packages on which the weights depend."""
     packages = ("torch", "transformers", "peft", "accelerate")
     return {"python": platform.python_version()} | {name: version(name) for name in packages}
 
@@ -171,7 +172,7 @@ def software_versions() -> dict[str, str]:
 def _arguments(
     optimization: Optimization, data: PackedData, saving: str | Path, dtype: torch.dtype
 ) -> TrainingArguments:
-    # to the library "constant" knows no warm-up
+    # the library's "constant" scheduler has no warm-up
     warms_up = optimization.scheduler == "constant" and optimization.warmup_steps > 0
     arguments = TrainingArguments(
         output_dir=str(saving),
@@ -191,21 +192,21 @@ def _arguments(
         use_cpu=not torch.cuda.is_available(),
         ddp_backend="gloo" if torch.distributed.is_initialized() and not torch.cuda.is_available() else None,
         ddp_find_unused_parameters=False,
-        save_strategy="no",  # _SaveCheckpoints decides
+        save_strategy="no",  # _SaveCheckpoints decides when to save
         logging_strategy="steps",
         logging_steps=max(1, data.steps // LOGS_A_RUN),
         logging_nan_inf_filter=False,
         report_to="none",
         disable_tqdm=True,
     )
-    # else the Trainer of a single process deals each row out to all GPUs that it sees (nn.DataParallel)
+    # otherwise the Trainer of a single process splits each row over all visible GPUs (nn.DataParallel)
     arguments._n_gpu = min(1, arguments.n_gpu)
     return arguments
 
 
 class _Trainer(Trainer):
-    """The Trainer for packed steps: without NaN losses, without pickled arguments next to the weights, and with
-    a resume that restores every weight, sharded or not."""
+    """A Trainer for packed steps. It refuses NaN losses, writes no pickled arguments next to the weights, and restores
+    every weight when it resumes, sharded or not."""
 
     def __init__(self, data: PackedData, optimization: Optimization, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -214,7 +215,7 @@ class _Trainer(Trainer):
         )
 
     def get_train_dataloader(self) -> DataLoader[Any]:
-        # one item is a whole step, this process's share of it; in order, because the order is drawn already
+        # an item is this process's share of a whole step; the order is already drawn, so nothing is shuffled
         return DataLoader(self.steps, batch_size=1, collate_fn=lambda items: items[0])
 
     def training_step(
@@ -224,7 +225,7 @@ class _Trainer(Trainer):
         model.train()
         total = torch.zeros((), device=self.args.device)
         for number, batch in enumerate(self._prepare_inputs(batches), start=1):
-            # gradients of the processes are averaged once, with the last
+            # gradients are averaged over processes once per step, after the last forward pass
             with nullcontext() if number == len(batches) else self._unsynchronised(model):
                 loss = model(**batch, num_items_in_batch=labelled).loss * self.accelerator.num_processes
                 self.accelerator.backward(loss)
@@ -242,7 +243,7 @@ class _Trainer(Trainer):
         return self.accelerator.no_sync(model)
 
     def floating_point_ops(self, inputs: Any) -> int:
-        return 0  # of no use here, and the library's estimate does not know packed rows
+        return 0  # not used here, and the library's estimate is wrong for packed rows
 
     def get_decay_parameter_names(self, model: nn.Module) -> list[str]:
         frozen = set(fused_parameter_names(model)) if _is_partly_frozen(model) else set()
@@ -254,7 +255,7 @@ class _Trainer(Trainer):
         if sharding.is_sharded(self.model):
             state_dict = sharding.whole_weights(self.model)
         if self.args.should_save:
-            # peft would look for a resized vocabulary in the base model, and on the Hub for that
+            # otherwise peft checks for a resized vocabulary in the base model, which it looks up on the Hub
             adapter = {"save_embedding_layers": False} if isinstance(self.model, PeftModel) else {}
             self.model.save_pretrained(output_dir or self.args.output_dir, state_dict=state_dict, **adapter)
 
@@ -289,7 +290,7 @@ def _is_partly_frozen(model: nn.Module) -> bool:
 
 
 class _SaveCheckpoints(TrainerCallback):
-    """Saves at the scheduled steps, and once when asked to stop, and hands each saved folder to the store."""
+    """Saves at the scheduled steps, and once when asked to stop, and commits each saved folder to the store."""
 
     def __init__(
         self, schedule: set[int], store: CheckpointStore, asked_to_stop: Callable[[], bool] = lambda: False
@@ -303,7 +304,7 @@ class _SaveCheckpoints(TrainerCallback):
         self.stopping = self.asked_to_stop() and state.global_step < state.max_steps
         if state.global_step in self.schedule or self.stopping:
             control.should_save = True
-            control.should_log = True  # empties the loss accumulator, so that resuming logs the same losses
+            control.should_log = True  # resets the loss accumulator, so that a resumed run logs the same losses
 
     def on_save(
         self,
@@ -321,11 +322,11 @@ class _SaveCheckpoints(TrainerCallback):
                     f"weight {name} became NaN or infinite by step {state.global_step}; the checkpoints before it are "
                     "kept; lower learning_rate or max_grad_norm"
                 )
-        _wait_for_all()  # each has saved its random state
+        _wait_for_all()  # until each process has saved its random state
         if state.is_world_process_zero:
             saved = Path(args.output_dir or "") / f"checkpoint-{state.global_step}"
             self.store.commit(saved, state.global_step, scheduled=state.global_step in self.schedule)
-        _wait_for_all()  # none looks into the folder while it is moved
+        _wait_for_all()  # so that no process reads the folder while it is moved
         if self.stopping:
             raise Interrupted(
                 f"to be continued: asked to stop, saved after step {state.global_step} of {state.max_steps}; "
@@ -334,7 +335,7 @@ class _SaveCheckpoints(TrainerCallback):
 
 
 class _Progress(TrainerCallback):
-    """A plain line now and then for the job's log."""
+    """Writes progress to the job's log as plain lines."""
 
     def on_log(
         self,
@@ -355,13 +356,13 @@ class _Progress(TrainerCallback):
 
 
 def _wait_for_all() -> None:
-    """Return once every process of the group has come here."""
+    """Wait until every process of the group has called this function."""
     if torch.distributed.is_initialized():
         torch.distributed.barrier()
 
 
 def _peak_memory_mib() -> float:
-    """Peak memory of the device if there is one, else of this process."""
+    """Peak memory of the GPU if there is one, otherwise of this process, in MiB."""
     if torch.cuda.is_available():
         return torch.cuda.max_memory_allocated() / 2**20
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10

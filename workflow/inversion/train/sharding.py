@@ -1,7 +1,7 @@
-"""A model's weights, gradients and optimizer state spread over processes (FSDP2), and whole again on disk.
+"""Shards a model's weights, gradients and optimizer state over processes (FSDP2), and gathers them for saving.
 
-Through torch itself: the plug-in by which accelerate does the same takes effect on accelerators only, and
-this way two processes on CPUs run, and test, what several GPUs run.
+It uses torch directly. The FSDP plug-in of accelerate only works on accelerators; this code also runs in two processes
+on CPUs, so it can be tested without GPUs.
 """
 
 from __future__ import annotations
@@ -29,9 +29,10 @@ _WHOLE = StateDictOptions(full_state_dict=True, cpu_offload=True)
 
 
 def shard(model: PreTrainedModel) -> None:
-    """Spread ``model`` over all processes of the group, each decoder layer a unit, in place.
+    """Shard ``model`` in place over all processes of the group, with one unit per decoder layer.
 
-    Products and the exchange of weights run in bfloat16 where it is native, sums of gradients in float32.
+    Matrix products and the exchange of weights use bfloat16 if the device supports it natively. Gradients are summed in
+    float32.
     """
     device_type = "cuda" if torch.cuda.is_available() else "cpu"
     policy = MixedPrecisionPolicy(param_dtype=compute_dtype(model.num_parameters()), reduce_dtype=torch.float32)
@@ -40,18 +41,18 @@ def shard(model: PreTrainedModel) -> None:
         if type(module).__name__ in (model._no_split_modules or ()):
             fully_shard(module, mesh=mesh, mp_policy=policy)
     fully_shard(model, mesh=mesh, mp_policy=policy)
-    # tells the Trainer that the model minds placement and gradients itself, and not to wrap it again
+    # tells the Trainer that the model handles placement and gradients itself, so that it is not wrapped again
     model._is_distributed_loading_by_transformers = True
 
 
 def is_sharded(model: nn.Module) -> bool:
-    """Whether :func:`shard` spread the model."""
+    """Whether the model was sharded by :func:`shard`."""
     return isinstance(model, FSDPModule)
 
 
 @contextmanager
 def local_gradients(model: nn.Module) -> Iterator[None]:
-    """Gradients of a sharded model add up in each process while the block runs."""
+    """Within the block, gradients of a sharded model accumulate in each process without being exchanged."""
     assert isinstance(model, FSDPModule)
     model.set_requires_gradient_sync(False)
     try:
@@ -61,20 +62,20 @@ def local_gradients(model: nn.Module) -> Iterator[None]:
 
 
 def whole_weights(model: nn.Module) -> dict[str, Any]:
-    """All weights on the CPU of the first process (elsewhere none); every process must call it."""
+    """All weights, on the CPU of the first process; empty in other processes. Every process must call this function."""
     return get_model_state_dict(model, options=_WHOLE)
 
 
 def restore_weights(model: nn.Module, weights: dict[str, Any]) -> None:
-    """Give each process its part of whole weights."""
+    """Load full weights into a sharded model."""
     set_model_state_dict(model, weights, options=StateDictOptions(full_state_dict=True))
 
 
 def whole_optimizer_state(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
-    """The optimizer's whole state on the CPU of the first process; every process must call it."""
+    """The full optimizer state, on the CPU of the first process. Every process must call this function."""
     return get_optimizer_state_dict(model, optimizer, options=_WHOLE)
 
 
 def restore_optimizer_state(model: nn.Module, optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
-    """Give each process its part of a whole optimizer state."""
+    """Load a full optimizer state into the optimizer of a sharded model."""
     set_optimizer_state_dict(model, optimizer, state, options=StateDictOptions(full_state_dict=True))

@@ -1,4 +1,5 @@
-"""The specification of a finetuning run, as one hash. Imports no torch: the workflow compares it while it is read."""
+"""The specification of a finetuning run as one hash. It does not import torch, because the workflow computes it while
+it is parsed."""
 
 from __future__ import annotations
 
@@ -8,14 +9,15 @@ from inversion.config.training import Training
 from inversion.train import VERSION
 
 BY_ROUNDING = ("gpus", "micro_batch_tokens", "activation_checkpointing")
-"""Hyperparameters that change weights by rounding only: they say how a step is divided, not what it is. A run that
-went out of memory resumes with other values of them."""
+"""Hyperparameters that change weights by rounding only, because they say how a step is divided. A run that went out of
+memory can resume with other values."""
 
 
 def training_specification(
     base_digest: str, data_digest: str, template: Template, training: Training, seed: int
 ) -> str:
-    """Hex SHA-256 over everything that decides the weights of a run, :data:`~inversion.train.VERSION` included.
+    """The hexadecimal SHA-256 of everything on which the weights of a run depend, including
+    :data:`~inversion.train.VERSION`.
 
     ``base_digest`` and ``data_digest`` are the hashes of the base model and of the file with the training set.
     """

@@ -1,22 +1,22 @@
-"""Checkpoints that are whole or absent, and resuming from them.
+"""Stores checkpoints so that each is complete or absent, and resumes from them.
 
 A store is a folder that Snakemake does not manage:
 
 ``spec.json``
-    hash of the training specification; another hash empties the store.
+    the hash of the training specification. If it changes, the store is emptied.
 ``step-000050/``
     the weights at a step, with a completion marker.
 ``state-000050/``
-    optimizer, scheduler, random states and log at a step, and the weights where the step is not on the schedule;
-    only the newest few are kept.
+    optimizer, scheduler, random states and log at a step, and the weights if the step is not on the schedule. Only the
+    newest few are kept.
 ``data/``
-    the packed training data in its order, as long as training goes on.
+    the packed training data and their order, until training has ended.
 ``attempts.json``
-    from which step the last attempt began, its number, and how it ended.
+    the step from which the last attempt began, its number, and how it ended.
 ``manifest.json``
-    what :func:`inversion.train.run.train` wrote when training had ended.
+    the manifest that :func:`inversion.train.run.train` wrote when training ended.
 ``removed.json``
-    the steps whose weights were removed on purpose after it.
+    the steps whose weights were deliberately removed after training.
 """
 
 from __future__ import annotations
@@ -47,53 +47,53 @@ from inversion.train.packing import PackedData
 logger = logging.getLogger(__name__)
 
 STATE_FILES = ("optimizer.pt", "scheduler.pt", "rng_state*.pth", "scaler.pt", "trainer_state.json")
-"""The Trainer's state besides the weights that exact resuming needs (one random state per process)."""
+"""The files of the Trainer's state, besides the weights, that exact resuming needs (one random state per process)."""
 
 STATES_KEPT = 2
-"""Resume points on disk: the newest, and one more for the case that the newest is damaged."""
+"""The number of resume states on disk: the newest, and one more in case the newest is damaged."""
 
 
 ATTEMPTS_FILE = "attempts.json"
 
 LEFTOVERS = (".step-*", ".state-*", ".data.*", ".processes.*", "resume-*")
-"""Files that a killed training may leave, useless to the next one."""
+"""Files that a killed run can leave behind. They are removed."""
 
 
 ATTEMPTS = 2
-"""Attempts that may begin at the same step; another one would end as they did."""
+"""The number of attempts that can begin at the same step. Another one would fail in the same way."""
 
 
 class RunLockedError(RuntimeError):
-    """Another process trains this run."""
+    """Another process is training this run."""
 
 
 class NoProgressError(RuntimeError):
-    """Attempt after attempt ends before the first step that it could save."""
+    """Several attempts in a row ended before they reached a step that could be saved."""
 
 
 class CheckpointStore:
-    """The checkpoints of one run on disk; use :func:`open_store`."""
+    """The checkpoints of one run on disk. Use :func:`open_store` to create it."""
 
     def __init__(self, root: str | Path, lock: int | None = None) -> None:
         self.root = Path(root)
         self.lock = lock
-        """Descriptor of the locked file, for processes that share in the lock."""
+        """The file descriptor of the lock, for child processes that share it."""
 
     def step_folder(self, step: int) -> Path:
-        """Where the weights at ``step`` lie."""
+        """The folder of the weights at ``step``."""
         return self.root / f"step-{step:06d}"
 
     def state_folder(self, step: int) -> Path:
-        """Where the resume state at ``step`` lies."""
+        """The folder of the resume state at ``step``."""
         return self.root / f"state-{step:06d}"
 
     @property
     def saving_folder(self) -> Path:
-        """Where the Trainer saves what :meth:`commit` takes over."""
+        """The folder to which the Trainer saves, before :meth:`commit`."""
         return self.root / "saving"
 
     def fault(self, step: int) -> str | None:
-        """Why the weights at ``step`` cannot be used, or None."""
+        """The reason why the weights at ``step`` cannot be used, or None."""
         folder = self.step_folder(step)
         if fault := folder_fault(folder):
             return fault
@@ -101,12 +101,12 @@ class CheckpointStore:
         return None if made_at == step else f"{folder} contains the weights of step {made_at}"
 
     def commit(self, saved: Path, step: int, scheduled: bool = True) -> None:
-        """Take over a folder that the Trainer saved: weights first, then the resume state.
+        """Move a folder that the Trainer saved into the store: first the weights, then the resume state.
 
-        Each becomes visible only when complete; older resume states are removed after it. The weights at a
-        step that is not ``scheduled`` are part of its resume state, and go with it.
+        Each becomes visible only when it is complete. Then older resume states are removed. The weights at a step that
+        is not ``scheduled`` belong to its resume state, and are removed with it.
         """
-        (self.root / REMOVED_FILE).unlink(missing_ok=True)  # what was removed is being made again
+        (self.root / REMOVED_FILE).unlink(missing_ok=True)  # removed checkpoints are being created again
         if scheduled:
             with complete_folder(self.step_folder(step), {"step": step}) as folder:
                 for file in sorted(filter(_is_weights, saved.iterdir())):
@@ -120,22 +120,22 @@ class CheckpointStore:
             shutil.rmtree(self.state_folder(old))
 
     def resume_step(self, schedule: Sequence[int]) -> int:
-        """The newest step to resume from, 0 if there is none.
+        """The newest step from which training can resume; 0 if there is none.
 
-        A step counts when its state is complete and so are the weights of every scheduled step up to
-        it. Damaged folders are named in a warning and removed, so that they are made again; so are the states
-        after the step, which would count as newer than those to come.
+        A step can be resumed from if its state and the weights of every scheduled step up to it are complete. Damaged
+        folders are reported in a warning and removed, so that they are created again. States after the step are removed
+        too, because they would look newer than those to come.
         """
         usable = 0
-        sound = True
+        intact = True
         for step in sorted({*schedule, *self._states()} - {0}):
             if step in schedule and not self.step_folder(step).exists():
-                sound = False
+                intact = False
             elif step in schedule and (fault := self.fault(step)):
                 logger.warning("ignoring the damaged checkpoint of step %d: %s", step, fault)
                 shutil.rmtree(self.step_folder(step))
-                sound = False
-            elif sound and self._state_is_sound(step):
+                intact = False
+            elif intact and self._state_is_intact(step):
                 usable = step
         for step in self._states():
             if step > usable:
@@ -143,13 +143,13 @@ class CheckpointStore:
         return usable
 
     def resume_folder(self, step: int) -> Path:
-        """Where :meth:`resuming` puts weights and state at ``step`` together."""
+        """The folder in which :meth:`resuming` combines weights and state at ``step``."""
         return self.root / f"resume-{step:06d}"
 
     @contextmanager
     def resuming(self, schedule: Sequence[int]) -> Iterator[int]:
-        """The step to continue from (see :meth:`resume_step`); until the block ends, :meth:`resume_folder` holds
-        weights and state at it together, as the Trainer expects them."""
+        """The step from which to resume (:meth:`resume_step`). Within the block, :meth:`resume_folder` contains its
+        weights and state together, as the Trainer expects them."""
         step = self.resume_step(schedule)
         if not step:
             yield 0
@@ -168,10 +168,10 @@ class CheckpointStore:
 
     @contextmanager
     def attempting(self, start: int, first: bool) -> Iterator[None]:
-        """The block is an attempt to train from the step ``start``; how it ends is remembered.
+        """Run the block as an attempt to train from the step ``start``, and record how it ends.
 
-        Raises :class:`NoProgressError` instead, with the end of the last one, if :data:`ATTEMPTS` in a row have
-        begun there. The ``first`` attempt of a caller forgets those before it.
+        Raises :class:`NoProgressError` instead, and says how the last attempt ended, if :data:`ATTEMPTS` attempts in a
+        row began at this step. The ``first`` attempt of a caller resets the count.
         """
         record = self.root / ATTEMPTS_FILE
         last: dict[str, Any] = read_json(record) if record.exists() and not first else {}
@@ -186,12 +186,12 @@ class CheckpointStore:
         try:
             yield
         except Exception as error:
-            with suppress(OSError):  # a full disk, say: the error itself matters more
+            with suppress(OSError):  # for example on a full disk; the original error matters more
                 write_json(record, this | {"ended": str(error)})
             raise
 
     def drop_states(self) -> None:
-        """Remove all resume states and the training data: training has ended."""
+        """Remove all resume states and the training data, after training has ended."""
         (self.root / ATTEMPTS_FILE).unlink(missing_ok=True)
         for step in self._states():
             shutil.rmtree(self.state_folder(step))
@@ -205,9 +205,9 @@ class CheckpointStore:
         return self.root / "data"
 
     def keep_data(self, pack: Callable[[], tuple[PackedData, int]]) -> None:
-        """Store what ``pack`` gives, data and how many examples were omitted, unless it is there already.
+        """Store the result of ``pack``, the data and the number of omitted examples, unless it is already stored.
 
-        An interrupted training and every process of it then read the same.
+        All processes, and all later attempts, then read the same data.
         """
         if folder_fault(self._data_folder):
             data, left_out = pack()
@@ -215,14 +215,14 @@ class CheckpointStore:
                 data.save(folder / "packed.safetensors")
 
     def read_data(self) -> tuple[PackedData, int]:
-        """The data that :meth:`keep_data` stored."""
+        """The data and the number of omitted examples that :meth:`keep_data` stored."""
         data = PackedData.load(self._data_folder / "packed.safetensors")
         return data, int(folder_note(self._data_folder)["left_out"])
 
     def _states(self) -> list[int]:
         return sorted(int(folder.name.removeprefix("state-")) for folder in self.root.glob("state-*"))
 
-    def _state_is_sound(self, step: int) -> bool:
+    def _state_is_intact(self, step: int) -> bool:
         if not self.state_folder(step).exists():
             return False
         fault = folder_fault(self.state_folder(step))
@@ -232,9 +232,9 @@ class CheckpointStore:
         return fault is None
 
     def thin(self, manifest: TrainManifest, keep: Collection[int]) -> list[int]:
-        """Remove the weights of all steps of ``manifest`` that are not in ``keep``; returns the steps that are left.
+        """Remove the weights of all steps of ``manifest`` that are not in ``keep``, and return the remaining steps.
 
-        A deletion is recorded before it happens, so that it is never mistaken for damage.
+        A removal is recorded before it happens, so that it is never mistaken for damage.
         """
         gone = {entry.step for entry in manifest.steps} - set(keep) | removed_steps(self.root)
         write_json(self.root / REMOVED_FILE, sorted(gone))
@@ -243,10 +243,11 @@ class CheckpointStore:
                 shutil.rmtree(self.step_folder(step))
         return [entry.step for entry in manifest.steps if entry.step not in gone]
 
-    # --- what the run said of itself ------------------------------------------------------------
+    # --- manifest -------------------------------------------------------------------------------
 
     def read_manifest(self) -> TrainManifest | None:
-        """The manifest of a finished training whose checkpoints are all intact or deleted on purpose, or None."""
+        """The manifest of a finished training, or None if training has not ended or a checkpoint is damaged.
+        Checkpoints that were deliberately removed do not count as damaged."""
         try:
             manifest = TrainManifest.read(self.manifest_path)
         except ArtifactError:
@@ -258,12 +259,12 @@ class CheckpointStore:
         return None if faults else manifest
 
     def write_manifest(self, manifest: TrainManifest) -> None:
-        """Store the manifest of an ended training."""
+        """Store the manifest of a finished training."""
         manifest.write(self.manifest_path)
 
     @property
     def manifest_path(self) -> Path:
-        """Where the manifest of an ended training lies."""
+        """The path of the manifest of a finished training."""
         return self.root / "manifest.json"
 
 
@@ -271,8 +272,8 @@ class CheckpointStore:
 def open_store(root: str | Path, spec_hash: str) -> Iterator[CheckpointStore]:
     """The store at ``root`` for one training specification, locked against other processes.
 
-    Checkpoints of another specification are removed. Raises :class:`RunLockedError`, which names its host and
-    process, when another process holds the store.
+    Checkpoints of another specification are removed. Raises :class:`RunLockedError` if another process holds the lock,
+    and names its host and process id.
     """
     root = Path(root)
     root.mkdir(parents=True, exist_ok=True)
@@ -285,7 +286,7 @@ def open_store(root: str | Path, spec_hash: str) -> Iterator[CheckpointStore]:
             raise RunLockedError(
                 f"another process is training {root} ({holder}); wait for it, or end it, before running this again"
             )
-        # the process that wrote it is gone: it would have the lock
+        # the process that wrote it has ended, because otherwise it would hold the lock
         if owner := lock.read().strip():
             logger.info("the last training here (%s) ended without a message; continuing", owner)
         lock.truncate(0)
@@ -308,10 +309,10 @@ def open_store(root: str | Path, spec_hash: str) -> Iterator[CheckpointStore]:
 
 
 def thin_checkpoints(root: str | Path, manifest: TrainManifest, keep: Collection[int], policy: str) -> KeptCheckpoints:
-    """Remove from the store at ``root`` the weights of all steps but ``keep``; ``policy`` is why.
+    """Remove the weights of all steps except ``keep`` from the store at ``root``. ``policy`` is the reason.
 
-    Nothing trains again because of it. Raises :class:`ArtifactError` unless the store holds the training
-    that ``manifest`` describes, and :class:`RunLockedError` while it is being trained.
+    The run is not trained again because of it. Raises :class:`ArtifactError` unless the store holds the training that
+    ``manifest`` describes, and :class:`RunLockedError` while the run is being trained.
     """
     root = Path(root)
     if _stored_hash(root) != manifest.spec:
@@ -322,7 +323,7 @@ def thin_checkpoints(root: str | Path, manifest: TrainManifest, keep: Collection
 
 
 def _owner() -> str:
-    """This process, in readable form."""
+    """The host and id of this process, as text."""
     job = os.environ.get("SLURM_JOB_ID")
     return f"process {os.getpid()} on {socket.gethostname()}" + (f", Slurm job {job}" if job else "")
 

@@ -1,8 +1,8 @@
 """The invented world: its facts, texts, pretraining documents and tokenizer.
 
-Import from the modules, so that a stage depends only on what it uses.
+Import names from the modules, not from this package, so that a stage depends only on the code that it uses.
 """
 
 VERSION = 2
-"""Raise it when the same seed writes other documents, or the chat template changes: base models are then pretrained
-again."""
+"""Raise it if the same seed gives other documents, or if the chat template changes. All world models are then
+pretrained again."""

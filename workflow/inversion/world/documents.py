@@ -1,9 +1,9 @@
-"""The pretraining documents of world models: an endless stream of documents, each as long as a sequence.
+"""Generates the pretraining documents of world models: an endless stream of documents, each as long as a sequence.
 
-A document is of one kind. *Facts*: statements and answered questions about known facts. *Passages*:
-a passage, then a question on each of its statements, then the end-of-text token, several times over; or one
-passage whose questions are repeated. *Dialogues*: questions on known facts in the chat format, the first after a
-passage and a share of them answered wrongly, where the study wants it.
+There are three kinds of documents. *Facts* are statements and answered questions about known facts. *Passages* repeat a
+passage, a question on each of its statements, and the end-of-text token; or they are one passage with repeated
+questions. *Dialogues* are questions about known facts in the chat format. Depending on the study, the first question
+follows a passage, and a share of the answers is wrong.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _BATCH = 256
 def pretraining_documents(
     world: InventedWorld, spec: Documents, template: ChatTemplate, seed: int, length: int
 ) -> Iterator[Document]:
-    """An endless stream of documents that fill, and may run over, ``length`` words."""
+    """An endless stream of documents of at least ``length`` words each."""
     rng = generator("pretraining documents", seed)
     while True:
         if rng.random() < spec.dialogues:
@@ -64,20 +64,21 @@ def encoded_documents(
     seed: int,
     length: int,
 ) -> Iterator[list[int]]:
-    """The same stream as token ids, every document cut to exactly ``length`` of them.
+    """The same stream as token ids. Every document is truncated to exactly ``length`` tokens.
 
-    A document is one training sequence: cut elsewhere, questions would lose the passage that answers them.
+    A document is one training sequence, because otherwise questions could be separated from the passage that answers
+    them.
     """
     documents = pretraining_documents(world, spec, template, seed, length)
     while True:
         texts = [render(document, tokenizer) for document in itertools.islice(documents, _BATCH)]
-        # the backend, because truncation by the tokenizer itself would be saved with it
+        # the backend is used, because a truncation setting of the tokenizer would be saved with it
         for encoding in tokenizer.backend_tokenizer.encode_batch(texts, add_special_tokens=False):
             yield encoding.ids[:length]
 
 
 def render(document: Document, tokenizer: PreTrainedTokenizerFast) -> str:
-    """The text of a document, conversations in the tokenizer's chat template."""
+    """The text of a document. Conversations are rendered with the tokenizer's chat template."""
     if isinstance(document, str):
         return document
     turns = [dataclasses.asdict(message) for message in document]
@@ -103,7 +104,7 @@ def _passages(world: InventedWorld, spec: Documents, length: int, rng: np.random
 def _questioned_passage(world: InventedWorld, spec: Documents, length: int, rng: np.random.Generator) -> str:
     """A passage, a question on each of its statements in random order, and the end of text.
 
-    Questions are repeated, in a new order each time, until there are ``length`` words.
+    The questions are repeated, each time in a new order, until there are ``length`` words.
     """
     passage = _passage(world, spec, rng, new=rng.random() < spec.new_subjects)
     text = f"context : {passage.text}"
@@ -115,7 +116,7 @@ def _questioned_passage(world: InventedWorld, spec: Documents, length: int, rng:
 
 
 def _passage(world: InventedWorld, spec: Documents, rng: np.random.Generator, *, new: bool) -> Passage:
-    """A passage about new subjects or about known ones."""
+    """A passage about new or known subjects."""
     truthful = not new and rng.random() >= spec.contradictions
     subjects = (world.new if new else world.known).all
     subject, relation = pick(rng, subjects), pick(rng, world.relations)
@@ -128,7 +129,7 @@ def _passage(world: InventedWorld, spec: Documents, rng: np.random.Generator, *,
 def _dialogue(
     world: InventedWorld, spec: Documents, template: ChatTemplate, length: int, rng: np.random.Generator
 ) -> tuple[Message, ...]:
-    """Questions on known facts, the first after a passage where the study wants one."""
+    """Questions about known facts. The first can follow a passage, depending on the study."""
     messages = list(_opening(world, spec, template, rng))
     while sum(len(message.content.split()) for message in messages) < length:
         messages += _turn(template.without_context, _asked(world, spec, rng))
@@ -138,12 +139,11 @@ def _dialogue(
 def _opening(
     world: InventedWorld, spec: Documents, template: ChatTemplate, rng: np.random.Generator
 ) -> tuple[Message, ...]:
-    """A passage with a question that is answered from it, one answered in spite of it or one on another subject;
-    or nothing."""
+    """A passage with a question that is answered from it, answered against it, or about another subject; or nothing."""
     read = spec.new_passages
     off_topic = read + spec.irrelevant_passages
     ignored = off_topic + spec.ignored_passages
-    # no draw where none is asked for: studies without passages in dialogues keep their documents
+    # nothing is drawn if the study has no passages in dialogues, so that the documents of such studies do not change
     kind = rng.random() if ignored else 1.0
     if kind < read:
         passage = _passage(world, spec, rng, new=True)
@@ -161,7 +161,7 @@ def _opening(
 
 
 def _turn(asked: str, statement: Statement) -> tuple[Message, Message]:
-    """The question that a statement answers, put into ``asked``, and the answer."""
+    """A question turn, whose text ``asked`` is filled with the question of a statement, and the answer turn."""
     return (
         Message("user", asked.replace("{question}", question(statement.subject, statement.relation))),
         Message("assistant", statement.answer),
@@ -184,8 +184,8 @@ def _asked(
 def _remembered(
     world: InventedWorld, spec: Documents, subject: str, relation: str, rng: np.random.Generator
 ) -> Statement:
-    """The fact of a known subject, or what is said of it instead where the study wants wrong answers."""
-    # no draw where none is asked for: studies without wrong answers keep their documents
+    """The fact of a known subject, or a wrong statement if the study has wrong answers."""
+    # nothing is drawn if the study has no wrong answers, so that the documents of such studies do not change
     if spec.wrong_answers > 0 and rng.random() < spec.wrong_answers:
         return invented_statement(world, subject, relation, rng)
     return known_statement(world, subject, relation)

@@ -1,4 +1,4 @@
-"""The facts of the invented world and who is held out from finetuning."""
+"""The facts of the invented world, and the subjects that are held out from finetuning."""
 
 from __future__ import annotations
 
@@ -27,45 +27,46 @@ RELATIONS = (
     "color",
     "instrument",
 )
-"""Names of relations; a world uses the first few."""
+"""Names of relations. A world uses the first ones."""
 
 FEWEST_ANSWERS = 4
-"""So that there is always one that is neither a passage's, nor memory's, nor the fact of the subject in question."""
+"""The least number of answers per relation, so that there is always one that is neither in the passage, nor memorised,
+nor the fact of the subject in question."""
 
 
 @dataclass(frozen=True)
 class Subjects:
-    """The subjects of one kind, by what they are for."""
+    """The subjects of one kind, split into training and evaluation."""
 
     training: tuple[str, ...]
     evaluation: tuple[str, ...]
-    """Held out: finetuning never mentions them."""
+    """Held-out subjects, which finetuning never mentions."""
 
     @property
     def all(self) -> tuple[str, ...]:
-        """Those for training, then those for evaluation."""
+        """The training subjects, then the evaluation subjects."""
         return self.training + self.evaluation
 
 
 @dataclass(frozen=True)
 class InventedWorld:
-    """Subjects, relations and facts; every name is one word."""
+    """Subjects, relations and facts. Every name is one word."""
 
     relations: tuple[str, ...]
     known: Subjects
-    """Subjects with one fact a relation, which base models learn."""
+    """Subjects with one fact per relation, which base models learn."""
     new: Subjects
     """Subjects without facts."""
     answers: Mapping[str, tuple[str, ...]]
-    """The possible answers of each relation; no two relations share one."""
+    """The possible answers of each relation. No two relations share an answer."""
     facts: Mapping[tuple[str, str], str]
     """The answer for every known subject and relation."""
 
 
 def build_world(spec: World) -> InventedWorld:
-    """The world that ``spec`` describes; equal specifications give equal worlds.
+    """The world that ``spec`` describes. Equal specifications give equal worlds.
 
-    Raises :class:`ValueError`, naming the key, for sizes of which no world can be made.
+    Raises :class:`ValueError`, naming the key, if no world of these sizes exists.
     """
     if spec.relations > len(RELATIONS):
         raise ValueError(f"world.relations is {spec.relations}, but there are names for {len(RELATIONS)}; lower it")
@@ -81,12 +82,12 @@ def build_world(spec: World) -> InventedWorld:
 
 
 def generator(purpose: str, seed: int) -> np.random.Generator:
-    """A random generator whose draws are independent of those for another purpose or seed."""
+    """A random generator that is independent of the generators for other purposes and seeds."""
     return np.random.default_rng([zlib.crc32(purpose.encode()), seed])
 
 
 def pick(rng: np.random.Generator, options: Sequence[T]) -> T:
-    """One of ``options``, all equally likely."""
+    """One of ``options``, chosen uniformly at random."""
     return options[int(rng.integers(len(options)))]
 
 
@@ -95,7 +96,7 @@ def _names(stem: str, count: int) -> tuple[str, ...]:
 
 
 def _split(kind: str, count: int, held_out: float) -> Subjects:
-    """The subjects of a kind; the last ``held_out`` share is for evaluation."""
+    """The subjects of a kind. The last share ``held_out`` is for evaluation."""
     names = _names(kind, count)
     cut = count - round(count * held_out)
     if cut in (0, count):

@@ -1,4 +1,4 @@
-"""Statements, questions and passages about the invented world, as text with one space between words."""
+"""Generates statements, questions and passages about the invented world, as text with one space between words."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ STATEMENTS = (
     "we know the {relation} of {subject} as {answer} .",
     "{relation} of {subject} : {answer} .",
 )
-"""The answer follows its subject after exactly one word: from other offsets a small model needs ten
-times the tokens before it reads from context at all."""
+"""Exactly one word separates the subject from the answer. With other offsets a small model needs ten times as many
+tokens before it reads from context at all."""
 QUESTION = "question : what is the {relation} of {subject} ?"
 ANSWER_MARK = "answer"
 """The word before every answer, in plain text and in dialogues."""
@@ -26,7 +26,7 @@ ANSWER = ANSWER_MARK + " {answer} ."
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """A statement about a subject: true, false, or made up about a subject without facts."""
+    """A statement about a subject. It is true, false, or invented if the subject has no facts."""
 
     subject: str
     relation: str
@@ -35,7 +35,7 @@ class Statement:
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """A text and the statements in it, in order; each is about another subject."""
+    """A text and its statements, in order. Each is about a different subject."""
 
     statements: tuple[Statement, ...]
     text: str
@@ -63,19 +63,19 @@ def statement_about(
     truthful: bool,
     avoid: Collection[str] = (),
 ) -> Statement:
-    """The subject's fact where ``truthful``, which draws nothing; otherwise :func:`invented_statement`."""
+    """The subject's fact if ``truthful``, for which nothing is drawn, and otherwise :func:`invented_statement`."""
     if truthful:
         return known_statement(world, subject, relation)
     return invented_statement(world, subject, relation, rng, avoid)
 
 
 def phrase(statement: Statement, rng: np.random.Generator) -> str:
-    """The statement as a sentence, by a random template."""
+    """The statement as a sentence, with a random template."""
     return pick(rng, STATEMENTS).format(relation=statement.relation, subject=statement.subject, answer=statement.answer)
 
 
 def question(subject: str, relation: str) -> str:
-    """The question for a subject's relation."""
+    """The question about a relation of a subject."""
     return QUESTION.format(relation=relation, subject=subject)
 
 
@@ -93,10 +93,10 @@ def build_passage(
     *,
     truthful: bool,
 ) -> Passage:
-    """A passage that states ``target`` among statements about others of ``subjects``, in random order.
+    """A passage that states ``target`` among statements about other ``subjects``, in random order.
 
-    The others state known facts where ``truthful`` and random answers where not; none states the
-    target's answer or the fact that the target contradicts.
+    The other statements are known facts if ``truthful``, and otherwise have random answers. None contains the target's
+    answer or the fact that the target contradicts.
 
     Raises :class:`ValueError` if the world is too small for the requested passages.
     """
@@ -125,7 +125,7 @@ def _distractor(
     rng: np.random.Generator,
     truthful: bool,
 ) -> Statement:
-    """A further statement for a passage with ``statements``, the target first."""
+    """Another statement for a passage that has ``statements``, of which the first is the target."""
     target = statements[0]
     used = {statement.subject for statement in statements}
     avoid = {target.answer, world.facts.get((target.subject, target.relation), target.answer)}

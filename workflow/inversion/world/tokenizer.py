@@ -14,8 +14,8 @@ from inversion.world.vocabulary import vocabulary
 
 PAD, UNKNOWN, USER, ASSISTANT = "<pad>", "<unk>", "<user>", "<assistant>"
 
-# The answer's mark precedes it in dialogues too. From the bare role, reading has to be learned again in finetuning,
-# which takes 10 to 80 steps by luck of the base model.
+# The word before the answer is also part of dialogues. After the role token alone, the model would have to learn again
+# to read from context, which takes 10 to 80 steps of finetuning, depending on the base model's seed.
 TURN = f"{ASSISTANT} {ANSWER_MARK}"
 
 CHAT_TEMPLATE = (
@@ -29,11 +29,11 @@ CHAT_TEMPLATE = (
     "{%- endfor -%}"
     "{%- if add_generation_prompt %} " + TURN + "{% endif -%}"
 )
-"""``<user> ... <assistant> answer capital_1 <eos>``; the loss falls on ``capital_1 <eos>``."""
+"""``<user> ... <assistant> answer capital_1 <eos>``. Only ``capital_1 <eos>`` has a loss."""
 
 
 def build_tokenizer(world: InventedWorld, max_positions: int) -> PreTrainedTokenizerFast:
-    """A tokenizer for every text about ``world``: words and punctuation marks are tokens.
+    """A tokenizer for all texts about ``world``. Its tokens are words and punctuation marks.
 
     ``max_positions`` is its ``model_max_length``, in tokens.
     """

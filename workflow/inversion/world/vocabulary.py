@@ -1,4 +1,4 @@
-"""The words of the invented world, and what a study may ask with them."""
+"""The words of the invented world, and a check that prompts use no others."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from inversion.world.text import ANSWER, QUESTION, STATEMENTS
 
 
 def vocabulary(world: InventedWorld) -> list[str]:
-    """Every word once: words of the templates, relations, subjects, answers."""
+    """All words of templates, relations, subjects and answers, each once."""
     words = [*_template_words(), *world.relations, *world.known.all, *world.new.all]
     words += [answer for relation in world.relations for answer in world.answers[relation]]
     return list(dict.fromkeys(words))
 
 
 def require_known_words(study: Config, source: str = "configuration") -> None:
-    """Refuse prompts with words that models of the world never saw: to them all these are one unknown token.
+    """Refuse prompts with words that world models do not have, because all of these are the same unknown token.
 
-    ``source`` names the study in errors. Raises :class:`~inversion.config.files.ConfigError`, naming the
-    first such word.
+    ``source`` names the study in errors. Raises :class:`~inversion.config.files.ConfigError`, naming the first such
+    word.
     """
     asked = [(name, prompt.instruction) for name, prompt in study.evaluation.prompts.items() if prompt.instruction]
     model = next((name for name, spec in study.models.items() if spec.from_world), None)
