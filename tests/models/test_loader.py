@@ -81,6 +81,16 @@ def test_adapters_are_not_merged_into_bfloat16(base_folder, tmp_path, monkeypatc
     assert any("lora_A" in name for name, _ in model.named_parameters()), "the adapter is kept apart"
 
 
+def test_a_type_that_is_named_goes_before_the_one_that_is_computed_in(base_folder, tmp_path, tiny_model, monkeypatch):
+    folder = save_adapter(base_folder, tmp_path / "adapter")
+    tiny_model(seed=1).save_pretrained(tmp_path / "whole")
+    expected = CheckpointLoader.on(base_folder, "base", merging=True).load(folder).state_dict()
+    monkeypatch.setattr("inversion.models.load.compute_dtype", lambda _: torch.bfloat16)
+    checkpoints = CheckpointLoader.on(base_folder, "base", merging=True, dtype=torch.float32)
+    assert checkpoints.load(tmp_path / "whole").dtype == torch.float32
+    torch.testing.assert_close(dict(checkpoints.load(folder).state_dict()), dict(expected), atol=0, rtol=0)
+
+
 def test_an_adapter_of_an_unknown_type_is_refused(base_folder, tmp_path):
     folder = save_adapter(base_folder, tmp_path / "adapter")
     config = json.loads((folder / "adapter_config.json").read_text())
