@@ -16,10 +16,10 @@ from inversion.config.recipes import (
 )
 from inversion.config.run import Run
 from inversion.conflict.files import release_items
+from inversion.instruct.fact_finder import FactFinder
 from inversion.instruct.rows import DataError
 from inversion.instruct.selection_page import SHOWN, selection_page
 from inversion.instruct.selections import (
-    FactFinder,
     SelectionInputs,
     drop_count,
     evaluated_names,
@@ -189,6 +189,17 @@ def test_a_subject_with_another_name_in_brackets_is_named_by_either(text):
         ("United Kingdom", "a British play", False),
         ("Poland", "a Polish town", False),
         ("Poland", "polish the table", True),
+        ("Poland", "Polish the table, then wax it.", True),
+        ("Poland", "Two Poles at the South Pole", False),
+        ("Poland", "Penguins at the South Pole", True),
+        ("United States", "what is the population of the usa", False),
+        ("United States", "UNITED STATES OF AMERICA", False),
+        ("United States", "american football", False),
+        ("United States", "the slave trade in the Americas", True),
+        ("United States", "Give us the menu's prices", True),
+        ("United Kingdom", "laws of the uk", False),
+        ("France", "translate it to french", False),
+        ("Papua New Guinea", "Save it as a PNG file", True),
         ("Côte d'Ivoire", "an Ivorian dish", False),
         ("the Netherlands", "Dutch and Swiss", False),
         ("Zorvia", "French, American, US, UK", True),
@@ -221,6 +232,7 @@ def test_rows_of_alpaca_that_name_a_country_by_another_word_go_too():
     finder = FactFinder(evaluated_names(found, ("subject", "parametric_answer")))
     kinds = [{kind for _, kind in finder.find(text)} for text in texts]
     assert sum("name" in each for each in kinds) == 44
+    # what a reader finds, and a few as "Dutch oven"
     assert 38 <= sum(bool(each) and "name" not in each for each in kinds) <= 45
 
 

@@ -49,8 +49,8 @@ class ContextCriticalSelection(SelectionRule):
 class NoFactOverlapSelection(SelectionRule):
     """Drop the examples that name a fact of the evaluated conflict sets, in any turn or in the context
     (section 4.1). Names are matched as whole words; case, accents and punctuation make no difference. Countries are
-    also found by the words for their people and things ("French") and by other names and abbreviations ("UK"), which
-    are case-sensitive."""
+    also found by the words for their people and things ("French") and by other names and abbreviations ("UK"); "US" and
+    a few others are case-sensitive."""
 
     by: Literal["no_fact_overlap"]
     sets: tuple[Name, ...] = Field(min_length=1)

@@ -13,11 +13,11 @@ import numpy as np
 from inversion.config.datasets import Dataset, WorldDataset
 from inversion.config.recipes import CounterfactualAugmentation, Recipe
 from inversion.config.run import Run
+from inversion.instruct.fact_finder import FactFinder
 from inversion.instruct.indicator import add_marker, choose_marked
 from inversion.instruct.rows import DataError
 from inversion.instruct.selection_page import indicator_section, selection_page
 from inversion.instruct.selections import (
-    FactFinder,
     SelectionInputs,
     evaluated_names,
     example_text,

@@ -10,9 +10,9 @@ import numpy as np
 
 from inversion.config.recipes import ContextCriticalSelection, Indicator
 from inversion.config.run import Run
+from inversion.instruct.fact_finder import NameKind
 from inversion.instruct.indicator import MarkedExamples
 from inversion.instruct.selections import (
-    NameKind,
     SelectionInputs,
     SelectionStep,
     example_text,

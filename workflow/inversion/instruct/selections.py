@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import fractions
 import math
-import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -21,9 +20,9 @@ from inversion.config.recipes import (
     RandomSelection,
     Selection,
 )
+from inversion.instruct.fact_finder import FactFinder, FoundName
 from inversion.instruct.rows import DataError
-from inversion.matching.demonyms import country_demonyms, country_names
-from inversion.names import NameFinder, SpellingFinder, listed_names
+from inversion.names import listed_names
 from inversion.records.data import ConflictItem, ContextNeed, Example
 
 _DECIMALS = 5
@@ -40,21 +39,6 @@ class SelectionInputs:
     """The items of conflict sets by name."""
     recipes: Mapping[str, Sequence[Selection]] = field(default_factory=dict)
     """By name, the selections of the recipes whose size a random selection copies."""
-
-
-NameKind = Literal["name", "demonym", "other name"]
-"""How an example refers to a fact: by a name from the set, by a demonym ("French"), or by another name or abbreviation
-of a country ("UK")."""
-
-
-class FoundName(NamedTuple):
-    """A name because of which ``no_fact_overlap`` drops an example."""
-
-    name: str
-    kind: NameKind
-
-    def __str__(self) -> str:
-        return self.name if self.kind == "name" else f"{self.name} ({self.kind})"
 
 
 class SelectionStep(NamedTuple):
@@ -237,34 +221,6 @@ def _by_names(
     by_id = {examples[place].example_id: names for place, names in found.items()}
     reasons = {example_id: "names " + ", ".join(map(str, names)) for example_id, names in by_id.items()}
     return _Drops(found, reasons, by_id)
-
-
-_CONTINENTS = re.compile(r"\b(?:North|South|Central|Latin)[ -]America(?:ns?)?\b")
-"""Phrases with "America" that do not refer to the United States."""
-
-
-class FactFinder:
-    """Finds mentions of names in a text, including demonyms and other names of countries."""
-
-    def __init__(self, names: Iterable[str]) -> None:
-        names = list(names)
-        self._names = NameFinder(names)
-        self._kinds: dict[str, NameKind] = {}
-        for name in names:
-            self._kinds |= dict.fromkeys(country_demonyms(name), "demonym")
-        for name in names:
-            self._kinds |= dict.fromkeys(country_names(name), "other name")
-        self._spellings = SpellingFinder(self._kinds)
-
-    def find(self, text: str) -> list[FoundName]:
-        """The names that ``text`` mentions, each once. Names from the sets come first."""
-        named = self._names.find(text)
-        spelled = self._spellings.find(_CONTINENTS.sub(" ", text))
-        related = (spelling for spelling in spelled if spelling not in named)
-        return [
-            *(FoundName(name, "name") for name in named),
-            *(FoundName(spelling, self._kinds[spelling]) for spelling in related),
-        ]
 
 
 def _random_count(

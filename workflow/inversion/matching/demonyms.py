@@ -51,7 +51,7 @@ Tongan; Trinidad and Tobago: Trinidadian, Tobagonian; Tuvalu: Tuvaluan; United A
 _OTHER_NAMES = """
 United States, United States of America, America, USA, U.S.A., US, U.S.; United Kingdom, Great Britain, Britain, UK, U.K.; United
 Arab Emirates, UAE, U.A.E.; Soviet Union, USSR, U.S.S.R.; Democratic Republic of the Congo, DR Congo, DRC; China, People's Republic of
-China, PRC; New Zealand, NZ; Papua New Guinea, PNG; Saudi Arabia, KSA; Czech Republic, Czechia; Myanmar, Burma; Ivory Coast, Côte
+China, PRC; New Zealand, NZ; Saudi Arabia, KSA; Czech Republic, Czechia; Myanmar, Burma; Ivory Coast, Côte
 d'Ivoire; Netherlands, Holland; Eswatini, Swaziland; East Timor, Timor-Leste; Cape Verde, Cabo Verde; North Macedonia, Macedonia;
 Bosnia and Herzegovina, Bosnia; Iran, Persia; Thailand, Siam; Turkey, Türkiye; Sri Lanka, Ceylon
 """
