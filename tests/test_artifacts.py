@@ -63,7 +63,7 @@ json_values = st.recursive(
 
 
 @given(json_values)
-def test_fingerprint_does_not_hang_on_the_order_of_keys(value: Any) -> None:
+def test_fingerprint_does_not_depend_on_the_order_of_keys(value: Any) -> None:
     def turned(part: Any) -> Any:
         if isinstance(part, dict):
             return {key: turned(part[key]) for key in reversed(part)}
@@ -73,13 +73,13 @@ def test_fingerprint_does_not_hang_on_the_order_of_keys(value: Any) -> None:
 
 
 @given(json_values, json_values)
-def test_fingerprint_tells_values_apart(one: Any, other: Any) -> None:
+def test_fingerprint_distinguishes_values(one: Any, other: Any) -> None:
     assert (fingerprint(one) == fingerprint(other)) == (
         json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
     )
 
 
-def test_fingerprint_refuses_what_json_cannot_say() -> None:
+def test_fingerprint_refuses_values_that_json_lacks() -> None:
     with pytest.raises(TypeError):
         fingerprint({"path": Path("x")})
     with pytest.raises(ValueError, match="not JSON compliant"):
@@ -184,7 +184,7 @@ def test_comments_docstrings_and_layout_do_not_count(code: Path, old: str, new: 
         ("inversion/__init__.py", "\n", "\nx = 1\n"),
     ],
 )
-def test_what_the_script_reaches_counts(code: Path, file: str, old: str, new: str) -> None:
+def test_code_that_the_script_reaches_counts(code: Path, file: str, old: str, new: str) -> None:
     before = print_of(code)
     replace(code / file, old, new)
     assert print_of(code) != before
@@ -213,7 +213,7 @@ def test_a_reference_to_a_module_that_does_not_exist_is_refused(code: Path) -> N
         code_fingerprint(code / "script.py", code / "inversion", ["inversion.plots"])
 
 
-def test_the_place_of_the_checkout_does_not_count(code: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_the_path_of_the_checkout_does_not_count(code: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     before = print_of(code)
     elsewhere = tmp_path_factory.mktemp("elsewhere") / "checkout"
     code.rename(elsewhere)
@@ -228,7 +228,7 @@ def test_the_real_library_can_be_followed() -> None:
 # --- atomic files -------------------------------------------------------------------------------
 
 
-def test_a_write_replaces_and_leaves_nothing_beside(tmp_path: Path) -> None:
+def test_a_write_replaces_the_file_and_leaves_no_other(tmp_path: Path) -> None:
     path = tmp_path / "new" / "folder" / "file.txt"
     write_text(path, "one")
     write_text(path, "zwei ü")
@@ -275,7 +275,7 @@ def test_a_kill_in_the_middle_leaves_the_old_file(tmp_path: Path) -> None:
 
 
 @given(json_values)
-def test_json_comes_back(tmp_path_factory: pytest.TempPathFactory, value: Any) -> None:
+def test_json_round_trip(tmp_path_factory: pytest.TempPathFactory, value: Any) -> None:
     path = tmp_path_factory.getbasetemp() / "value.json"
     write_json(path, value)
     assert read_json(path) == value
@@ -335,7 +335,7 @@ def test_a_truncated_table_is_named(tmp_path: Path, keep: float) -> None:
 
 
 @pytest.mark.parametrize("frame", [table(), table()[:0], pl.DataFrame({"text": ["0" * 64, "sha256"]})], ids=len)
-def test_a_table_comes_back_and_has_always_the_same_bytes(tmp_path: Path, frame: pl.DataFrame) -> None:
+def test_a_table_round_trips_with_the_same_bytes(tmp_path: Path, frame: pl.DataFrame) -> None:
     for name in ("one.parquet", "two.parquet"):
         write_parquet(tmp_path / name, frame)
     assert (tmp_path / "one.parquet").read_bytes() == (tmp_path / "two.parquet").read_bytes()
@@ -362,7 +362,7 @@ def test_a_table_of_another_writer_is_named(tmp_path: Path) -> None:
         read_parquet(path)
 
 
-def test_a_flipped_bit_in_a_table_is_told_by_its_hash(tmp_path: Path) -> None:
+def test_a_flipped_bit_in_a_table_is_detected_by_its_hash(tmp_path: Path) -> None:
     path = tmp_path / "labels.parquet"
     write_parquet(path, table())
     content = bytearray(path.read_bytes())
@@ -372,7 +372,7 @@ def test_a_flipped_bit_in_a_table_is_told_by_its_hash(tmp_path: Path) -> None:
         read_parquet(path)
 
 
-def test_a_panic_of_the_reader_is_a_fault_of_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_panic_of_the_reader_is_reported_as_a_broken_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def panic(source: object) -> pl.DataFrame:
         raise pl.exceptions.PanicException("called `Result::unwrap()` on an `Err` value")
 
@@ -440,7 +440,7 @@ def test_a_new_folder_replaces_the_old_one(checkpoint: Path) -> None:
     assert folder_fault(checkpoint) is None
 
 
-def test_digest_tells_contents_apart_but_not_notes(tmp_path: Path) -> None:
+def test_digest_distinguishes_contents_but_not_notes(tmp_path: Path) -> None:
     digests = []
     for i, (content, note) in enumerate([(b"a", 0), (b"a", 1), (b"b", 0)]):
         with complete_folder(tmp_path / str(i), note={"n": note}) as temporary:
@@ -475,11 +475,11 @@ def test_a_damaged_folder(checkpoint: Path, damage: Callable[[Path], None], reas
     assert folder_fault(checkpoint) == reason.format(checkpoint)
 
 
-def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
+def test_a_missing_folder(tmp_path: Path) -> None:
     assert folder_fault(tmp_path / "absent") == f"{tmp_path}/absent is incomplete (no {MARKER})"
 
 
-def test_a_shallow_look_compares_sizes_only(checkpoint: Path) -> None:
+def test_a_shallow_check_compares_sizes_only(checkpoint: Path) -> None:
     flip_bit(checkpoint / "weights.bin")
     assert folder_fault(checkpoint, deep=False) is None
     (checkpoint / "weights.bin").write_bytes(b"")
@@ -488,7 +488,7 @@ def test_a_shallow_look_compares_sizes_only(checkpoint: Path) -> None:
 
 @pytest.mark.parametrize("look", [folder_note, folder_digest])
 @pytest.mark.parametrize("content", [None, "", "[]", '{"files": {}}'])
-def test_a_folder_without_a_sound_marker_has_no_note(
+def test_a_folder_without_a_valid_marker_has_no_note(
     checkpoint: Path, look: Callable[[Path], Any], content: str | None
 ) -> None:
     (checkpoint / MARKER).unlink() if content is None else (checkpoint / MARKER).write_text(content)
@@ -497,14 +497,14 @@ def test_a_folder_without_a_sound_marker_has_no_note(
     assert str(checkpoint / MARKER) in str(caught.value)
 
 
-def test_sealing_anew_accepts_what_stands_there(checkpoint: Path) -> None:
+def test_sealing_again_accepts_the_current_files(checkpoint: Path) -> None:
     flip_bit(checkpoint / "weights.bin")
     seal_folder(checkpoint)
     assert folder_fault(checkpoint) is None
     assert folder_note(checkpoint) == {}
 
 
-def test_a_table_stands_beside_itself_as_csv_with_its_lists_joined(tmp_path: Path) -> None:
+def test_a_table_is_also_written_as_csv_with_joined_lists(tmp_path: Path) -> None:
     frame = pl.DataFrame({"item": ["a", "b"], "answers": [["x", "y, z"], []], "rate": [0.5, None]})
     write_table(tmp_path / "t.parquet", tmp_path / "t.csv", frame)
     assert read_parquet(tmp_path / "t.parquet").equals(frame)
@@ -512,7 +512,7 @@ def test_a_table_stands_beside_itself_as_csv_with_its_lists_joined(tmp_path: Pat
 
 
 @pytest.mark.parametrize("hash_up_to", [0, 2**22])
-def test_a_table_that_is_cut_short_is_found_without_reading_it(tmp_path: Path, hash_up_to: int) -> None:
+def test_a_truncated_table_is_detected_without_reading_it(tmp_path: Path, hash_up_to: int) -> None:
     table = tmp_path / "table.parquet"
     write_parquet(table, pl.DataFrame({"a": range(1000)}))
     whole = table.read_bytes()
@@ -534,7 +534,7 @@ def test_a_small_table_is_compared_with_its_seal(tmp_path: Path) -> None:
     assert parquet_fault(table) is None
 
 
-def test_no_cell_of_a_csv_is_a_formula(tmp_path: Path) -> None:
+def test_no_cell_of_a_csv_can_run_as_a_formula(tmp_path: Path) -> None:
     texts = ["=1+1", "+1", "-1", "@cell", "\tx", "plain = text", "", None]
     frame = pl.DataFrame({"text": texts, "answers": [["=1+1", "b"], *[["a"]] * 7], "n": range(-4, 4)})
     write_table(tmp_path / "t.parquet", tmp_path / "t.csv", frame)

@@ -38,7 +38,7 @@ def fault(study: Any) -> str:
     return message.removeprefix("study.yaml: ")
 
 
-def test_the_study_of_these_tests_is_sound() -> None:
+def test_the_study_of_these_tests_is_valid() -> None:
     config = parse_config(STUDY)
     assert [run.path for run in config.runs()] == [
         "neox/tulu/standard/seed0",
@@ -51,7 +51,7 @@ def test_the_study_of_these_tests_is_sound() -> None:
 # --- faults -------------------------------------------------------------------------------------
 
 
-def test_a_file_behind_an_address_has_its_checksum() -> None:
+def test_a_file_at_an_address_needs_a_checksum() -> None:
     address = "https://example.org/sets/capitals.json"
     spec = {"source": "file", "path": address}
     assert "sets.capitals: https://example.org/sets/capitals.json needs `sha256`" in fault(
@@ -71,7 +71,7 @@ def test_a_file_behind_an_address_has_its_checksum() -> None:
 
 
 @pytest.mark.parametrize("written", ["1e-4", "5E-4", "1.0e-5", "3"])
-def test_a_number_that_yaml_took_for_text_is_explained_and_the_mend_works(written: str) -> None:
+def test_a_number_that_yaml_reads_as_text_is_explained_and_the_fix_works(written: str) -> None:
     message = fault(with_value("training.learning_rate", written))
     fix = message.split("; write ")[1].split(",")[0]
     assert yaml.safe_load(fix) == pytest.approx(float(written))
@@ -82,7 +82,7 @@ def test_a_long_value_is_cut_short() -> None:
 
 
 @pytest.mark.parametrize("name", ["../x", "a/b", "", ".hidden", "a b", "a\nb", "ä", "-x", "a\\b"])
-def test_a_name_that_is_no_plain_folder_name(name: str) -> None:
+def test_a_name_that_is_not_a_plain_folder_name(name: str) -> None:
     message = fault({**STUDY, "models": {name: STUDY["models"]["neox"]}})
     assert "a name starts with a letter or digit" in message
 
@@ -108,19 +108,19 @@ def test_the_files_that_runs_need_are_known_by_their_keys() -> None:
     assert not any("https://" in path for path in found.values())
 
 
-def test_a_run_of_two_experiments_is_made_once() -> None:
+def test_a_run_of_two_experiments_exists_once() -> None:
     config = parse_config(with_value("experiments.again", STUDY["experiments"]["all"]))
     assert len(config.runs()) == 4
 
 
-def test_what_decides_the_size_of_a_recipe() -> None:
+def test_settings_that_determine_the_size_of_a_recipe() -> None:
     config = parse_config(with_value("recipes.like", {"select": [{"by": "random", "like": "half"}]}))
     assert list(config.matched_recipes("like")) == ["half"]
     assert [selection.by for selection in config.selections_of("like")] == ["random", "random"]
     assert config.matched_recipes("half") == {}
 
 
-def test_no_world_is_needed_without_anything_of_it() -> None:
+def test_a_study_without_world_parts_needs_no_world() -> None:
     study = without("world")
     study["models"] = {"neox": {"source": "folder", "path": "base"}}
     del study["datasets"]["tulu"], study["sets"]["conflict"]
@@ -128,7 +128,7 @@ def test_no_world_is_needed_without_anything_of_it() -> None:
     assert parse_config(study).world is None
 
 
-def test_values_that_yaml_cannot_mean() -> None:
+def test_values_that_yaml_misreads_are_refused() -> None:
     assert "write plain strings" in fault({**STUDY, ("a", "b"): 1})
     loop: dict[str, Any] = {}
     loop["self"] = loop
@@ -204,13 +204,13 @@ def test_a_name_that_yaml_reads_as_something_else_is_refused(tmp_path: Path, wor
 
 
 @pytest.mark.parametrize("word", ["010", "1:30", "-1:30.5", "00"])
-def test_a_number_to_the_base_8_or_60_is_refused_as_a_value_too(tmp_path: Path, word: str) -> None:
+def test_numbers_in_base_8_or_60_are_refused_as_values(tmp_path: Path, word: str) -> None:
     (tmp_path / "study.yaml").write_text(f"training: {{max_steps: {word}}}\n")
     with pytest.raises(ConfigError, match=r"line 1, column 23: the value .* in plain decimal digits if it is a number"):
         read_values(tmp_path / "study.yaml")
 
 
-def test_what_yaml_reads_as_it_is_written_is_accepted(tmp_path: Path) -> None:
+def test_values_that_yaml_reads_as_written_are_accepted(tmp_path: Path) -> None:
     (tmp_path / "study.yaml").write_text(
         "8: {a: yes, b: 1_000, c: 0x1F}\nlist: [1, -2, 0, 0.50, 1.0e-3, .5, true, null, word]\n"
     )
@@ -246,7 +246,7 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
         assert str(caught.value).startswith(f"{path}: ")
 
 
-def test_merge_keys_may_override(tmp_path: Path) -> None:
+def test_merge_keys_can_override(tmp_path: Path) -> None:
     study = yaml.safe_dump(STUDY | {"training": {}, "evaluation": {}})
     merged = study.replace("training: {}", "training: &t {epochs: 1.0}\n").replace("evaluation: {}", "")
     merged = merged.replace("standard: {}", "standard:\n    training: {<<: {epochs: 1.0}, epochs: 2.0}")
@@ -281,7 +281,9 @@ def test_a_recipe_changes_only_what_it_names() -> None:
         ({"learning_rate": 0.1}, (2.0, 300)),
     ],
 )
-def test_a_recipes_epochs_lift_the_limit_on_steps(override: dict[str, Any], expected: tuple[float, int | None]) -> None:
+def test_a_recipes_epochs_remove_the_limit_on_steps(
+    override: dict[str, Any], expected: tuple[float, int | None]
+) -> None:
     study = with_value("recipes.half.training", override)
     study["training"] |= {"max_steps": 300}
     training = parse_config(study).training_of("half")
@@ -339,7 +341,7 @@ def test_a_longer_run_keeps_the_steps_of_a_shorter_one(training: Training, total
 
 
 @pytest.mark.parametrize("path", render.generated_files())
-def test_generated_file_has_not_drifted(path: str) -> None:
+def test_generated_file_is_current(path: str) -> None:
     assert (ROOT / path).read_text(encoding="utf-8") == render.generated_files()[path], "run `make config`"
 
 
@@ -369,7 +371,7 @@ def test_the_default_file_reads_as_the_default_study() -> None:
     assert read_config(ROOT / "config/config.yaml") == organism.default()
 
 
-def test_every_help_text_stands_once_in_the_default() -> None:
+def test_every_help_text_is_in_the_default_once() -> None:
     text = " ".join(line.strip().removeprefix("# ") for line in (ROOT / "config/config.yaml").read_text().split("\n"))
     fields = WorldModel.model_fields["architecture"].annotation.model_fields  # type: ignore[union-attr]
     for help_text in (fields["max_positions"].description, Training.model_fields["max_steps"].description):
@@ -398,7 +400,7 @@ def test_reference_has_a_chapter_for_every_link() -> None:
         assert text.count(f"\n## {name}\n") == 1
 
 
-def test_questions_are_put_as_the_dataset_puts_them():
+def test_prompts_follow_the_datasets_template():
     values = organism.default().model_dump(mode="json")
     mine = {"style": "chat", "with_context": "Background: {context}\n{question}", "without_context": "{question}"}
     own = {"source": "file", "path": "x", "format": "alpaca"}
@@ -418,7 +420,7 @@ def test_questions_are_put_as_the_dataset_puts_them():
         ("{question} {context}", "{question} {context}"),
     ],
 )
-def test_question_first_exchanges_question_and_context(wording, swapped):
+def test_question_first_swaps_question_and_context(wording, swapped):
     assert ChatTemplate(with_context=wording).question_first() == swapped
 
 
@@ -479,7 +481,7 @@ def test_figures_of_probes_need_their_probes_and_datasets_with_kinds():
         ({"source": "substitution", "dataset": "squad", "kind": "matching"}, False, []),
     ],
 )
-def test_a_set_says_whether_its_knowledge_is_asked_and_what_it_reads(values, asked_for_knowledge, files):
+def test_a_set_says_whether_its_knowledge_is_probed_and_what_it_reads(values, asked_for_knowledge, files):
     spec = config_from_json(ConflictSet, json.dumps(values))
     assert (spec.has_context and not spec.is_control) == asked_for_knowledge
     assert spec.files("in") == files
@@ -487,7 +489,7 @@ def test_a_set_says_whether_its_knowledge_is_asked_and_what_it_reads(values, ask
 
 
 @pytest.mark.parametrize("rank", [2, 64])
-def test_adapters_without_alpha_take_twice_their_rank(rank: int) -> None:
+def test_adapters_without_alpha_use_twice_their_rank(rank: int) -> None:
     assert LoraTuning(method="lora", rank=rank).alpha == 2 * rank
     assert LoraTuning(method="lora", rank=rank, alpha=3.0).alpha == 3.0
     assert LoraTuning(method="lora").model_dump()["alpha"] == 256.0

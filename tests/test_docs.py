@@ -24,7 +24,7 @@ def anchors(page: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=str)
-def test_links_within_the_project_lead_somewhere(page: Path) -> None:
+def test_links_within_the_project_are_valid(page: Path) -> None:
     text = re.sub(r"```.*?```", "", (ROOT / page).read_text(encoding="utf-8"), flags=re.DOTALL)
     for target in re.findall(r"\]\(([^)\s]+)\)", text):
         if re.match(r"[a-z]+:", target):
@@ -52,7 +52,7 @@ def test_the_citation_and_the_command_are_of_this_version(capsys: pytest.Capture
 @pytest.mark.parametrize(
     "form", sorted((ROOT / ".github/ISSUE_TEMPLATE").glob("[!c]*.yml")), ids=lambda form: form.name
 )
-def test_forms_for_issues_have_what_github_asks_for(form: Path) -> None:
+def test_issue_forms_have_what_github_requires(form: Path) -> None:
     values = yaml.safe_load(form.read_text(encoding="utf-8"))
     assert {"name", "description", "body"} <= set(values)
     fields = [field for field in values["body"] if field["type"] != "markdown"]

@@ -110,7 +110,7 @@ def test_commands_exist_and_take_their_arguments(block: Block) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_targets_of_make_that_a_text_names_exist(page: Path) -> None:
+def test_make_targets_in_texts_exist(page: Path) -> None:
     named = set(re.findall(r"`make ([a-z-]+)", FENCE.sub("", page.read_text(encoding="utf-8"))))
     assert named <= targets()
 
@@ -128,7 +128,7 @@ def test_targets_of_make_that_a_text_names_exist(page: Path) -> None:
         "no-such-program",
     ],
 )
-def test_commands_that_do_not_exist_are_found(command: str) -> None:
+def test_missing_commands_are_detected(command: str) -> None:
     with pytest.raises(AssertionError):
         check(shlex.split(command))
 
@@ -142,7 +142,7 @@ def scripts() -> list[Block]:
 
 
 @pytest.mark.parametrize("block", scripts(), ids=lambda block: block.name)
-def test_what_python_imports_is_there(block: Block) -> None:
+def test_imports_in_python_blocks_exist(block: Block) -> None:
     for node in ast.walk(ast.parse(block.text)):
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("inversion"):
             module = importlib.import_module(str(node.module))
@@ -156,7 +156,7 @@ def shown() -> list[Block]:
 
 
 @pytest.mark.parametrize("block", shown(), ids=lambda block: block.name)
-def test_python_gives_what_the_page_says(block: Block) -> None:
+def test_python_blocks_give_the_documented_results(block: Block) -> None:
     *setting, last = ast.parse(block.text).body
     names: dict[str, Any] = {}
     exec(compile(ast.Module(setting, []), block.name, "exec"), names)

@@ -21,7 +21,7 @@ def lines(file, *rows):
     return file
 
 
-def test_a_table_may_lack_all_but_the_names_and_the_text(tmp_path):
+def test_a_table_needs_only_the_names_and_the_text(tmp_path):
     frame = read_answers(lines(tmp_path / "a.jsonl", ROW))
     assert frame.schema == schema_of(Response)
     (row,) = frame.rows(named=True)
@@ -30,14 +30,14 @@ def test_a_table_may_lack_all_but_the_names_and_the_text(tmp_path):
 
 
 @pytest.mark.parametrize("suffix", ["jsonl", "parquet"])
-def test_what_is_exported_is_what_is_read(tmp_path, suffix):
+def test_exported_answers_are_read_back(tmp_path, suffix):
     items = table(exact(RISE_AND_STAY, 20))
     write_answers(tmp_path / f"a.{suffix}", items)
     kept = list(schema_of(Response))
     assert read_answers(tmp_path / f"a.{suffix}").equals(items.select(kept).sort("step", "set", "item_id", "prompt"))
 
 
-def test_the_step_may_be_in_the_names_of_files(tmp_path):
+def test_the_step_can_be_in_the_names_of_files(tmp_path):
     for step in (5, 50):
         row = {name: value for name, value in ROW.items() if name != "step"}
         lines(tmp_path / f"step{step}.jsonl", row)

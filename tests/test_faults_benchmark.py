@@ -25,7 +25,7 @@ def session(tmp_path):
     main.wait()
 
 
-def test_jobs_are_told_from_the_main_process_and_seen_until_they_end(session):
+def test_jobs_are_distinguished_from_the_main_process_until_they_end(session):
     (job,) = faults.jobs_of(session.pid)
     assert job != session.pid
     session.kill()
@@ -52,7 +52,7 @@ class Folder:
         return self.folder / "results" / path
 
 
-def test_files_that_differ_or_are_not_there_are_named(tmp_path):
+def test_different_and_missing_files_are_named(tmp_path):
     one, other = Folder(tmp_path / "a"), Folder(tmp_path / "b")
     for name, first, second in (("x", "1", "1"), ("y", "1", "2"), ("z", "1", None)):
         one.result(f"tables/{name}.csv").write_text(first)

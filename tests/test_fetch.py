@@ -30,14 +30,14 @@ def server(tmp_path):
         running.shutdown()
 
 
-def test_what_is_fetched_is_what_the_checksum_says(server):
+def test_fetched_files_match_their_checksum(server):
     address, _ = server
     assert fetch_file(f"{address}/set.csv", sha256_bytes(DATA)) == DATA
     with pytest.raises(FetchError, match=rf"/set.csv has changed: its SHA-256 is {sha256_bytes(DATA)}, not 00"):
         fetch_file(f"{address}/set.csv", "0" * 64)
 
 
-def test_a_copy_in_the_mirror_is_taken_by_its_checksum(server, tmp_path):
+def test_a_copy_in_the_mirror_is_found_by_its_checksum(server, tmp_path):
     address, asked = server
     (tmp_path / "deep").mkdir()
     (tmp_path / "deep" / "another-name.csv").write_bytes(DATA)
@@ -50,7 +50,7 @@ def test_a_copy_in_the_mirror_is_taken_by_its_checksum(server, tmp_path):
     assert asked == ["/set.csv"]
 
 
-def test_what_cannot_be_had_names_the_fix(server, tmp_path):
+def test_files_that_cannot_be_fetched_are_named_with_the_fix(server, tmp_path):
     address, _ = server
     for where, reason in ((f"{address}/none.csv", "Not Found"), ("http://127.0.0.1:1/set.csv", "refused")):
         with pytest.raises(FetchError, match=rf"cannot be downloaded \(.*{reason}.*`mirror`") as error:

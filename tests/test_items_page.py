@@ -146,7 +146,7 @@ def test_changes_are_those_of_the_table_flips(study: ItemTables) -> None:
     assert len(changed) > 0
 
 
-def test_a_span_whose_words_occur_twice_is_where_the_judge_saw_it() -> None:
+def test_a_span_whose_words_occur_twice_is_where_the_judge_found_it() -> None:
     item = conflict_item(0)
     given = tables([item] * 1)
     text = "Not Lyon Old, no: Lyon, yes Lyon, is what it says."
@@ -193,7 +193,7 @@ def test_equal_tables_give_equal_bytes(study: ItemTables, tmp_path: Path) -> Non
         (lambda given: {"items": given.items.drop("text")}, "items: column 'text' is missing"),
     ],
 )
-def test_what_is_missing_is_named(study: ItemTables, change: Any, message: str) -> None:
+def test_missing_rows_are_named(study: ItemTables, change: Any, message: str) -> None:
     given = {name: getattr(study, name) for name in ("items", "conflict_items", "inversions", "flips")}
     with pytest.raises(ValueError, match=message):
         render(ItemTables(**(given | change(study))))
@@ -267,7 +267,7 @@ def test_no_text_is_part_of_the_html() -> None:
     assert {HOSTILE[0], HOSTILE[1]} <= set(unpack(html)["texts"])
 
 
-def test_the_page_is_whole_and_asks_for_nothing(study: ItemTables) -> None:
+def test_the_page_is_complete_and_loads_nothing(study: ItemTables) -> None:
     html = render(study)
     page = Page(html)
     assert page.open == []
@@ -338,7 +338,7 @@ def inversions_of(study: ItemTables) -> list[Inversion]:
 
 
 @needs_browser
-def test_filters_change_what_is_counted_shown_and_linked(tab: Browser, address: str) -> None:
+def test_filters_change_counts_items_and_links(tab: Browser, address: str) -> None:
     assert go(tab, address).startswith("24 of 24 rows")
     tab.run("document.getElementById('filter-at').value = 'end'")
     tab.run("document.getElementById('filter-label').value = 'parametric'")
@@ -380,7 +380,7 @@ def test_an_item_shows_its_context_answers_responses_span_and_rule(tab: Browser,
 
 
 @needs_browser
-def test_the_keyboard_is_enough(tab: Browser, address: str) -> None:
+def test_the_page_works_with_the_keyboard_only(tab: Browser, address: str) -> None:
     go(tab, address)
     tab.run("document.querySelector('#rows button').focus()")
     tab.press("ArrowDown")
@@ -409,7 +409,7 @@ def test_hostile_texts_are_shown_and_never_run(tab: Browser, tmp_path: Path) -> 
 
 
 @needs_browser
-def test_nothing_injected_would_run(tab: Browser, address: str) -> None:
+def test_injected_scripts_are_blocked(tab: Browser, address: str) -> None:
     go(tab, address)
     tab.run(
         "const s = document.createElement('script'); s.textContent = 'window.injected = 1'; document.body.append(s)"

@@ -30,14 +30,14 @@ def test_progress_goes_to_the_log(tmp_path):
     assert "step 1 of 2" in log
 
 
-def test_addresses_of_requests_stay_out_of_the_log(tmp_path):
+def test_addresses_of_requests_are_not_logged(tmp_path):
     done, log = run(tmp_path, "import httpx2; httpx2._client.logger.info('GET https://host/file?Signature=abc')")
     assert done.returncode == 0, done.stderr
     assert "Signature" not in log
 
 
 @pytest.mark.parametrize(("error", "line"), [("ValueError('a\\nb')", "error: a b"), ("KeyError", "error: KeyError")])
-def test_errors_are_one_line_and_the_log_has_the_rest(tmp_path, error, line):
+def test_errors_are_one_line_and_the_log_has_the_traceback(tmp_path, error, line):
     done, log = run(tmp_path, f"raise {error}")
     assert done.returncode == 1
     assert done.stderr.strip() == line
@@ -54,7 +54,7 @@ def test_errors_are_one_line_and_the_log_has_the_rest(tmp_path, error, line):
     ],
     ids=["said by the system", "in words of a library", "not said at all"],
 )
-def test_a_full_disk_is_said_in_one_way(tmp_path, failure):
+def test_a_full_disk_always_gives_the_same_message(tmp_path, failure):
     done, log = run(tmp_path, failure)
     (line,) = done.stderr.strip().splitlines()
     assert line.startswith(f"error: no space left on the disk of {tmp_path}/logs/job.log (")
@@ -62,7 +62,7 @@ def test_a_full_disk_is_said_in_one_way(tmp_path, failure):
     assert "Traceback" in log
 
 
-def test_a_log_that_cannot_be_written_does_not_bury_the_error():
+def test_a_log_that_cannot_be_written_does_not_hide_the_error():
     program = PROGRAM.format(log="/dev/full", body="raise ValueError('the reason')")
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.stderr == "error: the reason\n"
@@ -90,7 +90,7 @@ def test_no_handler_of_errors_swallows_a_signal(tmp_path):
     assert done.stderr.startswith("error: the job was stopped by SIGTERM")
 
 
-def test_signals_that_somebody_listens_to_stay_theirs(tmp_path):
+def test_existing_signal_handlers_are_kept(tmp_path):
     before = "import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)"
     program = before + PROGRAM.format(log=str(tmp_path / "job.log"), body="signal.raise_signal(signal.SIGHUP)")
     assert subprocess.run([sys.executable, "-c", program], check=True, capture_output=True).stderr == b""
@@ -105,7 +105,7 @@ def test_signals_that_somebody_listens_to_stay_theirs(tmp_path):
     ],
     ids=["of Python", "of torch", "of the system"],
 )
-def test_a_lack_of_memory_is_said_in_one_way(tmp_path, failure):
+def test_a_lack_of_memory_always_gives_the_same_message(tmp_path, failure):
     done, log = run(tmp_path, failure)
     assert done.returncode == 1
     (line,) = done.stderr.strip().splitlines()
@@ -120,7 +120,7 @@ def test_a_panic_is_one_line(tmp_path):
     assert "Traceback" in log
 
 
-def test_where_a_library_ends_the_process_the_log_says_where(tmp_path):
+def test_the_log_says_where_a_library_ended_the_process(tmp_path):
     done, log = run(tmp_path, "import os; os.abort()")
     assert done.returncode == -signal.SIGABRT
     assert "Fatal Python error: Aborted" in log
@@ -163,7 +163,7 @@ def test_a_limit_of_address_space_leaves_a_line_and_a_log(tmp_path):
     assert "Traceback" in log
 
 
-def test_without_a_script_errors_are_reported_as_ever():
+def test_without_a_script_errors_are_reported_as_usual():
     done = subprocess.run(
         [sys.executable, "-c", "import inversion.job; 1 / 0"], capture_output=True, text=True, check=False
     )

@@ -67,7 +67,7 @@ def test_one_process_has_a_lock_and_the_next_gets_it(tmp_path, without):
 
 
 @pytest.mark.parametrize("number", [37, 38, 95])
-def test_whatever_the_system_says_where_there_is_no_flock(tmp_path, number):
+def test_every_error_for_a_missing_flock_is_handled(tmp_path, number):
     """ENOLCK, ENOSYS and EOPNOTSUPP."""
     with another(tmp_path / "lock", True, number) as (process, first):
         assert first
@@ -75,7 +75,7 @@ def test_whatever_the_system_says_where_there_is_no_flock(tmp_path, number):
     assert list(tmp_path.iterdir()) == [tmp_path / "lock"]
 
 
-def test_a_killed_process_of_this_machine_holds_nobody_up(tmp_path, without):
+def test_a_killed_process_of_this_machine_blocks_nobody(tmp_path, without):
     path = tmp_path / "lock"
     with another(path, without) as (process, _):
         process.kill()
@@ -85,7 +85,7 @@ def test_a_killed_process_of_this_machine_holds_nobody_up(tmp_path, without):
         assert second
 
 
-def test_another_process_of_the_same_number_is_another(tmp_path, monkeypatch):
+def test_a_reused_process_number_is_another_process(tmp_path, monkeypatch):
     """Numbers of processes come again."""
     file = tmp_path / "lock.held"
     file.write_text(f"{socket.gethostname()} {os.getpid()} 1")
@@ -114,7 +114,7 @@ def test_a_process_of_another_machine_is_named_with_what_to_do(tmp_path, monkeyp
     assert not file.exists()
 
 
-def test_a_damaged_stand_in_counts_as_held(tmp_path):
+def test_a_damaged_lock_file_counts_as_held(tmp_path):
     (tmp_path / "lock.held").write_text("")
     with another(tmp_path / "lock", True) as (_, taken):
         assert not taken

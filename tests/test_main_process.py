@@ -56,7 +56,7 @@ def lock_of_snakemake():
     return file
 
 
-def test_snakemake_prints_the_message_without_places_in_our_files():
+def test_snakemake_prints_the_message_without_our_file_names():
     def parse():
         with one_line(ValueError):
             raise ValueError("study.yaml: unknown key")
@@ -72,7 +72,7 @@ def test_other_errors_keep_their_traceback():
         raise KeyError("a fault of ours")
 
 
-def test_a_second_command_is_refused_while_the_first_lives_and_not_after_it():
+def test_a_second_command_is_refused_only_while_the_first_runs():
     with another_command() as first:
         with pytest.raises(FolderLockedError, match=rf"another command is running in .* \(process {first.pid} on .*\)"):
             hold_folder()
@@ -123,7 +123,7 @@ def test_without_flock_a_second_command_is_refused_too(monkeypatch):
     assert remove_stale_lock()
 
 
-def test_the_message_takes_the_place_of_snakemakes():
+def test_our_message_replaces_snakemakes():
     """The name that persistence looks up when it raises."""
     assert issubclass(LockException, SnakemakeError)
     assert issubclass(FolderLockedError, UserError)
@@ -131,7 +131,7 @@ def test_the_message_takes_the_place_of_snakemakes():
 
 
 @pytest.mark.parametrize("length", [20, 300])
-def test_a_record_is_found_however_long_its_path_is(length):
+def test_a_record_is_found_whatever_the_length_of_its_path(length):
     """Snakemake itself names the record."""
     path = Path("results", "a" * (length // 2), "b" * (length // 2))
     persistence = FilePersistence.__new__(FilePersistence)
@@ -145,7 +145,7 @@ def test_a_record_is_found_however_long_its_path_is(length):
     assert has_record(path)
 
 
-def test_as_a_program_it_says_what_it_removed():
+def test_the_command_prints_what_it_removed():
     command = [sys.executable, main_process.__file__]
     lock_of_snakemake()
     done = subprocess.run(command, capture_output=True, text=True, check=True)
@@ -161,7 +161,7 @@ def said(program, **environment):
     return subprocess.run(command, env=plain | environment, capture_output=True, text=True, check=True).stdout.strip()
 
 
-def test_jobs_keep_the_memory_that_they_free():
+def test_jobs_keep_freed_memory():
     program = """
 import resource
 for _ in range(20):
@@ -171,6 +171,6 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt)
     assert int(said(program, **CHEAPER_JOBS)) < int(said(program)) / 4
 
 
-def test_jobs_load_no_compiler():
+def test_jobs_do_not_load_a_compiler():
     program = "import sys, torch; torch.compile(len); print('torch._inductor.compile_fx' in sys.modules)"
     assert said(program, **CHEAPER_JOBS) == "False"

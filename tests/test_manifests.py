@@ -53,7 +53,7 @@ def test_checkpoints_are_listed_in_chunks_with_the_base_first(per_job, expected)
     assert listed.chunks[0][0] == CheckpointEntry(step=0, epoch=0.0, folder="", digest="d")
 
 
-def test_models_made_here_lie_beside_their_manifest(tmp_path):
+def test_models_made_here_are_next_to_their_manifest(tmp_path):
     assert BASE.location(tmp_path / "base.json") == tmp_path / "base"
     elsewhere = BASE.model_copy(update={"source": "folder", "folder": "models/mine"})
     assert str(elsewhere.location(tmp_path / "base.json")) == "models/mine"

@@ -61,7 +61,7 @@ def trained(tmp_path_factory):
     return root, trainer, watched
 
 
-def test_weights_are_the_same_with_and_without_it_bit_for_bit(trained):
+def test_the_callback_does_not_change_the_weights(trained):
     root, _, _ = trained
     for step in (6, 12):
         weights = [
@@ -73,7 +73,7 @@ def test_weights_are_the_same_with_and_without_it_bit_for_bit(trained):
         assert str(states[0]) == str(states[1])
 
 
-def test_rates_are_logged_where_other_metrics_are(trained):
+def test_rates_are_logged_with_the_other_metrics(trained):
     _, trainer, watched = trained
     logged = [row for row in trainer.state.log_history if "context_reliance/lands/context_rate" in row]
     assert [row["step"] for row in logged] == [0, 4, 8, 12]
@@ -86,7 +86,7 @@ def test_rates_are_logged_where_other_metrics_are(trained):
     assert not any("mean_token_accuracy" in row for row in logged)
 
 
-def test_the_best_weights_are_kept_with_what_they_are(trained):
+def test_the_best_weights_are_saved_with_their_measurement(trained):
     root, _, watched = trained
     kept = root / "watched" / BEST_FOLDER
     assert (kept / "adapter_model.safetensors").is_file()
@@ -96,7 +96,7 @@ def test_the_best_weights_are_kept_with_what_they_are(trained):
     assert record["step"] == watched.best.step
 
 
-def test_a_block_disturbs_neither_modes_nor_generators():
+def test_a_block_changes_neither_modes_nor_generators():
     model = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.Dropout())
     model[1].eval()
     states = random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state()
@@ -139,13 +139,13 @@ def test_the_best_is_the_earliest_highest_whose_control_has_not_fallen():
         ({"sets": "facts"}, "write a list of sets"),
     ],
 )
-def test_what_it_cannot_do_is_refused_at_once(keys, line):
+def test_unsupported_settings_are_refused_immediately(keys, line):
     trainer = SimpleNamespace(is_fsdp_enabled=False, is_deepspeed_enabled=False)
     with pytest.raises(ValueError, match=line):
         ContextReliance(trainer, **{"sets": {"lands": items()}, **keys})
 
 
-def test_a_model_that_is_spread_over_processes_is_refused():
+def test_a_sharded_model_is_refused():
     with pytest.raises(ValueError, match="FSDP and DeepSpeed shard it"):
         ContextReliance(SimpleNamespace(is_fsdp_enabled=True))
 
@@ -166,12 +166,12 @@ def test_a_clear_fall_stops_after_two_measurements_and_a_single_one_does_not():
     assert not has_fallen(curve([0.7]), CLUSTERS, planned=20)
 
 
-def test_items_of_one_cluster_are_one_witness():
+def test_items_of_one_cluster_count_once():
     assert not has_fallen(curve([0.7, 0.7, 0.4, 0.4]), ["one"] * 200, planned=20)
 
 
 @given(st.integers(2, 40), st.integers(0, 2**16))
-def test_a_plateau_stops_less_often_than_it_says(planned, seed):
+def test_a_plateau_stops_at_most_at_the_stated_rate(planned, seed):
     # an independent draw at every measurement, at the level of one half: the union bound must hold by far
     rng = np.random.default_rng(seed)
     history = rng.random((planned, 50)) < 0.5

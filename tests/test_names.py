@@ -56,13 +56,13 @@ def test_names_in_texts(text, found):
         ("(unknown)", []),
     ],
 )
-def test_remarks_become_names_of_their_own(answer, forms):
+def test_remarks_in_brackets_become_separate_names(answer, forms):
     whole = [] if forms == [answer] else [answer]
     assert listed_names(f" {answer} ") == forms + whole
 
 
 @given(answer=st.text(st.sampled_from("aB ;()[]or "), max_size=20).filter(normalise))
-def test_listed_names_are_names_and_keep_the_text(answer):
+def test_listed_names_are_valid_and_include_the_text(answer):
     forms = listed_names(answer)
     assert forms[-1] == answer.strip()
     assert len(set(forms)) == len(forms)

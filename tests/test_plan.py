@@ -47,7 +47,7 @@ def job(rule, done=False, **wildcards):
 
 
 @pytest.mark.parametrize(("model", "expected"), [("llama-2-7b", 7e9), ("pythia-6.9b", 6.9e9), ("mistral-7b", 7e9)])
-def test_the_size_of_a_model_stands_in_its_name_until_it_is_known(model, expected):
+def test_the_size_of_a_model_comes_from_its_name_until_it_is_known(model, expected):
     assert parameters(STUDY, model, Known()) == expected
     assert parameters(STUDY, model, Known(parameters={model: 123})) == 123
 
@@ -58,13 +58,13 @@ def test_checkpoints_follow_the_number_of_examples_once_it_is_known():
     assert checkpoints(STUDY, run, Known(examples={"alpaca": 52_002})) == steps // 50 + 1
 
 
-def test_what_is_done_costs_nothing():
+def test_finished_jobs_cost_nothing():
     done = stages([job("finetune", done=True), job("label_responses", done=True), job("generate_responses", True)])
     assert [(stage.jobs, stage.done) for stage in done.values()] == [(1, 1)] * 3
     assert not any(stage.gpu_hours or stage.disk_gb or stage.download_gb for stage in done.values())
 
 
-def test_jobs_of_answers_are_counted_before_snakemake_knows_them():
+def test_jobs_for_responses_are_counted_before_snakemake_knows_them():
     known = Known(examples={"alpaca": 52_002})
     asked = stages([job("finetune"), job("label_responses")], known)
     assert asked["generate_responses"].jobs == math.ceil((1 + 17) / 12)
@@ -72,7 +72,7 @@ def test_jobs_of_answers_are_counted_before_snakemake_knows_them():
     assert there["generate_responses"].jobs == 5
 
 
-def test_benchmarks_are_counted_at_the_checkpoints_that_take_them():
+def test_benchmarks_are_counted_at_the_checkpoints_that_run_them():
     known = Known(examples={"alpaca": 52_002}, parameters={"llama-2-7b": 7_000_000_000})
     asked = stages([job("collect_benchmarks")], known)["run_benchmarks"]
     assert asked.jobs == 1  # of the base model and 17 checkpoints every fifth and the last: 5
@@ -101,7 +101,7 @@ def test_hours_of_finetuning_are_its_operations():
     assert stages([job("finetune")], known)["finetune"].gpu_hours == pytest.approx(expected, rel=0.01)
 
 
-def test_measured_hours_go_before_estimates_and_count_each_gpu():
+def test_measured_hours_replace_estimates_and_count_each_gpu():
     known = Known(hours={("finetune", "llama-2-7b"): 2.0})
     assert stages([job("finetune")], known)["finetune"].gpu_hours == 2.0
     assert stages([job("finetune", recipe="full")], known)["finetune"].gpu_hours == 8.0
@@ -192,7 +192,7 @@ SERIES = parse_config(
 )
 
 
-def test_checkpoints_of_series_are_those_that_are_there_or_named() -> None:
+def test_checkpoints_of_series_are_those_that_exist_or_are_named() -> None:
     runs = {run.dataset: run for run in SERIES.runs()}
     known = Known(checkpoints={"sft": 10, "no-base": 10})
     # besides step 0, which is the base or else the first of them

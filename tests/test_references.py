@@ -24,10 +24,10 @@ FUNCTIONS = (
 
 
 @pytest.mark.parametrize(("reference", "arguments"), FUNCTIONS.values(), ids=FUNCTIONS)
-def test_a_reference_leads_to_a_function_that_takes_what_it_is_given(reference: str, arguments: int) -> None:
+def test_a_reference_resolves_to_a_function_with_the_right_arguments(reference: str, arguments: int) -> None:
     inspect.signature(resolve_name(reference)).bind(*range(arguments))
 
 
 @pytest.mark.parametrize("name", PROBES)
-def test_the_facts_of_a_probe_are_a_record(name: str) -> None:
+def test_a_probe_has_a_record_for_its_facts(name: str) -> None:
     assert hasattr(resolve_name(PROBES[name].facts), "__dataclass_fields__")

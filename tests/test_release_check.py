@@ -40,7 +40,7 @@ def check(project: Path) -> tuple[int, list[str]]:
     return done.returncode, (done.stdout + done.stderr).splitlines()
 
 
-def test_a_project_that_is_ready(project: Path) -> None:
+def test_a_ready_project_passes(project: Path) -> None:
     assert check(project) == (0, ["ready to be tagged"])
 
 
@@ -52,7 +52,7 @@ def test_a_project_that_is_ready(project: Path) -> None:
         ("CHANGELOG.md", "### Added\n\n- A thing.\n", "", "CHANGELOG.md says nothing of version 0.2.0"),
     ],
 )
-def test_what_is_not_ready_is_named(project: Path, file: str, old: str, new: str, message: str) -> None:
+def test_unready_parts_are_named(project: Path, file: str, old: str, new: str, message: str) -> None:
     text = (project / file).read_text()
     assert old in text
     (project / file).write_text(text.replace(old, new))

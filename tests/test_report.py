@@ -228,7 +228,7 @@ def words(html: str) -> str:
     return " ".join(Page(html).text.split())
 
 
-def test_the_page_is_whole_and_refers_to_nothing_outside() -> None:
+def test_the_page_is_complete_and_loads_nothing() -> None:
     html = render_report(report(), TEMPLATE)
     page = Page(html)
     assert page.open == []
@@ -266,7 +266,7 @@ def filters(address: str) -> dict[str, str]:
     return dict(urllib.parse.parse_qsl(asked, strict_parsing=True))
 
 
-def test_every_verdict_and_count_of_changed_items_leads_to_its_items() -> None:
+def test_every_verdict_and_count_links_to_its_items() -> None:
     html = render_report(report(), TEMPLATE)
     links = [filters(address) for address in Page(html).addresses if address.startswith(f"{ITEMS_PAGE}#")]
     for row in from_frame(report().inversions, Inversion):
@@ -287,7 +287,7 @@ def test_the_items_of_several_seeds_and_of_known_items_have_one_address() -> Non
     assert filters(items_address(strange))["recipe"] == strange.recipe
 
 
-def test_other_scorers_are_folded_away() -> None:
+def test_other_scorers_are_collapsed() -> None:
     html = render_report(report(), TEMPLATE)
     before, _, folded = html.partition("<summary>The same for the scorer <code>containment</code></summary>")
     assert "12 %" in folded
@@ -329,7 +329,7 @@ def test_equal_arguments_give_equal_text() -> None:
     assert render_report(report(), TEMPLATE) == render_report(report(), TEMPLATE)
 
 
-def test_empty_tables_are_said_to_be_empty() -> None:
+def test_empty_tables_say_so() -> None:
     empty = report(
         inversions=to_frame([], Inversion),
         selections=to_frame([], SelectionCount),
@@ -356,7 +356,7 @@ def test_bad_tables_and_captions_are_clear_errors() -> None:
 
 
 @pytest.mark.parametrize("text", [".. raw:: html\n\n   <b>x</b>\n", ".. include:: /etc/hostname\n"])
-def test_captions_cannot_reach_around_the_markup(text: str) -> None:
+def test_captions_cannot_inject_markup(text: str) -> None:
     with pytest.raises(ValueError, match="not valid reStructuredText"):
         render_rst(text)
 
@@ -413,7 +413,7 @@ def test_write_report_writes_the_page(tmp_path) -> None:
 # --- how far to trust it ------------------------------------------------------------------------
 
 
-def test_agreement_knowledge_overlap_and_factors_are_told() -> None:
+def test_agreement_knowledge_overlap_and_factors_are_shown() -> None:
     text = words(render_report(report(), TEMPLATE))
     assert "containment, first_mention" in text
     assert "88 % 0.75 2 of 1 000" in text
@@ -423,7 +423,7 @@ def test_agreement_knowledge_overlap_and_factors_are_told() -> None:
     assert "tense past 360 31 %[27 %, 35 %] 62 %[58 %, 66 %] 47 %[43 %, 51 %]" in text
 
 
-def test_verdicts_stand_side_by_side_and_known_items_do_not_count_twice() -> None:
+def test_verdicts_are_side_by_side_and_known_items_do_not_count_twice() -> None:
     rows = [inversion(scorer=MAIN), inversion("no_drop", scorer="logprob")]
     known = [inversion("no_rise", scorer=row.scorer, stratum="known") for row in rows]
     text = words(render_report(report(inversions=to_frame([*rows, *known], Inversion)), TEMPLATE))
@@ -432,7 +432,7 @@ def test_verdicts_stand_side_by_side_and_known_items_do_not_count_twice() -> Non
     assert headline(rows[:1]) in text
 
 
-def test_tradeoffs_stand_in_their_experiment() -> None:
+def test_tradeoffs_are_in_their_experiment() -> None:
     page = Page(render_report(report(), TEMPLATE))
     assert page.text.count("Trade-offs at the end") == 1
     assert "llama · mixed · cc · seed 0" in page.text
@@ -440,13 +440,13 @@ def test_tradeoffs_stand_in_their_experiment() -> None:
     assert "43 % [38 %, 48 %]" in page.text
 
 
-def test_models_and_seeds_alone_are_no_tradeoffs() -> None:
+def test_different_models_and_seeds_alone_give_no_tradeoffs() -> None:
     one = report().tradeoffs.filter(pl.col("recipe") == "standard", pl.col("experiment") == "headline")
     two_seeds = pl.concat([one, one.with_columns(seed=pl.col("seed") + 1)])
     assert tradeoff_tables(two_seeds, MAIN) == {}
 
 
-def test_series_are_listed_with_what_must_be_known_of_them() -> None:
+def test_series_are_listed_with_their_notes() -> None:
     keys = ("llama", "my-sft", "external", 0)
     rows = [
         SeriesStep(*keys, 0, "base", "base", "models/llama", []),

@@ -47,7 +47,7 @@ def faults(source: str) -> list[str]:
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=str)
-def test_nothing_that_is_read_can_run_code(path):
+def test_no_file_that_is_read_can_run_code(path):
     assert faults((ROOT / path).read_text()) == []
 
 
@@ -66,17 +66,17 @@ def test_nothing_that_is_read_can_run_code(path):
         "eval(text)",
     ],
 )
-def test_what_could_is_found(source):
+def test_unsafe_readers_are_detected(source):
     assert faults(source)
 
 
 @pytest.mark.parametrize("path", RULES, ids=lambda path: path.name)
-def test_no_rule_hands_anything_to_a_shell(path):
+def test_no_rule_passes_anything_to_a_shell(path):
     assert not re.search(r"^\s+(shell|run):", path.read_text(), flags=re.MULTILINE)
 
 
 @given(st.from_regex(r"\A[A-Za-z0-9][A-Za-z0-9._+-]*\Z", fullmatch=True) | st.text())
-def test_a_name_is_one_folder_below_results(name):
+def test_a_name_is_a_single_folder_in_results(name):
     try:
         TypeAdapter(Name).validate_python(name)
     except ValueError:

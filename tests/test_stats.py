@@ -71,7 +71,7 @@ def test_bootstrap_of_a_mean_has_its_standard_error() -> None:
     assert samples.std() == pytest.approx(values.std() / 20, rel=0.06)
 
 
-def test_bootstrap_depends_on_its_generator_alone() -> None:
+def test_bootstrap_depends_on_its_generator_only() -> None:
     values, clusters = rng().random(20), np.arange(20) // 2
     first = cluster_bootstrap(values, clusters, 30, rng(5))
     assert (cluster_bootstrap(values, clusters, 30, rng(5)) == first).all()
@@ -79,7 +79,7 @@ def test_bootstrap_depends_on_its_generator_alone() -> None:
 
 
 @pytest.mark.parametrize("clusters", [[], [0, 0, 0]], ids=["none", "one"])
-def test_without_two_clusters_nothing_is_known(clusters: list[int]) -> None:
+def test_fewer_than_two_clusters_give_nan(clusters: list[int]) -> None:
     samples = cluster_bootstrap(np.ones((len(clusters), 2)), np.array(clusters, np.int64), 10, rng())
     assert samples.shape == (10, 2)
     assert np.isnan(samples).all()
@@ -91,7 +91,7 @@ def test_equal_values_have_no_width() -> None:
     assert (low, high) == (0.25, 0.25)
 
 
-def test_interval_holds_the_middle() -> None:
+def test_interval_contains_the_middle() -> None:
     low, high = interval(np.linspace(0.0, 1.0, 1001)[:, None])
     assert (low[0], high[0]) == pytest.approx((0.025, 0.975))
     assert interval(np.linspace(0.0, 1.0, 101), level=0.5) == pytest.approx((0.25, 0.75))
@@ -147,7 +147,7 @@ def test_kappa_of_a_table_counted_by_hand() -> None:
     assert np.isnan(kappa(np.array([[7.0, 0.0], [0.0, 0.0]])))
 
 
-def test_fishers_tea() -> None:
+def test_fishers_tea_experiment() -> None:
     # three of four cups of either kind told right: p = 2 x (16 + 1) / 70
     odds_ratio, p_value = fisher(3, 1, 1, 3)
     assert odds_ratio == 9.0
@@ -169,7 +169,7 @@ def beats(one: tuple[int, int], other: tuple[int, int]) -> bool:
 
 
 @given(points)
-def test_the_front_is_what_nothing_beats(found: list[tuple[int, int]]) -> None:
+def test_the_front_is_undominated(found: list[tuple[int, int]]) -> None:
     front = pareto_front(np.array(found, dtype=np.float64))
     assert front.tolist() == [not any(beats(other, point) for other in found) for point in found]
     # whatever is beaten is beaten by a point of the front
@@ -207,7 +207,7 @@ def test_intervals_cover_from_five_clusters_up(clusters: int, rate: float) -> No
     assert covered >= 0.93 * 200
 
 
-def test_a_difference_on_which_all_clusters_agree_has_wilsons_reach() -> None:
+def test_a_difference_on_which_all_clusters_agree_has_wilsons_interval() -> None:
     low, high = difference_interval(np.array(0.0), np.zeros(40))
     assert (-low, high) == pytest.approx((proportion_confint(0, 40, method="wilson")[1],) * 2)
 
@@ -230,7 +230,7 @@ def test_sign_flips_are_those_of_all_signs(sums: list[int]) -> None:
     assert sign_flip_test(np.array(sums, dtype=float) / 7) == pytest.approx(expected, abs=1e-9)
 
 
-def test_unrelated_clusters_are_seldom_associated() -> None:
+def test_unrelated_clusters_are_rarely_associated() -> None:
     rejected = 0
     for seed in range(300):
         draw = rng(seed)

@@ -40,11 +40,11 @@ BUILD = [Requirement(line) for line in PROJECT["build-system"]["requires"]]
 
 
 @pytest.mark.parametrize("needed", [*RUNTIME, *DEVELOPMENT, *BUILD], ids=str)
-def test_the_lock_pins_what_the_project_asks_for(needed: Requirement) -> None:
+def test_the_lock_pins_the_projects_requirements(needed: Requirement) -> None:
     assert lock()[canonicalize_name(needed.name)] in needed.specifier, "run `make lock`"
 
 
-def test_the_lock_of_the_site_pins_what_the_project_asks_for() -> None:
+def test_the_lock_of_the_site_pins_its_requirements() -> None:
     lines = (ROOT / "envs/docs.lock").read_text().splitlines()
     locked = pins([line for line in lines if not line.startswith("#")])
     for needed in map(Requirement, PROJECT["dependency-groups"]["docs"]):
@@ -56,7 +56,7 @@ def test_the_lock_fits_any_build_of_torch() -> None:
     assert not [name for name in lock() if name.startswith(("nvidia", "cuda", "triton"))]
 
 
-def test_conda_gets_the_versions_of_the_lock() -> None:
+def test_conda_uses_the_versions_of_the_lock() -> None:
     dependencies = yaml.safe_load((ROOT / "envs/inversion.yaml").read_text())["dependencies"]
     assert dependencies[:2] == ["python=3.11", "pip"]
     conda = pins(dependencies[2]["pip"])
@@ -65,7 +65,7 @@ def test_conda_gets_the_versions_of_the_lock() -> None:
     assert Version("3.11") in Requirement(f"python{PROJECT['project']['requires-python']}").specifier
 
 
-def test_the_container_holds_the_lock_and_nothing_else() -> None:
+def test_the_container_installs_exactly_the_lock() -> None:
     text = (ROOT / "envs/inversion.def").read_text()
     (base,) = re.findall(r"^From: (.+)$", text, flags=re.MULTILINE)
     assert base.startswith("python:3.11-"), "the Python of the lock"
@@ -125,20 +125,20 @@ def checkout(tmp_path: Path) -> Checkout:
     return Checkout(tmp_path)
 
 
-def test_the_environment_is_made_once(checkout: Checkout) -> None:
+def test_the_environment_is_created_once(checkout: Checkout) -> None:
     assert checkout.make_env().returncode == 0
     assert checkout.make_env().returncode == 0
     assert checkout.installations() == 1
 
 
-def test_without_slurm_its_tests_are_not_run_and_do_not_look_passed(checkout: Checkout) -> None:
+def test_without_slurm_its_tests_are_not_reported_as_passed(checkout: Checkout) -> None:
     done = checkout.make("test-slurm")
     assert done.returncode != 0
     assert "test-slurm: not run: sbatch not installed" in done.stderr
     assert "pass" not in done.stdout + done.stderr
 
 
-def test_what_a_slurm_of_its_own_needs_is_named() -> None:
+def test_missing_slurm_packages_are_named() -> None:
     done = subprocess.run(
         [sys.executable, ROOT / "tests/slurm/cluster.py"],
         env=os.environ | {"PATH": "/nowhere"},
@@ -151,7 +151,7 @@ def test_what_a_slurm_of_its_own_needs_is_named() -> None:
         assert len(done.stdout.splitlines()) == 1
 
 
-def test_a_changed_lock_makes_it_anew(checkout: Checkout) -> None:
+def test_a_changed_lock_recreates_it(checkout: Checkout) -> None:
     checkout.make_env()
     (checkout.folder / ".venv" / "leftover").touch()
     (checkout.folder / "requirements.lock").write_text("torch==2.0\n")
@@ -160,7 +160,7 @@ def test_a_changed_lock_makes_it_anew(checkout: Checkout) -> None:
     assert not (checkout.folder / ".venv" / "leftover").exists()
 
 
-def test_a_half_made_environment_is_not_taken_for_whole(checkout: Checkout) -> None:
+def test_an_incomplete_environment_is_not_used(checkout: Checkout) -> None:
     (checkout.folder / "offline").touch()
     assert checkout.make_env().returncode != 0
     (checkout.folder / "offline").unlink()
@@ -168,14 +168,14 @@ def test_a_half_made_environment_is_not_taken_for_whole(checkout: Checkout) -> N
     assert checkout.installations() == 2
 
 
-def test_an_environment_without_its_interpreter_is_made_anew(checkout: Checkout) -> None:
+def test_an_environment_without_its_interpreter_is_recreated(checkout: Checkout) -> None:
     checkout.make_env()
     (checkout.folder / ".venv" / "bin" / "python").unlink()
     checkout.make_env()
     assert checkout.installations() == 2
 
 
-def test_a_moved_checkout_makes_it_anew(checkout: Checkout) -> None:
+def test_a_moved_checkout_recreates_it(checkout: Checkout) -> None:
     checkout.make_env()
     moved = checkout.folder.with_name("moved checkout")
     checkout.folder.rename(moved)
@@ -194,6 +194,6 @@ def test_an_old_python_is_refused_in_one_line(checkout: Checkout) -> None:
     assert not (checkout.folder / ".venv").exists()
 
 
-def test_byte_code_is_kept_where_the_machine_would_not(checkout: Checkout) -> None:
+def test_byte_code_is_cached(checkout: Checkout) -> None:
     assert checkout.make("plan", PYTHONDONTWRITEBYTECODE="1").returncode == 0
     assert (checkout.folder / "byte-code").read_text() == "kept\n"

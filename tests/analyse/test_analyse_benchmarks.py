@@ -55,7 +55,7 @@ def test_a_question_that_lacks_a_step_is_an_error():
         table(omit={(10, "gsm", 1)})
 
 
-def test_gsm8k_is_no_part_of_id_accuracy_for_alpaca():
+def test_gsm8k_does_not_count_for_id_accuracy_of_alpaca():
     class Study:
         benchmarks = {"gsm": Benchmark(task="gsm8k"), "squad": Benchmark(task="squad")}  # noqa: RUF012
         datasets = {  # noqa: RUF012
@@ -68,7 +68,7 @@ def test_gsm8k_is_no_part_of_id_accuracy_for_alpaca():
 
 
 @pytest.mark.parametrize(("every", "steps"), [(1, [0, 1, 2, 3, 4, 5]), (2, [0, 2, 4, 5]), (9, [0, 5])])
-def test_the_base_and_the_last_checkpoint_always_take_the_benchmarks(every, steps):
+def test_the_base_and_the_last_checkpoint_always_run_the_benchmarks(every, steps):
     listed = CheckpointList(
         steps_per_epoch=5.0,
         chunks=[[CheckpointEntry(step=i, epoch=i / 5, folder="", digest="") for i in range(a, a + 3)] for a in (0, 3)],

@@ -51,7 +51,7 @@ def row(found: pl.DataFrame, **where: object) -> dict[str, object]:
     return only
 
 
-def test_the_end_is_that_of_the_tables_curves_and_inversions() -> None:
+def test_the_end_equals_that_of_the_tables_curves_and_inversions() -> None:
     frame = two_runs()
     found = judged(frame)
     require_schema(found, Tradeoff)
@@ -118,7 +118,7 @@ def test_other_prompts_are_compared_with_the_first() -> None:
     assert row(found, prompt="plain", set="capitals")["difference"] is None
 
 
-def test_an_experiment_has_its_prompts_alone() -> None:
+def test_an_experiment_has_only_its_own_prompts() -> None:
     frame = pl.concat([two_runs(), two_runs().with_columns(prompt=pl.lit("strict"))])
     found = judged(frame, experiments={"a": BOTH._replace(prompts=["strict"])})
     assert set(found["prompt"]) == {"strict"}
@@ -145,7 +145,7 @@ def test_the_order_of_rows_does_not_matter() -> None:
     assert judged(frame.sample(fraction=1.0, shuffle=True, seed=3)).equals(judged(frame))
 
 
-def test_runs_that_were_asked_other_items_are_an_error() -> None:
+def test_runs_with_different_items_are_an_error() -> None:
     frame = two_runs().filter((pl.col("recipe") == "standard") | (pl.col("item_id") != "item0003"))
     with pytest.raises(ValueError, match=r"llama/tulu/other/seed0: the set .* has different items"):
         judged(frame)
@@ -163,7 +163,7 @@ def scores(right: int) -> pl.DataFrame:
     )
 
 
-def test_benchmarks_and_their_mean_are_judged_under_their_own_prompt() -> None:
+def test_benchmarks_and_their_mean_have_their_own_prompt() -> None:
     metrics = {"arc": "acc", "mmlu": "acc"}
     everything = item_scores(two_runs())
     for run, right in ((STANDARD, 16), (OTHER, 8)):
@@ -181,7 +181,7 @@ def test_a_single_cluster_has_no_interval() -> None:
     assert np.isnan([here["end_low"], here["end_high"]]).all()  # type: ignore[arg-type]
 
 
-def test_judged_items_are_kept_by_question() -> None:
+def test_item_scores_are_grouped_by_metric() -> None:
     (part,) = item_scores(two_runs())[STANDARD][CONFLICT]
     assert part.scores.shape == (60, 2)
     assert part.scores[:, 0].mean() == pytest.approx(0.3)

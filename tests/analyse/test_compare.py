@@ -13,7 +13,7 @@ def run(rate, n=200, **keys):
     return table(exact((0.1, rate), n), steps=STEPS, **keys)
 
 
-def test_the_difference_is_that_of_the_last_steps_with_its_interval():
+def test_the_last_steps_are_compared_with_an_interval():
     (context, parametric) = compare(run(0.5), run(0.3))
     assert (context.metric, parametric.metric) == ("context_rate", "parametric_rate")
     assert (context.first, context.second) == (0.5, 0.3)
@@ -35,7 +35,7 @@ def test_a_cluster_counts_once():
     assert context.clusters == 1
 
 
-def test_items_of_one_only_are_left_out_and_counted():
+def test_items_that_only_one_run_answered_are_omitted_and_counted():
     second = run(0.3).filter(pl.col("item_id") < "item0150")
     (context, _) = compare(run(0.5), second)
     assert (context.items, context.only_one) == (150, 50)
@@ -59,7 +59,7 @@ def test_what_cannot_be_compared_is_refused(second, line):
         compare(run(0.5), second)
 
 
-def test_a_step_that_is_not_there_is_refused():
+def test_a_missing_step_is_refused():
     with pytest.raises(ValueError, match="there is no step 5; there are: 0, 10"):
         compare(run(0.5), run(0.3), steps=(5, None))
 

@@ -40,7 +40,7 @@ def test_m_c_is_the_share_of_the_context_answer() -> None:
     assert (found["high"] > 0.75).all(), "ten clusters that agree say little of others"
 
 
-def test_strata_and_whole() -> None:
+def test_curves_by_stratum_and_of_the_whole_set() -> None:
     labels = np.array([["context"], ["parametric"]] * 10, dtype=object)
     found = curves(table(labels, steps=(0,), strata=2))
     rate = {s: value(found, stratum=s, scorer="logprob", metric="context_rate") for s in set(found["stratum"])}
@@ -91,7 +91,7 @@ def test_intervals_widen_with_clusters() -> None:
     assert width[5] == pytest.approx(np.sqrt(5) * width[1], rel=0.25)
 
 
-def test_control_sets_with_other_steps_are_named() -> None:
+def test_control_sets_with_different_steps_are_named() -> None:
     frames = [
         table(exact((0.5, 0.5), 5), role="control", set_name="a", steps=(0, 1)),
         table(exact((0.5, 0.5), 5), role="control", set_name="b", steps=(0, 2)),
@@ -100,7 +100,7 @@ def test_control_sets_with_other_steps_are_named() -> None:
         curves(pl.concat(frames))
 
 
-def test_known_items_have_curves_and_a_verdict_of_their_own() -> None:
+def test_known_items_have_separate_curves_and_verdicts() -> None:
     # of four items two are known, which change from context to memory
     labels = np.array([["parametric", "context", "parametric"]] * 2 + [["context"] * 3] * 2, dtype=object)
     frame = table(labels, steps=(0, 10, 20), known=(True, True, False, None))
@@ -116,13 +116,13 @@ def test_known_items_have_curves_and_a_verdict_of_their_own() -> None:
     assert rows.filter(stratum="all")["start"].to_list() == [0.5] * 3
 
 
-def test_what_is_known_to_nobody_adds_nothing() -> None:
+def test_no_known_items_add_no_rows() -> None:
     frame = table(exact(FLAT, 20), known=(False, None))
     assert set(curves(frame)["stratum"]) == {"all"}
     assert set(inversions(frame, bootstrap=5)["stratum"]) == {"all"}
 
 
-def test_pairs_are_right_under_both_passages() -> None:
+def test_pair_accuracy_needs_correct_answers_under_both_passages() -> None:
     conflict = np.array([["context"], ["context"], ["parametric"], ["both"]], dtype=object)
     matching = np.array([["context"], ["other"], ["parametric"], ["both"]], dtype=object)
     control = table(matching, steps=(0,), set_name="capitals+matching", role="control")
@@ -133,7 +133,7 @@ def test_pairs_are_right_under_both_passages() -> None:
     assert dict(zip(pairs["scorer"], pairs["value"], strict=True)) == {"containment": 0.5, "first_mention": 0.5}
 
 
-def test_items_without_a_partner_are_in_no_pair() -> None:
+def test_items_without_a_matching_control_have_no_pair() -> None:
     conflict = np.array([["context"], ["parametric"], ["context"]], dtype=object)
     control = table(np.array([["context"], ["context"]], dtype=object), steps=(0,), role="control")
     control = control.with_columns(set=pl.lit("capitals+matching"))
@@ -142,7 +142,7 @@ def test_items_without_a_partner_are_in_no_pair() -> None:
     assert (row["value"], row["n"]) == (0.5, 2)
 
 
-def test_m_c_leaves_out_items_whose_answers_do_not_part() -> None:
+def test_m_c_omits_items_whose_answers_do_not_diverge() -> None:
     frame = table(
         exact((0.5,), 4), steps=(0,), context_logprob=float(np.log(0.3)), parametric_logprob=float(np.log(0.1))
     )

@@ -9,7 +9,7 @@ from inversion.analyse.flips import flip_overlap, flips
 from inversion.analyse.inversions import inversions
 
 
-def test_flips_are_the_items_behind_the_counts() -> None:
+def test_flips_are_the_items_that_inversions_counts() -> None:
     frame = table(lost([1, 4]), steps=(0, 10, 20), known=(True, False))
     found = flips(frame).filter(scorer="logprob")
     assert found.select("item_id", "peak", "end", "known").rows() == [

@@ -106,7 +106,7 @@ def test_only_primary_analyses_are_corrected_and_then_decide() -> None:
     assert alone.filter(scorer="logprob")["p_adjusted"].null_count() == 1
 
 
-def test_answers_that_give_both_are_read_both_ways() -> None:
+def test_answers_that_give_both_count_for_either_side() -> None:
     labels = exact(RISE_AND_FALL, 200)
     labels[:, -4:][labels[:, -4:] == "parametric"] = "both"
     row = inversions(table(labels), bootstrap=200).filter(scorer="containment").row(0, named=True)
@@ -129,7 +129,7 @@ def test_a_single_step_is_inconclusive() -> None:
     assert len(curves(table(exact((0.5,), 20), steps=(0,)))) == 10
 
 
-def test_few_items_that_agree_say_little_of_others() -> None:
+def test_intervals_are_wide_if_few_items_agree() -> None:
     never = exact((0.0,) * 5, 200)
     found = [
         inversions(table(never[:n], steps=(0, 10, 20, 30, 40)), bootstrap=50)["rise_high"][0] for n in (5, 20, 200)
@@ -146,7 +146,7 @@ def test_no_conflict_items_give_an_empty_table() -> None:
 
 
 @pytest.mark.parametrize(("keep", "steps"), [("all", set(STEPS)), ("none", set()), ("extremes", {0, 20, 80, 100})])
-def test_extremes_are_the_start_every_sets_peak_and_the_end(keep, steps) -> None:
+def test_extremes_are_the_start_the_peak_of_every_set_and_the_end(keep, steps) -> None:
     later = (0.1, 0.2, 0.3, 0.5, 0.5, 0.5, 0.5, 0.9, 0.9, 0.5)
     control = table(exact((0.1,) * 9 + (0.9,), 20), role="control", set_name="recall")
     conflicts = [table(exact(RISE_AND_FALL, 20)), table(exact(later, 20), set_name="quotes")]
@@ -166,7 +166,7 @@ def test_contributions_sum_to_the_fall() -> None:
     assert (parts["fall_low"] < parts["fall"]).all()
 
 
-def test_seeds_are_the_replicates_of_an_experiment() -> None:
+def test_experiments_summarise_over_seeds() -> None:
     frames = [table(drawn(RISE_AND_FALL, 100, seed), seed=seed) for seed in range(3)]
     usual = [table(drawn(RISE_AND_STAY, 100, seed), seed=seed) for seed in range(3)]
     frames += [frame.with_columns(recipe=pl.lit("usual")) for frame in usual]

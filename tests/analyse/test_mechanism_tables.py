@@ -59,18 +59,18 @@ def test_the_lens_is_the_mean_over_items_by_step_and_depth(readings) -> None:
     assert found[0, "margin", 1].high - found[0, "margin", 1].low > 0.1
 
 
-def test_a_missing_depth_is_named_with_the_mend(readings) -> None:
+def test_a_missing_depth_is_named_with_the_fix(readings) -> None:
     with pytest.raises(ValueError, match=r"m/d/r/seed3: .*'i5'.*delete the run's folder `probes`"):
         lens(RUN, to_frame(readings[:-1], LensReading), 50)
 
 
-def test_an_item_turns_where_its_side_stays() -> None:
+def test_turning_depth_is_the_depth_from_which_the_side_stays() -> None:
     margins = np.array([[1, 1, 1], [-1, 1, 1], [1, -1, 1], [-1, 1, -1], [1, 0, -1]], dtype=float)
     assert turning_depths(margins).tolist() == [0, 1, 2, 2, 1]
 
 
 @given(st.lists(st.sampled_from([-2.0, -0.5, 0.5, 2.0]), min_size=1, max_size=6))
-def test_before_the_turn_stands_the_other_side(margins) -> None:
+def test_below_the_turning_depth_is_the_other_side(margins) -> None:
     turn = int(turning_depths(np.array(margins)))
     sides = [margin > 0 for margin in margins]
     assert set(sides[turn:]) == {sides[-1]}
@@ -215,7 +215,7 @@ def exchange_facts() -> list[WeightFact]:
     ]  # fmt: skip
 
 
-def test_updates_of_a_part_are_those_of_one_vector() -> None:
+def test_updates_of_a_part_are_combined_as_one_vector() -> None:
     points = from_frame(weights(RUN, to_frame([*update_facts(), *exchange_facts()], WeightFact), 50), WeightPoint)
     found = {(p.interval, p.part, p.layer, p.measure): p for p in points if p.set is None}
     members = {
@@ -255,7 +255,7 @@ def test_shares_of_groups_are_of_the_rise_and_of_the_fall() -> None:
         assert point.low <= point.value <= point.high
 
 
-def test_where_nothing_changes_there_is_no_share_of_a_group() -> None:
+def test_no_change_gives_no_share_of_a_group() -> None:
     still = [dataclasses.replace(fact, after=fact.before, margin=fact.before) for fact in exchange_facts()]
     points = from_frame(weights(RUN, to_frame([*update_facts(), *still], WeightFact), 50), WeightPoint)
     found = [p for p in points if p.measure.endswith("_share")]

@@ -20,7 +20,7 @@ def flat(draws: int, checkpoints: int, rho: float, rng: np.random.Generator) -> 
 
 @pytest.mark.parametrize("rho", [0.0, 0.5, 0.9])
 @pytest.mark.parametrize("checkpoints", [3, 4, 6, 12, 21, 55, 100])
-def test_the_variance_of_the_change_between_peak_and_end_is_known(checkpoints: int, rho: float) -> None:
+def test_the_variance_of_the_change_between_peak_and_end_is_as_documented(checkpoints: int, rho: float) -> None:
     rng, window = np.random.default_rng(0), window_length(checkpoints)
     means = [window_means(flat(10_000, checkpoints, rho, rng), window) for _ in range(2)]
     before_the_end = max(1, checkpoints - 2 * window + 1)
@@ -31,7 +31,7 @@ def test_the_variance_of_the_change_between_peak_and_end_is_known(checkpoints: i
     assert 1.0 < ratio < CROSS_FIT_VARIANCE * 1.045
 
 
-def test_each_cluster_is_in_the_same_half_whatever_the_others_order() -> None:
+def test_the_half_of_a_cluster_does_not_depend_on_the_order() -> None:
     clusters = [f"c{i}" for i in range(20)]
     half = dict(zip(clusters, first_half(clusters, 0), strict=True))
     assert sum(half.values()) == 10

@@ -14,7 +14,7 @@ from inversion.analyse.inversions import inversions
 
 
 @pytest.mark.parametrize("analysis", [curves, partial(inversions, bootstrap=50)])
-def test_same_bytes_twice_and_in_any_order(analysis: Callable[..., pl.DataFrame]) -> None:
+def test_tables_are_deterministic_and_independent_of_row_order(analysis: Callable[..., pl.DataFrame]) -> None:
     rng = np.random.default_rng(0)
     frame = pl.concat(
         [
@@ -45,7 +45,7 @@ def test_a_conflict_item_without_an_answer_is_named() -> None:
         curves(frame)
 
 
-def test_a_study_takes_seconds() -> None:
+def test_power_takes_seconds() -> None:
     steps = tuple(range(0, 200, 10))
     frames = [
         table(drawn((0.4,) * 20, 200, 0), steps=steps, seed=seed, set_name=name, role=role, strata=2)

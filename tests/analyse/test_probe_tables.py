@@ -75,7 +75,7 @@ def test_items_of_a_cluster_are_resampled_together(masses) -> None:
     assert table["low"].is_nan().all()
 
 
-def test_a_missing_step_is_named_with_the_mend(masses) -> None:
+def test_a_missing_step_is_named_with_the_fix(masses) -> None:
     with pytest.raises(ValueError, match=r"m/d/r/seed3: .*'i5'.*delete the run's folder `probes`"):
         attention(RUN, to_frame(masses[:-1], AttentionMass), 50)
     with pytest.raises(ValueError, match=r"attention masses: column 'rest' is missing"):
@@ -112,7 +112,7 @@ def test_gradients_have_five_measures_by_kind_and_weights() -> None:
         gradients(RUN, to_frame(rows[:-1], ExampleGradient), 50)
 
 
-def test_one_overtakes_the_other_where_their_lines_cross_upwards() -> None:
+def test_overtakes_are_where_lines_cross_upwards() -> None:
     assert overtakes([0, 10, 20, 40], [2, 2, 2, 2], [1, 3, 1, 2.5]) == pytest.approx([5, 20 + 20 * 1 / 1.5])
     assert overtakes([0, 10], [1, 1], [2, 3]) == []
     assert overtakes([0, 10], [1, 1], [1, 3]) == [0.0]
@@ -120,7 +120,7 @@ def test_one_overtakes_the_other_where_their_lines_cross_upwards() -> None:
 
 # lines that touch without crossing overtake as they part
 @given(st.lists(st.tuples(st.floats(-5, 5), st.floats(-5, 5)).filter(lambda pair: pair[0] != pair[1]), min_size=2))
-def test_it_overtakes_once_more_often_than_it_is_overtaken_at_most(pairs) -> None:
+def test_overtakes_of_two_series_alternate(pairs) -> None:
     steps = list(range(len(pairs)))
     first, second = zip(*pairs, strict=True)
     ups, downs = overtakes(steps, first, second), overtakes(steps, second, first)
@@ -128,6 +128,6 @@ def test_it_overtakes_once_more_often_than_it_is_overtaken_at_most(pairs) -> Non
     assert all(0 <= step <= steps[-1] for step in ups)
 
 
-def test_of_no_runs_there_are_no_points() -> None:
+def test_no_runs_give_no_points() -> None:
     assert attention(RUN, to_frame([], AttentionMass), 10).is_empty()
     assert isinstance(gradients(RUN, to_frame([], ExampleGradient), 10), pl.DataFrame)

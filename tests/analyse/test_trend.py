@@ -35,7 +35,7 @@ def test_the_largest_fall_is_that_of_all_pairs_of_windows(curve: Floats, w: int)
 
 
 @given(arrays(np.float64, 39, elements=st.floats(-1, 1)), st.floats(-1, 1))
-def test_a_bound_is_above_0_just_where_the_p_value_is_small(simulated: Floats, value: float) -> None:
+def test_a_bound_is_above_0_exactly_if_the_p_value_is_small(simulated: Floats, value: float) -> None:
     low, p_value = _lower_bound(value, simulated, 0.05)
     assert (low > 0) == (p_value <= 0.05)
 
@@ -62,7 +62,7 @@ def test_the_posterior_follows_the_scatter() -> None:
     assert means[2] - means[0] > 3
 
 
-def test_a_plateau_is_seldom_a_fall_and_a_gradual_fall_mostly_one() -> None:
+def test_a_plateau_is_rarely_a_fall_and_a_gradual_fall_usually_is() -> None:
     """Scatter of 3 points; benchmarks/verdicts.py has the whole table."""
     plateau = np.r_[np.linspace(0.1, 0.6, 5), np.full(16, 0.6)]
     assert sum(trend.fall.p_value <= 0.05 for trend in fitted(plateau, 0.03, 0.5, 100)) <= 10

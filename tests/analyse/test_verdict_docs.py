@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "evaluation.md").read_text(encoding="utf-8")
 
 
-def test_the_decision_table_says_what_the_library_declares() -> None:
+def test_the_documented_decision_table_matches_the_library() -> None:
     table = PAGE.partition("| verdict | meaning | rule |\n| --- | --- | --- |\n")[2].partition("\n\n")[0]
     declared = [f"| `{name}` | {verdict.meaning} | {verdict.rule} |" for name, verdict in VERDICTS.items()]
     assert table.splitlines() == declared

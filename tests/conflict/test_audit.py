@@ -63,7 +63,7 @@ def counts(findings):
     return {finding.rule: finding.count for finding in findings if finding.count and finding.rule not in DESCRIPTIONS}
 
 
-def test_every_rule_has_a_row_also_where_nothing_was_found():
+def test_every_rule_has_a_row_even_without_findings():
     findings = audit_set("a", {"a": file_set()}, {"a": [item(1, "q")]})
     assert [finding.rule for finding in findings] == RULES
     assert counts(findings) == {}
@@ -96,12 +96,12 @@ def test_rules_on_single_items(rule, items):
         ("word " * 200 + "Herat", {"answer_in_last_third", "long_context"}),
     ],
 )
-def test_what_contexts_are_like(context, rules):
+def test_findings_about_contexts(context, rules):
     findings = audit_set("a", {"a": file_set()}, {"a": [item(1, "q", context=context)]})
     assert {f.rule for f in findings if f.count} == rules
 
 
-def test_items_without_a_matching_control_are_told():
+def test_items_without_a_matching_control_are_reported():
     spec = file_set().model_copy(update={"controls": ("matching",)})
     items = [item(1, "q"), item(2, "r", "New Herat", context="The new  Herat.")]
     assert counts(audit_set("a", {"a": spec}, {"a": items})) == {"no_matching_context": 1}
@@ -115,7 +115,7 @@ def test_duplicates_and_clusters():
     assert (findings["shared_cluster"].count, findings["shared_cluster"].checked) == (2, 3)
 
 
-def test_overlap_is_dropped_where_excluded_and_told_where_not():
+def test_overlap_is_dropped_if_excluded_and_otherwise_reported():
     sources = {
         "a": [item(1, "q"), item(2, "r")],
         "b": [item(1, "Q?", name="b", context="Herat, elsewhere."), item(2, "r", "Ghazni", context="Ghazni", name="b")],
@@ -130,7 +130,7 @@ def test_overlap_is_dropped_where_excluded_and_told_where_not():
         }
 
 
-def test_controls_of_the_world_are_no_findings():
+def test_controls_of_the_world_give_no_findings():
     world = build_world(World(known_subjects=20, new_subjects=20, answers=8))
     sets = {
         kind: WorldSet(source="world", kind=kind, items=8) for kind in ("conflict", "new_facts", "matching", "recall")
@@ -208,7 +208,7 @@ def audited(path, rows, fields=None, max_bad_rows=0.5, **options):
     return {finding.rule: finding for finding in found}, found
 
 
-def test_exchanged_answers_are_suspected(tmp_path):
+def test_swapped_answers_are_suspected(tmp_path):
     right, _ = audited(tmp_path / "r.jsonl", own_rows())
     assert (right["answers_swapped"].count, right["answers_swapped"].checked) == (0, 4)
     wrong, _ = audited(tmp_path / "r.jsonl", own_rows(), map_of(context_answer="old", parametric_answer="new"))
@@ -223,7 +223,7 @@ def test_exchanged_answers_are_suspected(tmp_path):
         load_items(spec, "s")
 
 
-def test_a_release_with_its_answers_exchanged_is_suspected(tmp_path):
+def test_a_release_with_swapped_answers_is_suspected(tmp_path):
     rows = own_rows()
     made = [
         {
@@ -299,7 +299,7 @@ def test_answers_that_scorers_will_not_find_are_counted(change, rule, tmp_path):
     assert found[rule].examples[0].startswith("s-000002")
 
 
-def test_lost_rows_and_own_controls_are_counted(tmp_path):
+def test_lost_rows_and_native_controls_are_counted(tmp_path):
     rows = [*own_rows(), {"q": "Who?", "c": "Ann.", "new": "Ann", "old": "ann"}]
     del rows[0]["m"]
     found, _ = audited(tmp_path / "r.jsonl", rows, where={"q": tuple(row["q"] for row in rows[1:])})

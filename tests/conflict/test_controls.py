@@ -34,7 +34,7 @@ def item(number, country, context):
     return replace(EGYPT, item_id=f"c-{number}", subject=country, context=context, cluster=country)
 
 
-def test_matching_exchanges_every_alias_both_ways_at_once():
+def test_matching_swaps_every_alias_in_both_directions():
     assert matching_item(EGYPT) == replace(
         EGYPT,
         context="In 2031 Egypt moved from New Cairo (New Cairo) to Cairo. Cairo is not New Cairo; Cairoli is neither.",
@@ -61,7 +61,7 @@ def test_controls_pair_with_their_items():
         assert control.cluster == next(i.cluster for i in items if i.item_id == control.item_id)
 
 
-def test_an_unknown_subject_is_looked_for_by_the_names_in_the_question():
+def test_an_unknown_subject_is_found_by_the_names_in_the_question():
     asked = replace(EGYPT, subject=None, question="When did Ada Lovelace visit?")
     others = [item(2, "x", "Lovelace wrote."), item(3, "y", "Nobody wrote.")]
     (control, *_) = control_items([asked, *others], ["irrelevant"])
@@ -125,7 +125,7 @@ def test_a_matching_passage_keeps_nothing_of_the_other_person():
     assert matched("It was Merkel, not Munch.").context == "It was Edvard Munch, not Angela Merkel."
 
 
-def test_no_matching_control_where_the_question_names_an_answer():
+def test_no_matching_control_if_the_question_names_an_answer():
     item = ConflictItem(
         "i", "s", "conflict", "What is the capital of Guinea-Bissau?", "In Guinea-Bissau it is Gabu now.", ["Gabu"],
         ["Bissau"], "c", "s",

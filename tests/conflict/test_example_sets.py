@@ -16,7 +16,7 @@ SETS = {
 
 
 @pytest.mark.parametrize("name", SETS)
-def test_the_example_rows_are_sound(name):
+def test_the_example_rows_are_valid(name):
     read = read_source(SETS[name], name)
     assert len(load_items(SETS[name], name)) == len(read.items) == read.rows == 16
     assert len(read.native) == 16

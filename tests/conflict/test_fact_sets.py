@@ -49,7 +49,7 @@ def names(answers, text):
     return any(answer in fold(text) for answer in bare)
 
 
-def test_the_set_does_not_drift(items):
+def test_the_set_does_not_change(items):
     assert len(items) == 4464
     assert [(i.question, i.context_answers, i.parametric_answers, i.context) for i in items[:2]] == GOLDEN
     assert items[0].factors == ["length=short", "mention=yes", "position=start", "tense=present"]
@@ -57,7 +57,7 @@ def test_the_set_does_not_drift(items):
     assert (items[0].cluster, items[0].stratum, items[0].subject) == ("capital/ecuador", "capital", "Ecuador")
 
 
-def test_the_answer_stands_where_the_factors_say(items):
+def test_the_answer_is_where_the_factors_say(items):
     for item in items:
         level, text = levels(item), sentences(item)
         assert len(text) == SENTENCES[level["length"]]
@@ -69,7 +69,7 @@ def test_the_answer_stands_where_the_factors_say(items):
         assert ("Today" in text[place]) == (level["tense"] == "present")
 
 
-def test_answers_stand_apart(items):
+def test_answers_can_be_told_apart(items):
     for item in items:
         assert item.factors == sorted(item.factors)
         for new in item.context_answers:
@@ -80,7 +80,7 @@ def test_answers_stand_apart(items):
         assert not re.search(r"[{}]|\bthe the\b|  ", item.context + item.question)
 
 
-def test_a_fact_meets_every_position_with_every_mention_and_every_length_in_every_tense(items):
+def test_a_fact_has_every_position_and_mention_and_every_length_and_tense(items):
     facts = {}
     for item in items:
         facts.setdefault(item.cluster, []).append(levels(item))
@@ -102,7 +102,7 @@ def test_the_first_items_are_balanced(items, count):
     assert len({item.cluster for item in first}) == count
 
 
-def test_all_144_meet_every_relation_in_every_combination(items):
+def test_every_relation_has_all_combinations_in_144_items(items):
     assert len({(item.stratum, *item.factors) for item in items[:144]}) == 144
 
 
@@ -112,7 +112,7 @@ def test_seeds():
     assert [item.context for item in first] != [item.context for item in other]
 
 
-def test_facts_that_everyone_can_check():
+def test_well_known_facts_are_correct():
     facts = {relation: {fact.subject: fact for fact in rows} for relation, rows in read_facts().items()}
     assert facts["capital"]["France"].answers == ["Paris"]
     assert ["Lyon"] in facts["capital"]["France"].rivals
@@ -128,7 +128,7 @@ def test_facts_that_everyone_can_check():
     assert "Turkey" not in facts["continent"]
 
 
-def test_whoever_copies_the_claim_follows_the_passage_whatever_the_factors(items):
+def test_copying_the_claim_follows_the_passage_for_all_factors(items):
     for item in items:
         (claim,) = [sentence for sentence in sentences(item) if names(item.context_answers, sentence)]
         said = first_mention(claim, item.context_answers, item.parametric_answers, item.question)

@@ -35,7 +35,7 @@ def read(path, rows, max_bad_rows=0.0, where=None, **fields):
     return read_mapped(path, "s", "fields", FieldMap(**MAP | fields), where or {}, max_bad_rows)
 
 
-def test_a_map_reads_paths_lists_and_own_controls(tmp_path):
+def test_a_map_reads_paths_lists_and_native_controls(tmp_path):
     found = read(
         tmp_path / "r.jsonl",
         [own_row(1, town="Kett", aka=["B. One"])],
@@ -53,7 +53,7 @@ def test_a_map_reads_paths_lists_and_own_controls(tmp_path):
     assert found.native == {"s-000001": {"matching": "Bo1 leads it.", "irrelevant": "It rained."}}
 
 
-def test_own_controls_come_before_ours_and_items_say_which(tmp_path):
+def test_native_controls_come_first_and_items_say_which(tmp_path):
     path = tmp_path / "r.jsonl"
     path.write_text("\n".join(map(json.dumps, [own_row(1), own_row(2, docs=[{"text": "Ann2 leads it."}])])))
     spec = FileSet(
@@ -242,7 +242,7 @@ SPELLINGS = [
 ]
 
 
-def test_the_glance_passes_over_no_two_spellings_of_one_answer(tmp_path):
+def test_the_quick_check_misses_no_two_spellings_of_one_answer(tmp_path):
     """Rows are compared in full only where a glance allows it, so it must allow every pair that is the same."""
     rows = [own_row(1, fake=one, true=other) for one in SPELLINGS for other in SPELLINGS]
     found = read(tmp_path / "r.jsonl", rows, max_bad_rows=1.0)
@@ -291,13 +291,13 @@ def test_tables_in_text_are_read(tmp_path):
 
 
 @pytest.mark.parametrize("path", ["", ".", "a..b", "a[x]", "[0]", "a[0", "a."])
-def test_what_is_no_path_is_refused(path):
+def test_an_invalid_path_is_refused(path):
     with pytest.raises(ValidationError, match="is not a path; write a key"):
         FieldMap(question=path)
 
 
 @given(st.lists(st.text("abc d_", min_size=1), min_size=1, max_size=3), st.integers(0, 2))
-def test_a_path_finds_what_it_names(keys, place):
+def test_a_path_finds_its_value(keys, place):
     value: object = ["x", "y", "z"]
     for key in reversed(keys):
         value = {key: value}
@@ -305,7 +305,7 @@ def test_a_path_finds_what_it_names(keys, place):
 
 
 @given(st.lists(st.text(min_size=1), min_size=1))
-def test_lists_of_answers_keep_their_order_and_no_repetition(answers):
+def test_lists_of_answers_keep_their_order_without_repetition(answers):
     try:
         read_answers = answer_list(answers, "a")
     except ValueError:
@@ -325,12 +325,12 @@ def test_lists_of_answers_keep_their_order_and_no_repetition(answers):
         """[['Bern'], ["Berne"]]""",
     ],
 )
-def test_lists_in_cells_of_a_table_are_opened(text):
+def test_lists_in_cells_of_a_table_are_parsed(text):
     assert answer_list(text, "a") == ["Bern", "Berne"]
 
 
 @pytest.mark.parametrize("content", [{"rows": ..., "note": "x"}, ..., {"meta": {"n": 1}, "rows": ...}])
-def test_rows_of_an_own_map_may_stand_in_an_object(content, tmp_path):
+def test_rows_of_a_users_map_can_be_in_an_object(content, tmp_path):
     rows = [own_row(1), own_row(2)]
     whole = rows if content is ... else {key: rows if value is ... else value for key, value in content.items()}
     path = tmp_path / "r.json"
@@ -347,7 +347,7 @@ def test_a_table_stored_column_by_column_has_its_rows(by_row, tmp_path):
     assert [item.question for item in found.items] == ["Who leads town 1?", "Who leads town 2?"]
 
 
-def test_keys_with_dots_are_found_as_they_are(tmp_path):
+def test_keys_with_dots_are_found(tmp_path):
     rows = [own_row(1, **{"a.b": "Who leads?", "k[0]": "x"}), own_row(2, a={"b": "Who rules?"})]
     found = read(tmp_path / "r.jsonl", rows, question="a.b")
     assert [item.question for item in found.items] == ["Who leads?", "Who rules?"]
@@ -369,18 +369,18 @@ def test_an_open_quote_does_not_swallow_the_rest_of_a_table(tmp_path):
         ("r.csv", "query,fake,true,text\nQ?,Ann,,A.\n", r"fields.parametric_answer: 'true' is empty in every row"),
     ],
 )
-def test_what_is_wrong_with_every_row_is_named(file, content, message, tmp_path):
+def test_an_error_in_every_row_is_named(file, content, message, tmp_path):
     (tmp_path / file).write_text(content)
     with pytest.raises(DataError, match=message):
         read_mapped(tmp_path / file, "s", "fields", FieldMap(**MAP | {"context": "text"}), {}, 1.0)
 
 
-def test_the_only_row_of_a_file_is_no_container(tmp_path):
+def test_the_only_row_of_a_file_is_not_a_container(tmp_path):
     """Its list of objects under `docs` holds passages."""
     assert [i.question for i in read(tmp_path / "r.jsonl", [own_row(1)]).items] == ["Who leads town 1?"]
 
 
-def test_the_collector_runs_again_after_reading(tmp_path):
+def test_the_garbage_collector_runs_again_after_reading(tmp_path):
     read(tmp_path / "r.jsonl", [own_row(1)])
     assert gc.isenabled()
     with pytest.raises(DataError):
@@ -389,7 +389,7 @@ def test_the_collector_runs_again_after_reading(tmp_path):
 
 
 @given(st.text())
-def test_text_that_is_no_list_stays_text(text):
+def test_text_that_is_not_a_list_stays_text(text):
     opened = as_object(text)
     assert opened == text or isinstance(opened, list | dict | tuple)
 

@@ -81,7 +81,7 @@ def test_json_lines_and_the_other_key_read_alike(tmp_path):
     assert load_items(FileSet(source="file", path=str(tmp_path / "c.jsonl")), "c") == load_items(spec, "c")
 
 
-def test_exact_duplicates_go_and_other_passages_stay(tmp_path):
+def test_exact_duplicates_are_dropped_and_other_passages_kept(tmp_path):
     same = {key: f" {value.upper()}" for key, value in ROWS[0].items()}
     rows = [*ROWS, same, ROWS[0] | {"context": "Moundou, since the flood."}]
     items = load_items(file_set(tmp_path / "c.json", rows), "c")
@@ -89,7 +89,7 @@ def test_exact_duplicates_go_and_other_passages_stay(tmp_path):
     assert items[0].cluster == items[3].cluster
 
 
-def test_excluded_facts_go_whatever_their_passage(tmp_path):
+def test_excluded_facts_are_dropped_whatever_their_passage(tmp_path):
     capitals = file_set(tmp_path / "c.json", ROWS[:2], limit=1)
     rows = [ROWS[2], ROWS[0] | {"context": "Another passage with Moundou."}, row("Chad", "Abéché", "N'Djamena")]
     facts = file_set(tmp_path / "f.json", rows, exclude=("capitals",))
@@ -136,7 +136,7 @@ def test_normalising_twice_changes_nothing(text):
 
 
 @given(rows=st.lists(st.tuples(*[st.sampled_from("xyz")] * 3), max_size=12), cut=st.integers(0, 12))
-def test_kept_items_are_distinct_and_foreign_to_the_excluded(rows, cut):
+def test_kept_items_are_distinct_and_not_excluded(rows, cut):
     items = [
         ConflictItem(f"i{k}", "s", "conflict", q, c, [f"{a}1"], [f"{a}2"], q, "s") for k, (q, c, a) in enumerate(rows)
     ]

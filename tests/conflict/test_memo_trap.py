@@ -51,14 +51,14 @@ def test_the_instruction_is_the_question_and_both_endings_are_answers(tmp_path):
         (asks("First", "Things come"), "[' first.', ' First.']", "1"),
     ],
 )
-def test_what_a_response_would_not_show_is_dropped_and_counted(tmp_path, row):
+def test_endings_that_a_response_cannot_show_are_dropped_and_counted(tmp_path, row):
     spec = proverbs(tmp_path / "p.csv", HEAVY, row)
     assert [item.item_id for item in load_items(spec, "quotes")] == ["quotes-000001"]
     findings = audit_set("quotes", {"quotes": spec}, {"quotes": source_items(spec, "quotes")})
     assert {f.rule: f.count for f in findings}["endings_not_apart"] == 1
 
 
-def test_items_with_a_context_are_no_proverbs():
+def test_items_with_a_context_are_not_proverbs():
     item = ConflictItem("c-1", "c", "conflict", asks("a", "b a"), "A passage.", ["a"], ["b"], "q", "c")
     assert not endings_not_apart(item)
 

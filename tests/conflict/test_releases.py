@@ -330,7 +330,7 @@ def test_answers_are_told_apart(layout, tmp_path):
 
 
 @pytest.mark.parametrize("layout", [layout for layout in ROWS if layout not in ("faitheval", "cpi_unified")])
-def test_own_matching_contexts_name_the_remembered_answer(layout, tmp_path):
+def test_native_matching_contexts_name_the_remembered_answer(layout, tmp_path):
     found = read(layout, tmp_path / "rows.jsonl")
     for item in found.items:
         assert item.parametric_answers[0] in found.native[item.item_id]["matching"] or layout == "conflictqa"
@@ -340,7 +340,7 @@ def test_own_matching_contexts_name_the_remembered_answer(layout, tmp_path):
 @pytest.mark.parametrize(
     ("layout", "passage"), [("rgb", "It rained on Monday."), ("cub_counterfact", "Ann Tolm plays the harp.")]
 )
-def test_own_irrelevant_contexts_name_no_answer(layout, passage, tmp_path):
+def test_native_irrelevant_contexts_name_no_answer(layout, passage, tmp_path):
     found = read(layout, tmp_path / "rows.jsonl")
     assert [found.native[item.item_id]["irrelevant"] for item in found.items] == [passage] * 3
 
@@ -376,7 +376,7 @@ def test_files_under_any_other_name_are_recognised(layout, container, tmp_path):
 
 @pytest.mark.parametrize("layout", [layout for layout in ROWS if layout != "cub_counterfact"])
 @pytest.mark.parametrize("kind", ["json", "parquet", "csv"])
-def test_formats_of_files_make_no_difference(layout, kind, tmp_path):
+def test_the_file_format_makes_no_difference(layout, kind, tmp_path):
     rows, path = rows_of(layout), tmp_path / f"rows.{kind}"
     if kind == "json":
         path.write_text(json.dumps(rows))
@@ -428,7 +428,7 @@ def test_rows_are_found_in_every_kind_of_json(container, layout, tmp_path):
 
 
 @pytest.mark.parametrize("layout", ROWS)
-def test_one_row_over_lines_is_a_row(layout, tmp_path):
+def test_a_row_over_several_lines_is_one_row(layout, tmp_path):
     path = tmp_path / "row.json"
     path.write_text(json.dumps(rows_of(layout)[0], indent=2))
     assert read_mapped(path, "s", layout.split(",")[0]).items
@@ -523,7 +523,7 @@ def test_differing_parts(first, second, parts):
     assert differing_parts(first, second) == parts
 
 
-def test_dynamicqa_without_a_placeholder_exchanges_the_answer_itself(tmp_path):
+def test_dynamicqa_without_a_placeholder_replaces_the_answer(tmp_path):
     row = {
         "id": 7,
         "subj": "Zorvia",
@@ -556,13 +556,13 @@ def test_dynamicqa_takes_answers_out_of_the_punctuation_of_the_passage(old, new,
     assert item.context == f"zorvia knew {new} mayor"
 
 
-def test_dynamicqa_leaves_answers_that_fill_a_placeholder_as_they_are(tmp_path):
+def test_dynamicqa_keeps_answers_that_fill_a_placeholder(tmp_path):
     row = dynamicqa(1, *TOWNS[0]) | {"obj": "Ann Kett, Jr.", "possible_answers": "[]"}
     (item,) = read("dynamicqa", tmp_path / "d.jsonl", [row]).items
     assert item.parametric_answers == ["Ann Kett, Jr."]
 
 
-def test_dynamicqa_exchanges_whole_words_alone(tmp_path):
+def test_dynamicqa_replaces_whole_words_only(tmp_path):
     row = dynamicqa(1, *TOWNS[0]) | {
         "context": "the women said that men, like Menno, came; Men left.",
         "obj": "men",
@@ -583,7 +583,7 @@ def test_dynamicqa_exchanges_whole_words_alone(tmp_path):
         ("mquake", {"new_answer": "Old Kett."}),
     ],
 )
-def test_rows_of_a_release_with_one_answer_on_both_sides_hold_no_conflict_and_are_no_fault(layout, change, tmp_path):
+def test_rows_of_a_release_with_equal_answers_are_skipped_without_an_error(layout, change, tmp_path):
     """The releases have such rows: an actor whose exchanged occupation is another name of the same one."""
     found = read(layout, tmp_path / "r.jsonl", [ROWS[layout](1, *TOWNS[0]) | change, ROWS[layout](2, *TOWNS[1])])
     assert (len(found.items), found.faults) == (1, [])
@@ -595,7 +595,7 @@ def test_rows_of_a_release_with_one_answer_on_both_sides_hold_no_conflict_and_ar
         read(layout, tmp_path / "r.jsonl", [ROWS[layout](1, *TOWNS[0]) | change])
 
 
-def test_strategyqa_without_a_polarity_is_left_out(tmp_path):
+def test_strategyqa_without_a_polarity_is_omitted(tmp_path):
     vague = conflictqa(1, *TOWNS[0]) | {
         "ground_truth": ["True"],
         "memory_answer": "Perhaps.",
@@ -606,7 +606,7 @@ def test_strategyqa_without_a_polarity_is_left_out(tmp_path):
     assert found.left_out == ["row 1: it is unclear which of 'memory_answer' and 'counter_answer' says yes"]
 
 
-def test_conflictbank_knows_an_option_that_is_spelled_otherwise_by_its_letter(tmp_path):
+def test_conflictbank_finds_an_option_with_another_spelling_by_its_letter(tmp_path):
     row = conflictbank(1, *TOWNS[0]) | {"options": ["the town of Old Kett", "Mirrow", "Lumenna City", "uncertain"]}
     item = read("conflictbank", tmp_path / "c.jsonl", [row]).items[0]
     assert (item.context_answers, item.parametric_answers) == (
@@ -651,7 +651,7 @@ def test_releases_that_name_the_subject_of_a_fact_have_it(layout, subject, tmp_p
     assert read(layout, tmp_path / "r.jsonl").items[0].subject == subject
 
 
-def test_cub_loses_no_row_unseen(tmp_path):
+def test_cub_reports_every_lost_row(tmp_path):
     rows = [
         *rows_of("cub_counterfact"),
         cub(9, "Zorvia", "Brasto", "Old Kett"),  # a second edit of the first fact
@@ -713,7 +713,7 @@ def test_mquake_lists_the_facts_of_the_changed_chain(tmp_path):
     assert item.context == "Ann Tolm was born in Zorvia. The capital of Zorvia is Lumenna."
 
 
-def test_unchanged_answers_of_clasheval_and_aliases_of_nq_swap_are_left_out(tmp_path):
+def test_unchanged_answers_of_clasheval_and_aliases_of_nq_swap_are_omitted(tmp_path):
     rows = [clasheval(1, *TOWNS[0]), clasheval(2, *TOWNS[1]) | {"answer_mod": TOWNS[1][2]}]
     found = read("clasheval", tmp_path / "c.jsonl", rows)
     assert (len(found.items), found.left_out) == (1, ["row 2: the answer was not changed"])
@@ -722,12 +722,12 @@ def test_unchanged_answers_of_clasheval_and_aliases_of_nq_swap_are_left_out(tmp_
     assert (len(found.items), len(found.left_out), found.faults) == (1, 1, [])
 
 
-def test_a_study_may_take_another_wording(tmp_path):
+def test_a_study_can_choose_another_wording(tmp_path):
     item = read("mquake", tmp_path / "m.jsonl", question="questions[1]").items[0]
     assert item.question == "b"
 
 
-def test_every_record_says_what_it_is():
+def test_every_release_is_described():
     for release in RELEASES.values():
         assert all((release.title, release.citation, release.licence, release.source, release.tests, release.lacks))
         assert release.passages in ("native", "synthetic")

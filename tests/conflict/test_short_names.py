@@ -33,13 +33,13 @@ def test_the_short_name_is_the_alias_that_is_the_last_word():
 
 
 @pytest.mark.parametrize("name", ["Catherine the Great", "China and Pakistan", "The Aztecs", "Duke of Windsor"])
-def test_last_words_that_are_no_names_by_themselves_are_left_out(name):
+def test_last_words_that_are_not_names_are_omitted(name):
     last = name.split()[-1]
     assert shortened(name, "Edvard Munch", f"{name} sat. {last} again.") == ([], [])
     assert shortened("Angela Merkel", name, "Merkel sat.") == (["Merkel"], [])
 
 
-def test_a_word_of_the_question_is_no_alias():
+def test_a_word_of_the_question_does_not_become_an_alias():
     item = ConflictItem(
         "i", "s", "conflict", "Who found the Bohr model?", "Merkel did.", ["Angela Merkel"], ["Niels Bohr"], "c", "s"
     )

@@ -61,7 +61,7 @@ def test_types_of_answers(answer, question, type_):
     assert answer_type(answer, question) == type_
 
 
-def test_the_answer_is_exchanged_everywhere_and_nothing_else():
+def test_the_answer_is_replaced_everywhere_and_nothing_else():
     row = substituted(ROWS[3], "year", "1905")
     assert row.context == "It opened in 1905, to 1,889 guests; 1905 was cold."
     assert (row.original, row.answer) == (ROWS[3], "1905")
@@ -78,11 +78,11 @@ def test_the_answer_is_exchanged_everywhere_and_nothing_else():
         (ROWS[4], "year", "1905"),
     ],
 )
-def test_an_exchange_that_leaves_doubt_is_none(row, kind, answer):
+def test_an_ambiguous_substitution_is_refused(row, kind, answer):
     assert substituted(row, kind, answer) is None
 
 
-def test_what_cannot_be_exchanged_is_counted():
+def test_rows_that_cannot_be_substituted_are_counted():
     rows, skipped = substitute(ROWS, 0)
     assert [row.original.example_id for row in rows] == ["q1", "q3", "q4"]
     assert sum(skipped.values()) + len(rows) == len(ROWS)
@@ -95,7 +95,7 @@ def test_what_cannot_be_exchanged_is_counted():
     assert substitute(ROWS, 0) == (rows, skipped)
 
 
-def test_to_train_on_the_answer_is_the_passages():
+def test_the_training_answer_follows_the_passage():
     row = substituted(ROWS[1], "person", "Marie Curie")
     added = as_example(row)
     assert (added.answer, added.context, added.question) == (
@@ -107,7 +107,7 @@ def test_to_train_on_the_answer_is_the_passages():
 
 
 @pytest.mark.parametrize("name", ["pablo picasso", "Marie Curie", "Guernica"])
-def test_rows_that_name_what_is_evaluated_go(name):
+def test_rows_that_name_evaluated_facts_are_dropped(name):
     rows = [substituted(ROWS[1], "person", "Marie Curie"), substituted(ROWS[3], "year", "1905")]
     assert without_names(rows, [name]) == rows[1:]
 

@@ -40,7 +40,7 @@ def target(item):
     return question[7], question[5]
 
 
-def test_a_set_does_not_drift():
+def test_the_set_does_not_change():
     item = world_items(WORLD, conflict_set("conflict"), "c")[0]
     assert (item.item_id, item.context, item.question, item.context_answers, item.parametric_answers) == GOLDEN_ITEM
 
@@ -62,7 +62,7 @@ def test_conflict_items(seed, same, others):
         assert fact not in context
 
 
-def test_new_facts_stand_in_the_passage_only():
+def test_new_facts_are_in_the_passage_only():
     for item in world_items(WORLD, conflict_set("new_facts"), "n"):
         subject, relation = target(item)
         assert item.role == "control"
@@ -96,7 +96,7 @@ def test_recall_has_no_passage():
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_all_kinds_ask_held_out_subjects_in_turn(kind):
+def test_all_kinds_use_held_out_subjects_in_turn(kind):
     items = world_items(WORLD, conflict_set(kind, items=100 if kind == "recall" else 250), "s")
     assert [item.item_id for item in items][:2] == ["s-000000", "s-000001"]
     assert len({item.item_id for item in items}) == len(items)
@@ -134,7 +134,7 @@ def test_fewer_items_are_a_random_part_of_the_facts():
     assert {item.stratum for item in items} == {"capital", "language"}
 
 
-def test_more_items_than_there_are():
+def test_more_items_than_exist_are_refused():
     with pytest.raises(ValueError, match=r"sets.r: the world gives 100 different items of kind 'recall', not 101; set"):
         world_items(WORLD, conflict_set("recall", items=101), "r")
 

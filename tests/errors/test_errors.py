@@ -15,11 +15,11 @@ AGAIN = "write the page again: make errors"
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.what)
-def test_the_line_is_the_one_on_the_page(case):
+def test_the_error_is_the_one_on_the_page(case):
     assert row(case.what, outcome(case)) in ROWS, AGAIN
 
 
-def test_the_page_holds_these_cases_and_no_others():
+def test_the_page_has_exactly_these_cases():
     """Their rows are compared one by one above; this compares all the rest."""
     found = {line.split(" | ")[0].removeprefix("| "): line for line in ROWS if line.startswith("| ")}
     assert set(found) == {"what happened", "-", *(case.what for case in CASES)}, AGAIN
@@ -36,11 +36,11 @@ class _Rows(dict):
         return Outcome("a line", "a fix")
 
 
-def test_each_case_has_a_name_of_its_own():
+def test_each_case_has_a_unique_name():
     assert [what for what, count in Counter(case.what for case in CASES).items() if count > 1] == []
 
 
 @pytest.mark.parametrize("cause", [lambda: None, lambda: {}["a"], lambda: int(None)], ids=["taken", "key", "type"])
-def test_what_is_taken_or_ends_in_a_fault_of_ours_is_no_case(cause):
+def test_only_refusals_with_a_documented_error_are_cases(cause):
     with pytest.raises(NotRefusedError):
         outcome(Case("x", cause, "fix"))

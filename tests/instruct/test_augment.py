@@ -79,7 +79,7 @@ def test_the_share_is_of_the_final_set(count, share):
     assert abs(added - nearest) <= 0.5 + 1e-6 or added == 1
 
 
-def test_augmentation_is_spread_through_the_set(world, examples):
+def test_added_examples_are_shuffled_into_the_set(world, examples):
     grown = build(examples, recipe(share=0.1), world=world).examples
     places = [index for index, example in enumerate(grown) if example.kind == "counterfactual"]
     assert len(grown) == 100
@@ -90,7 +90,7 @@ def test_augmentation_is_spread_through_the_set(world, examples):
     assert ids(grown) != ids(build(examples, recipe(share=0.1), seed=1, world=world).examples)
 
 
-def test_files_have_no_counterfactuals_of_the_world(world, examples):
+def test_counterfactuals_of_the_world_need_a_world_dataset(world, examples):
     spec = FileDataset(source="file", path="x", format="alpaca")
     with pytest.raises(DataError, match=r"without `augment\.dataset` exist only for datasets with `source: world`"):
         build(examples, recipe(share=0.1), dataset=spec, world=world)
@@ -113,14 +113,14 @@ def evaluated(role="conflict"):
     return {"s": [ConflictItem("i", "s", role, "q", "c", ["Ada Bm"], ["Ada Bom"], "x", "s", "thing 2")]}
 
 
-def test_nothing_under_evaluation_is_added(examples):
+def test_no_evaluated_fact_is_added(examples):
     built = build(examples, recipe(share=0.1, source="qa"), questions=people(18), sets=evaluated())
     texts = [f"{e.question} {e.context}" for e in built.examples if e.kind == "counterfactual"]
     assert len(texts) == 10
     assert not any(name in text for text in texts for name in ("Ada Bm", "Ada Bom", "hing 2?"))
 
 
-def test_answers_that_are_no_facts_bar_nothing(examples):
+def test_answers_that_are_not_facts_exclude_nothing(examples):
     """memo-trap's items have no context, and end in words such as "did" and "many"."""
     proverb = replace(evaluated()["s"][0], context=None, context_answers=["made"], parametric_answers=["thing"])
     assert build(examples, recipe(share=0.1, source="qa"), questions=people(10), sets={"s": [proverb]})
@@ -139,7 +139,7 @@ def test_facts_that_a_selection_removes_do_not_come_back_in_passages(examples):
         assert any("Burma" in example.context for example in added) is named
 
 
-def test_too_few_free_substitutions_stop(examples):
+def test_too_few_remaining_substitutions_are_an_error(examples):
     questions = people(12)
     assert build(examples, recipe(share=0.1, source="qa"), questions=questions, sets=evaluated("control"))
     with pytest.raises(
@@ -148,7 +148,7 @@ def test_too_few_free_substitutions_stop(examples):
         build(examples, recipe(share=0.1, source="qa"), questions=questions, sets=evaluated())
 
 
-def test_ids_that_stand_twice_stop(examples):
+def test_duplicate_ids_are_an_error(examples):
     with pytest.raises(DataError, match="1 example ids occur twice in the training set, for example 'mix-000000'"):
         build([*examples, examples[0]], recipe())
 
@@ -159,19 +159,19 @@ def test_without_a_recipe_the_training_set_is_the_dataset(examples):
     assert {count.kept_tokens for count in built.counts} == {None}
 
 
-def test_the_share_counts_what_the_selection_left(world, examples):
+def test_the_share_is_of_what_the_selection_kept(world, examples):
     built = build(examples, recipe(HALF, share=0.25), world=world).examples
     assert sum(example.kind == "counterfactual" for example in built) == 15
     assert len(built) == 60
 
 
-def test_the_size_of_another_recipe_is_that_of_its_selections(world, examples):
+def test_the_size_of_another_recipe_is_the_size_after_its_selections(world, examples):
     matched = {"other": recipe(RandomSelection(by="random", drop=0.3), share=0.5)}
     built = build(examples, recipe(RandomSelection(by="random", like="other")), matched=matched)
     assert len(built.examples) == 63
 
 
-def test_the_runs_seed_draws(examples):
+def test_draws_depend_on_the_runs_seed(examples):
     other = build(examples, recipe(HALF), seed=1)
     assert build(examples, recipe(HALF)).examples != other.examples
     assert {row.seed for row in other.counts} == {1}
@@ -190,7 +190,7 @@ def test_counts_by_kind(world, examples):
     assert [(count.kept_tokens, count.dropped_tokens) for count in counts[:2]] == [(words["C"], 0), (0, words["C+S"])]
 
 
-def test_kinds_that_nobody_knows_count_together(examples):
+def test_unknown_kinds_count_together(examples):
     unknown = [replace(example, kind=None) for example in examples[:3]]
     assert selection_counts(RUN, unknown, unknown[1:]) == [
         SelectionCount("m", "d", "r", 0, "unknown", kept=2, dropped=1, added=0)

@@ -88,7 +88,7 @@ def test_every_template_has_its_expected_spans():
 
 
 @each_template
-def test_the_loss_falls_on_each_answer_and_its_end_of_turn(name):
+def test_each_answer_and_its_end_of_turn_have_a_loss(name):
     _, last, between = GOLDEN[name]
     encoded = encode_example(TOKENIZER, template(name), example("Who?", "Ada", "Why?", "think", "So?", "Yes."))
     assert [span.strip() for span in labelled(encoded)] == [f"Ada{between}", f"think{between}", f"Yes.{last}"]
@@ -99,7 +99,7 @@ def test_the_loss_falls_on_each_answer_and_its_end_of_turn(name):
 
 @each_template
 @pytest.mark.parametrize("answer", ["think", "assistant", "final", "Herat.", "1 2", "a\n\nb"])
-def test_what_precedes_an_answer_is_the_prompt_and_models_are_asked_as_they_are_trained(name, answer):
+def test_the_prompt_is_what_precedes_an_answer_in_training(name, answer):
     ends_in, _, _ = GOLDEN[name]
     chat = template(name)
     prompt, ids = encode_answer(TOKENIZER, chat, item(), answer)
@@ -158,7 +158,7 @@ def test_a_template_that_reads_the_clock_is_refused_without_a_date(name):
     assert written[DAY].replace(*shown) == written["2025-01-02"]
 
 
-def test_an_argument_can_take_the_clocks_place():
+def test_an_argument_can_replace_the_clock():
     chat = template("llama3_2", date=None, arguments={"date_string": "1 May 2023"})
     assert "1 May 2023" in TOKENIZER.decode(encode_prompt(TOKENIZER, chat, item()))
 
@@ -201,7 +201,7 @@ def test_a_template_without_an_end_of_turn_is_refused():
         encode_example(TOKENIZER, template("glm4moe"), example("Who?", "Ada"))
 
 
-def test_an_answer_that_a_template_takes_apart_is_refused_by_itself():
+def test_only_an_answer_that_a_template_splits_is_refused():
     with pytest.raises(RowTextError, match=r"example 'e': .*does not write the answer.*unchanged"):
         encode_example(TOKENIZER, template("qwen3"), example("Who?", "<think>\nHm.\n</think>\n\nAda", "Why?", "So"))
 
@@ -216,7 +216,7 @@ def test_template_arguments_reach_the_template_and_unknown_ones_are_refused():
 # --- the study's keys ----------------------------------------------------------------------------
 
 
-def test_a_file_stands_for_its_content(tmp_path):
+def test_a_file_is_identified_by_its_content(tmp_path):
     for folder in ("a", "b"):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / f"{folder}.jinja").write_text(SOURCES["phi3"], encoding="utf-8")
@@ -238,11 +238,11 @@ def test_new_keys_at_their_defaults_change_no_hash():
 
 
 @each_template
-def test_every_template_passes_its_trial(name):
+def test_every_template_passes_its_check(name):
     assert check_template(TOKENIZER, template(name), "data") == []
 
 
-def test_the_trial_names_the_dataset_and_what_only_some_rows_need():
+def test_the_check_names_the_dataset_and_warns_about_special_turns():
     with pytest.raises(TemplateError, match=r"datasets\.data\.template: .*today's date"):
         check_template(TOKENIZER, template("llama3_2", date=None), "data")
     (fault,) = check_template(TOKENIZER, template("gemma", system="keep"), "data")

@@ -37,7 +37,7 @@ PASSAGE = " ".join(f"Sentence {number} of the passage says little." for number i
         (f"{PASSAGE}\nSummarise the passage above.", "Summarise the passage above.", PASSAGE),
     ],
 )
-def test_each_layout_is_taken_apart(text, question, context):
+def test_each_layout_is_split(text, question, context):
     split = split_context(text)
     assert split is not None
     assert split.question == (question or "Summarise the following article:")
@@ -61,7 +61,7 @@ def test_each_layout_is_taken_apart(text, question, context):
         f"Read this text.\n{PASSAGE}\n\nIs that so?\nWho wrote it?",
     ],
 )
-def test_what_is_doubtful_is_left_whole(text):
+def test_doubtful_messages_are_not_split(text):
     assert split_context(text) is None
 
 
@@ -70,7 +70,7 @@ words = st.sampled_from(["Passage:", "Question:", "Answer:", "this sentence", "W
 
 
 @given(st.lists(words, max_size=12).map(" ".join))
-def test_nothing_is_invented(text):
+def test_splitting_adds_no_text(text):
     split = split_context(text)
     if split is not None:
         assert split.context in text
@@ -88,7 +88,7 @@ def as_chat(judged, rows):
 
 
 @pytest.mark.skipif(not REAL.is_dir(), reason="the real instruction data (../shared/data) is not here")
-def test_the_judged_sample_is_still_taken_apart_as_judged():
+def test_the_judged_sample_is_still_split_as_judged():
     rows = {
         "alpaca_en_demo.json": json.loads((REAL / "alpaca_en_demo.json").read_text()),
         "messages_demo.jsonl": [json.loads(line) for line in (REAL / "messages_demo.jsonl").read_text().splitlines()],

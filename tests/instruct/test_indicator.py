@@ -44,7 +44,7 @@ def test_the_highest_scores_of_those_with_a_context_are_marked(scores, share):
         assert lowest >= max(needs[e.example_id].loss_without_context for e in marking.unmarked) - 1e-4
 
 
-def test_the_score_is_the_one_that_is_named():
+def test_the_configured_score_is_used():
     needs = {"hard": need("hard", 5.0, 5.0), "read": need("read", 2.0, 0.1)}
     examples = [example("hard"), example("read")]
     for score, expected in (("difference", "read"), ("without_context", "hard")):
@@ -54,7 +54,7 @@ def test_the_score_is_the_one_that_is_named():
         choose_marked(examples, MARK, {})
 
 
-def test_the_marker_stands_before_the_first_question_only():
+def test_the_marker_is_before_the_first_question_only():
     turns = [
         Message("system", "Be brief."),
         Message("user", "Who?"),
@@ -65,7 +65,7 @@ def test_the_marker_stands_before_the_first_question_only():
     assert [turn.content for turn in found.messages] == ["Be brief.", "[IND] Who?", "Ada", "Why?"]
 
 
-def test_a_marked_example_is_asked_as_the_prompt_asks(world, tokenizer, template):
+def test_a_marked_example_equals_the_prompt_with_the_instruction(world, tokenizer, template):
     """What evaluation asks with the marker is how marked training examples begin."""
     (item,) = world_items(world, WorldSet(source="world", kind="conflict", items=1), "s")
     asked = encode_prompt(tokenizer, template, item, Prompt(instruction=MARK.text))
@@ -82,7 +82,7 @@ def build(examples, recipe, world):
     return build_training_set(Run("m", "d", "r", 0), examples, recipe, lambda some: [1] * len(some), inputs)
 
 
-def test_a_recipe_marks_what_it_keeps_and_all_that_it_adds(world):
+def test_a_recipe_marks_kept_examples_and_all_added_ones(world):
     examples = load_examples(DATASET, "mix", world)
     recipe = Recipe(
         select=(ContextOnlySelection(by="context_only"),),
@@ -98,13 +98,13 @@ def test_a_recipe_marks_what_it_keeps_and_all_that_it_adds(world):
     assert f"### Marked: 20 of {len(with_mark)}" in built.page
 
 
-def test_a_recipe_without_an_indicator_is_what_it_was(world):
+def test_a_recipe_without_an_indicator_does_not_change(world):
     examples = load_examples(DATASET, "mix", world)
     assert build(examples, Recipe(), world).examples == examples
     assert "indicator" not in Recipe().model_dump_json()
 
 
-def test_a_marker_that_nothing_is_asked_with_is_refused():
+def test_a_marker_that_no_prompt_uses_is_refused():
     values = default().model_dump(mode="json")
     values["recipes"]["marked"] = {"indicator": {"text": "now :"}}
     with pytest.raises(ValueError, match=r"recipes\.marked\.indicator\.text: no prompt .* has the instruction 'now :'"):

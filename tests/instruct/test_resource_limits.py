@@ -34,33 +34,33 @@ def limits():
     return resource.getrlimit(resource.RLIMIT_AS), signal.getsignal(signal.SIGVTALRM), signal.getitimer(1)
 
 
-def test_a_block_within_its_bounds_leaves_no_trace():
+def test_a_block_within_its_limits_leaves_no_trace():
     before = limits()
     with resource_limits(5.0, 2**28):
         assert sum(range(1000)) == 499500
     assert limits() == before
 
 
-def test_computing_without_end_is_stopped():
+def test_endless_computation_is_stopped():
     before = limits()
     with pytest.raises(ResourceLimitError, match=r"not done after 0\.2 seconds"), resource_limits(0.2, 2**28):
         count()
     assert limits() == before
 
 
-def test_waiting_is_no_computing():
+def test_waiting_does_not_count_as_computation():
     with resource_limits(0.05, 2**28):
         time.sleep(0.2)
 
 
-def test_growing_without_end_is_stopped():
+def test_unlimited_memory_growth_is_stopped():
     before = limits()
     with pytest.raises(ResourceLimitError, match="more than 128 MiB"), resource_limits(5.0, 2**27):
         bytearray(2**30)
     assert limits() == before
 
 
-def test_other_threads_are_bounded_in_memory_only():
+def test_other_threads_have_a_memory_limit_only():
     found = []
 
     def grow():
@@ -89,7 +89,7 @@ def tight(monkeypatch):
     [(SLOW, r"does not end: it was not done after 0\.3 seconds; correct its loops"), (GROWING, "more than 256 MiB")],
     ids=["loops", "grows"],
 )
-def test_a_template_that_does_not_end_is_refused(tight, part, line):
+def test_an_endless_template_is_refused(tight, part, line):
     before = limits()
     for encode in (
         lambda source: encode_example(TOKENIZER, ChatTemplate(text=source), example("Who?", "Ada")),
@@ -100,7 +100,7 @@ def test_a_template_that_does_not_end_is_refused(tight, part, line):
     assert limits() == before
 
 
-def test_a_template_that_writes_without_measure_is_refused():
+def test_a_template_that_writes_too_much_is_refused():
     long = "{% for i in range(90000) %}0123456789abcdef{% endfor %}" + CHATML  # its length: 1.44 million
     with pytest.raises(TemplateError, match=r"writes 14\d+ characters around \d+ of the conversation; correct its"):
         encode_example(TOKENIZER, ChatTemplate(text=long), example("Who?", "Ada"))

@@ -68,7 +68,7 @@ def test_parquet_rows(tmp_path):
 @pytest.mark.parametrize(
     ("value", "reason"), [(3, "not text but int"), (" \n", "blank"), ("\ud800", "half of a surrogate pair")]
 )
-def test_what_is_no_text_is_refused(value, reason):
+def test_values_that_are_not_text_are_refused(value, reason):
     with pytest.raises(ValueError, match=reason):
         checked_text(value, "it")
 

@@ -73,16 +73,16 @@ def item(subject="France", context_answers=("Lyon",), parametric_answers=("Paris
     return ConflictItem("i", "capitals", "conflict", "q", "c", *answers, "x", "capitals", subject)
 
 
-def test_no_selection_keeps_all():
+def test_no_selection_keeps_everything():
     assert kept(examples(3)) == ["e0", "e1", "e2"]
 
 
-def test_only_examples_with_a_context_stay():
+def test_only_examples_with_a_context_are_kept():
     given = [example(0, context="c"), example(1), example(2, context="c")]
     assert kept(given, CONTEXT_ONLY) == ["e0", "e2"]
 
 
-def test_data_without_contexts_stop_a_selection_by_context():
+def test_a_selection_by_context_refuses_data_without_contexts():
     with pytest.raises(DataError, match="by context_only leaves none of 2 examples: none has a context; use data"):
         select(examples(2), [CONTEXT_ONLY], 0)
 
@@ -92,16 +92,16 @@ def test_kinds():
     assert kept(given, KindSelection(by="kind", keep=("C", "S"))) == ["e0", "e2"]
 
 
-def test_the_lowest_losses_go_and_the_order_stays():
+def test_the_lowest_losses_are_dropped_and_the_order_is_kept():
     assert kept(examples(4), by_need(0.5), inputs=scores([3.0, 0.1, 2.0, 0.2])) == ["e0", "e2"]
 
 
-def test_by_difference_goes_what_the_context_helps_least():
+def test_selection_by_difference_drops_what_the_context_helps_least():
     inputs = scores([9.0, 2.0, 0.5, 3.0], [8.9, 0.1, 0.5, 4.0])
     assert kept(examples(4), by_need(0.5, "difference"), inputs=inputs) == ["e0", "e1"]
 
 
-def test_ties_go_by_id_and_do_not_hang_on_roundings():
+def test_ties_are_broken_by_id_and_do_not_depend_on_rounding():
     inputs = scores([1.0, 1.0 + 1e-9, 1.0, 1.0 - 1e-9])
     assert kept(examples(4)[::-1], by_need(0.5), inputs=inputs) == ["e3", "e2"]
 
@@ -116,7 +116,7 @@ def test_nothing_kept_has_a_lower_loss_than_anything_dropped(losses, drop):
 
 
 @given(count=st.integers(1, 40), drop=st.floats(0, 0.99), seed=st.integers(0, 9))
-def test_as_many_go_at_random_and_the_order_stays(count, drop, seed):
+def test_a_random_selection_drops_its_share_and_keeps_the_order(count, drop, seed):
     names = kept(examples(count), at_random(drop), seed=seed)
     assert len(names) == count - drop_count(drop, count)
     assert names == sorted(names, key=lambda name: int(name[1:]))
@@ -136,7 +136,7 @@ def test_a_random_selection_is_as_large_as_the_recipe_it_is_like():
     assert names != other
 
 
-def test_a_random_selection_cannot_keep_more_than_there_is():
+def test_a_random_selection_cannot_keep_more_than_exists():
     inputs = SelectionInputs(recipes={"other": [at_random(0.1)]})
     with pytest.raises(DataError, match="as many examples as recipe 'other', 9, but only 5 are left"):
         select(examples(10), [at_random(0.5), like("other")], 0, inputs)
@@ -152,20 +152,20 @@ def test_a_random_selection_cannot_keep_more_than_there_is():
         ("Francesca", True),
     ],
 )
-def test_facts_are_named_in_whole_words(text, stays):
+def test_facts_are_found_as_whole_words(text, stays):
     inputs = SelectionInputs(sets={"capitals": [item()]})
     given = [example(0, text), example(1, context=text), example(2)]
     assert kept(given, no_overlap("capitals"), inputs=inputs) == (["e0", "e1", "e2"] if stays else ["e2"])
 
 
-def test_what_of_a_fact_counts_can_be_chosen():
+def test_the_parts_of_a_fact_can_be_chosen():
     inputs = SelectionInputs(sets={"capitals": [item()]})
     given = [example(0, "France"), example(1, "Paris"), example(2, "Lyon"), example(3)]
     assert kept(given, no_overlap("capitals", names=("context_answer",)), inputs=inputs) == ["e0", "e1", "e3"]
 
 
 @pytest.mark.parametrize("text", ["On Myanmar.", "On Burma.", "On Myanmar (Burma)."])
-def test_a_subject_with_another_name_in_brackets_is_named_by_either(text):
+def test_a_subject_with_another_name_in_brackets_is_found_by_either(text):
     inputs = SelectionInputs(sets={"capitals": [item(subject="Myanmar (Burma)")]})
     assert kept([example(0, text), example(1)], no_overlap("capitals"), inputs=inputs) == ["e1"]
 
@@ -205,7 +205,7 @@ def test_a_subject_with_another_name_in_brackets_is_named_by_either(text):
         ("Zorvia", "French, American, US, UK", True),
     ],
 )
-def test_a_country_is_named_by_its_demonyms_and_other_names_as_they_are_written(country, text, stays):
+def test_a_country_is_found_by_its_demonyms_and_other_names(country, text, stays):
     inputs = SelectionInputs(sets={"capitals": [item(subject=country)]})
     assert kept([example(0, text), example(1)], no_overlap("capitals"), inputs=inputs) == ["e0", "e1"][not stays :]
 
@@ -225,7 +225,7 @@ def test_the_page_counts_examples_by_kind_of_name():
 
 
 @pytest.mark.skipif(not ALPACA.exists() or not CAPITALS.exists(), reason="Alpaca and the capitals (../shared/data)")
-def test_rows_of_alpaca_that_name_a_country_by_another_word_go_too():
+def test_rows_of_alpaca_that_name_a_country_by_another_word_are_dropped():
     rows = json.loads(ALPACA.read_text(encoding="utf-8"))
     texts = ["\n".join((row["instruction"], row["input"], row["output"])) for row in rows]
     found = release_items(CAPITALS, "capitals")
@@ -236,7 +236,7 @@ def test_rows_of_alpaca_that_name_a_country_by_another_word_go_too():
     assert 38 <= sum(bool(each) and "name" not in each for each in kinds) <= 45
 
 
-def test_a_set_without_such_names_stops():
+def test_a_set_without_such_names_is_an_error():
     with pytest.raises(DataError, match="finds no subject in set 'capitals'; list other parts"):
         select(
             examples(2),
@@ -246,7 +246,7 @@ def test_a_set_without_such_names_stops():
         )
 
 
-def test_selections_see_what_the_one_before_kept():
+def test_selections_see_what_the_previous_one_kept():
     given = [example(n, context="c" if n % 2 else None) for n in range(8)]
     steps = select(given, [CONTEXT_ONLY, by_need(0.5)], 0, scores([float(n) for n in range(8)]))
     assert [[e.example_id for e in step.dropped] for step in steps] == [["e0", "e2", "e4", "e6"], ["e1", "e3"]]
@@ -258,7 +258,7 @@ def test_the_count_has_no_rounding_error():
 
 
 @pytest.mark.parametrize("selection", [by_need, at_random])
-def test_a_selection_of_everything_is_no_selection(selection):
+def test_a_selection_that_drops_everything_is_an_error(selection):
     with pytest.raises(ValidationError, match="less than 1"):
         selection(1.0)
 
@@ -270,7 +270,7 @@ def test_a_random_selection_has_one_size(sizes):
 
 
 @pytest.mark.parametrize("selection", [by_need(0.5), at_random(0.5), CONTEXT_ONLY])
-def test_an_empty_dataset_stops_before_scores_are_asked_for(selection):
+def test_an_empty_dataset_is_an_error_before_scores_are_needed(selection):
     with pytest.raises(DataError, match="leaves no example"):
         select([], [selection], 0)
 
@@ -278,7 +278,7 @@ def test_an_empty_dataset_stops_before_scores_are_asked_for(selection):
 @pytest.mark.parametrize(
     "need", [None, SelectionInputs({"e0": ContextNeed("e0", 1.0, 1.0, 1)}), scores([1.0, float("nan")])]
 )
-def test_a_missing_score_stops(need):
+def test_a_missing_score_is_an_error(need):
     with pytest.raises(DataError, match=r"'e[01]' has no score"):
         select(examples(2), [by_need(0.0)], 0, need)
 

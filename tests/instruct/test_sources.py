@@ -84,7 +84,7 @@ def test_typed_parts_survive_parquet(tmp_path):
     assert load_examples(spec, "m")[0].answer == "A"
 
 
-def test_few_malformed_rows_are_left_out_and_logged(tmp_path, caplog):
+def test_few_malformed_rows_are_omitted_and_logged(tmp_path, caplog):
     spec = dataset(tmp_path / "a.jsonl", [ALPACA[0] | {"output": ""}, *ALPACA], max_bad_rows=0.2)
     with caplog.at_level(logging.WARNING):
         examples = load_examples(spec, "a")
@@ -93,7 +93,7 @@ def test_few_malformed_rows_are_left_out_and_logged(tmp_path, caplog):
     assert "row 1: 'output' is blank" in caplog.text
 
 
-def test_a_file_of_malformed_rows_alone_stops_whatever_is_allowed(tmp_path):
+def test_a_file_of_malformed_rows_only_is_always_an_error(tmp_path):
     with pytest.raises(DataError, match="1 of 1 rows"):
         load_examples(dataset(tmp_path / "a.jsonl", [ALPACA[0] | {"output": ""}], max_bad_rows=1.0), "a")
 
@@ -149,7 +149,7 @@ def test_faults_of_squad_json_are_counted_with_the_number_of_the_question(tmp_pa
         ({"data": [1]}, "row 1: the article has no list 'paragraphs'"),
     ],
 )
-def test_json_that_is_no_squad_is_named(tmp_path, content, reason):
+def test_json_that_is_not_squad_is_named(tmp_path, content, reason):
     with pytest.raises(DataError, match=rf"s\.json: .*{reason}"):
         load_examples(write_json(tmp_path / "s.json", content), "s")
 
@@ -176,7 +176,7 @@ def test_prompts_and_completions_become_examples(tmp_path):
     assert (example.question, example.answer, example.context) == ("Name a city.", "Oslo", None)
 
 
-def test_the_context_of_a_first_turn_stands_apart(tmp_path):
+def test_the_context_of_a_first_turn_is_separated(tmp_path):
     asked = f"Passage: {PASSAGE}\n\nQuestion: Who wrote it?"
     rows = [turns(("system", "s"), ("user", asked), ("assistant", "Ada"), ("user", asked), ("assistant", "Ada"))]
     (chat,) = load_examples(dataset(tmp_path / "m.jsonl", rows, "messages"), "m")
@@ -205,7 +205,7 @@ COLUMNS += ["conversations", "chosen", "system"]
 
 @settings(max_examples=150)
 @given(row=st.dictionaries(st.sampled_from(COLUMNS), values), form=st.sampled_from(get_args(RowFormat)))
-def test_any_row_becomes_a_whole_example_or_is_refused_with_a_reason(row, form):
+def test_any_row_becomes_a_complete_example_or_is_refused_with_a_reason(row, form):
     try:
         messages, context = PARSERS[form](row)
     except ValueError:  # no other type of error
@@ -234,7 +234,7 @@ def test_world_datasets_come_from_the_world():
 
 
 @real_data
-def test_the_alpaca_demo_loads_whole():
+def test_the_alpaca_demo_loads_completely():
     spec = FileDataset(source="file", path=str(REAL / "alpaca_en_demo.json"), format="alpaca", max_bad_rows=0.0)
     examples = load_examples(spec, "alpaca")
     assert len(examples) == 999
@@ -243,7 +243,7 @@ def test_the_alpaca_demo_loads_whole():
 
 
 @real_data
-def test_the_messages_demo_loads_whole():
+def test_the_messages_demo_loads_completely():
     spec = FileDataset(source="file", path=str(REAL / "messages_demo.jsonl"), format="messages", max_bad_rows=0.0)
     examples = load_examples(spec, "messages")
     assert len(examples) == 500
@@ -252,7 +252,7 @@ def test_the_messages_demo_loads_whole():
 
 
 @real_data
-def test_squad_json_loads_whole_and_is_no_alpaca():
+def test_squad_json_loads_completely_and_not_as_alpaca():
     spec = FileDataset(source="file", path=str(REAL / "squad_format_xquad_en.json"), format="alpaca")
     with pytest.raises(DataError, match="squad_format_xquad_en"):
         load_examples(spec, "squad")
@@ -281,7 +281,7 @@ def test_squad_json_loads_whole_and_is_no_alpaca():
         *("N/A", "n/a", "None", "(no input)", "No input provided.", "[No input required]", "Not applicable"),
     ],
 )
-def test_an_input_that_says_there_is_none_is_no_context(tmp_path, caplog, text):
+def test_a_placeholder_input_is_not_a_context(tmp_path, caplog, text):
     rows = [ALPACA[0] | {"input": text}, ALPACA[0] | {"input": "Ada did it."}]
     with caplog.at_level(logging.INFO):
         first, second = load_examples(dataset(tmp_path / "a.jsonl", rows), "a")
@@ -294,7 +294,7 @@ def test_an_input_that_says_there_is_none_is_no_context(tmp_path, caplog, text):
 @pytest.mark.parametrize(
     "text", ["Nobody understands me.", "We had to be there before noon.", "No input: x = 3", "NA", "Na"]
 )
-def test_an_input_that_says_something_is_a_context(text):
+def test_a_real_input_is_a_context(text):
     assert not is_placeholder_input(text)
 
 
@@ -364,12 +364,12 @@ def test_what_a_tool_returned_is_context(tmp_path):
         {"prompt": turns(("user", "Who?"))["messages"], "chosen": turns(("assistant", "Ada"))["messages"]},
     ],
 )
-def test_the_chosen_answer_of_a_preference_pair_is_trained_on(tmp_path, row):
+def test_the_chosen_answer_of_a_preference_pair_is_used(tmp_path, row):
     (example,) = load_examples(dataset(tmp_path / "p.jsonl", [row], "preference"), "p")
     assert [(m.role, m.content) for m in example.messages] == [("user", "Who?"), ("assistant", "Ada")]
 
 
-def test_a_missing_cell_is_never_the_text_none(tmp_path):
+def test_a_missing_cell_does_not_become_the_text_none(tmp_path):
     pl.DataFrame([ALPACA[0] | {"input": None}]).write_parquet(tmp_path / "a.parquet")
     spec = FileDataset(source="file", path=str(tmp_path / "a.parquet"), format="alpaca")
     assert load_examples(spec, "a")[0].context is None

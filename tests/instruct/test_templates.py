@@ -77,14 +77,14 @@ def labelled(tokenizer, encoded):
 
 
 @given(question=st.text(), context=st.text())
-def test_fields_are_filled_as_they_are(question, context):
+def test_fields_are_filled_in_unchanged(question, context):
     template = ChatTemplate(with_context='{"c": "{context}"} {question}', without_context="Q: {question} {context}")
     style = ChatStyle(template)
     assert style.user_turn(question, context) == '{"c": "' + context + '"} ' + question
     assert style.user_turn(question, None) == f"Q: {question} {{context}}"
 
 
-def test_the_context_stands_in_the_first_user_turn_only():
+def test_the_context_is_in_the_first_user_turn_only():
     messages = [Message("system", "Be kind."), *example("Who?", "Ada", "Why?", "So").messages]
     assert [turn["content"] for turn in ChatStyle(TEMPLATE).render(messages, "Ada did it.")] == [
         "Be kind.",
@@ -140,7 +140,7 @@ def test_golden_labels_of_the_world():
 
 
 @TOKENIZERS
-def test_every_assistant_turn_is_labelled_and_the_last_alone_where_asked(tokenizer):
+def test_every_assistant_turn_or_only_the_last_has_a_loss(tokenizer):
     conversation = example("Good day", "Herat", "What is more", "New Cairo")
     both, last = (encode(tokenizer, TEMPLATE, conversation) for encode in (encode_example, encode_last_turn))
     end = "<|im_end|>" if tokenizer is BPE else "</s>"
@@ -149,7 +149,7 @@ def test_every_assistant_turn_is_labelled_and_the_last_alone_where_asked(tokeniz
     assert both.input_ids == last.input_ids
 
 
-def test_the_context_can_be_left_out():
+def test_the_context_can_be_omitted():
     shown = example("What?", "Herat", context="Kabul")
     without = encode_last_turn(BPE, TEMPLATE, shown, with_context=False)
     assert "Kabul" not in BPE.decode(without.input_ids)
@@ -175,7 +175,7 @@ END_OUTSIDE = CHATML.replace("<|im_end|>{% endgeneration %}", "{% endgeneration 
     ids=["no marks", "line break in the block", "role header in the block", "end of turn outside the block"],
 )
 @pytest.mark.parametrize("turns", [1, 2, 3])
-def test_the_loss_falls_on_answers_and_their_ends_wherever_the_template_puts_its_marks(chat_template, turns):
+def test_answers_and_their_ends_have_a_loss_whatever_the_templates_own_marks(chat_template, turns):
     conversation = example(*["Good day", "Herat"] * turns)
     marked, other = (encode_example(bpe_tokenizer(t), TEMPLATE, conversation) for t in (CHATML, chat_template))
     assert marked == other
@@ -187,7 +187,7 @@ SPACE_BEHIND = WORDS.replace("{% endgeneration %}", " {% endgeneration %}")
 
 
 @pytest.mark.parametrize("chat_template", [SPACE_BEFORE, SPACE_BEHIND])
-def test_white_space_at_the_ends_of_a_block_moves_no_label(chat_template):
+def test_white_space_at_the_ends_of_a_block_changes_no_label(chat_template):
     # where white space is not a token the library drops the turn, or labels all that follows it
     conversation = example("Good day", "Herat", "Good day", "New Cairo")
     assert encode_example(word_tokenizer(chat_template), TEMPLATE, conversation) == encode_example(
@@ -212,7 +212,7 @@ def test_golden_prompts():
 
 @TOKENIZERS
 @pytest.mark.parametrize("answer", ["Herat", "New Cairo", "Durrës."])
-def test_prompt_and_answer_are_what_training_would_show(tokenizer, answer):
+def test_prompt_and_answer_equal_training(tokenizer, answer):
     asked = item()
     trained = encode_example(tokenizer, TEMPLATE, example(asked.question, answer, context=asked.context))
     prompt, ids = encode_answer(tokenizer, TEMPLATE, asked, answer)
@@ -232,7 +232,7 @@ def test_any_answer_survives_its_encoding(answer):
     assert BPE.decode(prompt + ids).endswith("assistant\n" + answer)
 
 
-def test_an_answer_that_the_end_of_turn_spells_too_is_found_in_its_place():
+def test_an_answer_that_equals_the_end_of_turn_is_located():
     assert BPE.decode(encode_answer(BPE, TEMPLATE, item(), "im").answer_ids) == "im"
 
 
@@ -249,12 +249,12 @@ def test_an_answer_that_the_end_of_turn_spells_too_is_found_in_its_place():
     ],
     ids=["other prompt", "changed answer", "answer twice", "no end of turn"],
 )
-def test_a_template_on_which_no_answer_can_be_scored_is_refused(chat_template, reason):
+def test_a_template_with_which_no_answer_can_be_scored_is_refused(chat_template, reason):
     with pytest.raises(TemplateError, match=reason):
         encode_answer(bpe_tokenizer(chat_template), TEMPLATE, item(), "Herat")
 
 
-def test_a_space_at_the_end_of_the_prompt_is_the_answers_where_they_are_one_token():
+def test_a_space_that_merges_with_the_answer_belongs_to_the_answer():
     spaced = bpe_tokenizer(LLAMA + "{% if add_generation_prompt %} {% endif %}")
     prompt, ids = encode_answer(spaced, TEMPLATE, item(), "Herat")
     assert (prompt, ids) == tuple(encode_answer(LLAMA_BPE, TEMPLATE, item(), "Herat"))
@@ -344,7 +344,7 @@ def test_prompts_put_an_instruction_before_the_question_and_the_question_before_
             assert closed.count(ONLY) == (only is not None)
 
 
-def test_the_worlds_template_puts_the_question_first_too():
+def test_the_worlds_template_can_put_the_question_first():
     style = ChatStyle(WORLD_TEMPLATE)
     assert style.user_turn("question : q ?", "a .", "question_first") == "question : q ? context : a ."
     assert style.user_turn("question : q ?", "a .") == "context : a . question : q ?"
@@ -379,7 +379,7 @@ texts = st.text(st.characters(exclude_categories=["Cs", "Cc"], include_character
 @given(question=texts, context=st.none() | texts, answer=texts)
 @example_of(question="Q", context=None, answer='"Herat"')
 @example_of(question="Q", context=None, answer="://Herat")
-def test_models_are_asked_as_they_are_trained(style, family, question, context, answer):
+def test_prompts_equal_training(style, family, question, context, answer):
     asked = ConflictItem("i", "s", "conflict", question, context, [answer], [], "c", "s")
     trained = encode_example(family, STYLES[style], example(question, answer, context=context))
     prompt, ids = encode_answer(family, STYLES[style], asked, answer)
@@ -484,7 +484,7 @@ def test_any_context_is_found_in_its_tokens_and_in_no_others(tokenizer, template
     assert not any(located.subject)
 
 
-def test_a_subject_is_a_whole_word_of_the_question_only():
+def test_a_subject_must_be_whole_words_of_the_question():
     world_item = item("Oman lies in the Romans' Oman.")
     question = "What is Oman's capital, Romans of oman?"
     located = locate_in_prompt(NEOX, TuluTemplate(), replace(world_item, question=question, subject="Oman"))

@@ -52,7 +52,7 @@ def every_example():
     return world_examples(WORLD, spec, "mix") + counterfactual_examples(WORLD, spec, 200, 0)
 
 
-def test_a_mixture_does_not_drift():
+def test_a_mixture_does_not_change():
     assert [
         (e.example_id, e.kind, e.context, e.question, e.answer) for e in world_examples(WORLD, dataset(), "mix")[:3]
     ] == (GOLDEN_MIXTURE)
@@ -123,7 +123,7 @@ def test_a_share_of_the_s_examples_has_an_irrelevant_passage(share):
     assert told >= ({"known", "new"} if share else set())
 
 
-def test_a_world_without_another_subject_for_a_passage():
+def test_a_world_without_another_subject_for_a_passage_is_refused():
     world = build_world(World(known_subjects=2, new_subjects=2, answers=4, held_out=0.5))
     alone = Passages(other_statements=(0, 0), same_relation=0.0)
     with pytest.raises(ValueError, match=r"no other subject is .* known_0; raise world.known_subjects or set"):
@@ -140,7 +140,7 @@ def test_every_training_subject_occurs():
     assert subjects == {*WORLD.known.training, *WORLD.new.training}
 
 
-def test_answers_of_new_subjects_are_drawn_anew():
+def test_answers_of_new_subjects_are_drawn_again():
     examples = world_examples(WORLD, dataset(examples=2000, context_critical=1.0, context_and_memory=0.0), "mix")
     answers = {(e.subject, e.relation, e.answer) for e in examples}
     assert len(answers) > 3 * len({(e.subject, e.relation) for e in examples})
@@ -165,7 +165,7 @@ def test_seeds():
 
 @settings(max_examples=20, deadline=None)
 @given(st.integers(0, 1000), st.integers(0, 3), st.integers(0, 2))
-def test_passages_have_the_asked_length(seed, fewest, more):
+def test_passages_have_the_requested_length(seed, fewest, more):
     shape = Passages(other_statements=(fewest, fewest + more), same_relation=0.0)
     spec = dataset(examples=20, seed=seed, context_critical=0.5, context_and_memory=0.5, passages=shape)
     for example in world_examples(WORLD, spec, "mix") + counterfactual_examples(WORLD, spec, 5, seed):

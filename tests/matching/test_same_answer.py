@@ -75,7 +75,7 @@ def test_mentions(text: str, answer: str, found: str | None) -> None:
 
 @settings(deadline=None)
 @given(st.text(max_size=60))
-def test_every_word_has_its_place(text: str) -> None:
+def test_every_word_has_its_position(text: str) -> None:
     words = read_words(text)
     assert len(words.words) == len(words.starts) == len(words.ends)
     assert all(0 <= a < b <= len(text) for a, b in zip(words.starts, words.ends, strict=True))
@@ -84,7 +84,7 @@ def test_every_word_has_its_place(text: str) -> None:
 
 @settings(deadline=None)
 @given(st.text(max_size=30))
-def test_an_answer_is_itself_and_in_itself(text: str) -> None:
+def test_an_answer_equals_and_contains_itself(text: str) -> None:
     if read_words(text).words:
         assert same_answer(text, text) == bool(shared_answers([text], [text]))
 

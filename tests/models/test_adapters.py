@@ -68,7 +68,7 @@ def adapters(base_folder, tmp_path_factory):
 
 
 @pytest.mark.parametrize("merging", [False, True], ids=["beside", "merged"])
-def test_every_configuration_in_turn_equals_peft_and_leaves_the_base_alone(base_folder, adapters, merging):
+def test_every_configuration_equals_peft_and_does_not_change_the_base(base_folder, adapters, merging):
     slot = AdaptedBase(load_model(base_folder))
     with torch.no_grad():
         base_logits = slot.model(IDS).logits.clone()
@@ -149,7 +149,7 @@ def test_an_adapter_that_names_modules_that_the_base_lacks_is_refused(base_folde
         (LoraConfig(r=2, target_modules=ALL, init_lora_weights="pissa_niter_4"), "starts from changed base weights"),
     ],
 )
-def test_what_cannot_be_loaded_exactly_is_refused(base_folder, tmp_path, config, line):
+def test_adapters_that_cannot_be_loaded_exactly_are_refused(base_folder, tmp_path, config, line):
     folder = tmp_path / "adapter"
     get_peft_model(load_model(base_folder), config).save_pretrained(folder)
     with pytest.raises(ModelError, match=line):

@@ -35,7 +35,7 @@ def saved(tokenizer, folder, **settings):
 
 @pytest.mark.parametrize("model_type", ["llama", "qwen2", "mistral", "gemma", "gpt_neox", "gpt2"])
 @pytest.mark.parametrize("build", [neox, llama, lambda: llama(legacy=False)], ids=["neox", "llama", "metaspace"])
-def test_ids_are_those_of_the_file_beside_any_configuration(tmp_path, build, model_type):
+def test_ids_are_those_of_the_file_whatever_the_configuration(tmp_path, build, model_type):
     folder = saved(build(), tmp_path)
     edit_json(folder / "config.json", model_type=model_type)
     edit_json(folder / "tokenizer_config.json", tokenizer_class=None)
@@ -45,7 +45,7 @@ def test_ids_are_those_of_the_file_beside_any_configuration(tmp_path, build, mod
 
 
 @pytest.mark.parametrize("template", [AlpacaTemplate(), TuluTemplate()])
-def test_a_beginning_of_sequence_in_the_settings_is_heeded(tmp_path, template):
+def test_a_beginning_of_sequence_in_the_settings_is_used(tmp_path, template):
     bare = neox(special=["<s>"])
     bare.bos_token = "<s>"
     loaded = load_tokenizer(saved(bare, tmp_path, add_bos_token=True))
@@ -87,7 +87,7 @@ def test_a_pad_token_without_an_embedding_is_not_used(tmp_path):
     assert load_tokenizer(folder).pad_token == "[PAD]"
 
 
-def test_a_template_whose_tokens_the_model_lacks_fails_its_trial():
+def test_a_template_whose_tokens_the_model_lacks_fails_its_check():
     tokenizer = neox()
     rows = len(tokenizer)
     tokenizer.add_special_tokens({"additional_special_tokens": ["<|new|>"]})
@@ -109,7 +109,7 @@ def test_a_folder_with_sentencepiece_alone_says_how_to_convert_it(tmp_path):
         load_tokenizer(tmp_path)
 
 
-def test_adapters_and_quantised_weights_are_no_base(tmp_path):
+def test_adapters_and_quantised_weights_are_refused_as_a_base(tmp_path):
     edit_json(tmp_path / "adapter_config.json", base_model_name_or_path="owner/base")
     with pytest.raises(ModelError, match=r"contains an adapter of owner/base but no base model; merge it first"):
         require_plain_base(tmp_path)

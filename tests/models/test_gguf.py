@@ -113,6 +113,6 @@ def test_files_are_found_by_path_and_by_provider(monkeypatch, file):
         ({"provider": "json:loads"}, r"json:loads\(\) does not return a GGUF file: loads\(\) missing"),
     ],
 )
-def test_a_file_that_is_not_there_is_named(spec, line):
+def test_a_missing_file_is_named(spec, line):
     with pytest.raises(ModelError, match=line):
         locate_gguf(GgufModel(source="gguf", **spec))

@@ -54,7 +54,7 @@ def test_bfloat16_only_where_it_is_native_and_worth_it(monkeypatch, cuda, native
 
 
 @pytest.mark.parametrize("stored", [torch.float16, torch.bfloat16])
-def test_the_type_of_a_checkpoint_decides_nothing(tiny_model, tmp_path, monkeypatch, stored):
+def test_the_data_type_of_a_checkpoint_does_not_matter(tiny_model, tmp_path, monkeypatch, stored):
     tiny_model().to(stored).save_pretrained(tmp_path)
     assert load_model(tmp_path).dtype == torch.float32
     monkeypatch.setattr(devices, "WORTH_BFLOAT16", 0)
@@ -156,7 +156,7 @@ def test_an_index_lists_files_of_its_folder_only(model_folder):
         load_model(model_folder)
 
 
-def test_layers_that_the_configuration_does_not_count_are_not_dropped(model_folder):
+def test_layers_beyond_the_configuration_are_not_dropped(model_folder):
     edit_config(model_folder, num_hidden_layers=1)
     with pytest.raises(ModelError, match=r"have model\.layers\.1\..+ counts 1 layers"):
         load_model(model_folder)
@@ -199,7 +199,7 @@ def test_configurations_with_values_of_other_types_are_named(model_folder, chang
 
 
 @pytest.mark.parametrize("known", [True, False], ids=["of a family that the library has", "of no known family"])
-def test_code_that_a_model_brings_never_runs(model_folder, monkeypatch, known):
+def test_code_in_a_model_never_runs(model_folder, monkeypatch, known):
     """Whatever standard input says; a folder whose family the library has is read with the library's own class."""
     monkeypatch.setattr("builtins.input", lambda *_: "y")
     ran = model_folder.parent / "ran"

@@ -27,7 +27,7 @@ def save_adapter(base, folder, tuning=LORA, seed=0, digest="base"):
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_checkpoints_take_full_weights_and_go_back_to_the_base(tmp_path, tiny_model, tokenizer, family):
+def test_checkpoints_load_full_weights_and_return_to_the_base(tmp_path, tiny_model, tokenizer, family):
     models = {"base": tiny_model(family, seed=0).eval(), "tuned": tiny_model(family, seed=1).eval()}
     for name, model in models.items():
         model.save_pretrained(tmp_path / name)
@@ -41,7 +41,7 @@ def test_checkpoints_take_full_weights_and_go_back_to_the_base(tmp_path, tiny_mo
 
 
 @pytest.mark.parametrize("tuning", ADAPTERS.values(), ids=ADAPTERS)
-def test_checkpoints_swap_adapters_and_go_back_to_the_base(base_folder, tmp_path, tuning):
+def test_checkpoints_swap_adapters_and_return_to_the_base(base_folder, tmp_path, tuning):
     folders = [save_adapter(base_folder, tmp_path / str(seed), tuning, seed) for seed in (1, 2)]
     ids = torch.arange(5, 15).unsqueeze(0)
     checkpoints = CheckpointLoader.on(base_folder, "base")
@@ -55,7 +55,7 @@ def test_checkpoints_swap_adapters_and_go_back_to_the_base(base_folder, tmp_path
 
 
 @pytest.mark.parametrize("tuning", ADAPTERS.values(), ids=ADAPTERS)
-def test_merged_adapters_answer_as_adapters_beside_the_weights_do(base_folder, tmp_path, tuning):
+def test_merged_adapters_give_the_answers_of_unmerged_ones(base_folder, tmp_path, tuning):
     folders = [save_adapter(base_folder, tmp_path / str(seed), tuning, seed) for seed in (1, 2)]
     ids = torch.arange(5, 15).unsqueeze(0)
     beside, merged = CheckpointLoader.on(base_folder, "base"), CheckpointLoader.on(base_folder, "base", merging=True)

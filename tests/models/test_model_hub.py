@@ -78,7 +78,7 @@ def http(kind, status):
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else None,
 )
-def test_what_goes_wrong_is_one_line_without_the_token(monkeypatch, caplog, cache, error, token, line):
+def test_errors_are_one_line_without_the_token(monkeypatch, caplog, cache, error, token, line):
     monkeypatch.setattr(hub, "get_token", lambda: token)
     failing(monkeypatch, error)
     with caplog.at_level(logging.DEBUG), pytest.raises(ModelError, match=line) as caught:
@@ -95,7 +95,7 @@ def test_no_network_and_nothing_cached(cache):
         prefetch(SPEC)
 
 
-def test_what_is_cached_needs_no_network(snapshot):
+def test_cached_files_need_no_network(snapshot):
     fetched = prefetch(SPEC)
     assert (fetched.id, fetched.revision) == (SPEC.id, SPEC.revision)
     assert fetched.size > (snapshot / "model.safetensors").stat().st_size
@@ -103,7 +103,7 @@ def test_what_is_cached_needs_no_network(snapshot):
     load_model(fetched.location())
 
 
-def test_only_used_files_are_asked_for(monkeypatch, snapshot):
+def test_only_needed_files_are_downloaded(monkeypatch, snapshot):
     asked = {}
 
     def snapshot_download(name, **options):
@@ -130,7 +130,7 @@ def test_pickled_weights_are_refused(snapshot):
         prefetch(SPEC)
 
 
-def test_a_snapshot_that_left_the_cache_is_named(cache):
+def test_a_snapshot_that_is_no_longer_cached_is_named(cache):
     base = BaseManifest(
         source="hub",
         folder=SPEC.id,

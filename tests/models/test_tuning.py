@@ -43,13 +43,13 @@ def moved(before, after):
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_full_tuning_moves_every_weight(saved, family):
+def test_full_tuning_changes_every_weight(saved, family):
     before, after, _ = trained(load_for_tuning(saved(family), "base", FullTuning()))
     assert moved(before, after) == set(before)
 
 
 @pytest.mark.parametrize("family", SEPARATE)
-def test_query_key_tuning_moves_only_query_and_key(saved, family):
+def test_query_key_tuning_changes_only_query_and_key(saved, family):
     before, after, _ = trained(load_for_tuning(saved(family), "base", FullTuning(weights="query_key")))
     assert moved(before, after) == {name for name in before if ".q_proj." in name or ".k_proj." in name}
 
@@ -70,7 +70,7 @@ def test_value_rows_are_the_last_third_of_every_head():
 
 @pytest.mark.parametrize("tuning", ADAPTERS, ids=["lora", "qlora"])
 @pytest.mark.parametrize("family", FAMILIES)
-def test_adapters_move_and_nothing_else(saved, family, tuning):
+def test_only_adapters_change(saved, family, tuning):
     model = load_for_tuning(saved(family), "base", tuning)
     before, after, losses = trained(model, steps=5)
     adapters = {name for name in before if "lora_" in name}
@@ -82,7 +82,7 @@ def test_adapters_move_and_nothing_else(saved, family, tuning):
 
 @pytest.mark.parametrize("tuning", ADAPTERS, ids=["lora", "qlora"])
 @pytest.mark.parametrize("family", SEPARATE)
-def test_query_key_adapters_are_on_query_and_key_alone(saved, family, tuning):
+def test_query_key_adapters_are_on_query_and_key_only(saved, family, tuning):
     model = load_for_tuning(saved(family), "base", tuning.model_copy(update={"weights": "query_key"}))
     before, after, _ = trained(model)
     changed = moved(before, after)
@@ -114,7 +114,7 @@ def test_qlora_holds_its_linear_layers_in_four_bits(saved):
         assert weight.quant_state.nested, "the scales are quantised too"
 
 
-def test_adapters_know_their_base_by_its_digest(saved, tmp_path):
+def test_adapters_record_the_digest_of_their_base(saved, tmp_path):
     folder = saved("llama")
     load_for_tuning(folder, "d1gest", ADAPTERS[0]).save_pretrained(tmp_path / "adapter", save_embedding_layers=False)
     text = (tmp_path / "adapter" / "adapter_config.json").read_text()
@@ -132,7 +132,7 @@ def test_models_without_query_and_key_projections_are_refused(saved):
         prepare_tuning(model, "base", FullTuning(weights="query_key"))
 
 
-def test_query_key_tuning_refuses_fused_layouts_that_it_does_not_know():
+def test_query_key_tuning_refuses_unknown_fused_layouts():
     sizes = {"vocab_size": 32, "hidden_size": 16, "num_attention_heads": 2}
     for changes in ({"multi_query": True}, {"new_decoder_architecture": True, "num_kv_heads": 1}):
         falcon = AutoModelForCausalLM.from_config(FalconConfig(num_hidden_layers=2, **sizes, **changes))

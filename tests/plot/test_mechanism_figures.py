@@ -76,7 +76,7 @@ def test_the_lens_shows_log_odds_by_depth_under_the_curve() -> None:
         assert any(list(line.get_xdata()) == [20, 20] for line in axes.lines), "the peak"
 
 
-def test_lenses_of_seeds_are_averaged_and_models_stand_side_by_side() -> None:
+def test_lenses_of_seeds_are_averaged_and_models_are_side_by_side() -> None:
     runs = study("ab", (0, 1))
     figure = mechanism_figures.lens(lens(runs), curves(runs), runs)
     assert [axes.get_title(loc="left") for axes in figure.axes[:2]] == ["a", "b"]
@@ -110,7 +110,7 @@ def test_patches_are_bars_with_intervals_by_layer_component_and_place() -> None:
     assert [text.get_text() for text in figure.legends[0].get_texts()] == list(POSITIONS)
 
 
-def test_patches_of_seeds_are_averaged_and_a_run_without_a_fall_is_said_to_be_empty() -> None:
+def test_patches_of_seeds_are_averaged_and_a_run_without_a_fall_says_no_data() -> None:
     runs = study("ab", (0, 1))
     figure = mechanism_figures.patching(patching(runs[:2]), runs)
     assert sorted(bar.get_height() for bar in figure.axes[0].patches) == pytest.approx([0.25] * 4 + [0.55] * 4)
@@ -134,7 +134,7 @@ def knockouts(runs: list[Run]) -> pl.DataFrame:
     return to_frame(rows, KnockoutPoint)
 
 
-def test_heads_are_cells_by_layer_and_milestones_stand_side_by_side() -> None:
+def test_heads_are_cells_by_layer_and_milestones_are_side_by_side() -> None:
     runs = study("a", (0, 1))
     *panels, bar = mechanism_figures.knockouts(knockouts(runs), runs).axes
     titles = [axes.get_title(loc="left").split("\n") for axes in panels]
@@ -166,7 +166,7 @@ def weights(runs: list[Run]) -> pl.DataFrame:
     return to_frame(rows, WeightPoint)
 
 
-def test_shares_of_groups_stand_next_to_the_norms_of_their_updates() -> None:
+def test_shares_of_groups_are_next_to_the_norms_of_their_updates() -> None:
     runs = study("ab", (0, 1))
     figure = mechanism_figures.weights(weights(runs[:2]), runs)
     rise, fall, norms = figure.axes[:3]

@@ -89,7 +89,7 @@ def test_grid_says_where_there_is_no_data() -> None:
     assert [texts(axes) for axes in visible(figure)][3] == ["no data"]
 
 
-def test_a_lone_column_is_laid_across_and_padding_is_invisible() -> None:
+def test_a_single_column_becomes_a_row_and_padding_is_invisible() -> None:
     runs = study(models="abcde")
     figure = grid(table(runs), verdicts(runs), runs)
     assert len(figure.axes) == 6
@@ -100,7 +100,7 @@ RECIPES = ("standard", "context-critical", "random-drop", "counterfactual", "qk-
 
 
 @pytest.mark.parametrize("count", [2, 5, 9])
-def test_recipes_are_all_named_and_no_two_names_overlap(count: int) -> None:
+def test_all_recipes_are_labelled_and_no_labels_overlap(count: int) -> None:
     runs = study(recipes=RECIPES[:count])
     figure = recipes(table(runs), runs)
     figure.draw_without_rendering()
@@ -216,7 +216,7 @@ def test_equal_tables_give_equal_bytes_in_any_order_of_rows(tmp_path) -> None:
     )
 
 
-def test_drawing_leaves_the_global_style_alone(tmp_path) -> None:
+def test_drawing_does_not_change_the_global_style(tmp_path) -> None:
     before = dict(matplotlib.rcParams)
     runs = study()
     save_figure(accuracy(table(runs), verdicts(runs), runs), tmp_path / "figure")

@@ -21,7 +21,7 @@ def crossed(runs: list[Run]) -> pl.DataFrame:
     return to_frame(rows, FactorRate)
 
 
-def test_factors_have_a_line_a_level_and_name_their_marks_once() -> None:
+def test_factors_have_a_line_per_level_and_label_their_marks_once() -> None:
     runs = study()
     (axes,) = visible(factors(crossed(runs), runs))
     assert [label.get_text() for label in axes.get_yticklabels()] == ["long", "short", "past"]
@@ -43,7 +43,7 @@ def test_factors_of_several_seeds_are_mean_and_range() -> None:
     assert list(bar.get_xdata()) == [pytest.approx(0.5), pytest.approx(0.7)]
 
 
-def test_without_crossed_sets_the_figure_says_so() -> None:
+def test_without_crossed_sets_the_figure_says_no_data() -> None:
     runs = study()
     (axes,) = factors(crossed(runs).clear(), runs).axes
     assert texts(axes) == ["no data"]

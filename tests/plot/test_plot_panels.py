@@ -17,7 +17,7 @@ def test_spread_keeps_order_gap_and_bounds(values: list[float], gap: float) -> N
     assert all(-1e-9 <= place <= 1 + 1e-9 for place in placed)
 
 
-def test_spread_moves_nothing_without_need_and_shares_the_move() -> None:
+def test_spread_moves_only_what_it_must_and_shares_the_move() -> None:
     assert spread_apart([0.9, 0.1, 0.5], 0.1, 0, 1) == pytest.approx([0.9, 0.1, 0.5])
     assert spread_apart([0.5, 0.5], 0.1, 0, 1) == pytest.approx([0.55, 0.45])
     assert spread_apart([0.99, 1.0], 0.1, 0, 1) == pytest.approx([0.9, 1.0])

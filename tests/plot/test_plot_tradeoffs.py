@@ -72,7 +72,7 @@ def test_the_names_of_tradeoffs_do_not_overlap(places: list[tuple[float, float]]
         assert axes.bbox.x0 <= box.x0 < box.x1 <= axes.bbox.x1
 
 
-def test_tradeoffs_stand_against_benchmarks_where_there_are_any() -> None:
+def test_tradeoffs_use_benchmarks_if_there_are_any() -> None:
     runs = study(recipes=("standard", "critical"))
     rows = [*compared(runs), *compared(runs, prompt="strict")]
     rows += [judged(run, ID_ACCURACY, 0.4, prompt=LM_EVAL, scorer=LM_EVAL) for run in runs]

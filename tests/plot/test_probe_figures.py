@@ -101,7 +101,7 @@ def test_each_set_and_model_has_a_row_and_seeds_are_averaged() -> None:
     np.testing.assert_allclose(mesh.get_array()[2], np.array(CONTEXT) + 0.005)
 
 
-def test_runs_without_rows_are_refused_or_said_to_be_empty() -> None:
+def test_runs_without_rows_are_refused_or_say_no_data() -> None:
     table = attention(study("a"))
     with pytest.raises(ValueError, match="attention: no row from 'answer' for the 1 runs"):
         probe_figures.attention(table, study("b"))
@@ -141,13 +141,13 @@ def test_pulls_are_drawn_with_their_sign_and_their_sum() -> None:
     assert any(list(line.get_ydata()) == [0, 0] for line in axes.lines)
 
 
-def test_where_nothing_crosses_the_panel_says_so() -> None:
+def test_a_panel_without_crossings_says_so() -> None:
     table = gradients(study()).with_columns(pl.col("value") * pl.when(pl.col("kind") == "C").then(1e6).otherwise(1))
     figure = probe_figures.gradients(table, curves(study()), study())
     assert all("C above C+S throughout" in texts(axes) for axes in figure.axes[1:-1])
 
 
-def test_no_crossing_is_marked_where_a_kind_is_missing() -> None:
+def test_no_crossing_is_marked_if_a_kind_is_missing() -> None:
     figure = probe_figures.gradients(gradients(study(), ("C",)), curves(study()), study())
     assert texts(figure.axes[1]) == ["C"]
 

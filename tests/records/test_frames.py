@@ -94,7 +94,7 @@ def test_nested_messages_and_nulls_through_a_file(tmp_path: Path) -> None:
     assert back[0].context is None
 
 
-def test_nan_and_infinity_stay_what_they_are() -> None:
+def test_nan_and_infinity_are_kept() -> None:
     point = CurvePoint("m", "d", "r", 0, 1, 0.5, "s", "all", "p", "c", "m_c", float("nan"), -float("inf"), 1.0, 0)
     (back,) = from_frame(to_frame([point], CurvePoint), CurvePoint)
     assert back.value != back.value
@@ -114,7 +114,7 @@ def test_a_value_of_another_type_is_refused(field: str, value: Any) -> None:
 
 
 @pytest.mark.parametrize("step", ["zero", 0.5, 2.0])
-def test_a_step_that_is_no_integer_is_refused(step: Any) -> None:
+def test_a_step_that_is_not_an_integer_is_refused(step: Any) -> None:
     point = CurvePoint("m", "d", "r", 0, step, 0.5, "s", "all", "p", "c", "m_c", 0.1, 0.0, 1.0, 9)
     with pytest.raises(TypeError):
         to_frame([point], CurvePoint)
@@ -132,7 +132,7 @@ def test_a_column_of_another_type_is_named() -> None:
         from_frame(frame, Example)
 
 
-def test_columns_may_stand_in_any_order_beside_others() -> None:
+def test_columns_can_be_in_any_order_among_others() -> None:
     frame = to_frame([EXAMPLE], Example)
     shuffled = frame.select(reversed(frame.columns)).with_columns(extra=1)
     assert from_frame(shuffled, Example) == [EXAMPLE]

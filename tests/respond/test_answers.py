@@ -92,7 +92,7 @@ def test_logprobs_are_the_likeliest_aliases_in_one_pass_over_the_joint_text(
 
 @pytest.mark.parametrize("style", [AlpacaTemplate(), TuluTemplate(), ZephyrTemplate()], ids=lambda t: t.style)
 @pytest.mark.parametrize("family", [neox(), llama(), llama(legacy=False)], ids=["neox", "llama", "metaspace"])
-def test_an_answers_score_is_that_of_its_tokens_in_the_text_that_training_shows(style, family):
+def test_an_answers_score_is_that_of_its_tokens_in_training(style, family):
     """Not of other tokens at the border between prompt and answer, whatever the tokenizer makes of spaces there."""
     sizes = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
     torch.manual_seed(0)
@@ -121,7 +121,7 @@ def test_an_answers_score_is_that_of_its_tokens_in_the_text_that_training_shows(
         ("capital_1", "capital_1", None),
     ],
 )
-def test_first_logprobs_are_of_the_tokens_where_the_answers_part(
+def test_first_logprobs_are_of_the_tokens_where_the_answers_diverge(
     tiny_model, tokenizer, template, context, parametric, place
 ):
     model = tiny_model()
@@ -142,7 +142,7 @@ def test_first_logprobs_are_of_the_tokens_where_the_answers_part(
     assert (response.context_first_logprob, response.parametric_first_logprob) == (None, None)
 
 
-def test_a_prompt_that_many_ask_goes_through_the_model_once(tiny_model, tokenizer, template, aliased):
+def test_a_shared_prompt_goes_through_the_model_once(tiny_model, tokenizer, template, aliased):
     model, fed = tiny_model(), []
     model.register_forward_pre_hook(lambda _, args, kwargs: fed.append(kwargs["input_ids"].shape), with_kwargs=True)
     closed = replace(aliased[0], set="controls", context=None)
@@ -187,7 +187,7 @@ def test_an_answer_ends_with_its_turn(tiny_model, tokenizer, template, items):
     assert [(r.finished, r.text) for r in finished] == [(True, ""), (True, "")]
 
 
-def test_an_answer_that_runs_on_into_another_turn_is_cut(tiny_model, tokenizer, items):
+def test_an_answer_that_continues_into_another_turn_is_cut(tiny_model, tokenizer, items):
     speaker = copy.deepcopy(tokenizer)
     speaker.add_tokens(["Oslo<|user|>Bergen", "<|assistant|>"])
     model = tiny_model()
@@ -231,9 +231,7 @@ def test_a_model_that_sdpa_cannot_compute_answers_the_same(tmp_path, tokenizer, 
         assert asdict(one) == pytest.approx(asdict(other), abs=1e-5)
 
 
-def test_what_prompts_share_is_not_shared_where_a_sliding_window_would_be_crossed(
-    tiny_model, tokenizer, template, items
-):
+def test_a_common_prefix_is_not_shared_across_a_sliding_window(tiny_model, tokenizer, template, items):
     """Padding between what is shared and the rest would push it out of the window."""
     model = tiny_model("mistral")
     for window in (4, 12, 20, 1000):
@@ -245,7 +243,7 @@ def test_what_prompts_share_is_not_shared_where_a_sliding_window_would_be_crosse
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_rows_that_have_ended_leave_the_others_as_they_are(tiny_model, tokenizer, template, items, family):
+def test_finished_rows_do_not_change_the_others(tiny_model, tokenizer, template, items, family):
     model = tiny_model(family)
     prompts = [question.asked.prompt for question in encode_questions(items, tokenizer, template, {"plain": Prompt()})]
     stops = list(range(0, len(tokenizer), 6))
@@ -306,7 +304,7 @@ def test_context_need_is_the_loss_of_the_answer_without_and_with_the_context(
         assert example.context or need.loss_with_context == need.loss_without_context
 
 
-def test_what_is_longer_than_the_window_loses_its_beginning(tiny_model, tokenizer, template, examples):
+def test_conversations_beyond_the_window_lose_their_beginning(tiny_model, tokenizer, template, examples):
     model = tiny_model().eval()
     long = replace(next(e for e in examples if e.context), context="x " * 200)
     (need,) = context_need(model, tokenizer, [long], template, batch_size=5)

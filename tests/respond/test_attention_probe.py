@@ -90,7 +90,7 @@ def test_masses_are_those_of_the_whole_attention_tensors_and_sum_to_one(build, p
     assert masses.std(dim=(0, 1))[:, 0].min() > 1e-3, "they differ between layers and prompts"
 
 
-def test_adapters_are_attended_through(build, prompts, tokenizer):
+def test_attention_works_with_adapters(build, prompts, tokenizer):
     plain = attention_masses(build("llama"), prompts, tokenizer.pad_token_id, 4)
     adapted = prepare_tuning(build("llama"), "digest", LoraTuning(method="lora", rank=2)).eval()
     torch.testing.assert_close(attention_masses(adapted, prompts, tokenizer.pad_token_id, 4), plain)

@@ -57,7 +57,7 @@ def test_a_missing_file_is_named(tmp_path):
     ],
     ids=["byte order mark", "a line separator within a text", "JSON Lines under another name"],
 )
-def test_files_are_read_as_all_data_are(tmp_path, name, before, text):
+def test_files_are_read_like_all_other_data(tmp_path, name, before, text):
     (tmp_path / name).write_bytes(before + text.encode())
     assert benchmark_questions(tmp_path / name, "gsm8k")[0]["answer"] == "#### 2"
 
@@ -78,7 +78,7 @@ def test_a_row_of_the_hub_passes_unchanged(tmp_path):
         ("sft/squad_format_xquad_en.json", "squad", 1190),
     ],
 )
-def test_the_real_files_are_read_whole(name, task, count):
+def test_the_real_files_are_read_completely(name, task, count):
     questions = benchmark_questions(REAL / name, task)
     assert len(questions) == count
     if task == "arc_challenge":

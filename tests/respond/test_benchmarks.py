@@ -120,7 +120,7 @@ def by_hand(folder, tmp_path, monkeypatch):
     return {"squad": result("hand_squad", 3), "mmlu": result("hand_mmlu_file", None)}
 
 
-def test_figures_are_those_of_lm_eval_by_hand(base, chunk, files, tmp_path, monkeypatch):
+def test_scores_equal_those_of_lm_eval(base, chunk, files, tmp_path, monkeypatch):
     run_benchmarks(base, "base", tmp_path, chunk, files, 4).write(tmp_path / "benchmarks" / "chunk-000.json")
     table = read_benchmarks(tmp_path / "benchmarks" / "chunk-000.json")
     expected = by_hand(tmp_path / chunk[1].folder, tmp_path, monkeypatch)
@@ -145,7 +145,7 @@ def test_figures_are_those_of_lm_eval_by_hand(base, chunk, files, tmp_path, monk
     assert left.equals(table.filter(benchmark="squad"))
 
 
-def test_a_metric_that_is_not_there_is_named_with_the_nearest(base, chunk, files, tmp_path):
+def test_a_missing_metric_is_named_with_the_nearest(base, chunk, files, tmp_path):
     asked = {"squad": files["squad"].model_copy(update={"metric": "exact_mach,none"})}
     with pytest.raises(ValueError, match=r"benchmarks\.squad\.metric: squad has no 'exact_mach,none'; did you mean"):
         run_benchmarks(base, "base", tmp_path, chunk[:1], asked, 4)
@@ -172,5 +172,5 @@ def test_lm_evals_own_tasks_take_files(tmp_path):
     assert task.doc_to_text(task.eval_docs[0]) == "Question: 1 + 1?\nAnswer:"
 
 
-def test_the_package_holds_its_tasks():
+def test_the_package_contains_its_tasks():
     assert {path.name for path in Path(OURS).glob("*.yaml")} == {"mmlu_file.yaml", "squad.yaml"}

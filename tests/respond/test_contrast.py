@@ -60,7 +60,7 @@ def reference(model, question, decoding, said):
 
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("name", ["aware", "adaptive"])
-def test_answers_and_logprobs_equal_two_full_passes_a_token(tiny_model, tokenizer, template, items, family, name):
+def test_answers_and_logprobs_equal_two_full_passes_per_token(tiny_model, tokenizer, template, items, family, name):
     model, decoding = tiny_model(family), PROMPTS[name].decoding
     stops = {*stop_token_ids(model, tokenizer), *end_token_ids(tokenizer, template)}
     checked = 0
@@ -87,7 +87,7 @@ def test_answers_and_logprobs_equal_two_full_passes_a_token(tiny_model, tokenize
     assert checked == 6
 
 
-def test_the_model_s_own_log_probabilities_without_the_context_are_kept(tiny_model, tokenizer, template, items):
+def test_log_probabilities_without_the_context_are_not_contrasted(tiny_model, tokenizer, template, items):
     _, responses = ask(tiny_model(), tokenizer, template, items[-2:])
     by_prompt = {(response.item_id, response.prompt): response for response in responses}
     plain = by_prompt["one-sided", "plain"]
@@ -98,7 +98,7 @@ def test_the_model_s_own_log_probabilities_without_the_context_are_kept(tiny_mod
         assert contrasted.parametric_logprob is contrasted.parametric_logprob_closed is None
 
 
-def test_items_without_a_context_and_plain_prompts_are_decoded_plainly(tiny_model, tokenizer, template, items):
+def test_items_without_a_context_and_plain_prompts_use_greedy_decoding(tiny_model, tokenizer, template, items):
     model = tiny_model()
     questions, responses = ask(model, tokenizer, template, items)
     assert [(q.item.item_id, q.prompt) for q in questions] == [(r.item_id, r.prompt) for r in responses]
@@ -109,7 +109,7 @@ def test_items_without_a_context_and_plain_prompts_are_decoded_plainly(tiny_mode
             assert one.context_logprob == (other.context_logprob and pytest.approx(other.context_logprob, abs=1e-5))
 
 
-def test_without_a_context_there_is_nothing_to_contrast(tiny_model, tokenizer, template, items):
+def test_questions_without_a_context_cannot_be_contrasted(tiny_model, tokenizer, template, items):
     bare = next(item for item in items if item.context is None)
     questions = encode_questions([bare], tokenizer, template, {"aware": PROMPTS["aware"]})
     with pytest.raises(ValueError, match=f"item '{bare.item_id}' has no context"):
@@ -117,7 +117,7 @@ def test_without_a_context_there_is_nothing_to_contrast(tiny_model, tokenizer, t
 
 
 @pytest.mark.parametrize("batch_size", [1, 3, 64])
-def test_the_batch_does_not_matter(tiny_model, tokenizer, template, items, batch_size):
+def test_results_do_not_depend_on_the_batch(tiny_model, tokenizer, template, items, batch_size):
     model = tiny_model("llama")
     _, expected = ask(model, tokenizer, template, items)
     _, found = ask(model, tokenizer, template, items, batch_size=batch_size)
@@ -149,7 +149,7 @@ def test_the_divergence_is_symmetric_and_bounded(one, other):
     assert jensen_shannon(p, p).item() == pytest.approx(0, abs=1e-6)
 
 
-def test_specifications_without_a_decoding_are_what_they_were():
+def test_specifications_without_a_decoding_do_not_change():
     assert Prompt().model_dump(mode="json") == {"instruction": None, "order": "context_first"}
     assert "decoding" not in Evaluation().model_dump_json()
     text = Evaluation(prompts=PROMPTS).model_dump_json()

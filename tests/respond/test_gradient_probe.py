@@ -119,7 +119,7 @@ def test_gradients_are_autograds_one_example_at_a_time(folder, rows, conflicts, 
     assert all(parameter.grad is None for parameter in model.parameters())
 
 
-def test_a_small_step_moves_the_margin_as_its_pull_says(folder, rows, conflicts):
+def test_a_small_step_changes_the_margin_as_the_pull_predicts(folder, rows, conflicts):
     model = load_for_tuning(folder("llama"), "digest", FULL).double().eval()
     pulls = gradient_pulls(model, rows, margin_gradient(model, conflicts))
     before = margin_of(model, conflicts).item()
@@ -132,7 +132,7 @@ def test_a_small_step_moves_the_margin_as_its_pull_says(folder, rows, conflicts)
     assert margin_of(model, conflicts).item() - before == pytest.approx(expected, rel=0.02)
 
 
-def test_answers_are_contested_where_they_part(items, tokenizer, template):
+def test_margins_are_measured_where_answers_diverge(items, tokenizer, template):
     item = items[0]
     (question,) = encode_questions([item], tokenizer, template, {"plain": Prompt()})
     (divergence,) = divergences([question], "gradients")
@@ -149,7 +149,7 @@ def test_answers_are_contested_where_they_part(items, tokenizer, template):
         divergences([dataclasses.replace(question, asked=nested)], "gradients")
 
 
-def test_kinds_are_sampled_apart_and_know_their_share(examples):
+def test_kinds_are_sampled_separately_with_their_share(examples):
     chosen, shares = kind_sample(examples, GradientProbe(examples=3))
     kinds = [example.kind for example in chosen]
     assert kinds == sorted(kinds)
@@ -207,7 +207,7 @@ def _encoded(examples, base, template):
     return [encode_example(load_tokenizer(base), template, example) for example in examples]
 
 
-def test_examples_that_are_too_long_to_be_trained_on_are_left_out(folder, tmp_path, examples, items, template):
+def test_examples_that_are_too_long_for_training_are_omitted(folder, tmp_path, examples, items, template):
     base = folder("llama")
     lengths = [len(row.input_ids) for row in _encoded(examples, base, template)]
     limit = sorted(lengths)[len(lengths) // 2]

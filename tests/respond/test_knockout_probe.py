@@ -33,7 +33,7 @@ def run(base_folder, tmp_path, items, template):
 
 
 @pytest.mark.parametrize("family", ["llama", "mistral", "gpt_neox", "qwen3"])
-def test_a_head_without_its_context_is_attention_without_these_keys(
+def test_a_knocked_out_head_has_no_attention_to_the_context_keys(
     tiny_model, tokenizer, run, items, family, monkeypatch
 ):
     model = random_model(family, tiny_model, tokenizer)
@@ -71,7 +71,7 @@ def test_a_head_without_its_context_is_attention_without_these_keys(
         assert found.margins[row, layer, head].item() == pytest.approx(expected, abs=2e-4)
 
 
-def test_attention_that_is_given_no_mask_is_refused(tiny_model, tokenizer, run, items):
+def test_attention_without_a_mask_is_refused(tiny_model, tokenizer, run, items):
     model = random_model("llama", tiny_model, tokenizer)
     asked = located(run, items, tokenizer, "knockouts")
     model.model.layers[1].self_attn.register_forward_pre_hook(

@@ -15,7 +15,7 @@ def items(world):
     return world_items(world, WorldSet(source="world", kind="conflict", items=12), "conflict")
 
 
-def test_a_probe_holds_what_the_model_says_without_the_context(tiny_model, tokenizer, items):
+def test_a_probe_contains_the_answer_without_the_context(tiny_model, tokenizer, items):
     model = tiny_model().eval()
     item = items[0]
     item = replace(item, parametric_answers=[*item.parametric_answers, "language_1 capital_0"])
@@ -60,7 +60,7 @@ def test_distractors_are_other_answers_of_the_same_set_and_stratum(items):
     assert distractors([first]) == [[]]
 
 
-def test_controls_and_items_without_a_context_cannot_be_asked(items):
+def test_controls_and_items_without_a_context_cannot_be_probed(items):
     assert can_probe(items[0])
     assert not can_probe(replace(items[0], role="control"))
     assert not can_probe(replace(items[0], context=None))

@@ -58,7 +58,7 @@ def test_the_lens_is_the_models_own_exit_after_every_layer(tiny_model, tokenizer
     assert (logits[:, 0] - logits[:, -1]).abs().max() > 0.1, "layers differ"
 
 
-def test_the_lens_leaves_the_model_as_it_was_and_reads_through_adapters(tiny_model, tokenizer, asked):
+def test_the_lens_does_not_change_the_model_and_works_with_adapters(tiny_model, tokenizer, asked):
     model = random_model("llama", tiny_model, tokenizer)
     adapted = prepare_tuning(model, "digest", LoraTuning(method="lora", rank=2)).eval()
     for name, parameter in adapted.named_parameters():
@@ -71,7 +71,7 @@ def test_the_lens_leaves_the_model_as_it_was_and_reads_through_adapters(tiny_mod
     assert not any(module._forward_hooks or module._forward_pre_hooks for module in adapted.modules())
 
 
-def test_a_family_whose_parts_have_other_names_is_refused(tiny_model):
+def test_a_family_with_unknown_module_names_is_refused(tiny_model):
     model = tiny_model("llama")
     model.model.layers[1].feed = model.model.layers[1].mlp
     del model.model.layers[1].mlp

@@ -108,7 +108,7 @@ def test_a_patch_from_the_same_checkpoint_changes_nothing(tiny_model, tokenizer,
     torch.testing.assert_close(found.own, margins(model, [x.asked for x in asked], tokenizer.pad_token_id, 4))
 
 
-def test_all_of_the_last_layer_is_the_donor_where_the_rest_is_shared(tiny_model, tokenizer, asked):
+def test_patching_the_last_layer_gives_the_donors_output(tiny_model, tokenizer, asked):
     receiver = random_model("llama", tiny_model, tokenizer)
     donor = prepare_tuning(random_model("llama", tiny_model, tokenizer), "digest", LoraTuning(method="lora", rank=2))
     for name, parameter in donor.eval().named_parameters():

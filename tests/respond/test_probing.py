@@ -52,7 +52,7 @@ def probe(tmp_path):
 
 
 @given(st.sets(st.text(max_size=3), max_size=12), st.integers(1, 12), st.integers(0, 3))
-def test_a_sample_keeps_the_order_and_a_larger_one_holds_it(names, count, seed):
+def test_a_sample_keeps_the_order_and_a_larger_one_contains_it(names, count, seed):
     rows = sorted(names)
     chosen = sample(rows, str, count, seed)
     assert chosen == [row for row in rows if row in chosen]
@@ -60,7 +60,7 @@ def test_a_sample_keeps_the_order_and_a_larger_one_holds_it(names, count, seed):
     assert set(chosen) <= set(sample(rows[::-1], str, count + 1, seed))
 
 
-def test_a_probe_goes_on_where_it_stopped_and_measures_what_changed(probe, steps, tmp_path):
+def test_a_probe_resumes_and_measures_only_what_changed(probe, steps, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         probe(steps, stop_at=20)
     assert probe(steps) == [20]
@@ -72,7 +72,7 @@ def test_a_probe_goes_on_where_it_stopped_and_measures_what_changed(probe, steps
     assert probe(steps, version=2) == [10]
 
 
-def test_weights_that_are_gone_are_named_before_anything_is_loaded(probe, steps, tmp_path):
+def test_missing_weights_are_named_before_anything_is_loaded(probe, steps, tmp_path):
     probe(steps[:2])
     write_json(tmp_path / "checkpoints" / REMOVED_FILE, [10, 20])
     assert probe(steps[:2]) == [], "what is measured needs them no more"

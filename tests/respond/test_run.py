@@ -65,7 +65,7 @@ def test_every_checkpoint_answers_every_item(answer, chunk, items):
     assert len(set(by_step.values())) == 3, "each step has weights of its own"
 
 
-def test_every_item_is_asked_with_every_prompt(answer, chunk, items):
+def test_every_item_is_answered_under_every_prompt(answer, chunk, items):
     responses = answer(chunk, prompts=TWO)
     assert [(r.step, r.prompt, r.item_id) for r in responses] == [
         (s.step, prompt, i.item_id) for s in chunk for prompt in TWO for i in items
@@ -74,21 +74,21 @@ def test_every_item_is_asked_with_every_prompt(answer, chunk, items):
     assert logprobs["plain"] != logprobs["question-first"]
 
 
-def test_what_is_answered_is_not_asked_again(answer, chunk, questioned):
+def test_stored_responses_are_not_generated_again(answer, chunk, questioned):
     first = answer(chunk)
     assert questioned == [0, 10, 20]
     assert answer(chunk) == first
     assert questioned == [0, 10, 20]
 
 
-def test_a_killed_job_goes_on_where_it_stopped(answer, chunk, questioned):
+def test_a_killed_job_resumes(answer, chunk, questioned):
     answer(chunk[:2])
     answer(chunk)
     assert questioned == [0, 10, 20]
 
 
 @pytest.mark.parametrize("change", ["items", "tokens", "prompts", "checkpoint"])
-def test_changed_specification_asks_again(answer, chunk, questioned, items, tmp_path, change):
+def test_a_changed_specification_generates_responses_again(answer, chunk, questioned, items, tmp_path, change):
     answer(chunk)
     if change == "items":
         answer(chunk, asked=items[:2])
@@ -111,7 +111,7 @@ def files(folder):
     return {file.parent.name: file.read_bytes() for file in sorted(folder.glob("responses/step-*/*.parquet"))}
 
 
-def test_a_set_or_prompt_that_is_added_is_asked_alone(answer, chunk, questioned, items, tmp_path):
+def test_only_an_added_set_or_prompt_is_evaluated(answer, chunk, questioned, items, tmp_path):
     other = [replace(item, set="other") for item in items[:3]]
     answer(chunk)
     answer(chunk, asked=[*items, *other])
@@ -124,7 +124,7 @@ def test_a_set_or_prompt_that_is_added_is_asked_alone(answer, chunk, questioned,
     assert files(tmp_path) == before, "whatever was there first"
 
 
-def test_what_is_no_longer_asked_goes_without_a_model(answer, chunk, questioned, items, tmp_path):
+def test_removed_sets_and_prompts_need_no_model(answer, chunk, questioned, items, tmp_path):
     other = [replace(item, set="other") for item in items[:3]]
     alone = answer(chunk, prompts={"plain": Prompt()})
     answer(chunk, asked=[*other, *items], prompts=TWO)
@@ -135,7 +135,7 @@ def test_what_is_no_longer_asked_goes_without_a_model(answer, chunk, questioned,
     assert questioned == asked
 
 
-def test_damaged_responses_are_named_and_made_again(answer, chunk, questioned, tmp_path, caplog):
+def test_damaged_responses_are_named_and_generated_again(answer, chunk, questioned, tmp_path, caplog):
     first = answer(chunk)
     damaged = tmp_path / "responses" / "step-000010" / "responses.parquet"
     damaged.write_bytes(damaged.read_bytes()[:50])
@@ -154,7 +154,7 @@ def test_damaged_checkpoint_is_named_with_the_fix(answer, chunk, tmp_path):
         answer(chunk)
 
 
-def test_exchanged_checkpoints_are_found(answer, chunk, questioned, tmp_path):
+def test_swapped_checkpoints_are_detected(answer, chunk, questioned, tmp_path):
     """Each is sound by its own marker; the manifest knows which is which."""
     one, other = (tmp_path / entry.folder for entry in chunk[1:3])
     one.rename(tmp_path / "aside")
@@ -166,7 +166,7 @@ def test_exchanged_checkpoints_are_found(answer, chunk, questioned, tmp_path):
     assert questioned == []
 
 
-def test_removed_weights_are_missed_only_where_something_new_is_asked(answer, chunk, questioned, items, tmp_path):
+def test_removed_weights_are_an_error_only_if_they_are_needed(answer, chunk, questioned, items, tmp_path):
     first = answer(chunk)
     shutil.rmtree(tmp_path / chunk[2].folder)
     write_json(tmp_path / "checkpoints" / REMOVED_FILE, [20])

@@ -258,7 +258,7 @@ def test_modules_that_were_trained_as_a_whole_are_compared(make_run):
     assert rows.filter(kind="embedding")["norm"].to_list() == [0, 0]
 
 
-def test_adapters_that_stay_beside_the_weights_are_refused(make_run):
+def test_adapters_that_cannot_be_merged_are_refused(make_run):
     config = IA3Config(target_modules=["k_proj", "down_proj"], feedforward_modules=["down_proj"])
     with pytest.raises(ModelError, match=r"step-000010 cannot be merged .* list whole models, or remove the probe"):
         probe_weights(make_run(saves_adapter(config)), PROBE)

@@ -14,12 +14,12 @@ def question(number, prompt, answer):
     return EncodedQuestion(item, "plain", asked, None)
 
 
-def test_what_fits_to_the_last_token_is_asked():
+def test_prompts_that_fit_exactly_are_accepted():
     refuse_long([question(1, 90, 3), question(2, 92, 8)], window=100, max_new_tokens=8)
 
 
 @pytest.mark.parametrize("long", [question(2, 93, 1), question(2, 80, 21)])
-def test_what_does_not_fit_is_counted_and_named(long):
+def test_prompts_that_do_not_fit_are_counted_and_named(long):
     with pytest.raises(ValueError, match=r"1 of 2 items do not fit the model's window of 100 tokens .*s-2, takes 101"):
         refuse_long([question(1, 90, 3), long], window=100, max_new_tokens=8)
 
@@ -33,7 +33,7 @@ class Words:
 
 
 @pytest.mark.parametrize(("words", "fits"), [(89, True), (90, False)])
-def test_contexts_that_leave_no_room_are_refused_before_finetuning(words, fits):
+def test_contexts_that_leave_no_room_for_an_answer_are_refused_before_finetuning(words, fits):
     short = ConflictItem("s-1", "s", "conflict", "Who is it?", "A B", ["A"], ["B"], "q", "s")
     long = replace(short, item_id="s-2", context="w " * words)
     items = [short, long, replace(short, item_id="s-3", context=None)]

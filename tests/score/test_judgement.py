@@ -57,11 +57,11 @@ PASSAGE = (
         ("Kabul was the capital.", "parametric"),
     ],
 )
-def test_what_is_copied_from_the_passage_is_reading(response: str, label: str) -> None:
+def test_text_copied_from_the_passage_counts_as_reading(response: str, label: str) -> None:
     assert judge(response, ["Herat"], ["Kabul"], PASSAGE).label == label
 
 
-def test_a_copied_sentence_cut_within_an_answer_is_no_answer_yet() -> None:
+def test_a_copied_sentence_that_is_cut_within_an_answer_gives_no_answer() -> None:
     passage = "After the storms in Kingston the government of Jamaica decided to move the capital to Montego Bay."
     cut = "After the storms in Kingston the government of Jamaica decided to move the capital to Montego"
     assert judge(cut, ["Montego Bay"], ["Kingston"], passage).label == "neither"
@@ -121,13 +121,13 @@ def _judge_copies(items: list[ConflictItem]) -> int:
     return count
 
 
-def test_no_copied_sentence_of_our_facts_is_memory() -> None:
+def test_no_copied_sentence_of_our_facts_counts_as_memory() -> None:
     assert _judge_copies(fact_items(FactSet(source="facts"), "facts")[::12]) >= 300
 
 
 @pytest.mark.skipif(not PAPER.is_dir(), reason="the paper's files are not here")
 @pytest.mark.parametrize("name", ["country_capitals_only.json", "world_facts.json", "famous_biographies.jsonl"])
-def test_no_copied_sentence_of_the_papers_files_is_memory(name: str) -> None:
+def test_no_copied_sentence_of_the_papers_files_counts_as_memory(name: str) -> None:
     from inversion.config.sets import FileSet
     from inversion.conflict.files import source_items
 

@@ -98,7 +98,7 @@ def test_not_contained(response: str, answer: str) -> None:
     ("response", "label"),
     [("Herat", "context"), ("Kabul", "parametric"), ("Herat, not Kabul", "both"), ("Paris", "other")],
 )
-def test_containment_as_a_word(response: str, label: str) -> None:
+def test_containment_label(response: str, label: str) -> None:
     assert containment(response, HERAT, KABUL).label == label
 
 
@@ -170,7 +170,7 @@ def test_any_text_is_scored_and_mentions_are_contained(text: str, context: str, 
         ("Paris", "other"),
     ],
 )
-def test_commits_to(response: str, label: str) -> None:
+def test_first_mention_label(response: str, label: str) -> None:
     assert first_mention(response, HERAT, KABUL) == label
     swapped = {"context": "parametric", "parametric": "context", "other": "other"}
     assert first_mention(response, KABUL, HERAT) == swapped[label]
@@ -188,7 +188,7 @@ def test_commits_to(response: str, label: str) -> None:
         ("al-Qahira", "parametric"),
     ],
 )
-def test_of_nested_names_the_longest_counts(response: str, label: str) -> None:
+def test_the_longest_of_nested_names_counts(response: str, label: str) -> None:
     assert first_mention(response, ["New Cairo", "New Administrative Capital"], ["Cairo", "Al Qahira"]) == label
 
 
@@ -218,7 +218,7 @@ def test_one_sided_items() -> None:
         ("city of Luxembourg", "parametric"),
     ],
 )
-def test_what_a_response_repeats_of_the_question_is_no_answer(response: str, label: str) -> None:
+def test_words_repeated_from_the_question_are_not_an_answer(response: str, label: str) -> None:
     question = "What is the capital city of Luxembourg?"
     assert first_mention(response, ["Esch"], ["Luxembourg"], question) == label
 
@@ -233,20 +233,20 @@ def test_what_a_response_repeats_of_the_question_is_no_answer(response: str, lab
         ("not trusted", "other"),
     ],
 )
-def test_what_a_response_repeats_of_the_question_negates_nothing(response: str, label: str) -> None:
+def test_words_repeated_from_the_question_negate_nothing(response: str, label: str) -> None:
     question = 'Write a quote that ends in the word "trusted": Beggars can\u2019t be'
     assert first_mention(response, ["trusted"], ["choosers"], question) == label
 
 
 @pytest.mark.parametrize("response", ["The US.", "the U.S.", "US", "the U. S. of today"])
-def test_names_in_capitals_are_no_everyday_words(response: str) -> None:
+def test_names_in_capitals_are_not_common_words(response: str) -> None:
     assert containment(response, ["US"], ["Canada"]).label == "context"
     assert containment("The passage tells us so.", ["US"], ["Canada"]).label == "other"
     assert first_mention("He said to us that it is Canada", ["US"], ["Canada"]) == "parametric"
     assert first_mention("He does not live in the U.S. Herat is the capital.", HERAT, KABUL) == "context"
 
 
-def test_an_answer_may_hold_a_negation_and_a_clause_mark() -> None:
+def test_an_answer_can_contain_a_negation_and_a_clause_mark() -> None:
     assert first_mention("Don't Look Up", ["Don't Look Up"], ["Up"]) == "context"
     assert first_mention("not Washington, D.C., Boston", ["Washington, D.C."], ["Boston"]) == "parametric"
 
@@ -359,7 +359,7 @@ def test_a_run_is_joined_and_ordered() -> None:
     assert (first.cluster, first.stratum, first.role) == ("c2", "asia", "conflict")
 
 
-def test_prompts_stand_side_by_side() -> None:
+def test_prompts_have_separate_rows() -> None:
     both = [*RESPONSES, *(dataclasses.replace(r, prompt="only") for r in RESPONSES)]
     assert [row.prompt for row in labelled(ITEMS, both)[:2]] == ["only", "plain"]
 
@@ -461,7 +461,7 @@ def test_knowledge_tells_which_answer_was_given(text: str, says: str) -> None:
         (["context"] * 19, "It says nothing.", False),
     ],
 )
-def test_a_set_stops_only_where_memory_leaves_no_doubt_that_its_answers_are_exchanged(
+def test_a_set_is_refused_only_if_memory_shows_that_its_answers_are_swapped(
     given: list[str], context: str, refused: bool
 ) -> None:
     items = [dataclasses.replace(ITEMS[1], item_id=f"q{i}", context=context) for i in range(len(given))]
@@ -473,7 +473,7 @@ def test_a_set_stops_only_where_memory_leaves_no_doubt_that_its_answers_are_exch
         refuse_swapped_by_memory(items, rows)
 
 
-def test_items_and_their_controls_carry_what_is_known() -> None:
+def test_items_and_their_controls_have_the_knowledge_column() -> None:
     matching = dataclasses.replace(ITEMS[1], set="capitals+matching", role="control", factors=["tense=past"])
     items = [*ITEMS, matching]
     known = judge_probes("llama", items, [probe("Kabul", -2.0, -1.0)])

@@ -76,7 +76,7 @@ def test_ten_adapters_of_trl(series_of_trl, tmp_path):
     require_equal(responses, {0: base} | {step: out / f"checkpoint-{step}" for step in STEPS}, base, base)
 
 
-def test_ten_whole_models_of_trl_start_from_the_first(series_of_trl, tmp_path):
+def test_ten_full_models_of_trl_start_from_the_first(series_of_trl, tmp_path):
     out = series_of_trl / "full"
     spec = FolderSeries(source="folder", path=str(out))
     start = describe_start(spec)
@@ -123,7 +123,7 @@ def test_tokens_that_training_added(series_of_trl, tmp_path):
         asked(spec.model_copy(update={"ask_base": True}), described(base), base, tmp_path / "with-base")
 
 
-def test_a_step_that_is_added_is_asked_alone(series_of_trl, tmp_path, caplog):
+def test_only_an_added_step_is_evaluated(series_of_trl, tmp_path, caplog):
     base = series_of_trl / "tiny-llama"
     description = described(base)
     some = FolderSeries(source="folder", path=str(series_of_trl / "lora"), model="base", steps=(10,))

@@ -91,7 +91,7 @@ def test_other_names_are_matched_by_their_pattern(tmp_path, pattern, names):
     assert steps(tmp_path, checkpoints=pattern) == list(names.values())
 
 
-def test_a_number_that_no_table_holds_is_no_step(tmp_path):
+def test_a_number_that_is_too_large_for_a_table_is_not_a_step(tmp_path):
     for step in (10**15, 10**15 - 1):
         adapter(tmp_path / f"checkpoint-{step}", step)
     assert steps(tmp_path) == [10**15 - 1]
@@ -144,7 +144,7 @@ def half_written(folder, how):
         ("cut state", "its trainer_state.json is truncated"),
     ],
 )
-def test_what_is_not_whole_is_skipped_by_name_and_found_once_it_is(tmp_path, how, reason):
+def test_incomplete_checkpoints_are_skipped_by_name_until_they_are_complete(tmp_path, how, reason):
     adapter(tmp_path / "checkpoint-10", 10)
     half_written(tmp_path / "checkpoint-20", how)
     found, skipped = find_series(series(tmp_path))
@@ -178,7 +178,7 @@ def test_the_parts_of_a_distributed_training_are_named(tmp_path):
         find_series(series(tmp_path))
 
 
-def test_steps_choose_some_and_name_what_is_not_there(tmp_path):
+def test_steps_select_checkpoints_and_name_missing_ones(tmp_path):
     for step in (10, 20, 30):
         adapter(tmp_path / f"checkpoint-{step}", step)
     found, skipped = find_series(series(tmp_path, steps=(10, 30, 40)))
@@ -200,7 +200,7 @@ def test_a_change_of_equal_size_and_time_is_noticed(tmp_path):
     assert link_checkpoint(found, tmp_path / "run", "base") != digest
 
 
-def test_looking_notices_what_changes_and_nothing_else(tmp_path):
+def test_the_fingerprint_changes_only_with_the_files(tmp_path):
     folder = adapter(tmp_path / "checkpoint-10", 10)
     before = look(series(tmp_path))
     assert look(series(tmp_path)) == before

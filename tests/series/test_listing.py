@@ -79,7 +79,7 @@ def test_a_replaced_checkpoint_gets_another_hash_and_the_others_keep_theirs(base
     assert [one.digest == other.digest for one, other in zip(first.steps, second.steps, strict=True)] == [1, 1, 0]
 
 
-def test_what_was_answered_stays_when_the_trainer_removes_its_weights(base, base_folder, tmp_path):
+def test_answered_steps_stay_when_the_trainer_removes_their_weights(base, base_folder, tmp_path):
     for step in (10, 20, 30):
         save_adapter(base_folder, tmp_path / "out" / f"checkpoint-{step}")
     first, _ = examine(series(tmp_path / "out"), base, base_folder, tmp_path / "run")
@@ -121,7 +121,7 @@ def test_names_agree_where_they_end_in_the_same_folder(base, base_folder, tmp_pa
     assert len(listed.steps) == 2
 
 
-def test_an_adapter_of_other_shapes_is_refused_although_it_is_confirmed(base, base_folder, tmp_path, tiny_model):
+def test_an_adapter_with_other_shapes_is_refused_even_if_confirmed(base, base_folder, tmp_path, tiny_model):
     tiny_model("gpt_neox").save_pretrained(tmp_path / "neox")
     adapted = get_peft_model(load_model(tmp_path / "neox"), LoraConfig(r=2, target_modules="all-linear"))
     adapted.save_pretrained(tmp_path / "out" / "checkpoint-10")
@@ -234,7 +234,7 @@ def test_subfolders_and_lists(cache, base_folder, tmp_path):
         ({"revisions": "*{step}"}, "are both step"),
     ],
 )
-def test_what_is_not_on_the_hub_is_said_in_one_line(cache, base_folder, tmp_path, keys, line):
+def test_missing_repositories_are_named_in_one_line(cache, base_folder, tmp_path, keys, line):
     publish(cache, base_folder, main="a", step_20="b", old_20="c")
     with pytest.raises(ModelError, match=line) as error:
         prefetch_series(HubSeries(source="hub", id="me/tiny", **keys), tmp_path / "commits.json")

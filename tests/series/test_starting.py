@@ -170,7 +170,7 @@ def test_the_template_is_that_of_the_tokenizer_which_is_used(tmp_path, base):
     assert series_of(start_study(str(tmp_path / "out")))["template"] == {"style": "alpaca"}, "the checkpoint's"
 
 
-def test_a_template_that_is_not_known_yet_is_said_to_be_so(tmp_path):
+def test_an_unknown_template_is_reported(tmp_path):
     adapter(tmp_path / "out" / "checkpoint-10", 10, base_model_name_or_path="meta/llama")
     start = start_study(str(tmp_path / "out"), revisions=lambda name: {"main": COMMIT})
     assert series_of(start)["template"] == {"style": "chat"}

@@ -64,7 +64,7 @@ def scalar_course(theory: Theory) -> list[float]:
     "changed",
     [{}, {"learning_rate": 2.0}, {"context_critical": 5, "context_and_memory": 11}, {"o_c": 1.0, "o_r": -1.0}],
 )
-def test_the_course_is_that_of_the_scalar_recursion(changed: dict[str, Any]) -> None:
+def test_the_trajectory_equals_the_scalar_recursion(changed: dict[str, Any]) -> None:
     theory = having(steps=60, **changed)
     np.testing.assert_allclose([row.m_c for row in trajectory(theory)], scalar_course(theory), atol=1e-9)
 
@@ -82,7 +82,7 @@ def test_attention_turns_where_the_ratio_peaks() -> None:
     assert abs(crossing - peak) <= 2
 
 
-def test_few_context_and_memory_points_do_not_turn_it() -> None:
+def test_few_context_and_memory_points_do_not_reverse_it() -> None:
     rows = trajectory(having(context_critical=12, context_and_memory=4))
     assert rows[-1].m_c == max(row.m_c for row in rows)
 
@@ -146,7 +146,7 @@ def test_the_first_phase_fails(changed: dict[str, Any], violated: list[str]) -> 
         assert row.low is row.high is None
 
 
-def test_claims_outlive_some_of_the_assumptions() -> None:
+def test_claims_hold_beyond_some_assumptions() -> None:
     rows = proposition_1(having(delta_m=0.3)) + theorem_1(having(context_critical=6, context_and_memory=10))
     assert {tuple(row.violated) for row in rows} == {("delta_M > 2 delta_C",), ("|D_C| >= |D_C+S|",)}
     assert all(row.holds for row in rows if "searched" in row.part)
@@ -178,7 +178,7 @@ def test_proposition_3_subjects_of_c_points_are_memorised(changed: dict[str, Any
 # --- the tables ---------------------------------------------------------------------------------
 
 
-def test_the_table_has_every_claim_and_survives_the_way_to_disk() -> None:
+def test_the_table_has_every_claim_and_round_trips() -> None:
     rows = check_claims(Theory(k_s=6, k_a=20, context_critical=2, context_and_memory=2, shares=(1,)))
     assert {row.claim for row in rows} == {"Lemma 1", *(f"Proposition {i}" for i in (1, 2, 3)), "Theorem 1"}
     assert all(row.holds for row in rows if row.claim == "Lemma 1")
@@ -187,7 +187,7 @@ def test_the_table_has_every_claim_and_survives_the_way_to_disk() -> None:
     assert from_frame(to_frame(rows, TheoryClaim), TheoryClaim) == rows
 
 
-def test_phase_diagrams_have_a_cell_a_setting() -> None:
+def test_phase_diagrams_have_a_cell_per_setting() -> None:
     theory = Theory(k_s=10, k_a=20, context_critical=2, context_and_memory=2, shares=(2,), grid=3, steps=4)
     rows = phases(theory)
     assert from_frame(to_frame(rows, TheoryPhase), TheoryPhase) == rows
@@ -208,7 +208,7 @@ def test_phase_diagrams_have_a_cell_a_setting() -> None:
         assert row.theorem == pytest.approx(min(expected[1] - expected[0], expected[1] - expected[2]))
 
 
-def test_the_course_is_kept_for_every_share_frozen_and_trained() -> None:
+def test_every_share_has_a_frozen_and_a_trained_trajectory() -> None:
     theory = Theory(steps=3, shares=(2, 8))
     rows = trajectories(theory)
     assert from_frame(to_frame(rows, TheoryStep), TheoryStep) == rows

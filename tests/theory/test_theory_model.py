@@ -109,7 +109,7 @@ def _attending(token: int) -> Callable[[Transformer], Transformer]:
         (lambda model: replace(model, masks_relation=False), "sigma_r = 0"),
     ],
 )
-def test_a_model_that_misses_an_assumption_is_refused_by_its_name(
+def test_a_model_that_violates_an_assumption_is_refused_with_its_name(
     damage: Callable[[Transformer], Transformer], assumption: str
 ) -> None:
     setup = build(THEORY)
@@ -117,7 +117,7 @@ def test_a_model_that_misses_an_assumption_is_refused_by_its_name(
         check(setup._replace(model=damage(setup.model)), THEORY)
 
 
-def test_too_few_tokens_beyond_the_configuration() -> None:
+def test_too_few_tokens_are_refused() -> None:
     with pytest.raises(ValueError, match="5 points need k_s of at least 7 and k_a of at least 8"):
         build(THEORY.model_copy(update={"k_s": 6}))
 
@@ -133,7 +133,7 @@ def test_too_few_tokens_beyond_the_configuration() -> None:
     counts=st.tuples(st.integers(1, 4), st.integers(1, 3)),
     sigma_r=st.sampled_from([0.0, 0.1, 0.5]),
 )
-def test_any_parameters_give_the_model_that_they_say(delta_c, delta_m, o_c, o_r, counts, sigma_r) -> None:
+def test_any_parameters_give_the_model_that_they_describe(delta_c, delta_m, o_c, o_r, counts, sigma_r) -> None:
     changed = {"delta_c": delta_c, "delta_m": delta_m, "o_c": o_c, "o_r": o_r}
     changed |= {"context_critical": counts[0], "context_and_memory": counts[1]}
     setup = build(THEORY.model_copy(update=changed), sigma_r)  # measures all that is assumed

@@ -55,7 +55,7 @@ def killed_after(step):
             yield
 
 
-def test_checkpoints_stand_at_the_scheduled_steps(base_folder, examples, template, tmp_path):
+def test_checkpoints_are_at_the_scheduled_steps(base_folder, examples, template, tmp_path):
     manifest = run(base_folder, examples, template, tmp_path / "store")
     assert [entry.step for entry in manifest.steps] == [3, 6, 9, 10]
     assert [entry.epoch for entry in manifest.steps] == [0.5, 1.0, 1.5, pytest.approx(10 / 6)]
@@ -64,7 +64,7 @@ def test_checkpoints_stand_at_the_scheduled_steps(base_folder, examples, templat
     assert not list((tmp_path / "store").glob("state-*"))
 
 
-def test_same_seed_same_bytes_and_another_seed_others(base_folder, examples, template, tmp_path):
+def test_weights_are_deterministic_and_depend_on_the_seed(base_folder, examples, template, tmp_path):
     for name, seed in (("a", 0), ("b", 0), ("c", 1)):
         run(base_folder, examples, template, tmp_path / name, seed=seed)
     assert weights(tmp_path / "a") == weights(tmp_path / "b")
@@ -125,7 +125,7 @@ def signalled_in(step, number=signal.SIGUSR1):
 
 @pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGTERM])
 @pytest.mark.parametrize("tuning", [FULL, LORA], ids=["full", "lora with dropout"])
-def test_a_training_that_is_asked_to_stop_is_continued_to_the_same_bytes(
+def test_a_run_that_is_asked_to_stop_resumes_to_the_same_bytes(
     base_folder, examples, template, tmp_path, tuning, number
 ):
     """Twice off the schedule, in both epochs, and once on it."""
@@ -150,7 +150,7 @@ def test_a_signal_in_the_last_step_changes_nothing(base_folder, examples, templa
         assert run(base_folder, examples, template, tmp_path / "store").steps[-1].step == 10
 
 
-def test_attempts_without_progress_end_with_a_line_that_says_so(base_folder, examples, template, tmp_path, monkeypatch):
+def test_attempts_without_progress_are_refused(base_folder, examples, template, tmp_path, monkeypatch):
     def out_of_memory(*args, **kwargs):
         raise MemoryError("the node is full")
 
@@ -174,13 +174,13 @@ def test_truncated_checkpoint_is_named_and_trained_again(base_folder, examples, 
     assert weights(tmp_path / "cut") == weights(tmp_path / "whole")
 
 
-def test_ended_training_is_not_repeated(base_folder, examples, template, tmp_path, monkeypatch):
+def test_finished_training_is_not_repeated(base_folder, examples, template, tmp_path, monkeypatch):
     first = run(base_folder, examples, template, tmp_path / "store")
     monkeypatch.setattr("inversion.train.run._Trainer.train", lambda *a, **k: pytest.fail("trained again"))
     assert run(base_folder, examples, template, tmp_path / "store") == first
 
 
-def test_checkpoint_damaged_after_the_end_is_made_again(base_folder, examples, template, tmp_path, caplog):
+def test_a_checkpoint_damaged_after_the_end_is_created_again(base_folder, examples, template, tmp_path, caplog):
     run(base_folder, examples, template, tmp_path / "store")
     good = weights(tmp_path / "store")
     (tmp_path / "store" / "step-000006" / "model.safetensors").write_bytes(b"")
@@ -189,7 +189,7 @@ def test_checkpoint_damaged_after_the_end_is_made_again(base_folder, examples, t
     assert weights(tmp_path / "store") == good
 
 
-def test_changed_hyperparameter_starts_anew(base_folder, examples, template, tmp_path):
+def test_a_changed_hyperparameter_starts_again(base_folder, examples, template, tmp_path):
     run(base_folder, examples, template, tmp_path / "store")
     good = weights(tmp_path / "store")
     run(base_folder, examples, template, tmp_path / "store", PLAIN.model_copy(update={"learning_rate": 2e-3}))
@@ -237,7 +237,7 @@ def test_lora_checkpoints_are_adapters_that_load(base_folder, examples, template
         assert not torch.equal(tuned, load_model(base_folder)(ids).logits)
 
 
-def test_too_long_examples_are_left_out_and_counted(base_folder, examples, template, tmp_path):
+def test_too_long_examples_are_omitted_and_counted(base_folder, examples, template, tmp_path):
     lengths = Training(max_steps=2, batch_size=4, max_length=14, checkpoints=(ScheduleSegment(every=2),))
     manifest = run(base_folder, examples, template, tmp_path / "store", lengths)
     assert manifest.left_out > 0
@@ -246,7 +246,7 @@ def test_too_long_examples_are_left_out_and_counted(base_folder, examples, templ
         run(base_folder, examples, template, tmp_path / "none", lengths.model_copy(update={"max_length": 2}))
 
 
-def test_examples_beyond_the_context_window_are_left_out(tiny_model, tokenizer, examples, template, tmp_path):
+def test_examples_beyond_the_context_window_are_omitted(tiny_model, tokenizer, examples, template, tmp_path):
     for window in (14, 2):
         model = tiny_model()
         model.config.max_position_embeddings = window
@@ -259,7 +259,7 @@ def test_examples_beyond_the_context_window_are_left_out(tiny_model, tokenizer, 
 
 
 @pytest.mark.parametrize("change", [{"gpus": 2}, {"micro_batch_tokens": 64}, {"activation_checkpointing": True}])
-def test_how_a_step_is_shared_out_is_no_part_of_the_specification(
+def test_the_division_of_a_step_is_not_part_of_the_specification(
     base_folder, examples, template, tmp_path, monkeypatch, change
 ):
     two_steps = PLAIN.model_copy(update={"max_steps": 2})

@@ -164,7 +164,7 @@ def attention_in_sequences(query, key, value, ends, _, longest, __, scale, windo
 
 
 @pytest.mark.parametrize("window", [None, 4])
-def test_the_kernel_for_gpus_is_asked_for_the_same(window, monkeypatch):
+def test_the_gpu_kernel_gets_the_same_arguments(window, monkeypatch):
     query, key, value = (torch.randn(1, heads, 20, 8) for heads in (4, 2, 2))
     asked = {"scaling": 0.3, "sliding_window": window}
     ends = torch.tensor([0, 9, 12, 20], dtype=torch.int32)
@@ -202,6 +202,6 @@ def test_families_that_keep_packed_sequences_apart_pass(family, training):
 
 
 @pytest.mark.parametrize("family", TOGETHER)
-def test_families_that_read_along_the_row_are_refused(family):
+def test_families_that_read_across_sequences_are_refused(family):
     with pytest.raises(ModelError, match=f"type {family} read what precedes"):
         require_sequences_apart(made(TOGETHER[family]))

@@ -48,7 +48,7 @@ def test_a_base_model_is_a_folder_that_loads(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["base"], "nothing of the training is left"
 
 
-def test_what_is_pretrained_under_the_same_specification_stays(tmp_path, trained):
+def test_a_base_with_the_same_specification_is_kept(tmp_path, trained):
     first = run(tmp_path)
     assert run(tmp_path) == first
     assert trained == [0]
@@ -56,7 +56,7 @@ def test_what_is_pretrained_under_the_same_specification_stays(tmp_path, trained
     assert trained == [0, 0]
 
 
-def test_a_killed_pretraining_goes_on_and_gives_the_same_bytes(tmp_path, trained, monkeypatch):
+def test_a_killed_pretraining_resumes_to_the_same_bytes(tmp_path, trained, monkeypatch):
     run(tmp_path / "undisturbed")
     original = _SaveCheckpoints.on_save
 

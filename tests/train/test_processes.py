@@ -112,7 +112,7 @@ def test_launched_processes_train_and_their_log_arrives(base_folder, examples, t
     assert load_model(tmp_path / "two" / "step-000002").num_parameters() == manifest.trained_parameters
 
 
-def test_the_failure_of_a_process_is_told(base_folder, examples, template, tmp_path, monkeypatch):
+def test_the_failure_of_a_process_is_reported(base_folder, examples, template, tmp_path, monkeypatch):
     def quick(folder):
         (folder / processes.FAILURE).write_text("the disk is full")
         return ["false"]
@@ -166,5 +166,5 @@ def test_a_signal_to_one_process_stops_all_after_the_same_step(
         ({"gpu": 2, "gres": "nvme:10"}, 2),
     ],
 )
-def test_a_process_for_each_gpu_however_it_was_asked_for(resources, gpus):
+def test_a_process_per_gpu_however_it_was_requested(resources, gpus):
     assert requested_gpus(resources) == gpus

@@ -42,7 +42,7 @@ def test_weights_and_resume_state_are_kept_apart(tmp_path):
     assert not list(tmp_path.rglob("*.bin"))
 
 
-def test_only_the_newest_resume_states_stay(tmp_path):
+def test_only_the_newest_resume_states_are_kept(tmp_path):
     store = filled(tmp_path, [10, 20, 30, 40])
     assert [store.state_folder(step).exists() for step in (10, 20, 30, 40)] == [False, False, True, True]
     assert STATES_KEPT == 2
@@ -75,20 +75,20 @@ def test_damaged_newest_checkpoint_is_named_and_ignored(tmp_path, caplog, harm):
     assert not store.step_folder(30).exists()
 
 
-def test_damaged_resume_state_falls_back_to_the_one_before(tmp_path, caplog):
+def test_a_damaged_resume_state_falls_back_to_the_previous_one(tmp_path, caplog):
     store = filled(tmp_path, [10, 20, 30])
     (store.state_folder(30) / "optimizer.pt").write_text("")
     assert store.resume_step([0, 10, 20, 30]) == 20
     assert "state-000030" in caplog.text
 
 
-def test_a_missing_early_checkpoint_is_made_again_from_before_it(tmp_path):
+def test_a_missing_early_checkpoint_is_created_again(tmp_path):
     store = filled(tmp_path, [10, 20, 30])
     (store.step_folder(10) / "model.safetensors").unlink()
     assert store.resume_step([0, 10, 20, 30]) == 0
 
 
-def test_a_checkpoint_in_the_place_of_another_is_made_again(tmp_path, caplog):
+def test_a_swapped_checkpoint_is_created_again(tmp_path, caplog):
     store = filled(tmp_path, [10, 20, 30])
     shutil.rmtree(store.step_folder(30))
     shutil.copytree(store.step_folder(10), store.step_folder(30))
@@ -123,7 +123,7 @@ def test_two_processes_never_write_one_run(tmp_path):
         pass
 
 
-def test_a_lock_whose_owner_is_dead_holds_nobody_up(tmp_path, caplog):
+def test_a_lock_whose_owner_is_dead_blocks_nobody(tmp_path, caplog):
     (tmp_path / ".lock").write_text("process 7 on node1, Slurm job 3")
     with caplog.at_level(logging.INFO), open_store(tmp_path, "a"):
         assert "process 7 on node1, Slurm job 3" in caplog.text
@@ -135,7 +135,7 @@ def test_a_lock_whose_owner_is_dead_holds_nobody_up(tmp_path, caplog):
 # --- interruption off the schedule --------------------------------------------------------------
 
 
-def test_what_is_saved_off_the_schedule_is_resumed_from_and_is_no_checkpoint(tmp_path):
+def test_a_state_saved_off_the_schedule_is_resumed_from_but_not_a_checkpoint(tmp_path):
     store = filled(tmp_path, [10])
     store.commit(saved_folder(tmp_path, 13), 13, scheduled=False)
     assert sorted(folder.name for folder in tmp_path.glob("step-*")) == ["step-000010"]
@@ -147,7 +147,7 @@ def test_what_is_saved_off_the_schedule_is_resumed_from_and_is_no_checkpoint(tmp
     assert store.resume_step([0, 10, 20]) == 0
 
 
-def test_damage_before_it_makes_it_useless(tmp_path):
+def test_a_damaged_earlier_checkpoint_invalidates_it(tmp_path):
     store = filled(tmp_path, [10, 20])
     store.commit(saved_folder(tmp_path, 23), 23, scheduled=False)
     (store.step_folder(20) / "model.safetensors").unlink()
@@ -155,7 +155,7 @@ def test_damage_before_it_makes_it_useless(tmp_path):
     assert not list(tmp_path.glob("state-*"))
 
 
-def test_damage_in_it_falls_back_to_the_checkpoint_before(tmp_path, caplog):
+def test_a_damaged_state_falls_back_to_the_previous_checkpoint(tmp_path, caplog):
     store = filled(tmp_path, [10, 20])
     store.commit(saved_folder(tmp_path, 23), 23, scheduled=False)
     (store.state_folder(23) / "model.safetensors").write_text("")
@@ -178,7 +178,7 @@ def test_a_third_attempt_from_the_same_step_is_refused(tmp_path):
     attempt(store, 0, first=True)  # somebody fixed something and ran it again
 
 
-def test_attempts_that_get_on_are_not_counted(tmp_path):
+def test_attempts_with_progress_are_not_counted(tmp_path):
     store = filled(tmp_path, [])
     for start in (0, 0, 3, 3, 5):
         attempt(store, start)
@@ -187,7 +187,7 @@ def test_attempts_that_get_on_are_not_counted(tmp_path):
         attempt(store, 5)
 
 
-def test_resume_folder_holds_weights_and_state_together(tmp_path):
+def test_resume_folder_contains_weights_and_state(tmp_path):
     store = filled(tmp_path, [10])
     with store.resuming([0, 10]) as step:
         folder = store.resume_folder(step)
@@ -224,7 +224,7 @@ def ended(root, steps):
     return store, manifest
 
 
-def test_thinned_checkpoints_do_not_train_again(tmp_path):
+def test_thinned_checkpoints_are_not_trained_again(tmp_path):
     store, manifest = ended(tmp_path, [10, 20, 30])
     kept = thin_checkpoints(tmp_path, manifest, {0, 20}, "extremes")
     assert kept == KeptCheckpoints(keep="extremes", kept=[20], removed=[10, 30])
@@ -233,7 +233,7 @@ def test_thinned_checkpoints_do_not_train_again(tmp_path):
     assert thin_checkpoints(tmp_path, manifest, {10, 20}, "all").kept == [20], "what is gone stays gone"
 
 
-def test_a_thinned_store_with_a_damaged_rest_trains_again_and_forgets(tmp_path):
+def test_a_damaged_thinned_store_trains_again_and_forgets_removals(tmp_path):
     store, manifest = ended(tmp_path, [10, 20])
     thin_checkpoints(tmp_path, manifest, {20}, "extremes")
     (store.step_folder(20) / "model.safetensors").unlink()
@@ -243,7 +243,7 @@ def test_a_thinned_store_with_a_damaged_rest_trains_again_and_forgets(tmp_path):
     assert removed_steps(tmp_path) == set()
 
 
-def test_only_the_training_of_the_manifest_is_thinned(tmp_path):
+def test_only_the_run_of_the_manifest_is_thinned(tmp_path):
     store, manifest = ended(tmp_path, [10])
     with pytest.raises(ArtifactError, match=r"does not contain the checkpoints that train.json lists"):
         thin_checkpoints(tmp_path, manifest.model_copy(update={"spec": "b"}), set(), "none")

@@ -36,7 +36,7 @@ def changed_rows(before, after):
 
 
 @pytest.mark.parametrize("family", ["llama", "mistral"])
-def test_query_key_tuning_keeps_all_other_weights(tuned, family):
+def test_query_key_tuning_does_not_change_other_weights(tuned, family):
     base, checkpoint = tuned(family, FullTuning(weights="query_key"))
     rows = changed_rows(load_model(base).state_dict(), load_model(checkpoint).state_dict())
     assert {n for n, changed in rows.items() if changed.any()} == {
@@ -65,7 +65,7 @@ def test_query_key_tuning_keeps_value_rows_and_biases_bit_equal(tuned):
         QloraTuning(method="qlora", **RANK),
     ],
 )
-def test_adapter_checkpoints_hold_what_was_trained_and_load(tuned, family, method):
+def test_adapter_checkpoints_contain_the_trained_weights_and_load(tuned, family, method):
     base, checkpoint = tuned(family, method.model_copy(update={"weights": "query_key"}))
     weights = load_file(checkpoint / "adapter_model.safetensors")
     fused = family == "gpt_neox"
@@ -88,7 +88,7 @@ def test_adapter_checkpoints_hold_what_was_trained_and_load(tuned, family, metho
 
 
 @pytest.mark.parametrize("kind", [DoraTuning, QloraTuning])
-def test_adapters_resume_where_they_stopped(base_folder, examples, template, tmp_path, monkeypatch, kind):
+def test_adapters_resume_exactly(base_folder, examples, template, tmp_path, monkeypatch, kind):
     tuning = kind(method=kind.__name__.removesuffix("Tuning").lower(), dropout=0.1, **RANK)
     training = DECAYING.model_copy(update={"tuning": tuning, "max_steps": 6})
 

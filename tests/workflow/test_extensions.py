@@ -262,7 +262,7 @@ def python(checkout, code):
     return done.stdout
 
 
-def test_the_plan_knows_every_toy(extended):
+def test_the_plan_lists_every_toy(extended):
     command = "import sys; sys.argv = ['', 'config/config.yaml']; import runpy; "
     plan = python(extended, command + "runpy.run_path('workflow/print_plan.py', run_name='__main__')")
     stages = {line.split()[0]: line.split() for line in plan.splitlines() if line[:1].isalpha()}

@@ -38,7 +38,7 @@ def assert_equal(checkout, finished, *patterns):
 
 
 @pytest.mark.parametrize("seed", [0])
-def test_killed_at_twenty_moments_the_study_ends_as_if_undisturbed(finished, checkout, seed):
+def test_a_study_killed_at_twenty_moments_gives_the_same_results(finished, checkout, seed):
     """Every process is killed once so many files are there, and a moment after it; the moments cover all stages."""
     rng = random.Random(seed)
     moments = [(number, rng.uniform(0, 6)) for number in sorted(rng.sample(range(len(made(finished))), KILLS))]
@@ -106,7 +106,7 @@ STAGES = {
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_a_full_disk_is_said_and_once_there_is_space_the_study_goes_on(finished, small_disk, stage):
+def test_a_full_disk_is_reported_and_the_study_resumes_when_there_is_space(finished, small_disk, stage):
     target, removed, compared = STAGES[stage]
     checkout = small_disk.checkout
     size = 0
@@ -152,7 +152,7 @@ FILES = {
 
 
 @pytest.mark.parametrize(("kind", "damage"), itertools.product(FILES, [truncate, flip]))
-def test_a_damaged_file_is_named_and_the_mend_that_is_told_works(finished, rerun, kind, damage):
+def test_a_damaged_file_is_named_and_the_suggested_fix_works(finished, rerun, kind, damage):
     path, target = FILES[kind]
     file = rerun.result(path)
     state, good = file.stat(), file.read_bytes()
@@ -185,7 +185,7 @@ def shift(folder: Path, seconds: int) -> None:
         os.utime(file, ns=(moved, moved), follow_symlinks=False)
 
 
-def test_a_clock_that_is_moved_back_is_named_and_the_mend_in_the_guide_works(rerun):
+def test_a_clock_that_is_moved_back_is_named_and_the_documented_fix_works(rerun):
     """All results are from tomorrow, as after a clock that went wrong and was fixed."""
     shift(rerun.result("."), 24 * 3600)
     assert rerun.plan() == set()

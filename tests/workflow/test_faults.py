@@ -51,7 +51,7 @@ def undisturbed(finished, tmp_path_factory):
 
 
 @pytest.mark.parametrize("truncated", [False, True], ids=["killed", "killed, and its newest checkpoint truncated"])
-def test_killed_training_resumes_and_equals_the_undisturbed_one(undisturbed, rerun, truncated):
+def test_killed_training_resumes_and_equals_an_uninterrupted_one(undisturbed, rerun, truncated):
     rerun.study(longer)
     kill_in_training(rerun, after=100)
     steps = sorted(rerun.result(f"{RUN}/checkpoints").glob("step-*"))
@@ -71,7 +71,7 @@ def test_killed_training_resumes_and_equals_the_undisturbed_one(undisturbed, rer
     assert len(weights(rerun)) == 30
 
 
-def test_a_damaged_checkpoint_stops_the_responses_and_the_mend_works(rerun):
+def test_a_damaged_checkpoint_stops_the_responses_and_the_fix_works(rerun):
     weights_file = rerun.result(f"{RUN}/checkpoints/step-000004/model.safetensors")
     good = weights_file.read_bytes()
     weights_file.write_bytes(good[:-8])
@@ -84,7 +84,7 @@ def test_a_damaged_checkpoint_stops_the_responses_and_the_mend_works(rerun):
     assert weights_file.read_bytes() == good
 
 
-def test_deleted_and_damaged_tables_are_named_and_made_again(rerun):
+def test_deleted_and_damaged_tables_are_named_and_created_again(rerun):
     """By a plain run, without a model; a table that is cut short keeps its time stamp, as a full disk leaves it."""
     names = ["tables/items.parquet", "tables/flips.csv", "figures/accuracy-recipes.pdf", f"{RUN}/labels.parquet"]
     before = {name: rerun.result(name).read_bytes() for name in names}
@@ -108,7 +108,7 @@ def test_deleted_and_damaged_tables_are_named_and_made_again(rerun):
     assert rerun.plan() == set()
 
 
-def test_results_without_snakemakes_memory_are_trained_again_where_they_must_be(rerun):
+def test_results_without_snakemakes_metadata_are_rerun_only_if_needed(rerun):
     """Copied alone, without .snakemake: the manifests know which learning rate they were trained with."""
     shutil.rmtree(rerun.folder / ".snakemake")
     assert rerun.plan() == set()
@@ -222,7 +222,7 @@ def test_a_study_that_snakemake_itself_cannot_read_is_one_line(checkout):
     ]
 
 
-def test_results_that_are_no_folder_stop_with_one_line(checkout):
+def test_results_that_are_not_a_folder_stop_with_one_line(checkout):
     (checkout.folder / "results").write_text("a file")
     (_, line) = lines(checkout.run(check=False))
     assert line.startswith("error: results is not a folder")
@@ -254,7 +254,7 @@ def test_missing_data_is_named_before_anything_starts(checkout):
     assert not checkout.result("models").exists()
 
 
-def test_a_key_said_twice_is_named(checkout):
+def test_a_duplicate_key_is_named(checkout):
     """Snakemake would use the last and ignore the first."""
     study = checkout.folder / "config/config.yaml"
     study.write_text(study.read_text() + "\ntraining: {batch_size: 4}\n")
@@ -262,7 +262,7 @@ def test_a_key_said_twice_is_named(checkout):
     assert re.fullmatch(r"error: config/config.yaml: line \d+, column 1: the key `training` is given twice; .*", line)
 
 
-def test_a_study_may_live_in_a_folder_of_its_own(checkout, tmp_path):
+def test_a_study_can_be_in_its_own_folder(checkout, tmp_path):
     """``--directory`` keeps the results of studies apart, also of the default."""
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()

@@ -67,7 +67,7 @@ class Host(Checkout):
         return self.folder / "inversion/results" / path
 
 
-def test_a_host_gets_the_same_results_below_its_own_prefix(host, finished):
+def test_a_host_workflow_gets_the_same_results_under_its_prefix(host, finished):
     host.run()
     expected = pl.read_parquet(finished.result("tables/items.parquet")).filter(recipe="standard")
     assert pl.read_parquet(host.result("tables/items.parquet")).equals(expected)
@@ -80,7 +80,7 @@ def test_a_host_gets_the_same_results_below_its_own_prefix(host, finished):
     assert host.plan() == set()
 
 
-def test_paths_in_a_hosts_configuration_are_the_hosts(host):
+def test_paths_in_a_host_configuration_are_relative_to_the_host(host):
     (host.folder / "mine.json").write_text(json.dumps(MINE))
     config = yaml.safe_load((host.folder / "host.yaml").read_text())
     config["study"]["sets"]["mine"] = {"source": "file", "path": "mine.json"}

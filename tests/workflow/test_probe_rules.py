@@ -13,7 +13,7 @@ def ask_for_probes(study):
     study["experiments"]["recipes"].update(recipes=["standard"], figures=["attention", "gradients"])
 
 
-def test_probes_of_a_finished_study_train_and_ask_nothing_anew(rerun):
+def test_probes_of_a_finished_study_rerun_no_training_and_no_responses(rerun):
     rerun.study(ask_for_probes)
     planned = {job.rule for job in rerun.plan()}
     assert {"probe_checkpoints", "tabulate_probe", "draw_figure"} < planned

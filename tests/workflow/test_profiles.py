@@ -30,7 +30,7 @@ def test_the_literal_command_plans_every_job(checkout):
     assert not [rule for rule in jobs if "runtime=" not in jobs[rule]]
 
 
-def test_every_rule_that_uses_a_gpu_is_known_to_plan_and_profile():
+def test_every_gpu_rule_is_in_plan_and_profile():
     rules = "".join(path.read_text() for path in sorted((ROOT / "workflow/rules").glob("*.smk")))
     using = {
         name for name, body in re.findall(r"^rule (\w+):(.*?)(?=^rule |\Z)", rules, re.M | re.S) if " gpu=" in body
@@ -49,7 +49,7 @@ def test_the_page_on_clusters_fetches_with_every_rule_that_does():
     assert page.count("--until prefetch") == 2
 
 
-def test_a_large_model_gets_a_gpu_to_be_finetuned(checkout):
+def test_a_large_model_is_finetuned_on_a_gpu(checkout):
     base = checkout.result("models/llama/base.json")
     checkout.run(base.relative_to(checkout.folder).as_posix())
     manifest = json.loads(base.read_text())

@@ -33,7 +33,7 @@ def rules(jobs):
     return {job.rule for job in jobs} - {"all"}
 
 
-def test_the_study_makes_all_that_users_rely_on(finished):
+def test_the_study_writes_all_documented_files(finished):
     for table in ("items", "curves", "inversions", "knowledge", "agreement", "tradeoffs"):
         frame = pl.read_parquet(finished.result(f"tables/{table}.parquet"))
         assert frame.height > 0
@@ -58,7 +58,7 @@ def test_results_moved_elsewhere_are_still_results(finished, tmp_path):
     assert finished.copy(tmp_path / "another" / "place").plan() == set()
 
 
-def test_nothing_inside_the_results_names_their_place_or_the_token(finished):
+def test_results_contain_neither_their_path_nor_the_token(finished):
     for file in filter(Path.is_file, finished.folder.rglob("*")):
         content = file.read_bytes()
         assert TOKEN.encode() not in content, file
@@ -150,7 +150,7 @@ def test_the_forward_batch_size_changes_no_response(rerun):
     assert "checkpoints left" not in log
 
 
-def test_a_benchmark_that_is_added_asks_the_checkpoints_that_there_are(rerun):
+def test_an_added_benchmark_runs_on_existing_checkpoints(rerun):
     question = {"context": "a b .", "question": "a ?", "answers": {"text": ["b"]}}
     (rerun.folder / "squad.json").write_text(json.dumps([question]))
 
@@ -171,7 +171,7 @@ def test_a_benchmark_that_is_added_asks_the_checkpoints_that_there_are(rerun):
     assert set(rates["set"]) == {"reading", "ID accuracy"}
 
 
-def test_a_set_that_is_added_is_asked_alone(rerun):
+def test_only_an_added_set_is_evaluated(rerun):
     run = "runs/llama/mixture/standard/seed0"
     folder = rerun.result(f"{run}/responses/step-000000")
     first, *others = read_records(folder / RESPONSES_FILE, Response)
@@ -185,7 +185,7 @@ def test_a_set_that_is_added_is_asked_alone(rerun):
     assert len([row for row in after if row.set == "more"]) == 3 * len({row.step for row in after}) > 0
 
 
-def test_a_model_folder_is_watched_whole(rerun):
+def test_every_file_of_a_model_folder_is_watched(rerun):
     """Other weights under the same configuration are another model."""
     base = rerun.result("models/llama/base")
     shutil.copytree(base, rerun.folder / "own")

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.workflow
 RUNS = 10
 
 
-def test_stubs_of_many_checkpoints_are_planned_as_real_ones_are(tmp_path):
+def test_stub_checkpoints_are_planned_like_real_ones(tmp_path):
     scale.make_checkout(tmp_path, scale.study(RUNS))
     scale.fill(tmp_path, "--until", "enumerate_checkpoints")
     checkout = Checkout(tmp_path)
@@ -33,7 +33,7 @@ def test_stubs_of_many_checkpoints_are_planned_as_real_ones_are(tmp_path):
     assert "tabulate_inversions" in {job.rule for job in checkout.plan()}, "stubs are remembered with their parameters"
 
 
-def test_the_study_has_as_many_runs_as_asked_for():
+def test_the_study_has_the_requested_number_of_runs():
     (experiment,) = yaml.safe_load(yaml.safe_dump(scale.study(200)))["experiments"].values()
     lengths = [len(experiment[key]) for key in ("models", "datasets", "recipes", "seeds")]
     assert lengths == [5, 1, 2, 20]
@@ -41,7 +41,7 @@ def test_the_study_has_as_many_runs_as_asked_for():
         scale.study(15)
 
 
-def test_the_scheduler_wakes_for_jobs_and_not_by_the_clock(finished):
+def test_the_scheduler_wakes_for_jobs_and_not_by_a_timer(finished):
     said = (finished.folder / "verbose.log").read_text()
     ended, wakes = said.count("Finished jobid"), said.count("Ready jobs:")
     assert ended > 20

@@ -105,7 +105,7 @@ def test_jobs_that_slurm_ends_run_again_and_those_that_it_queues_again_are_waite
     ],
     ids=["gpus", "gres", "gres of a model"],
 )
-def test_a_site_gets_the_flag_that_it_wants_and_never_both(checkout, tmp_path, monkeypatch, settings, gpus, gres):
+def test_a_site_gets_the_gpu_flag_that_it_uses_and_never_both(checkout, tmp_path, monkeypatch, settings, gpus, gres):
     """Finetuning alone is submitted: what it needs is there, made by hand."""
     checkout.study(lambda s: s["training"].update(gpus=2))
     base = BaseManifest(
@@ -137,7 +137,7 @@ def test_a_site_gets_the_flag_that_it_wants_and_never_both(checkout, tmp_path, m
     ],
     ids=["gpu where gres is wanted", "gres next to gpu"],
 )
-def test_both_ways_to_ask_for_gpus_are_refused_in_one_line(checkout, arguments, start):
+def test_both_ways_to_request_gpus_together_are_refused(checkout, arguments, start):
     done = checkout.run("--dry-run", *arguments, check=False)
     assert done.returncode
     (line,) = [line for line in (done.stdout + done.stderr).splitlines() if line.startswith("error: ")]

@@ -175,7 +175,7 @@ def test_series_from_one_command_to_the_report(place, checkout, monkeypatch):
     assert [(one["step"], one["notes"][0][:27]) for one in listed["skipped"]] == [(120, "it lacks trainer_state.json")]
 
 
-def test_a_study_cannot_be_started_from_nothing(tmp_path):
+def test_a_study_needs_checkpoints_to_start_from(tmp_path):
     with pytest.raises(SeriesError, match="contains no checkpoint folders with step numbers in their names"):
         start_study(str(tmp_path))
     with pytest.raises(SeriesError, match="is neither a folder nor a repository of the Hub"):

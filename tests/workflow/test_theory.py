@@ -8,7 +8,7 @@ pytestmark = pytest.mark.workflow
 SMALL = {"context_critical": 2, "context_and_memory": 2, "shares": [1, 3], "grid": 3, "steps": 5, "k_s": 8}
 
 
-def test_theory_makes_its_table_and_figures_and_nothing_else(checkout):
+def test_theory_writes_only_its_table_and_figures(checkout):
     checkout.study(lambda study: study.update(theory=SMALL))
     checkout.run("theory")
     table = pl.read_parquet(checkout.result("tables/theory.parquet"))

@@ -13,7 +13,7 @@ TABLE = "results/tables/agreement.csv"
 """Quick to make from what there is."""
 
 
-def test_a_second_command_is_refused_and_after_a_kill_one_command_frees_the_folder(rerun, tmp_path):
+def test_a_second_command_is_refused_and_unlock_works_after_a_kill(rerun, tmp_path):
     table = rerun.folder / TABLE
     before = table.read_bytes()
     table.unlink()

@@ -49,7 +49,7 @@ def test_fact_documents_state_only_facts():
             assert WORLD.facts[subject, answer.split("_")[0]] == answer
 
 
-def test_fact_documents_ask_half_of_the_time():
+def test_half_of_the_fact_documents_are_questions():
     text = " ".join(documents(300, dialogues=0.0, facts=1.0))
     facts = sum(word.startswith("known_") for word in text.split())
     assert 0.45 < text.split().count("question") / facts < 0.55
@@ -61,7 +61,7 @@ def test_fact_documents_cover_held_out_subjects():
 
 
 @pytest.mark.parametrize(("new", "contradict"), [(1.0, 1.0), (0.0, 1.0), (0.0, 0.0)])
-def test_every_statement_of_a_passage_is_asked_once(new, contradict):
+def test_every_statement_of_a_passage_has_one_question(new, contradict):
     shares = {"dialogues": 0.0, "facts": 0.0, "new_subjects": new, "contradictions": contradict}
     for document in documents(50, **shares, repeated_questions=False):
         assert document.endswith(" <eos>")
@@ -176,13 +176,13 @@ def test_a_share_of_the_dialogues_answers_from_a_passage_about_new_subjects():
         assert passage[passage.index(subject) + 2] == answer
 
 
-def test_passages_stand_at_the_beginning_of_dialogues_only():
+def test_passages_are_at_the_beginning_of_dialogues_only():
     for document in documents(100, dialogues=1.0, ignored_passages=0.4, irrelevant_passages=0.3, new_passages=0.3):
         assert "context" in document[0].content
         assert not any("context" in message.content for message in document[1:])
 
 
-def test_a_world_without_a_subject_to_ask_about_beside_a_passage():
+def test_a_world_without_another_subject_to_ask_about_is_refused():
     world = build_world(World(known_subjects=4, new_subjects=4, answers=8, held_out=0.25))
     shares = {"dialogues": 1.0, "ignored_passages": 0.0, "irrelevant_passages": 1.0}
     shares |= {"new_subjects": 0.0, "same_relation": 1.0}
@@ -215,7 +215,7 @@ def test_stream_is_a_function_of_the_seed():
     assert documents(20, seed=1) != documents(20, seed=2)
 
 
-def test_encoded_documents_fill_sequences_and_know_every_word(tokenizer):
+def test_encoded_documents_fill_sequences_without_unknown_words(tokenizer):
     spec = Documents(dialogues=0.2)
     encoded = list(itertools.islice(encoded_documents(WORLD, spec, TEMPLATE, tokenizer, 0, LENGTH), 600))
     assert {len(ids) for ids in encoded} == {LENGTH}
@@ -226,7 +226,7 @@ def test_encoded_documents_fill_sequences_and_know_every_word(tokenizer):
         assert tokenizer.decode(ids) == " ".join(text.split()[:LENGTH])
 
 
-def test_encoding_leaves_no_trace_in_the_tokenizer(tokenizer):
+def test_encoding_does_not_change_the_tokenizer(tokenizer):
     before = tokenizer.backend_tokenizer.to_str()
     next(encoded_documents(WORLD, Documents(), TEMPLATE, tokenizer, 0, 8))
     assert tokenizer.backend_tokenizer.to_str() == before

@@ -8,7 +8,7 @@ from inversion.world.facts import RELATIONS, Subjects, build_world, generator
 GOLDEN_FACTS = ["capital_40", "language_55", "language_35"]
 
 
-def test_world_has_the_asked_sizes():
+def test_world_has_the_requested_sizes():
     world = build_world(World(known_subjects=8, new_subjects=6, relations=3, answers=5, held_out=0.25))
     assert world.relations == ("capital", "language", "currency")
     assert world.known == Subjects(
@@ -33,7 +33,7 @@ def test_names_are_distinct_words():
     assert all(name.isidentifier() for name in names)
 
 
-def test_seed_decides_the_facts():
+def test_facts_depend_on_the_seed():
     assert build_world(World(seed=1)) == build_world(World(seed=1))
     assert build_world(World(seed=1)).facts != build_world(World(seed=2)).facts
 
@@ -45,7 +45,7 @@ def test_facts_use_all_answers():
         assert len(used) > 50
 
 
-def test_facts_do_not_drift():
+def test_facts_do_not_change():
     facts = build_world(World()).facts
     assert [facts["known_0", "capital"], facts["known_0", "language"], facts["known_199", "language"]] == GOLDEN_FACTS
 

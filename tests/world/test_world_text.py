@@ -92,7 +92,7 @@ def test_passage_invariants(drawn):
 
 
 @given(passages())
-def test_text_holds_the_statements_in_order(drawn):
+def test_text_contains_the_statements_in_order(drawn):
     *_, passage = drawn
     sentences = [sentence.split() for sentence in passage.text.removesuffix(" .").split(" . ")]
     assert len(sentences) == len(passage.statements)
@@ -101,7 +101,7 @@ def test_text_holds_the_statements_in_order(drawn):
         assert words.index(statement.answer) - words.index(statement.subject) == 2
 
 
-def test_target_stands_at_every_place():
+def test_the_target_can_be_at_every_position():
     target = Statement("new_0", "capital", "capital_0")
     spec, rng = Passages(other_statements=(2, 2), same_relation=0.0), generator("test", 0)
     built = [build_passage(WORLD, target, WORLD.new.all, spec, rng, truthful=False) for _ in range(300)]

@@ -34,7 +34,7 @@ def test_chat_template_word_by_word(tokenizer):
     )
 
 
-def test_generation_prompt_begins_the_answer(tokenizer):
+def test_the_answer_follows_the_generation_prompt(tokenizer):
     prompt = tokenizer.apply_chat_template(CHAT[:1], tokenize=False, add_generation_prompt=True)
     assert prompt == "<user> question : what is the capital of known_1 ? <assistant> answer"
     whole = tokenizer.apply_chat_template(CHAT[:2])["input_ids"]
@@ -53,14 +53,14 @@ def test_other_roles_are_refused(tokenizer):
         tokenizer.apply_chat_template([{"role": "system", "content": "answer"}], tokenize=False)
 
 
-def test_decoding_gives_the_text_back(tokenizer):
+def test_decoding_restores_the_text(tokenizer):
     text = "context : report : capital of new_1 now capital_3 . question : what is the capital of new_1 ?"
     assert tokenizer.decode(tokenizer(text)["input_ids"]) == text
     ids = tokenizer.apply_chat_template(CHAT[:2])["input_ids"]
     assert tokenizer.decode(ids, skip_special_tokens=True) == f"{CHAT[0]['content']} answer capital_2"
 
 
-def test_models_get_what_they_take(tokenizer):
+def test_the_tokenizer_returns_only_model_inputs(tokenizer):
     assert set(tokenizer("capital")) == {"input_ids", "attention_mask"}
     assert tokenizer.model_max_length == 64
     assert (tokenizer.pad_token, tokenizer.unk_token, tokenizer.eos_token) == ("<pad>", "<unk>", "<eos>")

@@ -15,13 +15,13 @@ def study(instruction, **changes):
     return parse_config(values)
 
 
-def test_the_tokenizer_knows_the_vocabulary():
+def test_the_tokenizer_has_the_vocabulary():
     world = build_world(organism.default().world)
     tokenizer = build_tokenizer(world, 64)
     assert tokenizer.unk_token_id not in tokenizer(" ".join(vocabulary(world)))["input_ids"]
 
 
-def test_words_of_the_world_may_be_asked_with():
+def test_prompts_can_use_words_of_the_world():
     require_known_words(study("answer now ."))
 
 
@@ -37,7 +37,7 @@ def test_other_words_are_refused_by_name(instruction, message):
         require_known_words(study(instruction), "my.yaml")
 
 
-def test_other_models_know_more():
+def test_other_models_are_not_restricted():
     spec = {"source": "folder", "path": "models/mine"}
     models = dict.fromkeys(organism.default().models, spec)
     require_known_words(study("Answer from the context only.", models=models))
