@@ -24,8 +24,8 @@ from inversion.records.frames import read_frame
 from inversion.records.mechanism import DIRECTIONS, WEIGHT_GROUPS, WeightFact
 from inversion.respond.answers import encode_questions
 from inversion.respond.milestones import Milestones, margins, milestones
-from inversion.respond.probing import FACTS_FILE, Divergence, ProbedRun, asking, conflict_sample, divergences
-from inversion.respond.resumable import Kept, Measure, measure_checkpoints, weights_of
+from inversion.respond.probing import FACTS_FILE, Divergence, ProbedRun, conflict_sample, divergences, question_spec
+from inversion.respond.resumable import MeasurePart, ResultFiles, measure_checkpoints, weights_of
 
 Weights = Mapping[str, Tensor]
 """The parameters of a model by name, in main memory."""
@@ -57,10 +57,10 @@ def probe_weights(run: ProbedRun, probe: WeightsProbe) -> pl.DataFrame:
     """
     chosen = conflict_sample(run.items, probe.items, probe.seed)
     found = milestones(run, chosen, probe, "weights")
-    spec = {"version": probe.version, **asking(run, chosen)}
+    spec = {"version": probe.version, **question_spec(run, chosen)}
     digests = {name: entry.digest for name, entry in found._asdict().items()}
 
-    def prepare() -> Callable[[CheckpointEntry], Measure[WeightFact]]:
+    def prepare() -> Callable[[CheckpointEntry], MeasurePart[WeightFact]]:
         loader = CheckpointLoader.on(
             run.base, run.base_digest, merging=True, tokenizer=run.tokenizer, dtype=torch.float32
         )
@@ -68,14 +68,14 @@ def probe_weights(run: ProbedRun, probe: WeightsProbe) -> pl.DataFrame:
         asked = divergences(questions, "weights")
         compared = _compared(run, found, loader, asked)
 
-        def measure(entry: CheckpointEntry) -> Measure[WeightFact]:
+        def measure(entry: CheckpointEntry) -> MeasurePart[WeightFact]:
             return lambda group: _facts(group, found, entry, compared, asked)
 
         return measure
 
-    kept = Kept("probes/weights", FACTS_FILE, "compared", ("group",))
+    files = ResultFiles("probes/weights", FACTS_FILE, "compared", ("group",))
     parts = dict.fromkeys(WEIGHT_GROUPS, digests)
-    manifest = measure_checkpoints(run.folder, kept, found[1:], spec, parts, prepare, WeightFact)
+    manifest = measure_checkpoints(run.folder, files, found[1:], spec, parts, prepare, WeightFact)
     return pl.concat(read_frame(Path(run.folder) / step.folder / FACTS_FILE, WeightFact) for step in manifest.steps)
 
 
