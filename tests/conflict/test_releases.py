@@ -686,6 +686,27 @@ def test_aliases_without_a_word_are_dropped(layout, tmp_path):
     assert item.parametric_answers == ["Old Kett"]
 
 
+@pytest.mark.parametrize("layout", ["confiqa", "dynamicqa", "mquake", "conflictqa"])
+def test_aliases_that_are_codes_are_dropped(layout, tmp_path):
+    """Wikidata lists "or" for Odia and "NO" for Norway, which texts contain for other reasons."""
+    row = ROWS[layout](1, *TOWNS[0])
+    key = {"confiqa": "orig_alias", "dynamicqa": "possible_answers", "mquake": "answer_alias"}.get(
+        layout, "ground_truth"
+    )
+    (item,) = read(
+        layout, tmp_path / "r.jsonl", [row | {key: ["Old Kett", "or", "NO", "de", "ok", "US", "Kett"]}]
+    ).items
+    assert item.parametric_answers[-3:] == ["Old Kett", "US", "Kett"]
+
+
+def test_a_study_keeps_every_alias_of_its_own_set(tmp_path):
+    path = tmp_path / "r.json"
+    path.write_text(json.dumps([{"q": "Is it?", "c": "It is.", "new": "True", "old": "False", "aka": ["no", "it"]}]))
+    own = FieldMap(question="q", context="c", context_answer="new", parametric_answer="old", parametric_aliases="aka")
+    (item,) = read_mapped(path, "s", "fields", own).items
+    assert item.parametric_answers == ["False", "no", "it"]
+
+
 def test_the_unified_file_names_answers_as_the_papers_files_do(tmp_path):
     row = unified(1, "Zorvia", "Ann Lumenna", "Old Kett (called Kettring until 1999)")
     row["context"] = "Ann Lumenna was born in Veyra. Lumenna moved to Zorvia."

@@ -210,6 +210,14 @@ def test_a_country_is_found_by_its_demonyms_and_other_names(country, text, stays
     assert kept([example(0, text), example(1)], no_overlap("capitals"), inputs=inputs) == ["e0", "e1"][not stays :]
 
 
+def test_a_name_that_is_another_word_in_lower_case_counts_as_written():
+    inputs = SelectionInputs(sets={"capitals": [item(subject="US")]})
+    texts = ["Tell us more", "The US army", "french fries"]
+    given = [example(number, text) for number, text in enumerate(texts)]
+    (step,) = select(given, [no_overlap("capitals")], 0, inputs)
+    assert step.reasons == {"e1": "names US"}
+
+
 def test_the_page_counts_examples_by_kind_of_name():
     texts = ["France", "French", "France and the French", "U.S.", "American", "US and Paris", "nothing"]
     given = [example(number, text) for number, text in enumerate(texts)]

@@ -19,7 +19,7 @@ from inversion.config.base import nearest
 from inversion.config.releases import RELEASES, FieldMap, Release
 from inversion.conflict.releases import NoConflict
 from inversion.conflict.short_names import with_short_names
-from inversion.conflict.values import alias_names, answer_list, answer_names, as_object, is_text, stands_in
+from inversion.conflict.values import alias_names, answer_list, answer_names, as_object, is_code, is_text, stands_in
 from inversion.instruct.rows import DataError, Row, read_rows
 from inversion.matching.answers import ARTICLES, shared_answers
 from inversion.matching.quantities import NUMBER_WORD_SET
@@ -118,8 +118,6 @@ class _Reader:
         self.faults: list[str] = []
         self.left_out: list[str] = []
         self.count = 0
-        self.same: type[ValueError] = NoConflict if release else ValueError
-        """The error for a row with two equal answers."""
         self.columns: dict[str, None] = {}
         self.met: set[str] = set()
         """The parts, and the paths of ``where``, that some row has."""
@@ -186,7 +184,7 @@ class _Reader:
         values = {part: value for part, paths in self.steps if (value := _first(row, paths)) is not None}
         if len(self.met) < len(self.steps) + len(self.where):
             self.met.update(values)
-        item, passages = _item(values, item_id, self.name, "parametric_answer" in self.paths, self.same)
+        item, passages = _item(values, item_id, self.name, "parametric_answer" in self.paths, self.release is not None)
         self.items.append(with_short_names(item) if self.release and self.release.short_names else item)
         if passages:
             self.native[item_id] = passages
@@ -293,14 +291,16 @@ def _key(value: Any) -> str:
 
 
 def _item(
-    values: Mapping[str, Any], item_id: str, name: str, remembered: bool, same: type[ValueError]
+    values: Mapping[str, Any], item_id: str, name: str, remembered: bool, of_release: bool
 ) -> tuple[ConflictItem, dict[str, str]]:
     """The item of one row and its own passages for controls; raises :class:`ValueError` with what is wrong, and
-    ``same`` where both answers are the same. ``remembered`` says whether rows have a parametric answer."""
+    :class:`NoConflict` for a release's row with two equal answers. ``remembered`` says whether rows have a parametric
+    answer."""
+    same = NoConflict if of_release else ValueError
     question, context = _passage(values.get("question"), "question"), _passage(values.get("context"), "context")
-    context_answers = _answers(values, "context_answer", "context_aliases")
+    context_answers = _answers(values, "context_answer", "context_aliases", of_release)
     # some releases do not have the remembered answer
-    parametric_answers = _answers(values, "parametric_answer", "parametric_aliases") if remembered else []
+    parametric_answers = _answers(values, "parametric_answer", "parametric_aliases", of_release) if remembered else []
     context_answers, parametric_answers = _apart(context_answers, parametric_answers, same)
     options, labels = _options(values.get("options"))
     if options:
@@ -371,10 +371,12 @@ def _passage(value: Any, part: str) -> str:
     return value.strip()
 
 
-def _answers(values: Mapping[str, Any], part: str, alias_part: str) -> list[str]:
+def _answers(values: Mapping[str, Any], part: str, alias_part: str, of_release: bool) -> list[str]:
+    """An answer and its aliases; of a release, without aliases that are codes."""
     answers = answer_names(values.get(part), part)
     for words, name in alias_names(values.get(alias_part), alias_part).items():
-        answers.setdefault(words, name)
+        if not (of_release and is_code(name)):
+            answers.setdefault(words, name)
     return list(answers.values())
 
 

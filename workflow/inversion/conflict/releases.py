@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from inversion.conflict.values import alias_names, answer_list, as_object, is_text, stands_in
+from inversion.conflict.values import alias_names, answer_list, as_object, is_code, is_text, stands_in
 from inversion.instruct.rows import Row
 from inversion.names import listed_names, normalise
 
@@ -80,7 +80,7 @@ def conflictqa_rows(row: Mapping[str, Any]) -> Prepared:
     """
     memory, counter = (_text(row, key).strip() for key in ("memory_answer", "counter_answer"))
     truth = list(alias_names(row.get("ground_truth") or [memory], "'ground_truth'").values())
-    if {normalise(name) for name in truth} <= {"true", "false", "yes", "no"}:
+    if set(map(normalise, truth)) <= {"true", "false", "yes", "no"}:
         said = affirms(str(row.get("question")), counter, memory)
         if said is None:
             raise NoConflict("it is unclear which of 'memory_answer' and 'counter_answer' says yes")
@@ -89,7 +89,7 @@ def conflictqa_rows(row: Mapping[str, Any]) -> Prepared:
         return [{**row, "context_answers": [*context, counter], "parametric_answers": [*parametric, memory]}]
     short = differing_parts(counter, memory)
     context, parametric = [counter, *short[:1]], [memory, *short[1:]]
-    names = [name for name in truth if name != memory]
+    names = [name for name in truth if name != memory and not is_code(name)]
     if stands_in(names, counter) and not stands_in(names, memory):
         context += names
     elif stands_in(names, memory) and not stands_in(names, counter):

@@ -124,6 +124,23 @@ def _plain(leaves: Sequence[Any], what: str) -> list[str]:
     return [_text(leaf) for leaf in leaves]
 
 
+_SMALL_WORDS = """
+a al am an and are as at be but by can da das de del der des di do dos du el en et for go had has he her him his how i
+if in is it its la las le les los me my no nor not of off on or our out she so the to too up van von was we who why yes you
+"""
+SMALL_WORDS = frozenset(_SMALL_WORDS.split())
+"""Short words of which texts are full, and particles of names."""
+
+
+def is_code(alias: str) -> bool:
+    """Whether an alias is a code or a small word, which texts contain for other reasons.
+
+    Wikidata, from which releases take their aliases, has codes of languages and countries: "or" for Odia, "de" for
+    German, "NO" for Norway. Short names in capitals ("US", "HP") are not codes.
+    """
+    return alias.lower() in SMALL_WORDS or (len(alias) <= 2 and alias.isalpha() and alias.islower())
+
+
 _NAME_WORDS = 8
 """Words; a longer answer is a sentence and not a name."""
 

@@ -37,18 +37,19 @@ _NOT_COUNTRIES = re.compile(
 class FactFinder:
     """Finds mentions of names in a text, including demonyms and other names of countries.
 
-    Names are found as :class:`~inversion.names.NameFinder` finds them. So are the other words, in the plural and the
-    possessive too, except those that are different words in lower case ("US", "Polish"), which count as written.
+    Names are found as :class:`~inversion.names.NameFinder` finds them, and so are the other words, in the plural and
+    the possessive too. Those that are different words in lower case ("US", "Polish") count only as written.
     """
 
     def __init__(self, names: Iterable[str]) -> None:
         names = list(names)
-        self._names = NameFinder(names)
+        self._names = NameFinder(name for name in names if name.lower() not in _OTHER_WORDS)
         self._kinds: dict[str, NameKind] = {}
         for name in names:
             self._kinds |= dict.fromkeys(country_demonyms(name), "demonym")
         for name in names:
             self._kinds |= dict.fromkeys(country_names(name), "other name")
+        self._kinds |= {name: "name" for name in names if name.lower() in _OTHER_WORDS}
         self._as_written = SpellingFinder(word for word in self._kinds if word.lower() in _OTHER_WORDS)
         plain = [word for word in self._kinds if word.lower() not in _OTHER_WORDS]
         self._singular = {f"{word}s": word for word in plain} | {word: word for word in plain}
@@ -60,7 +61,8 @@ class FactFinder:
         rest = _NOT_COUNTRIES.sub(" ", text)
         words = [*(self._singular[word] for word in self._others.find(rest)), *self._as_written.find(rest)]
         related = dict.fromkeys(word for word in words if word not in named)
-        return [
+        found = [
             *(FoundName(name, "name") for name in named),
             *(FoundName(word, self._kinds[word]) for word in related),
         ]
+        return sorted(found, key=lambda each: each.kind != "name")
