@@ -126,7 +126,8 @@ def _plain(leaves: Sequence[Any], what: str) -> list[str]:
 
 _SMALL_WORDS = """
 a al am an and are as at be but by can da das de del der des di do dos du el en et for go had has he her him his how i
-if in is it its la las le les los me my no nor not of off on or our out she so the to too up van von was we who why yes you
+if in is it its la las le les los me my no nor not of off on or our out she so the to too up van von was we who why
+yes you
 """
 SMALL_WORDS = frozenset(_SMALL_WORDS.split())
 """Short words of which texts are full, and particles of names."""
