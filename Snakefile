@@ -1,4 +1,4 @@
-"""Context-parametric inversion: models x instruction data x recipes x seeds, checkpoint by checkpoint."""
+"""Context-parametric inversion: evaluates every checkpoint of models x instruction data x recipes x seeds."""
 
 from snakemake.utils import min_version
 

@@ -1,4 +1,4 @@
-"""The pictures of the README, made from the results of the default study: `make screenshots`, after `make run`.
+"""Takes the pictures of the README from the results of the default study: `make screenshots`, after `make run`.
 
 Needs Chromium and Graphviz (Debian: apt install chromium graphviz).
 """
@@ -19,11 +19,11 @@ from browser import CHROMIUM, browser  # noqa: E402
 IMAGES = ROOT / "docs/img"
 SIZE = (1280, 860)
 ITEMS_LOST = "#recipe=standard&change=context-parametric"
-"""What the picture of the page of items shows: items that finetuning changed from the context to memory."""
+"""The filters of the page of items in its picture: items that finetuning changed from the context to memory."""
 
 
 def main() -> None:
-    """Make every picture again, or end with what is missing."""
+    """Take every picture again, or exit with a message that says what is missing."""
     results = Path("results")
     missing = [str(page) for page in (results / "report.html", results / "items.html") if not page.is_file()]
     missing += [name for name, there in (("chromium", CHROMIUM), ("dot", shutil.which("dot"))) if not there]
@@ -32,7 +32,7 @@ def main() -> None:
     with browser() as tab:
         tab.show(*SIZE)
         tab.open((results / "report.html").resolve().as_uri())
-        # the introduction and the first figure on one picture
+        # the introduction and the first figure in one picture
         tab.run("document.querySelector('section[id^=experiment-]').scrollIntoView()")
         (IMAGES / "report.png").write_bytes(tab.picture())
         tab.open((results / "items.html").resolve().as_uri() + ITEMS_LOST)
@@ -42,10 +42,10 @@ def main() -> None:
 
 
 def dag(arguments: list[str]) -> str:
-    """The rules of the default study and what each needs, as SVG; ``arguments`` are passed on to Snakemake.
+    """The graph of the default study's rules as SVG. ``arguments`` are passed to Snakemake.
 
-    Without the target ``all`` and without arrows that follow from others. The graph of a finished study has the rules
-    that depend on a checkpoint of Snakemake too.
+    The target ``all`` and redundant arrows are omitted. Only the graph of a finished study contains the rules that
+    depend on a Snakemake checkpoint.
     """
     snakemake = [sys.executable, "-m", "snakemake", "--rulegraph", "dot", *arguments]
     graph = subprocess.run(snakemake, check=True, capture_output=True, text=True).stdout

@@ -1,7 +1,7 @@
-"""Hooks of mkdocs: pages from outside docs/ join the site, and links that work on GitHub work there too.
+"""Hooks of mkdocs that add pages from outside docs/ to the site, and make links that work on GitHub work on the site.
 
-A page is written once and links as on GitHub. Here the README becomes the site's first page, and a link to a file of
-the repository that is not a page (a study, a script) leads to a copy of that file.
+The README becomes the site's first page. A link to a file of the repository that is not a page (a study, a script)
+leads to a copy of that file.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from mkdocs.structure.pages import Page
 
 ROOT = Path(__file__).parents[1]
 ELSEWHERE = {"README.md": "index.md", "CONTRIBUTING.md": "contributing.md", "CHANGELOG.md": "changelog.md"}
-"""Pages at the top of the repository, and where the site has them."""
+"""Pages at the root of the repository, and their paths on the site."""
 _LINK = re.compile(r"(?<=\]\()(?![a-z]+:|#)(?P<file>[^)\s#]+)(?P<anchor>#[^)\s]*)?(?=\))")
 _FENCE = re.compile(r"(^ *```.*?^ *```)", re.MULTILINE | re.DOTALL)
 
 
 def on_files(files: Files, config: Any) -> Files:
-    """Add the pages from outside docs/, and what pages link to."""
+    """Add the pages from outside docs/, and the files to which pages link."""
     outside = [ROOT / name for name in ELSEWHERE]
     outside += [*sorted((ROOT / "benchmarks/results").glob("*.md")), ROOT / "benchmarks/README.md"]
     for page in outside:
@@ -37,7 +37,7 @@ def on_files(files: Files, config: Any) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Page, config: Any, files: Files) -> str:
-    """Rewrite the links of a page from its place in the repository to its place in the site."""
+    """Rewrite the links of a page from paths in the repository to paths on the site."""
     source = _in_repository(page.file.src_uri)
     here = posixpath.dirname(page.file.src_uri)
 
@@ -56,11 +56,11 @@ def _add(files: Files, config: Any, path: Path) -> None:
 
 
 def _in_site(path: str) -> str:
-    """Where the site has a file of the repository."""
+    """The path on the site of a file of the repository."""
     return ELSEWHERE.get(path) or path.removeprefix("docs/")
 
 
 def _in_repository(uri: str) -> str:
-    """Where the repository has a page of the site."""
+    """The path in the repository of a page of the site."""
     names = {there: name for name, there in ELSEWHERE.items()}
     return names.get(uri) or (uri if uri.startswith("benchmarks/") else f"docs/{uri}")

@@ -1,4 +1,4 @@
-"""Context reliance during TRL's SFTTrainer: python examples/monitor_sft.py --model MODEL --data rows.json
+"""Measure context reliance during TRL's SFTTrainer: python examples/monitor_sft.py --model MODEL --data rows.json
 
 MODEL is a folder or a Hub repository with a chat template; rows.json contains instructions in Alpaca's format
 (instruction, input, output). Needs TRL (`pip install trl`).

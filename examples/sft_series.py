@@ -1,4 +1,5 @@
-"""A series by TRL's SFTTrainer with LoRA: python examples/sft_series.py --model MODEL --data rows.json --output out/sft
+"""Train a series with TRL's SFTTrainer and LoRA: python examples/sft_series.py --model MODEL --data rows.json --output
+out
 
 MODEL is a folder or a Hub repository with a chat template, or a GGUF file, which is dequantised into a folder
 next to the output. rows.json contains instructions in Alpaca's format (instruction, input, output). Needs TRL
@@ -21,7 +22,7 @@ from inversion.models.gguf import convert_gguf
 
 
 def main() -> None:
-    """Finetune, and save a checkpoint every few steps."""
+    """Finetune, and save checkpoints during training."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", required=True)
     parser.add_argument("--data", type=Path, required=True)
@@ -48,7 +49,7 @@ def main() -> None:
             learning_rate=2e-4,
             logging_steps=options.save_steps,
             bf16=cuda,
-            gradient_checkpointing=cuda,  # it saves memory and costs time
+            gradient_checkpointing=cuda,  # saves memory but costs time
         ),
         train_dataset=Dataset.from_list([conversation(row) for row in json.loads(options.data.read_text())]),
         peft_config=LoraConfig(r=16, lora_alpha=32, target_modules="all-linear", task_type="CAUSAL_LM"),

@@ -23,27 +23,27 @@ from snakemake_interface_common.exceptions import WorkflowError as SnakemakeErro
 from inversion import locks
 
 LOCK = Path(".snakemake/main-process.lock")
-"""Held by the command that runs jobs in a folder; free again however that process ends."""
+"""The lock of the command that runs jobs in a folder. It is released however that process ends."""
 
 SNAKEMAKE_LOCKS = Path(".snakemake/locks")
-"""Snakemake's own lock: named files, which remain when the process is killed."""
+"""Snakemake's own lock. It consists of files that remain if the process is killed."""
 
 
 CHEAPER_JOBS = {
-    # Every operation of torch allocates a few megabytes. By default glibc returns them to the kernel and then faults
-    # them in again page by page: 3,045 faults per step of training a tiny Llama, and 774 with these settings, which
+    # Every torch operation allocates a few megabytes. By default glibc returns them to the kernel and faults them in
+    # again page by page. A training step of a tiny Llama causes 3,045 page faults, but 774 with these settings, which
     # keep up to 256 MiB of freed memory per process.
     "MALLOC_MMAP_THRESHOLD_": str(2**25),
     "MALLOC_TRIM_THRESHOLD_": str(2**28),
-    # peft imports bitsandbytes, which applies torch.compile to its functions on import. That takes about a second in
-    # each process that trains or loads adapters, and nothing here is compiled.
+    # peft imports bitsandbytes, which applies torch.compile to its functions. This takes about a second in each process
+    # that trains or loads adapters, and is not needed.
     "TORCHDYNAMO_DISABLE": "1",
 }
-"""Environment variables that save time in jobs and change no result. Values that the user has set take precedence."""
+"""Environment variables that save time in jobs and do not change results. Values set by the user take precedence."""
 
 
 class UserError(SnakemakeError):
-    """A fault that the user can fix: Snakemake prints one line, without the places in the workflow that it passed."""
+    """An error that the user can fix. Snakemake prints it as one line, without locations in the workflow."""
 
     def __init__(self, message: str) -> None:
         super().__init__(f"error: {message}")
@@ -59,7 +59,7 @@ class UserError(SnakemakeError):
 
 @contextmanager
 def one_line(error: type[Exception]) -> Iterator[None]:
-    """Raise errors of the type ``error`` in the block again as :class:`UserError`."""
+    """Convert errors of the type ``error`` in the block to :class:`UserError`."""
     try:
         yield
     except error as fault:
@@ -67,7 +67,7 @@ def one_line(error: type[Exception]) -> Iterator[None]:
 
 
 class FolderLockedError(UserError):
-    """Another command uses the folder, or one was killed in it; takes the place of Snakemake's ``LockException``."""
+    """Another command uses the folder, or one was killed in it. Replaces Snakemake's ``LockException``."""
 
     def __init__(self) -> None:
         process = running_process()
@@ -93,9 +93,9 @@ def running_process() -> str | None:
 
 
 def has_record(path: Path) -> bool:
-    """Whether Snakemake remembers in this folder how it made the file ``path``.
+    """Whether Snakemake has a metadata record of the file ``path`` in this folder.
 
-    A record is named by the path in base 64; Snakemake divides a name that is too long for one part of a path.
+    The name of a record is the path in base 64. Snakemake splits names that are too long for a file name.
     """
     name, most = urlsafe_b64encode(str(path).encode()).decode(), os.pathconf(".", "PC_NAME_MAX") - 1
     *folders, file = (name[start : start + most] for start in range(0, len(name), most))
@@ -106,10 +106,11 @@ _held: TextIO | None = None
 
 
 def hold_folder() -> None:
-    """Keep this folder for the current process until it ends; raises :class:`FolderLockedError` if another has it.
+    """Lock this folder until the current process ends. Raises :class:`FolderLockedError` if another process has locked
+    it.
 
-    Snakemake's own lock is not enough: two commands that start within the same second both take it, and the one that
-    ends first removes it for both.
+    Snakemake's own lock is not sufficient: two commands that start within the same second both get it, and the first to
+    end removes it for both.
     """
     global _held
     lock = open(LOCK, "a+")  # noqa: SIM115 (open as long as the process)
@@ -126,10 +127,10 @@ def hold_folder() -> None:
 
 
 def drop_default_limit(scheduler: Any) -> None:
-    """Lift Snakemake's default limit of 100 jobs per second; another limit is the user's own and is kept.
+    """Remove Snakemake's default limit of 100 jobs per second. A limit that the user set is kept.
 
-    The limit wakes the scheduler every second, once more for each job that has ended: after a few hundred jobs that
-    takes half a core.
+    The limit wakes the scheduler every second, once more for each finished job. After a few hundred jobs this takes
+    half a core.
     """
     limiter = scheduler.job_rate_limiter
     if limiter is not None and (limiter.max_jobs, limiter.timespan) == (100, 1):
@@ -137,7 +138,8 @@ def drop_default_limit(scheduler: Any) -> None:
 
 
 def remove_stale_lock() -> bool:
-    """Remove Snakemake's lock in this folder if no command runs here, for certain; returns whether there was one."""
+    """Remove Snakemake's lock in this folder if it is certain that no command runs here. Returns whether there was
+    one."""
     if not SNAKEMAKE_LOCKS.is_dir() or not any(SNAKEMAKE_LOCKS.iterdir()) or running_process():
         return False
     shutil.rmtree(SNAKEMAKE_LOCKS)

@@ -1,4 +1,5 @@
-"""Print what a study will cost, job by job as Snakemake sees it: python workflow/print_plan.py config/my-study.yaml."""
+"""Print the estimated cost of a study, from Snakemake's list of jobs: python workflow/print_plan.py
+config/my-study.yaml"""
 
 import io
 import sys
@@ -17,8 +18,8 @@ from inversion.series import SeriesError, candidates
 
 
 def known(study: Config, results: Path) -> Known:
-    """The results of earlier runs under ``results`` and in the folders of series; measured times that cannot be read
-    are ignored."""
+    """What is known from earlier runs in ``results`` and from the folders of series. Unreadable measured times are
+    ignored."""
     seconds: dict[tuple[str, str], list[float]] = {}
     for file in sorted((results / "benchmarks").rglob("*.tsv")):
         rule, model, *_ = file.relative_to(results / "benchmarks").with_suffix("").parts
@@ -39,7 +40,7 @@ def known(study: Config, results: Path) -> Known:
 
 
 def found(study: Config, name: str, results: Path) -> int | None:
-    """How many checkpoints of a series there are; None if it has not been downloaded or has none."""
+    """The number of checkpoints of a series; None if it has not been downloaded or has none."""
     spec, fetched = study.series[name], results / "series" / name / "snapshots.json"
     if spec.fetched and not fetched.exists():
         return None
@@ -63,10 +64,10 @@ def main(study_file: str) -> None:
             )
             dag_api = workflow.dag(settings.DAGSettings(rerun_triggers=triggers, force_incomplete=True))
             with redirect_stdout(io.StringIO()):
-                dag_api.printd3dag()  # of the calls that build the DAG, the one with nothing else to do
+                dag_api.printd3dag()  # of the calls that build the DAG, this one does nothing else
             # no public call gives the jobs
             built = workflow._workflow
-        except Exception as error:  # of the study file, or of a file that it names
+        except Exception as error:  # in the study file, or in a file that it names
             message = " ".join(str(error).split())
             sys.exit(f"error: {message if study_file in message else f'{study_file}: {message}'}")
         jobs = [
@@ -77,7 +78,7 @@ def main(study_file: str) -> None:
     study = built.globals["STUDY"]
     try:
         facts = known(study, Path("results"))
-    except (Exception, pl.exceptions.PanicException) as error:  # of a damaged result
+    except (Exception, pl.exceptions.PanicException) as error:  # in a damaged result
         sys.exit(f"error: {' '.join(str(error).split())}")
     print(table(plan(study, [rule.name for rule in built.rules], jobs, facts)))
     print("\nsmallest falls of context reliance that it can detect:", *detectable(study, facts), sep="\n  ")

@@ -1,5 +1,5 @@
-# The study: its validated configuration, and the lists that rules and targets expand. Every job parses this, so
-# nothing here may be slow to import.
+# The study: its validated configuration, and the lists that rules and targets expand. Every job parses this file, so
+# it must not import anything slow.
 import json
 import os
 import re
@@ -14,7 +14,7 @@ import snakemake.exceptions
 import yaml
 from snakemake.logging import logger
 
-# the folder of this workflow, also if another workflow imports it as a module
+# the folder of this workflow, even if another workflow imports it as a module
 WORKFLOW = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parent
 if not WORKFLOW.is_dir():
     raise snakemake.exceptions.WorkflowError(
@@ -56,7 +56,7 @@ from main_process import (
     one_line,
 )
 
-# --configfile replaces the default study; merged into it, a study would run the organism as well
+# --configfile replaces the default study instead of being merged into it, which would also run the organism
 DEFAULT_STUDY = os.path.relpath(WORKFLOW.parent / "config/config.yaml")
 if not IS_MODULE and not workflow.overwrite_configfiles:
     with one_line(ConfigError):
@@ -77,7 +77,7 @@ def _study():
     study = parse_config(values, source)
     require_inputs(study, source)
     if any(prompt.instruction for prompt in study.evaluation.prompts.values()):
-        # imported only where it is needed: every job parses this file
+        # imported only here, because every job parses this file
         from inversion.world.vocabulary import require_known_words
 
         require_known_words(study, source)
@@ -97,14 +97,14 @@ def _require_writable(folder):
         )
 
 
-# Only the jobs of prefetch_ rules use the network; they restore the user's own settings. Set here, because
-# every job parses this file, also under Slurm, and passes its environment to its script.
+# Only the jobs of prefetch_ rules use the network, and they restore the user's settings. The variable is set here,
+# because every job, including Slurm jobs, parses this file and passes its environment to its script.
 os.environ.setdefault("PREFETCH_HF_HUB_OFFLINE", os.environ.get("HF_HUB_OFFLINE", "0"))
 if not IS_MODULE:  # the jobs of a host workflow keep their own settings
     os.environ.update(CHEAPER_JOBS | os.environ | {"HF_HUB_OFFLINE": "1"})
 
-# Slurm sends it to every process of a finetuning job before its time limit (profiles/slurm). It is meant for the
-# script, which listens; Snakemake, which it would kill, ignores it and passes this on to its child processes.
+# Slurm sends this signal to every process of a finetuning job before its time limit (profiles/slurm). The script
+# handles it. It would kill Snakemake, which therefore ignores it; child processes inherit this.
 if threading.current_thread() is threading.main_thread():
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)
 
@@ -119,19 +119,19 @@ onstart:
     warn_of_moved_branches()
 
 
-_modifier = workflow.modifier  # Snakemake knows it only while it reads this file
+_modifier = workflow.modifier  # available only while Snakemake parses this file
 
 
 def in_host(path):
-    """A path below results/ as jobs see it: with the prefix that a host workflow may have given to this module.
+    """A path in results/ as jobs see it: with the prefix that a host workflow can give to this module.
 
-    For what rules do not declare; Snakemake itself adds the prefix to inputs and outputs.
+    It is needed for undeclared files only, because Snakemake adds the prefix to inputs and outputs.
     """
     return str(_modifier.modify_path(path))
 
 
 def warn_of_moved_branches():
-    """Warn about branches of series on the Hub that have moved since their download; silent without a network."""
+    """Warn about branches of Hub series that have moved since their download. Without a network it prints nothing."""
     files = [in_host(f"results/series/{RUNS[run].dataset}/commits.json") for run in SERIES]
     recorded = [file for file in files if Path(file).exists()]
     offline = os.environ.get("PREFETCH_HF_HUB_OFFLINE", "0")
@@ -152,7 +152,7 @@ _require_writable(in_host("results"))
 
 RUNS = {run.path: run for run in STUDY.runs()}
 RUN_PATHS = list(RUNS)
-# the runs that are trained here; all others are series
+# the runs that are trained here; all other runs are series
 TRAINED = [run.path for run in STUDY.trained_runs()]
 SERIES = [run for run in RUN_PATHS if run not in TRAINED]
 MODELS = list(dict.fromkeys(run.model for run in RUNS.values()))
@@ -215,11 +215,11 @@ wildcard_constraints:
     experiment=r"[^/]+",
 
 
-# --- invalid results that Snakemake cannot detect ---------------------------------
+# --- invalid results that Snakemake does not detect -------------------------------
 
 
 def _set_aside_damaged_tables():
-    """Rename tables that are truncated or changed, so that they are created again; readers would stop at them."""
+    """Rename tables that are truncated or changed, so that they are created again. Jobs would refuse to read them."""
     folder = Path(in_host("results"))
     runs = [Path(in_host(f"results/runs/{run}")) for run in RUN_PATHS]
     tables = [
@@ -243,7 +243,7 @@ def _set_aside_damaged_tables():
 
 
 def _date_back_other_trainings():
-    """Make manifests of another training specification older than their inputs, so that those runs are trained again.
+    """Make manifests with another training specification older than their inputs, so that their runs are trained again.
 
     Snakemake compares parameters with what it remembers in .snakemake; of results that were copied without it, the
     manifests still know what they were made from.

@@ -11,7 +11,7 @@ rule prepare_examples:
     conda:
         "../../envs/inversion.yaml"
     params:
-        # everything except the template, which affects only the format of examples
+        # everything except the template, which does not change the examples
         dataset=lambda w: STUDY.datasets[w.dataset]
         .located(in_host(FETCHED))
         .model_dump_json(exclude={"template"}),
@@ -84,7 +84,7 @@ rule build_train_set:
         sets=lambda w: compared_sets(w.recipe),
         dataset=lambda w: as_json(STUDY.datasets[w.dataset]) if adds_from_world(w.recipe) else "",
         world=lambda w: world_of(STUDY.datasets[w.dataset]) if adds_from_world(w.recipe) else "",
-        # only the settings that determine whether there are enough examples
+        # only the settings on which it depends whether there are enough examples
         training=lambda w: STUDY.training_of(w.recipe).model_dump_json(
             include={"epochs", "max_steps", "batch_size", "warmup_steps"}
         ),

@@ -24,7 +24,7 @@ rule draw_figure:
         "../../envs/inversion.yaml"
     params:
         draw=lambda w: FIGURES[w.figure].draw,
-        # for Snakemake's report, which expands no wildcards in the names of captions
+        # a function, because Snakemake's report does not expand wildcards in the names of captions
         caption=lambda w: caption_of(w.figure),
         runs=lambda w: [tuple(run) for run in STUDY.experiment_runs(w.experiment)],
         labels=lambda w: step_labels(w.experiment) if FIGURES[w.figure].names_steps else {},

@@ -1,11 +1,11 @@
 # Inputs and params of rules, as functions of the study.
 
 
-# A rule reruns when the code that it uses, library included, changes in what it does, but not for a
-# comment: Snakemake's own code trigger looks at the script's time stamp only (profiles/default).
+# A rule reruns if the behaviour of its code, including the library, changes, but not for a comment. Snakemake's own
+# code trigger only compares the script's time stamp, and is switched off (profiles/default).
 @cache
 def code_of(script, *implementations):
-    """Fingerprint of a script and of the library modules that it imports.
+    """The fingerprint of a script and of the library modules that it imports.
 
     ``implementations`` are the references (``module:function``) that the script resolves while it runs; its imports
     do not show them.
@@ -20,18 +20,18 @@ def as_json(model):
 
 
 def files_of(source):
-    """The files that a dataset, set or model is read from; a host workflow's prefix does not apply to the user's own."""
+    """The files from which a dataset, set or model is read. A host workflow's prefix does not apply to users' files."""
     return [path if path.startswith(FETCHED) else local(path) for path in source.files(FETCHED)]
 
 
 def template_of(dataset):
-    """The template of a dataset, as text; that of a file with its content, so that a change of the file is seen."""
+    """The template of a dataset as text. If it is in a file, the content is included, so that changes are noticed."""
     return as_json(with_source(STUDY.template_of(dataset)))
 
 
 def basis_of(wildcards):
-    """Other inputs that determine whether a base model can be used: for a model of the world the code versions; for
-    others the chat templates, by dataset, which are tried before anything is trained."""
+    """Other inputs on which a base model's preparation depends: the code versions for a world model, and for other
+    models the chat templates by dataset, which are checked before training."""
     if STUDY.models[wildcards.model].from_world:
         return [train.VERSION, world.VERSION]
     templates = STUDY.templates_of(wildcards.model)
@@ -39,52 +39,52 @@ def basis_of(wildcards):
 
 
 def rows_of(dataset):
-    """The files with a dataset's rows: the user's, or what was downloaded; none of a generated one."""
+    """The files with a dataset's rows: the user's files or downloaded ones; empty for a generated dataset."""
     spec = STUDY.datasets[dataset]
     return [f"results/data/raw/{dataset}.parquet"] if spec.fetched else files_of(spec)
 
 
 def model_files(wildcards):
-    """The source of a base model, as a rule's named inputs: none for a model of the invented world."""
+    """The source of a base model as a rule's named inputs; empty for a model of the invented world."""
     spec = STUDY.models[wildcards.model]
     if spec.fetched:
         return {"snapshot": f"results/models/{wildcards.model}/snapshot.json"}
     files = files_of(spec)
     if spec.folder is not None:
-        # the configuration, which must exist, and everything that is hashed
+        # the configuration, which must exist, and every file that is hashed
         files += map(local, [f"{spec.folder}/config.json", *map(str, visible_files(spec.folder))])
     return {"files": list(dict.fromkeys(files))} if files else {}
 
 
 def fetched_set(name):
-    """Where the rows of a conflict set of the Hub are downloaded to."""
+    """The file to which the rows of a Hub conflict set are downloaded."""
     return f"results/data/raw/sets/{name}.parquet"
 
 
 def set_source(name):
-    """A conflict set as a script reads it: from a file of the user's or a downloaded one, or generated."""
+    """A conflict set as a script reads it: from the user's file, from a downloaded file, or generated."""
     spec = STUDY.sets[name]
     return spec.in_file(in_host(fetched_set(name))) if spec.fetched else spec.located(in_host(FETCHED))
 
 
 def source_files(*names):
-    """The files that conflict sets are read from."""
+    """The files from which conflict sets are read."""
     sets = [(name, STUDY.sets[name]) for name in names]
     return [path for name, spec in sets for path in ([fetched_set(name)] if spec.fetched else files_of(spec))]
 
 
 def readers(*names):
-    """References of the functions that read the conflict sets ``names``, without repetition."""
+    """The references of the functions that read the conflict sets ``names``, without repetition."""
     return sorted({reference for name in names for reference in STUDY.sets[name].implementations})
 
 
 def questions_of(name):
-    """The examples of the dataset that a conflict set or an augmentation is made from; none if it has none."""
+    """The examples of the dataset from which a conflict set or an augmentation is made; empty if there is none."""
     return [f"results/data/examples/{name}.parquet"] if name is not None else []
 
 
 def augmented_from(recipe):
-    """The dataset that a recipe makes examples from; None if it adds none, or makes them from the world."""
+    """The dataset from which a recipe makes examples; None if it adds none, or makes them from the world."""
     augment = STUDY.recipes[recipe].augment
     return augment.dataset if augment is not None else None
 
@@ -101,14 +101,14 @@ def adds_from_world(recipe):
 
 
 def needs_scores(recipe):
-    """Whether the base model's context need decides what a recipe keeps or marks."""
+    """Whether a recipe selects or marks examples by the base model's context need."""
     return STUDY.recipes[recipe].indicator is not None or any(
         selection.needs_scores for selection in STUDY.selections_of(recipe)
     )
 
 
 def compared_sets(recipe):
-    """The sets that a recipe's data must not overlap, sorted: those that it names, and for substitutions all."""
+    """The sets with which a recipe's data must not overlap, sorted: those that it names, or all for substitutions."""
     if augmented_from(recipe) is not None:
         return sorted(STUDY.sets)
     return sorted({name for selection in STUDY.selections_of(recipe) for name in selection.compared_sets})
@@ -126,22 +126,22 @@ def run_probes(wildcards):
 
 
 def data_of(recipe):
-    """A recipe's changes to its data, as text."""
+    """The part of a recipe that changes its data, as text."""
     return recipe.model_dump_json(include={"select", "augment", "indicator"})
 
 
 def world_of(spec):
-    """The world, for sources made from it; rules of other sources do not depend on it."""
+    """The world as text if a source is made from it, otherwise empty, so that other rules do not depend on it."""
     return as_json(STUDY.world) if spec.from_world else ""
 
 
 def items_version(*names):
-    """The versions of the items that ship with the project, for the sets ``names``; 0 if none do."""
+    """The versions of the items that ship with the project among the sets ``names``; 0 if there are none."""
     return max((STUDY.sets[name].version for name in names), default=0)
 
 
 def listed_checkpoints(wildcards):
-    """The list of a run's or a series' checkpoints, once it exists."""
+    """The list of the checkpoints of a run or series, once it exists."""
     run = RUN.format(**wildcards)
     listing = checkpoints.list_series if run in SERIES else checkpoints.enumerate_checkpoints
     return listing.get(**wildcards).output.checkpoints
@@ -155,7 +155,7 @@ def response_chunks(wildcards):
 
 
 def benchmark_chunks(wildcards):
-    """The score files of all chunks of a run's checkpoints that take the benchmarks."""
+    """The score files of all chunks of the checkpoints of a run that run the benchmarks."""
     listed = listed_checkpoints(wildcards)
     folder = f"results/runs/{RUN}/benchmarks".format(**wildcards)
     evaluation = STUDY.evaluation
@@ -166,7 +166,7 @@ def benchmark_chunks(wildcards):
 
 
 def benchmark_questions(wildcards):
-    """The sources of the benchmarks' questions: the user's files, and those in the Hub's cache."""
+    """The sources of the benchmarks' questions: the user's files, and files in the Hub's cache."""
     return [
         local(spec.path) if spec.path else f"results/data/benchmarks/{name}.json"
         for name, spec in STUDY.benchmarks.items()
@@ -174,29 +174,29 @@ def benchmark_questions(wildcards):
 
 
 def caption_of(figure):
-    """The caption of a kind of figure: its page in report/, or if it has none, what the figure shows."""
+    """The caption of a figure: its page in report/, or a description of what the figure shows if it has none."""
     page = WORKFLOW / "report" / f"{figure}.rst"
     shows = FIGURES[figure].shows
     return page.read_text(encoding="utf-8") if page.is_file() else f"{shows[:1].upper()}{shows[1:]}.\n"
 
 
 def fetched_series(name):
-    """The downloaded checkpoints of a series, as a rule's input; none for one in a folder."""
+    """The downloaded checkpoints of a series as a rule's input; empty for a series in a folder."""
     return [f"results/series/{name}/snapshots.json"] if STUDY.series[name].fetched else []
 
 
 def look_at(name):
-    """The current content of a series in a folder, so that new checkpoints are picked up."""
+    """A fingerprint of the current content of a series in a folder, so that new checkpoints are noticed."""
     spec = STUDY.series[name]
     return "" if spec.fetched else look(spec)
 
 
 def listing_of(name):
-    """The settings that determine a series' checkpoints, as text; labels and the seed are used only in tables."""
+    """The settings that determine a series' checkpoints, as text. Labels and the seed only matter for tables."""
     return STUDY.series[name].model_dump_json(exclude={"labels", "seed"})
 
 
 def step_labels(experiment):
-    """The names of the steps of an experiment's series in figures, by series."""
+    """For each series of an experiment, the names of its steps in figures."""
     runs = STUDY.experiment_runs(experiment)
     return {run.dataset: labels for run in runs if (labels := STUDY.labels_of(run))}

@@ -1,4 +1,4 @@
-# Base models, and their scores of instruction data before any finetuning.
+# Base models, and the context need of instruction data under them.
 
 
 rule prepare_base:

@@ -1,4 +1,4 @@
-# The only rules that use the network. They run where snakemake itself runs, under Slurm too.
+# The only rules that use the network. They run on the machine on which snakemake runs, even with Slurm.
 
 
 rule prefetch_model:

@@ -1,5 +1,5 @@
-# Probes inside every checkpoint, if the study has them. Probes are declared in
-# inversion/config/probes.py; these rules serve all of them.
+# Probes of every checkpoint, if the study has any. Probes are declared in inversion/config/probes.py; these rules are
+# the same for all of them.
 
 
 rule probe_checkpoints:
@@ -31,7 +31,7 @@ rule probe_checkpoints:
         gres=by_gres(one_gpu),
     params:
         template=lambda w: template_of(w.dataset),
-        # as in figures, the first one; how it is decoded makes no difference here
+        # the first prompt, as in figures; its decoding method does not matter here
         prompt=next(iter(STUDY.evaluation.prompts.values())).model_dump_json(include={"instruction", "order"}),
         training=lambda w: as_json(STUDY.training_of(w.recipe)),
         seed=lambda w: int(w.seed),

@@ -1,35 +1,35 @@
-# The resources of jobs; a profile's set-resources takes precedence.
+# The resources of jobs. A profile's set-resources takes precedence.
 
 PROCESS_MB = 3_000
-"""Main memory of a process with the libraries and its data loaded."""
+"""Main memory in MB of a process that has loaded the libraries and its data."""
 
 
 def parameters(base):
-    """Parameters of the base model at ``base``; Snakemake shows <TBD> until the file exists."""
+    """The number of parameters of the base model at ``base``. Snakemake shows <TBD> until the file exists."""
     return json.loads(Path(base).read_text())["parameters"]
 
 
 def memory_mb(bytes_a_parameter):
-    """Main memory of a job that needs that many bytes per parameter of its base model; half as much again per retry."""
+    """Main memory of a job that needs a number of bytes per parameter of its base model; 50 % more with every retry."""
     return lambda w, input, attempt: (
         (PROCESS_MB + parameters(input.base) * bytes_a_parameter // 10**6) * (attempt + 1) // 2
     )
 
 
 def minutes(small, large):
-    """The time limit of a job, by whether its base model is large; more with every attempt."""
+    """The time limit of a job, which depends on whether its base model is large, and grows with every attempt."""
     return lambda w, input, attempt: (large if parameters(input.base) >= LARGE else small) * attempt
 
 
 def training_memory_mb(all_weights, adapters):
-    """Main memory of a job that takes gradients: bytes for each parameter, by whether all weights train."""
+    """Main memory of a job that computes gradients. Bytes per parameter depend on whether all weights are trained."""
     return lambda w, input, attempt: memory_mb(
         all_weights if STUDY.training_of(w.recipe).tuning.trains_all else adapters
     )(w, input, attempt)
 
 
 def _gres_name():
-    """What a site calls GPUs in --gres, where the profile sets it (gpu_gres); None where --gpus asks for them."""
+    """The name of GPUs in --gres, if the profile sets it (gpu_gres); None if GPUs are requested with --gpus."""
     defaults = getattr(workflow.resource_settings.default_resources, "args", ())
     named = dict(entry.split("=", 1) for entry in defaults if "=" in entry)
     return named["gpu_gres"].strip("'\"") if "gpu_gres" in named else None
@@ -39,7 +39,7 @@ GRES = _gres_name()
 
 
 def _require_one_flag():
-    """Stop where the profile would ask for GPUs by --gpus and by --gres, of which Slurm takes one."""
+    """Refuse a profile that would request GPUs with both --gpus and --gres, because Slurm accepts only one."""
     for rule, asked in (workflow.resource_settings.overwrite_resources or {}).items():
         other = next((key for key in ("gpu", "gpu_model") if GRES and key in asked.keys()), None)
         if other:
@@ -58,29 +58,29 @@ _require_one_flag()
 
 
 def one_gpu(wildcards, input):
-    """One GPU for a large model; small ones use whatever is available."""
+    """One GPU for a large model, none for a small model, which uses whatever is available."""
     return int(parameters(input.base) >= LARGE)
 
 
 def training_gpus(wildcards, input):
-    """The number that the study sets, and at least one GPU for a large model."""
+    """The number of GPUs that the study sets, but at least one for a large model."""
     return max(STUDY.training_of(wildcards.recipe).gpus, one_gpu(wildcards, input))
 
 
 def by_gpus(count):
-    """How many GPUs a job asks for by --gpus: ``count`` of its wildcards and input, or none where a site wants --gres."""
+    """The number of GPUs that a job requests with --gpus: ``count(wildcards, input)``, or 0 if the site uses --gres."""
     return (lambda wildcards, input: 0) if GRES else count
 
 
 def by_gres(count):
-    """What a job asks for by --gres, as ``gpu:2``: nothing unless a site wants it."""
+    """What a job requests with --gres, such as ``gpu:2``; empty unless the site uses --gres."""
     return lambda wildcards, input: (
         f"{GRES}:{number}" if GRES and (number := count(wildcards, input)) else ""
     )
 
 
 def source_memory_mb(wildcards, input, attempt):
-    """Main memory for a base model that is inspected or created for the first time, more with every attempt."""
+    """Main memory for inspecting or creating a base model for the first time, which grows with every attempt."""
     spec = STUDY.models[wildcards.model]
     if spec.fetched:
         size = json.loads(Path(input.snapshot).read_text())["size"]

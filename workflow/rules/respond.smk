@@ -1,4 +1,4 @@
-# The answers of every checkpoint, and their labels.
+# The responses of every checkpoint, and their labels.
 
 
 rule generate_responses:
@@ -61,7 +61,7 @@ rule run_benchmarks:
 
 rule collect_benchmarks:
     input:
-        # its chunks are known once a run is trained; problems with the questions are found before that
+        # chunks are known only after training, but problems with the questions are found before
         questions=benchmark_questions,
         chunks=benchmark_chunks,
     output:
@@ -94,7 +94,7 @@ rule label_responses:
         "../scripts/label_responses.py"
 
 
-# Its inputs include the outputs of every rule that reads a run's weights.
+# Its inputs include the outputs of all rules that read a run's weights.
 rule thin_checkpoints:
     input:
         labels=f"results/runs/{RUN}/labels.parquet",

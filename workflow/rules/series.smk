@@ -16,7 +16,7 @@ rule prefetch_series:
     conda:
         "../../envs/inversion.yaml"
     params:
-        # an undeclared file: the commits of the branches when they were first downloaded
+        # an undeclared file with the commits of the branches at their first download
         commits=lambda w: in_host(f"results/series/{w.series}/commits.json"),
         series=lambda w: STUDY.series[w.series].model_dump_json(
             include={"source", "id", "revisions", "subfolders", "revision", "steps"}
@@ -63,7 +63,7 @@ checkpoint list_series:
         "../../envs/inversion.yaml"
     threads: 1
     resources:
-        runtime=lambda w, attempt: 240 * attempt,  # all weights are read once, for their hashes
+        runtime=lambda w, attempt: 240 * attempt,  # all weights are read once to compute their hashes
     params:
         series=lambda w: listing_of(w.dataset),
         look=lambda w: look_at(w.dataset),

@@ -1,4 +1,4 @@
-# From the labels of all runs to the tables that users rely on.
+# Tables, which are computed from the labels of all runs.
 
 
 rule tabulate_items:

@@ -13,17 +13,17 @@ rule finetune:
         f"results/benchmarks/finetune/{RUN}.tsv"
     conda:
         "../../envs/inversion.yaml"
-    threads: lambda w: max(1, STUDY.training_of(w.recipe).gpus)  # one process each
+    threads: lambda w: max(1, STUDY.training_of(w.recipe).gpus)  # one per process
     resources:
         gpu=by_gpus(training_gpus),
         gres=by_gres(training_gpus),
-        # a large model is assembled in main memory and, with full finetuning, gathered there to be saved
+        # a large model is loaded into main memory and, with full finetuning, gathered there for saving
         mem_mb=training_memory_mb(all_weights=16, adapters=6),
-        # not more with every attempt: the next one resumes where the last was interrupted
+        # does not grow with every attempt, because each attempt resumes from the previous one
         attempt=lambda w, attempt: attempt,
         runtime=lambda w, input: minutes(small=120, large=1440)(w, input, attempt=1),
     params:
-        # an undeclared folder: Snakemake removes declared output before each attempt
+        # an undeclared folder, because Snakemake removes declared output before each attempt
         store=in_host(f"results/runs/{RUN}/checkpoints"),
         template=lambda w: template_of(w.dataset),
         training=lambda w: as_json(STUDY.training_of(w.recipe)),

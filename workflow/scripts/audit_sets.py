@@ -1,4 +1,4 @@
-"""Audit the conflict and control sets, before any model runs."""
+"""Audit the conflict and control sets. This runs before any model."""
 
 from inversion.job import logged
 

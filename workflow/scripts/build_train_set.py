@@ -1,4 +1,4 @@
-"""The training set of one run: what its recipe selects and adds."""
+"""Build the training set of one run from the recipe's selections, additions and marks."""
 
 from inversion.job import logged
 
@@ -18,8 +18,8 @@ from inversion.world.facts import build_world
 
 
 def count_tokens(examples: list[Example]) -> list[int]:
-    """The tokens of each example in the words of the run's model."""
-    # imported here because it takes seconds, and recipes that keep all examples count no tokens
+    """The number of tokens of each example for the tokenizer of the run's model."""
+    # imported here because it takes seconds, and recipes that keep all examples do not count tokens
     from inversion.models import load_tokenizer
 
     base = snakemake.input.base

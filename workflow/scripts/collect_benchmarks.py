@@ -1,4 +1,4 @@
-"""The benchmark scores of one run, question by question."""
+"""Collect the benchmark scores of one run, one row per question."""
 
 from inversion.job import logged
 

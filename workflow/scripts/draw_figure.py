@@ -1,4 +1,4 @@
-"""One figure of one experiment, in every format."""
+"""Draw one figure of one experiment in every format."""
 
 from pathlib import Path
 from pkgutil import resolve_name
@@ -14,7 +14,7 @@ from inversion.plot.style import save_figure
 
 
 def of_prompts(table):
-    """The rows of the figure's prompts; all rows of a table that knows no prompts."""
+    """The rows of the figure's prompts, or all rows of a table without prompts."""
     known = "prompt" in table.columns
     return table.filter(pl.col("prompt").is_in([*snakemake.params.prompts, LM_EVAL])) if known else table
 

@@ -1,4 +1,4 @@
-"""One figure of the theory, in every format."""
+"""Draw one figure of the theory in every format."""
 
 from pathlib import Path
 

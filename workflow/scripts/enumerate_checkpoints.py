@@ -1,4 +1,4 @@
-"""The checkpoints of one run, in chunks for one job each."""
+"""List the checkpoints of one run, in chunks for one job each."""
 
 from inversion.job import logged
 

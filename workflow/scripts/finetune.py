@@ -1,4 +1,4 @@
-"""Finetune one run; its checkpoints stay in an undeclared folder, its manifest is the output."""
+"""Finetune one run. Its checkpoints are in an undeclared folder; the declared output is the manifest."""
 
 from inversion.job import logged
 

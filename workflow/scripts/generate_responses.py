@@ -1,4 +1,4 @@
-"""Question one chunk of a run's checkpoints; responses stay in an undeclared folder."""
+"""Generate the responses of one chunk of a run's checkpoints, in an undeclared folder."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Judge the responses of one run with every scorer, and what its base model knows."""
+"""Label the responses of one run with every scorer, and judge the knowledge of its base model."""
 
 from inversion.job import logged
 

@@ -1,4 +1,4 @@
-"""The checkpoints of one series, in chunks for one job each, once all that could go wrong with them was looked at."""
+"""List the checkpoints of one series, in chunks for one job each, after checking everything that could fail later."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The questions of one benchmark in the Hub's cache; the jobs that use them need no network."""
+"""Download the questions of one benchmark into the Hub's cache, so that the jobs that use them need no network."""
 
 import os
 

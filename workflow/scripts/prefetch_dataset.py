@@ -1,4 +1,4 @@
-"""The raw rows of one dataset on the Hub; the jobs that use them need no network."""
+"""Download the raw rows of one dataset on the Hub, so that the jobs that use them need no network."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""Fetch one base model from the Hub into its cache; the jobs that use it need no network."""
+"""Download one base model into the Hub's cache, so that the jobs that use it need no network."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""Fetch the checkpoints of one series from the Hub into its cache; branches become commits, once."""
+"""Download the checkpoints of one series into the Hub's cache, and record the commits of its branches."""
 
 import os
 

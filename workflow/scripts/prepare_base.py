@@ -1,4 +1,4 @@
-"""One base model, wherever it comes from: after this all are a folder that ``base.json`` names."""
+"""Prepare one base model from any source, and check it. ``base.json`` names its folder."""
 
 from pathlib import Path
 

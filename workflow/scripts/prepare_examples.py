@@ -1,4 +1,4 @@
-"""Instruction examples of one dataset, from its source."""
+"""Read the instruction examples of one dataset from its source."""
 
 from inversion.job import logged
 

@@ -1,4 +1,4 @@
-"""The items of one conflict or control set."""
+"""Prepare the items of one conflict or control set."""
 
 from inversion.job import logged
 

@@ -1,4 +1,4 @@
-"""The first checkpoint of a series that names no model, as a base model."""
+"""Prepare the first checkpoint of a series that names no model as its base model."""
 
 from inversion.job import logged
 

@@ -1,4 +1,4 @@
-"""One probe of a run's checkpoints; what it finds at each checkpoint stays in an undeclared folder."""
+"""Run one probe on a run's checkpoints. The results of each checkpoint are in an undeclared folder."""
 
 from pathlib import Path
 from pkgutil import resolve_name

@@ -15,7 +15,7 @@ with logged(snakemake.log[0]):
     params, base = snakemake.params, BaseManifest.read(snakemake.input.base)
     folder = base.location(snakemake.input.base)
     items, tokenizer = read_records(snakemake.input.conflict_set, ConflictItem), load_tokenizer(folder)
-    if (window := context_window(folder)) is not None:  # before any checkpoint is trained
+    if (window := context_window(folder)) is not None:  # checked before any checkpoint is trained
         refuse_long_contexts(items, tokenizer, window, params.max_new_tokens)
     probes = probe_knowledge(
         load_model(folder),

@@ -1,4 +1,4 @@
-"""Put the benchmarks to one chunk of a run's checkpoints; scores stay in an undeclared folder."""
+"""Run the benchmarks on one chunk of a run's checkpoints. The scores are in an undeclared folder."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""How much the base model needs the context of every example of a dataset."""
+"""Score how much the base model needs the context of every example of a dataset."""
 
 from inversion.job import logged
 

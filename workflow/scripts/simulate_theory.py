@@ -1,4 +1,4 @@
-"""The one-layer transformer: its claims checked, its course step by step, and its phase diagrams."""
+"""Simulate the one-layer transformer: check the claims, and compute the trajectories and the phase diagrams."""
 
 from inversion.job import logged
 

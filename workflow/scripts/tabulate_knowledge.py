@@ -1,4 +1,5 @@
-"""The table ``knowledge``: what every base model knows of every conflict set, and why not."""
+"""The table ``knowledge``: which items of every conflict set each base model knows, and why it does not know the
+rest."""
 
 from inversion.job import logged
 

@@ -1,4 +1,4 @@
-"""The table of one probe, from what it found in all of its runs."""
+"""The table of one probe, from its results in all of its runs."""
 
 from pkgutil import resolve_name
 

@@ -1,4 +1,4 @@
-"""The table ``series``: where the checkpoints of every series come from, and what a reader must know of them."""
+"""The table ``series``: where the checkpoints of every series come from, with notes on them."""
 
 from inversion.job import logged
 

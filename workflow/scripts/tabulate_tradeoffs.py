@@ -1,4 +1,4 @@
-"""The table ``tradeoffs``, from all items and, where the study has some, all benchmark scores."""
+"""The table ``tradeoffs``, from all items and all benchmark scores, if the study has benchmarks."""
 
 from inversion.job import logged
 

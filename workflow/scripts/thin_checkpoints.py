@@ -1,4 +1,4 @@
-"""Remove the weights of one run that the study does not keep, now that its answers are judged."""
+"""Remove the weights of one run that the study does not keep, after its responses are labelled."""
 
 from inversion.job import logged
 

@@ -1,4 +1,4 @@
-"""The page of items: what every run answered to every conflict item."""
+"""Write the page of items, which shows every run's answers to every conflict item."""
 
 from pathlib import Path
 

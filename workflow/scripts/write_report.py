@@ -1,4 +1,4 @@
-"""The report: everything a person looks at first, on one page that opens offline."""
+"""Write the report, a single page that opens offline."""
 
 from pathlib import Path
 
