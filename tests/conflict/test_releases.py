@@ -651,6 +651,50 @@ def test_releases_that_name_the_subject_of_a_fact_have_it(layout, subject, tmp_p
     assert read(layout, tmp_path / "r.jsonl").items[0].subject == subject
 
 
+WRONG_VALUES = [
+    None,
+    "",
+    [],
+    {},
+    [[]],
+    [None],
+    5,
+    True,
+    "[",
+    "text",
+    ["x", 3],
+    {"a": 1},
+    {"label": ["A"], "text": True},
+]
+
+
+def places(value, path=()):
+    """The paths of every value within an object."""
+    inner = value.items() if isinstance(value, dict) else enumerate(value[:1]) if isinstance(value, list) else ()
+    for key, entry in inner:
+        yield (*path, key)
+        yield from places(entry, (*path, key))
+
+
+def with_value(row, path, value):
+    changed = holder = json.loads(json.dumps(row))
+    for key in path[:-1]:
+        holder = holder[key]
+    holder[path[-1]] = value
+    return changed
+
+
+@pytest.mark.parametrize("layout", ROWS)
+def test_a_wrong_value_anywhere_makes_at_most_its_own_row_a_fault(layout, tmp_path):
+    whole = rows_of(layout)
+    broken = [with_value(whole[0], path, value) for path in places(whole[0]) for value in WRONG_VALUES]
+    path = tmp_path / "rows.json"
+    path.write_text(json.dumps([*broken, *whole]))
+    found = read_mapped(path, "s", layout.split(",")[0], max_bad_rows=1.0)
+    assert len(found.items) >= len(read(layout, tmp_path / "whole.jsonl").items)
+    assert all("\n" not in fault for fault in found.faults)
+
+
 def test_cub_reports_every_lost_row(tmp_path):
     rows = [
         *rows_of("cub_counterfact"),

@@ -39,7 +39,7 @@ def faitheval_rows(row: Mapping[str, Any]) -> Prepared:
     choices = as_object(row.get("choices"))
     if not isinstance(choices, Mapping) or not {"label", "text"} <= set(choices):
         raise ValueError("'choices' has no lists 'label' and 'text'")
-    labels, texts = [str(label) for label in choices["label"]], list(choices["text"])
+    labels, texts = list(map(str, _listed(choices, "label"))), _listed(choices, "text")
     key = str(row.get("answerKey"))
     if key not in labels or len(labels) != len(texts):
         raise ValueError(f"'answerKey' is {key!r}, which is not among the labels {', '.join(labels)}")
@@ -57,10 +57,9 @@ def rgb_rows(row: Mapping[str, Any]) -> Prepared:
     Layout (data/en_fact.json): ``positive_wrong`` are the passages of ``positive`` with ``answer``, the true answer,
     exchanged for ``fakeanswer``; not every one names it. ``answer`` is text, or a list of spellings within a list.
     """
-    wrong, positive, negative = (as_object(row.get(key)) for key in ("positive_wrong", "positive", "negative"))
-    positive = positive or []
-    if not isinstance(wrong, Sequence) or isinstance(wrong, str) or not wrong:
-        raise ValueError("'positive_wrong' is not a list of passages, or is empty")
+    wrong, positive, negative = (_listed(row, key) for key in ("positive_wrong", "positive", "negative"))
+    if not wrong:
+        raise ValueError("'positive_wrong' lists no passage")
     fakes = answer_list(row.get("fakeanswer"), "'fakeanswer'")
     place = next((i for i, passage in enumerate(wrong) if is_text(passage) and stands_in(fakes, passage)), 0)
     true = positive[place] if place < len(positive) and len(positive) == len(wrong) else None
@@ -222,16 +221,19 @@ def mquake_rows(row: Mapping[str, Any]) -> Prepared:
     ``answer_alias``); ``requested_rewrite`` lists the edits, with the prompts of CounterFact. In MQuAKE-Remastered the
     chains are ``orig_triples_labeled`` instead of ``orig.triples_labeled``, and targets ``target_new_str``.
     """
-    old, new = ([_hop(hop) for hop in as_object(row.get(key)) or []] for key in ("single_hops", "new_single_hops"))
+    old, new = ([_hop(hop) for hop in _listed(row, key)] for key in ("single_hops", "new_single_hops"))
     if not new:
-        edits = as_object(row.get("requested_rewrite"))
-        if not isinstance(edits, Sequence) or not edits:
+        edits = _listed(row, "requested_rewrite")
+        if not edits:
             raise ValueError("it has neither 'new_single_hops' nor 'requested_rewrite'")
         new, old = (
             [_edit(edit, target) for edit in edits if isinstance(edit, Mapping)]
             for target in ("target_new", "target_true")
         )
-    chain = as_object(row.get("orig_triples_labeled")) or (as_object(row.get("orig")) or {}).get("triples_labeled")
+    original = as_object(row.get("orig"))
+    chain = as_object(row.get("orig_triples_labeled")) or (
+        original.get("triples_labeled") if isinstance(original, Mapping) else None
+    )
     return [
         {
             **row,
@@ -356,6 +358,16 @@ def differing_parts(first: str, second: str) -> list[str]:
         for words in (one, other)
     ]
     return parts if all(part and len(part.split()) <= _LONGEST_PART for part in parts) else []
+
+
+def _listed(row: Mapping[str, Any], key: str) -> list[Any]:
+    """The list under ``key``; empty if there is none."""
+    value = as_object(row.get(key))
+    if value is None:
+        return []
+    if not isinstance(value, list | tuple):
+        raise ValueError(f"{key!r} is not a list")
+    return list(value)
 
 
 def _text(row: Mapping[str, Any], key: str) -> str:
