@@ -10,6 +10,7 @@
 # make lint   everything that CI checks besides the tests
 # make config regenerate the files that are generated from the models of the configuration and of the tables
 # make errors regenerate docs/errors.md from the tests of bad input
+# make compatibility  regenerate docs/compatibility.md: every architecture, tokenizer and chat template, measured
 # make docs   build the documentation site in site/
 # make screenshots the pictures of the README, from the results of `make run` (needs Chromium and Graphviz)
 # make release-check what must hold before a release
@@ -32,7 +33,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # torch again, which takes longer than most jobs.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run gemma seeds ablation plan test test-fast test-faults test-slurm lint config errors docs screenshots release-check lock env new-env
+.PHONY: run gemma seeds ablation plan test test-fast test-faults test-slurm lint config errors compatibility docs screenshots release-check lock env new-env
 
 # A command that was killed leaves Snakemake's lock behind; it is removed only if no command runs in this folder.
 UNLOCK = @$(BIN)/python workflow/main_process.py
@@ -76,6 +77,9 @@ lint: env
 
 errors: env
 	PYTHONPATH=workflow:tests:tests/series $(BIN)/python -m errors
+
+compatibility: env
+	PYTHONPATH=workflow:benchmarks OMP_NUM_THREADS=1 TORCHDYNAMO_DISABLE=1 $(BIN)/python -m compatibility
 
 config: env
 	$(BIN)/python -m inversion.cli config

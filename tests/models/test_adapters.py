@@ -84,6 +84,7 @@ def test_every_configuration_equals_peft_and_does_not_change_the_base(base_folde
 def test_a_larger_vocabulary_comes_and_goes(tmp_path, tokenizer, tiny_model, tied):
     model = tiny_model()
     model.config.tie_word_embeddings = tied
+    model.tie_weights()
     model.save_pretrained(tmp_path / "base")
     words = model.config.vocab_size + 3
     folder = save(tmp_path / "base", tmp_path / "adapter", CONFIGS["lora"], words=words)

@@ -16,7 +16,7 @@ TOKENS = ["<unk>", "<end>", *map(chr, range(ord("a"), ord("z") + 1)), "Ġ", "th"
 QUANTISED = "blk.0.ffn_up.weight"
 
 
-def write_gguf(path):
+def write_gguf(path, scale=lambda writer: None):
     """A random Qwen2 of one layer, one matrix of it quantised to 8 bits; returns the model as the file has it."""
     torch.manual_seed(0)
     config = Qwen2Config(
@@ -39,6 +39,7 @@ def write_gguf(path):
     writer.add_head_count_kv(1)
     writer.add_layer_norm_rms_eps(config.rms_norm_eps)
     writer.add_rope_freq_base(10000.0)
+    scale(writer)
     writer.add_vocab_size(len(TOKENS))
     writer.add_tokenizer_model("gpt2")
     writer.add_token_list(TOKENS)
@@ -94,6 +95,40 @@ def test_a_broken_file_is_named_and_leaves_nothing(tmp_path, file):
     with pytest.raises(ModelError, match=f"{broken} does not contain a model that transformers can dequantise"):
         convert_gguf(broken, tmp_path / "base")
     assert [path.name for path in tmp_path.iterdir()] == ["broken.gguf"]
+
+
+def yarn(writer):
+    writer.add_rope_scaling_type(gguf.RopeScalingType.YARN)
+    writer.add_rope_scaling_factor(4.0)
+
+
+SCALINGS = {
+    "rope.scaling.type is yarn": yarn,
+    "rope.scaling.factor is 2": lambda writer: writer.add_rope_scaling_factor(2.0),
+    "it has rope_freqs.weight": lambda writer: writer.add_tensor("rope_freqs.weight", np.full(8, 8.0, np.float32)),
+    "it has rope_factors_long.weight": lambda writer: writer.add_tensor(
+        "rope_factors_long.weight", np.full(8, 2.0, np.float32)
+    ),
+}
+
+
+@pytest.mark.parametrize("said", SCALINGS)
+def test_positions_whose_scale_would_be_dropped_are_refused(tmp_path, said):
+    write_gguf(tmp_path / "scaled.gguf", SCALINGS[said])
+    with pytest.raises(ModelError, match=rf"scaled.gguf scales its positions \(.*{said}\), which transformers drops"):
+        convert_gguf(tmp_path / "scaled.gguf", tmp_path / "base")
+    assert not (tmp_path / "base").exists()
+
+
+def test_a_scale_of_one_is_none(tmp_path):
+    def scale(writer):
+        writer.add_rope_scaling_type(gguf.RopeScalingType.NONE)
+        writer.add_rope_scaling_factor(1.0)
+        writer.add_tensor("rope_freqs.weight", np.ones(8, np.float32))
+
+    write_gguf(tmp_path / "plain.gguf", scale)
+    convert_gguf(tmp_path / "plain.gguf", tmp_path / "base")
+    load_model(tmp_path / "base")
 
 
 def test_files_are_found_by_path_and_by_provider(monkeypatch, file):

@@ -117,6 +117,18 @@ class LossPoint(Manifest):
     learning_rate: float
 
 
+class TrainedWeights(Manifest):
+    """Which matrices of a model a run trains; layers and experts are numbered ``*``. Vectors (norms, biases) are not
+    listed."""
+
+    trained: list[str]
+    """By itself, or by an adapter on it."""
+    untrained: list[str]
+    """The others: embeddings with adapters on all linear layers, and in some families routers or experts."""
+    four_bit: list[str]
+    """Held in four bits during training (QLoRA): linear layers. Experts that are stacked in one tensor are not."""
+
+
 class TrainManifest(Manifest):
     """The inputs and results of a training run: ``train.json``."""
 
@@ -130,6 +142,8 @@ class TrainManifest(Manifest):
     """Examples longer than ``max_length`` or the model's context window, and those that the template cannot write."""
     loss: list[LossPoint]
     trained_parameters: int
+    weights: TrainedWeights | None = None
+    """Null in files of earlier versions."""
     wall_s: float
     """Seconds of the process that ended the training; earlier, interrupted ones are not counted."""
     tokens_per_s: float

@@ -38,6 +38,15 @@ def basis_of(wildcards):
     return [[name, template_of(name)] for name, template in templates.items() if template.style == "chat"]
 
 
+def checks_of(wildcards):
+    """What is tried with a base model before anything is trained: the tuning methods and the probes of its runs. None
+    for a model of the world, whose families are known."""
+    if STUDY.models[wildcards.model].from_world:
+        return {"tunings": [], "probes": []}
+    tunings = [as_json(tuning) for tuning in STUDY.tunings_of(wildcards.model)]
+    return {"tunings": tunings, "probes": STUDY.checks_of(wildcards.model)}
+
+
 def rows_of(dataset):
     """The files with a dataset's rows: the user's files or downloaded ones; empty for a generated dataset."""
     spec = STUDY.datasets[dataset]

@@ -20,6 +20,7 @@ rule prepare_base:
         model=lambda w: as_json(STUDY.models[w.model]),
         world=lambda w: world_of(STUDY.models[w.model]),
         basis=basis_of,
+        checks=checks_of,
     script:
         "../scripts/prepare_base.py"
 

@@ -7,11 +7,14 @@ from inversion.job import logged
 from inversion.config.base import config_from_json
 from inversion.config.datasets import WORLD_TEMPLATE, Template
 from inversion.config.models import FolderModel, GgufModel, HubModel, Model, WorldModel
+from inversion.config.training import Tuning
 from inversion.config.world import World
 from inversion.instruct.template_check import check_template
 from inversion.manifests import HubSnapshot
 from inversion.models import convert_gguf, describe_base, load_tokenizer, locate_gguf, vocabulary_size
+from inversion.respond.answer_check import check_answers
 from inversion.train.pretrain import pretrain
+from inversion.train.tuning_check import check_tunings
 
 with logged(snakemake.log[0]):
     params = snakemake.params
@@ -34,4 +37,6 @@ with logged(snakemake.log[0]):
         tokenizer = load_tokenizer(folder)
         for dataset, template in params.basis:
             check_template(tokenizer, config_from_json(Template, template), dataset, vocabulary_size(folder))
+        check_answers(folder, params.checks["probes"])
+        check_tunings(folder, [config_from_json(Tuning, tuning) for tuning in params.checks["tunings"]])
     base.write(snakemake.output.base)

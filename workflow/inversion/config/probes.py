@@ -21,6 +21,9 @@ class Probe(Strict):
     measure: ClassVar[str]
     """Called with a :class:`~inversion.respond.probing.ProbedRun` and these settings; returns the facts of all
     checkpoints as a table."""
+    check: ClassVar[str | None] = None
+    """Called with a base model before anything is trained; raises :class:`~inversion.models.ModelError` for one that
+    cannot be probed."""
     facts: ClassVar[str]
     """The record of one row of facts."""
     tabulate: ClassVar[str]
@@ -58,6 +61,7 @@ class AttentionProbe(Probe):
 
     version: ClassVar[int] = 1
     measure: ClassVar[str] = "inversion.respond.attention_probe:probe_attention"
+    check: ClassVar[str] = "inversion.respond.attention_probe:check_attention"
     facts: ClassVar[str] = "inversion.records.measurements:AttentionMass"
     tabulate: ClassVar[str] = "inversion.analyse.probe_tables:attention"
     draw: ClassVar[str] = "inversion.plot.probe_figures:attention"
@@ -80,6 +84,7 @@ class GradientProbe(Probe):
 
     version: ClassVar[int] = 2
     measure: ClassVar[str] = "inversion.respond.gradient_probe:probe_gradients"
+    check: ClassVar[str] = "inversion.respond.gradient_probe:check_gradients"
     facts: ClassVar[str] = "inversion.records.measurements:ExampleGradient"
     tabulate: ClassVar[str] = "inversion.analyse.probe_tables:gradients"
     draw: ClassVar[str] = "inversion.plot.probe_figures:gradients"
@@ -111,6 +116,7 @@ class LensProbe(Probe):
 
     version: ClassVar[int] = 1
     measure: ClassVar[str] = "inversion.respond.lens_probe:probe_lens"
+    check: ClassVar[str] = "inversion.respond.lens_probe:check_lens"
     facts: ClassVar[str] = "inversion.records.mechanism:LensReading"
     tabulate: ClassVar[str] = "inversion.analyse.mechanism_tables:lens"
     draw: ClassVar[str] = "inversion.plot.mechanism_figures:lens"
@@ -153,6 +159,7 @@ class PatchingProbe(MilestoneProbe):
 
     version: ClassVar[int] = 1
     measure: ClassVar[str] = "inversion.respond.patching_probe:probe_patching"
+    check: ClassVar[str] = "inversion.respond.patching_probe:check_patching"
     facts: ClassVar[str] = "inversion.records.mechanism:PatchedMargin"
     tabulate: ClassVar[str] = "inversion.analyse.mechanism_tables:patching"
     draw: ClassVar[str] = "inversion.plot.mechanism_figures:patching"
@@ -170,6 +177,7 @@ class KnockoutProbe(MilestoneProbe):
 
     version: ClassVar[int] = 1
     measure: ClassVar[str] = "inversion.respond.knockout_probe:probe_knockouts"
+    check: ClassVar[str] = "inversion.respond.knockout_probe:check_knockouts"
     facts: ClassVar[str] = "inversion.records.mechanism:KnockedMargin"
     tabulate: ClassVar[str] = "inversion.analyse.mechanism_tables:knockouts"
     draw: ClassVar[str] = "inversion.plot.mechanism_figures:knockouts"

@@ -35,7 +35,7 @@ from inversion.config.series import EXTERNAL, FolderSeries, Series, labels_of
 from inversion.config.sets import ConflictSet
 from inversion.config.tasks import TASKS
 from inversion.config.theory import Theory
-from inversion.config.training import Training
+from inversion.config.training import Training, Tuning
 from inversion.config.world import World
 
 
@@ -410,6 +410,17 @@ class Config(Strict):
         """The templates of a model's examples and questions, by dataset."""
         datasets = dict.fromkeys(run.dataset for run in self.runs() if run.model == model)
         return {dataset: self.template_of(dataset) for dataset in datasets}
+
+    def tunings_of(self, model: str) -> list[Tuning]:
+        """The tuning methods with which a model is trained, each once."""
+        recipes = dict.fromkeys(run.recipe for run in self.trained_runs() if run.model == model)
+        tunings = (self.training_of(recipe).tuning for recipe in recipes)
+        return list({tuning.model_dump_json(): tuning for tuning in tunings}.values())
+
+    def checks_of(self, model: str) -> list[str]:
+        """References of the functions that try a model for the probes of its runs."""
+        probed = [name for name in PROBES if any(run.model == model for run in self.probed_runs(name))]
+        return [check for name in probed if (check := PROBES[name].check) is not None]
 
     def compared_prompts(self, name: str) -> list[str]:
         """The prompts that the trade-offs of the experiment ``name`` compare."""

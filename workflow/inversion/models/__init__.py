@@ -13,6 +13,7 @@ from inversion.models.load import (
     context_window,
     count_parameters,
     describe_base,
+    exact_window,
     load_model,
     new_model,
     restore_weights,
@@ -24,6 +25,7 @@ from inversion.models.tuning import (
     load_for_tuning,
     prepare_tuning,
     query_key_mask,
+    trained_weights,
     value_rows,
 )
 
@@ -39,6 +41,7 @@ __all__ = [
     "count_parameters",
     "describe_base",
     "device",
+    "exact_window",
     "fused_parameter_names",
     "has_native_bfloat16",
     "load_for_tuning",
@@ -52,6 +55,7 @@ __all__ = [
     "restore_checkpoint",
     "restore_weights",
     "stop_token_ids",
+    "trained_weights",
     "value_rows",
     "vocabulary_size",
 ]

@@ -123,7 +123,7 @@ class AdaptedBase:
         layers = {name: layer for name, layer in model.named_modules() if isinstance(layer, LoraLayer)}
         if any(any(getattr(layer, "lora_bias", {}).values()) for layer in layers.values()):
             return adapted.eval()  # a bias where the base may have none
-        for name, layer in layers.items():
+        for layer in layers.values():
             for weight in layer.get_base_layer().parameters(recurse=False):
                 weight.data = weight.data.clone()
             try:
@@ -131,7 +131,9 @@ class AdaptedBase:
             except (NotImplementedError, RuntimeError, ValueError) as error:
                 self.clear()
                 raise ModelError(f"the adapter in {folder} cannot be merged: {first_line(error)}") from None
-            _replace(model, name, layer.get_base_layer())
+        # adapters on two weights of one module (stacked experts) are nested: the outermost is replaced
+        for name in [name for name in layers if not any(name.startswith(f"{outer}.") for outer in layers)]:
+            _replace(model, name, layers[name].get_base_layer())
         for name, saved in [each for each in model.named_modules() if isinstance(each[1], ModulesToSaveWrapper)]:
             _replace(model, name, saved.unload_and_optionally_merge_module(True, False, None))
         return model.eval()

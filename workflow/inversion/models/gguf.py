@@ -6,7 +6,7 @@ from importlib import import_module
 from pathlib import Path
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoTokenizer, PretrainedConfig
 from transformers.utils.logging import disable_progress_bar
 
 from inversion.artifacts import complete_folder, folder_fault, folder_note, sha256_file
@@ -30,7 +30,7 @@ def convert_gguf(path: str | Path, folder: str | Path) -> None:
     """Dequantise the model in a GGUF file to float32 and save it, with its tokenizer, to ``folder``.
 
     A folder that was made from the same bytes is kept. Raises :class:`ModelError` for a file that the
-    library cannot read.
+    library cannot read, or whose scaled positions it would drop.
     """
     path = Path(path)
     note = {"gguf": sha256_file(path)}
@@ -53,10 +53,38 @@ def convert_gguf(path: str | Path, folder: str | Path) -> None:
         raise ModelError(
             f"{path} does not contain a model that transformers can dequantise: {first_line(error)}"
         ) from None
+    scaling = _position_scaling(path)
+    if scaling and not _scales_positions(model.config):
+        raise ModelError(
+            f"{path} scales its positions ({scaling}), which transformers drops when it dequantises the file, so every "
+            "answer would be another model's; use the model's folder or Hub repository with safetensors instead"
+        )
     model.hf_quantizer.remove_quantization_config(model)  # it is no longer quantised, so it can be saved
     with complete_folder(folder, note) as unfinished:
         model.save_pretrained(unfinished)
         tokenizer.save_pretrained(unfinished)
+
+
+def _position_scaling(path: Path) -> str | None:
+    """How a GGUF file scales positions, in its own words; None if it does not."""
+    from gguf import GGUFReader  # an optional package
+
+    reader = GGUFReader(path)
+    for name, field in reader.fields.items():
+        if name.endswith((".rope.scaling.type", ".rope.scaling.factor", ".rope.scale_linear")):
+            value = field.contents()
+            if value not in ("none", 0.0, 1.0):
+                return f"{name} is {value:g}" if isinstance(value, float) else f"{name} is {value}"
+    for tensor in reader.tensors:
+        if tensor.name.startswith(("rope_freqs", "rope_factors")) and bool((tensor.data != 1).any()):
+            return f"it has {tensor.name}"
+    return None
+
+
+def _scales_positions(config: PretrainedConfig) -> bool:
+    rope = getattr(config.get_text_config(decoder=True), "rope_parameters", None) or {}
+    kinds = [rope, *(each for each in rope.values() if isinstance(each, dict))]
+    return any(each.get("rope_type", "default") != "default" for each in kinds)
 
 
 def _provided(provider: str) -> Path:

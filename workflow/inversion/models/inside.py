@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor, nn
 
 from inversion.models.folder_tokenizer import ModelError
@@ -80,13 +81,33 @@ def _found(whole: nn.Module, owner: nn.Module, names: Sequence[str], what: str) 
 @contextmanager
 def eager(model: Any) -> Iterator[None]:
     """``model``, without its adapters' wrapping, attends by its eager implementation until the block ends: the one
-    that computes attention weights, and is always given a mask."""
+    that computes attention weights, and is always given a mask.
+
+    Raises :class:`ModelError` for a model that this implementation computes otherwise (Falcon with ALiBi).
+    """
     before = model.config._attn_implementation
+    own = _short_logits(model)
     model.set_attn_implementation("eager")
     try:
+        apart = float((_short_logits(model) - own).square().mean().sqrt() / own.std())
+        if not apart <= (1e-3 if torch.finfo(model.dtype).eps < 1e-4 else 0.25):  # rounding, over many layers
+            raise ModelError(
+                f"{type(model).__name__} computes other logits with its eager attention (by {apart:.1g} of their "
+                "deviation), so its attention cannot be probed; remove `attention` and `knockouts` from `probes` for "
+                "this model"
+            )
         yield
     finally:
         model.set_attn_implementation(before)
+
+
+@torch.no_grad()
+def _short_logits(model: Any) -> Tensor:
+    """The logits of a short row: float32 [1, tokens, vocabulary]."""
+    words = min(model.get_input_embeddings().num_embeddings, 16)
+    ids = torch.arange(words, device=next(model.parameters()).device)[None]
+    logits: Tensor = model(input_ids=ids, use_cache=False).logits
+    return logits.float()
 
 
 @contextmanager

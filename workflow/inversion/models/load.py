@@ -17,6 +17,7 @@ from transformers import (
     GPTNeoXConfig,
     LlamaConfig,
     MistralConfig,
+    PretrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
@@ -36,6 +37,9 @@ WEIGHTS_INDEX = "model.safetensors.index.json"
 PICKLED_WEIGHTS = "pytorch_model*.bin"
 FLOATS = {"F64", "F32", "F16", "BF16"}
 """Types of safetensors whose numbers are the weights themselves."""
+DEPENDS_ON_LENGTH = ("longrope", "dynamic")
+"""Scalings of positions (``rope_type``) that depend on the longest sequence of a forward pass."""
+_ORIGINAL = "original_max_position_embeddings"
 
 
 # --- base models --------------------------------------------------------------------------------
@@ -127,6 +131,7 @@ def load_model(
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise ModelError(f"{folder} does not contain a model that can be loaded: {first_line(error)}") from None
     _require_all_layers(model, loaded["unexpected_keys"], folder)
+    _say_what_is_tied(model)
     if loaded["missing_keys"]:
         raise ModelError(
             f"the weights in {folder} do not contain {min(loaded['missing_keys'])}; save the complete model there"
@@ -158,11 +163,28 @@ def count_parameters(folder: str | Path) -> int:
 
 
 def context_window(folder: str | Path) -> int | None:
-    """Longest sequence, in tokens, that the model in ``folder`` is made for; None if its configuration says none.
+    """Longest sequence, in tokens, that the model in ``folder`` reads exactly; None if its configuration says none.
 
-    Raises :class:`ModelError` if there is no configuration.
+    Raises :class:`ModelError` if there is no configuration. See :func:`exact_window`.
     """
-    return getattr(read_config(folder).get_text_config(decoder=True), "max_position_embeddings", None)
+    return exact_window(read_config(folder))
+
+
+def exact_window(config: PretrainedConfig) -> int | None:
+    """The length up to which a model of this configuration computes every sequence as if it were alone; None if the
+    configuration sets no limit.
+
+    That is the model's context window, or less: where the scale of positions depends on the longest sequence of a
+    forward pass (LongRoPE, dynamic scaling), the length at which it first changes, and where attention is cut into
+    chunks (Llama 4), one chunk.
+    """
+    text = config.get_text_config(decoder=True)
+    limits = [getattr(text, name, None) for name in ("max_position_embeddings", "attention_chunk_size")]
+    rope = getattr(text, "rope_parameters", None) or {}
+    for scaling in [rope, *(each for each in rope.values() if isinstance(each, dict))]:
+        if scaling.get("rope_type") in DEPENDS_ON_LENGTH:
+            limits += [scaling.get(_ORIGINAL), getattr(text, _ORIGINAL, None)]
+    return min((limit for limit in limits if isinstance(limit, int) and limit > 0), default=None)
 
 
 def require_plain_base(folder: str | Path) -> None:
@@ -251,6 +273,16 @@ def _require_all_layers(model: PreTrainedModel, unexpected: Collection[str], fol
                 f"the weights in {folder} have {name}, but its config.json counts {layers} layers "
                 "(`num_hidden_layers`); copy the configuration that belongs to the weights"
             )
+
+
+def _say_what_is_tied(model: PreTrainedModel) -> None:
+    """Let the configuration say that the output embedding is not the input's where the files contain two: the library
+    loads both, but whoever reads the configuration later (lm-eval's HFLM) would tie them again."""
+    embedding, output = model.get_input_embeddings(), model.get_output_embeddings()
+    text = model.config.get_text_config(decoder=True)
+    if output is not None and text.tie_word_embeddings and output.weight is not embedding.weight:
+        for config in (model.config, text):
+            config.tie_word_embeddings = False
 
 
 def restore_weights(model: PreTrainedModel, folder: str | Path) -> None:

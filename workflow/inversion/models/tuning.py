@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any
@@ -11,8 +12,9 @@ from torch import nn
 from transformers import BitsAndBytesConfig, PreTrainedModel
 
 from inversion.config.training import AdapterTuning, FullTuning, QloraTuning, Tuning
+from inversion.manifests import TrainedWeights
 from inversion.models.devices import compute_dtype
-from inversion.models.folder_tokenizer import ModelError
+from inversion.models.folder_tokenizer import ModelError, first_line
 from inversion.models.load import count_parameters, load_model
 
 if TYPE_CHECKING:
@@ -66,10 +68,19 @@ def prepare_tuning(model: PreTrainedModel, digest: str, tuning: Tuning) -> Any:
         case AdapterTuning():
             from peft import get_peft_model
 
-            tuned = get_peft_model(model, resolve_name(tuning.adapter)(tuning, targets or "all-linear"))
+            adapter = resolve_name(tuning.adapter)(tuning, targets or "all-linear")
+            try:
+                tuned = get_peft_model(model, adapter)
+            except (ValueError, NotImplementedError) as error:
+                raise ModelError(
+                    f"{type(model).__name__} does not take the adapters of `method: {tuning.method}`: "
+                    f"{first_line(error)}; choose `method: full`, `weights: query_key` or another model"
+                ) from None
             saved = tuned.peft_config["default"]
             saved.base_model_name_or_path = digest  # instead of the model's folder
-            saved.target_modules = sorted(saved.target_modules)  # a set's order differs from run to run
+            for names in ("target_modules", "target_parameters"):  # a set's order differs from run to run
+                if getattr(saved, names, None):
+                    setattr(saved, names, sorted(getattr(saved, names)))
             by_row = ("lora_B", "lora_magnitude_vector")
             trained = [
                 p for name, p in tuned.named_parameters() if p.requires_grad and any(part in name for part in by_row)
@@ -103,6 +114,38 @@ def dora_config(tuning: AdapterTuning, modules: str | list[str]) -> LoraConfig:
     config = lora_config(tuning, modules)
     config.use_dora = True
     return config
+
+
+def trained_weights(model: Any) -> TrainedWeights:
+    """Which matrices of a model that :func:`prepare_tuning` made are trained."""
+    base = model.get_base_model() if hasattr(model, "get_base_model") else model
+    trained: set[str] = set()
+    untrained: set[str] = set()
+    four_bit: set[str] = set()
+    adapted = _adapted_weights(base) if base is not model else None
+    for name, parameter in base.named_parameters():
+        if "lora_" in name:
+            continue
+        quantised = hasattr(parameter, "quant_state")
+        plain = re.sub(r"\.\d+(?=\.)", ".*", name.replace(".base_layer", ""))
+        if parameter.dim() < 2:
+            continue
+        chosen = parameter.requires_grad if adapted is None else name.replace(".base_layer", "") in adapted
+        (trained if chosen else untrained).add(plain)
+        if quantised:
+            four_bit.add(plain)
+    return TrainedWeights(trained=sorted(trained), untrained=sorted(untrained), four_bit=sorted(four_bit))
+
+
+def _adapted_weights(base: nn.Module) -> set[str]:
+    """The names of the weights of ``base`` that have an adapter."""
+    from peft.tuners.tuners_utils import BaseTunerLayer
+
+    return {
+        f"{name.replace('.base_layer', '')}.{getattr(layer, 'parameter_name', 'weight')}"
+        for name, layer in base.named_modules()
+        if isinstance(layer, BaseTunerLayer)
+    }
 
 
 def fused_parameter_names(model: nn.Module) -> list[str]:

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
-from transformers.cache_utils import Cache
+from transformers.cache_utils import Cache, DynamicCache, LinearAttentionCacheLayerMixin
 
 from inversion.config.datasets import Template
 from inversion.config.evaluation import Prompt
 from inversion.instruct.templates import encode_answer, encode_prompt, end_token_ids, stop_strings
 from inversion.models import stop_token_ids
+from inversion.models.inside import plain
 from inversion.records.answers import Response
 from inversion.records.data import ConflictItem
 from inversion.respond.batches import by_length, pad, positions
@@ -257,8 +259,11 @@ def continue_prompts(
 ) -> list[Continuation]:
     """The model's greedy answer to each prompt of one batch, and the log-probabilities of its answers.
 
-    The common prefix of all prompts goes through the model once, the rest a few rows at a time.
+    The common prefix of all prompts goes through the model once, the rest a few rows at a time. Models whose layers
+    keep another memory than keys and values (state spaces, convolutions) read every row again for each token.
     """
+    if not keeps_keys_only(model):
+        return continue_uncached(model, prompts, answers, stops, max_new_tokens)
     device = next(model.parameters()).device
     width = max(map(len, prompts))
     capacity = width + max(max_new_tokens, *(len(answer) for row in answers for answer in row), 0)
@@ -295,14 +300,79 @@ def continue_prompts(
     return [Continuation(*row) for row in zip(tokens, finished, logprobs, strict=True)]
 
 
+def keeps_keys_only(model: Any) -> bool:
+    """Whether all that a model keeps of the tokens that it has read are keys and values of attention."""
+    whole = plain(model)
+    if whole._is_stateful:
+        return False
+    return not any(
+        isinstance(layer, LinearAttentionCacheLayerMixin) for layer in DynamicCache(config=whole.config).layers
+    )
+
+
+def continue_uncached(
+    model: Any,
+    prompts: Sequence[Tokens],
+    answers: Sequence[Sequence[Tokens]],
+    stops: Sequence[int],
+    max_new_tokens: int,
+) -> list[Continuation]:
+    """As :func:`continue_prompts`, without a cache and without padding: rows of the same length together."""
+    pairs = [(row, answer) for row, of_row in enumerate(answers) for answer in dict.fromkeys(of_row)]
+    logprobs: list[dict[Tokens, list[float]]] = [{} for _ in prompts]
+    for same in _equally_long([(len(prompts[row]), len(answer)) for row, answer in pairs]):
+        chosen = [pairs[index] for index in same]
+        read = [prompts[row] + answer[:-1] for row, answer in chosen]
+        logits = _last_logits(model, read, len(chosen[0][1])).log_softmax(-1)
+        for (row, answer), one in zip(chosen, logits, strict=True):
+            target = torch.tensor(answer, device=one.device)
+            logprobs[row][answer] = one.gather(-1, target[:, None])[:, 0].tolist()
+    written: list[list[int]] = [[] for _ in prompts]
+    going = list(range(len(prompts))) if max_new_tokens else []
+    for _ in range(max_new_tokens):
+        ended = set()
+        for same in _equally_long([(len(prompts[row]) + len(written[row]),) for row in going]):
+            rows = [going[index] for index in same]
+            after = _last_logits(model, [(*prompts[row], *written[row]) for row in rows], 1)[:, -1]
+            for row, token in zip(rows, after.argmax(-1).tolist(), strict=True):
+                if token in stops:
+                    ended.add(row)
+                else:
+                    written[row].append(token)
+        going = [row for row in going if row not in ended]
+    unfinished = set(going) if max_new_tokens else set()
+    return [
+        Continuation(tokens, row not in unfinished, of_row)
+        for row, (tokens, of_row) in enumerate(zip(written, logprobs, strict=True))
+    ]
+
+
+def _equally_long(sizes: Sequence[tuple[int, ...]]) -> Iterator[list[int]]:
+    """Indices of equal ``sizes``, of which the first is a number of tokens, at most ``_TOKENS`` tokens together."""
+    groups: dict[tuple[int, ...], list[int]] = {}
+    for index, size in enumerate(sizes):
+        groups.setdefault(size, []).append(index)
+    for size, indices in groups.items():
+        yield from (indices[rows] for rows in _slices(len(indices), max(1, _TOKENS // size[0])))
+
+
+def _last_logits(model: Any, rows: Sequence[Tokens], count: int) -> Tensor:
+    """The logits at the last ``count`` tokens of equally long rows: float32 [rows, count, vocabulary]."""
+    ids = torch.tensor(list(map(list, rows)), device=next(model.parameters()).device)
+    logits: Tensor = model(input_ids=ids, use_cache=False, logits_to_keep=count).logits
+    return logits[:, -count:].float()
+
+
 def _shared_beginning(prompts: Sequence[Tokens], longest: int, model: PreTrainedModel) -> int:
     """How many tokens all ``prompts`` begin with; something is left of each.
 
     None where a sliding window is narrower than the ``longest`` row: the padding of shorter rows follows what is
-    shared, and windows are counted with it.
+    shared, and windows are counted with it. Nor in models whose attention is not the library's: they count distances
+    with that padding too (MPT, GPT-Neo).
     """
     window = getattr(model.config.get_text_config(), "sliding_window", None)
-    if len(prompts) == 1 or (window is not None and window < longest):
+    crossed = window is not None and window < longest
+    if len(prompts) == 1 or crossed or not plain(model)._supports_attention_backend:
         return 0
     first, last = min(prompts), max(prompts)  # all others begin with what these two do
     pairs = enumerate(zip(first, last, strict=False))

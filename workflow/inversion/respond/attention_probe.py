@@ -13,6 +13,7 @@ from typing import Any
 import polars as pl
 import torch
 from torch import Tensor, nn
+from transformers import PreTrainedModel
 
 from inversion.config.probes import AttentionProbe
 from inversion.instruct.templates import LocatedPrompt, locate_in_prompt
@@ -57,6 +58,12 @@ def probe_attention(run: ProbedRun, probe: AttentionProbe) -> pl.DataFrame:
         return measure
 
     return probe_checkpoints(run.folder, "attention", run.steps, spec, prepare, AttentionMass)
+
+
+def check_attention(model: PreTrainedModel) -> None:
+    """Raise as :func:`attention_masses` for a model whose attention cannot be probed."""
+    half = [True] * 4 + [False] * 4
+    attention_masses(model, [LocatedPrompt(list(range(8)), half, [False] * 8)], 0, 1)
 
 
 @torch.inference_mode()

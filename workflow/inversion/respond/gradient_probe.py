@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import polars as pl
 import torch
 from torch import Tensor, nn
+from transformers import PreTrainedModel
 
 from inversion.config.probes import GradientProbe
 from inversion.instruct.templates import EncodedConversation, encode_example
@@ -111,6 +112,12 @@ def probe_gradients(run: ProbedRun, probe: GradientProbe) -> pl.DataFrame:
         return measure
 
     return probe_checkpoints(run.folder, "gradients", run.steps, spec, prepare, ExampleGradient)
+
+
+def check_gradients(model: PreTrainedModel) -> None:
+    """Raise :class:`~inversion.models.ModelError` for a model whose queries and keys are fused in an unknown layout."""
+    for name, parameter in model.named_parameters():
+        query_key_mask(model, name, parameter)
 
 
 def kind_sample(examples: Sequence[Example], probe: GradientProbe) -> tuple[list[Example], dict[str, float]]:

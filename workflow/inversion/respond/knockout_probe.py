@@ -7,12 +7,13 @@ knock-out; Geva et al. 2023), so that the head spreads its attention over the re
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any, NamedTuple
 
 import polars as pl
 import torch
 from torch import Tensor, nn
+from transformers import PreTrainedModel
 
 from inversion.config.probes import KnockoutProbe
 from inversion.manifests import CheckpointEntry
@@ -75,6 +76,18 @@ def probe_knockouts(run: ProbedRun, probe: KnockoutProbe) -> pl.DataFrame:
         return measure
 
     return probe_checkpoints(run.folder, "knockouts", list(steps.values()), spec, prepare, KnockedMargin)
+
+
+@torch.inference_mode()
+def check_knockouts(model: PreTrainedModel) -> None:
+    """Raise as :func:`knocked_margins` for a model whose heads cannot be cut off; one head of each layer is tried."""
+    modules = inside(model)
+    ids = torch.arange(8, device=model.device)[None]
+    context = torch.arange(8, device=model.device)[None] < 4
+    with eager(model), ExitStack() as cuts:
+        for attention in modules.attention:
+            cuts.enter_context(_cut(attention, 0, modules.heads, context))
+        model(input_ids=ids, attention_mask=torch.ones_like(ids), use_cache=False)
 
 
 @torch.inference_mode()

@@ -12,6 +12,7 @@ from typing import Any
 import polars as pl
 import torch
 from torch import Tensor
+from transformers import PreTrainedModel
 
 from inversion.config.probes import LensProbe
 from inversion.manifests import CheckpointEntry
@@ -68,6 +69,11 @@ def probe_lens(run: ProbedRun, probe: LensProbe) -> pl.DataFrame:
         return measure
 
     return probe_checkpoints(run.folder, "lens", run.steps, spec, prepare, LensReading)
+
+
+def check_lens(model: PreTrainedModel) -> None:
+    """Raise :class:`~inversion.models.ModelError` for a model whose layers or final norm are not found."""
+    lens_logits(model, [range(8)], 0)
 
 
 def lens_logprobs(model: Any, asked: Sequence[Divergence], pad_id: int, batch_size: int) -> Tensor:

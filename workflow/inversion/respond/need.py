@@ -10,6 +10,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from inversion.config.datasets import Template
 from inversion.instruct.templates import EncodedConversation, encode_last_turn
+from inversion.models import exact_window
 from inversion.records.data import ContextNeed, Example
 from inversion.respond.batches import pad, positions
 
@@ -57,7 +58,7 @@ def answer_losses(
     These tokens must be at the end of a row, and logits are computed for them only. Batches have at most ``batch_size``
     rows and a limited number of tokens and logits.
     """
-    window = getattr(model.config, "max_position_embeddings", None) or max(len(row.input_ids) for row in rows)
+    window = exact_window(model.config) or max(len(row.input_ids) for row in rows)
     ids = [row.input_ids[-window:] for row in rows]
     labels = [[int(label) for label in row.loss_mask[-window:]] for row in rows]
     # from the token before the first one with a loss, which predicts it, to the end

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import polars as pl
 import torch
 from torch import Tensor
+from transformers import PreTrainedModel
 
 from inversion.config.probes import PatchingProbe
 from inversion.manifests import CheckpointEntry
@@ -86,6 +87,11 @@ def probe_patching(run: ProbedRun, probe: PatchingProbe) -> pl.DataFrame:
     files = ResultFiles("probes/patching", FACTS_FILE, "patched", ("donor",))
     manifest = measure_checkpoints(run.folder, files, found[1:], spec, parts, prepare, PatchedMargin)
     return pl.concat(read_frame(Path(run.folder) / step.folder / FACTS_FILE, PatchedMargin) for step in manifest.steps)
+
+
+def check_patching(model: PreTrainedModel) -> None:
+    """Raise :class:`~inversion.models.ModelError` for a model whose layers, attention or MLPs are not found."""
+    inside(model)
 
 
 def _donor(found: Milestones, receiver: CheckpointEntry, donor: str) -> CheckpointEntry:

@@ -14,49 +14,115 @@ from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface, PreTrainedModel
 
-from inversion.models import ModelError
+from inversion.models.folder_tokenizer import ModelError, first_line
+from inversion.models.load import ATTENTION
 from inversion.train.packing import PackedData
 
 NAME = "packed"
 
 
+class BoundariesNotGivenError(Exception):
+    """A model that does not tell its attention where the sequences of a packed row end."""
+
+
 def use_packed_attention(model: PreTrainedModel | PeftModel) -> None:
     """Let a model on SDPA attend within each sequence of a packed row.
 
-    Models that have another implementation keep it: FlashAttention reads the same boundaries, and for the
-    others the library masks by ``position_ids`` that begin again.
+    Models that have another implementation keep it, and so do those that do not tell attention where sequences end
+    (StableLM, Nemotron): the library then masks by ``position_ids`` that begin again.
     """
     plain = model.get_base_model() if isinstance(model, PeftModel) else model
-    if plain.config._attn_implementation == "sdpa":
+    if plain.config._attn_implementation == ATTENTION:
         AttentionInterface.register(NAME, packed_attention)
         plain.set_attn_implementation(NAME)
+        try:
+            _packed_logits(model, [[0, 1], [0, 1]])
+        except BoundariesNotGivenError:
+            plain.set_attn_implementation(ATTENTION)
+        except Exception:  # whatever else fails is the business of require_sequences_apart
+            pass
 
 
 def require_sequences_apart(model: Any) -> None:
-    """Raise :class:`ModelError` for a model that reads one sequence of a packed row into the next.
+    """Raise :class:`ModelError` for a model whose sequences in a packed row differ from the same sequences alone.
 
     Some models attend in a way of their own (Falcon), or have layers without attention that run along the whole row
-    (convolutions, state spaces). ``model`` has the attention that it trains with.
+    (convolutions, state spaces). ``model`` has the attention that it trains with. The first sequence is longer than the
+    windows of its attention, up to :data:`LONGEST_TRIED` tokens.
     """
-    device = next(model.parameters()).device
+    kind = model.config.model_type
     words = min(model.get_input_embeddings().num_embeddings, 64)
-    rows = [[(start + place) % words for place in range(8)] for start in (0, 8, 16)]
-    seen = []
-    for first in rows[:2]:
-        data = PackedData.of([first, rows[2]], [[True] * 8] * 2, torch.tensor([[0, 1]], dtype=torch.int32))
-        ((batch,), _) = data.step(0, most_tokens=16)
-        on_device = {key: value.to(device) if isinstance(value, Tensor) else value for key, value in batch.items()}
-        with torch.no_grad(), torch.random.fork_rng():  # dropout draws alike for both
-            torch.manual_seed(0)
-            seen.append(model(**on_device).logits[..., -7:, :].float())
-    change = float((seen[0] - seen[1]).abs().max() / seen[0].std())
-    # far above the rounding of sums in another order, far below what a layer lets through; most change nothing
-    if not change <= torch.finfo(model.dtype).eps ** (2 / 3):
-        kind = model.config.model_type
+    beyond = 8 + max([0, *(width for width in _widths(model.config) if width <= LONGEST_TRIED)])
+    one, other = ([(start + 3 * place) % words for place in range(beyond)] for start in (0, 8))
+    last = [(16 + place) % words for place in range(8)]
+    try:
+        joined, changed = (_packed_logits(model, [first, last]) for first in (one, other))
+        alone = torch.cat([_logits_alone(model, row) for row in (one, last)])
+    except Exception as error:  # a model that was not made for it fails in any way
         raise ModelError(
-            f"models of type {kind} read what precedes an example in its row, and cannot be trained on packed "
-            "rows; choose a base model whose layers all attend through the library's attention interface"
+            f"models of type {kind} cannot be trained on packed rows ({first_line(error)}); {_OTHER_FAMILY}"
+        ) from None
+    eps = torch.finfo(model.dtype).eps
+    leak = float((joined[-7:] - changed[-7:]).abs().max() / alone.std())
+    # far above the rounding of sums in another order, far below what a layer lets through; most change nothing
+    if not leak <= eps ** (2 / 3):
+        raise ModelError(
+            f"models of type {kind} read what precedes an example in its row, and cannot be trained on packed rows; "
+            f"{_OTHER_FAMILY}"
         )
+    # sums in another order add up over many layers, and in bfloat16 a router may choose another expert
+    apart = float((joined - alone).square().mean().sqrt() / alone.std())
+    if not apart <= (1e-3 if eps < 1e-4 else 0.25):
+        raise ModelError(
+            f"models of type {kind} compute packed rows differently from single ones (by {apart:.1g} of the logits' "
+            f"deviation); {_OTHER_FAMILY}"
+        )
+
+
+_OTHER_FAMILY = "choose a base model of another family: docs/compatibility.md lists those that can be trained"
+LONGEST_TRIED = 1024
+"""Tokens of the longest sequence in the check of packed rows: windows that are wider are not crossed in it."""
+
+
+def _widths(config: Any) -> list[int]:
+    """The windows and chunks of attention in a configuration."""
+    text = config.get_text_config(decoder=True)
+    found = [getattr(text, name, None) for name in ("sliding_window", "window_size", "attention_window")]
+    return [width for width in found if isinstance(width, int)]
+
+
+def _packed_logits(model: Any, rows: list[list[int]]) -> Tensor:
+    """The logits [tokens, vocabulary] of ``rows`` joined, each but for its last token."""
+    count = len(rows)
+    data = PackedData.of(rows, [[True] * len(row) for row in rows], torch.arange(count, dtype=torch.int32)[None])
+    ((batch,), _) = data.step(0, most_tokens=sum(map(len, rows)))
+    device = next(model.parameters()).device
+    on_device = {key: value.to(device) if isinstance(value, Tensor) else value for key, value in batch.items()}
+    return _forward(model, **on_device)
+
+
+def _logits_alone(model: Any, row: list[int]) -> Tensor:
+    """The logits of one row by itself, with the library's own attention, but for its last token."""
+    plain = model.get_base_model() if isinstance(model, PeftModel) else model
+    trained_with = plain.config._attn_implementation
+    if trained_with == NAME:
+        plain.set_attn_implementation(ATTENTION)
+    try:
+        ids = torch.tensor([row], device=next(model.parameters()).device)
+        return _forward(model, input_ids=ids, use_cache=False)[:-1]
+    finally:
+        plain.set_attn_implementation(trained_with)
+
+
+def _forward(model: Any, **inputs: Any) -> Tensor:
+    """The logits of one row, float32 [tokens, vocabulary]; dropout is off, and whether the model trains is kept."""
+    trains = model.training
+    try:
+        with torch.no_grad():
+            logits: Tensor = model.eval()(**inputs).logits
+    finally:
+        model.train(trains)
+    return logits.reshape(-1, logits.shape[-1]).float()
 
 
 def packed_attention(
@@ -65,8 +131,8 @@ def packed_attention(
     key: Tensor,
     value: Tensor,
     attention_mask: Tensor | None,
-    cu_seq_lens_q: Tensor,
-    max_length_q: int,
+    cu_seq_lens_q: Tensor | None = None,
+    max_length_q: int = 0,
     dropout: float = 0.0,
     scaling: float | None = None,
     sliding_window: int | None = None,
@@ -74,8 +140,11 @@ def packed_attention(
 ) -> tuple[Tensor, None]:
     """Causal attention of ``query`` [1, heads, tokens, size] within the sequences that end at ``cu_seq_lens_q``.
 
-    Returns [1, tokens, heads, size]. Grouped-query attention and sliding windows are those of the library.
+    Returns [1, tokens, heads, size]. Grouped-query attention and sliding windows are those of the library. Raises
+    :class:`BoundariesNotGivenError` where the model does not pass these ends on.
     """
+    if cu_seq_lens_q is None:
+        raise BoundariesNotGivenError(type(module).__name__)
     if value.dtype in {torch.bfloat16, torch.float16} and value.is_cuda and not dropout:
         return _on_cuda(query, key, value, cu_seq_lens_q, max_length_q, scaling, sliding_window), None
     lengths = cu_seq_lens_q.diff().tolist()

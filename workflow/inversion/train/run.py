@@ -36,7 +36,7 @@ from transformers.utils.logging import disable_progress_bar
 
 from inversion.artifacts import folder_digest
 from inversion.manifests import CheckpointEntry, LossPoint, TrainManifest
-from inversion.models import compute_dtype, fused_parameter_names, load_model, restore_weights
+from inversion.models import compute_dtype, fused_parameter_names, load_model, restore_weights, trained_weights
 from inversion.train import sharding
 from inversion.train.interruption import Interrupted
 from inversion.train.packed_attention import use_packed_attention
@@ -133,6 +133,7 @@ def train(
             if "loss" in entry
         ],
         trained_parameters=sum(p.numel() for p in model.parameters() if p.requires_grad),
+        weights=trained_weights(model),
         wall_s=round(wall, 3),
         tokens_per_s=round(data.tokens_from(start) / wall, 1),
         peak_memory_mib=round(_peak_memory_mib(), 1),

@@ -1,0 +1,1 @@
+"""Which models, tokenizers and chat templates are exact, and which are refused: `make compatibility`."""

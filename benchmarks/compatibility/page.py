@@ -1,0 +1,115 @@
+"""The cells of docs/compatibility.md, and the page."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import TypeVar
+
+from compatibility.checks import EXACT
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """The outcome of one check: a difference, or the line with which the library refuses."""
+
+    difference: float | None = None
+    refusal: str | None = None
+    fault: str | None = None
+    """An error that is not one of the library's own."""
+
+    @property
+    def sound(self) -> bool:
+        """Whether the check was exact or refused."""
+        return self.refusal is not None or (self.difference is not None and self.difference <= EXACT)
+
+    def short(self) -> str:
+        """The text in the table."""
+        if self.refusal is not None:
+            return "refused"
+        if self.fault is not None:
+            return "**fails**"
+        assert self.difference is not None
+        text = "0" if self.difference == 0 else f"{self.difference:.0e}"
+        return text if self.sound else f"**{text}**"
+
+
+def measured(check: Callable[[T], float], case: T) -> Cell:
+    """The outcome of ``check``; only errors that the library words itself are refusals."""
+    try:
+        return Cell(difference=check(case))
+    except ValueError as error:  # what the library refuses: ModelError and TemplateError among them
+        own = type(error).__module__.startswith("inversion.")
+        line = str(error).strip()
+        return Cell(refusal=line) if own and "\n" not in line else Cell(fault=f"{type(error).__name__}: {line}")
+    except Exception as error:
+        return Cell(fault=f"{type(error).__name__}: {str(error).strip()[:200]}")
+
+
+def table(rows: Mapping[str, Mapping[str, Cell]], columns: Sequence[str], what: str) -> list[str]:
+    """A Markdown table of cells, and below it the lines of refusals, each once."""
+    lines = ["| " + " | ".join([what, *columns]) + " |", "| " + " | ".join("-" * (len(columns) + 1)) + " |"]
+    notes: dict[str, int] = {}
+    for name, cells in rows.items():
+        shown = []
+        for column in columns:
+            cell = cells[column]
+            text = cell.short()
+            if reason := cell.refusal or cell.fault:
+                text += f" [{notes.setdefault(_general(reason), len(notes) + 1)}]"
+            shown.append(text)
+        lines.append("| " + " | ".join([name, *shown]) + " |")
+    return [*lines, "", *(f"{number}. `{reason}`" for reason, number in notes.items()), ""]
+
+
+def _general(reason: str) -> str:
+    """A reason without the temporary folder that it names."""
+    return re.sub(r"/[^ :]*/(base|checkpoints|adapter)\b", r"\1", reason).replace("`", "'")
+
+
+PACKAGES = ("transformers", "peft", "bitsandbytes", "torch", "tokenizers", "trl")
+
+
+def versions() -> str:
+    """The versions of the packages that decide."""
+    return ", ".join(f"{name} {version(name)}" for name in PACKAGES)
+
+
+INTRODUCTION = """\
+# Compatibility
+
+Whether a base model, its tokenizer and a chat template can be used, and how exactly. This page is generated:
+`make compatibility` measures every cell again (the last time in {minutes:.0f} minutes, with {versions}). What cannot be
+computed exactly is refused by the rule `prepare_base`, before anything is trained, with the line that is given below
+the table.
+
+## Architectures
+
+A tiny random model of each architecture, in float32, goes through the functions that the rules call. A number is the
+largest difference from a plain reference: transformers and peft alone, each row by itself, without packing, padding,
+cache or merged adapters, and with the eager implementation of attention.
+
+"""
+
+LEGEND = """\
+- *loads*: log-probabilities (nats) of the loaded model.
+- *packing*: loss (nats) and gradients of packed rows, as a share of the largest gradient.
+- *LoRA*, *full*, *QLoRA*, *query-key*: log-probabilities (nats) of the checkpoint after two optimizer steps. AdamW
+  amplifies rounding where gradients are near zero, so these are the largest.
+- *answers*: log-probabilities (nats) of the answers of the base model and of checkpoints, and the losses by which
+  examples are selected. Greedy texts must be equal.
+- *attention*, *gradients*, *lens*, *patching*, *knockouts*: the probes, on attention weights, losses and norms of
+  gradients, log-probabilities (against models with fewer layers) and log-odds.
+
+Checkpoints of models that cannot be trained here are trained without the library and asked as a series.
+"""
+
+
+def architecture_page(rows: Mapping[str, Mapping[str, Cell]], columns: Sequence[str], minutes: float) -> str:
+    """The page of the architectures."""
+    lines = table(rows, columns, "architecture")
+    return INTRODUCTION.format(minutes=minutes, versions=versions()) + "\n".join(lines) + "\n" + LEGEND

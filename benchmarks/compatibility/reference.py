@@ -1,0 +1,151 @@
+"""What the library's numbers are compared with: transformers and peft alone, every row by itself.
+
+No packing, no padding, no cache, no merged adapters, and the eager implementation of attention.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model, prepare_model_for_kbit_training
+from torch import Tensor, nn
+from transformers import AutoModelForCausalLM, BitsAndBytesConfig
+
+from inversion.instruct.templates import EncodedConversation
+
+Mask = Callable[[str, nn.Parameter], Tensor | None]
+"""Which entries of a parameter are trained, by its name: a mask that broadcasts to it, or None for none."""
+
+
+def load(
+    folder: Path, adapter: Path | None = None, quantized: bool = False, attention: str = "eager", **config: Any
+) -> Any:
+    """The model in ``folder`` in float32 and evaluation mode, with the adapter in another folder.
+
+    ``config`` replaces settings of its configuration.
+    """
+    four_bits = BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=torch.float32,
+    )
+    extra = {"quantization_config": four_bits, "device_map": {"": "cpu"}} if quantized else {}
+    model = AutoModelForCausalLM.from_pretrained(
+        folder, dtype=torch.float32, attn_implementation=attention, **extra, **config
+    )
+    return (PeftModel.from_pretrained(model, adapter) if adapter else model).eval()
+
+
+def adapted(model: Any, rank: int, alpha: float, modules: Any, quantized: bool) -> Any:
+    """``model`` with LoRA on ``modules``, as peft draws it after the seed 0."""
+    if quantized:
+        model = prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
+    config = LoraConfig(task_type="CAUSAL_LM", r=rank, lora_alpha=alpha, target_modules=modules)
+    return get_peft_model(model, config)
+
+
+def logits(model: Any, ids: Sequence[int]) -> Tensor:
+    """Float32 [tokens, vocabulary] of one row."""
+    found: Tensor = model(input_ids=torch.tensor([list(ids)]), use_cache=False).logits[0]
+    return found.float()
+
+
+@torch.no_grad()
+def logprobs(model: Any, ids: Sequence[int]) -> Tensor:
+    """Log-probabilities (nats) after every token of one row: float32 [tokens, vocabulary]."""
+    return logits(model, ids).log_softmax(-1)
+
+
+def loss(model: Any, row: EncodedConversation) -> Tensor:
+    """The summed loss (nats) of the labelled tokens of one row."""
+    ids, labelled = torch.tensor(row.input_ids), torch.tensor(row.loss_mask)
+    return nn.functional.cross_entropy(
+        logits(model, row.input_ids)[:-1][labelled[1:]], ids[1:][labelled[1:]], reduction="sum"
+    )
+
+
+def backward(model: Any, rows: Sequence[EncodedConversation]) -> float:
+    """The mean loss of the labelled tokens of all ``rows``, whose gradients are added to the weights'."""
+    tokens = sum(sum(row.loss_mask[1:]) for row in rows)
+    total = 0.0
+    for row in rows:
+        part = loss(model, row) / tokens
+        part.backward()
+        total += part.item()
+    return total
+
+
+def train(
+    model: Any, steps: Sequence[Sequence[EncodedConversation]], learning_rate: float, trained: Mask | None = None
+) -> list[float]:
+    """Train ``model`` with AdamW, gradients clipped to 1; returns the loss of each step.
+
+    Entries outside ``trained`` get no gradient.
+    """
+    model.train()
+    parameters = {name: each for name, each in model.named_parameters() if each.requires_grad}
+    masks = {name: trained(name, each) if trained else torch.ones(()) for name, each in parameters.items()}
+    parameters = {name: each for name, each in parameters.items() if masks[name] is not None}
+    optimizer = torch.optim.AdamW(parameters.values(), lr=learning_rate, weight_decay=0.0)
+    losses = []
+    for rows in steps:
+        model.zero_grad(set_to_none=True)
+        losses.append(backward(model, rows))
+        for name, each in parameters.items():
+            if each.grad is not None:
+                each.grad *= masks[name]
+        nn.utils.clip_grad_norm_(parameters.values(), 1.0)
+        optimizer.step()
+    model.eval()
+    return losses
+
+
+def answer(model: Any, prompt: Sequence[int], stops: set[int], most: int) -> list[int]:
+    """The greedy answer without its stop token, at most ``most`` tokens."""
+    said: list[int] = []
+    for _ in range(most):
+        token = int(logprobs(model, [*prompt, *said])[-1].argmax())
+        if token in stops:
+            break
+        said.append(token)
+    return said
+
+
+def answer_logprobs(model: Any, prompt: Sequence[int], tokens: Sequence[int]) -> list[float]:
+    """The log-probability of each of ``tokens`` after ``prompt``."""
+    found = logprobs(model, [*prompt, *tokens])[len(prompt) - 1 : -1]
+    return found.gather(-1, torch.tensor(list(tokens))[:, None])[:, 0].tolist()
+
+
+def margin(model: Any, ids: Sequence[int], one: int, other: int) -> float:
+    """Log-odds (nats) of the token ``one`` against ``other`` after a row."""
+    after = logprobs(model, ids)[-1]
+    return float(after[one] - after[other])
+
+
+@contextmanager
+def without_head(number: int, head: int, keys: Sequence[int]) -> Iterator[None]:
+    """In the attention that is computed as the ``number``-th of a forward pass, ``head`` does not read ``keys`` from
+    the last token: the scores that go into the softmax are changed."""
+    plain, count = nn.functional.softmax, 0
+
+    def softmax(scores: Tensor, *arguments: Any, **named: Any) -> Tensor:
+        nonlocal count
+        if scores.dim() == 4:
+            if count == number:
+                scores = scores.clone()
+                scores[0, head, -1, list(keys)] = -math.inf
+            count += 1
+        return plain(scores, *arguments, **named)
+
+    nn.functional.softmax = softmax
+    try:
+        yield
+    finally:
+        nn.functional.softmax = plain

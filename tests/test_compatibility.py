@@ -1,0 +1,148 @@
+"""A part of docs/compatibility.md, measured by the same functions; `make compatibility` measures all of it."""
+
+import math
+
+import pytest
+import torch
+from compatibility.architectures import ARCHITECTURES
+from compatibility.checks import CHECKS, EXACT, QLORA, Case, Data
+from compatibility.page import Cell, measured, table
+
+from inversion.models import ModelError, load_for_tuning, load_model, trained_weights
+from inversion.models.inside import eager
+from inversion.models.load import exact_window
+from inversion.respond.answer_check import check_answers
+from inversion.train import packed_attention
+
+BY_NAME = {architecture.name: architecture for architecture in ARCHITECTURES}
+
+
+@pytest.fixture(scope="module")
+def case(tmp_path_factory):
+    """A function that gives the case of an architecture, each made once."""
+    data, made = Data(), {}
+
+    def get(name):
+        if name not in made:
+            made[name] = Case(BY_NAME[name], data, tmp_path_factory.mktemp("case"))
+        return made[name]
+
+    return get
+
+
+@pytest.mark.parametrize(
+    ("name", "check"),
+    [
+        ("Mistral, sliding window", "packing"),
+        ("GPT-2", "query-key"),
+        ("StableLM", "packing"),
+        ("GPT-Neo", "answers"),
+        ("MPT", "answers"),
+        ("Mixtral", "LoRA"),
+        ("Mixtral", "QLoRA"),
+        ("LFM2", "answers"),
+        ("Phi-3, LongRoPE positions", "packing"),
+    ],
+)
+def test_a_cell_of_the_page_is_exact_or_refused(case, name, check):
+    cell = measured(CHECKS[check], case(name))
+    assert cell.fault is None
+    assert cell.sound, cell.difference
+    if check == "query-key":
+        assert "GPT2LMHeadModel has neither q_proj and k_proj" in cell.refusal
+    else:
+        assert cell.difference is not None
+
+
+@pytest.mark.parametrize(("name", "said"), [("Falcon", "read what precedes"), ("LFM2", "read what precedes")])
+def test_models_that_read_across_packed_rows_are_refused_before_training(case, name, said):
+    cell = measured(CHECKS["full"], case(name))
+    assert cell.short() == "refused"
+    assert said in cell.refusal
+    assert "docs/compatibility.md lists those that can be trained" in cell.refusal
+
+
+def test_a_window_that_packing_ignores_is_refused(case, monkeypatch):
+    monkeypatch.setattr(packed_attention, "_band", lambda *_: None)
+    assert (
+        "compute packed rows differently from single ones"
+        in measured(CHECKS["packing"], case("Mistral, sliding window")).refusal
+    )
+
+
+def test_answers_that_depend_on_the_batch_are_refused(case, monkeypatch):
+    """GPT-Neo counts its local windows with the padding that follows what prompts share."""
+    folder = case("GPT-Neo").base
+    check_answers(folder)
+    monkeypatch.setattr("transformers.PreTrainedModel._supports_attention_backend", True)
+    with pytest.raises(ModelError, match=r"gpt_neo answer differently in a batch than alone .+ docs/compatibility.md"):
+        check_answers(folder)
+
+
+def test_an_eager_attention_that_differs_is_not_probed(case):
+    """Falcon's adds ALiBi to the scores and, with the mask, a second time."""
+    model = load_model(case("Falcon, ALiBi").base)
+    with pytest.raises(ModelError, match="computes other logits with its eager attention"), eager(model):
+        pass
+    assert model.config._attn_implementation == "sdpa"
+
+
+def test_what_is_trained_of_a_mixture_of_experts_is_listed(case):
+    tuned = load_for_tuning(case("Mixtral").base, "digest", QLORA)
+    weights = trained_weights(tuned)
+    experts = "model.layers.*.mlp.experts.gate_up_proj"
+    assert experts in weights.trained
+    assert experts not in weights.four_bit
+    assert "model.layers.*.self_attn.q_proj.weight" in weights.four_bit
+    assert weights.untrained == ["lm_head.weight", "model.embed_tokens.weight"]
+
+
+@pytest.mark.parametrize(
+    ("name", "window"),
+    [
+        ("Llama", 128),
+        ("Llama, YaRN positions", 128),
+        ("Phi-3, LongRoPE positions", 64),
+        ("Llama 4", 32),
+        ("MPT", None),
+    ],
+)
+def test_rows_are_no_longer_than_what_every_row_is_computed_alike_in(case, name, window):
+    assert exact_window(load_model(case(name).base).config) == window
+
+
+def test_logits_within_the_window_do_not_depend_on_longer_rows(case):
+    """LongRoPE changes all frequencies of a batch once one of its rows is longer than the window."""
+    model = load_model(case("Phi-3, LongRoPE positions").base)
+    window = exact_window(model.config)
+    row = torch.arange(window) % 50
+
+    def beside(longest):
+        batch = torch.nn.functional.pad(row, (0, longest - window))[None].repeat(2, 1)
+        with torch.no_grad():
+            return model(batch).logits[0, :window]
+
+    torch.testing.assert_close(beside(window), model(row[None]).logits[0].detach(), atol=1e-4, rtol=1e-4)
+    assert (beside(window + 1) - beside(window)).abs().max() > 0.1
+
+
+def test_cells_that_are_neither_exact_nor_refused_stand_out():
+    def fail(_):
+        raise KeyError("x")
+
+    def refuse(_):
+        raise ModelError("no; choose another")
+
+    cells = {
+        "a": measured(lambda _: EXACT / 2, None),
+        "b": measured(lambda _: math.inf, None),
+        "c": measured(fail, None),
+        "d": measured(refuse, None),
+    }
+    assert [cell.sound for cell in cells.values()] == [True, False, False, True]
+    lines = table({"one": cells, "two": {**cells, "a": Cell(0.0)}}, list(cells), "model")
+    assert lines[2:4] == [
+        "| one | 1e-04 | **inf** | **fails** [1] | refused [2] |",
+        "| two | 0 | **inf** | **fails** [1] | refused [2] |",
+    ]
+    assert lines[5:7] == ["1. `KeyError: 'x'`", "2. `no; choose another`"]
