@@ -7,6 +7,7 @@ import torch
 from compatibility.architectures import ARCHITECTURES
 from compatibility.checks import CHECKS, EXACT, QLORA, Case, Data
 from compatibility.page import Cell, measured, table
+from transformers.models.mistral import modeling_mistral
 
 from inversion.models import ModelError, load_for_tuning, load_model, trained_weights
 from inversion.models.inside import eager
@@ -79,12 +80,23 @@ def test_answers_that_depend_on_the_batch_are_refused(case, monkeypatch):
         check_answers(folder)
 
 
-def test_an_eager_attention_that_differs_is_not_probed(case):
-    """Falcon's adds ALiBi to the scores and, with the mask, a second time."""
-    model = load_model(case("Falcon, ALiBi").base)
+def test_an_eager_attention_that_differs_is_not_probed(case, monkeypatch):
+    attend = modeling_mistral.eager_attention_forward
+    model = load_model(case("Mistral, sliding window").base)
+    with eager(model):
+        assert model.config._attn_implementation == "eager"
+    monkeypatch.setattr(
+        modeling_mistral, "eager_attention_forward", lambda *args, scaling, **named: attend(*args, scaling=1.0, **named)
+    )
     with pytest.raises(ModelError, match="computes other logits with its eager attention"), eager(model):
         pass
     assert model.config._attn_implementation == "sdpa"
+
+
+def test_models_whose_attention_cannot_be_switched_are_not_probed(case):
+    model = load_model(case("Falcon").base)
+    with pytest.raises(ModelError, match="FalconForCausalLM cannot switch to its eager attention"), eager(model):
+        pass
 
 
 def test_what_is_trained_of_a_mixture_of_experts_is_listed(case):

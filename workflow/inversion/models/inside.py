@@ -83,12 +83,17 @@ def eager(model: Any) -> Iterator[None]:
     """``model``, without its adapters' wrapping, attends by its eager implementation until the block ends: the one
     that computes attention weights, and is always given a mask.
 
-    Raises :class:`ModelError` for a model that this implementation computes otherwise (Falcon with ALiBi).
+    Raises :class:`ModelError` for a model that cannot be switched to it (Falcon), or computes something else with it.
     """
     before = model.config._attn_implementation
     own = _short_logits(model)
     model.set_attn_implementation("eager")
     try:
+        if model.config._attn_implementation != "eager":
+            raise ModelError(
+                f"{type(model).__name__} cannot switch to its eager attention, so its attention cannot be probed; remove "
+                "`attention` and `knockouts` from `probes` for this model"
+            )
         apart = float((_short_logits(model) - own).square().mean().sqrt() / own.std())
         if not apart <= (1e-3 if torch.finfo(model.dtype).eps < 1e-4 else 0.25):  # rounding, over many layers
             raise ModelError(
