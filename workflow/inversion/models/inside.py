@@ -91,8 +91,8 @@ def eager(model: Any) -> Iterator[None]:
     try:
         if model.config._attn_implementation != "eager":
             raise ModelError(
-                f"{type(model).__name__} cannot switch to its eager attention, so its attention cannot be probed; remove "
-                "`attention` and `knockouts` from `probes` for this model"
+                f"{type(model).__name__} cannot switch to its eager attention, so its attention cannot be probed; "
+                "remove `attention` and `knockouts` from `probes` for this model"
             )
         apart = float((_short_logits(model) - own).square().mean().sqrt() / own.std())
         if not apart <= (1e-3 if torch.finfo(model.dtype).eps < 1e-4 else 0.25):  # rounding, over many layers
