@@ -1,5 +1,6 @@
 """Tiny worlds, tokenizers and base models that many tests share."""
 
+import gc
 import os
 import sys
 from pathlib import Path
@@ -66,6 +67,13 @@ def _one_thread():
     import torch
 
     torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _no_garbage_in_modules():
+    """Leave what is imported by now out of garbage collection, which libraries run often (see ``inversion.job``)."""
+    gc.enable()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
