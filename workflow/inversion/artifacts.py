@@ -1,8 +1,8 @@
-"""Files that are complete or absent: atomic writes, hashes, and folders with a completion marker.
+"""Writes files and folders that are either complete or absent: atomic writes, hashes, and completion markers.
 
-Expensive stages store their results in a folder that Snakemake does not manage (it would remove it
-before every attempt) and declare a small JSON manifest. A folder counts only when its marker lists
-every file with size and hash and they agree with the disk.
+Expensive stages store their results in a folder that Snakemake does not manage, because it would remove it before every
+attempt, and declare a small JSON manifest. A folder is complete only if the sizes and hashes in its marker match the
+files on disk.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ _MAGIC = b"PAR1"
 _SEAL = "sha256"
 _UNSEALED = "0" * 64
 _SEAL_VALUE = re.compile(_SEAL.encode() + rb"[^0-9a-f]{1,4}([0-9a-f]{64})")
-"""The seal as Thrift writes it: key, field header and length, value."""
+"""The seal in Thrift's encoding: key, field header and length, value."""
 
 
 class ArtifactError(RuntimeError):
-    """A file or folder that is missing, incomplete or corrupt; the message names it and the fix."""
+    """A file or folder is missing, incomplete or corrupt. The message names it and the fix."""
 
 
 # --- hashes -------------------------------------------------------------------------------------
@@ -55,18 +55,18 @@ def sha256_file(path: str | Path) -> str:
 def fingerprint(value: Any) -> str:
     """Hex SHA-256 of a JSON value, independent of the order of keys.
 
-    Raises :class:`TypeError` for what JSON cannot say and :class:`ValueError` for NaN.
+    Raises :class:`TypeError` for values that JSON does not have and :class:`ValueError` for NaN.
     """
     return sha256_bytes(json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False).encode())
 
 
 def code_fingerprint(script: str | Path, package: str | Path, also: Iterable[str] = ()) -> str:
-    """Hex SHA-256 of what a script and the modules of ``package`` that it reaches *do*.
+    """Hex SHA-256 of the behaviour of a script and of the modules of ``package`` that it imports.
 
-    Comments, docstrings and layout do not count: sources are compared as syntax trees. Imports are
-    followed as text, transitively; nothing is imported or run. ``also`` names modules that the script
-    imports by a name that is known only while it runs. Raises :class:`ArtifactError` if ``package``
-    has no such module; modules of other packages are passed over.
+    Sources are compared as syntax trees, so comments, docstrings and layout do not count. Imports are followed
+    transitively in the source text; nothing is imported or run. ``also`` lists modules that the script imports by a
+    name that is only known at run time. Modules of other packages are ignored. Raises :class:`ArtifactError` if
+    ``package`` does not have a module in ``also``.
     """
     package = Path(package)
     known = _modules(package)
@@ -89,9 +89,9 @@ def code_fingerprint(script: str | Path, package: str | Path, also: Iterable[str
     return fingerprint(trees)
 
 
-@functools.cache  # of a module that many scripts reach
+@functools.cache  # many scripts import the same modules
 def _syntax(source: bytes, path: Path, package: Path) -> tuple[frozenset[str], str]:
-    """The imports in the ``source`` of ``path``, and the hash of its syntax tree without docstrings."""
+    """The imports in ``source``, the content of ``path``, and the hash of its syntax tree without docstrings."""
     tree = ast.parse(source, filename=str(path))
     names = frozenset(_imported_names(tree, path, package))
     return names, sha256_bytes(ast.dump(_without_docstrings(tree)).encode())
@@ -110,7 +110,7 @@ def _statements(tree: ast.AST) -> Iterator[ast.AST]:
 
 
 def _imported_names(tree: ast.AST, path: Path, package: Path) -> set[str]:
-    """All that the imports in ``tree``, the syntax of ``path``, may name as a module."""
+    """All names in the imports of ``tree``, the syntax tree of ``path``, that could be modules."""
     modules: set[str] = set()
     for node in _statements(tree):
         if isinstance(node, ast.Import):
@@ -175,9 +175,9 @@ def _without_docstrings(tree: ast.AST) -> ast.AST:
 
 @contextlib.contextmanager
 def atomic_path(path: str | Path) -> Iterator[Path]:
-    """A temporary path next to ``path`` that takes its place when the block ends without an error.
+    """A temporary path next to ``path`` that replaces it when the block ends without an error.
 
-    A kill or a full disk leaves the old file, or none, never a part of the new one.
+    After a kill or with a full disk, the old file or none remains, but never a part of the new one.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -203,12 +203,12 @@ def write_text(path: str | Path, text: str) -> None:
 
 
 def write_json(path: str | Path, value: Any) -> None:
-    """Write ``value`` as readable JSON to ``path`` atomically; NaN is refused."""
+    """Write ``value`` as readable JSON to ``path`` atomically. NaN is refused."""
     write_text(path, json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def read_json(path: str | Path) -> Any:
-    """The value in a JSON file; raises :class:`ArtifactError` if it is missing or broken."""
+    """The value in a JSON file. Raises :class:`ArtifactError` if the file is missing or broken."""
     try:
         return json.loads(Path(path).read_bytes())
     except FileNotFoundError:
@@ -218,9 +218,9 @@ def read_json(path: str | Path) -> Any:
 
 
 def read_object(path: str | Path) -> dict[str, Any]:
-    """The JSON object in a file that came from elsewhere, as the configuration of a model.
+    """The JSON object in a file from elsewhere, such as the configuration of a model.
 
-    Raises :class:`ArtifactError` if it is missing, broken or something else than an object.
+    Raises :class:`ArtifactError` if the file is missing, broken, or does not contain an object.
     """
     try:
         value = json.loads(Path(path).read_bytes())
@@ -232,10 +232,10 @@ def read_object(path: str | Path) -> dict[str, Any]:
 
 
 def write_parquet(path: str | Path, frame: pl.DataFrame) -> None:
-    """Write a table to ``path`` atomically, sealed with a hash of the whole file; equal tables give equal bytes.
+    """Write a table to ``path`` atomically, sealed with a hash of the whole file. Equal tables give equal bytes.
 
-    Of itself Parquet gives other values, and no error, for every other flipped bit, and some damages end the process
-    that reads it; :func:`read_parquet` compares before it reads.
+    Without a seal, about half of all flipped bits in a Parquet file give wrong values without an error, and some damage
+    crashes the process that reads it. :func:`read_parquet` verifies the seal before it reads.
     """
     buffer = io.BytesIO()
     frame.write_parquet(buffer, compression="zstd", statistics=False, metadata={_SEAL: _UNSEALED})
@@ -245,9 +245,9 @@ def write_parquet(path: str | Path, frame: pl.DataFrame) -> None:
 
 
 def _seal_span(data: bytes) -> tuple[int, int]:
-    """The position of the seal in the metadata at the end of a Parquet file; :class:`ValueError` if it has none.
+    """The position of the seal in the metadata at the end of a Parquet file. Raises :class:`ValueError` if it has none.
 
-    Found as text: no part of a file is parsed before its hash is verified.
+    The bytes are searched, because no part of a file must be parsed before its hash is verified.
     """
     seals = list(_SEAL_VALUE.finditer(data))
     if not seals:
@@ -258,8 +258,8 @@ def _seal_span(data: bytes) -> tuple[int, int]:
 def write_table(parquet: str | Path, csv: str | Path, frame: pl.DataFrame) -> None:
     """Write a table as Parquet and as CSV, each atomically.
 
-    In the CSV lists are joined by `` | ``, and a text that a spreadsheet would run as a formula (``=``, ``+``, ``-`` or
-    ``@`` comes first) begins with an apostrophe, by which spreadsheets know a text. The Parquet file is exact.
+    In the CSV file, lists are joined by `` | ``. An apostrophe is put before a text that a spreadsheet would run as a
+    formula (one that begins with ``=``, ``+``, ``-`` or ``@``). The Parquet file is exact.
     """
     lists = [name for name, dtype in frame.schema.items() if isinstance(dtype, pl.List)]
     flat = frame.with_columns(pl.col(lists).list.join(" | "))
@@ -274,7 +274,8 @@ def _is_formula(text: pl.Expr) -> pl.Expr:
 
 
 def read_parquet(path: str | Path) -> pl.DataFrame:
-    """The table in a Parquet file; raises :class:`ArtifactError` if it is missing, broken or not what was sealed."""
+    """The table in a Parquet file. Raises :class:`ArtifactError` if it is missing, broken or does not match its
+    seal."""
     try:
         data = Path(path).read_bytes()
         _check_seal(data)
@@ -287,16 +288,16 @@ def read_parquet(path: str | Path) -> pl.DataFrame:
 
 
 def _check_seal(data: bytes) -> None:
-    """Raise :class:`ValueError` unless the bytes of a Parquet file are those that were sealed."""
+    """Raise :class:`ValueError` unless the bytes of a Parquet file match its seal."""
     start, end = _seal_span(data)
     if sha256_bytes(data[:start] + _UNSEALED.encode() + data[end:]).encode() != data[start:end]:
         raise ValueError("it has changed since it was written: its hash differs")
 
 
 def parquet_fault(path: str | Path, hash_up_to: int = 2**22) -> str | None:
-    """Why the Parquet file at ``path`` cannot be what was written, or None.
+    """The reason why the Parquet file at ``path`` is damaged, or None.
 
-    Detects truncation; files of at most ``hash_up_to`` bytes are also compared with their seal, if they have
+    Truncation is always detected. Files of at most ``hash_up_to`` bytes are also compared with their seal, if they have
     one.
     """
     with open(path, "rb") as file:
@@ -320,8 +321,8 @@ def parquet_fault(path: str | Path, hash_up_to: int = 2**22) -> str | None:
 
 
 def file_hashes(folder: str | Path, names: Iterable[str] | None = None) -> dict[str, dict[str, Any]]:
-    """``{relative path: {"size", "sha256"}}`` of ``names`` or else of the :func:`visible_files` under ``folder``,
-    without its marker."""
+    """``{relative path: {"size", "sha256"}}`` of ``names``, or by default of the :func:`visible_files` in ``folder``
+    without the marker."""
     folder = Path(folder)
     files = visible_files(folder) if names is None else [folder / name for name in sorted(names)]
     return {
@@ -332,8 +333,8 @@ def file_hashes(folder: str | Path, names: Iterable[str] | None = None) -> dict[
 
 
 def visible_files(folder: str | Path) -> list[Path]:
-    """The files under ``folder``, sorted, but hidden ones and those in hidden folders (``.git``, ``.cache``), which
-    belong to tools."""
+    """The files in ``folder`` and its subfolders, sorted. Hidden files and folders (``.git``, ``.cache``) are omitted,
+    because they belong to tools."""
     folder = Path(folder)
     return [
         file
@@ -346,14 +347,13 @@ def visible_files(folder: str | Path) -> list[Path]:
 def complete_folder(path: str | Path, note: Mapping[str, Any] | None = None) -> Iterator[Path]:
     """A temporary folder that becomes ``path`` when the block ends without an error.
 
-    Its marker then lists every file with size and hash, and ``note``. Whatever stood at ``path`` is
-    replaced.
+    Its marker lists every file with size and hash, and contains ``note``. Anything that was at ``path`` is replaced.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
     try:
-        # mkdtemp is private to its owner; results follow the umask like any other folder
+        # folders by mkdtemp are private to their owner, but results follow the umask
         temporary.chmod(0o777 & ~_umask())
         yield temporary
         seal_folder(temporary, note)
@@ -365,18 +365,18 @@ def complete_folder(path: str | Path, note: Mapping[str, Any] | None = None) -> 
 
 
 def seal_folder(path: str | Path, note: Mapping[str, Any] | None = None) -> None:
-    """Write the completion marker of a finished folder, whose files then have the permissions that the umask leaves."""
+    """Write the completion marker of a finished folder, and set the permissions of its files to those of the umask."""
     for file in Path(path).rglob("*"):
-        if not file.is_file() or file.is_symlink():  # the target of a link is not ours
+        if not file.is_file() or file.is_symlink():  # do not change the target of a link
             continue
-        file.chmod(0o666 & ~_umask())  # safetensors writes files that only their owner may read
+        file.chmod(0o666 & ~_umask())  # safetensors writes files that only their owner can read
     write_json(Path(path) / MARKER, {"files": file_hashes(path), "note": dict(note or {})})
 
 
 def folder_fault(path: str | Path, deep: bool = True) -> str | None:
-    """Why the folder at ``path`` cannot be trusted, or None when it is complete.
+    """The reason why the folder at ``path`` is incomplete or damaged, or None.
 
-    Compares sizes, and hashes too where ``deep``.
+    Sizes are compared, and with ``deep`` also hashes.
     """
     path = Path(path)
     marker = path / MARKER
@@ -399,9 +399,9 @@ def folder_fault(path: str | Path, deep: bool = True) -> str | None:
 
 
 def folder_digest(path: str | Path) -> str:
-    """One hash over the files that the marker of a complete folder lists.
+    """A hash of all files that the marker of a complete folder lists.
 
-    Raises :class:`ArtifactError` if there is no marker or a broken one.
+    Raises :class:`ArtifactError` if the marker is missing or broken.
     """
     return fingerprint(_read_marker(path)["files"])
 
@@ -409,14 +409,15 @@ def folder_digest(path: str | Path) -> str:
 def folder_note(path: str | Path) -> dict[str, Any]:
     """The note in the marker of a complete folder.
 
-    Raises :class:`ArtifactError` if there is no marker or a broken one.
+    Raises :class:`ArtifactError` if the marker is missing or broken.
     """
     note: dict[str, Any] = _read_marker(path)["note"]
     return note
 
 
 def _read_marker(path: str | Path) -> dict[str, dict[str, Any]]:
-    """``files`` and ``note`` of a folder's marker; raises :class:`ArtifactError` unless it is well formed."""
+    """``files`` and ``note`` of a folder's marker. Raises :class:`ArtifactError` if the marker is missing or
+    malformed."""
     file = Path(path) / MARKER
     marker = read_json(file)
     match marker:

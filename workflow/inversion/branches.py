@@ -1,7 +1,7 @@
-"""Branches and tags of repositories on the Hub: which commits they are, and whether they have moved.
+"""Finds the commits of branches and tags of Hub repositories, and whether branches have moved.
 
-python -m inversion.branches COMMITS.json ... prints a line for every branch that is not any more the commit recorded
-in these files, and nothing where the Hub cannot be reached.
+python -m inversion.branches COMMITS.json ... prints a line for every branch that no longer has the commit recorded in
+these files. It prints nothing if the Hub cannot be reached.
 """
 
 from __future__ import annotations
@@ -16,20 +16,22 @@ from inversion.artifacts import read_json
 
 
 def listed_revisions(name: str) -> dict[str, str]:
-    """The commits of a repository's branches and tags, by name, as the Hub lists them; raises what its library does."""
+    """The commits of a repository's branches and tags by name, as listed by the Hub. Raises the errors of its
+    library."""
     refs = HfApi().list_repo_refs(name)
     return {ref.name: ref.target_commit for ref in [*refs.tags, *refs.branches]}
 
 
 def cached_revisions(name: str) -> dict[str, str]:
-    """The same, as far as the Hub's cache on this machine knows them."""
+    """The commits of a repository's branches and tags by name, as far as they are in the Hub's cache."""
     folder = Path(constants.HF_HUB_CACHE) / f"models--{name.replace('/', '--')}" / "refs"
     files = sorted(file for file in folder.rglob("*") if file.is_file())
     return {file.relative_to(folder).as_posix(): file.read_text(encoding="utf-8").strip() for file in files}
 
 
 def moved(name: str, recorded: Mapping[str, str], current: Mapping[str, str], commits: str | Path) -> list[str]:
-    """One line for every branch of a repository that is no longer the commit ``recorded`` in the file ``commits``."""
+    """One line for every branch of a repository whose commit differs from the one ``recorded`` in the file
+    ``commits``."""
     return [
         f"{name}: {branch} has moved from {commit[:8]} to {current[branch][:8]} since it was downloaded; {commit[:8]} "
         f"is still evaluated. To evaluate the new commit delete {commits} and run again with "
@@ -40,12 +42,12 @@ def moved(name: str, recorded: Mapping[str, str], current: Mapping[str, str], co
 
 
 def main(files: list[str]) -> None:
-    """Print what has moved, for the recorded commits in ``files``."""
+    """Print the branches that have moved since their commits were recorded in ``files``."""
     for file in files:
         for name, recorded in read_json(file).items():
             try:
                 current = listed_revisions(name)
-            except Exception:  # without a network nothing is known
+            except Exception:  # without a network nothing can be said
                 continue
             for line in moved(name, recorded, current, file):
                 print(line)

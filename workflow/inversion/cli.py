@@ -1,4 +1,4 @@
-"""The command ``inversion``: what is done around the workflow from a shell."""
+"""The command ``inversion``, with subcommands for tasks around the workflow."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from inversion.series import SeriesError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; an error is one line on the error stream and the status 1."""
+    """Run one command. An error is printed as one line on stderr, and the exit status is 1."""
     options = _parser().parse_args(arguments)
     try:
         options.command(options)
@@ -110,8 +110,10 @@ def _export(options: argparse.Namespace) -> None:
 
 
 def labels_of(name: str, results: str | Path) -> Path:
-    """The file with the labels of a run: of a series by its name, of a run by its folders, or of a folder on this
-    machine. Raises :class:`ValueError` if there is none, or several seeds of a series."""
+    """The file with the labels of a series (by its name), of a run (by its folders), or in a folder on this machine.
+
+    Raises :class:`ValueError` if there is none, or if a series has several seeds.
+    """
     runs = Path(results) / "runs"
     if Path(name, "labels.parquet").is_file():
         return Path(name) / "labels.parquet"
@@ -128,7 +130,7 @@ def labels_of(name: str, results: str | Path) -> Path:
 def _plan(options: argparse.Namespace) -> None:
     if not Path("Snakefile").is_file():
         raise ValueError("there is no Snakefile in this folder; run `inversion plan` in the folder of the workflow")
-    # the script belongs to the workflow: it uses Snakemake, which the library does not know
+    # the script belongs to the workflow, because it uses Snakemake, on which the library does not depend
     script = runpy.run_path(str(Path(inversion.__file__).parents[1] / "print_plan.py"))
     script["main"](options.study)
 

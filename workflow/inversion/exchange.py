@@ -1,9 +1,9 @@
-"""Answers that were made elsewhere, and ours for use elsewhere: one row per step, set, item and prompt.
+"""Imports answers that were generated elsewhere, and exports ours. Files have one row per step, set, item and prompt.
 
-A *table* is JSON Lines or Parquet with the columns ``step``, ``set``, ``item_id`` and ``text``, and optionally those of
-:class:`~inversion.records.answers.Response`. Sample logs of lm-eval and inspect name the set and item in the document
-(``doc``) or the metadata of a sample; the step is the number in the file's path. What a file lacks is null, and never
-guessed.
+A *table* is a JSON Lines or Parquet file with the columns ``step``, ``set``, ``item_id`` and ``text``, and optionally
+the other columns of :class:`~inversion.records.answers.Response`. Sample logs of lm-eval and inspect name the set and
+item in the document (``doc``) or the metadata of a sample, and the step in the path of the file. Missing values become
+null; they are never guessed.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from inversion.records.frames import schema_of, to_frame
 
 AnswersFormat = Literal["table", "lm_eval", "inspect"]
 PLAIN = "plain"
-"""The prompt of answers that name none."""
+"""The prompt of answers that do not name one."""
 REQUIRED = ("step", "set", "item_id", "text")
 _UNKNOWN: dict[str, Any] = {"prompt": PLAIN, "finished": True, "context_tokens": 0, "parametric_tokens": 0}
 """The values for missing columns that cannot be null. Counts of tokens are used with log-probabilities
@@ -33,14 +33,15 @@ only."""
 
 
 class AnswersError(ValueError):
-    """Answers that cannot be read; the message names the file, the row and how to fix it."""
+    """Answers cannot be read. The message names the file, the row and the fix."""
 
 
 def read_answers(path: str | Path, format: AnswersFormat = "table") -> pl.DataFrame:
     """The :class:`Response` rows in the file ``path``, or in all files that match it if it contains ``{step}``.
 
-    Sorted by step, set, item and prompt. Raises :class:`AnswersError` if a file is missing or malformed, a column
-    is missing or of another type, a log-probability is above 0, or an item is answered twice at a step and prompt.
+    Rows are sorted by step, set, item and prompt. Raises :class:`AnswersError` if a file is missing or malformed, a
+    column is missing or of another type, a log-probability is above 0, or an item is answered twice at a step and
+    prompt.
     """
     files = _files(str(path))
     rows: list[dict[str, Any]] = []
@@ -62,9 +63,9 @@ def read_answers(path: str | Path, format: AnswersFormat = "table") -> pl.DataFr
 
 
 def write_answers(path: str | Path, items: pl.DataFrame) -> None:
-    """Write the answers in rows of the table ``items`` to ``path``, as :func:`read_answers` reads them.
+    """Write the answers in rows of the table ``items`` to ``path``, in the format that :func:`read_answers` reads.
 
-    Parquet where ``path`` ends in ``.parquet``, else JSON Lines.
+    The file is Parquet if ``path`` ends in ``.parquet``, and otherwise JSON Lines.
     """
     answers = items.select(name for name in schema_of(Response)).sort("step", "set", "item_id", "prompt")
     if Path(path).suffix == ".parquet":
@@ -147,7 +148,7 @@ def _named(source: Any) -> dict[str, Any]:
 
 
 def _checked(row: Mapping[str, Any], where: str) -> dict[str, Any]:
-    """The values of a :class:`Response`; raises :class:`AnswersError` if one is missing or of another type."""
+    """The values of a :class:`Response`. Raises :class:`AnswersError` if one is missing or has the wrong type."""
     made: dict[str, Any] = {}
     for field in fields(Response):
         value = row.get(field.name)

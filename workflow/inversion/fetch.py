@@ -1,4 +1,4 @@
-"""Files that a study names by address and checksum: fetched once, or found in a folder of copies."""
+"""Downloads files that a study names by address and checksum, or finds them in a mirror folder."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ TIMEOUT_S = 60.0
 
 
 class FetchError(RuntimeError):
-    """A file that cannot be had, or is not what its checksum says; the message names it and the fix."""
+    """A file is not available, or does not match its checksum. The message names it and the fix."""
 
 
 def fetch_file(address: str, sha256: str, mirror: str | Path | None = None) -> bytes:
     """The bytes at ``address``, whose hex SHA-256 is ``sha256``.
 
-    A file of that checksum below the folder ``mirror`` is taken instead, under whatever name, and the network
-    is left alone. Raises :class:`FetchError` if there is neither, or if the checksum differs.
+    If the folder ``mirror`` contains a file with this checksum, under any name, it is used and nothing is downloaded.
+    Raises :class:`FetchError` if the file is not available, or if the checksum differs.
     """
     if mirror is not None:
         if not Path(mirror).is_dir():
@@ -30,7 +30,7 @@ def fetch_file(address: str, sha256: str, mirror: str | Path | None = None) -> b
     try:
         with urllib.request.urlopen(address, timeout=TIMEOUT_S) as response:
             data: bytes = response.read()
-    except (OSError, ValueError) as error:  # of the network, of the server, of the address
+    except (OSError, ValueError) as error:  # errors of the network, the server or the address
         reason = getattr(error, "reason", error)
         raise FetchError(
             f"{address} cannot be downloaded ({reason}); download it elsewhere and set `mirror` to its folder"
@@ -44,5 +44,5 @@ def fetch_file(address: str, sha256: str, mirror: str | Path | None = None) -> b
 
 
 def _is(file: Path, sha256: str, address: str) -> bool:
-    """Whether ``file`` is what ``sha256`` says; only files of the address's kind are read."""
+    """Whether ``file`` has the hash ``sha256``. Only files with the extension of the address are read."""
     return file.is_file() and file.suffix == Path(file_name(address)).suffix and sha256_file(file) == sha256

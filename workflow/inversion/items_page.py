@@ -1,8 +1,8 @@
-"""The page of items: every conflict item with what each run answered, as one HTML file that opens offline.
+"""Writes the page of items: every conflict item with each run's answers, as a single HTML file that opens offline.
 
-The page contains its data as JSON, compressed and in base64, so that no text of a model or data set is ever part of its
-HTML; its script inserts all of it as text. It filters by what its address says behind ``#``, so that the report can
-link to the items behind a number (:func:`inversion.report.items_address`).
+The page contains its data as compressed, base64-encoded JSON, so that no text of a model or dataset is part of the
+HTML; its script inserts the data as text only. The filters are in the fragment of the address (after ``#``), so that
+the report can link to the items of a number (:func:`inversion.report.items_address`).
 """
 
 from __future__ import annotations
@@ -33,23 +33,23 @@ from inversion.score.judgement import RULES
 from inversion.score.scorers import judge_item
 
 MOMENTS = ("start", "peak", "trough", "end")
-"""The steps whose answers are shown, as the table ``inversions`` names them."""
+"""The moments whose answers are shown. Their steps are in the table ``inversions``."""
 MOST_ANSWERS = 200_000
-"""Answers that a page shows at most; of more, a sample of the items is shown."""
+"""The maximum number of answers on a page. If there are more, a sample of the items is shown."""
 MOST_BYTES = 14_000_000
-"""Maximum size of a page's data in bytes."""
+"""The maximum size of a page's data in bytes."""
 
 _PANEL = (*Run._fields, "set", "prompt")
 
 
 @dataclass(frozen=True, slots=True)
 class ItemTables:
-    """The tables that the page is made from."""
+    """The tables from which the page is made."""
 
     items: pl.DataFrame
     """:class:`~inversion.records.answers.Item` rows, with the columns of the scorers and of the main label."""
     conflict_items: pl.DataFrame
-    """:class:`~inversion.records.data.ConflictItem` rows: what the items ask, and the contexts that they show."""
+    """:class:`~inversion.records.data.ConflictItem` rows: the questions and contexts of the items."""
     inversions: pl.DataFrame
     """:class:`~inversion.records.tables.Inversion` rows: the steps of peak, trough and end, and the verdicts."""
     flips: pl.DataFrame
@@ -57,9 +57,9 @@ class ItemTables:
 
 
 def write_items_page(path: str | Path, tables: ItemTables, template: str | Path) -> None:
-    """Write the page to ``path`` atomically; ``template`` is the path of the Jinja template.
+    """Write the page to ``path`` atomically. ``template`` is the path of the Jinja template.
 
-    Raises as :func:`render_items_page`.
+    Raises :class:`ValueError` for the reasons of :func:`render_items_page`.
     """
     write_text(path, render_items_page(tables, Path(template).read_text(encoding="utf-8")))
 
@@ -67,10 +67,10 @@ def write_items_page(path: str | Path, tables: ItemTables, template: str | Path)
 def render_items_page(
     tables: ItemTables, template: str, most_answers: int = MOST_ANSWERS, most_bytes: int = MOST_BYTES
 ) -> str:
-    """The page as HTML; equal arguments give equal text.
+    """The page as HTML. Equal arguments give equal text.
 
-    Where there are more than ``most_answers`` answers, or their data take more than ``most_bytes`` bytes, the page
-    shows a sample of every set's items, the same in all runs, and says so.
+    If there are more than ``most_answers`` answers, or their data take more than ``most_bytes`` bytes, the page shows a
+    sample of every set's items, which is the same in all runs, and says so.
 
     Raises :class:`ValueError` if a table lacks a column, an item of the answers is not among ``conflict_items``, or
     a curve has no row of the main scorer in ``inversions``.
@@ -92,10 +92,11 @@ def render_items_page(
 
 
 def page_data(tables: ItemTables, share: float = 1.0) -> dict[str, Any]:
-    """The content of the page, as JSON: every text once, and rows, one per run, prompt and conflict item, by columns.
+    """The content of the page for JSON. Every text is stored once; rows (one per run, prompt and conflict item) are
+    stored by column.
 
-    ``share`` of the items of every set are shown, chosen by the hash of their names. Raises as
-    :func:`render_items_page`.
+    The share ``share`` of the items of every set is shown, chosen by the hash of their names. Raises
+    :class:`ValueError` for the reasons of :func:`render_items_page`.
     """
     conflicts = tables.items.filter(role="conflict")
     shown = conflicts.filter(pl.col("item_id").is_in([n for n in conflicts["item_id"].unique() if _chosen(n, share)]))
@@ -110,7 +111,7 @@ def page_data(tables: ItemTables, share: float = 1.0) -> dict[str, Any]:
 
 
 class _Index(dict[Any, int]):
-    """Numbers values in the order in which they are first asked for."""
+    """Maps values to numbers, in the order of their first use."""
 
     def __missing__(self, value: Any) -> int:
         self[value] = len(self)
@@ -180,7 +181,7 @@ class _Builder:
         self._add_answers(frame, [steps[place] for place in moments])
 
     def _item(self, set_name: str, item_id: str, where: str) -> int:
-        """The number of an item."""
+        """The index of an item."""
         try:
             item = self.asked[set_name, item_id]
         except KeyError:
@@ -202,7 +203,7 @@ class _Builder:
         ]
 
     def _add_answers(self, frame: pl.DataFrame, steps: list[int]) -> None:
-        """Add what was said at ``steps``, item by item."""
+        """Add the responses at ``steps``, item by item."""
         absent = [pl.lit(None, pl.String).alias(name) for name in ("judge_span", "judge_rule") if name not in frame]
         columns = ("set", "item_id", "step", "text", "finished", "judge_span", "judge_rule")
         said = frame.filter(pl.col("step").is_in(steps)).with_columns(absent).select(columns)
@@ -215,7 +216,7 @@ class _Builder:
                 self.rows["answers"] += [found[each] for each in steps]
 
     def data(self) -> dict[str, Any]:
-        """All that was added."""
+        """Everything that was added."""
         return {
             "moments": MOMENTS,
             "scorers": {name: SCORER_KINDS[name].summary for name in self.scorers},
@@ -231,9 +232,9 @@ class _Builder:
 
 
 def _place(item: ConflictItem, text: str, span: str | None) -> tuple[int, int]:
-    """Where the words that decided the main label are in a response, in characters; (0, 0) for none.
+    """The span of characters of a response that decided the main label; (0, 0) if there is none.
 
-    The table ``items`` keeps the words. Where they occur more than once, the response is judged again.
+    The table ``items`` has the words. If they occur more than once, the response is judged again to find the position.
     """
     if not span:
         return 0, 0
@@ -244,21 +245,21 @@ def _place(item: ConflictItem, text: str, span: str | None) -> tuple[int, int]:
 
 
 def _response(item: ConflictItem, text: str) -> Response:
-    """A response of which nothing but the text is known, which is all that the main label reads."""
+    """A response of which only the text is known, which is all that the main scorer reads."""
     return Response(0, item.set, item.item_id, "", text, True, None, 0, None, 0)
 
 
 def _chosen(item_id: str, share: float) -> bool:
-    """Whether an item is among the ``share`` of a set's items that is shown."""
+    """Whether an item belongs to the share ``share`` of a set's items that is shown."""
     return int.from_bytes(hashlib.sha256(item_id.encode()).digest()[:6], "big") < share * 2**48
 
 
 def _pack(data: Mapping[str, Any]) -> str:
-    """JSON, compressed and in base64; equal data give equal text."""
+    """Compressed, base64-encoded JSON. Equal data give equal text."""
     plain = json.dumps(data, separators=(",", ":"), allow_nan=False)
     return base64.b64encode(gzip.compress(plain.encode("ascii"), mtime=0)).decode("ascii")
 
 
 def _csp_hash(script: str) -> str:
-    """The source expression by which a content security policy allows this inline script and no other."""
+    """The source expression with which a content security policy allows only this inline script."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"

@@ -1,7 +1,7 @@
-"""Setup that every job of the workflow shares: a readable log, errors as one line.
+"""Setup that all jobs of the workflow share: a readable log, and errors as one line.
 
-Imported before everything else, it also handles errors outside of :func:`logged`, such as an import that runs out of
-memory.
+Scripts import this module first, so that it also handles errors outside :func:`logged`, such as an import that runs out
+of memory.
 """
 
 from __future__ import annotations
@@ -26,23 +26,24 @@ from typing import Any
 gc.disable()
 
 SPARE_BYTES = 2**16
-"""With less on a disk, a job that failed did so for want of space."""
+"""If less space than this is free on the disk, a job is assumed to have failed because of it."""
 STOPPING = ("SIGTERM", "SIGHUP", "SIGXCPU")
-"""Signals that end a job where nothing else listens; SIGINT raises :class:`KeyboardInterrupt` by itself."""
+"""Signals that end a job unless something else handles them. SIGINT already raises :class:`KeyboardInterrupt`."""
 
 
 class StoppedError(BaseException):
-    """The job was stopped by a signal. No :class:`Exception`: code that handles those has nothing to say to it."""
+    """The job was stopped by a signal. It is not an :class:`Exception`, so that code that handles those does not catch
+    it."""
 
 
 @contextmanager
 def logged(path: str | Path) -> Iterator[None]:
     """Send log records and warnings of the block to the file ``path``.
 
-    An error ends the process with status 1, a signal of :data:`STOPPING` with 128 and its number: the traceback is
-    in the log, the message as one line at the end of the log and on the error stream. A full disk or lack of memory
-    is reported with the same message, whichever library failed. If a library ends the process itself (a
-    segmentation fault, an abort), the log at least says where.
+    An error ends the process with status 1, and a signal of :data:`STOPPING` with status 128 plus its number. The
+    traceback is written to the log, and the message as one line to the end of the log and to stderr. A full disk or a
+    lack of memory always gives the same message, whichever library failed. If a library crashes the process (a
+    segmentation fault, an abort), the log says where.
     """
     gc.freeze()
     gc.enable()
@@ -51,8 +52,8 @@ def logged(path: str | Path) -> Iterator[None]:
         filename=path, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", force=True, encoding="utf-8"
     )
     logging.captureWarnings(True)
-    logging.raiseExceptions = False  # a log that cannot be written is no reason to bury the error under another
-    # it logs every request, and the addresses of gated files on the Hub are signed
+    logging.raiseExceptions = False  # a log that cannot be written must not hide the original error
+    # this logger logs every request, and the addresses of gated files on the Hub contain signatures
     logging.getLogger("httpx2").setLevel(logging.WARNING)
     try:
         with _fatal_signals_to(path), _stopped_by_signals():
@@ -60,7 +61,7 @@ def logged(path: str | Path) -> Iterator[None]:
     except (Exception, StoppedError, KeyboardInterrupt) as error:
         _end(error, path)
     except BaseException as error:
-        # a panic of a library in Rust is no Exception, and would end in a traceback that no log shows
+        # a panic of a Rust library is not an Exception, and its traceback would not be in the log
         if type(error).__name__ != "PanicException":
             raise
         _end(error, path)
@@ -69,7 +70,7 @@ def logged(path: str | Path) -> Iterator[None]:
 
 
 def _end(error: BaseException, path: str | Path) -> None:
-    """Write what ended the job to its log and, as one line, to the error stream; then exit."""
+    """Write the error to the job's log, print it as one line on stderr, and exit."""
     logging.error("the job failed", exc_info=error)
     message = _message(error, Path(path))
     logging.error(message)
@@ -79,7 +80,7 @@ def _end(error: BaseException, path: str | Path) -> None:
 
 
 def _message(error: BaseException, log: Path) -> str:
-    """What ended the job whose log is ``log``, as one line with the fix."""
+    """The error as one line with the fix. ``log`` is the job's log."""
     if isinstance(error, StoppedError | KeyboardInterrupt):
         name = signal.Signals(error.args[0]).name if isinstance(error, StoppedError) else "SIGINT"
         return f"the job was stopped by {name} before it had finished; run it again: what is whole stays"
@@ -96,7 +97,8 @@ def _message(error: BaseException, log: Path) -> str:
 
 @contextmanager
 def _fatal_signals_to(path: str | Path) -> Iterator[None]:
-    """Let the interpreter write to the file ``path`` where it is when a library ends the process (SIGSEGV, SIGABRT)."""
+    """Let the interpreter write a traceback to the file ``path`` if a library crashes the process (SIGSEGV,
+    SIGABRT)."""
     with open(path, "a", encoding="utf-8") as log:
         faulthandler.enable(log)
         try:
@@ -107,7 +109,7 @@ def _fatal_signals_to(path: str | Path) -> Iterator[None]:
 
 @contextmanager
 def _stopped_by_signals() -> Iterator[None]:
-    """Raise :class:`StoppedError` in the block for each signal of :data:`STOPPING` that would end the process."""
+    """Raise :class:`StoppedError` in the block for signals of :data:`STOPPING` that would otherwise end the process."""
 
     def stop(number: int, _: FrameType | None) -> None:
         raise StoppedError(number)
@@ -126,7 +128,7 @@ def _stopped_by_signals() -> Iterator[None]:
 
 
 def _memory_is_full(error: BaseException | None) -> bool:
-    """Whether ``error``, or one behind it, comes of a limit of memory; libraries say so in words of their own."""
+    """Whether ``error`` or one of its causes is due to a lack of memory, which every library words differently."""
     said = ("not enough memory", "cannot allocate memory", "out of memory", "failed to map segment", "bad_alloc")
     while error is not None:
         if isinstance(error, MemoryError) or getattr(error, "errno", None) == errno.ENOMEM:
@@ -138,7 +140,8 @@ def _memory_is_full(error: BaseException | None) -> bool:
 
 
 def _disk_is_full(error: BaseException | None, folder: Path) -> bool:
-    """Whether ``error``, or one behind it, comes of a full disk or quota; some libraries only say that they failed."""
+    """Whether ``error`` or one of its causes is due to a full disk or quota. Some libraries only say that they
+    failed."""
     while error is not None:
         if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "No space left on device" in str(error):
             return True
@@ -147,7 +150,8 @@ def _disk_is_full(error: BaseException | None, folder: Path) -> bool:
 
 
 def _outside_of_logged(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> Any:
-    """In place of Python's own report: an error among a script's imports, before it logs, as one line and a log."""
+    """Replaces Python's report of an uncaught error in a script's imports, before logging begins, by one line and a
+    log."""
     job = getattr(sys.modules.get("__main__"), "snakemake", None)
     if job is None or not getattr(job, "log", None):
         return sys.__excepthook__(kind, error, trace)

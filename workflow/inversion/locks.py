@@ -1,4 +1,4 @@
-"""Locks between processes, also on file systems without ``flock`` (Lustre and NFS, as some sites mount them)."""
+"""Locks between processes that also work on file systems without ``flock`` (Lustre and NFS with some mount options)."""
 
 from __future__ import annotations
 
@@ -11,15 +11,16 @@ from pathlib import Path
 from typing import TextIO
 
 _held: set[Path] = set()
-"""The files that stand for locks of this process if there is no ``flock``."""
+"""The lock files of this process on file systems without ``flock``."""
 
 
 def take(lock: TextIO) -> bool:
-    """Take the lock of an open file until :func:`release` or the end of the process; False if another process has it.
+    """Lock an open file until :func:`release` or the end of the process. Returns False if another process holds the
+    lock.
 
-    The kernel lets go of it when the process dies, however it dies. On a file system without ``flock`` a second file
-    next to it stands for the lock: one that its process left behind on this machine is removed, and one of another
-    machine counts as held (:func:`owner`).
+    The kernel releases the lock when the process ends, for whatever reason. On a file system without ``flock``, a lock
+    file next to it is used instead. A lock file that a dead process of this machine left behind is removed; one of
+    another machine counts as held (:func:`owner`).
     """
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -31,12 +32,12 @@ def take(lock: TextIO) -> bool:
 
 
 def release(lock: TextIO) -> None:
-    """Let go of a lock that :func:`take` took; closing the file does the same where there is ``flock``."""
+    """Release a lock that :func:`take` acquired. With ``flock``, closing the file has the same effect."""
     _remove(_stand_in(lock.name))
 
 
 def is_held(path: str | Path) -> bool:
-    """Whether a process has the lock of the file ``path``."""
+    """Whether a process holds the lock of the file ``path``."""
     with open(path, "a+") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -48,8 +49,8 @@ def is_held(path: str | Path) -> bool:
 
 
 def owner(path: str | Path) -> str | None:
-    """Who has the lock of the file ``path`` on a file system without ``flock``, and what to do if they are gone; None
-    elsewhere, where the lock of a dead process is free."""
+    """On a file system without ``flock``, the owner of the lock of the file ``path``, and what to do if it no longer
+    exists. None otherwise, because the lock of a dead process is released."""
     file = _stand_in(path)
     try:
         host, process, *_ = *file.read_text().split(), "unknown", "unknown"
@@ -66,7 +67,7 @@ def _stand_in(path: str | Path) -> Path:
 
 
 def _take_file(file: Path) -> bool:
-    """Make ``file``, which nobody else has made; after a process of this machine that is gone, again."""
+    """Create ``file`` if it does not exist, or if the process of this machine that created it has ended."""
     for _ in range(2):
         try:
             with open(file, "x") as stand_in:
@@ -89,7 +90,8 @@ def _remove(file: Path) -> None:
 
 
 def _is_alive(file: Path) -> bool:
-    """Whether the process that made ``file`` may still run: surely not if it was one of this machine and is gone."""
+    """Whether the process that created ``file`` could still be running. False only if it ran on this machine and has
+    ended."""
     try:
         written = file.read_text().split()
     except FileNotFoundError:
@@ -100,10 +102,10 @@ def _is_alive(file: Path) -> bool:
 
 
 def _process(number: int) -> str:
-    """This machine, a process and when it started, without which another process may have its number by now."""
+    """This machine, a process number and its start time, because process numbers are reused."""
     started = "gone"
     with contextlib.suppress(OSError):
         os.kill(number, 0)
-        started = "running"  # where the system does not tell since when
+        started = "running"  # if the system does not give the start time
         started = Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[19]
     return f"{socket.gethostname()} {number} {started}"

@@ -1,4 +1,4 @@
-"""Loads the tokenizer of a model's folder, with the ids of its own files."""
+"""Loads the tokenizer in a model's folder with exactly the token ids of its files."""
 
 from __future__ import annotations
 
@@ -18,15 +18,17 @@ _PROBES = (
     "x",
     "capital_1 is\nthe Capital of COUNTRY-22: 'a' (b)",
 )
-"""Texts in which tokenizers that differ differ: runs of white space, digits, accents, other scripts, punctuation."""
+"""Texts that different tokenizers split differently: repeated white space, digits, accents, other scripts and
+punctuation."""
 
 
 class ModelError(ValueError):
-    """A base model or checkpoint that cannot be used; the message names it and how to fix it."""
+    """A base model or checkpoint cannot be used. The message names it and the fix."""
 
 
 def first_line(error: Exception) -> str:
-    """The first line of an error's message, or its type if it has none; in our words where a model brings code."""
+    """The first line of an error's message, or its type if it has none. If a model needs its own code, our wording is
+    used."""
     text = str(error).strip()
     if "trust_remote_code" in text:
         return (
@@ -38,9 +40,9 @@ def first_line(error: Exception) -> str:
 
 
 def read_config(folder: str | Path) -> PretrainedConfig:
-    """The model configuration in ``folder``; code that it names is never run.
+    """The model configuration in ``folder``. Code that it refers to is never run.
 
-    Raises :class:`ModelError` if there is none, or one with values of the wrong types.
+    Raises :class:`ModelError` if it is missing, or if values have the wrong types.
     """
     try:
         return AutoConfig.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
@@ -51,14 +53,15 @@ def read_config(folder: str | Path) -> PretrainedConfig:
 def load_tokenizer(folder: str | Path) -> PreTrainedTokenizerBase:
     """The tokenizer saved in ``folder``, with a padding token.
 
-    Its ids are those of the folder's ``tokenizer.json``: the library builds some tokenizers again from the class that
-    their model usually has, with other ids. It begins a sequence where that file or ``add_bos_token`` in
-    ``tokenizer_config.json`` says so, and never ends one: an end of sequence after a prompt would change every answer.
+    Its ids are those of the folder's ``tokenizer.json``. (The library rebuilds some tokenizers from the usual class of
+    their model, which can give other ids.) It adds a beginning-of-sequence token if that file or ``add_bos_token`` in
+    ``tokenizer_config.json`` says so. It never adds an end-of-sequence token, because one after a prompt would change
+    every answer.
 
-    Many base models have no padding token (Llama 2, Pythia, Mistral), or one without an embedding. Their end of
-    sequence, or else their unknown token, then pads: no embedding is added or changed, because attention masks and
-    labels are made from lengths and never from token ids. Raises :class:`ModelError` if there is no tokenizer, none
-    of the three tokens, or a tokenizer that cannot be loaded with the ids of its file.
+    Many base models have no padding token (Llama 2, Pythia, Mistral), or one without an embedding. Their
+    end-of-sequence token is then used, or otherwise their unknown token. No embedding is added or changed, because
+    attention masks and labels are computed from lengths, never from token ids. Raises :class:`ModelError` if there is
+    no tokenizer, if it has none of the three tokens, or if it cannot be loaded with the ids of its file.
     """
     folder = Path(folder)
     try:
@@ -74,7 +77,7 @@ def load_tokenizer(folder: str | Path) -> PreTrainedTokenizerBase:
 
 
 def vocabulary_size(folder: str | Path) -> int | None:
-    """Rows of the embedding of the model in ``folder``, by its configuration; None if that does not say."""
+    """The number of rows of the embedding of the model in ``folder``; None if its configuration does not give it."""
     try:
         config = read_config(folder)
     except ModelError:
@@ -102,7 +105,8 @@ def _settings(folder: Path) -> dict[str, Any]:
 
 
 def _as_in_its_file(tokenizer: PreTrainedTokenizerBase, folder: Path) -> PreTrainedTokenizerBase:
-    """``tokenizer``, or one that is loaded only from the folder's ``tokenizer.json`` if its ids differ."""
+    """``tokenizer``, or if its ids differ from the folder's ``tokenizer.json``, one that is loaded only from that
+    file."""
     path = folder / "tokenizer.json"
     if not path.is_file():
         return tokenizer
@@ -117,7 +121,7 @@ def _as_in_its_file(tokenizer: PreTrainedTokenizerBase, folder: Path) -> PreTrai
         except Exception:  # a tokenizer that was built for another vocabulary fails in any way
             return False
 
-    # the steps before the vocabulary too: two ways of splitting words may agree on every probe
+    # the steps before the vocabulary are compared too, because two ways of splitting words can agree on all these texts
     if tokenizer.is_fast and _steps(tokenizer.backend_tokenizer) == _steps(file) and agrees(tokenizer):
         return tokenizer
     plain = PreTrainedTokenizerFast.from_pretrained(str(folder), local_files_only=True)
@@ -138,7 +142,7 @@ def _steps(tokenizer: Tokenizer) -> tuple[Any, ...]:
 
 
 def _set_ends(tokenizer: PreTrainedTokenizerBase, begins_by_settings: bool) -> None:
-    """Let the tokenizer begin a sequence if its file or its settings say so, and never end one."""
+    """Let the tokenizer add a beginning of sequence if its file or settings say so, and never an end of sequence."""
     plain, full = (list(tokenizer("x", add_special_tokens=special)["input_ids"]) for special in (False, True))
     bos, eos = tokenizer.bos_token_id, tokenizer.eos_token_id
     begins = bos is not None and full[:1] == [bos] and full[1 : len(plain) + 1] == plain

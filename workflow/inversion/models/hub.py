@@ -1,4 +1,4 @@
-"""Base models on the Hugging Face Hub: fetched by a job with network, read from the cache by all others."""
+"""Downloads models from the Hugging Face Hub into its cache, from which all later jobs read without a network."""
 
 from __future__ import annotations
 
@@ -27,24 +27,24 @@ from inversion.models.load import require_weights
 logger = logging.getLogger(__name__)
 
 WANTED = ["*.safetensors", "*.json", "*.jinja", "*.model", "*.txt"]
-"""Weights, configuration and tokenizer."""
+"""Patterns of the files that are downloaded: weights, configuration and tokenizer."""
 
 UNWANTED = ["*/*", "consolidated*"]
-"""Other formats of the same weights, which some repositories keep in folders or under other names."""
+"""Patterns of other formats of the same weights, which some repositories have in subfolders or under other names."""
 
 
 def prefetch(spec: HubModel) -> HubSnapshot:
-    """Download the needed files of a model into the Hub's cache; cached files are not downloaded again.
+    """Download the needed files of a model into the Hub's cache. Cached files are not downloaded again.
 
-    Without a network, a complete cache is enough. The token is the Hub
-    library's (``HF_TOKEN``). Raises :class:`ModelError` if the model cannot be had or its weights are
-    pickles only; the message never contains the token.
+    Without a network, a complete cache is sufficient. The access token is that of the Hub library (``HF_TOKEN``).
+    Raises :class:`ModelError` if the model is not available, or if it has only pickled weights. The message never
+    contains the token.
     """
     try:
         folder = Path(
             snapshot_download(spec.id, revision=spec.revision, allow_patterns=WANTED, ignore_patterns=UNWANTED)
         )
-    except Exception as error:  # of the Hub, of the network library below it, of the disk
+    except Exception as error:  # errors of the Hub, the network library or the disk
         raise ModelError(_explain(error, spec)) from None
     _require_safetensors(folder, spec)
     size = sum(file.stat().st_size for pattern in WANTED for file in folder.glob(pattern))
@@ -63,7 +63,7 @@ def _require_safetensors(folder: Path, spec: HubModel) -> None:
 
 
 def _explain(error: Exception, spec: HubModel | HubCheckpoint) -> str:
-    """The problem and the fix, in one line and in our own words: messages from below may quote requests."""
+    """The problem and the fix in one line. It does not quote the original message, which can contain requests."""
     page = f"https://huggingface.co/{spec.id}"
     match error:
         case GatedRepoError() if not get_token():
@@ -95,12 +95,12 @@ def _explain(error: Exception, spec: HubModel | HubCheckpoint) -> str:
 
 
 def prefetch_series(spec: HubSeries, commits: str | Path) -> SeriesSnapshots:
-    """Fetch the checkpoints of a series into the Hub's cache.
+    """Download the checkpoints of a series into the Hub's cache.
 
-    Branches and tags become commits when they are first fetched, and the file ``commits`` remembers which: later calls
-    fetch the same, and log a warning for a branch that has moved since. Without a network, the branches and files that
-    the cache knows are enough. Raises :class:`ModelError` if a repository, branch or folder is not there, none or
-    two match a step, or weights are pickles only.
+    The commits of branches and tags are recorded in the file ``commits`` at the first download. Later calls download
+    the same commits, and log a warning for a branch that has moved since. Without a network, the branches and files in
+    the cache are used. Raises :class:`ModelError` if a repository, branch or folder does not exist, if no or several
+    names match a step, or if a checkpoint has only pickled weights.
     """
     known: dict[str, dict[str, str]] = read_json(commits) if Path(commits).exists() else {}
     repositories = {entry.id or spec.id or "" for entry in spec.listed()} or {spec.id or ""}
@@ -120,8 +120,10 @@ def prefetch_series(spec: HubSeries, commits: str | Path) -> SeriesSnapshots:
 
 
 def revisions_of(name: str) -> dict[str, str]:
-    """The commits of a repository's branches and tags, by name: as the Hub lists them or, without a network, as far as
-    the cache knows them. Raises :class:`ModelError` if neither can be had."""
+    """The commits of a repository's branches and tags by name, from the Hub or, without a network, from the cache.
+
+    Raises :class:`ModelError` if neither is available.
+    """
     try:
         return listed_revisions(name)
     except Exception as error:
@@ -134,7 +136,7 @@ def revisions_of(name: str) -> dict[str, str]:
 def _wanted(
     spec: HubSeries, now: Mapping[str, Mapping[str, str]], known: Mapping[str, Mapping[str, str]]
 ) -> list[HubCheckpoint]:
-    """The checkpoints of a series, each with its revision and folder."""
+    """The checkpoints of a series with their revisions and folders."""
     if spec.listed():
         found = {entry.step: [entry] for entry in spec.listed()}
         if len(found) < len(spec.listed()):
@@ -160,7 +162,7 @@ def _wanted(
 
 
 def _require_one(found: Mapping[int, list[HubCheckpoint]], pattern: str, nothing: str, names: list[str]) -> None:
-    """Raises :class:`ModelError` unless names match ``pattern``, one for each step."""
+    """Raises :class:`ModelError` unless exactly one name per step matches ``pattern``."""
     if not found:
         raise ModelError(f"{nothing} named like {pattern}{nearest(pattern, sorted(set(names))[:20])}")
     for step, several in found.items():
@@ -172,7 +174,7 @@ def _require_one(found: Mapping[int, list[HubCheckpoint]], pattern: str, nothing
 
 
 def _folders(name: str, commit: str) -> list[str]:
-    """The folders of a repository at a commit, of any depth; those that the cache knows if there is no network."""
+    """All folders of a repository at a commit, including subfolders. Without a network, those in the cache."""
     try:
         files = HfApi().list_repo_files(name, revision=commit)
     except Exception as error:
@@ -184,7 +186,7 @@ def _folders(name: str, commit: str) -> list[str]:
 
 
 def _fetch(entry: HubCheckpoint, name: str, commit: str, revisions: Mapping[str, str]) -> SeriesSnapshot:
-    """One checkpoint, in the Hub's cache."""
+    """Download one checkpoint into the Hub's cache."""
     inside = f"{entry.subfolder}/" if entry.subfolder else ""
     spec = HubCheckpoint(step=entry.step, id=name, revision=entry.revision)
     is_commit = len(commit) == 40 and set(commit) <= set("0123456789abcdef")

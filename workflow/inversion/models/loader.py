@@ -1,4 +1,4 @@
-"""The checkpoints of one base model, loaded one after the other."""
+"""Loads the checkpoints of one base model, one after the other."""
 
 from __future__ import annotations
 
@@ -16,31 +16,31 @@ from inversion.models.folder_tokenizer import ModelError, first_line, load_token
 from inversion.models.load import load_model, restore_weights
 
 MERGEABLE = {kind.peft_type: kind.mergeable for kind in TUNINGS.values() if issubclass(kind, AdapterTuning)}
-"""Whether adapters can be merged, by what peft calls their type; those of other types are kept apart."""
+"""Whether adapters can be merged, by peft's name of their type. Adapters of other types are not merged."""
 
 
 @dataclass
 class CheckpointLoader:
-    """The checkpoints of one base model, one in memory at a time.
+    """Loads the checkpoints of one base model, one at a time.
 
-    Adapters of any configuration are put into a base that is loaded once, in the type that it computes in; also
-    those that were trained on a quantised base (QLoRA), so that step 0 is the same model for all. Full checkpoints
-    replace the model; they go through the library's loader, because names on disk may differ from those in memory
-    (GPT-NeoX's output embedding does).
+    Adapters of any configuration are attached to a base that is loaded once, in its compute data type. Adapters that
+    were trained on a quantised base (QLoRA) are attached to the unquantised base too, so that step 0 is the same model
+    for all tuning methods. Full checkpoints replace the model. They are read with the library's loader, because names
+    on disk can differ from those in memory (GPT-NeoX's output embedding).
     """
 
     base: Path
     digest: str
-    """The hash of the base model, by which adapters know it."""
+    """The hash of the base model, which adapters record."""
     model: Any
     """The model of the checkpoint that was loaded last."""
     tokenizer: PreTrainedTokenizerBase
     merging: bool
-    """Whether adapters of a mergeable type are merged into the weights that they adapt."""
-    _slot: AdaptedBase
-    """The whole model in memory, without an adapter."""
-    _whole: Path
-    """Where that comes from."""
+    """Whether adapters of a mergeable type are merged into the weights."""
+    _adapted_base: AdaptedBase
+    """The full model in memory, to which adapters are attached."""
+    _model_folder: Path
+    """The folder of that model."""
     _dtype: torch.dtype | None
     """Of the weights in memory; None for what the library computes in."""
 
@@ -65,30 +65,30 @@ class CheckpointLoader:
         return cls(base, digest, model, load_tokenizer(tokenizer or base), merging, AdaptedBase(model), base, dtype)
 
     def load(self, folder: str | Path) -> Any:
-        """The model with the weights in ``folder``: the base folder itself, a full checkpoint, or an adapter.
+        """The model with the weights in ``folder``, which is the base folder, a full checkpoint or an adapter.
 
-        Raises :class:`ModelError` if they do not load, or an adapter was made on another base or is of an unknown
-        type.
+        Raises :class:`ModelError` if they cannot be loaded, or if an adapter was trained on another base or has an
+        unknown type.
         """
         folder = Path(folder)
         if (folder / ADAPTER_WEIGHTS).is_file():
             kind = self._require_base(folder)
             self._take(self.base)
-            self.model = self._slot.load(folder, self.merging and MERGEABLE.get(kind, False))
+            self.model = self._adapted_base.load(folder, self.merging and MERGEABLE.get(kind, False))
         else:
             self._take(folder)
-            self.model = self._slot.clear()
+            self.model = self._adapted_base.clear()
         return self.model
 
     def _take(self, folder: Path) -> None:
-        """Load the full model in ``folder``, and release any other."""
-        if folder != self._whole:
-            self._whole = Path()  # none, should the next one fail to load
-            self.model = self._slot = None  # type: ignore[assignment]  # the memory is needed for the next one
-            self._slot, self._whole = AdaptedBase(load_model(folder, self._dtype)), folder
+        """Load the full model in ``folder``, after releasing the previous one."""
+        if folder != self._model_folder:
+            self._model_folder = Path()  # no model, in case loading fails
+            self.model = self._adapted_base = None  # type: ignore[assignment]  # the memory is needed for the next one
+            self._adapted_base, self._model_folder = AdaptedBase(load_model(folder, self._dtype)), folder
 
     def _require_base(self, folder: Path) -> str:
-        """peft's name for the type of the adapter, which must have been trained on the base."""
+        """peft's name of the adapter's type. Raises :class:`ModelError` if it was not trained on the base."""
         config = read_adapter_config(folder)
         trained_on = config["base_model_name_or_path"]
         if trained_on != self.digest:
@@ -100,8 +100,8 @@ class CheckpointLoader:
 
 
 def restore_checkpoint(model: Any, folder: str | Path) -> None:
-    """Copy the weights in ``folder`` into a model that :func:`~inversion.models.load_for_tuning` made: those of an
-    adapter into its adapter, those of a full checkpoint or base model into all of it.
+    """Copy the weights in ``folder`` into a model from :func:`~inversion.models.load_for_tuning`: the weights of an
+    adapter into its adapter, those of a full checkpoint or base model into the whole model.
 
     Raises :class:`ModelError` if they do not fit.
     """
@@ -113,8 +113,8 @@ def restore_checkpoint(model: Any, folder: str | Path) -> None:
 
 
 def _put_adapter(model: Any, folder: Path, base: object) -> None:
-    """Copy the adapter in ``folder`` into the adapter of ``model``; ``base`` names it in errors."""
-    # imported here: it takes seconds, and jobs without adapters do without it
+    """Copy the adapter in ``folder`` into the adapter of ``model``. ``base`` is its name in errors."""
+    # imported here because it takes seconds, and jobs without adapters do not need it
     from peft import set_peft_model_state_dict
 
     try:

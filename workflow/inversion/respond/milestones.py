@@ -1,4 +1,4 @@
-"""The start, the peak and the end of a run, and where its items are read: for probes that compare checkpoints."""
+"""Finds the start, peak and end of a run, and the tokens of its items, for probes that compare checkpoints."""
 
 from __future__ import annotations
 
@@ -31,20 +31,22 @@ class Milestones(NamedTuple):
 
 
 class Located(NamedTuple):
-    """What is read of an item before its answers part, and which of its tokens are where."""
+    """The tokens of an item before its answers diverge, and which of them belong to which group."""
 
     asked: Divergence
     places: dict[str, list[int]]
-    """Tokens of :data:`~inversion.records.mechanism.POSITIONS`, in order; each has one at least."""
+    """The indices of the tokens of each group in :data:`~inversion.records.mechanism.POSITIONS`, in order. Each group
+    has at least one token."""
 
 
 def milestones(run: ProbedRun, items: Sequence[ConflictItem], probe: MilestoneProbe, name: str) -> Milestones:
-    """The steps that the settings of the probe ``name`` say; where they do not, the first and last checkpoint, and the
-    one before the last at which most of ``items`` prefer the context (in a tie the one with the highest log-odds).
+    """The milestones in the settings of the probe ``name``. By default, the start and end are the first and last
+    checkpoint, and the peak is the checkpoint before the end at which most of ``items`` prefer the context (in a tie,
+    the one with the highest mean log-odds).
 
-    Only where the peak is not said are all checkpoints asked; resumable, and raises, as
-    :func:`~inversion.respond.probing.probe_checkpoints`. Raises :class:`ValueError` for a run with one checkpoint, and
-    for steps that it does not have or that are not in order.
+    All checkpoints are evaluated only if the settings do not give the peak. Resuming and errors are those of
+    :func:`~inversion.respond.probing.probe_checkpoints`. Also raises :class:`ValueError` for a run with one checkpoint,
+    and for steps that the run does not have or that are not in order.
     """
     if len(run.steps) < 2:
         raise ValueError(
@@ -69,7 +71,7 @@ def milestones(run: ProbedRun, items: Sequence[ConflictItem], probe: MilestonePr
 
 
 def _peak(run: ProbedRun, items: Sequence[ConflictItem], name: str, end: int) -> int:
-    """The step before ``end`` with most margins above 0, in a tie the one with the highest mean."""
+    """The step before ``end`` at which most margins are above 0; in a tie, the one with the highest mean."""
 
     def prepare() -> Callable[[CheckpointEntry], Iterable[ItemMargin]]:
         checkpoints = CheckpointLoader.on(run.base, run.base_digest, merging=True, tokenizer=run.tokenizer)
@@ -100,9 +102,10 @@ def _peak(run: ProbedRun, items: Sequence[ConflictItem], name: str, end: int) ->
 def located(
     run: ProbedRun, items: Sequence[ConflictItem], tokenizer: PreTrainedTokenizerBase, name: str
 ) -> list[Located]:
-    """Where the answers of each item part and what stands where before that, of those whose answers do.
+    """The tokens and their groups for each item whose answers diverge.
 
-    Raises as :func:`~inversion.respond.probing.divergences` and :func:`~inversion.instruct.templates.locate_in_prompt`.
+    Raises the errors of :func:`~inversion.respond.probing.divergences` and
+    :func:`~inversion.instruct.templates.locate_in_prompt`.
     """
     asked = divergences(encode_questions(items, tokenizer, run.template, {"": run.prompt}), name)
     return [
@@ -112,7 +115,8 @@ def located(
 
 
 def _places(context: Sequence[bool], length: int) -> dict[str, list[int]]:
-    """The tokens of :data:`POSITIONS` among ``length``, of which the first are those of a prompt."""
+    """The indices of the tokens in each group of :data:`POSITIONS`, for a sequence of ``length`` tokens that begins
+    with a prompt. ``context`` says which tokens of the prompt belong to the context."""
     of_context = [place for place, flag in enumerate(context[: length - 1]) if flag]
     others = [place for place in range(length - 1) if place not in set(of_context)]
     places = {"context": of_context, "question": others, "last": [length - 1], "all": list(range(length))}
@@ -121,7 +125,7 @@ def _places(context: Sequence[bool], length: int) -> dict[str, list[int]]:
 
 @torch.inference_mode()
 def margins(model: Any, asked: Sequence[Divergence], pad_id: int, batch_size: int) -> Tensor:
-    """Log-odds (nats) of the context answer's token against the parametric one's: float32 [asked]."""
+    """Log-odds (nats) of the context answer's token over the parametric answer's: float32 [asked]."""
     found = torch.empty(len(asked))
     for batch in by_length([len(one.read) for one in asked], batch_size):
         found[batch] = batch_margins(model, [asked[index] for index in batch], pad_id).cpu()

@@ -1,8 +1,8 @@
-"""Updates of the weights: how far each part of the network moves up to the peak and after it, and which part's update
+"""Measures how far the weights of each part of the network move before and after the peak, and which part's update
 changes the answers.
 
-The weights of the start, the peak and the end are compared as numbers, adapters merged. Then a model with the weights
-of one checkpoint in one group of modules and those of another everywhere else answers the items.
+The weights of the start, the peak and the end are compared with merged adapters. Then items are answered by models that
+have the weights of one checkpoint in one group of modules, and those of another checkpoint everywhere else.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ Weights = Mapping[str, Tensor]
 Ask = Callable[[Weights], Tensor]
 """The log-odds of the model with given weights: float32 [items]."""
 TOLERANCE = 1e-3
-"""By how much log-odds may differ (nats) between equal weights in two models."""
+"""The largest allowed difference in log-odds (nats) between two models with equal weights."""
 
 
 class Compared(NamedTuple):
-    """The checkpoints that are compared, by step, and a model that takes their weights."""
+    """The weights and log-odds of the compared checkpoints by step, and a function that evaluates other weights."""
 
     weights: dict[int, Weights]
     margins: dict[int, Tensor]
@@ -47,13 +47,13 @@ class Compared(NamedTuple):
 
 def probe_weights(run: ProbedRun, probe: WeightsProbe) -> pl.DataFrame:
     """The :class:`WeightFact` rows of the rise and the fall of ``run``: the updates of its weights, and the answers to
-    a sample of its items with single groups of weights exchanged.
+    a sample of its items if single groups of weights are swapped.
 
-    From every set those of its conflict items that have a context and two answers that differ. All is computed in
-    float32, in which adapters are merged. Resumable by group of weights. Raises as
+    The sample has conflict items with a context and two different answers from every set. Everything, including the
+    merging of adapters, is computed in float32. The probe resumes by group of weights. It raises the errors of
     :func:`~inversion.respond.milestones.milestones`, :func:`~inversion.models.parts.weight_parts` and
     :func:`~inversion.respond.resumable.measure_checkpoints`, and :class:`~inversion.models.ModelError` for checkpoints
-    that differ in more than the numbers in their weights.
+    that differ in more than the values of their weights.
     """
     chosen = conflict_sample(run.items, probe.items, probe.seed)
     found = milestones(run, chosen, probe, "weights")
@@ -80,7 +80,7 @@ def probe_weights(run: ProbedRun, probe: WeightsProbe) -> pl.DataFrame:
 
 
 def _compared(run: ProbedRun, found: Milestones, loader: CheckpointLoader, asked: Sequence[Divergence]) -> Compared:
-    """Load the milestones, and check that each one's weights answer in the last one's model as they do in its own."""
+    """Load the milestones, and check that the weights of each give the same answers in the model of the last one."""
     pad_id = loader.tokenizer.pad_token_id
     weights: dict[int, Weights] = {}
     own: dict[int, Tensor] = {}
@@ -181,7 +181,7 @@ def updates(
 
 
 def exchanged(parts: Iterable[WeightPart], own: Weights, taken: Weights) -> Weights:
-    """The weights ``own``, but for ``parts``, which are those of ``taken``."""
+    """The weights ``own``, with those of ``parts`` replaced by ``taken``."""
     mixed = dict(own)
     for part in parts:
         mixed[part.name] = part.put(mixed[part.name], taken[part.name])
@@ -189,6 +189,6 @@ def exchanged(parts: Iterable[WeightPart], own: Weights, taken: Weights) -> Weig
 
 
 def take_weights(model: Any, weights: Weights) -> None:
-    """Put ``weights`` in the place of those of ``model``. They may share memory, so that neither may be changed."""
+    """Replace the weights of ``model`` by ``weights``. They can share memory, so neither must be modified."""
     for name, parameter in model.named_parameters():
         parameter.data = weights[name].to(parameter.device)
