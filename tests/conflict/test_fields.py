@@ -134,11 +134,14 @@ def test_options_may_be_numbers(tmp_path):
         ),
         ({"docs": [{"text": "Ann1 leads it."}, {"text": 7}]}, "matching_context is not text but int"),
         ({"docs": [{"text": "\u200b"}]}, "context has no word in it"),
+        ({"kind": "\ud800"}, "the label '\\ud800' contains half of a surrogate pair"),
     ],
 )
 def test_options_and_passages_that_cannot_be_used_are_faults(changes, message, tmp_path):
     rows = [own_row(1, **changes), own_row(2, o=["Ann2", "Bo2"])]
-    found = read(tmp_path / "r.jsonl", rows, max_bad_rows=0.5, options="o", matching_context="docs[1].text")
+    found = read(
+        tmp_path / "r.jsonl", rows, max_bad_rows=0.5, options="o", matching_context="docs[1].text", stratum="kind"
+    )
     assert len(found.items) == 1
     assert found.faults[0].startswith(f"row 1: {message}")
 

@@ -19,7 +19,16 @@ from inversion.config.base import nearest
 from inversion.config.releases import RELEASES, FieldMap, Release
 from inversion.conflict.releases import NoConflict
 from inversion.conflict.short_names import with_short_names
-from inversion.conflict.values import alias_names, answer_list, answer_names, as_object, is_code, is_text, stands_in
+from inversion.conflict.values import (
+    alias_names,
+    answer_list,
+    answer_names,
+    as_object,
+    can_be_written,
+    is_code,
+    is_text,
+    stands_in,
+)
 from inversion.instruct.rows import DataError, Row, read_rows
 from inversion.matching.answers import ARTICLES, shared_answers
 from inversion.matching.quantities import NUMBER_WORD_SET
@@ -363,11 +372,8 @@ def _passage(value: Any, part: str) -> str:
         raise ValueError(
             f"{part} has {len(value):,} characters, more than {_LONGEST_FIELD:,}; shorten it or remove the row"
         )
-    if not value.isascii():
-        try:
-            value.encode()
-        except UnicodeEncodeError:
-            raise ValueError(f"{part} contains half of a surrogate pair") from None
+    if not can_be_written(value):
+        raise ValueError(f"{part} contains half of a surrogate pair")
     return value.strip()
 
 
@@ -505,11 +511,12 @@ def _are_yes_no(*sides: list[str]) -> bool:
 
 
 def _label(value: Any) -> str | None:
-    if value is None or value == "":
+    if value is None:
         return None
-    if isinstance(value, list | dict):
-        value = str(value)
-    return str(value).strip()
+    label = str(value).strip()
+    if not can_be_written(label):
+        raise ValueError(f"the label {label!r} contains half of a surrogate pair")
+    return label or None
 
 
 # --- formats ---------------------------------------------------------------------------------------

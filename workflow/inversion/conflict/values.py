@@ -22,8 +22,19 @@ _KINDS = {
 
 
 def is_text(value: Any) -> TypeGuard[str]:
-    """Whether ``value`` is text with more in it than white space."""
-    return isinstance(value, str) and bool(value.strip())
+    """Whether ``value`` is text that can be written, with more in it than white space."""
+    return isinstance(value, str) and bool(value.strip()) and can_be_written(value)
+
+
+def can_be_written(text: str) -> bool:
+    """Whether ``text`` has no half of a surrogate pair, which JSON can contain and UTF-8 cannot."""
+    if text.isascii():
+        return True
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 _BETWEEN_QUOTED = re.compile(r"""(?<=['"])\s+(?=['"])""")
@@ -97,12 +108,8 @@ def _texts(value: Any, what: str) -> Sequence[str]:
         raise ValueError(f"{what} is an empty list")
     if set(map(type, leaves)) != {str}:
         leaves = _plain(leaves, what)
-    for leaf in leaves:
-        if not leaf.isascii():
-            try:
-                leaf.encode()
-            except UnicodeEncodeError:
-                raise ValueError(f"{what} contains half of a surrogate pair") from None
+    if not all(map(can_be_written, leaves)):
+        raise ValueError(f"{what} contains half of a surrogate pair")
     return leaves
 
 
