@@ -122,7 +122,10 @@ RELEASES = {
         keys=(("question",), ("cf_context",), ("cf_answer",), ("orig_answer",)),
         citation="Bi et al., 2024, Context-DPO, arXiv:2412.15280",
         licence="none stated in the repository",
-        source="https://github.com/byronBBL/Context-DPO, folder ConFiQA",
+        source="https://github.com/byronBBL/Context-DPO at 557dadeeb9f47407890a5626128ca99907770b22, folder ConFiQA "
+        "(SHA-256 of QA 9b201a7e2f2bbf8ad8ae3364eb87c194cf5d6007789c8b5302c091fa8fae74e4, MR "
+        "dbb76f361831b754b87219344d80a386eaf83078ffe5888272dbe9d8e6c0eede, MC "
+        "a058e0ca631b90bc799ddedc3bb92aea56d249c604f8a12d309cbcd4ec627994)",
         tests="one false fact (QA), one within several hops (MR), a chain of false facts (MC) in a generated passage",
         lacks="irrelevant contexts",
     ),
@@ -142,8 +145,10 @@ RELEASES = {
             ("org_answer", "original_answers", "original_answer"),
         ),
         citation="Longpre et al., EMNLP 2021, Entity-Based Knowledge Conflicts in Question Answering, arXiv:2109.05052",
-        licence="none stated on the Hub; Natural Questions are CC BY-SA 3.0",
-        source="hub: pminervini/NQ-Swap (split dev); hub: younanna/NQ-Swap with the other spelling of the columns",
+        licence="MIT (pminervini) or Apple's (younanna), as their pages on the Hub state; Natural Questions are CC "
+        "BY-SA 3.0",
+        source="hub: pminervini/NQ-Swap at 3801dbf037c6f58b0e79246f2a8073ebe5656dad (split dev); hub: younanna/NQ-Swap "
+        "with the other spelling of the columns",
         tests="entities substituted in Wikipedia passages for real questions",
         lacks="aliases of many answers, irrelevant contexts; questions recur with several substitutes (one cluster)",
         prepare=f"{_CODE}:nq_swap_rows",
@@ -173,7 +178,8 @@ RELEASES = {
         keys=(("query",), ("answer",), ("fakeanswer",), ("positive_wrong",)),
         citation="Chen et al., AAAI 2024, Benchmarking Large Language Models in RAG, arXiv:2309.01431",
         licence="CC BY-NC-SA 4.0, as its readme states",
-        source="https://github.com/chen700564/RGB, data/en_fact.json and data/zh_fact.json",
+        source="https://github.com/chen700564/RGB at d2293eec8c76467c1572b3ebedcaca4e9b4e82f4, data/en_fact.json and "
+        "data/zh_fact.json",
         tests="news snippets in which the answer was replaced by hand",
         lacks="aliases, except of dates; in the file `answer` is the true answer, so the remembered one",
         prepare=f"{_CODE}:rgb_rows",
@@ -190,8 +196,9 @@ RELEASES = {
         keys=(("question",), ("memory_answer",), ("counter_answer",), ("counter_memory",)),
         citation="Xie et al., ICLR 2024, Adaptive Chameleon or Stubborn Sloth, arXiv:2305.13300",
         licence="Apache-2.0, as its page on the Hub states; none in the repository",
-        source="hub: osunlp/ConflictQA, whose JSON files are read as `source: file` (its loading script is never run); "
-        "https://github.com/OSU-NLP-Group/LLM-Knowledge-Conflict, folder conflictQA",
+        source="hub: osunlp/ConflictQA at 056384049e63c1ddae853891c24610fa07d85744, whose JSON files are read as "
+        "`source: file` (its loading script is never run); https://github.com/OSU-NLP-Group/LLM-Knowledge-Conflict at "
+        "a5822191d65ecc40ce3402583c364c114202c852, folder conflictQA",
         tests="coherent counter-evidence against what one model (named in the file) answered from memory",
         lacks="memory in general: `memory_answer` is that of ChatGPT, GPT-4 or another model, right or wrong; answers "
         "are sentences (yes or no for StrategyQA); irrelevant contexts",
@@ -212,7 +219,8 @@ RELEASES = {
         keys=(("question",), ("context",), ("obj",), ("replace_name",)),
         citation="Marjanović et al., Findings of EMNLP 2024, DynamicQA, arXiv:2407.17023",
         licence="MIT, as its page on the Hub states",
-        source="hub: copenlu/dynamicqa; https://github.com/copenlu/dynamicqa, folder Data",
+        source="hub: copenlu/dynamicqa at 82cb85d96a37362fc0a1b238f77126477a550c2f; "
+        "https://github.com/copenlu/dynamicqa at f8db84099dd53a56199ef9c7dbf4aff571e4179c, folder Data",
         tests="facts that never change, change with time, or are disputed, by how often Wikipedia edits them",
         lacks="irrelevant contexts; passages of the disputable part are in lower case",
         prepare=f"{_CODE}:dynamicqa_rows",
@@ -250,7 +258,7 @@ RELEASES = {
         keys=(("question",), ("object",), ("replaced_object",), ("default_evidence",)),
         citation="Su et al., NeurIPS 2024 Datasets and Benchmarks, ConflictBank, arXiv:2408.12076",
         licence="CC BY-SA 4.0",
-        source="hub: Warrieryes/CB_qa (split train)",
+        source="hub: Warrieryes/CB_qa (split train), QA_dataset.json",
         tests="misinformation, temporal and semantic conflicts in generated documents; one item for each, "
         "distinguished by the stratum and by `where: {conflict_type: misinformation}`",
         lacks="aliases; temporal evidence is about future years and often names the true answer as well",
@@ -292,8 +300,8 @@ RELEASES = {
         keys=(("requested_rewrite", "target_false"),),
         citation="Meng et al., NeurIPS 2022, Locating and Editing Factual Associations in GPT, arXiv:2202.05262",
         licence="MIT",
-        source="hub: azhx/counterfact; hub: NeelNanda/counterfact-tracing (flat rows); "
-        "https://rome.baulab.info/data/dsets/counterfact.json",
+        source="hub: azhx/counterfact at c01c413f856ee38f5c080c9fc5e87aff478e2ff9; hub: "
+        "NeelNanda/counterfact-tracing (flat rows); https://rome.baulab.info/data/dsets/counterfact.json",
         tests="one sentence with a false object against a fact of Wikidata; the question is its beginning, to be "
         "completed",
         lacks="passages: the sentence is generated from the edit; aliases",
@@ -317,7 +325,7 @@ RELEASES = {
         citation="Zhong et al., EMNLP 2023, MQuAKE, arXiv:2305.14795",
         licence="MIT",
         source="https://github.com/princeton-nlp/MQuAKE, folder datasets; with corrected labels, hub: "
-        "henryzhongsc/MQuAKE-Remastered",
+        "henryzhongsc/MQuAKE-Remastered at b54712d4b464d7e2d4edccd4022f95ddbcb719e7",
         tests="questions of two to four hops after facts were changed; the first of three wordings is used",
         lacks="passages: the facts of the changed chain are listed in sentences; in the file `answer` is the answer "
         "before the edit, so the remembered one",
