@@ -1,11 +1,11 @@
-"""Context reliance in one's own training loop: a callback for the Trainer of transformers and the trainers of TRL.
+"""Measures context reliance in your own training loop, with a callback for the transformers Trainer and TRL's trainers.
 
     trainer = SFTTrainer(model, args=config, train_dataset=rows)
     trainer.add_callback(ContextReliance(trainer, sets=["facts"], every=50))
     trainer.train()
 
-Every ``every`` steps the model under training answers a fixed sample of conflict items, with the trainer's tokenizer
-and template. Rates go where all other metrics go. Weights, gradients, optimizer and random generators stay unchanged.
+Every ``every`` steps the model in training answers a fixed sample of conflict items, with the trainer's tokenizer and
+template. Rates are logged with all other metrics. Weights, gradients, optimizer and random generators do not change.
 """
 
 from __future__ import annotations
@@ -42,10 +42,10 @@ from inversion.score.labelling import label_run
 PREFIX = "context_reliance"
 BEST_FOLDER = "best-context-reliance"
 CONTROL_TOLERANCE = 0.05
-"""How far control accuracy may be below the first measurement for a checkpoint to count as the best."""
+"""A checkpoint can be the best only if its control accuracy is at most this far below that of the first measurement."""
 CONTROLS: tuple[Control, ...] = ("matching", "no_context")
 RIGHT = ("context", "parametric", "both")
-"""Labels of a control item that was answered correctly: it has one answer, on one side or on both."""
+"""Labels of a correctly answered control item. It has a single answer, which is on one side or on both."""
 
 _RUN = Run("model", "training", "monitor", 0)
 
@@ -56,28 +56,28 @@ class Measurement:
 
     step: int
     rates: Mapping[str, Mapping[str, float]]
-    """By set: ``context_rate``, ``parametric_rate`` and, where it has controls, ``control``; shares of items."""
+    """For each set, shares of items: ``context_rate``, ``parametric_rate`` and, if it has controls, ``control``."""
     context: Mapping[str, Bools]
-    """By set: which of its conflict items were answered with the context answer."""
+    """For each set, which conflict items were answered with the context answer."""
 
 
 class ContextReliance(TrainerCallback):  # type: ignore[misc]
-    """Measures context reliance during training; see the module for an example.
+    """Measures context reliance during training. The module has an example.
 
-    **What is logged**, by set: ``context_reliance/<set>/context_rate`` and ``parametric_rate`` (shares of its conflict
-    items whose answer first mentions the context answer, or the parametric one), ``control`` (accuracy on the same
-    items with a passage that agrees with memory, and without one), and ``context_reliance/seconds``.
+    **Logging.** For each set it logs ``context_reliance/<set>/context_rate`` and ``parametric_rate`` (the shares of
+    conflict items whose response first mentions the context answer, or the parametric one), ``control`` (the accuracy
+    on the same items with a passage that agrees with memory, and without a passage), and ``context_reliance/seconds``.
 
-    **The best checkpoint**, with ``keep_best``: the weights with the highest ``context_rate`` of that set, the earliest
-    in a tie, among those whose ``control`` is at most 5 points below that of the first measurement. They are in
+    **The best checkpoint.** ``keep_best`` names a set. The weights with its highest ``context_rate`` (the earliest in a
+    tie) are saved, among those whose ``control`` is at most 5 points below that of the first measurement. They are in
     ``<output_dir>/best-context-reliance``, with the measurement in ``context_reliance.json``.
 
-    **Stopping**, with ``stop_on``: training ends when the last two measurements both lie significantly below the same
-    earlier measurement of that set: an exact one-sided sign test over clusters of items, at the level ``alpha`` divided
-    by the number of pairs of measurements that the whole training makes (Bonferroni). Where nothing changes but chance
-    (a plateau), the probability of ever stopping is at most ``alpha``. A resumed training counts from where it resumes.
+    **Stopping.** ``stop_on`` names a set. Training ends when the last two measurements are both significantly below the
+    same earlier measurement of this set. The test is an exact one-sided sign test over clusters of items, at the level
+    ``alpha`` divided by the number of pairs of measurements in the whole training (Bonferroni). On a plateau the
+    probability of ever stopping is at most ``alpha``. A resumed training only uses measurements after it resumed.
 
-    The model is asked on the main process, so it must be whole there: FSDP and DeepSpeed ZeRO-3 are refused.
+    The model is evaluated on the main process, so it must be complete there. FSDP and DeepSpeed ZeRO-3 are refused.
     """
 
     def __init__(
@@ -95,12 +95,12 @@ class ContextReliance(TrainerCallback):  # type: ignore[misc]
         alpha: float = 0.05,
         seed: int = 0,
     ) -> None:
-        """``sets``: names of files of conflict items and ``facts`` (those that ship with this package), or by name the
-        configuration of sets or their items. ``items``: conflict items of each set that are asked, drawn with ``seed``,
-        and their controls. ``template``: how questions are written; by default the tokenizer's chat template.
+        """``sets`` has files of conflict items and ``facts`` (which ships with this package), or maps names of sets to
+        their configuration or items. ``items`` is the number of conflict items per set, drawn with ``seed``; their
+        controls are added. ``template`` is the format of the questions, by default the tokenizer's chat template.
 
-        Raises :class:`ValueError` for a set that ``keep_best`` or ``stop_on`` names and that is not there, a tokenizer
-        without the template, or a model that is spread over processes.
+        Raises :class:`ValueError` if ``keep_best`` or ``stop_on`` names an unknown set, if the tokenizer cannot write
+        the template, or if the model is sharded over processes.
         """
         if every < 1 or not 0 < alpha < 1:
             raise ValueError(f"every is {every} and alpha {alpha}; every must be at least 1, alpha between 0 and 1")
@@ -129,12 +129,12 @@ class ContextReliance(TrainerCallback):  # type: ignore[misc]
     # --- events -----------------------------------------------------------------------------------
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Measure what training starts from."""
+        """Measure the model before training."""
         if state.global_step == 0:
             self._visit(args, state, control)
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Measure, where it is time."""
+        """Measure at every ``every``-th step."""
         if state.global_step % self.every == 0:
             self._visit(args, state, control)
 
@@ -155,9 +155,9 @@ class ContextReliance(TrainerCallback):  # type: ignore[misc]
         if metrics is not None:
             metrics[f"{PREFIX}/seconds"] = time.perf_counter() - begin
             should_log = control.should_log
-            # the base class's: TRL's own also empties the averages of training metrics that it is collecting
+            # the method of the base class, because TRL's also resets the averages of its training metrics
             Trainer.log(self.trainer, metrics)
-            control.should_log = should_log  # logging resets it, and the training loss is still to come
+            control.should_log = should_log  # logging resets the flag, but the training loss has not been logged yet
         if decision[0]:
             self._save_best(Path(args.output_dir), state)
         if decision[1]:
@@ -166,7 +166,7 @@ class ContextReliance(TrainerCallback):  # type: ignore[misc]
     # --- measuring --------------------------------------------------------------------------------
 
     def measure(self, step: int) -> Measurement:
-        """Ask the model as it is now."""
+        """Evaluate the current model."""
         model = self.trainer.accelerator.unwrap_model(self.trainer.model)
         with undisturbed(model):
             responses = answer_questions(
@@ -189,7 +189,7 @@ class ContextReliance(TrainerCallback):  # type: ignore[misc]
         return True
 
     def _save_best(self, output: Path, state: Any) -> None:
-        """Save the weights as they are now in the place of the best so far; on all processes, as the Trainer saves."""
+        """Replace the best weights by the current ones. All processes must call it, as for the Trainer's saving."""
         folder, unfinished = output / BEST_FOLDER, output / f".{BEST_FOLDER}"
         self.trainer.save_model(str(unfinished), _internal_call=True)
         if state.is_world_process_zero and self.best is not None:
@@ -209,7 +209,7 @@ class ContextReliance(TrainerCallback):  # type: ignore[misc]
 
 
 def judged(items: Sequence[ConflictItem], responses: Sequence[Response], step: int, scorer: str) -> Measurement:
-    """The rates of each set from the responses to its ``items`` and their controls."""
+    """The rates of each set, from the responses to its ``items`` and their controls."""
     rows = label_run(_RUN, to_frame(items, ConflictItem), to_frame(responses, Response), steps_per_epoch=None)
     found = {str(name): frame for (name,), frame in rows.partition_by("set", as_dict=True, maintain_order=True).items()}
     rates: dict[str, dict[str, float]] = {}
@@ -235,8 +235,8 @@ def judged(items: Sequence[ConflictItem], responses: Sequence[Response], step: i
 
 @contextmanager
 def undisturbed(model: torch.nn.Module) -> Iterator[None]:
-    """A block in which ``model`` is in evaluation mode, and after which the mode of every module and all random
-    generators are what they were."""
+    """Within the block ``model`` is in evaluation mode. Afterwards the mode of every module and the state of all random
+    generators are restored."""
     modes = {module: module.training for module in model.modules()}
     states = random.getstate(), np.random.get_state(), torch.get_rng_state()
     cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
@@ -275,7 +275,7 @@ def _loaded(sets: Sequence[str] | Mapping[str, ConflictSet | Sequence[ConflictIt
 
 
 def _sampled(items: Sequence[ConflictItem], count: int, seed: int) -> list[ConflictItem]:
-    """Up to ``count`` conflict items of each set, and the controls that belong to them."""
+    """Up to ``count`` conflict items of each set, with their controls."""
     chosen = conflict_sample(items, count, seed)
     if not chosen:
         raise ValueError("the sets contain no conflict item with a context")

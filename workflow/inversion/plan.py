@@ -1,7 +1,7 @@
-"""The estimated cost of a study before it is run: jobs, hours on GPUs, disk and downloads, from its configuration.
+"""Estimates the cost of a study before it is run, from its configuration: jobs, GPU hours, disk and downloads.
 
-Hours come from earlier jobs of the same rule and model if there are any. Everything else is an estimate from
-the numbers below, good to a factor of two or three; :func:`assumptions` states them.
+Hours come from earlier jobs of the same rule and model, if there are any. Everything else is estimated from the numbers
+below, to within a factor of two or three. :func:`assumptions` lists them.
 """
 
 from __future__ import annotations
@@ -17,28 +17,28 @@ from inversion.config.study import Config
 from inversion.config.tasks import TASKS, BenchmarkTask
 
 FLOPS = 1.5e14
-"""Operations a second that a GPU of 80 GB sustains in bfloat16."""
+"""Operations per second that an 80 GB GPU sustains in bfloat16."""
 BYTES_A_SECOND = 1.0e12
-"""Bytes per second that it reads from its memory, which bounds generation."""
+"""Bytes per second that it reads from its memory, which limits generation."""
 LARGE = 1_000_000_000
-"""Parameters from which the rules run a model on a GPU."""
+"""Models with at least this many parameters run on a GPU."""
 MODEL_PARAMETERS = 7e9
-"""Of a model whose name does not say."""
+"""Assumed number of parameters of a model whose name does not give it."""
 EXAMPLES = 100_000
-"""Of a dataset that is not there yet."""
+"""Assumed number of examples of a dataset that has not been prepared."""
 TOKENS_AN_EXAMPLE = 400
-"""At most; a smaller ``max_length`` counts."""
+"""Assumed number of tokens per example, unless ``max_length`` is smaller."""
 SERIES_CHECKPOINTS = 20
-"""Of a series on the Hub that has not been fetched."""
+"""Assumed number of checkpoints of a Hub series that has not been downloaded."""
 ITEMS = 500
-"""Of a conflict set that does not say."""
+"""Assumed number of items of a conflict set that does not give it."""
 TOKENS_A_QUESTION = 150
 LAYERS = 32
-"""Of a model that is large enough for its hours to be estimated, for probes that read a question once a layer."""
+"""Assumed number of layers of a model whose hours are estimated, for probes whose cost depends on it."""
 OTHER_TASK = BenchmarkTask("", "", questions=10_000, tokens_read=500)
 """The assumed cost of a task that is not in :data:`~inversion.config.tasks.TASKS`."""
 LOADING_HOURS = 0.02
-"""Of a checkpoint, or of a base model."""
+"""Hours to load a checkpoint or a base model."""
 GPU_RULES = (
     "score_context_need",
     "probe_knowledge",
@@ -47,14 +47,14 @@ GPU_RULES = (
     "run_benchmarks",
     "probe_checkpoints",
 )
-"""The rules that ask for GPUs where the base model is large."""
+"""The rules that request GPUs if the base model is large."""
 DATASET_GB = 1.0
-"""Download of an instruction dataset from the Hub."""
+"""Assumed download size of an instruction dataset on the Hub, in GB."""
 
 
 @dataclass(frozen=True)
 class PlannedJob:
-    """A job of the workflow: its rule, its wildcards, and whether nothing is left to do."""
+    """A job of the workflow: its rule, its wildcards, and whether it is finished."""
 
     rule: str
     wildcards: Mapping[str, str]
@@ -62,7 +62,7 @@ class PlannedJob:
 
     @property
     def stage(self) -> str:
-        """The name of its row in the plan: its rule, or a separate row for each probe."""
+        """The name of its row in the plan: its rule, or for probes the name of the probe."""
         return f"probe_{self.wildcards['probe']}" if self.rule == "probe_checkpoints" else self.rule
 
 
@@ -71,18 +71,18 @@ class Known:
     """Counts and times from earlier runs, if there are any."""
 
     parameters: Mapping[str, int] = field(default_factory=dict)
-    """Of each base model that has been prepared."""
+    """Number of parameters of each base model that has been prepared."""
     examples: Mapping[str, int] = field(default_factory=dict)
-    """Of each dataset that has been prepared."""
+    """Number of examples of each dataset that has been prepared."""
     checkpoints: Mapping[str, int] = field(default_factory=dict)
-    """Of each series whose folder is there or that has been fetched."""
+    """Number of checkpoints of each series whose folder exists or that has been downloaded."""
     hours: Mapping[tuple[str, str], float] = field(default_factory=dict)
-    """Mean hours of a job, by rule and model."""
+    """Mean hours of a job by rule and model."""
 
 
 @dataclass(frozen=True)
 class Stage:
-    """The jobs of one rule, or of one probe. Hours and gigabytes are of those to do."""
+    """The jobs of one rule or of one probe. Hours and gigabytes are those of unfinished jobs."""
 
     rule: str
     jobs: int
@@ -95,10 +95,10 @@ class Stage:
 
 
 def plan(study: Config, rules: Sequence[str], jobs: Sequence[PlannedJob], known: Known) -> list[Stage]:
-    """A row for each of ``rules`` that has ``jobs``, in order.
+    """One row for each of ``rules`` that has ``jobs``, in order.
 
-    Snakemake learns of jobs of answers and benchmarks only when a run's checkpoints are there; for the runs in which
-    they are not their number is computed here.
+    Snakemake does not know the jobs for responses and benchmarks before a run's checkpoints exist. For such runs their
+    number is computed here.
     """
     jobs = [*jobs, *_unknown_chunks(study, jobs, known)]
     stages = {stage: None for rule in rules for stage in [job.stage for job in jobs if job.rule == rule]}
@@ -115,14 +115,14 @@ def checkpoints(study: Config, run: Run, known: Known) -> int:
 
 
 def _series_checkpoints(study: Config, name: str, known: Known) -> int:
-    """Checkpoints of a series: as found, else as its configuration lists them."""
+    """The number of checkpoints of a series: those that were found, or otherwise those that its configuration lists."""
     spec = study.series[name]
     listed = len(spec.steps or spec.listed()) or SERIES_CHECKPOINTS
     return known.checkpoints.get(name, listed)
 
 
 def parameters(study: Config, model: str, known: Known) -> float:
-    """Parameters of a base model: as prepared, else as its architecture or name says."""
+    """The number of parameters of a base model: of the prepared model, or otherwise from its architecture or name."""
     if model in known.parameters:
         return known.parameters[model]
     spec = study.models.get(model) or study.series[model]  # a series without a model is its own base
@@ -161,8 +161,9 @@ def assumptions(study: Config, known: Known) -> list[str]:
 def detectable(study: Config, known: Known) -> list[str]:
     """The smallest falls that each experiment detects, one line per number of checkpoints and seeds of its runs.
 
-    By the primary analysis, with the scatter of checkpoints that the study states (``evaluation.scatter``), for the
-    smallest and the largest conflict set. Series are not counted: their steps are known once they are found.
+    They are those of the primary analysis for the smallest and the largest conflict set, with the scatter of
+    checkpoints in the study (``evaluation.scatter``). Series are omitted, because their steps are not known before they
+    are found.
     """
     # imported here because it imports scipy, and every job of the workflow imports this module for one constant
     from inversion.analyse.power import AUTOCORRELATION, POWER
@@ -193,7 +194,7 @@ def detectable(study: Config, known: Known) -> list[str]:
 
 
 def _falls(items: int, checkpoints: int, seeds: int, tests: int, study: Config) -> str:
-    """The falls that are detected in a set with a number of items, in words."""
+    """The smallest falls that are detected in a set with ``items`` items, in words."""
     from inversion.analyse.power import detectable_fall
 
     found = detectable_fall(items, checkpoints, seeds, tests, study.evaluation.margin, study.evaluation.scatter)
@@ -257,18 +258,18 @@ def _steps(study: Config, run: Run, known: Known) -> int:
 
 
 def _set_items(spec: object) -> int:
-    """Conflict items of a set, or :data:`ITEMS` where it does not say."""
+    """The number of conflict items of a set, or :data:`ITEMS` if it does not give it."""
     return getattr(spec, "items", None) or getattr(spec, "limit", None) or ITEMS
 
 
 def _items(study: Config) -> int:
-    """Questions to a checkpoint; contrastive decoding counts twice."""
+    """The number of questions per checkpoint. Those with contrastive decoding count twice."""
     sets = sum(_set_items(spec) * (1 + len(getattr(spec, "controls", ()))) for spec in study.sets.values())
     return sets * sum(1 if prompt.decoding is None else 2 for prompt in study.evaluation.prompts.values())
 
 
 def _gpus(study: Config, job: PlannedJob, known: Known) -> int:
-    """GPUs of a job, as the rules ask for them."""
+    """The number of GPUs that the rules request for a job."""
     model = job.wildcards.get("model")
     if model is None or job.rule not in GPU_RULES or parameters(study, model, known) < LARGE:
         return 0
@@ -286,7 +287,7 @@ def _hours(study: Config, job: PlannedJob, known: Known) -> float:
             run = _run(job)
             training = study.training_of(run.recipe)
             tokens = _steps(study, run, known) * training.batch_size * min(TOKENS_AN_EXAMPLE, training.max_length)
-            # backward costs two passes where all weights train, one where adapters do; recomputing another
+            # backward costs two forward passes if all weights are trained, one with adapters; recomputing costs another
             passes = (3 if training.tuning.trains_all else 2) + training.activation_checkpointing
             return tokens * passes * forward / max(1, training.gpus) + LOADING_HOURS
         case "score_context_need":
@@ -306,7 +307,7 @@ def _hours(study: Config, job: PlannedJob, known: Known) -> float:
 
 
 def _answering_hours(study: Config, count: float) -> float:
-    """Hours of one checkpoint's answers: questions read twice, with the context and without, and answers written."""
+    """Hours for one checkpoint's responses: questions are read with and without the context, and answers generated."""
     items = _items(study)
     reading = 2 * items * TOKENS_A_QUESTION * 2 * count / FLOPS
     batches = math.ceil(items / study.evaluation.batch_size)
@@ -315,7 +316,7 @@ def _answering_hours(study: Config, count: float) -> float:
 
 
 def _benchmarking_hours(study: Config, count: float) -> float:
-    """Hours of one checkpoint's benchmarks: questions read, and answers written where the task has them."""
+    """Hours for one checkpoint's benchmarks: questions are read, and answers generated if the task needs them."""
     seconds = 0.0
     for spec in study.benchmarks.values():
         task = TASKS.get(spec.task, OTHER_TASK)
@@ -327,7 +328,7 @@ def _benchmarking_hours(study: Config, count: float) -> float:
 
 
 def _asked(study: Config, rule: str, run: Run, known: Known) -> int:
-    """How many of a run's checkpoints a rule evaluates, including the base model."""
+    """The number of a run's checkpoints that a rule evaluates, including the base model."""
     listed = 1 + checkpoints(study, run, known)
     if rule == "generate_responses":
         return listed
@@ -349,12 +350,13 @@ def _unknown_chunks(study: Config, jobs: Iterable[PlannedJob], known: Known) -> 
 
 
 def _trained(study: Config, run: Run, known: Known) -> float:
-    """Parameters that a run trains."""
+    """The number of parameters that a run trains."""
     return study.training_of(run.recipe).tuning.trained_parameters(parameters(study, run.model, known))
 
 
 def _disk_gb(study: Config, jobs: Sequence[PlannedJob], known: Known) -> float:
-    """Weights at 4 bytes per trained parameter for adapters and 2 for full models; states at 8 more, two of them."""
+    """Checkpoints take 4 bytes per trained parameter for adapters and 2 for full models; each of the two resume states
+    takes 8 more."""
     if not jobs or jobs[0].rule != "finetune":
         return 0.0
     runs = [_run(job) for job in jobs]

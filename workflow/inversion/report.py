@@ -1,4 +1,4 @@
-"""The report: tables, figures and captions as one HTML page that opens offline and needs no script."""
+"""Writes the report: tables, figures and captions on one HTML page that opens offline and needs no script."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class Report:
 
 
 ITEMS_PAGE = "items.html"
-"""The page of items, which lies next to the report (:mod:`inversion.items_page`)."""
+"""The page of items, which is next to the report (:mod:`inversion.items_page`)."""
 _NONE = "\N{EN DASH}"
 """Shown in place of a missing number."""
 _KINDS = ("C", "C+S", "S", "counterfactual")
@@ -102,7 +102,7 @@ class VerdictGroup(NamedTuple):
 
 
 class SelectionRow(NamedTuple):
-    """What one recipe kept, dropped and added of one dataset, by kind."""
+    """How many examples of each kind one recipe kept, dropped and added on one dataset."""
 
     run: str
     counts: list[SelectionCount | None]
@@ -118,10 +118,10 @@ def write_report(path: str | Path, report: Report, template: str | Path, scorer:
 
 
 def render_report(report: Report, template: str, scorer: str = MAIN) -> str:
-    """The page as HTML; equal arguments give equal text.
+    """The page as HTML. Equal arguments give equal text.
 
-    ``template`` is Jinja source; the headline is about the verdicts of ``scorer``, and the tables of the
-    other scorers are collapsed below its own.
+    ``template`` is Jinja source. The headline is about the verdicts of ``scorer``; the tables of the other scorers are
+    collapsed.
     Raises :class:`ValueError` if a table lacks a column or has rows but none of ``scorer``, or if a caption
     is not valid reStructuredText.
     """
@@ -232,10 +232,10 @@ def verdict_groups(rows: Sequence[Inversion]) -> list[VerdictGroup]:
 
 
 def items_address(row: Inversion | FactorRate, **changed: object) -> str:
-    """The address of a row's items on the page of items: those of its run, set and prompt, by its scorer.
+    """The address of the page of items with filters for the items of a row: its run, set, prompt and scorer.
 
-    ``changed`` are more filters of that page, or other values; None removes one. Among rows of the known items the
-    others are filtered out.
+    ``changed`` has additional filters, or other values of these filters; None removes a filter. For a row about known
+    items, the page only shows these.
     """
     names = ("set", "model", "dataset", "recipe", "seed", "prompt", "scorer")
     filters: dict[str, object] = {name: getattr(row, name) for name in names}
@@ -251,12 +251,12 @@ def _largest_fall(rows: Sequence[Inversion]) -> Inversion | None:
 
 
 def _verdicts(rows: Iterable[Inversion]) -> list[str]:
-    """The known verdicts in the order of the page, followed by unknown ones in ``rows``."""
+    """The known verdicts in the order of the page, followed by unknown verdicts in ``rows``."""
     return [*VERDICTS, *sorted({row.verdict for row in rows} - set(VERDICTS))]
 
 
 def _words(verdict: str) -> Verdict:
-    """The wording of ``verdict``; an unknown one is shown unchanged."""
+    """How ``verdict`` is displayed. An unknown verdict is shown unchanged."""
     return VERDICTS.get(verdict, Verdict("", verdict, "", "", verdict, "inherit", "inherit"))
 
 
@@ -286,7 +286,7 @@ class VerdictRow(NamedTuple):
 
 
 class KnowledgeRow(NamedTuple):
-    """How much of one set one model knows, and why it does not know the rest."""
+    """How many items of one set one model knows, and why it does not know the rest."""
 
     model: str
     set: str
@@ -295,7 +295,7 @@ class KnowledgeRow(NamedTuple):
     outranked: int
     not_generated: int
     context_given: int
-    """Items to which the model gives the context answer, without having read the context."""
+    """Items to which the model gives the context answer although it was not shown the context."""
 
 
 class OverlapRow(NamedTuple):
@@ -511,7 +511,7 @@ def _numbers(count: SelectionCount | None) -> tuple[int, int, int] | None:
 
 
 def render_rst(text: str) -> Markup:
-    """reStructuredText as an HTML fragment; raw HTML and file inclusion are refused.
+    """reStructuredText as an HTML fragment. Raw HTML and file inclusion are refused.
 
     Raises :class:`ValueError` with docutils' own message if the text is invalid.
     """

@@ -1,7 +1,7 @@
-"""Checkpoints that were trained elsewhere: found in folders, verified, and listed as the checkpoints of a run.
+"""Finds checkpoints that were trained elsewhere, verifies them, and lists them like the checkpoints of a run.
 
-A series becomes a folder of checkpoints like a run's. For every step it contains links to the weights, copies of the
-small configuration files, and a completion marker with the hash of every file. Nothing is written to the user's
+A series becomes a folder of checkpoints like that of a run. For every step it contains links to the weights, copies of
+the small configuration files, and a completion marker with the hash of every file. Nothing is written to the user's
 folders.
 """
 
@@ -66,18 +66,18 @@ TOKENIZER_FILES = (
     "spiece.model",
 )
 SETTLED_SECONDS = 10
-"""A folder without :data:`TRAINER_STATE` that has changed within this time is looked at twice."""
+"""A folder without :data:`TRAINER_STATE` that changed within this number of seconds is checked again after a moment."""
 
 Kind = Literal["adapter", "full"]
 
 
 class SeriesError(ValueError):
-    """A series that cannot be evaluated; the message names the folder or key and how to fix it."""
+    """A series cannot be evaluated. The message names the folder or key and the fix."""
 
 
 @dataclass(frozen=True, slots=True)
 class FoundCheckpoint:
-    """A whole checkpoint on this machine."""
+    """A complete checkpoint on this machine."""
 
     step: int
     folder: Path
@@ -85,9 +85,9 @@ class FoundCheckpoint:
     """Its origin, in readable form: a folder, or a repository of the Hub at a commit."""
     kind: Kind
     weights: tuple[str, ...]
-    """The names of its files of weights."""
+    """The names of its weight files."""
     epoch: float | None
-    """Passes over the training data, where the Trainer recorded them."""
+    """Passes over the training data, if the Trainer recorded them."""
 
 
 class Skipped(NamedTuple):
@@ -110,9 +110,9 @@ class Candidate(NamedTuple):
 
 
 def candidates(spec: FolderSeries | HubSeries, snapshots: SeriesSnapshots | None = None) -> list[Candidate]:
-    """The folders of a series, by step; of one on the Hub those that ``snapshots`` lists.
+    """The folders of a series, sorted by step. For a Hub series they are those in ``snapshots``.
 
-    Raises :class:`SeriesError` if none matches or two are the same step.
+    Raises :class:`SeriesError` if no folder matches, or if two have the same step.
     """
     if snapshots is not None:
         found = {entry.step: [Candidate(entry.step, entry.location(), entry.name)] for entry in snapshots.checkpoints}
@@ -133,7 +133,7 @@ def candidates(spec: FolderSeries | HubSeries, snapshots: SeriesSnapshots | None
 
 
 def _matching(path: Path, pattern: str) -> dict[int, list[Candidate]]:
-    """The folders below ``path`` whose names match ``pattern``, by step."""
+    """The folders in ``path`` whose names match ``pattern``, by step."""
     wild = "*".join(glob.escape(part) for part in pattern.replace("{step}", "*").split("*"))
     names = [folder.relative_to(path).as_posix() for folder in path.glob(wild) if folder.is_dir()]
     steps = steps_in(names, pattern)
@@ -155,10 +155,10 @@ def _what_is_there(path: Path) -> str:
 
 
 def look(spec: FolderSeries | HubSeries, snapshots: SeriesSnapshots | None = None) -> str:
-    """A fingerprint of what a series consists of now: the names, sizes and times of its files. Nothing is read.
+    """A fingerprint of the current content of a series: the names, sizes and times of its files. No file is read.
 
-    It changes when a checkpoint appears, is completed, replaced or removed, also by files of equal size whose time of
-    modification was set back: the time of the last change of any kind counts too, which nobody can set. Never raises.
+    It changes if a checkpoint is added, completed, replaced or removed. It even changes for files of equal size whose
+    modification time was set back, because it includes the change time (ctime), which cannot be set. It never raises.
     """
     try:
         found = candidates(spec, snapshots)
@@ -168,11 +168,11 @@ def look(spec: FolderSeries | HubSeries, snapshots: SeriesSnapshots | None = Non
 
 
 def _stats(folder: Path) -> list[list[Any]]:
-    """Name, size and times of the files in a folder, except those that only a resuming training reads."""
+    """Name, size and times of the files in a folder, except files that are only needed for resuming training."""
     try:
         files = [file for file in os.scandir(folder) if file.is_file() and not file.name.endswith((".pt", ".pth"))]
         return sorted([file.name, (stat := file.stat()).st_size, stat.st_mtime_ns, stat.st_ctime_ns] for file in files)
-    except OSError:  # it is being removed
+    except OSError:  # the folder is being removed
         return []
 
 
@@ -182,10 +182,10 @@ def _stats(folder: Path) -> list[list[Any]]:
 def find_series(
     spec: FolderSeries | HubSeries, snapshots: SeriesSnapshots | None = None
 ) -> tuple[list[FoundCheckpoint], list[Skipped]]:
-    """The whole checkpoints of a series in order, and those that are skipped because they are empty or half
-    written, or are named under ``steps`` and are not there.
+    """The complete checkpoints of a series, in order, and those that are skipped because they are empty, incomplete, or
+    listed under ``steps`` but missing.
 
-    Raises :class:`SeriesError` if there are none, and for weights that are pickles only.
+    Raises :class:`SeriesError` if there are no complete checkpoints, or if weights exist only as pickles.
     """
     every = candidates(spec, snapshots)
     wanted = every if spec.steps is None else [one for one in every if one.step in spec.steps]
@@ -206,15 +206,15 @@ def find_series(
 
 
 class IncompleteError(Exception):
-    """A checkpoint that is empty or half written, or of a kind that is not read; the message says why."""
+    """A checkpoint is empty, incomplete, or of a kind that is not supported. The message says why."""
 
 
 def verify(candidate: Candidate, from_trainer: bool = False, pattern: object = None) -> FoundCheckpoint:
-    """The checkpoint in a folder, all of whose files of weights are as long as their headers say.
+    """The checkpoint in a folder, after checking that all weight files have the length that their headers give.
 
-    ``from_trainer``: others of the series have the Trainer's :data:`TRAINER_STATE`, which it writes last. With the
-    default ``pattern`` the step in it must be the folder's. Raises :class:`IncompleteError` for a checkpoint that is
-    not whole and :class:`SeriesError` for one that is refused.
+    ``from_trainer`` says that other checkpoints of the series have :data:`TRAINER_STATE`, which the Trainer writes
+    last; it is then required. With the default ``pattern`` the step in it must be that of the folder. Raises
+    :class:`IncompleteError` for an incomplete checkpoint and :class:`SeriesError` for one that is refused.
     """
     folder = candidate.folder
     if not folder.is_dir():
@@ -243,7 +243,7 @@ def verify(candidate: Candidate, from_trainer: bool = False, pattern: object = N
 
 
 def _trainer_state(folder: Path, required: bool) -> dict[str, Any]:
-    """The content of the Trainer's last file in a checkpoint; empty if something else wrote it."""
+    """The content of :data:`TRAINER_STATE`; empty if the checkpoint was not written by the Trainer."""
     if not (folder / TRAINER_STATE).is_file():
         if required:
             raise IncompleteError(f"it lacks {TRAINER_STATE}, which the Trainer writes last: it is incomplete")
@@ -301,7 +301,7 @@ def _model_files(candidate: Candidate) -> list[str]:
 
 
 def _refuse_pickles(candidate: Candidate) -> None:
-    """Raises :class:`SeriesError` if a checkpoint without safetensors has pickles."""
+    """Raises :class:`SeriesError` if a checkpoint has pickled weights but no safetensors."""
     pickles = sorted(file.name for pattern in PICKLED for file in candidate.folder.glob(pattern))
     if pickles:
         raise SeriesError(
@@ -311,9 +311,9 @@ def _refuse_pickles(candidate: Candidate) -> None:
 
 
 def safetensors_header(file: Path) -> dict[str, dict[str, Any]]:
-    """The tensors of a safetensors file by name, each with ``dtype`` and ``shape``; its metadata omitted.
+    """The ``dtype`` and ``shape`` of the tensors of a safetensors file, by name and without metadata.
 
-    Raises :class:`IncompleteError` unless the file is exactly as long as its header says.
+    Raises :class:`IncompleteError` unless the file has exactly the length that its header gives.
     """
     try:
         size = file.stat().st_size
@@ -332,7 +332,7 @@ def safetensors_header(file: Path) -> dict[str, dict[str, Any]]:
 
 
 def _wait_until_settled(folders: Sequence[Path]) -> None:
-    """Wait a moment where a folder that no marker of the Trainer completes has changed just now, and while it grows."""
+    """If a folder without :data:`TRAINER_STATE` has changed recently, wait until it no longer changes."""
     now = time.time_ns()
 
     def recent() -> list[list[list[Any]]]:
@@ -361,12 +361,12 @@ def list_series(
     tokenizer: str | None = None,
     there: Collection[int] = (),
 ) -> tuple[CheckpointList, SeriesManifest]:
-    """The checkpoints of a series (of :func:`find_series`) in the form that those of a run have, and where each comes
+    """The checkpoints of a series (from :func:`find_series`) in the same form as those of a run, and where each comes
     from.
 
-    ``run_folder`` gets the folder ``checkpoints``, with the weights as links. ``tokenizer`` is what
-    :func:`gather_tokenizer` gave. A step that was answered and is not ``there`` any more (the Trainer keeps
-    ``save_total_limit`` of them) stays in the list.
+    The folder ``checkpoints`` in ``run_folder`` gets links to the weights. ``tokenizer`` is the result of
+    :func:`gather_tokenizer`. A step with responses stays in the list even if its folder no longer exists, because the
+    Trainer keeps only ``save_total_limit`` checkpoints.
     """
     skipped = list(skipped)
     depends_on = [base.digest, tokenizer] if tokenizer else [base.digest]
@@ -398,7 +398,7 @@ def list_series(
             CheckpointEntry(
                 step=one.step,
                 epoch=one.epoch or 0.0,
-                folder="" if spec.model is None and index == 0 else folder,  # the start is the base
+                folder="" if spec.model is None and index == 0 else folder,  # the first checkpoint is the base
                 digest=fingerprint([weights, *depends_on]),
             )
         )
@@ -425,8 +425,8 @@ def list_series(
 def _answered_and_gone(
     spec: FolderSeries | HubSeries, run_folder: Path, there: Collection[int], depends_on: Sequence[str]
 ) -> list[tuple[CheckpointEntry, str]]:
-    """The steps with answers whose folders are no longer ``there``, each with its origin; the links of other
-    steps that have gone are removed."""
+    """The steps that have responses but are no longer ``there``, each with its origin. The links of other missing steps
+    are removed."""
     gone = []
     for folder in sorted((run_folder / "checkpoints").glob("step-*")):
         step = int(folder.name.removeprefix("step-"))
@@ -449,10 +449,11 @@ def _step_name(step: int) -> str:
 
 
 def link_checkpoint(found: FoundCheckpoint, store: Path, base_digest: str) -> str:
-    """The hash of a checkpoint's files, which get a folder of links and copies in ``store``.
+    """Create a folder of links and copies for a checkpoint in ``store``, and return the hash of its files.
 
-    Files with the size and times of an earlier call are not read again. Adapters are recorded as of ``base_digest``,
-    which :func:`require_base` has confirmed. Raises :class:`IncompleteError` if files change meanwhile.
+    Files whose size and times have not changed since an earlier call are not read again. Adapters are recorded as
+    belonging to ``base_digest``, which :func:`require_base` has confirmed. Raises :class:`IncompleteError` if files
+    change meanwhile.
     """
     folder = store / _step_name(found.step)
     copies = [
@@ -487,11 +488,11 @@ def _stats_of(folder: Path, names: Iterable[str]) -> dict[str, list[int]]:
 
 
 def gather_tokenizer(found: Sequence[FoundCheckpoint], base: Path, folder: Path) -> str | None:
-    """The hash of the tokenizer that the whole series is asked with, copied to ``folder``; None for the base's own.
+    """Copy the tokenizer of the whole series to ``folder`` and return its hash; None if the base's tokenizer is used.
 
-    It is that of the last checkpoint that brings one (the Trainer saves it with every checkpoint, with the chat
-    template that was trained). Raises :class:`SeriesError` if another checkpoint or the base numbers the same
-    words differently: their answers could not be compared.
+    It is the tokenizer of the last checkpoint that has one. (The Trainer saves the tokenizer with every checkpoint,
+    including the chat template of the training.) Raises :class:`SeriesError` if another checkpoint or the base gives
+    the same token another id, because their answers could not be compared.
     """
     owners = [one for one in found if (one.folder / "tokenizer_config.json").is_file()]
     shutil.rmtree(folder, ignore_errors=True)
@@ -511,8 +512,8 @@ def gather_tokenizer(found: Sequence[FoundCheckpoint], base: Path, folder: Path)
 def _require_same_words(
     words: dict[str, Mapping[str, int] | str], source: str, place: Path, last: FoundCheckpoint
 ) -> None:
-    """Raises :class:`SeriesError` unless the tokenizer in ``place`` gives the words that it shares with the ``last``
-    checkpoint's the same numbers; ``words`` remembers vocabularies by the hash of their file."""
+    """Raises :class:`SeriesError` unless the tokenizer in ``place`` gives the tokens that it shares with that of the
+    ``last`` checkpoint the same ids. ``words`` caches vocabularies by the hash of their file."""
 
     def vocabulary(folder: Path) -> Mapping[str, int] | str:
         file = next((folder / name for name in ("tokenizer.json", "tokenizer.model", "vocab.json", "spiece.model")
@@ -539,11 +540,11 @@ def _require_same_words(
 
 
 def _vocabulary(file: Path) -> dict[str, int]:
-    """The words of a ``tokenizer.json`` and their numbers."""
+    """The tokens of a ``tokenizer.json`` and their ids."""
     try:
         tokenizer = json.loads(file.read_bytes())
         words = tokenizer["model"]["vocab"]
-        # Unigram lists words in order, each with its score
+        # Unigram lists tokens in the order of their ids, each with a score
         numbered = dict(words) if isinstance(words, dict) else {word: index for index, (word, _) in enumerate(words)}
         return numbered | {token["content"]: token["id"] for token in tokenizer.get("added_tokens", [])}
     except (ValueError, KeyError, TypeError):
@@ -554,10 +555,11 @@ def _vocabulary(file: Path) -> dict[str, int]:
 
 
 def require_base(found: Iterable[FoundCheckpoint], base: BaseManifest, location: Path, confirmed: bool) -> None:
-    """Raises :class:`SeriesError` if an adapter's configuration names another base than ``base``, which is at
+    """Raises :class:`SeriesError` if an adapter's configuration names another base than ``base``, whose weights are at
     ``location``, unless the study has ``confirmed`` it.
 
-    A name is that of the base where it is its digest, its folder, its identifier on the Hub, or ends as one of the two.
+    A name matches the base if it is its digest, its folder or its Hub id, or if it ends in the last part of the folder
+    or id.
     """
     named = [base.folder] if base.source in ("folder", "hub") else []
     for one in found:
@@ -579,7 +581,7 @@ def _last_name(path: str) -> str:
 
 
 def adapter_scaling(config: Mapping[str, Any]) -> float | None:
-    """By how much LoRA multiplies its update in modules without a pattern; None for other adapters."""
+    """The factor by which LoRA scales its update in modules without a pattern; None for other adapters."""
     rank, alpha = config.get("r"), config.get("lora_alpha")
     if not rank or alpha is None:
         return None
@@ -587,7 +589,7 @@ def adapter_scaling(config: Mapping[str, Any]) -> float | None:
 
 
 def adapter_notes(found: FoundCheckpoint, config: Mapping[str, Any], before: float | None) -> list[str]:
-    """Notes on an adapter: a scaling that differs from that ``before``, weights without effect."""
+    """Notes on an adapter: a scaling that differs from the previous one (``before``), or weights without effect."""
     notes = []
     scaling = adapter_scaling(config)
     if before is not None and scaling is not None and scaling != before:
@@ -598,7 +600,7 @@ def adapter_notes(found: FoundCheckpoint, config: Mapping[str, Any], before: flo
 
 
 def _changes_nothing(file: Path) -> bool:
-    """Whether all second halves of the LoRA in a file are zero."""
+    """Whether all B matrices of the LoRA adapter in a file are zero."""
     halves = [entry for name, entry in safetensors_header(file).items() if ".lora_B" in name]
     with open(file, "rb") as handle:
         (length,) = struct.unpack("<Q", handle.read(8))

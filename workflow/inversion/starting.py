@@ -1,4 +1,4 @@
-"""A first study of checkpoints that are in a folder or on the Hub, without writing YAML by hand."""
+"""Writes a first study of checkpoints in a folder or on the Hub, for ``inversion init``."""
 
 from __future__ import annotations
 
@@ -22,24 +22,25 @@ from inversion.series import (
 )
 
 FACTS_ITEMS = 288
-"""Items of the set ``facts`` in a first study: two for each combination of its factors and relation."""
+"""The number of items of the set ``facts`` in a first study: two for each combination of its factors and relation."""
 NEW_TOKENS = 32
-"""Longest answer in a first study: models that talk need more than those that were trained to answer in a word."""
+"""The maximum number of tokens of an answer in a first study. Chat models need more than models that answer in a
+word."""
 DEPTH = 3
-"""How far below the folder checkpoints are looked for."""
+"""The depth of subfolders in which checkpoints are searched."""
 
 STEP_WORDS = (
     re.compile(r"(?i)epoch[a-z]*[^a-z0-9/]?\{step\}"),
     re.compile(r"(?i)(step|iter|checkpoint|ckpt)[a-z]*[^a-z0-9/]?\{step\}"),
 )
-"""Patterns whose number is said to be that of an epoch, and of a step; the latter counts more."""
+"""Patterns whose number is that of an epoch or of a step. Steps take precedence."""
 
 Revisions = Callable[[str], Mapping[str, str]]
-"""The commits of the branches and tags of a repository of the Hub, by name."""
+"""Returns the commits of the branches and tags of a Hub repository by name."""
 
 
 class Start(NamedTuple):
-    """A study, and what was assumed in writing it, a line each."""
+    """A study, and the assumptions that were made in writing it, one line each."""
 
     text: str
     assumed: list[str]
@@ -55,11 +56,11 @@ def start_study(
 ) -> Start:
     """The study that evaluates ``checkpoints``, a folder or a repository of the Hub, as YAML that runs unchanged.
 
-    ``base`` is the model that training started from: a folder, a GGUF file, or a Hub repository; for adapters it
-    is read from their configuration if it is not given. ``sets`` are ``facts`` or files of conflict items, and
-    ``items`` the number of items of each: by default :data:`FACTS_ITEMS` facts, and complete files. ``revisions``
-    queries the Hub and is called only for its repositories. Raises :class:`SeriesError` if no checkpoint is found, or
-    an adapter's base is not known.
+    ``base`` is the model from which training started: a folder, a GGUF file or a Hub repository. For adapters it is
+    read from their configuration by default. ``sets`` has ``facts`` or files of conflict items, and ``items`` is the
+    number of items per set, by default :data:`FACTS_ITEMS` facts and complete files. ``revisions`` queries the Hub, and
+    is called only for Hub repositories. Raises :class:`SeriesError` if no checkpoint is found, or if the base of an
+    adapter is not known.
     """
     assumed: list[str] = []
     series: dict[str, Any]
@@ -129,9 +130,10 @@ def start_study(
 
 
 def find_pattern(folder: Path) -> str:
-    """The pattern of names that most of the checkpoints below ``folder`` have, the Trainer's if there are any.
+    """The pattern that most names of checkpoints in ``folder`` and its subfolders match; the Trainer's pattern if any
+    do.
 
-    Raises :class:`SeriesError` if there are none, or if several folders contain checkpoints of the Trainer.
+    Raises :class:`SeriesError` if there are no checkpoints, or if several folders contain checkpoints of the Trainer.
     """
     inside = sorted(
         path.relative_to(folder).as_posix()
@@ -163,9 +165,10 @@ def _is_checkpoint(folder: Path) -> bool:
 
 
 def _pattern_of(names: Sequence[str]) -> str | None:
-    """The pattern with one number in it that most ``names`` have; the Trainer's before all others.
+    """The pattern with one number that most ``names`` match. The Trainer's pattern takes precedence.
 
-    Of equals, one whose number is said to be a step, or else an epoch. A single name counts only if its number is.
+    In a tie, a pattern whose number is named as a step is chosen, or otherwise as an epoch. A single name counts only
+    if its number is named as one of these.
     """
     if steps_in(list(names), DEFAULT_NAME):
         return DEFAULT_NAME
@@ -190,7 +193,7 @@ def _pattern_of(names: Sequence[str]) -> str | None:
 
 
 def _literal(pattern: str, names: Sequence[str]) -> str:
-    """``pattern`` with the text itself in the place of each ``*`` that stands for the same text in all ``names``."""
+    """``pattern``, in which each ``*`` that matches the same text in all ``names`` is replaced by this text."""
     parts = re.split(r"(\{step\}|\*)", pattern)
     expression = "".join({"{step}": r"\d+", "*": "([^/]*)"}.get(part, re.escape(part)) for part in parts)
     varying = zip(*(match.groups() for name in names if (match := re.fullmatch(expression, name))), strict=True)
@@ -205,7 +208,7 @@ def _recorded_base(last: FoundCheckpoint | None) -> str | None:
 
 
 def _model(base: str, revisions: Revisions | None, given: bool) -> tuple[dict[str, Any], str]:
-    """The entry of ``models`` for a base, and its name."""
+    """The entry under ``models`` for a base, and its name."""
     if Path(base).is_dir():
         return {"source": "folder", "path": base}, _name(Path(base).resolve().name)
     if base.endswith(".gguf") and Path(base).is_file():
@@ -221,7 +224,7 @@ def _model(base: str, revisions: Revisions | None, given: bool) -> tuple[dict[st
 
 
 def _style(folders: Sequence[Path]) -> tuple[str, str]:
-    """The style of template that the tokenizer in the first of ``folders`` with one asks for, and why."""
+    """The style of template that fits the tokenizer in the first of ``folders`` that has one, and why."""
     for folder in folders:
         if (folder / "chat_template.jinja").is_file() or (folder / "chat_template.json").is_file():
             return "chat", "the chat template of the tokenizer"
@@ -234,7 +237,7 @@ def _style(folders: Sequence[Path]) -> tuple[str, str]:
 
 
 def _added_words(checkpoint: Path, base: Path) -> str:
-    """How the tokenizer of a checkpoint has words that its ``base`` has not, or nothing."""
+    """A note if the tokenizer of a checkpoint has tokens that its ``base`` does not have, otherwise an empty text."""
     if not ((checkpoint / "tokenizer.json").is_file() and (base / MODEL_CONFIG).is_file()):
         return ""
     config = read_object(base / MODEL_CONFIG)

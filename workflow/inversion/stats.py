@@ -14,7 +14,7 @@ Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
 FEWEST_CLUSTERS = 5
-"""Clusters below which no interval is given: too little is known of other clusters."""
+"""With fewer clusters no interval is given, because their variation is not known well enough."""
 _Z = float(norm.ppf(0.975))
 _SIGN_FLIPS = 9_999
 
@@ -22,8 +22,7 @@ _SIGN_FLIPS = 9_999
 def cluster_weights(clusters: int, resamples: int, rng: np.random.Generator) -> Floats:
     """How often each cluster is drawn in each bootstrap resample: ``(resamples, clusters)`` counts.
 
-    Every row is a multinomial draw of ``clusters`` clusters with equal probabilities and sums to
-    ``clusters``.
+    Every row is a multinomial draw with equal probabilities and sums to ``clusters``.
     """
     draws = rng.integers(clusters, size=(resamples, clusters)) if clusters else np.empty((resamples, 0), np.int64)
     cells = draws + clusters * np.arange(resamples)[:, None]
@@ -33,7 +32,7 @@ def cluster_weights(clusters: int, resamples: int, rng: np.random.Generator) -> 
 def cluster_sums(values: Floats, clusters: Ints) -> Floats:
     """Sums of ``values`` over the items of each cluster: ``(clusters, ...)`` from ``(items, ...)``.
 
-    ``clusters`` has an integer code, from 0 on, for each item.
+    ``clusters`` has the index of each item's cluster, beginning at 0.
     """
     sums = np.zeros((int(clusters.max(initial=-1)) + 1, *values.shape[1:]))
     np.add.at(sums, clusters, values)
@@ -43,8 +42,8 @@ def cluster_sums(values: Floats, clusters: Ints) -> Floats:
 def cluster_bootstrap(values: Floats, clusters: Ints, resamples: int, rng: np.random.Generator) -> Floats:
     """Means of ``values`` over the items of resampled clusters: ``(resamples, ...)`` from ``(items, ...)``.
 
-    Items of a cluster are drawn together. With fewer than two clusters nothing is known about their
-    spread and all means are NaN.
+    Items of a cluster are drawn together. With fewer than two clusters all means are NaN, because their spread is
+    unknown.
     """
     sums = cluster_sums(values, clusters)
     if len(sums) < 2:
@@ -56,11 +55,12 @@ def cluster_bootstrap(values: Floats, clusters: Ints, resamples: int, rng: np.ra
 
 
 def cluster_covariance(sums: Floats, sizes: Floats) -> Floats:
-    """The covariance of several rates over the same items by the sampling of clusters: (rates, rates).
+    """The covariance of several rates over the same items, due to the sampling of clusters: (rates, rates).
 
-    ``sums`` is (clusters, rates): how many of each cluster's items are counted; ``sizes`` the items of each cluster.
-    Linearised, as usual for ratios (Cochran 1977, chapter 6). A rate at or near 0 or 1, of which no other sample is
-    seen to differ, gets the variance that half a cluster more on either side would give.
+    ``sums`` (clusters, rates) is the number of items of each cluster that count for a rate, and ``sizes`` (clusters,)
+    the number of all items. The covariance is linearised, as usual for ratios (Cochran 1977, chapter 6). A rate at or
+    near 0 or 1, whose observed variance is too small, gets the variance that half a cluster more on either side would
+    give.
     """
     clusters = len(sizes)
     rates = sums.sum(axis=0) / sizes.sum()
@@ -72,7 +72,7 @@ def cluster_covariance(sums: Floats, sizes: Floats) -> Floats:
 
 
 def interval(samples: Floats, level: float = 0.95) -> tuple[Floats, Floats]:
-    """The percentile interval (low, high) over the first axis; NaN if there is a NaN or no sample."""
+    """The percentile interval (low, high) over the first axis. NaN if a sample is NaN or there is none."""
     if not len(samples):
         nothing = np.full(samples.shape[1:], np.nan)
         return nothing, nothing
@@ -82,10 +82,10 @@ def interval(samples: Floats, level: float = 0.95) -> tuple[Floats, Floats]:
 
 
 def cluster_influence(values: Floats, clusters: Ints) -> Floats:
-    """The contribution of each cluster to the deviation of the mean of ``values`` over the items: (clusters, ...).
+    """The influence of each cluster on the mean of ``values`` over the items: (clusters, ...) from (items, ...).
 
     The sum of their outer products, times G / (G - 1) for G clusters, is the usual linearised covariance of the mean
-    (Cochran 1977, chapter 6). Means over the same clusters are combined by combining their influences.
+    (Cochran 1977, chapter 6). The influence on a combination of means is the same combination of their influences.
     """
     sizes = np.bincount(clusters).astype(np.float64).reshape(-1, *[1] * (values.ndim - 1))
     return np.asarray((cluster_sums(values, clusters) - sizes * values.mean(axis=0)) / len(values))
@@ -94,10 +94,10 @@ def cluster_influence(values: Floats, clusters: Ints) -> Floats:
 def rate_interval(rates: Floats, influence: Floats, items: int | None = None) -> tuple[Floats, Floats]:
     """The 95 % interval (low, high) of rates between 0 and 1, from the clusters' influence (clusters, ...).
 
-    Korn and Graubard (1998): Clopper and Pearson's interval for as many items as would give a simple random sample the
-    same variance, reduced for the t distribution with one degree of freedom less than clusters. There are never more
-    than ``items`` of them, if given, and where the variance is 0 as many as clusters. NaN with fewer than
-    :data:`FEWEST_CLUSTERS` clusters.
+    It is that of Korn and Graubard (1998): the Clopper-Pearson interval for the effective sample size, which is the
+    size of a simple random sample with the same variance, reduced for the t distribution with G - 1 degrees of freedom
+    for G clusters. The effective sample size is at most ``items``, if given, and is G if the variance is 0. NaN with
+    fewer than :data:`FEWEST_CLUSTERS` clusters.
     """
     clusters = len(influence)
     if clusters < FEWEST_CLUSTERS:
@@ -117,11 +117,10 @@ def rate_interval(rates: Floats, influence: Floats, items: int | None = None) ->
 
 
 def difference_interval(differences: Floats, influence: Floats) -> tuple[Floats, Floats]:
-    """The 95 % t interval (low, high) of differences of rates, within -1 and 1, from the clusters' influence.
+    """The 95 % t interval (low, high) of differences of rates, limited to -1 and 1, from the clusters' influence.
 
-    Where the variance is 0, since all clusters agree, it reaches as far as Wilson's interval for that many agreeing
-    clusters: of 40 clusters that all say the same, others may still differ. NaN with fewer than
-    :data:`FEWEST_CLUSTERS` clusters.
+    If all clusters agree, so that the variance is 0, the interval has the width of Wilson's interval for that many
+    agreeing clusters, because other clusters could still differ. NaN with fewer than :data:`FEWEST_CLUSTERS` clusters.
     """
     clusters = len(influence)
     if clusters < FEWEST_CLUSTERS:
@@ -144,11 +143,11 @@ def mean_interval(values: Floats) -> tuple[float, float]:
 def sign_flip_test(sums: Floats, seed: int = 0, variance_ratio: float = 1.0) -> float:
     """Two-sided p-value of paired differences that are symmetric around 0, by flipping the sign of each cluster's sum.
 
-    Exact where the sums are integers, as sums of counts are, or at most 12 of them are not 0; else over 9,999
-    random flips. Of clusters that are single items and change by 1 or -1 this is McNemar's test. 1 without a change.
+    The p-value is exact if the sums are integers, or if at most 12 of them are not 0. Otherwise 9,999 random flips are
+    used. For clusters of single items that change by 1 or -1 this is McNemar's test. Without a change it is 1.
 
-    ``variance_ratio`` is above 1 where clusters are not independent: the variance of their total, divided by what
-    independent signs give it.
+    ``variance_ratio`` is the variance of the total relative to that under independent signs. It is above 1 if clusters
+    are not independent.
     """
     moved = np.abs(sums[np.abs(sums) > 1e-12])
     total = abs(float(sums.sum())) / variance_ratio**0.5
@@ -168,7 +167,8 @@ def sign_flip_test(sums: Floats, seed: int = 0, variance_ratio: float = 1.0) -> 
 
 
 def _flipped_counts(moved: Ints, total: int) -> float:
-    """The exact distribution of a sum of integers with random signs, through its characteristic function."""
+    """The two-sided p-value of ``total`` under the exact distribution of a sum of integers with random signs, which is
+    computed from its characteristic function."""
     reach = int(moved.sum())
     period = 2 * reach + 1
     angles = 2 * np.pi * np.arange(reach + 1) / period
@@ -180,9 +180,9 @@ def _flipped_counts(moved: Ints, total: int) -> float:
 
 
 def mcnemar(only_first: int, only_second: int) -> float:
-    """Two-sided exact McNemar p-value from the discordant pairs: a binomial test of 1/2.
+    """Two-sided exact McNemar p-value from the discordant pairs, which is a binomial test of 1/2.
 
-    ``only_first`` pairs are true at first and false then, ``only_second`` the reverse; 1 without any.
+    ``only_first`` pairs are true first and false second, ``only_second`` pairs the reverse. 1 without discordant pairs.
     """
     discordant = only_first + only_second
     return float(binomtest(only_first, discordant, 0.5).pvalue) if discordant else 1.0
@@ -190,20 +190,21 @@ def mcnemar(only_first: int, only_second: int) -> float:
 
 @lru_cache(maxsize=65536)
 def fisher(both: int, only_first: int, only_second: int, neither: int) -> tuple[float, float]:
-    """The odds ratio of a table of two by two and its two-sided p-value by Fisher's exact test.
+    """The odds ratio of a two-by-two table, and its two-sided p-value from Fisher's exact test.
 
-    The ratio is ``both * neither / (only_first * only_second)``: infinite where only its denominator is 0, NaN (and
-    p 1) where a row or column of the table is empty.
+    The ratio is ``both * neither / (only_first * only_second)``. It is infinite if only the denominator is 0, and NaN
+    (with a p-value of 1) if a row or column of the table is empty.
     """
     odds_ratio, p_value = fisher_exact(np.array([[both, only_first], [only_second, neither]]))
     return float(odds_ratio), float(p_value)
 
 
 def cluster_association(first: Bools, second: Bools, clusters: Ints) -> float:
-    """Two-sided p-value of two properties of items being unrelated, given that items of a cluster are alike.
+    """Two-sided p-value of the hypothesis that two properties of items are unrelated, if items of a cluster are
+    dependent.
 
-    The Cochran-Mantel-Haenszel test of correlation between how many items of each cluster have either property, within
-    clusters of equal size; 1 where nothing can vary.
+    It is the Cochran-Mantel-Haenszel test of correlation between the numbers of items of each cluster that have either
+    property, stratified by cluster size. 1 if the numbers cannot vary.
     """
     sizes = np.bincount(clusters)
     totals = [cluster_sums(given.astype(np.float64), clusters) for given in (first, second)]
@@ -216,8 +217,8 @@ def cluster_association(first: Bools, second: Bools, clusters: Ints) -> float:
 
 
 def kappa(table: Floats) -> float:
-    """Cohen's kappa from the counts (labels, labels) of two raters; NaN if both give only one label."""
-    # imported here because it imports pandas, and most jobs that use this module need neither
+    """Cohen's kappa from the counts (labels, labels) of two raters. NaN if both always give the same single label."""
+    # imported here because it imports pandas, which most jobs that use this module do not need
     from statsmodels.stats.inter_rater import cohens_kappa
 
     if np.count_nonzero(table.sum(axis=0) + table.sum(axis=1)) < 2:
@@ -226,7 +227,7 @@ def kappa(table: Floats) -> float:
 
 
 def holm(p_values: Floats) -> Floats:
-    """p-values corrected by Holm's step-down method, in the given order; at most 1."""
+    """p-values corrected by Holm's step-down method, in the given order. They are at most 1."""
     # imported here, as in :func:`kappa`
     from statsmodels.stats.multitest import multipletests
 
@@ -234,9 +235,9 @@ def holm(p_values: Floats) -> Floats:
 
 
 def pareto_front(values: Floats) -> npt.NDArray[np.bool_]:
-    """Which rows of ``values`` (points, aims), more being better, no other row beats.
+    """Which rows of ``values`` (points, aims) no other row beats. Higher values are better.
 
-    A row is beaten by one that is nowhere lower and somewhere higher; equal rows do not beat each other.
+    A row beats another if none of its values is lower and at least one is higher. Equal rows do not beat each other.
     """
     no_lower = (values[:, None] >= values).all(axis=-1)
     higher = (values[:, None] > values).any(axis=-1)
@@ -246,9 +247,9 @@ def pareto_front(values: Floats) -> npt.NDArray[np.bool_]:
 def fall_p_values(history: npt.NDArray[np.bool_], clusters: Ints) -> Floats:
     """One-sided exact sign tests over clusters between all pairs of measurements: (then, now).
 
-    ``history`` is (measurements, items) and ``clusters`` each item's code from 0 on. An entry is the p-value of "from
-    then to now as many clusters rise as fall" against "more fall"; a cluster rises or falls as the number of its true
-    items does, and clusters without a change do not count.
+    ``history`` is (measurements, items), and ``clusters`` has the index of each item's cluster. An entry tests, for two
+    measurements, the hypothesis that as many clusters rise as fall against the alternative that more fall. A cluster
+    rises if its number of true items does; clusters without a change do not count.
     """
     sums = cluster_sums(history.T.astype(np.float64), clusters).T
     change = sums[:, None, :] - sums[None, :, :]

@@ -53,11 +53,11 @@ class CheckpointLoader:
         tokenizer: str | Path | None = None,
         dtype: torch.dtype | None = None,
     ) -> CheckpointLoader:
-        """Load the base model in the folder ``base``, whose ``base.json`` says ``digest``, and the tokenizer in the
-        folder ``tokenizer``, or else the base's own.
+        """Load the base model in the folder ``base``, whose hash is ``digest``, and the tokenizer in the folder
+        ``tokenizer``, or by default that of the base.
 
-        With ``merging`` a forward pass costs the same as for the base, and adapters cannot be trained. It is done in
-        float32 only: a sum that is rounded to bfloat16 loses much of a small adapter. ``dtype`` is as for
+        With ``merging`` a forward pass costs the same as for the base, but adapters cannot be trained. Adapters are
+        merged in float32 only, because rounding the sum to bfloat16 loses much of a small adapter. ``dtype`` is as for
         :func:`~inversion.models.load_model`.
         """
         base, model = Path(base), load_model(base, dtype)
