@@ -11,7 +11,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inversion import records
@@ -45,6 +45,7 @@ EXAMPLE = Example(
 
 
 @pytest.mark.parametrize("record", RECORDS, ids=lambda record: record.__name__)
+@settings(max_examples=25)  # of each of the records, which share all of the code
 @given(data=st.data())
 def test_every_record_survives_its_table(record: type, data: st.DataObject) -> None:
     rows = data.draw(st.lists(st.builds(record), max_size=4))
