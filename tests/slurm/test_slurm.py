@@ -1,4 +1,4 @@
-"""The smallest study through a real Slurm, and through what happens to jobs on a cluster."""
+"""The smallest study, with a series and probes, through a real Slurm, and through what happens to jobs on a cluster."""
 
 import os
 import signal
@@ -11,11 +11,13 @@ from pathlib import Path
 import pytest
 from checkout import Checkout
 from cluster import running_cluster, why_not
+from faults import make_series
 
 pytestmark = pytest.mark.slurm
 
 RUN = "llama/mixture/standard/seed0"
-TABLES = [f"{name}.{suffix}" for name in ("items", "curves", "inversions") for suffix in ("parquet", "csv")]
+PROBES = {"attention": {"items": 3}, "gradients": {"examples": 3}, "lens": {"items": 3}}
+TABLES = [f"{name}.{suffix}" for name in ("items", "curves", "inversions", *PROBES) for suffix in ("parquet", "csv")]
 
 SLOW = """
 import time
@@ -58,8 +60,14 @@ def small(checkout):
         study["training"].update(max_steps=12, checkpoints=[{"every": 5}])
         study["recipes"] = {"standard": {}}
         study["sets"] = {"conflict": study["sets"]["conflict"]}
-        study["experiments"]["recipes"].update(recipes=["standard"], figures=["accuracy"])
+        template = {"style": "chat", "with_context": "context : {context} {question}"}
+        study["series"] = {"elsewhere": {"source": "folder", "path": "out", "template": template}}
+        study["probes"] = PROBES
+        runs = study["experiments"]["recipes"]
+        runs.update(recipes=["standard"], figures=["gradients"])  # which a series does not have
+        study["experiments"]["series"] = runs | {"series": ["elsewhere"], "figures": ["accuracy", "attention", "lens"]}
 
+    make_series(checkout.folder / "out")
     checkout.study(change)
     return checkout
 
