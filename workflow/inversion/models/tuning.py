@@ -74,8 +74,8 @@ def prepare_tuning(model: PreTrainedModel, digest: str, tuning: Tuning) -> Any:
             except (ValueError, NotImplementedError) as error:
                 reason = first_line(error).removesuffix(".")
                 raise ModelError(
-                    f"{type(model).__name__} does not take the adapters of `method: {tuning.method}` ({reason}); change "
-                    "`tuning`, or choose another model"
+                    f"{type(model).__name__} does not take the adapters of `method: {tuning.method}` ({reason}); "
+                    "change `tuning`, or choose another model"
                 ) from None
             saved = tuned.peft_config["default"]
             saved.base_model_name_or_path = digest  # instead of the model's folder
