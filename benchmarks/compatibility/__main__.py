@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -13,7 +14,8 @@ from pathlib import Path
 from compatibility.architectures import ARCHITECTURES
 from compatibility.cells import be_quiet, cells_of
 from compatibility.checks import CHECKS
-from compatibility.page import Cell, architecture_page
+from compatibility.page import Cell, page
+from compatibility.prompts import ANSWERS, CONTEXTS, DAY, column, folders
 
 PAGE = Path(__file__).parents[2] / "docs" / "compatibility.md"
 
@@ -28,13 +30,30 @@ def main(arguments: Sequence[str]) -> int:
     chosen = [each for each in ARCHITECTURES if not options.only or each.name.startswith(tuple(options.only))]
     began = time.perf_counter()
     rows: dict[str, dict[str, Cell]] = {}
-    with ProcessPoolExecutor(options.processes, get_context("spawn"), be_quiet) as pool:
-        for architecture, cells in zip(chosen, pool.map(cells_of, chosen), strict=True):
+    by_tokenizer: dict[str, dict[str, Cell]] = {}
+    with (
+        tempfile.TemporaryDirectory() as root,
+        ProcessPoolExecutor(options.processes, get_context("spawn"), be_quiet) as pool,
+    ):
+        measured = pool.map(cells_of, chosen)
+        tokenizers = {} if options.only else folders(Path(root))
+        columns = pool.map(column, tokenizers.values())
+        for architecture, cells in zip(chosen, measured, strict=True):
             rows[architecture.name] = cells
             print(architecture.name, *(f"{name} {cell.short()}" for name, cell in cells.items()), sep="  ", flush=True)
+        for name, cells in zip(tokenizers, columns, strict=True):
+            by_tokenizer[name] = cells
+            print(
+                name, *(f"{template} {cell.short('exact')}" for template, cell in cells.items()), sep="  ", flush=True
+            )
+    by_template = {
+        template: {name: cells[template] for name, cells in by_tokenizer.items()}
+        for template in next(iter(by_tokenizer.values()), {})
+    }
     minutes = (time.perf_counter() - began) / 60
-    options.output.write_text(architecture_page(rows, list(CHECKS), minutes), encoding="utf-8")
-    return 0 if all(cell.sound for cells in rows.values() for cell in cells.values()) else 1
+    text = page(rows, list(CHECKS), by_template, minutes, day=DAY, cases=len(ANSWERS) * len(CONTEXTS))
+    options.output.write_text(text, encoding="utf-8")
+    return 0 if all(cell.sound for cells in (*rows.values(), *by_template.values()) for cell in cells.values()) else 1
 
 
 if __name__ == "__main__":

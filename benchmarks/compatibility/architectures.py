@@ -45,6 +45,8 @@ class Architecture:
     """Of a fused projection of GPT-NeoX's layout, the size of a head."""
     attention: str = "eager"
     """The implementation of attention that it is compared with."""
+    random: bool = False
+    """Whether it draws at random in training, so that packed rows and rows alone are trained differently."""
     deviation: float | None = 0.3
     """The standard deviation of its weights; None for the library's own."""
 
@@ -199,7 +201,7 @@ ARCHITECTURES = (
     Architecture(
         "Granite-MoE", "GraniteMoeConfig", {"num_local_experts": 4, "num_experts_per_tok": 2}, unused=("head_dim",)
     ),
-    Architecture("Phi-MoE", "PhimoeConfig", {"num_local_experts": 4}, unused=("head_dim",)),
+    Architecture("Phi-MoE", "PhimoeConfig", {"num_local_experts": 4}, unused=("head_dim",), random=True),
     Architecture(
         "gpt-oss",
         "GptOssConfig",
@@ -217,7 +219,7 @@ ARCHITECTURES = (
         {
             "num_local_experts": 4,
             "intermediate_size_mlp": 48,
-            "attention_chunk_size": 32,
+            "attention_chunk_size": 64,
             "layer_types": ["chunked_attention", "full_attention"],
         },
     ),

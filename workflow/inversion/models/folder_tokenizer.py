@@ -93,6 +93,11 @@ def _reason(folder: Path, error: Exception) -> str:
             f"its only vocabulary is a SentencePiece file, {pieces[0]}; convert it where the package sentencepiece "
             "is installed (`AutoTokenizer.from_pretrained(folder).save_pretrained(folder)` writes tokenizer.json)"
         )
+    if (folder / "tekken.json").is_file() and not (folder / "tokenizer.json").is_file():
+        return (
+            "its only vocabulary is Mistral's tekken.json; add the tokenizer.json of the same model, which "
+            "`AutoTokenizer.from_pretrained(folder).save_pretrained(folder)` writes where mistral-common is installed"
+        )
     return first_line(error)
 
 

@@ -14,11 +14,12 @@ from torch import Tensor, nn
 
 from inversion.models.folder_tokenizer import ModelError
 
-_ATTENTION = ("self_attn", "attention")
-_NORM = ("norm", "final_layer_norm")
-_ATTENTION_WRITES = ("post_attention_layernorm", "self_attn", "attention")
+_LAYERS = ("layers", "h")
+_ATTENTION = ("self_attn", "attention", "attn")
+_NORM = ("norm", "final_layer_norm", "final_layernorm", "ln_f")
+_ATTENTION_WRITES = ("post_attention_layernorm", *_ATTENTION)
 """What adds a layer's attention to the residual stream, where the layer normalises it first, as Gemma's do."""
-_MLP_WRITES = ("post_feedforward_layernorm", "mlp")
+_MLP_WRITES = ("post_feedforward_layernorm", "mlp", "block_sparse_moe")
 _NORMALISES_WHAT_IS_ADDED = "post_feedforward_layernorm"
 """Only layers that have this use their ``post_attention_layernorm`` on what attention adds; in other families it is
 the norm before the MLP."""
@@ -51,7 +52,7 @@ def inside(model: Any) -> Inside:
     """
     whole = plain(model)
     decoder = whole.get_decoder()
-    layers = list(_found(whole, decoder, ("layers",), "list of layers"))  # type: ignore[call-overload]
+    layers = list(_found(whole, decoder, _LAYERS, "list of layers"))  # type: ignore[call-overload]
     gemma = hasattr(layers[0], _NORMALISES_WHAT_IS_ADDED)
     writes = _ATTENTION_WRITES if gemma else _ATTENTION
     return Inside(
@@ -78,6 +79,17 @@ def _found(whole: nn.Module, owner: nn.Module, names: Sequence[str], what: str) 
     )
 
 
+def deviation(one: Tensor, other: Tensor) -> float:
+    """How far two tensors of the same shape are apart (root mean square), as a share of the standard deviation."""
+    return float((one - other).square().mean().sqrt() / other.std())
+
+
+def rounding(dtype: torch.dtype) -> float:
+    """The largest :func:`deviation` of logits that is put down to sums in another order, which add up over many layers;
+    in half precision a router may also choose another expert."""
+    return 1e-3 if torch.finfo(dtype).eps < 1e-4 else 0.25
+
+
 @contextmanager
 def eager(model: Any) -> Iterator[None]:
     """``model``, without its adapters' wrapping, attends by its eager implementation until the block ends: the one
@@ -94,8 +106,8 @@ def eager(model: Any) -> Iterator[None]:
                 f"{type(model).__name__} cannot switch to its eager attention, so its attention cannot be probed; "
                 "remove `attention` and `knockouts` from `probes` for this model"
             )
-        apart = float((_short_logits(model) - own).square().mean().sqrt() / own.std())
-        if not apart <= (1e-3 if torch.finfo(model.dtype).eps < 1e-4 else 0.25):  # rounding, over many layers
+        apart = deviation(_short_logits(model), own)
+        if not apart <= rounding(model.dtype):
             raise ModelError(
                 f"{type(model).__name__} computes other logits with its eager attention (by {apart:.1g} of their "
                 "deviation), so its attention cannot be probed; remove `attention` and `knockouts` from `probes` for "

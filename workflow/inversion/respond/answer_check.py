@@ -7,9 +7,11 @@ from pathlib import Path
 from pkgutil import resolve_name
 
 import torch
+from torch import Tensor
 
 from inversion.models import ModelError, load_model
-from inversion.respond.answers import continue_prompts, continue_uncached
+from inversion.models.inside import deviation, rounding
+from inversion.respond.answers import Continuation, continue_prompts, continue_uncached
 
 _PROMPTS = ((1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11), (1, 2, 3, 4, 9, 8), (1, 2, 3, 4, 7, 5, 3))
 """Rows of token ids that begin alike and are of different lengths."""
@@ -27,15 +29,15 @@ def check_answers(folder: str | Path, checks: Sequence[str] = ()) -> None:
         resolve_name(check)(model)
     together = continue_prompts(model, _PROMPTS, _ANSWERS, [], 0, 3)
     alone = continue_uncached(model, _PROMPTS, _ANSWERS, [], 3)
-    pairs = [
-        (torch.tensor(one.logprobs[answer]), torch.tensor(other.logprobs[answer]))
-        for one, other in zip(together, alone, strict=True)
-        for answer in other.logprobs
-    ]
-    differences = torch.cat([one - other for one, other in pairs])
-    apart = float(differences.square().mean().sqrt())
-    if not apart <= (1e-3 if torch.finfo(model.dtype).eps < 1e-4 else 0.5):  # nats
+    apart = deviation(_logprobs(together), _logprobs(alone))
+    if not apart <= rounding(model.dtype):
         raise ModelError(
-            f"models of type {model.config.model_type} answer differently in a batch than alone (by {apart:.1g} nats a "
-            "token); choose a base model of another family: docs/compatibility.md lists those that answer exactly"
+            f"models of type {model.config.model_type} answer differently in a batch than alone (by {apart:.1g} of the "
+            "log-probabilities' deviation); choose a base model of another family: docs/compatibility.md lists those that answer exactly"
         )
+
+
+def _logprobs(continuations: Sequence[Continuation]) -> Tensor:
+    """The log-probabilities of all tokens of the answers, in their order."""
+    answers = [sorted(one.logprobs.items()) for one in continuations]
+    return torch.tensor([value for found in answers for _, values in found for value in values])

@@ -1,7 +1,8 @@
 """The logit lens: what every checkpoint would answer if it ended after each of its layers (nostalgebraist, 2020).
 
-The model's own exit is used on all layers at once: what every layer leaves at the answer's position is put before
-the final norm, so that norm, output embedding, soft-capping and scales are the model's, whatever its family.
+The model's own exit is used on all layers at once: what every layer leaves at the answer's position passes the final
+norm and takes the place of the output embedding's input, so that norm, output embedding, soft-capping and scales are
+the model's, whatever its family.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from transformers import PreTrainedModel
 
 from inversion.config.probes import LensProbe
 from inversion.manifests import CheckpointEntry
-from inversion.models import CheckpointLoader
-from inversion.models.inside import input_passes, inside, outputs_pass, plain
+from inversion.models import CheckpointLoader, ModelError
+from inversion.models.inside import deviation, input_passes, inside, outputs_pass, plain, rounding
 from inversion.records.mechanism import LensReading
 from inversion.respond.answers import encode_questions
 from inversion.respond.batches import by_length, pad, positions
@@ -71,9 +72,18 @@ def probe_lens(run: ProbedRun, probe: LensProbe) -> pl.DataFrame:
     return probe_checkpoints(run.folder, "lens", run.steps, spec, prepare, LensReading)
 
 
+@torch.inference_mode()
 def check_lens(model: PreTrainedModel) -> None:
-    """Raise :class:`~inversion.models.ModelError` for a model whose layers or final norm are not found."""
-    lens_logits(model, [range(8)], 0)
+    """Raise :class:`~inversion.models.ModelError` for a model whose layers or final norm are not found, or that does
+    something else between its last layer and its logits."""
+    row = list(range(8))
+    read = lens_logits(model, [row], 0)[0, -1]
+    own = model(torch.tensor([row], device=model.device), use_cache=False).logits[0, -1].float()
+    if not deviation(read, own) <= rounding(model.dtype):
+        raise ModelError(
+            f"{type(model).__name__} does more than its final norm between the last layer and the output embedding, so "
+            "earlier layers cannot be read through them; remove `lens` from `probes` for this model"
+        )
 
 
 def lens_logprobs(model: Any, asked: Sequence[Divergence], pad_id: int, batch_size: int) -> Tensor:
@@ -113,7 +123,7 @@ def lens_logits(model: Any, prompts: Sequence[Sequence[int]], pad_id: int) -> Te
         input_passes(modules.layers[0], keep),
         outputs_pass(modules.layers, lambda _, stream: keep(stream)),
         # from here on the depths stand where the tokens of the prompts stood
-        input_passes(modules.norm, lambda _: torch.stack(left, dim=1)),
+        input_passes(whole.get_output_embeddings(), lambda _: modules.norm(torch.stack(left, dim=1))),
     ):
         logits: Tensor = model(input_ids=ids, attention_mask=mask, position_ids=positions(mask), use_cache=False).logits
     return logits.float()
