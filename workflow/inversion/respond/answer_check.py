@@ -33,7 +33,8 @@ def check_answers(folder: str | Path, checks: Sequence[str] = ()) -> None:
     if not apart <= rounding(model.dtype):
         raise ModelError(
             f"models of type {model.config.model_type} answer differently in a batch than alone (by {apart:.1g} of the "
-            "log-probabilities' deviation); choose a base model of another family: docs/compatibility.md lists those that answer exactly"
+            "log-probabilities' deviation); choose a base model of another family: docs/compatibility.md lists those "
+            "that answer exactly"
         )
 
 
