@@ -146,7 +146,7 @@ def test_cells_that_are_neither_exact_nor_refused_stand_out():
         raise ModelError("no; choose another")
 
     cells = {
-        "a": measured(lambda _: EXACT / 2, None),
+        "a": measured(lambda _: EXACT / 5, None),
         "b": measured(lambda _: math.inf, None),
         "c": measured(fail, None),
         "d": measured(refuse, None),
@@ -154,7 +154,7 @@ def test_cells_that_are_neither_exact_nor_refused_stand_out():
     assert [cell.sound for cell in cells.values()] == [True, False, False, True]
     lines = table({"one": cells, "two": {**cells, "a": Cell(0.0)}}, list(cells), "model")
     assert lines[2:4] == [
-        "| one | 2e-04 | **inf** | **fails** [1] | refused [2] |",
+        "| one | 1e-04 | **inf** | **fails** [1] | refused [2] |",
         "| two | 0 | **inf** | **fails** [1] | refused [2] |",
     ]
     assert lines[5:7] == ["1. `KeyError: 'x'`", "2. `no; choose another`"]

@@ -208,7 +208,7 @@ def lora(case: Case) -> float:
 
 
 def qlora(case: Case) -> float:
-    """The same on a base in four bits; its checkpoints are asked on the base as it is."""
+    """The same on a base in four bits; its checkpoints are asked on the unquantised base."""
     return _adapters(case, "qlora", QLORA)
 
 

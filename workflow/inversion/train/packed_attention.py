@@ -146,7 +146,7 @@ def packed_attention(
     """Causal attention of ``query`` [1, heads, tokens, size] within the sequences that end at ``cu_seq_lens_q``.
 
     Returns [1, tokens, heads, size]. Grouped-query attention and sliding windows are those of the library. Raises
-    :class:`BoundariesNotGivenError` where the model does not pass these ends on.
+    :class:`BoundariesNotGivenError` if the model does not pass these ends on.
     """
     if cu_seq_lens_q is None:
         raise BoundariesNotGivenError(type(module).__name__)
