@@ -79,6 +79,8 @@ class Study:
         self.checkout, self.cluster, self.limit = checkout, cluster, limit
 
     def start(self):
+        remove_lock = [sys.executable, "workflow/main_process.py"]  # which a killed main process leaves
+        subprocess.run(remove_lock, cwd=self.checkout.folder, env=self.checkout.environment, check=True)
         self.log = open(self.checkout.folder / "main.log", "ab")  # noqa: SIM115
         self.main = subprocess.Popen(
             [

@@ -90,6 +90,7 @@ class Checkout:
     def plan(self) -> set[Job]:
         """The jobs that a run would execute now."""
         text = (done := self.run("--dry-run")).stdout + done.stderr
+        assert "Exception" not in text, text  # of a rule that Snakemake tried and dropped
         if "Nothing to be done" in text:
             return set()
         blocks = re.split(r"\n(?=\[|rule |localrule |checkpoint |localcheckpoint )", text)

@@ -175,6 +175,20 @@ def test_series_from_one_command_to_the_report(place, checkout, monkeypatch):
     assert [(one["step"], one["notes"][0][:27]) for one in listed["skipped"]] == [(120, "it lacks trainer_state.json")]
 
 
+def test_a_series_that_starts_from_its_first_checkpoint_needs_no_base_model(checkout):
+    for step in (1, 2):
+        (checkout.folder / f"out/checkpoint-{step}").mkdir(parents=True)
+
+    def add_series(study):
+        study["series"] = {"elsewhere": {"source": "folder", "path": "out", "template": {"style": "chat"}}}
+        study["experiments"] = {"found": {"series": ["elsewhere"], "figures": ["accuracy"]}}
+
+    checkout.study(add_series)
+    jobs = checkout.plan()
+    assert ("prepare_start", "model=elsewhere") in jobs
+    assert "prepare_base" not in {job.rule for job in jobs}
+
+
 def test_a_study_needs_checkpoints_to_start_from(tmp_path):
     with pytest.raises(SeriesError, match="contains no checkpoint folders with step numbers in their names"):
         start_study(str(tmp_path))

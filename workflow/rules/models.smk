@@ -10,6 +10,8 @@ rule prepare_base:
         "results/logs/prepare_base/{model}.log",
     benchmark:
         "results/benchmarks/prepare_base/{model}.tsv"
+    wildcard_constraints:
+        model="|".join(map(re.escape, STUDY.models)) or "(?!)",
     conda:
         "../../envs/inversion.yaml"
     threads: 1

@@ -4,9 +4,6 @@
 STARTS = [RUNS[run].dataset for run in SERIES if STUDY.series[RUNS[run].dataset].model is None]
 
 
-ruleorder: prepare_start > prepare_base
-
-
 rule prefetch_series:
     output:
         snapshots="results/series/{series}/snapshots.json",
