@@ -7,7 +7,16 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.signal import lfilter
 
-from inversion.analyse.trend import Trend, _lower_bound, fit_curve, largest_fall, scatter_posterior, window_means
+from inversion.analyse.trend import (
+    Trend,
+    _lower_bound,
+    fit_curve,
+    fit_trend,
+    largest_fall,
+    scatter_posterior,
+    window_means,
+)
+from inversion.analyse.verdicts import decide
 from inversion.stats import Floats
 
 RATES = arrays(np.float64, st.integers(2, 14), elements=st.floats(0, 1))
@@ -68,3 +77,11 @@ def test_a_plateau_is_rarely_a_fall_and_a_gradual_fall_usually_is() -> None:
     assert sum(trend.fall.p_value <= 0.05 for trend in fitted(plateau, 0.03, 0.5, 100)) <= 10
     falling = np.r_[np.linspace(0.1, 0.8, 5), np.linspace(0.8, 0.5, 17)[1:]]
     assert sum(trend.fall.shown(0.05) for trend in fitted(falling, 0.03, 0.3, 40)) >= 38
+
+
+@pytest.mark.parametrize(("items", "verdict"), [(8, "inconclusive"), (57, "inconclusive"), (60, "no_rise")])
+def test_a_few_items_that_never_change_exclude_nothing(items: int, verdict: str) -> None:
+    answers = np.repeat(np.arange(items)[:, None] % 2, 8, axis=1).astype(float)
+    trend = fit_trend(answers, np.ones(items), 199)
+    assert decide(trend) == verdict
+    assert trend.rise.high >= 1 - 0.05 ** (1 / items)

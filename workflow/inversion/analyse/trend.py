@@ -130,17 +130,19 @@ def fit_curve(
         return _trend(curve, peak, trough, ends, *[_unknown_effect()] * 4)
     noise = simulated_noise(curve, covariance, clusters, draws, margin, scatter, seed)
     fall, peak, trough = _test_fall(curve, noise, w, margin)
+    unseen = _unseen_change(clusters)
     if not fall.shown(margin):
         peak, trough = _peak_and_trough(curve, w)
         value = float(curve[peak].mean() - curve[trough].mean())
         fall = fall._replace(value=value, low=min(fall.low, value), high=max(fall.high, value))
+    rise = _test_rise(curve, noise, w, peak, margin)
     return _trend(
         curve,
         peak,
         trough,
         ends,
-        _test_rise(curve, noise, w, peak, margin),
-        fall,
+        rise._replace(high=max(rise.high, unseen)),
+        fall._replace(high=max(fall.high, unseen)),
         _test_recovery(curve, noise, w, trough),
         _test_net(curve, noise, ends),
     )
@@ -394,6 +396,13 @@ def _peak_and_trough(curve: Floats, w: int) -> tuple[slice, slice]:
 
 def _window(first: int, w: int) -> slice:
     return slice(first, first + w)
+
+
+def _unseen_change(clusters: int) -> float:
+    """The largest share of all clusters that can change although none of a sample of ``clusters`` does, with a
+    probability of :data:`ERROR` (the rule of three). Items that never change have no variance, so simulated noise alone
+    would exclude a change however few items there are."""
+    return float(1 - ERROR ** (1 / clusters))
 
 
 def _unknown_effect() -> Effect:
