@@ -1,18 +1,22 @@
 """A part of docs/compatibility.md, measured by the same functions; `make compatibility` measures all of it."""
 
 import math
+import shutil
 
 import pytest
 import torch
 from compatibility.architectures import ARCHITECTURES
-from compatibility.checks import CHECKS, QLORA, Case, Data
+from compatibility.checks import CHECKS, LORA, QLORA, QUERY_KEY, Case, Data
 from compatibility.page import EXACT, Cell, measured, table
+from safetensors.torch import load_file, save_file
 from transformers.models.mistral import modeling_mistral
 
+from inversion.config.training import FullTuning
 from inversion.models import ModelError, load_for_tuning, load_model, trained_weights
 from inversion.models.inside import eager
 from inversion.models.load import exact_window
 from inversion.respond.answer_check import check_answers
+from inversion.respond.contrast import check_contrast
 from inversion.train import packed_attention
 
 BY_NAME = {architecture.name: architecture for architecture in ARCHITECTURES}
@@ -107,6 +111,37 @@ def test_what_is_trained_of_a_mixture_of_experts_is_listed(case):
     assert experts not in weights.four_bit
     assert "model.layers.*.self_attn.q_proj.weight" in weights.four_bit
     assert weights.untrained == ["lm_head.weight", "model.embed_tokens.weight"]
+
+
+def test_only_what_reads_text_is_trained(case):
+    folder = case("Gemma 3 with its vision tower").base
+    for tuning in (LORA, QUERY_KEY, FullTuning()):
+        weights = trained_weights(load_for_tuning(folder, "digest", tuning))
+        assert weights.trained
+        assert not any("vision_tower" in name or "projector" in name for name in weights.trained)
+        assert any("vision_tower" in name and "q_proj" in name for name in weights.untrained)
+
+
+def test_contrastive_decoding_of_a_model_with_another_memory_is_refused(case):
+    check_contrast(load_model(case("Mixtral").base))
+    with pytest.raises(ModelError, match=r"models of type lfm2 have layers with a memory of their own .* `decoding`"):
+        check_contrast(load_model(case("LFM2").base))
+
+
+def test_an_output_embedding_of_its_own_is_not_tied_again(case, tmp_path):
+    """What the configuration calls tied has two weights in the file; the library loads both, with a warning."""
+    folder = shutil.copytree(case("Llama, tied embeddings").base, tmp_path / "base")
+    weights = load_file(folder / "model.safetensors")
+    weights["lm_head.weight"] = weights["model.embed_tokens.weight"] * 2
+    save_file(weights, folder / "model.safetensors", {"format": "pt"})
+    model = load_model(folder)
+    ids = torch.arange(5)[None]
+    with torch.no_grad():
+        before = model(ids).logits
+        model.tie_weights()  # as lm-eval does
+        assert torch.equal(model(ids).logits, before)
+        model.save_pretrained(tmp_path / "again")
+        assert torch.equal(load_model(tmp_path / "again")(ids).logits, before)
 
 
 @pytest.mark.parametrize(

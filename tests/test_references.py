@@ -5,6 +5,7 @@ from pkgutil import resolve_name
 
 import pytest
 
+from inversion.config.evaluation import CONTRAST_CHECK
 from inversion.config.figures import FIGURES
 from inversion.config.probes import PROBES
 from inversion.config.scorers import SCORERS
@@ -17,6 +18,8 @@ FUNCTIONS = (
     | {f"scorer {name}": (scorer.label, 2) for name, scorer in SCORERS.items()}
     | {f"figure {name}": (figure.draw, len(figure.tables) + 1) for name, figure in FIGURES.items()}
     | {f"probe {name} measures": (probe.measure, 2) for name, probe in PROBES.items()}
+    | {f"probe {name} checks a model": (probe.check, 1) for name, probe in PROBES.items() if probe.check}
+    | {"decoding checks a model": (CONTRAST_CHECK, 1)}
     | {f"task {name} reads a row": (task.question, 1) for name, task in TASKS.items()}
     | {f"{n} makes adapters": (t.adapter, 2) for n, t in TUNINGS.items() if issubclass(t, AdapterTuning)}
     | {f"probe {name} tabulates": (probe.tabulate, 3) for name, probe in PROBES.items()}

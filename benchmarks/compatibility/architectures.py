@@ -45,6 +45,10 @@ class Architecture:
     """Of a fused projection of GPT-NeoX's layout, the size of a head."""
     attention: str = "eager"
     """The implementation of attention that it is compared with."""
+    within: str | None = None
+    """The part of the configuration that takes the sizes and the vocabulary, where other parts are not of text."""
+    adapted: str = "all-linear"
+    """Which modules have adapters, in peft's words."""
     random: bool = False
     """Whether it draws at random in training, so that packed rows and rows alone are trained differently."""
     deviation: float | None = 0.3
@@ -56,7 +60,11 @@ class Architecture:
         ends = {"bos_token_id": tokenizer.bos_token_id, "eos_token_id": tokenizer.eos_token_id}
         sizes = {name: value for name, value in self.sizes.items() if name not in self.unused}
         torch.manual_seed(0)
-        config = getattr(transformers, self.config)(**{**sizes, **words, **ends, **self.settings})
+        text = {**sizes, **words}
+        if self.within:
+            config = getattr(transformers, self.config)(**{self.within: {**text, **ends}, **self.settings})
+        else:
+            config = getattr(transformers, self.config)(**{**text, **ends, **self.settings})
         model = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
         for parameter in model.parameters():
             if self.deviation is not None and parameter.dim() > 1:
@@ -116,6 +124,14 @@ LINEAR = {
     "linear_value_head_dim": 8,
     "layer_types": ["linear_attention", "full_attention"],
 }
+VISION = {
+    "hidden_size": 32,
+    "intermediate_size": 48,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 2,
+    "image_size": 16,
+    "patch_size": 8,
+}
 WHOLE = ("num_key_value_heads", "head_dim")
 """Sizes of families in which each head has its own keys, as long as its share of the hidden size."""
 
@@ -137,6 +153,13 @@ ARCHITECTURES = (
     Architecture("Gemma", "GemmaConfig"),
     Architecture("Gemma 2", "Gemma2Config", {"sliding_window": WINDOW, "layer_types": SLIDING}),
     Architecture("Gemma 3", "Gemma3TextConfig", {"sliding_window": WINDOW, "layer_types": SLIDING}),
+    Architecture(
+        "Gemma 3 with its vision tower",
+        "Gemma3Config",
+        {"vision_config": VISION, "mm_tokens_per_image": 4},
+        within="text_config",
+        adapted=r".*language_model\..*_proj",
+    ),
     Architecture("VaultGemma", "VaultGemmaConfig", {"sliding_window": WINDOW, "layer_types": SLIDING}),
     Architecture("Phi", "PhiConfig", unused=("head_dim",)),
     Architecture("Phi-3, sliding window", "Phi3Config", {"sliding_window": WINDOW}, unused=("head_dim",)),

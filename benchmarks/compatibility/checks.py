@@ -226,7 +226,7 @@ def _adapters(case: Case, name: str, tuning: Any) -> float:
     run = case.run(name, tuning)
     quantized = tuning.method == "qlora"
     torch.manual_seed(SEED)
-    plain = reference.adapted(case.plain(quantized=quantized), RANK, ALPHA, "all-linear", quantized)
+    plain = reference.adapted(case.plain(quantized=quantized), RANK, ALPHA, case.architecture.adapted, quantized)
     reference.train(plain, case.steps, LEARNING_RATE)
     plain.save_pretrained(case.root / f"plain-{name}", save_embedding_layers=False)
     trained = case.plain(case.root / f"plain-{name}")
@@ -471,10 +471,7 @@ def _plain(case: Case, run: Run, entry: CheckpointEntry) -> Any:
 
 def _shortened(case: Case, layers: int) -> Any:
     """The base with its first ``layers`` layers only."""
-    whole = case.plain()
-    kinds = getattr(whole.config, "layer_types", None)
-    changed = {"layer_types": kinds[:layers]} if kinds else {}
-    return case.plain(num_hidden_layers=layers, **changed)
+    return case.plain(layers=layers)
 
 
 def _margins(case: Case, run: Run) -> dict[tuple[int, str], float]:

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model, prepare_model_for_kbit_training
 from torch import Tensor, nn
-from transformers import AutoModelForCausalLM, BitsAndBytesConfig
+from transformers import AutoConfig, AutoModelForCausalLM, BitsAndBytesConfig
 
 from inversion.instruct.templates import EncodedConversation
 
@@ -23,11 +23,15 @@ Mask = Callable[[str, nn.Parameter], Tensor | None]
 
 
 def load(
-    folder: Path, adapter: Path | None = None, quantized: bool = False, attention: str = "eager", **config: Any
+    folder: Path,
+    adapter: Path | None = None,
+    quantized: bool = False,
+    attention: str = "eager",
+    layers: int | None = None,
 ) -> Any:
     """The model in ``folder`` in float32 and evaluation mode, with the adapter in another folder.
 
-    ``config`` replaces settings of its configuration.
+    With ``layers`` it has no more than these.
     """
     four_bits = BitsAndBytesConfig(
         load_in_4bit=True,
@@ -36,8 +40,14 @@ def load(
         bnb_4bit_compute_dtype=torch.float32,
     )
     extra = {"quantization_config": four_bits, "device_map": {"": "cpu"}} if quantized else {}
+    config = AutoConfig.from_pretrained(folder)
+    if layers is not None:
+        text = config.get_text_config(decoder=True)
+        text.num_hidden_layers = layers
+        if getattr(text, "layer_types", None):
+            text.layer_types = text.layer_types[:layers]
     model = AutoModelForCausalLM.from_pretrained(
-        folder, dtype=torch.float32, attn_implementation=attention, **extra, **config
+        folder, config=config, dtype=torch.float32, attn_implementation=attention, **extra
     )
     return (PeftModel.from_pretrained(model, adapter) if adapter else model).eval()
 

@@ -39,12 +39,12 @@ def basis_of(wildcards):
 
 
 def checks_of(wildcards):
-    """What is tried with a base model before anything is trained: the tuning methods and the probes of its runs. None
-    for a model of the world, whose families are known."""
+    """What is tried with a base model before anything is trained: the tuning methods of its runs, and references of
+    functions for their probes and decoding. None for a model of the world, whose families are known."""
     if STUDY.models[wildcards.model].from_world:
-        return {"tunings": [], "probes": []}
+        return {"tunings": [], "functions": []}
     tunings = [as_json(tuning) for tuning in STUDY.tunings_of(wildcards.model)]
-    return {"tunings": tunings, "probes": STUDY.checks_of(wildcards.model)}
+    return {"tunings": tunings, "functions": STUDY.checks_of(wildcards.model)}
 
 
 def rows_of(dataset):

@@ -37,6 +37,6 @@ with logged(snakemake.log[0]):
         tokenizer = load_tokenizer(folder)
         for dataset, template in params.basis:
             check_template(tokenizer, config_from_json(Template, template), dataset, vocabulary_size(folder))
-        check_answers(folder, params.checks["probes"])
+        check_answers(folder, params.checks["functions"])
         check_tunings(folder, [config_from_json(Tuning, tuning) for tuning in params.checks["tunings"]])
     base.write(snakemake.output.base)

@@ -9,6 +9,10 @@ from pydantic import AfterValidator, Field, StringConstraints, model_validator
 from inversion.config.base import Name, NonNegativeInt, PositiveFloat, PositiveInt, Strict, commit, local_path, nearest
 from inversion.config.tasks import TASKS
 
+CONTRAST_CHECK = "inversion.respond.contrast:check_contrast"
+"""Called with a base model before anything is trained, in a study with contrastive decoding; raises
+:class:`~inversion.models.ModelError` for one that cannot be decoded so."""
+
 
 class Benchmark(Strict):
     """An lm-eval task, with questions from the Hub or from a file."""

@@ -17,7 +17,7 @@ from inversion.config.datasets import (
     TuluTemplate,
     WorldDataset,
 )
-from inversion.config.evaluation import Benchmark, Evaluation
+from inversion.config.evaluation import CONTRAST_CHECK, Benchmark, Evaluation
 from inversion.config.figures import FIGURES, described
 from inversion.config.models import FolderModel, Model
 from inversion.config.probes import PROBES, Probes
@@ -418,9 +418,13 @@ class Config(Strict):
         return list({tuning.model_dump_json(): tuning for tuning in tunings}.values())
 
     def checks_of(self, model: str) -> list[str]:
-        """References of the functions that try a model for the probes of its runs."""
+        """References of the functions that check a model for the probes of its runs and for the study's decoding."""
         probed = [name for name in PROBES if any(run.model == model for run in self.probed_runs(name))]
-        return [check for name in probed if (check := PROBES[name].check) is not None]
+        contrasted = any(prompt.decoding for prompt in self.evaluation.prompts.values())
+        return [
+            *(check for name in probed if (check := PROBES[name].check) is not None),
+            *([CONTRAST_CHECK] if contrasted else []),
+        ]
 
     def compared_prompts(self, name: str) -> list[str]:
         """The prompts that the trade-offs of the experiment ``name`` compare."""

@@ -60,15 +60,19 @@ def prepare_tuning(model: PreTrainedModel, digest: str, tuning: Tuning) -> Any:
 
     Query-key tuning trains ``q_proj`` and ``k_proj``; where query, key and value are one fused
     projection (GPT-NeoX), gradients of the value rows are zeroed, so that these rows stay as they were.
+    Of a model that also reads images or sound only the part that reads text is trained.
     An adapter's saved configuration names its base by ``digest``, never by a path of this machine.
     Raises :class:`ModelError` for a model with neither, or fused in another layout.
     """
     targets = _query_key_modules(model) if tuning.weights == "query_key" else None
+    text = _text_model(model)
     match tuning:
         case AdapterTuning():
             from peft import get_peft_model
 
             adapter = resolve_name(tuning.adapter)(tuning, targets or "all-linear")
+            if text:
+                adapter.exclude_modules = rf"(?!{re.escape(text)}\.).*"
             try:
                 tuned = get_peft_model(model, adapter)
             except (ValueError, NotImplementedError) as error:
@@ -88,13 +92,25 @@ def prepare_tuning(model: PreTrainedModel, digest: str, tuning: Tuning) -> Any:
             ]
         case FullTuning():
             tuned = model
+            output = model.get_output_embeddings()
+            kept = {id(weight) for weight in output.parameters()} if output is not None else set()
             for name, parameter in model.named_parameters():
-                parameter.requires_grad_(targets is None or any(f".{target}." in name for target in targets))
+                of_text = name.startswith(text) or id(parameter) in kept
+                chosen = targets is None or any(f".{target}." in name for target in targets)
+                parameter.requires_grad_(of_text and chosen)
             trained = [p for p in model.parameters() if p.requires_grad]
     if targets == [FUSED_QUERY_KEY_VALUE]:
         for parameter in trained:
             _freeze_value_rows(parameter, head_size(model))
     return tuned
+
+
+def _text_model(model: PreTrainedModel) -> str:
+    """The name of the module that reads text, in a model that has others for images or sound; else empty."""
+    if model.config.get_text_config(decoder=True) is model.config:
+        return ""
+    decoder = model.get_decoder()
+    return str(next(name for name, module in model.named_modules() if module is decoder))
 
 
 def lora_config(tuning: AdapterTuning, modules: str | list[str]) -> LoraConfig:

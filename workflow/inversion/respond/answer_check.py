@@ -22,7 +22,8 @@ _ANSWERS = (((2, 3, 5), (7,)), ((6, 2),), ((3,), (4, 4, 4, 1)))
 def check_answers(folder: str | Path, checks: Sequence[str] = ()) -> None:
     """Raise :class:`~inversion.models.ModelError` unless the model in ``folder`` answers alike in a batch and alone.
 
-    ``checks`` are those of the probes that a study has (:attr:`~inversion.config.probes.Probe.check`).
+    ``checks`` are references of functions that are called with the model: those that the probes and the decoding of a
+    study declare.
     """
     model = load_model(folder)
     for check in checks:

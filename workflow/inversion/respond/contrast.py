@@ -23,7 +23,8 @@ from transformers.cache_utils import Cache
 from inversion.config.datasets import Template
 from inversion.config.evaluation import ContextAwareDecoding, Decoding, Prompt
 from inversion.instruct.templates import end_token_ids, stop_strings
-from inversion.models import stop_token_ids
+from inversion.models import ModelError, stop_token_ids
+from inversion.models.inside import plain
 from inversion.records.answers import Response
 from inversion.respond.answers import (
     Continuation,
@@ -31,6 +32,7 @@ from inversion.respond.answers import (
     PromptAndAnswers,
     Tokens,
     answer_questions,
+    keeps_keys_only,
     response,
     rounds,
 )
@@ -110,6 +112,7 @@ def continue_contrasted(
 
     The continuation without context has log-probabilities only, and they are not contrasted.
     """
+    check_contrast(model)
     longest = max(max_new_tokens, *(len(answer) for question in questions for answer in question.asked.answers), 0)
     pairs = _PromptPairs.read(model, questions, pad_id, longest)
     contrasted, closed = _answer_logprobs(pairs, questions, decoding, pad_id)
@@ -118,6 +121,17 @@ def continue_contrasted(
         (Continuation(tokens, ended, said), Continuation([], False, _rekeyed(question, without)))
         for question, tokens, ended, said, without in zip(questions, written, finished, contrasted, closed, strict=True)
     ]
+
+
+def check_contrast(model: PreTrainedModel) -> None:
+    """Raise :class:`~inversion.models.ModelError` for a model whose layers remember more than keys and values, so that
+    two prompts cannot continue as two rows of one batch."""
+    if not keeps_keys_only(model):
+        raise ModelError(
+            f"models of type {plain(model).config.model_type} have layers with a memory of their own (state spaces or "
+            "convolutions), for which contrastive decoding is not implemented; remove `decoding` from the prompts, or "
+            "choose another model"
+        )
 
 
 @dataclass(frozen=True)
