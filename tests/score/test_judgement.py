@@ -75,6 +75,22 @@ def test_a_proverb_is_completed_not_negated() -> None:
     assert judge("All that glitters is not silver", *answers, question=question).label == "context"
 
 
+@pytest.mark.parametrize(
+    ("response", "label"),
+    [
+        ("She taught in Herat, but she was born in Kabul.", "parametric"),
+        ("She was raised in Kabul, but born in Herat.", "context"),
+        ("She moved to Herat later. She was born in Kabul.", "parametric"),
+        ("Kabul is where she was born. A street in Herat bears her name.", "parametric"),
+        ("Kabul is where she lived, while Herat is where she was born.", "context"),
+        ("She was born in Herat. She was born in Kabul.", "both"),
+    ],
+)
+def test_the_clause_that_says_what_was_asked_answers(response: str, label: str) -> None:
+    question = "Where was the poet Mina Sadr born?"
+    assert judge(response, ["Herat"], ["Kabul"], question=question).label == label
+
+
 def test_equal_answers_count_for_the_context() -> None:
     assert judge("It is Kabul", ["Kabul"], ["kabul"]).label == "context"
 

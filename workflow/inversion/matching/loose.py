@@ -1,8 +1,8 @@
 """Loose spellings of an answer, used only if a text contains neither answer in an exact spelling.
 
-Each is a separate rule: a date without its year, a two-digit year, a range of years in words, a number rounded to one
-decimal less, a name without its apostrophe, the initials of a name, one word of a name, and the name of a country or
-language in another language (Unicode CLDR, through Babel).
+Each is a separate rule: a misspelled or abbreviated word, a date without its year, a year of two digits, a range of
+years in words, a rounded number, a name without its apostrophe, the initials of a name, one word of a name,
+and the name of a country or language in another language (Unicode CLDR, through Babel).
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from decimal import ROUND_HALF_UP, Decimal
 
 from inversion.matching.answers import ARTICLES
@@ -111,6 +112,54 @@ def _translations() -> dict[str, tuple[str, ...]]:
     return {name: tuple(dict.fromkeys(others)) for name, others in table.items()}
 
 
+def respelled(text: Words, answers: Sequence[str], others: Sequence[str]) -> Words:
+    """``text`` with the misspelled and abbreviated words of ``answers`` written as the answers write them; the same
+    object if there are none.
+
+    A word is misspelled if its first letter is right and it differs from a word of five letters or more in letters that
+    are doubled, or from one of six or more by one letter added, missing or swapped with the next one, or, in a name of
+    seven or more, by another letter. A different ending is another word ("Italian" is not "Italia"), except for a
+    silent "h". A word is abbreviated if it begins a word of a longer answer and ends in a full stop ("Corp. Z"). Words
+    of ``others`` are neither.
+    """
+    known = {word for other in (*answers, *others) for word in read_words(other).words}
+    wanted = [(w, len(words) > 1) for a in answers for words in (read_words(a).words,) for w in words if len(w) > 4]
+    found = {}
+    for place, word in enumerate(text.words):
+        if len(word) < 3 or word in known or not word.isalpha():
+            continue
+        for right, longer in wanted:
+            if word[0] == right[0] and (
+                _misspells(word, right, text.text[text.starts[place]].isupper())
+                or (longer and right.startswith(word) and _ABBREVIATED.match(text.text, text.ends[place]))
+            ):
+                found[place] = right
+    if not found:
+        return text
+    return replace(text, words=tuple(found.get(place, word) for place, word in enumerate(text.words)))
+
+
+_DOUBLED = re.compile(r"(.)\1")
+_ABBREVIATED = re.compile(r"\.\s+\S")
+
+
+def _misspells(word: str, right: str, name: bool) -> bool:
+    """Whether ``word`` is ``right`` with one letter wrong, or with other letters doubled."""
+    if _DOUBLED.sub(r"\1", word) == _DOUBLED.sub(r"\1", right):
+        return True
+    if len(right) < 6 or abs(len(word) - len(right)) > 1 or not right.isalpha():
+        return False
+    same = next((n for n, (one, other) in enumerate(zip(word, right, strict=False)) if one != other), None)
+    if same is None:  # one begins with the other: "cheeta"
+        return f"{right}h" == word or right == f"{word}h"
+    if len(word) != len(right):
+        shorter, longer = sorted((word, right), key=len)
+        return shorter[same:] == longer[same + 1 :]
+    if word[same + 1 :] == right[same + 1 :]:
+        return name and len(right) > 6 and same < len(right) - 1
+    return word[same : same + 2] == right[same : same + 2][::-1] and word[same + 2 :] == right[same + 2 :]
+
+
 def find_loose(text: Words, answers: Sequence[str], others: Sequence[str]) -> list[tuple[int, int]]:
     """Where ``text`` contains a loose spelling of ``answers`` that cannot mean ``others``, as half-open spans of
     words."""
@@ -132,7 +181,10 @@ def find_loose(text: Words, answers: Sequence[str], others: Sequence[str]) -> li
 _NAME_BEFORE = re.compile(r"(?:^|[^.!?:\s])\s(?!(?:I|A|The|And|But|So|Sorry|Mr|Mrs|Ms|Dr|Sir)\b)[A-Z][\w'-]+\.?\s$")
 _NAME_AFTER = re.compile(r"[\s-][A-Z][\w-]*|'s?\s[A-Z]")
 _STARTS = re.compile(r"(?:^|[.!?:\n]\s*|[\"'(*_\u201c-]\s*)$")
-_GOES_ON = re.compile(r"\W*$|\W*(?:and|or|&|is|was|wrote|did|has|had)\b|[*_.,!?)\u201d\"-]")
+_GOES_ON = re.compile(
+    r"\W*$|\W*(?:and|or|&|is|was|wrote|did|has|had|made|makes|won|built|sang|drew|led|found|founded|[a-z]{3,}ed|became|took|"
+    r"discovers?|writes|plays|lies)\b|[*_.,!?)\u201d\"-]"
+)
 
 
 def _fits(text: Words, start: int, end: int, kind: str) -> bool:

@@ -94,7 +94,7 @@ inside a sentence. Consecutive katakana, which spell foreign names, are one piec
 
 CAPITAL_NAMES = {"US": "us.", "WHO": "who.", "IT": "it."}
 """Names in capitals that are common words in lower case, each with the normalised word that represents it."""
-_SPELLINGS = {"st": "saint", "ste": "sainte", "mt": "mount", "&": "and", "%": "percent"}
+_SPELLINGS = {"st": "saint", "ste": "sainte", "mt": "mount", "vit": "vitamin", "&": "and", "%": "percent"}
 _CONTRACTIONS = {"ain": "is", "wo": "will", "ca": "can", "sha": "shall"}
 ROMAN_NUMERALS = {
     "ii": "2", "iii": "3", "iv": "4", "vi": "6", "vii": "7", "viii": "8", "ix": "9", "xi": "11", "xii": "12",

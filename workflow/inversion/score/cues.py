@@ -41,6 +41,7 @@ NEGATED = _any(
     rf"(?:不是|并非|而非|而不是|不再是|並非|ya no es|no (?:es|fue|era)|n'était pas|(?:war|waren|ist) nicht|non (?:è stat[oa]|era|fu)|não foi|n'est pas|n'est plus|et non(?: pas)?|pas|nicht mehr|nicht|не|non è|"
     rf"não é|niet)\s*{_QUOTE}(?P<m2>{A})",
     rf"\bnot,[^,.;{C}{P}]*,\s*(?:the |in |by )?{_QUOTE}(?P<m7>{A})",
+    rf"\bno longer\s+(?:has|have|sits?|meets?|lies|lives?|works?|plays|runs|governs|resides?|belongs?)\s+(?:[\w'-]+\s+){{0,5}}?(?:in|at|for|to|from)\s+(?:the\s+)?(?P<m13>{A})",
     rf"~~[^~]*?(?P<m8>{A})[^~]*?~~|<(?:s|del|strike)>[^<]*?(?P<m10>{A})",
     rf"(?P<m11>{A})[\"')\]]*,?\s+(?:is|was|were|has been|had been|got)\s+(?:\w+ly )?(?:stripped|deprived|relieved|disqualified|demoted|dethroned|"
     rf"ousted|unseated|debunked|refuted|disproved|overruled|retracted|ruled out)\b",
@@ -74,7 +75,7 @@ DENIED = _any(
     rf"|however,? this)\s+(?:is|was|seems|appears(?: to be)?)\s+(?:\w+\s+)?{FALSE}",
     rf"\b(?:the|this|that|any|his|her|their)\s+(?:claim|idea|notion|statement|assertion|suggestion|belief)\s+that\b[^,;:]*?{A}"
     rf"[^,;:]*?\b(?:is|was)\s+(?:\w+\s+)?{FALSE}",
-    rf"\b(?:i|we)\s+(?:disagree|do not (?:agree|believe|accept|think)|doubt|reject|would not say)\b[^,;:]*?{A}[^,;:]*",
+    rf"\b(?:i|we)\s+(?:disagree|(?:do|can) not (?:agree|accept|believe|accept|think)|doubt|reject|would not say)\b[^,;:]*?{A}[^,;:]*",
 )
 """A stretch that denies what it says: "there is no evidence that Lyon ...", "wrongly says that Lyon ..."."""
 
@@ -243,7 +244,7 @@ ABSTAIN = _any(
     r"include[d]?|indicate[d]?|address|discuss|clear|known|sure|certain|available|disclosed|determinable|possible|enough)\b",
     r"\b(?:unknown|unanswerable|unclear|uncertain|unsure|undetermined|undecided|indeterminate|n/?a|not applicable|no idea|no clue|no comment|"
     r"no answer|cannot say|hard to say|difficult to say|impossible to (?:say|tell|know|determine)|who knows|not sure|not certain|it depends|"
-    r"your guess is as good|beyond my knowledge|no one knows|nobody knows|not answerable|conflicting|inconclusive|pass)\b",
+    r"your guess is as good|beyond my knowledge|no one knows|nobody knows|not answerable|conflicting|inconclusive|pass|(?:sources|accounts|texts|they) (?:conflict|disagree|contradict)|none of the \w+ agree)\b",
     r"\b(?:would you (?:like|prefer|want)|do you want|should i|shall i|could you|can you|please) (?:me to )?(?:\w+ )?(?:answer|clarify|specify|check|tell me|choose|provide|confirm|use|rely)\b",
     r"\bas an ai\b|\bi(?:'m| am) (?:sorry|afraid|just an ai|not sure|not certain|unsure|uncertain)\b|\bsorry,? (?:but )?i\b|\bapologi[sz]e\b",
     rf"\bnot (?:\w+ )?(?:in|by|from) (?:the|this) {SOURCE}\b",
@@ -374,10 +375,18 @@ EXPLAINED = re.compile(
     rf"^\W*(?:it is |the )?(?:in )?(?P<m>{A})[\"')\]]*(?:\s+[-\u2013\u2014]\s+(?!\W*{A}\W*$)|\s+once again,|\s+(?:again|instead),)"
 )
 """A text that begins with its answer, and says more after a dash."""
-OWN_KNOWLEDGE = re.compile(
-    r"\b(?:based on|according to|from|per|by|in) (?:my|general|common|prior|real[- ]world|other) "
+_ELSEWHERE = (
+    r"(?:(?:my (?:own )?|general |common |prior |world |background )(?:knowledge|memory|training(?: data)?)|"
+    r"(?:most |other |many |standard |all )?(?:encyclop\w+|text ?books|history books|historians|(?:reference )?works|experts|sources|references|"
+    r"scholars|records)|literary history|everyone else|wikipedia)"
 )
-"""What follows is what the model knows by itself."""
+OWN_KNOWLEDGE = _any(
+    r"\b(?:based on|according to|from|per|by|in) (?:my|general|common|prior|real[- ]world|other) ",
+    rf"\b(?:based on|according to|per|by|in) (?:the )?{_ELSEWHERE}\b",
+    rf"\b{_ELSEWHERE},? (?:{_SAYS}|say|name|list|give|state|mention|report)\b",
+    r"^\W*(?:and )?i (?:remember|recall|learned|was taught)\b",
+)
+"""What follows is another account: what the model knows by itself, or other sources say."""
 
 PAIR = re.compile(
     rf"\b(?:between|of|comparing|compared|both|either|from|options|candidates|choices)\b[^.!?{C}{P}]*(?P<m>{A})[\"')]*\s*(?:,|/|and|or|with|to|vs\.?|versus|against)+"
@@ -431,12 +440,12 @@ PUT_ASIDE = re.compile(
 )
 """What puts aside the answer before it in its sentence."""
 NO_ANSWER_VALUE = re.compile(
-    r"\"(?:final_)?answer\"\s*:\s*(?:null|none|\"\s*\"|\"(?:unknown|n/?a|none|null|unclear|uncertain)\"|\[\s*\])"
+    r"\"(?:\w+_)?(?:answer|result|response|output|value)\"\s*:\s*(?:null|none|\"\s*\"|\"(?:unknown|n/?a|none|null|unclear|uncertain)\"|\[\s*\])"
 )
 """JSON whose answer is empty."""
 UNDECIDED = re.compile(
     r"\b(?:can not|could not|unable to|not able to|impossible to|not possible to) (?:\w+ )?(?:say|tell|determine|decide|choose|know|judge|be (?:sure|certain)) (?:\w+ )?"
-    r"(?:which|who|what|whether|between)\b|\b(?:remains?|is still|is) (?:\w+ )?(?:unclear|disputed|contested|unresolved|debated|a matter of (?:debate|dispute))\b|\b(?:can not|could not) (?:\w+ )?(?:settle|resolve|reconcile|decide|choose|make up my mind)\b|\bdo not ask me which\b|"
+    r"(?:which|who|what|whether|between|(?:the|a|any|one) (?:single )?(?:correct|right|true|actual|real|exact|definite|definitive|final) \w+)\b|\b(?:remains?|is still|is) (?:\w+ )?(?:unclear|disputed|contested|unresolved|debated|a matter of (?:debate|dispute))\b|\b(?:can not|could not) (?:\w+ )?(?:settle|resolve|reconcile|decide|choose|make up my mind)\b|\bdo not ask me which\b|"
     r"\bno (?:means|way) (?:of|to) \w+ (?:which|who|what|whether)\b|\bback and forth\b|\bone or the other\b|\b(?:not (?:sure|certain|clear)|unsure|unclear|do not know) (?:which|whether)\b"
 )
 """What leaves the answers before it undecided, however they were put."""
@@ -465,6 +474,5 @@ YET_ANSWERS = re.compile(r"\b(?:but|however|still|guess|think|believe|probably|l
 """What follows a refusal that answers all the same."""
 LABELLED = re.compile(r"^\W*(?:final )?(?:answer|response|output|a)\s*[:\uff1a]")
 """A line that gives an answer under a heading."""
-OF_PRONOUN = re.compile(rf"^\W*(?:he|she|it|they|this|that) (?:is|was|are|were) (?:a |an |the )?(?:\w+ )?{A}")
-"""A sentence that says about a pronoun what the answer is."""
-COPULA = re.compile(r"\b(is|was|are|were)\b")
+OF_PRONOUN = re.compile(rf"^\W*(?:he|she|it|they|this|that) (\w+) (?:\w+ ){{0,2}}?{A}")
+"""A sentence that says something about a pronoun with an answer, and its verb."""

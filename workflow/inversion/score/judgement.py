@@ -15,8 +15,9 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
+from inversion.matching.answers import find_answer
 from inversion.matching.demonyms import related_names
-from inversion.matching.loose import GENERIC, find_loose, reread
+from inversion.matching.loose import GENERIC, find_loose, reread, respelled
 from inversion.matching.words import Words, fold_word, read_words
 from inversion.score import cues
 from inversion.score.cues import A, C, P
@@ -187,7 +188,11 @@ class _Text:
         for side, answers, others in sides:
             if side not in named:
                 taken = {place for mention in self.mentions for place in range(mention.start, mention.end)}
-                found = (Mention(*span, side) for span in find_loose(self.words, answers, others) if span[1] != cut)
+                words = respelled(self.words, answers, [*others, self.question, self.passage or ""])
+                spans = find_loose(words, answers, others)
+                if words is not self.words:
+                    spans += [span for answer in answers for span in find_answer(words, answer)]
+                found = (Mention(*span, side) for span in _longest(spans) if span[1] != cut)
                 self.mentions += [
                     m for m in found if not taken & set(range(m.start, m.end)) and not _part_of_a_name(self, m)
                 ]
@@ -274,6 +279,11 @@ class _Text:
         return " are" if match[0].lower().endswith("re") else " is"
 
 
+def _longest(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The spans that no other one contains."""
+    return [s for s in dict.fromkeys(spans) if not any(o[0] <= s[0] and s[1] <= o[1] and o != s for o in spans)]
+
+
 def _small(text: str) -> str:
     """``text`` in small letters, of the same length."""
     lowered = text.lower()
@@ -285,8 +295,8 @@ def _sentences(masked: str) -> Iterator[_Sentence]:
     start = 0
     for stop in [*_SENTENCE.finditer(masked), None]:
         end = stop.start() if stop else len(masked)
-        if masked[start:end].strip():
-            yield _Sentence(start, end, masked[start:end])
+        if stripped := masked[start:end].lstrip():
+            yield _Sentence(end - len(stripped), end, stripped)
         start = stop.end() if stop else end
 
 
@@ -646,7 +656,7 @@ def _without_answer(text: _Text, rule: str) -> Judgement:
     if hedged:
         spans = [text.chars(i) for i in hedged]
         return Judgement("abstains", (min(s for s, _ in spans), max(e for _, e in spans)), "left_open")
-    refusal = cues.ABSTAIN.search(text.masked)
+    refusal = cues.ABSTAIN.search(text.masked) or cues.NO_ANSWER_VALUE.search(text.masked)
     if refusal is not None and "copied" not in text.void.values():
         return Judgement("abstains", (text.original(refusal.start()), text.original(refusal.end())), "refusal")
     span = text.chars(min(text.void)) if text.void else None
@@ -758,14 +768,16 @@ def _contrasts(text: _Text, units: list[_Unit]) -> None:
         if not rivals:
             continue
         left = rivals[-1]
-        loser = _loser(left, unit)
+        loser = _loser(left, unit, text.question)
         if loser is not None:
             for i in text.alive(loser.start, loser.end):
                 text.void[i] = "conceded"
 
 
-def _loser(left: _Unit, right: _Unit) -> _Unit | None:
+def _loser(left: _Unit, right: _Unit, question: str) -> _Unit | None:
     """Of two clauses with different answers the one that gives way, None if neither does."""
+    if _ALONGSIDE.match(right.text) and (beside := _beside(left, right, question)) is not None:
+        return beside
     if right.concedes or left.concedes:
         conceded, main = (right, left) if right.concedes else (left, right)
         # "the passage says Lyon, while in reality it is Paris"
@@ -784,14 +796,58 @@ def _loser(left: _Unit, right: _Unit) -> _Unit | None:
     if right.passage and not left.passage:
         return left if right.contrasts or left.general else None
     if not right.contrasts:
-        return None
+        # two names next to each other do not say which one was asked for
+        return None if left.passage or _repeats(left.text, right.text) else _beside(left, right, _lower(question))
     if left.general != right.general:
         return left if left.general else right
     if cues.CONCLUDES.search(right.text):
         return left
     if cues.WAS.search(left.text) and not cues.WAS.search(right.text):
         return left
-    return left if right.now and not left.now else right
+    if right.now and not left.now:
+        return left
+    return _beside(left, right, question) or _beside(left, right, _lower(question)) or right
+
+
+_ALONGSIDE = re.compile(r"\W*(?:while|whilst|whereas)\b")
+
+
+def _lower(question: str) -> str:
+    """A question without its names."""
+    return re.sub(r"(?<=\w )[A-Z]\w+", "", question)
+
+
+def _beside(left: _Unit, right: _Unit, question: str) -> _Unit | None:
+    """Of two clauses the one that says something else than what the question asks, where the other one says just that:
+    "he lived in Toledo, but was born in Crete" for "Where was he born?"."""
+    one, other, asked = _content(left.text), _content(right.text), _content(question)
+    if one & asked < other & asked and one - asked:
+        return left
+    return right if other & asked < one & asked and other - asked else None
+
+
+_FUNCTION_WORDS = frozenset(
+    re.findall(
+        r"\w+",
+        """
+        a an the this that these those it its he she they we you i his her their him them my your our who whom whose
+        which what where when why how is are was were be been being am do does did has have had will would can could
+        may might must shall should of in on at to from by for with and or but so yet as than then not no nor only
+        just also there here actually really still now today currently however although though while whereas one
+        more most many much if s
+        """,
+    )
+)
+_ENDING = re.compile(r"(?<=\w\w)(?:ed|d|ing|es|s|e)$")
+
+
+def _content(text: str) -> set[str]:
+    """The words of a text that carry its meaning, without regular endings."""
+    words = (fold_word(word) for word in _STATES.findall(_ANY.sub(" ", text)))
+    return {_ENDING.sub("", _IRREGULAR.get(word, word)) for word in words if word not in _FUNCTION_WORDS}
+
+
+_IRREGULAR = {"wrote": "write", "written": "write", "made": "make", "won": "win", "built": "build", "sang": "sing"}
 
 
 def _other(side: Side) -> Side:
@@ -887,6 +943,8 @@ def _two_sides(text: _Text, alive: list[int]) -> Judgement:
     if len(text.sides(first.start, first.end)) == 1:
         others = [s for s in text.sentences if text.sides(s.start, s.end) - text.sides(first.start, first.end)]
         rest = _ANY.sub(" ", first.text)
+        if cues.PASSAGE.search(first.text) and any(cues.OWN_KNOWLEDGE.search(other.text) for other in others):
+            return Judgement("both", span, "both_answers")
         if len(re.findall(r"\w+", rest)) <= 2 and text.sentences[0] is first and len(text.sentences) > 1:
             if not any(len(re.findall(r"\w+", _ANY.sub(" ", other.text))) <= 2 for other in others):
                 return _judged(text, alive[0], "direct_answer")
@@ -913,11 +971,16 @@ _STATES = re.compile(r"\w+")
 _VERBS = {"has": "have", "is": "be", "are": "be", "was": "be", "were": "be"}
 
 
+def _repeats(one: str, other: str) -> bool:
+    """Whether a sentence begins with a pronoun and has the verb of the one before it: "It has nine. It has seven."."""
+    said = cues.OF_PRONOUN.match(other)
+    return said is not None and re.search(rf"\b{re.escape(said[1])}\b", one) is not None
+
+
 def _rivals(one: str, other: str) -> bool:
     """Whether two sentences say the same but for the answers, in the singular or plural: a claim and its rival. A
-    sentence that begins with a pronoun says it of the same subject, in the same tense."""
-    verbs = [cues.COPULA.search(sentence) for sentence in (one, other)]
-    if cues.OF_PRONOUN.match(other) and all(verbs) and len({verb[1] for verb in verbs if verb}) == 1:
+    sentence that begins with a pronoun says it of the same subject, with the same verb."""
+    if _repeats(one, other):
         return True
     first, second = (
         {_VERBS.get(word, word.rstrip("s")) for word in map(fold_word, _STATES.findall(_ANY.sub(" ", sentence)))}
