@@ -1,6 +1,6 @@
 """All sections of the page, in its order."""
 
-from errors import data, models, probes, results, studies
+from errors import architectures, data, models, probes, results, studies
 
 SECTIONS = [
     studies.FILES,
@@ -12,6 +12,7 @@ SECTIONS = [
     data.BENCHMARKS,
     models.FOLDERS,
     models.TEMPLATES,
+    architectures.ARCHITECTURES,
     models.SERIES,
     probes.PROBES,
     results.SELECTIONS,

@@ -101,7 +101,7 @@ PROBES = Section(
         probed("An end with nothing before it", probe_weights, WeightsProbe(end=0)),
         probed("A probe of sets without contexts", probe_lens, LensProbe(), NO_CONTEXT),
         probed("Items that are all of one cluster", probe_patching, PatchingProbe(peak=10), ONE_CLUSTER),
-        of_family("Layers under another name", inside, GPT2),
+        of_family("Layers under another name", inside, FALCON),
         of_family("Weights under another name", weight_parts, GPT2),
         of_family("A fused projection of another layout", weight_parts, FALCON),
         probed("Adapters that cannot be merged", probe_weights, WeightsProbe(peak=10), change=adapted),

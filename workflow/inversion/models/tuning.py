@@ -77,9 +77,10 @@ def prepare_tuning(model: PreTrainedModel, digest: str, tuning: Tuning) -> Any:
                 tuned = get_peft_model(model, adapter)
             except (ValueError, NotImplementedError) as error:
                 reason = first_line(error).removesuffix(".")
+                fix = "set its `dropout` to 0" if "dropout" in reason else "change `tuning`"
                 raise ModelError(
                     f"{type(model).__name__} does not take the adapters of `method: {tuning.method}` ({reason}); "
-                    "change `tuning`, or choose another model"
+                    f"{fix}, or choose another model"
                 ) from None
             saved = tuned.peft_config["default"]
             saved.base_model_name_or_path = digest  # instead of the model's folder
