@@ -194,6 +194,7 @@ class WeightsProbe(MilestoneProbe):
 
     version: ClassVar[int] = 1
     measure: ClassVar[str] = "inversion.respond.weights_probe:probe_weights"
+    check: ClassVar[str] = "inversion.models.parts:weight_parts"
     facts: ClassVar[str] = "inversion.records.mechanism:WeightFact"
     tabulate: ClassVar[str] = "inversion.analyse.mechanism_tables:weights"
     draw: ClassVar[str] = "inversion.plot.mechanism_figures:weights"
