@@ -52,7 +52,7 @@ Facts = dict[tuple[int, str], tuple[str, float, float, float, float]]
 
 class Measured(NamedTuple):
     seconds: float
-    closed_seconds: float
+    seconds_without_context: float
     """The part of them spent on requests without the context, where it was measured apart."""
     peak_mb: float
     facts: Facts
@@ -179,7 +179,7 @@ def harness(folder: Path, steps: Sequence[CheckpointEntry], items: Sequence[Conf
         return list(zip(found[::2], found[1::2], strict=True))
 
     facts: Facts = {}
-    closed_seconds = 0.0
+    seconds_without_context = 0.0
     begin = time.perf_counter()
     for step in steps:
         model = HFLM(
@@ -196,10 +196,10 @@ def harness(folder: Path, steps: Sequence[CheckpointEntry], items: Sequence[Conf
         )
         began = time.perf_counter()
         without = scores(model, bare)
-        closed_seconds += time.perf_counter() - began
-        for item, text, opened, closed in zip(items, texts, with_context, without, strict=True):
-            facts[step.step, item.item_id] = (text.strip(), *opened, *closed)
-    return Measured(time.perf_counter() - begin, closed_seconds, peak_mb(), facts)
+        seconds_without_context += time.perf_counter() - began
+        for item, text, opened, without_context in zip(items, texts, with_context, without, strict=True):
+            facts[step.step, item.item_id] = (text.strip(), *opened, *without_context)
+    return Measured(time.perf_counter() - begin, seconds_without_context, peak_mb(), facts)
 
 
 @torch.inference_mode()
@@ -231,9 +231,9 @@ def one_by_one(
             )[0, prompt.shape[1] :]
             bare = replace(item, context=None)
             pair = (item.context_answers[0], item.parametric_answers[0])
-            opened, closed = ([logprob(asked, answer) for answer in pair] for asked in (item, bare))
+            opened, without_context = ([logprob(asked, answer) for answer in pair] for asked in (item, bare))
             text = tokenizer.decode(said, skip_special_tokens=True).strip()
-            facts[step.step, item.item_id] = (text, opened[0], opened[1], closed[0], closed[1])
+            facts[step.step, item.item_id] = (text, opened[0], opened[1], without_context[0], without_context[1])
     return Measured(time.perf_counter() - begin, 0.0, peak_mb(), facts)
 
 
@@ -294,7 +294,7 @@ def main() -> None:
     differs, texts = agreement(mine.facts, theirs.facts)
     differs_single, texts_single = agreement(mine.facts, single.facts)
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else f"CPU, {torch.get_num_threads()} thread(s)"
-    open_only = theirs.seconds - theirs.closed_seconds
+    open_only = theirs.seconds - theirs.seconds_without_context
     tried = ", ".join(f"{size}: {taken:.1f}" for size, taken in trials.items())
     lines = [
         f"# {len(steps)} checkpoints, {len(items)} items, {device}",

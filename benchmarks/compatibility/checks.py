@@ -203,12 +203,12 @@ def loads(case: Case) -> float:
 
 
 def lora(case: Case) -> float:
-    """A LoRA run, and its last checkpoint as it is asked, merged."""
+    """A LoRA run, and its last checkpoint as it is evaluated, merged."""
     return _adapters(case, "lora", LORA)
 
 
 def qlora(case: Case) -> float:
-    """The same on a base in four bits; its checkpoints are asked on the unquantised base."""
+    """A QLoRA run on a base in four bits. Its checkpoints are evaluated on the unquantised base."""
     return _adapters(case, "qlora", QLORA)
 
 
@@ -314,11 +314,11 @@ def _answers_apart(case: Case, plain: Any, question: EncodedQuestion, row: Respo
     said = reference.answer(plain, question.asked.prompt, stops, NEW_TOKENS)
     if row.text != tokenizer.decode(said, skip_special_tokens=True).strip() or row.finished != (len(said) < NEW_TOKENS):
         return math.inf
-    assert question.closed is not None
+    assert question.without_context is not None
     found = []
     for asked, of_context, of_memory in (
         (question.asked, row.context_logprob, row.parametric_logprob),
-        (question.closed, row.context_logprob_closed, row.parametric_logprob_closed),
+        (question.without_context, row.context_logprob_closed, row.parametric_logprob_closed),
     ):
         for tokens, logprob in ((asked.context_answers, of_context), (asked.parametric_answers, of_memory)):
             assert len(tokens) == 1

@@ -74,20 +74,20 @@ def test_logprobs_are_the_likeliest_aliases_in_one_pass_over_the_joint_text(
         for side in SIDES:
             answers = getattr(question.asked, f"{side}_answers")
             joint = [joint_logprob(model, question.asked.prompt, answer) for answer in answers]
-            closed = getattr(response, f"{side}_logprob_closed")
+            scored = getattr(response, f"{side}_logprob_closed")
             if not answers:
                 assert getattr(response, f"{side}_logprob") is None
                 assert getattr(response, f"{side}_tokens") == 0
-                assert closed is None
+                assert scored is None
                 continue
             best = max(range(len(answers)), key=lambda i: joint[i] / len(answers[i]))
             assert getattr(response, f"{side}_logprob") == pytest.approx(joint[best], abs=1e-4)
             assert getattr(response, f"{side}_tokens") == len(answers[best])
             if question.item.context is None:
-                assert closed is None
+                assert scored is None
             else:
-                same = getattr(question.closed, f"{side}_answers")[best]
-                assert closed == pytest.approx(joint_logprob(model, question.closed.prompt, same), abs=1e-4)
+                same = getattr(question.without_context, f"{side}_answers")[best]
+                assert scored == pytest.approx(joint_logprob(model, question.without_context.prompt, same), abs=1e-4)
 
 
 @pytest.mark.parametrize("style", [AlpacaTemplate(), TuluTemplate(), ZephyrTemplate()], ids=lambda t: t.style)
@@ -145,8 +145,8 @@ def test_first_logprobs_are_of_the_tokens_where_the_answers_diverge(
 def test_a_shared_prompt_goes_through_the_model_once(tiny_model, tokenizer, template, aliased):
     model, fed = tiny_model(), []
     model.register_forward_pre_hook(lambda _, args, kwargs: fed.append(kwargs["input_ids"].shape), with_kwargs=True)
-    closed = replace(aliased[0], set="controls", context=None)
-    questions, responses = ask(model, tokenizer, template, [*aliased, closed], batch_size=64, max_new_tokens=1)
+    without_context = replace(aliased[0], set="controls", context=None)
+    questions, responses = ask(model, tokenizer, template, [*aliased, without_context], batch_size=64, max_new_tokens=1)
     with_context, without = questions[0].asked.prompt, questions[-1].asked.prompt
     shared = next(i for i, (one, other) in enumerate(zip(with_context, without, strict=False)) if one != other)
     beginning, rest, *answers = fed

@@ -49,7 +49,7 @@ def reference(model, question, decoding, said):
     with torch.no_grad():
         p, q = (
             torch.softmax(model(torch.tensor([[*asked.prompt, *said]])).logits[0, -1].double(), -1)
-            for asked in (question.asked, question.closed)
+            for asked in (question.asked, question.without_context)
         )
     m = (p + q) / 2
     divergence = ((p * (p / m).log()).sum() + (q * (q / m).log()).sum()) / 2
@@ -65,7 +65,7 @@ def test_answers_and_logprobs_equal_two_full_passes_per_token(tiny_model, tokeni
     stops = {*stop_token_ids(model, tokenizer), *end_token_ids(tokenizer, template)}
     checked = 0
     for question, response in zip(*ask(model, tokenizer, template, items), strict=True):
-        if question.prompt != name or question.closed is None:
+        if question.prompt != name or question.without_context is None:
             continue
         said, finished = [], False
         while len(said) < 5 and not finished:
@@ -104,7 +104,7 @@ def test_items_without_a_context_and_plain_prompts_use_greedy_decoding(tiny_mode
     assert [(q.item.item_id, q.prompt) for q in questions] == [(r.item_id, r.prompt) for r in responses]
     plain = answer_questions(model, tokenizer, questions, template, 7, 5, 6)
     for question, one, other in zip(questions, responses, plain, strict=True):
-        if question.closed is None or question.prompt == "plain":
+        if question.without_context is None or question.prompt == "plain":
             assert one.text == other.text
             assert one.context_logprob == (other.context_logprob and pytest.approx(other.context_logprob, abs=1e-5))
 

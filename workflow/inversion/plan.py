@@ -287,7 +287,7 @@ def _hours(study: Config, job: PlannedJob, known: Known) -> float:
             run = _run(job)
             training = study.training_of(run.recipe)
             tokens = _steps(study, run, known) * training.batch_size * min(TOKENS_AN_EXAMPLE, training.max_length)
-            # backward costs two forward passes if all weights are trained, one with adapters; recomputing costs another
+            # backward costs two forward passes if all weights are trained, one with adapters; recomputing one more
             passes = (3 if training.tuning.trains_all else 2) + training.activation_checkpointing
             return tokens * passes * forward / max(1, training.gpus) + LOADING_HOURS
         case "score_context_need":

@@ -1,6 +1,6 @@
-"""Base models from everywhere, the weights that a recipe trains, and checkpoints.
+"""Loads base models and checkpoints, and selects the weights that a recipe trains.
 
-Knows model classes and devices, nothing of data.
+The package depends on model classes and devices, but not on data.
 """
 
 import logging

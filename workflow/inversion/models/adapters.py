@@ -1,8 +1,8 @@
-"""One base model in memory that takes adapters of any configuration, one after the other, each as peft loads it.
+"""Attaches adapters of any configuration to one base model in memory, one after the other, exactly as peft does.
 
-Every adapter is put into the base by peft itself, with its own configuration. Before the next one comes, all modules
-and weights of the base are put back as they were, whatever the adapter did to them: wrapped layers, trained copies of
-modules, other biases, a larger vocabulary. Nothing of the base is copied that an adapter does not write into.
+peft itself attaches every adapter, with the adapter's own configuration. Before the next adapter, all modules and
+weights of the base are restored, whatever the adapter changed: wrapped layers, trained copies of modules, biases, or a
+larger vocabulary. Only the parts of the base that an adapter overwrites are copied.
 """
 
 from __future__ import annotations
@@ -27,13 +27,14 @@ PREFIX = "base_model.model."
 """The prefix that peft adds to the names of the base's weights."""
 
 EXACT_TYPES = ("LORA", "IA3", "LOHA", "LOKR")
-"""Kinds of adapters (``peft_type``) that are compared with peft in the tests."""
+"""Types of adapters (``peft_type``) that the tests compare with peft."""
 DRAWN_WEIGHTS = ("pissa_niter", "corda", "loftq", "lora_ga", "eva")
-"""Initialisations of LoRA that change the base by data or by chance: the base of training is no longer known."""
+"""LoRA initialisations that change the base depending on data or random numbers, so that the base of the training is
+not known."""
 
 
 class AdaptedBase:
-    """A base model that takes one adapter at a time; what it is without one is never lost."""
+    """A base model to which one adapter at a time can be attached, and which can always be restored."""
 
     def __init__(self, model: PreTrainedModel) -> None:
         self.model = model
@@ -56,9 +57,9 @@ class AdaptedBase:
     def load(self, folder: str | Path, merging: bool = False) -> Any:
         """The base with the adapter in ``folder``, in evaluation mode.
 
-        With ``merging`` adapters are merged into new copies of the weights that they adapt, by peft's own layers, so
-        that a forward pass costs what the base's costs. Raises :class:`ModelError` for an adapter that does not fit the
-        base, or that cannot be loaded exactly.
+        With ``merging``, peft merges the adapter into copies of the adapted weights, so that a forward pass costs the
+        same as for the base. Raises :class:`ModelError` for an adapter that does not fit the base or cannot be loaded
+        exactly.
         """
         # imported here: it takes seconds, and jobs without adapters do without it
         from peft import PeftModel
@@ -87,8 +88,8 @@ class AdaptedBase:
         return adapted.eval()
 
     def _make_room(self, folder: Path, shapes: Mapping[str, tuple[int, ...]]) -> None:
-        """Give weights of the base that the adapter's file replaces memory of their own, and a larger vocabulary where
-        the adapter has one."""
+        """Copy the weights of the base that the adapter's file replaces, and enlarge the vocabulary if that of the
+        adapter is larger."""
         own = dict(self.model.named_parameters())
         replaced = {name: name.removeprefix(PREFIX).replace(".base_layer.", ".") for name in shapes}
         embedding, output = self.model.get_input_embeddings(), self.model.get_output_embeddings()
@@ -114,15 +115,15 @@ class AdaptedBase:
                 own[inner].data = own[inner].data.clone()
 
     def _merged(self, adapted: Any, folder: Path) -> Any:
-        """The base with the adapter merged into copies of its weights, without the layers around them, and with the
-        modules that were trained as a whole."""
-        from peft.tuners.lora import LoraLayer  # the one family that a way of training declares to be mergeable
+        """The base with the adapter merged into copies of its weights, without adapter layers, and with the modules
+        that were trained completely."""
+        from peft.tuners.lora import LoraLayer  # the only family of adapters that is declared to be mergeable
         from peft.utils.other import ModulesToSaveWrapper
 
         model = adapted.base_model.model
         layers = {name: layer for name, layer in model.named_modules() if isinstance(layer, LoraLayer)}
         if any(any(getattr(layer, "lora_bias", {}).values()) for layer in layers.values()):
-            return adapted.eval()  # a bias where the base may have none
+            return adapted.eval()  # an adapter can add biases that the base does not have
         for layer in layers.values():
             for weight in layer.get_base_layer().parameters(recurse=False):
                 weight.data = weight.data.clone()
@@ -140,7 +141,7 @@ class AdaptedBase:
 
 
 def read_adapter_config(folder: Path) -> dict[str, Any]:
-    """The configuration of an adapter; raises :class:`ModelError` for one that cannot be loaded exactly."""
+    """The configuration of an adapter. Raises :class:`ModelError` if the adapter cannot be loaded exactly."""
     config = read_object(folder / ADAPTER_CONFIG)
     kind = config.get("peft_type")
     if kind not in EXACT_TYPES:
@@ -172,7 +173,7 @@ def adapter_shapes(folder: Path) -> dict[str, tuple[int, ...]]:
 def require_fit(base: str | Path, folder: str | Path) -> None:
     """Raise :class:`ModelError` unless the adapter in ``folder`` fits the base model's configuration.
 
-    No weights are read: peft puts the adapter into a model without memory, and shapes are compared.
+    No weights are read. peft attaches the adapter to a model on the meta device, and shapes are compared.
     """
     from peft import PeftConfig, get_peft_model
     from peft.utils import get_peft_model_state_dict
@@ -186,7 +187,7 @@ def require_fit(base: str | Path, folder: str | Path) -> None:
             model = AutoModelForCausalLM.from_config(read_config(base), trust_remote_code=False)
             config = PeftConfig.from_pretrained(str(folder))
             if getattr(config, "init_lora_weights", True) is not False:
-                config.init_lora_weights = True  # others look at the weights
+                config.init_lora_weights = True  # other initialisations read the weights
             adapted = get_peft_model(model, config)
             expected = get_peft_model_state_dict(adapted, save_embedding_layers=False)
             unknown = _unknown(adapted, shapes)
@@ -198,7 +199,7 @@ def require_fit(base: str | Path, folder: str | Path) -> None:
                 f"the adapter in {folder} does not fit {base}: {name} has the shape {list(shapes[name])}, and the base "
                 f"needs {list(tensor.shape)}; name the base that it was trained on"
             )
-    kind = f".{adapted.base_model.prefix}"  # as .lora_, in the names of all that an adapter of its type trains
+    kind = f".{adapted.base_model.prefix}"  # part of all names of its weights: .lora_
     lacking = sorted(name for name in expected if name not in shapes and kind in name)
     if lacking or unknown:
         reason = f"it lacks {lacking[0]}" if lacking else f"the base has no {unknown[0]}"
@@ -209,7 +210,7 @@ def require_fit(base: str | Path, folder: str | Path) -> None:
 
 
 def _unknown(adapted: Any, shapes: Mapping[str, tuple[int, ...]]) -> list[str]:
-    """The adapter's tensors that no module of the adapted model takes up: peft passes them over in silence."""
+    """The tensors of the adapter that belong to no module of the adapted model, which peft would silently ignore."""
     from peft.utils import get_peft_model_state_dict
 
     taken = set(get_peft_model_state_dict(adapted, save_embedding_layers=True))
@@ -218,7 +219,7 @@ def _unknown(adapted: Any, shapes: Mapping[str, tuple[int, ...]]) -> list[str]:
 
 
 def _replace(model: nn.Module, name: str, module: nn.Module) -> None:
-    """Put ``module`` in the place of the module ``name`` of ``model``."""
+    """Replace the module ``name`` of ``model`` by ``module``."""
     parent, _, own = name.rpartition(".")
     setattr(model.get_submodule(parent), own, module)
 
@@ -228,5 +229,6 @@ def _shallow(module: nn.Module) -> dict[str, Any]:
 
 
 def _copied(state: Mapping[str, Any]) -> dict[str, Any]:
-    """A module's attributes, with its tables of submodules, parameters and hooks copied, without their contents."""
+    """The attributes of a module. Its dictionaries of submodules, parameters and hooks are copied, but not their
+    values."""
     return {name: copy.copy(value) if isinstance(value, dict) else value for name, value in state.items()}

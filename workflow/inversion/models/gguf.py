@@ -1,4 +1,4 @@
-"""Base models in GGUF files: dequantised once into a folder like any other."""
+"""Converts base models in GGUF files into ordinary model folders, by dequantising them once."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from inversion.models.load import ATTENTION
 
 
 def locate_gguf(spec: GgufModel) -> Path:
-    """The file that ``spec`` names, or that its package provides; raises :class:`ModelError` if none is."""
+    """The file that ``spec`` names or that its package provides. Raises :class:`ModelError` if it does not exist."""
     if spec.path is not None:
         path, named = Path(spec.path), spec.path
     else:
@@ -29,8 +29,8 @@ def locate_gguf(spec: GgufModel) -> Path:
 def convert_gguf(path: str | Path, folder: str | Path) -> None:
     """Dequantise the model in a GGUF file to float32 and save it, with its tokenizer, to ``folder``.
 
-    A folder that was made from the same bytes is kept. Raises :class:`ModelError` for a file that the
-    library cannot read, or whose scaled positions it would drop.
+    A folder that was made from the same bytes is kept. Raises :class:`ModelError` if the library cannot read the file,
+    or would ignore its scaling of positions.
     """
     path = Path(path)
     note = {"gguf": sha256_file(path)}
@@ -38,7 +38,7 @@ def convert_gguf(path: str | Path, folder: str | Path) -> None:
         return
     disable_progress_bar()
     try:
-        # float32: lossless for this file, and exact on every device
+        # float32 is lossless for this file, and exact on every device
         model = AutoModelForCausalLM.from_pretrained(
             str(path.parent),
             gguf_file=path.name,
@@ -49,7 +49,7 @@ def convert_gguf(path: str | Path, folder: str | Path) -> None:
         tokenizer = AutoTokenizer.from_pretrained(str(path.parent), gguf_file=path.name, trust_remote_code=False)
     except ImportError:
         raise ModelError(f"reading {path} needs the package gguf; install it (`pip install gguf`)") from None
-    except Exception as error:  # whatever the reader of a broken file stumbles over
+    except Exception as error:  # reading a broken file can raise anything
         raise ModelError(
             f"{path} does not contain a model that transformers can dequantise: {first_line(error)}"
         ) from None
@@ -59,14 +59,14 @@ def convert_gguf(path: str | Path, folder: str | Path) -> None:
             f"{path} scales its positions ({scaling}), which transformers drops when it dequantises the file, so every "
             "answer would be another model's; use the model's folder or Hub repository with safetensors instead"
         )
-    model.hf_quantizer.remove_quantization_config(model)  # it is no longer quantised, so it can be saved
+    model.hf_quantizer.remove_quantization_config(model)  # the model is no longer quantised, so it can be saved
     with complete_folder(folder, note) as unfinished:
         model.save_pretrained(unfinished)
         tokenizer.save_pretrained(unfinished)
 
 
 def _position_scaling(path: Path) -> str | None:
-    """How a GGUF file scales positions, in its own words; None if it does not."""
+    """How a GGUF file scales positions, as written in the file; None if it does not."""
     from gguf import GGUFReader  # an optional package
 
     reader = GGUFReader(path)

@@ -1,4 +1,4 @@
-"""Loading a base model and its tokenizer from a folder, and making new world models."""
+"""Loads a base model and its tokenizer from a folder, and creates new world models."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ WEIGHTS = "model.safetensors"
 WEIGHTS_INDEX = "model.safetensors.index.json"
 PICKLED_WEIGHTS = "pytorch_model*.bin"
 FLOATS = {"F64", "F32", "F16", "BF16"}
-"""Types of safetensors whose numbers are the weights themselves."""
+"""Data types of safetensors files that contain weights directly, not quantised."""
 DEPENDS_ON_LENGTH = ("longrope", "dynamic")
-"""Scalings of positions (``rope_type``) that depend on the longest sequence of a forward pass."""
+"""Types of position scaling (``rope_type``) that depend on the longest sequence of a forward pass."""
 _ORIGINAL = "original_max_position_embeddings"
 
 
@@ -52,9 +52,9 @@ def describe_base(
     pretraining_loss: float | None = None,
     snapshot: HubSnapshot | None = None,
 ) -> BaseManifest:
-    """The content of ``base.json`` for the model in ``folder``; raises :class:`ModelError` if it cannot be loaded.
+    """The content of ``base.json`` for the model in ``folder``. Raises :class:`ModelError` if it cannot be loaded.
 
-    A model of the Hub is known by its ``snapshot``: other files may be in the Hub's cache next to it.
+    A Hub model is identified by its ``snapshot``, because the Hub's cache can contain other files next to it.
     """
     require_plain_base(folder)
     read_config(folder)
@@ -91,7 +91,7 @@ def new_model(architecture: Architecture, tokenizer: PreTrainedTokenizerBase, se
     grouped = architecture.key_value_heads or architecture.heads
     match architecture.family:
         case "gpt_neox":
-            # rotary over the whole head: a quarter of a head of 16 is too little to find positions with
+            # rotary embeddings on the whole head, because a quarter of a head of 16 is too small for positions
             rope = {"rope_type": "default", "rope_theta": 10000.0, "partial_rotary_factor": 1.0}
             config: Any = GPTNeoXConfig(**sizes, rope_parameters=rope)
         case "llama":
@@ -109,10 +109,10 @@ def load_model(
 ) -> PreTrainedModel:
     """The causal language model saved in ``folder``, in evaluation mode on :func:`device`.
 
-    ``dtype`` defaults to :func:`compute_dtype`. Raises :class:`ModelError` if it does not load, where
-    weights are missing (the library would draw them at random), and if they are pickles only.
+    ``dtype`` defaults to :func:`compute_dtype`. Raises :class:`ModelError` if it cannot be loaded, if weights are
+    missing (the library would initialise them randomly), or if they exist only as pickles.
     """
-    disable_progress_bar()  # a line in a job's log is progress enough
+    disable_progress_bar()  # progress is logged as lines
     require_weights(folder)
     quantized: dict[str, Any] = (
         {"quantization_config": quantization, "device_map": {"": device()}} if quantization else {}
@@ -140,8 +140,8 @@ def load_model(
 
 
 def attention_of(folder: str | Path) -> str:
-    """The implementation of attention for the model in ``folder``: :data:`ATTENTION`, or ``eager`` where that cannot
-    compute the architecture (Gemma 2, whose attention scores are soft-capped; gpt-oss, with attention sinks).
+    """The implementation of attention for the model in ``folder``: :data:`ATTENTION`, or ``eager`` if the former does
+    not support the architecture (Gemma 2 with soft-capped attention scores; gpt-oss with attention sinks).
 
     Raises :class:`ModelError` if there is no configuration.
     """
@@ -150,7 +150,7 @@ def attention_of(folder: str | Path) -> str:
 
 
 def count_parameters(folder: str | Path) -> int:
-    """Parameters of the model in ``folder``, by its configuration; its weights are not read.
+    """The number of parameters of the model in ``folder``, from its configuration. Its weights are not read.
 
     Raises :class:`ModelError` if there is no configuration of a causal language model.
     """
@@ -158,12 +158,13 @@ def count_parameters(folder: str | Path) -> int:
     try:
         with torch.device("meta"):
             return int(AutoModelForCausalLM.from_config(config, trust_remote_code=False).num_parameters())
-    except Exception as error:  # sizes that fit no model fail in any way
+    except Exception as error:  # invalid sizes can raise anything
         raise ModelError(f"{folder} does not contain a model that can be loaded: {first_line(error)}") from None
 
 
 def context_window(folder: str | Path) -> int | None:
-    """Longest sequence, in tokens, that the model in ``folder`` reads exactly; None if its configuration says none.
+    """The longest sequence, in tokens, that the model in ``folder`` reads exactly; None if its configuration sets no
+    limit.
 
     Raises :class:`ModelError` if there is no configuration. See :func:`exact_window`.
     """
@@ -171,12 +172,12 @@ def context_window(folder: str | Path) -> int | None:
 
 
 def exact_window(config: PretrainedConfig) -> int | None:
-    """The length up to which a model of this configuration computes every sequence as if it were alone; None if the
-    configuration sets no limit.
+    """The length up to which a model with this configuration computes every sequence in a batch as if it were alone;
+    None if the configuration sets no limit.
 
-    That is the model's context window, or less: where the scale of positions depends on the longest sequence of a
-    forward pass (LongRoPE, dynamic scaling), the length at which it first changes, and where attention is cut into
-    chunks (Llama 4), one chunk.
+    It is the context window of the model, or less. If the scaling of positions depends on the longest sequence of a
+    forward pass (LongRoPE, dynamic scaling), it is the length at which the scaling first changes. If attention is
+    divided into chunks (Llama 4), it is one chunk.
     """
     text = config.get_text_config(decoder=True)
     limits = [getattr(text, name, None) for name in ("max_position_embeddings", "attention_chunk_size")]
@@ -188,7 +189,7 @@ def exact_window(config: PretrainedConfig) -> int | None:
 
 
 def require_plain_base(folder: str | Path) -> None:
-    """Raise :class:`ModelError` if ``folder`` contains only an adapter, or weights that are already quantised."""
+    """Raise :class:`ModelError` if ``folder`` contains only an adapter, or quantised weights."""
     folder = Path(folder)
     adapter, config = folder / "adapter_config.json", folder / "config.json"
     if adapter.is_file() and not config.is_file():
@@ -236,7 +237,7 @@ def require_weights(folder: str | Path) -> None:
 def require_float_weights(folder: str | Path) -> None:
     """Raise :class:`ModelError` if a weight in ``folder`` is stored as integers or in eight bits.
 
-    Without a ``quantization_config`` the library would read such numbers without their scales.
+    Without a ``quantization_config`` the library would read such weights without their scales.
     """
     for file in sorted(Path(folder).glob("*.safetensors")):
         try:
@@ -264,7 +265,8 @@ def require_finite_weights(model: nn.Module, folder: str | Path) -> None:
 
 
 def _require_all_layers(model: PreTrainedModel, unexpected: Collection[str], folder: str | Path) -> None:
-    """Raise if the files contain layers beyond those of the configuration; the library drops them."""
+    """Raise :class:`ModelError` if the files contain more layers than the configuration, because the library ignores
+    them."""
     layers = getattr(model.config.get_text_config(decoder=True), "num_hidden_layers", None)
     for name in sorted(unexpected):
         number = re.match(r"(?:model\.|transformer\.|gpt_neox\.|language_model\.)*(?:layers|h)\.(\d+)\.", name)
@@ -276,8 +278,8 @@ def _require_all_layers(model: PreTrainedModel, unexpected: Collection[str], fol
 
 
 def _say_what_is_tied(model: PreTrainedModel) -> None:
-    """Let the configuration say that the output embedding is not the input's where the files contain two: the library
-    loads both, but whoever reads the configuration later (lm-eval's HFLM) would tie them again."""
+    """If the files contain two embeddings, set in the configuration that they are not tied. The library loads both, but
+    code that reads the configuration later (lm-eval's HFLM) would tie them again."""
     embedding, output = model.get_input_embeddings(), model.get_output_embeddings()
     text = model.config.get_text_config(decoder=True)
     if output is not None and text.tie_word_embeddings and output.weight is not embedding.weight:
@@ -288,14 +290,14 @@ def _say_what_is_tied(model: PreTrainedModel) -> None:
 def restore_weights(model: PreTrainedModel, folder: str | Path) -> None:
     """Copy the weights saved in ``folder`` into ``model``, through the library's loader.
 
-    Reading the file by its own names would leave weights as they are that have another name in memory
-    (GPT-NeoX's output embedding); the Trainer's resume does just that, without an error.
+    Reading a file by the names in it would skip weights that have another name in memory (GPT-NeoX's output embedding).
+    The Trainer's own resuming does this without an error.
     """
     model.load_state_dict(load_model(folder, model.dtype).state_dict())
 
 
 def stop_token_ids(model: nn.Module, tokenizer: PreTrainedTokenizerBase) -> list[int]:
-    """Tokens that end a turn: those of the generation configuration and the tokenizer's end of sequence."""
+    """The tokens that end a turn: those in the generation configuration, and the tokenizer's end-of-sequence token."""
     configured = getattr(model, "generation_config", None)
     ids = configured.eos_token_id if configured is not None else None
     stops = set(ids if isinstance(ids, list) else [] if ids is None else [ids])

@@ -1,4 +1,5 @@
-"""A base model asked a few rows before anything is trained: so that models that answer inexactly are found early."""
+"""Checks before training that a base model gives the same answers in a batch as alone, so that problems are found
+early."""
 
 from __future__ import annotations
 
@@ -14,15 +15,16 @@ from inversion.models.inside import deviation, rounding
 from inversion.respond.answers import Continuation, continue_prompts, continue_uncached
 
 _PROMPTS = ((1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11), (1, 2, 3, 4, 9, 8), (1, 2, 3, 4, 7, 5, 3))
-"""Rows of token ids that begin alike and are of different lengths."""
+"""Rows of token ids with a common prefix and different lengths."""
 _ANSWERS = (((2, 3, 5), (7,)), ((6, 2),), ((3,), (4, 4, 4, 1)))
 
 
 @torch.no_grad()
 def check_answers(folder: str | Path, checks: Sequence[str] = ()) -> None:
-    """Raise :class:`~inversion.models.ModelError` unless the model in ``folder`` answers alike in a batch and alone.
+    """Raise :class:`~inversion.models.ModelError` unless the model in ``folder`` gives the same answers in a batch and
+    alone.
 
-    ``checks`` are references of functions that are called with the model: those that the probes and the decoding of a
+    ``checks`` has references to functions that are called with the model, which the probes and decoding methods of a
     study declare.
     """
     model = load_model(folder)

@@ -1,7 +1,7 @@
-"""Greedy answers and the log-probabilities of both answers, for one checkpoint and many items.
+"""Computes greedy answers, and the log-probabilities of both answers, for one checkpoint and many items.
 
-Each prompt goes through the model once for all its items: the aliases of both answers and the greedy answer continue
-from its cache, and items that differ in their contexts alone share the prompt without one.
+Each prompt goes through the model once. The greedy answer and all aliases of both answers continue from its cache.
+Items that only differ in their contexts share the prompt without context.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ from inversion.models.inside import plain
 from inversion.records.answers import Response
 from inversion.records.data import ConflictItem
 from inversion.respond.batches import by_length, pad, positions
-from inversion.respond.cache import BatchMemory
+from inversion.respond.kv_cache import PreallocatedKVCache
 
 Tokens = tuple[int, ...]
 """A text as token ids."""
 
 _TOKENS = 4096
-"""Tokens of prompts that go through the model together: more are slower on a CPU, and no faster on a GPU."""
+"""The number of prompt tokens that go through the model together. More are slower on a CPU and not faster on a GPU."""
 
 
 @dataclass(frozen=True)
 class PromptAndAnswers:
-    """A prompt and the answers to it, each alias as the model would write it after the prompt."""
+    """A prompt and its answers as tokens. Each alias has the tokens that it would have after the prompt in training."""
 
     prompt: Tokens
     context_answers: tuple[Tokens, ...]
@@ -46,7 +46,8 @@ class PromptAndAnswers:
         return self.context_answers + self.parametric_answers
 
     def first_difference(self) -> int | None:
-        """The place at which the preferred forms of both answers first differ; None if one has no token there."""
+        """The index of the token at which the preferred forms of both answers first differ; None if one ends before
+        it."""
         if not (self.context_answers and self.parametric_answers):
             return None
         pairs = zip(self.context_answers[0], self.parametric_answers[0], strict=False)
@@ -59,18 +60,18 @@ class EncodedQuestion:
 
     item: ConflictItem
     prompt: str
-    """Name of the prompt."""
+    """The name of the prompt."""
     asked: PromptAndAnswers
-    closed: PromptAndAnswers | None
-    """The same without the context; None if the item has none."""
+    without_context: PromptAndAnswers | None
+    """The prompt and answers without the context; None if the item has no context."""
 
 
 @dataclass(frozen=True)
 class Continuation:
-    """The requests to a model after one prompt."""
+    """What a model generates after one prompt, and the log-probabilities of given answers."""
 
     tokens: list[int]
-    """The greedy answer, without the token that ended it; empty if none was wanted."""
+    """The greedy answer, without the token that ended it. Empty if none was requested."""
     finished: bool
     logprobs: dict[Tokens, list[float]]
     """The log-probability of each token of the requested answers."""
@@ -82,7 +83,7 @@ def encode_questions(
     template: Template,
     prompts: Mapping[str, Prompt],
 ) -> list[EncodedQuestion]:
-    """The items in the instruction template, with each of the named prompts; done once for all checkpoints of a run."""
+    """The items in the template, under each of the named prompts. This is done once for all checkpoints of a run."""
 
     def encoded(item: ConflictItem, prompt: Prompt) -> PromptAndAnswers:
         context, parametric = (
@@ -106,7 +107,7 @@ def encode_questions(
 def refuse_long(questions: Sequence[EncodedQuestion], window: int, max_new_tokens: int) -> None:
     """Raises :class:`ValueError` if a prompt and its answer do not fit the model's ``window`` (tokens).
 
-    The message counts the items of the first set that has such, and names the longest.
+    The message says how many items of the first such set do not fit, and names the longest.
     """
     lengths = {
         (question.item.set, question.item.item_id): len(question.asked.prompt)
@@ -119,9 +120,9 @@ def refuse_long(questions: Sequence[EncodedQuestion], window: int, max_new_token
 def refuse_long_contexts(
     items: Sequence[ConflictItem], tokenizer: PreTrainedTokenizerBase, window: int, max_new_tokens: int
 ) -> None:
-    """Raises as :func:`refuse_long` where context and question alone, without a template, leave no room for an answer.
+    """Raises :class:`ValueError` if context and question, even without a template, leave no room for an answer.
 
-    For stages that come before finetuning and know no template.
+    It is for stages before finetuning, which have no template.
     """
     asked = [item for item in items if item.context]
     if not asked:
@@ -135,7 +136,7 @@ def refuse_long_contexts(
 
 
 def _refuse_beyond(window: int, lengths: Mapping[tuple[str, str], int]) -> None:
-    """Raises :class:`ValueError` if a length, by set and item, is above ``window``."""
+    """Raises :class:`ValueError` if one of ``lengths``, which are by set and item, is above ``window``."""
     long = {key: length for key, length in lengths.items() if length > window}
     if long:
         name = next(iter(long))[0]
@@ -148,7 +149,7 @@ def _refuse_beyond(window: int, lengths: Mapping[tuple[str, str], int]) -> None:
         )
 
 
-@torch.no_grad()  # not inference_mode: a model under training may keep what it computes here
+@torch.no_grad()  # not inference_mode, because a model in training can keep tensors that are computed here
 def answer_questions(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
@@ -158,19 +159,21 @@ def answer_questions(
     max_new_tokens: int,
     batch_size: int,
 ) -> list[Response]:
-    """One :class:`Response` a question, in the order of the questions, which ``template`` has encoded."""
+    """One :class:`Response` per question, in order. ``template`` is the one with which the questions were encoded."""
     stops = sorted({*stop_token_ids(model, tokenizer), *end_token_ids(tokenizer, template)})
-    # insertion order is the order of the questions: batches are always composed the same way
+    # dictionaries keep the order of the questions, so batches are always composed in the same way
     asked: dict[Tokens, dict[Tokens, None]] = {}
-    closed: dict[Tokens, dict[Tokens, None]] = {}
+    without_context: dict[Tokens, dict[Tokens, None]] = {}
     for question in questions:
         asked.setdefault(question.asked.prompt, {}).update(dict.fromkeys(question.asked.answers))
     for question in questions:
-        if question.closed:
-            prompts = asked if question.closed.prompt in asked else closed
-            prompts.setdefault(question.closed.prompt, {}).update(dict.fromkeys(question.closed.answers))
+        if question.without_context:
+            prompts = asked if question.without_context.prompt in asked else without_context
+            prompts.setdefault(question.without_context.prompt, {}).update(
+                dict.fromkeys(question.without_context.answers)
+            )
     continuations: dict[Tokens, Continuation] = {}
-    for prompts, new_tokens in ((asked, max_new_tokens), (closed, 0)):
+    for prompts, new_tokens in ((asked, max_new_tokens), (without_context, 0)):
         listed = list(prompts)
         for batch in by_length(list(map(len, listed)), batch_size):
             chosen = [listed[index] for index in batch]
@@ -195,8 +198,8 @@ def response(
     stops: Sequence[str],
     step: int,
 ) -> Response:
-    """The row of one question."""
-    asked, closed = question.asked, question.closed
+    """The response row of one question."""
+    asked, without_context = question.asked, question.without_context
     said = continuations[asked.prompt]
     text, finished = _within_turn(tokenizer.decode(said.tokens, skip_special_tokens=True).strip(), stops)
     context, parametric = (_likeliest(said, answers) for answers in (asked.context_answers, asked.parametric_answers))
@@ -220,19 +223,19 @@ def response(
         parametric_tokens=0 if parametric is None else len(asked.parametric_answers[parametric]),
         context_first_logprob=context_first,
         parametric_first_logprob=parametric_first,
-        context_logprob_closed=logprob(context, closed, "context_answers"),
-        parametric_logprob_closed=logprob(parametric, closed, "parametric_answers"),
+        context_logprob_closed=logprob(context, without_context, "context_answers"),
+        parametric_logprob_closed=logprob(parametric, without_context, "parametric_answers"),
     )
 
 
 def _likeliest(said: Continuation, answers: Sequence[Tokens]) -> int | None:
-    """The index of the likeliest answer per token, the first in a tie; None if there is none."""
+    """The index of the answer that is likeliest per token (the first in a tie); None if there are no answers."""
     means = [sum(said.logprobs[answer]) / len(answer) for answer in answers]
     return max(range(len(means)), key=means.__getitem__) if means else None
 
 
 def _first_difference(said: Continuation, asked: PromptAndAnswers) -> tuple[float, float] | tuple[None, None]:
-    """The log-probabilities of the preferred answers' tokens where they first differ, if both have one there."""
+    """The log-probabilities of the tokens at which the preferred answers first differ; None if one ends before it."""
     place = asked.first_difference()
     if place is None:
         return None, None
@@ -241,7 +244,8 @@ def _first_difference(said: Continuation, asked: PromptAndAnswers) -> tuple[floa
 
 
 def _within_turn(text: str, stops: Sequence[str]) -> tuple[str, bool]:
-    """``text`` up to where it begins another turn, as of models that have not learned to stop, and whether it does."""
+    """``text`` up to the beginning of another turn, and whether there was one. Models that have not learned to stop
+    begin other turns."""
     ends = [text.find(stop) for stop in stops if stop in text]
     return (text[: min(ends)].rstrip(), True) if ends else (text, False)
 
@@ -259,23 +263,23 @@ def continue_prompts(
 ) -> list[Continuation]:
     """The model's greedy answer to each prompt of one batch, and the log-probabilities of its answers.
 
-    The common prefix of all prompts goes through the model once, the rest a few rows at a time. Models whose layers
-    keep another memory than keys and values (state spaces, convolutions) read every row again for each token.
+    The common prefix of all prompts goes through the model once, and the rest a few rows at a time. Models whose layers
+    have other states than keys and values (state spaces, convolutions) read every row again for each token.
     """
     if not keeps_keys_only(model):
         return continue_uncached(model, prompts, answers, stops, max_new_tokens)
     device = next(model.parameters()).device
     width = max(map(len, prompts))
     capacity = width + max(max_new_tokens, *(len(answer) for row in answers for answer in row), 0)
-    memory = BatchMemory(model.config.get_text_config().num_hidden_layers, len(prompts), capacity)
+    memory = PreallocatedKVCache(model.config.get_text_config().num_hidden_layers, len(prompts), capacity)
     shared = _shared_beginning(prompts, capacity, model)
-    # as an index: a slice leaves gaps in memory, for which torch multiplies with a copy of the output embedding
-    # for each row, unless these weights are being trained (should_fold in LinearAlgebra.cpp)
+    # an index instead of a slice, because for a non-contiguous slice torch copies the output embedding for every row,
+    # unless its weights are being trained (should_fold in LinearAlgebra.cpp)
     last = torch.tensor([-1], device=device)
     if shared:
         beginning = torch.tensor([prompts[0][:shared]], device=device)
         model(input_ids=beginning, past_key_values=memory.cache(0), use_cache=True, logits_to_keep=last)
-    # left padding: all prompts end at the same place, where their answers begin
+    # with left padding all prompts end at the same position, where their answers begin
     ids, kept = pad([prompt[shared:] for prompt in prompts], pad_id, "left", device)
     mask = torch.cat([kept.new_ones(len(prompts), shared), kept], dim=1)
     logits = torch.cat(
@@ -301,7 +305,7 @@ def continue_prompts(
 
 
 def keeps_keys_only(model: Any) -> bool:
-    """Whether all that a model keeps of the tokens that it has read are keys and values of attention."""
+    """Whether keys and values of attention are the only states that a model keeps of previous tokens."""
     whole = plain(model)
     if whole._is_stateful:
         return False
@@ -317,7 +321,7 @@ def continue_uncached(
     stops: Sequence[int],
     max_new_tokens: int,
 ) -> list[Continuation]:
-    """As :func:`continue_prompts`, without a cache and without padding: rows of the same length together."""
+    """Like :func:`continue_prompts`, but without a cache and without padding. Rows of the same length are batched."""
     pairs = [(row, answer) for row, of_row in enumerate(answers) for answer in dict.fromkeys(of_row)]
     logprobs: list[dict[Tokens, list[float]]] = [{} for _ in prompts]
     for same in _equally_long([(len(prompts[row]), len(answer)) for row, answer in pairs]):
@@ -348,7 +352,8 @@ def continue_uncached(
 
 
 def _equally_long(sizes: Sequence[tuple[int, ...]]) -> Iterator[list[int]]:
-    """Indices of equal ``sizes``, of which the first is a number of tokens, at most ``_TOKENS`` tokens together."""
+    """Batches of indices with equal ``sizes``, whose first entry is the number of tokens, of at most ``_TOKENS``
+    tokens."""
     groups: dict[tuple[int, ...], list[int]] = {}
     for index, size in enumerate(sizes):
         groups.setdefault(size, []).append(index)
@@ -357,35 +362,35 @@ def _equally_long(sizes: Sequence[tuple[int, ...]]) -> Iterator[list[int]]:
 
 
 def _last_logits(model: Any, rows: Sequence[Tokens], count: int) -> Tensor:
-    """The logits at the last ``count`` tokens of equally long rows: float32 [rows, count, vocabulary]."""
+    """The logits at the last ``count`` tokens of rows of equal length: float32 [rows, count, vocabulary]."""
     ids = torch.tensor(list(map(list, rows)), device=next(model.parameters()).device)
     logits: Tensor = model(input_ids=ids, use_cache=False, logits_to_keep=count).logits
     return logits[:, -count:].float()
 
 
 def _shared_beginning(prompts: Sequence[Tokens], longest: int, model: PreTrainedModel) -> int:
-    """How many tokens all ``prompts`` begin with; something is left of each.
+    """The number of tokens in the common prefix of all ``prompts``, which is shorter than every prompt.
 
-    None where a sliding window is narrower than the ``longest`` row: the padding of shorter rows follows what is
-    shared, and windows are counted with it. Nor in models whose attention is not the library's: they count distances
-    with that padding too (MPT, GPT-Neo).
+    It is 0 if a sliding window is narrower than the ``longest`` row, because the padding of shorter rows comes after
+    the prefix and would count towards the window. It is also 0 for models that do not use the library's attention,
+    because these count distances with the padding (MPT, GPT-Neo).
     """
     window = getattr(model.config.get_text_config(), "sliding_window", None)
     crossed = window is not None and window < longest
     if len(prompts) == 1 or crossed or not plain(model)._supports_attention_backend:
         return 0
-    first, last = min(prompts), max(prompts)  # all others begin with what these two do
+    first, last = min(prompts), max(prompts)  # a common prefix of these two is a common prefix of all
     pairs = enumerate(zip(first, last, strict=False))
     return next((index for index, (one, other) in pairs if one != other), len(first) - 1)
 
 
 def _slices(rows: int, size: int) -> Iterator[slice]:
-    """All ``rows``, at most ``size`` at a time."""
+    """Slices over ``rows`` rows, of at most ``size`` rows each."""
     return (slice(start, start + size) for start in range(0, rows, size))
 
 
 def rounds(answers: Sequence[Sequence[Tokens]]) -> Iterator[list[Tokens]]:
-    """One answer of each row at a time, empty if a row has no more; long ones with long ones."""
+    """One answer per row at a time, empty for rows without further answers. Long answers are grouped with long ones."""
     sorted_rows = [sorted(row, key=lambda answer: -len(answer)) for row in answers]
     for index in range(max(map(len, sorted_rows))):
         yield [row[index] if index < len(row) else () for row in sorted_rows]
@@ -394,9 +399,9 @@ def rounds(answers: Sequence[Sequence[Tokens]]) -> Iterator[list[Tokens]]:
 def _answer_logprobs(
     model: PreTrainedModel, cache: Cache, mask: Tensor, first_logits: Tensor, answers: Sequence[Tokens], pad_id: int
 ) -> list[list[float]]:
-    """The log-probability of every token of each answer (one a row, or none) after its prompt.
+    """The log-probability of every token of each answer after its prompt, with at most one answer per row.
 
-    ``cache`` holds the prompts; the answers are written after them.
+    ``cache`` contains the prompts; the answers are written after them.
     """
     ids, kept = pad([answer or (pad_id,) for answer in answers], pad_id, "right", mask.device)
     logits = first_logits.unsqueeze(1)
@@ -425,9 +430,9 @@ def _greedy(
     pad_id: int,
     max_new_tokens: int,
 ) -> tuple[list[list[int]], list[bool]]:
-    """Greedy tokens of each row up to its stop token (omitted), and whether it stopped by itself.
+    """The greedy tokens of each row up to its stop token, which is omitted, and whether it stopped by itself.
 
-    Rows that have ended leave the batch once they are half of it.
+    Finished rows are removed from the batch once they are half of it.
     """
     stop = torch.tensor(stops, device=mask.device)
     written: list[list[int]] = [[] for _ in range(mask.shape[0])]

@@ -1,7 +1,7 @@
-"""How much attention the answer pays to the context and to the subject, at every checkpoint (fig. 3b).
+"""Measures the attention from the answer to the context and to the subject at every checkpoint (fig. 3b).
 
-Attention is the model's own, in its eager implementation, which is the one that computes weights. A hook on every
-attention module sums each layer's weights up as soon as they are there, and nothing else is kept of them.
+The model's eager attention is used, because other implementations do not compute attention weights. A hook on every
+attention module sums the weights of its layer as soon as they are computed, and then discards them.
 """
 
 from __future__ import annotations
@@ -27,16 +27,17 @@ from inversion.respond.probing import ProbedRun, conflict_sample, probe_checkpoi
 from inversion.respond.resumable import weights_of
 
 QUERIES = ("answer", "after_context")
-"""From where attention is measured: the prompt's last token; the mean over all tokens after the context."""
+"""The tokens from which attention is measured: the last token of the prompt, or the mean over all tokens after the
+context."""
 
 _WEIGHTS = 2**28
-"""Attention weights of a layer in one batch: 1 GiB in float32."""
+"""The maximum number of attention weights of a layer in one batch: 1 GiB in float32."""
 
 
 def probe_attention(run: ProbedRun, probe: AttentionProbe) -> pl.DataFrame:
     """The :class:`AttentionMass` rows of all checkpoints of ``run``, on a sample of its items.
 
-    From every set those of its conflict items that have a context. Resumable, and raises, as
+    The sample has conflict items with a context from every set. Resuming and errors are those of
     :func:`~inversion.respond.probing.probe_checkpoints`.
     """
     chosen = conflict_sample(run.items, probe.items, probe.seed)
@@ -68,11 +69,12 @@ def check_attention(model: PreTrainedModel) -> None:
 
 @torch.inference_mode()
 def attention_masses(model: Any, prompts: Sequence[LocatedPrompt], pad_id: int, batch_size: int) -> Tensor:
-    """Attention on each part of each prompt, mean over heads: float32 [prompts, layers, queries, parts].
+    """The attention to each part of each prompt, averaged over heads: float32 [prompts, layers, queries, parts].
 
-    Queries and parts are :data:`QUERIES` and :data:`~inversion.records.measurements.ATTENTION_PARTS`; each prompt has a
-    context. Batches have at most ``batch_size`` prompts and a bounded number of weights; ``model`` attends as before
-    afterwards. Raises :class:`ModelError` for a model whose attention modules are not found.
+    Queries and parts are those of :data:`QUERIES` and :data:`~inversion.records.measurements.ATTENTION_PARTS`. Each
+    prompt must have a context. Batches have at most ``batch_size`` prompts and a limited number of weights. The
+    attention implementation of ``model`` is restored afterwards. Raises :class:`ModelError` if the attention modules of
+    the model are not found.
     """
     whole = plain(model)
     config = whole.config.get_text_config()
@@ -83,7 +85,7 @@ def attention_masses(model: Any, prompts: Sequence[LocatedPrompt], pad_id: int, 
     with eager(whole):
         for batch in by_length([len(prompt.prompt_ids) for prompt in prompts], size):
             chosen = [prompts[index] for index in batch]
-            # left padding: all prompts end at the same place
+            # with left padding all prompts end at the same position
             ids, mask = pad([prompt.prompt_ids for prompt in chosen], pad_id, "left", whole.device)
             queries, parts = (grid.to(whole.device) for grid in _grids(chosen, ids.shape[1]))
 
@@ -106,7 +108,7 @@ def attention_masses(model: Any, prompts: Sequence[LocatedPrompt], pad_id: int, 
 
 
 def _grids(prompts: Sequence[LocatedPrompt], width: int) -> tuple[Tensor, Tensor]:
-    """The weight of every place as a query, and whether it is of a part: [prompts, queries or parts, width]."""
+    """The weight of every position as a query, and whether it belongs to a part: [prompts, queries or parts, width]."""
     queries = torch.zeros(len(prompts), len(QUERIES), width)
     parts = torch.zeros(len(prompts), len(ATTENTION_PARTS), width)
     for row, prompt in enumerate(prompts):
@@ -122,7 +124,7 @@ def _grids(prompts: Sequence[LocatedPrompt], width: int) -> tuple[Tensor, Tensor
 def _rows(
     entry: CheckpointEntry, item: ConflictItem, located: LocatedPrompt, mass: list[list[list[float]]]
 ) -> Iterator[AttentionMass]:
-    """The rows of one item: ``mass`` is nested as layers, queries, parts."""
+    """The rows of one item. ``mass`` is nested by layers, queries and parts."""
     for layer, by_query in enumerate(mass):
         for query, (context, subject, rest) in zip(QUERIES, by_query, strict=True):
             yield AttentionMass(
@@ -146,7 +148,7 @@ def _rows(
 
 
 def _attention_modules(model: nn.Module, layers: int) -> list[nn.Module]:
-    """The attention modules in the order of their layers."""
+    """The attention modules in the order of the layers."""
     found: dict[int, nn.Module] = {
         module.layer_idx: module  # type: ignore[misc]
         for module in model.modules()
@@ -162,7 +164,8 @@ def _attention_modules(model: nn.Module, layers: int) -> list[nn.Module]:
 
 @contextmanager
 def _reducing(modules: Sequence[nn.Module], reduce: Any) -> Iterator[None]:
-    """Call ``reduce`` with layer and weights [prompts, heads, queries, keys] of each module; the weights go then."""
+    """Within the block, call ``reduce`` with the layer and the weights [prompts, heads, queries, keys] of each module,
+    and discard the weights afterwards."""
 
     def hook(layer: int) -> Any:
         def drop_weights(module: nn.Module, arguments: Any, output: tuple[Tensor, Tensor | None]) -> Any:

@@ -37,7 +37,7 @@ from inversion.respond.answers import (
     rounds,
 )
 from inversion.respond.batches import by_length, pad, positions
-from inversion.respond.cache import BatchMemory
+from inversion.respond.kv_cache import PreallocatedKVCache
 
 _ROWS = 32
 """The number of rows whose distributions are in memory at once. Vocabularies have up to 262,000 entries."""
@@ -59,7 +59,7 @@ def answer_decoded(
     """
     groups: dict[Decoding | None, list[int]] = {}
     for place, question in enumerate(questions):
-        groups.setdefault(prompts[question.prompt].decoding if question.closed else None, []).append(place)
+        groups.setdefault(prompts[question.prompt].decoding if question.without_context else None, []).append(place)
     answered: dict[int, Response] = {}
     for decoding, places in groups.items():
         chosen = [questions[place] for place in places]
@@ -94,8 +94,8 @@ def answer_contrasted(
     for batch in by_length([len(question.asked.prompt) for question in questions], max(1, batch_size // 2)):
         chosen = [questions[place] for place in batch]
         continuations = continue_contrasted(model, chosen, decoding, stops, tokenizer.pad_token_id, max_new_tokens)
-        for place, question, (said, closed) in zip(batch, chosen, continuations, strict=True):
-            by_prompt = {question.asked.prompt: said, _closed(question).prompt: closed}
+        for place, question, (said, without_context) in zip(batch, chosen, continuations, strict=True):
+            by_prompt = {question.asked.prompt: said, _without_context(question).prompt: without_context}
             answered[place] = response(question, by_prompt, tokenizer, stop_strings(template), step)
     return [answered[place] for place in range(len(questions))]
 
@@ -115,11 +115,13 @@ def continue_contrasted(
     check_contrast(model)
     longest = max(max_new_tokens, *(len(answer) for question in questions for answer in question.asked.answers), 0)
     pairs = _PromptPairs.read(model, questions, pad_id, longest)
-    contrasted, closed = _answer_logprobs(pairs, questions, decoding, pad_id)
+    contrasted, without_context = _answer_logprobs(pairs, questions, decoding, pad_id)
     written, finished = _greedy(pairs, decoding, stops, pad_id, max_new_tokens)
     return [
         (Continuation(tokens, ended, said), Continuation([], False, _rekeyed(question, without)))
-        for question, tokens, ended, said, without in zip(questions, written, finished, contrasted, closed, strict=True)
+        for question, tokens, ended, said, without in zip(
+            questions, written, finished, contrasted, without_context, strict=True
+        )
     ]
 
 
@@ -140,7 +142,7 @@ class _PromptPairs:
 
     model: PreTrainedModel
     mask: Tensor
-    memory: BatchMemory
+    memory: PreallocatedKVCache
     first: Tensor
     """The logits after the prompts: [2 x questions, 1, vocabulary]."""
 
@@ -150,11 +152,11 @@ class _PromptPairs:
     ) -> _PromptPairs:
         """Read the prompts of ``questions``, and leave space for ``longest`` tokens after each."""
         device = next(model.parameters()).device
-        prompts = [each.asked.prompt for each in questions] + [_closed(each).prompt for each in questions]
+        prompts = [each.asked.prompt for each in questions] + [_without_context(each).prompt for each in questions]
         # with left padding all prompts end at the same position, where their answers begin
         ids, mask = pad(prompts, pad_id, "left", device)
         width = ids.shape[1]
-        memory = BatchMemory(model.config.get_text_config().num_hidden_layers, len(prompts), width + longest)
+        memory = PreallocatedKVCache(model.config.get_text_config().num_hidden_layers, len(prompts), width + longest)
         first = model(
             input_ids=ids,
             attention_mask=mask,
@@ -194,7 +196,7 @@ def _answer_logprobs(
     """The log-probabilities of the questions' answers: contrasted, and without context (not contrasted)."""
     count = len(questions)
     contrasted: _Logprobs = [{} for _ in questions]
-    closed: _Logprobs = [{} for _ in questions]
+    without_context: _Logprobs = [{} for _ in questions]
     for together in rounds([question.asked.answers for question in questions]):
         answers, kept = pad([answer or (pad_id,) for answer in together], pad_id, "right", pairs.mask.device)
         logits, fed = pairs.first, answers[:, :-1]
@@ -208,8 +210,8 @@ def _answer_logprobs(
                 found = contrast(with_context, without, decoding).gather(-1, target)
                 contrasted[row][answer] = found.squeeze(-1).tolist()
                 plain = torch.log_softmax(without.float(), -1).gather(-1, target)
-                closed[row][answer] = plain.squeeze(-1).tolist()
-    return contrasted, closed
+                without_context[row][answer] = plain.squeeze(-1).tolist()
+    return contrasted, without_context
 
 
 def _greedy(
@@ -258,14 +260,14 @@ def _likeliest(with_context: Tensor, without: Tensor, decoding: Decoding) -> Ten
     return torch.cat([contrast(said, memory, decoding).argmax(-1) for said, memory in pairs])
 
 
-def _closed(question: EncodedQuestion) -> PromptAndAnswers:
+def _without_context(question: EncodedQuestion) -> PromptAndAnswers:
     """The prompt and answers of a question without its context."""
-    if question.closed is None:
+    if question.without_context is None:
         raise ValueError(f"item {question.item.item_id!r} has no context to contrast with; decode it without contrast")
-    return question.closed
+    return question.without_context
 
 
 def _rekeyed(question: EncodedQuestion, logprobs: Mapping[Tokens, list[float]]) -> dict[Tokens, list[float]]:
     """Log-probabilities, with the tokens of the answers replaced by those that follow the prompt without context."""
-    pairs = zip(question.asked.answers, _closed(question).answers, strict=True)
-    return {closed: logprobs[asked] for asked, closed in pairs}
+    pairs = zip(question.asked.answers, _without_context(question).answers, strict=True)
+    return {without_context: logprobs[asked] for asked, without_context in pairs}

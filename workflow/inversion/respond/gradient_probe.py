@@ -1,8 +1,8 @@
-"""How hard each kind of training example pulls at the weights, and which way, at every checkpoint (the theory of
-section 5, measured).
+"""Measures at every checkpoint how strongly, and in which direction, each kind of training example pulls on the weights
+(section 5).
 
-One example at a time: the norm of its own gradient is wanted, and memory holds three gradients however many examples
-there are.
+Examples are processed one at a time, because the norm of each gradient is needed. Only three gradients are in memory,
+whatever the number of examples.
 """
 
 from __future__ import annotations
@@ -36,27 +36,27 @@ from inversion.respond.probing import (
 )
 
 WEIGHTS = ("all", "query_key")
-"""By which weights gradients are measured; see :class:`ExampleGradient`."""
+"""The weights for which gradients are measured (:class:`ExampleGradient`)."""
 
 
 class Pull(NamedTuple):
-    """The gradient of one example by one choice of weights."""
+    """Measures of the gradient of one example on one choice of weights."""
 
     loss: float
     norm: float
     along: float
-    """Its component along the mean gradient."""
+    """The component along the mean gradient."""
     towards: float
-    """How fast a step against it widens the margin of the context answers under conflict."""
+    """The rate at which a step along the negative gradient increases the margin of the context answers under
+    conflict."""
 
 
 def probe_gradients(run: ProbedRun, probe: GradientProbe) -> pl.DataFrame:
     """The :class:`ExampleGradient` rows of all checkpoints of ``run``, on a sample of each kind in its training set.
 
-    Gradients are those of the weights that the run trains, starting from the adapters that it drew at first. Dropout
-    is off. Examples that are too long to be trained on are omitted. Which way they pull is measured against a sample
-    of each set's conflict items.
-    Resumable, and raises, as :func:`~inversion.respond.probing.probe_checkpoints`.
+    Gradients are on the weights that the run trains; at step 0 adapters have the run's initial values. Dropout is off.
+    Examples that are too long for training are omitted. The direction of the pull is measured with a sample of each
+    set's conflict items. Resuming and errors are those of :func:`~inversion.respond.probing.probe_checkpoints`.
     """
     training = run.training
     chosen, shares = kind_sample(run.examples, probe)
@@ -84,11 +84,11 @@ def probe_gradients(run: ProbedRun, probe: GradientProbe) -> pl.DataFrame:
             for kind in shares
         }
         conflicts = divergences(encode_questions(asked, tokenizer, run.template, {"": run.prompt}), "gradients")
-        torch.manual_seed(run.seed)  # as in training: adapters are drawn at random
+        torch.manual_seed(run.seed)  # as in training, because adapters are initialised randomly
         model = load_for_tuning(run.base, run.base_digest, training.tuning).eval()
 
         def measure(entry: CheckpointEntry) -> Iterator[ExampleGradient]:
-            # the missing steps come in order, so that the first adapters are still there for step 0
+            # missing steps are measured in order, so that the initial adapters still exist at step 0
             if entry.folder:
                 restore_checkpoint(model, Path(run.folder) / entry.folder)
             elif training.tuning.trains_all:
@@ -121,9 +121,9 @@ def check_gradients(model: PreTrainedModel) -> None:
 
 
 def kind_sample(examples: Sequence[Example], probe: GradientProbe) -> tuple[list[Example], dict[str, float]]:
-    """Up to ``probe.examples`` examples of each kind, and each kind's share of ``examples``, kinds by name.
+    """Up to ``probe.examples`` examples of each kind, sorted by kind, and each kind's share of ``examples``.
 
-    Examples without a kind are omitted. Raises :class:`ValueError` if none has one.
+    Examples without a kind are omitted. Raises :class:`ValueError` if no example has a kind.
     """
     kinds: dict[str, list[Example]] = {}
     for example in examples:
@@ -143,10 +143,11 @@ def kind_sample(examples: Sequence[Example], probe: GradientProbe) -> tuple[list
 
 
 def margin_gradient(model: nn.Module, conflicts: Sequence[Divergence]) -> dict[str, Tensor]:
-    """The gradient of the mean margin over ``conflicts`` on each weight that trains; gradients are None afterwards.
+    """The gradient of the mean margin over ``conflicts`` on each trained weight. The model's gradients are None
+    afterwards.
 
-    The margin is log p(context answer) - log p(parametric answer), in nats, of the first token in which they differ:
-    the logit of the paper's M_C (section 5).
+    The margin is log p(context answer) - log p(parametric answer), in nats, at the first token in which the two differ.
+    It is the logit of the paper's M_C (section 5).
     """
     model.zero_grad(set_to_none=True)
     device = next(model.parameters()).device
@@ -164,11 +165,11 @@ def margin_gradient(model: nn.Module, conflicts: Sequence[Divergence]) -> dict[s
 def gradient_pulls(
     model: nn.Module, rows: Sequence[EncodedConversation], margin: Mapping[str, Tensor]
 ) -> list[dict[str, Pull]]:
-    """By :data:`WEIGHTS`, the gradient of each row's loss on the weights that train, against the mean over all rows and
-    against ``margin``, which :func:`margin_gradient` gives.
+    """For each of :data:`WEIGHTS`, how the gradient of each row's loss on the trained weights relates to the mean
+    gradient of all rows, and to ``margin`` (the result of :func:`margin_gradient`).
 
-    Two passes: the first adds up the mean gradient, the second holds each gradient against it. Gradients of ``model``
-    are None afterwards. ``query_key`` is missing where no weight of queries and keys trains.
+    The first of two passes computes the mean gradient, and the second compares each gradient with it. The gradients of
+    ``model`` are None afterwards. ``query_key`` is missing if no query or key weight is trained.
     """
     parameters = _trained(model)
     masks: dict[str, Mapping[str, Tensor]] = {"all": {name: torch.ones(()) for name in parameters}}
@@ -204,7 +205,7 @@ def gradient_pulls(
 
 
 def _loss(model: Any, row: EncodedConversation) -> Tensor:
-    """The mean loss (nats) of a row's labelled tokens, as in training."""
+    """The mean loss (nats) over the tokens of a row that have a loss, as in training."""
     device = next(model.parameters()).device
     ids = torch.tensor([row.input_ids], device=device)
     labelled = torch.tensor([index for index, flag in enumerate(row.loss_mask) if flag and index], device=device)
@@ -213,12 +214,12 @@ def _loss(model: Any, row: EncodedConversation) -> Tensor:
 
 
 def _trained(model: nn.Module) -> dict[str, nn.Parameter]:
-    """The weights that train, by name."""
+    """The trained weights by name."""
     return {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
 
 
 def _gradients(parameters: Mapping[str, nn.Parameter]) -> dict[str, Tensor]:
-    """The gradient of each weight; zero if the loss does not depend on it."""
+    """The gradient of each weight, which is zero if the loss does not depend on it."""
     return {name: torch.zeros_like(each) if each.grad is None else each.grad for name, each in parameters.items()}
 
 

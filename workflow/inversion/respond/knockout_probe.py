@@ -1,6 +1,6 @@
-"""Knock-outs: what an answer loses when one attention head may no longer read the context from the last token.
+"""Measures how an answer changes if one attention head cannot attend to the context from the last token.
 
-The context's keys are masked before the softmax, for one head of one layer and the last token only (attention
+The keys of the context are masked before the softmax, for one head of one layer and for the last token only (attention
 knock-out; Geva et al. 2023), so that the head spreads its attention over the rest of the prompt.
 """
 
@@ -26,23 +26,23 @@ from inversion.respond.probing import ProbedRun, conflict_sample, probe_checkpoi
 from inversion.respond.resumable import weights_of
 
 _WEIGHTS = 2**28
-"""Attention weights of a layer in one batch: 1 GiB in float32."""
+"""The maximum number of attention weights of a layer in one batch: 1 GiB in float32."""
 
 
 class Knocked(NamedTuple):
     """The log-odds of one checkpoint with and without single heads."""
 
     margins: Tensor
-    """Without: float32 [items, layers, heads]."""
+    """The log-odds without each head: float32 [items, layers, heads]."""
     own: Tensor
-    """With all heads: float32 [items]."""
+    """The log-odds with all heads: float32 [items]."""
 
 
 def probe_knockouts(run: ProbedRun, probe: KnockoutProbe) -> pl.DataFrame:
     """The :class:`KnockedMargin` rows of the start, peak and end of ``run``, on a sample of its items.
 
-    From every set those of its conflict items that have a context and two answers that differ. Resumable, and raises,
-    as :func:`~inversion.respond.milestones.milestones`.
+    The sample has conflict items with a context and two different answers from every set. Resuming and errors are those
+    of :func:`~inversion.respond.milestones.milestones`.
     """
     chosen = conflict_sample(run.items, probe.items, probe.seed)
     found = milestones(run, chosen, probe, "knockouts")
@@ -116,7 +116,7 @@ def knocked_margins(model: Any, items: Sequence[Located], pad_id: int, batch_siz
 
 
 def _context(items: Sequence[Located]) -> Tensor:
-    """Which tokens of a left-padded batch are of the context: [items, width]."""
+    """Which tokens of a left-padded batch belong to the context: [items, width]."""
     width = max(len(one.asked.read) for one in items)
     flags = torch.zeros(len(items), width, dtype=torch.bool)
     for row, one in enumerate(items):
@@ -126,7 +126,7 @@ def _context(items: Sequence[Located]) -> Tensor:
 
 @contextmanager
 def _cut(attention: nn.Module, head: int, heads: int, context: Tensor) -> Iterator[None]:
-    """One head of ``attention`` does not read ``context`` from the last token until the block ends."""
+    """Within the block, one head of ``attention`` does not attend to ``context`` from the last token."""
 
     def change(module: nn.Module, arguments: Any, named: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
         mask = named.get("attention_mask")

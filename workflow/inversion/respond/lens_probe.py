@@ -1,8 +1,8 @@
 """The logit lens: what every checkpoint would answer if it ended after each of its layers (nostalgebraist, 2020).
 
-The model's own exit is used on all layers at once: what every layer leaves at the answer's position passes the final
-norm and takes the place of the output embedding's input, so that norm, output embedding, soft-capping and scales are
-the model's, whatever its family.
+The outputs of all layers at the answer's position are passed through the final norm and replace the input of the output
+embedding, all at once. Norm, output embedding, soft-capping and scales are therefore the model's own, whatever its
+family.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ from inversion.respond.probing import (
 from inversion.respond.resumable import weights_of
 
 _LOGITS = 2**28
-"""Logits of all layers in one batch: 1 GiB in float32."""
+"""The maximum number of logits of all layers in one batch: 1 GiB in float32."""
 
 
 def probe_lens(run: ProbedRun, probe: LensProbe) -> pl.DataFrame:
     """The :class:`LensReading` rows of all checkpoints of ``run``, on a sample of its items.
 
-    From every set those of its conflict items that have a context, and two answers that differ. Resumable, and raises,
-    as :func:`~inversion.respond.probing.probe_checkpoints`.
+    The sample has conflict items with a context and two different answers from every set. Resuming and errors are those
+    of :func:`~inversion.respond.probing.probe_checkpoints`.
     """
     chosen = conflict_sample(run.items, probe.items, probe.seed)
     spec = {"version": probe.version, **question_spec(run, chosen)}
@@ -89,9 +89,9 @@ def check_lens(model: PreTrainedModel) -> None:
 def lens_logprobs(model: Any, asked: Sequence[Divergence], pad_id: int, batch_size: int) -> Tensor:
     """Log-probabilities (nats) of the two tokens of each divergence after every layer: float32 [asked, depths, 2].
 
-    The context answer's token comes first; depths are those of :class:`LensReading`. Batches hold at most
-    ``batch_size`` prompts and a bounded number of logits. Raises :class:`~inversion.models.ModelError` for a model
-    whose layers are not found.
+    The context answer's token comes first. Depths are those of :class:`LensReading`. Batches have at most
+    ``batch_size`` prompts and a limited number of logits. Raises :class:`~inversion.models.ModelError` if the layers of
+    the model are not found.
     """
     depths = len(inside(model).layers) + 1
     vocabulary = plain(model).get_output_embeddings().weight.shape[0]
@@ -107,9 +107,9 @@ def lens_logprobs(model: Any, asked: Sequence[Divergence], pad_id: int, batch_si
 
 @torch.inference_mode()
 def lens_logits(model: Any, prompts: Sequence[Sequence[int]], pad_id: int) -> Tensor:
-    """The logits behind each prompt as if the model ended after each layer: float32 [prompts, depths, vocabulary].
+    """The logits after each prompt if the model ended after each of its layers: float32 [prompts, depths, vocabulary].
 
-    At the highest depth they are the model's own.
+    At the highest depth they are the model's own logits.
     """
     modules, whole = inside(model), plain(model)
     # left padding: all prompts end at the same place
@@ -122,7 +122,7 @@ def lens_logits(model: Any, prompts: Sequence[Sequence[int]], pad_id: int) -> Te
     with (
         input_passes(modules.layers[0], keep),
         outputs_pass(modules.layers, lambda _, stream: keep(stream)),
-        # from here on the depths stand where the tokens of the prompts stood
+        # from here on the dimension of the tokens contains the depths
         input_passes(whole.get_output_embeddings(), lambda _: modules.norm(torch.stack(left, dim=1))),
     ):
         logits: Tensor = model(input_ids=ids, attention_mask=mask, position_ids=positions(mask), use_cache=False).logits

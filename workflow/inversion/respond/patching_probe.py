@@ -1,8 +1,8 @@
-"""Patching between checkpoints: what of the network carries a change of answers from one checkpoint to another.
+"""Patching between checkpoints: which component of the network causes a change in the answers between two checkpoints.
 
-One checkpoint reads an item while the output of one of its parts, at some of the tokens, is taken from another
-checkpoint (causal tracing; Meng et al. 2022, between models as in Prakash et al. 2024). Two models are in memory, and
-what one of them left in one batch.
+One checkpoint reads an item while the output of one of its components, at some of the tokens, is replaced by that of
+another checkpoint (causal tracing; Meng et al. 2022; between models as in Prakash et al. 2024). Two models are in
+memory, and the outputs of one of them for one batch.
 """
 
 from __future__ import annotations
@@ -29,23 +29,23 @@ from inversion.respond.probing import FACTS_FILE, ProbedRun, conflict_sample, qu
 from inversion.respond.resumable import MeasurePart, ResultFiles, measure_checkpoints, weights_of
 
 _NUMBERS = 2**28
-"""What a donor leaves in one batch: 1 GiB in float32."""
+"""The maximum size of a donor's outputs for one batch, in numbers: 1 GiB in float32."""
 
 
 class Patched(NamedTuple):
-    """The log-odds of a receiver with and without another checkpoint's parts."""
+    """The log-odds of a receiver with and without patches."""
 
     margins: Tensor
-    """With them: float32 [items, components, layers, positions]."""
+    """The log-odds with each patch: float32 [items, components, layers, positions]."""
     own: Tensor
-    """Without: float32 [items]."""
+    """The log-odds without a patch: float32 [items]."""
 
 
 def probe_patching(run: ProbedRun, probe: PatchingProbe) -> pl.DataFrame:
     """The :class:`PatchedMargin` rows of the peak and the end of ``run``, on a sample of its items.
 
-    From every set those of its conflict items that have a context and two answers that differ. Resumable by donor, and
-    raises, as :func:`~inversion.respond.milestones.milestones` and
+    The sample has conflict items with a context and two different answers from every set. The probe resumes by donor.
+    Its errors are those of :func:`~inversion.respond.milestones.milestones` and
     :func:`~inversion.respond.resumable.measure_checkpoints`.
     """
     chosen = conflict_sample(run.items, probe.items, probe.seed)
@@ -95,7 +95,7 @@ def check_patching(model: PreTrainedModel) -> None:
 
 
 def _donor(found: Milestones, receiver: CheckpointEntry, donor: str) -> CheckpointEntry:
-    """The checkpoint that a donor's name means to a receiver, which is the peak or the end."""
+    """The checkpoint that ``donor`` refers to, for a receiver that is the peak or the end."""
     rival = found.peak if receiver.step == found.end.step else found.end
     return {"rival": rival, "other_item": rival, "start": found.start, "self": receiver}[donor]
 
@@ -110,7 +110,7 @@ def _rows(
     own: float,
     rival: float,
 ) -> Iterator[PatchedMargin]:
-    """The rows of one item: ``by_place`` is nested as components, layers, positions."""
+    """The rows of one item. ``by_place`` is nested by components, layers and positions."""
     for component, by_layer in zip(COMPONENTS, by_place, strict=True):
         for layer, by_position in enumerate(by_layer):
             for name, margin in zip(POSITIONS, by_position, strict=True):
@@ -133,9 +133,9 @@ def _rows(
 
 
 def others(items: Sequence[Located]) -> list[Located]:
-    """For each item an unrelated one: the next of its set, from the last on the first again, of another cluster.
+    """For each item an unrelated one: the next item of its set, cyclically, that belongs to another cluster.
 
-    Raises :class:`ValueError` for a set whose items are all of one cluster.
+    Raises :class:`ValueError` if all items of a set belong to one cluster.
     """
     found = []
     for index, one in enumerate(items):
@@ -161,11 +161,11 @@ def others(items: Sequence[Located]) -> list[Located]:
 def patched_margins(
     receiver: Any, donor: Any, items: Sequence[Located], sources: Sequence[Located], pad_id: int, batch_size: int
 ) -> Patched:
-    """The log-odds of ``receiver`` on each item while one part at a time is what ``donor`` has there in its source.
+    """The log-odds of ``receiver`` on each item if one output at a time is replaced by that of ``donor`` on the source.
 
-    A source is the item itself or another one, whose tokens of each group are lined up with the item's from the end
-    backwards; where it has fewer, its first is taken for all that are left over. Raises
-    :class:`~inversion.models.ModelError` for a model whose parts are not found.
+    The source is the item itself or another item. The tokens of each group are aligned from the end backwards. If the
+    source has fewer tokens, its first token is used for the remaining ones. Raises
+    :class:`~inversion.models.ModelError` if the components of the model are not found.
     """
     taking, giving = inside(receiver), inside(donor)
     layers = len(taking.layers)
@@ -189,7 +189,8 @@ def patched_margins(
 
 
 def _replace(chosen: Tensor, taken: Tensor, given: Tensor, _: int, output: Tensor) -> Tensor:
-    """``output`` with the tokens ``taken`` of ``given`` at those that are ``chosen``, as :func:`_lined_up` says."""
+    """``output``, in which the ``chosen`` tokens are replaced by the tokens ``taken`` of ``given``
+    (:func:`_lined_up`)."""
     index = taken.unsqueeze(-1).expand(-1, -1, given.shape[-1])
     return torch.where(chosen.unsqueeze(-1), given.to(output).gather(1, index), output)
 
@@ -197,12 +198,12 @@ def _replace(chosen: Tensor, taken: Tensor, given: Tensor, _: int, output: Tenso
 def _left_by(
     model: Any, writers: Mapping[str, Sequence[Any]], read: Sequence[Located], pad_id: int
 ) -> dict[str, list[Tensor]]:
-    """What each part of ``model`` leaves at every token of a left-padded batch, by component and layer."""
+    """The output of each component of ``model`` at every token of a left-padded batch, by component and layer."""
     left: dict[str, list[Tensor]] = {component: [] for component in COMPONENTS}
     every = [(component, module) for component in COMPONENTS for module in writers[component]]
 
     def keep(index: int, output: Tensor) -> None:
-        left[every[index][0]].append(output)  # layers come in their order
+        left[every[index][0]].append(output)  # hooks are called in the order of the layers
 
     with outputs_pass([module for _, module in every], keep):
         ids, mask = pad([one.asked.read for one in read], pad_id, "left", model.device)
@@ -211,8 +212,8 @@ def _left_by(
 
 
 def _lined_up(here: Sequence[Located], there: Sequence[Located], name: str) -> tuple[Tensor, Tensor]:
-    """Which tokens of left-padded ``here`` are patched, and the token of left-padded ``there`` that each is given:
-    two [items, width]."""
+    """Which tokens of the left-padded batch ``here`` are patched, and the index of the token of the left-padded batch
+    ``there`` that each receives: two tensors [items, width]."""
     width, wide = (max(len(one.asked.read) for one in side) for side in (here, there))
     chosen = torch.zeros(len(here), width, dtype=torch.bool)
     taken = torch.zeros(len(here), width, dtype=torch.long)

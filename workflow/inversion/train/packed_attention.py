@@ -1,7 +1,7 @@
-"""Attention inside each of the sequences that one row holds end to end.
+"""Attention that is restricted to each of the sequences that are joined end to end in one row.
 
-A block-diagonal mask over the whole row, which the library builds for its own attention, costs time and
-memory quadratic in the row: on a CPU ten times that of attention within each sequence.
+The library's own attention uses a block-diagonal mask over the whole row, whose cost in time and memory is quadratic in
+the length of the row. On a CPU this is ten times the cost of attention within each sequence.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ NAME = "packed"
 
 
 class BoundariesNotGivenError(Exception):
-    """A model that does not tell its attention where the sequences of a packed row end."""
+    """A model does not pass the ends of the sequences of a packed row to its attention."""
 
 
 def use_packed_attention(model: PreTrainedModel | PeftModel) -> None:
-    """Let a model on SDPA attend within each sequence of a packed row.
+    """Restrict the attention of a model with SDPA to each sequence of a packed row.
 
-    Models that have another implementation keep it, and so do those that do not tell attention where sequences end
-    (StableLM, Nemotron): the library then masks by ``position_ids`` that begin again.
+    Models with another implementation keep it, and so do models that do not pass the ends of sequences to attention
+    (StableLM, Nemotron). For these the library masks by ``position_ids``, which restart in every sequence.
     """
     plain = model.get_base_model() if isinstance(model, PeftModel) else model
     if plain.config._attn_implementation == ATTENTION:
@@ -40,16 +40,17 @@ def use_packed_attention(model: PreTrainedModel | PeftModel) -> None:
             _packed_logits(model, [[0, 1], [0, 1]])
         except BoundariesNotGivenError:
             plain.set_attn_implementation(ATTENTION)
-        except Exception:  # whatever else fails is the business of require_sequences_apart
+        except Exception:  # require_sequences_apart handles all other failures
             pass
 
 
 def require_sequences_apart(model: Any) -> None:
-    """Raise :class:`ModelError` for a model whose sequences in a packed row differ from the same sequences alone.
+    """Raise :class:`ModelError` for a model that computes sequences in a packed row differently from the same sequences
+    alone.
 
-    Some models attend in a way of their own (Falcon), or have layers without attention that run along the whole row
-    (convolutions, state spaces). ``model`` has the attention that it trains with. The first sequence is longer than the
-    windows of its attention, up to :data:`LONGEST_TRIED` tokens.
+    Some models have their own attention (Falcon), or layers without attention that run over the whole row
+    (convolutions, state spaces). ``model`` must already have the attention with which it is trained. The first sequence
+    of the check is longer than the windows of the model's attention, up to :data:`LONGEST_TRIED` tokens.
     """
     kind = model.config.model_type
     words = min(model.get_input_embeddings().num_embeddings, 64)
@@ -65,12 +66,12 @@ def require_sequences_apart(model: Any) -> None:
         ) from None
     try:
         joined, changed = (_packed_logits(model, [first, last]) for first in (one, other))
-    except Exception as error:  # a model that was not made for it fails in any way
+    except Exception as error:  # a model that does not support it can raise anything
         raise ModelError(
             f"models of type {kind} cannot be trained on packed rows ({first_line(error)}); {_OTHER_FAMILY}"
         ) from None
     leak = float((joined[-7:] - changed[-7:]).abs().max() / alone.std())
-    # far above the rounding of sums in another order, far below what a layer lets through; most change nothing
+    # far above rounding errors, and far below the effect of a layer that mixes sequences; for most models it is 0
     if not leak <= torch.finfo(model.dtype).eps ** (2 / 3):
         raise ModelError(
             f"models of type {kind} read what precedes an example in its row, and cannot be trained on packed rows; "
@@ -86,18 +87,18 @@ def require_sequences_apart(model: Any) -> None:
 
 _OTHER_FAMILY = "choose a base model of another family: docs/compatibility.md lists those that can be trained"
 LONGEST_TRIED = 1024
-"""Tokens of the longest sequence in the check of packed rows: windows that are wider are not crossed in it."""
+"""The number of tokens of the longest sequence in the check of packed rows. Wider windows are not tested."""
 
 
 def _widths(config: Any) -> list[int]:
-    """The windows and chunks of attention in a configuration."""
+    """The sizes of attention windows and chunks in a configuration."""
     text = config.get_text_config(decoder=True)
     found = [getattr(text, name, None) for name in ("sliding_window", "window_size", "attention_window")]
     return [width for width in found if isinstance(width, int)]
 
 
 def _packed_logits(model: Any, rows: list[list[int]]) -> Tensor:
-    """The logits [tokens, vocabulary] of ``rows`` joined, each but for its last token."""
+    """The logits [tokens, vocabulary] of the joined ``rows``, without those of the last token of each row."""
     count = len(rows)
     data = PackedData.of(rows, [[True] * len(row) for row in rows], torch.arange(count, dtype=torch.int32)[None])
     ((batch,), _) = data.step(0, most_tokens=sum(map(len, rows)))
@@ -107,7 +108,7 @@ def _packed_logits(model: Any, rows: list[list[int]]) -> Tensor:
 
 
 def _logits_alone(model: Any, row: list[int]) -> Tensor:
-    """The logits of one row by itself, with the library's own attention, but for its last token."""
+    """The logits of one row alone, with the library's own attention, without those of its last token."""
     plain = model.get_base_model() if isinstance(model, PeftModel) else model
     trained_with = plain.config._attn_implementation
     if trained_with == NAME:
@@ -120,7 +121,7 @@ def _logits_alone(model: Any, row: list[int]) -> Tensor:
 
 
 def _forward(model: Any, **inputs: Any) -> Tensor:
-    """The logits of one row, float32 [tokens, vocabulary]; dropout is off, and whether the model trains is kept."""
+    """The logits of one row: float32 [tokens, vocabulary]. Dropout is off; the model's mode is restored afterwards."""
     trains = model.training
     try:
         with torch.no_grad():
@@ -145,8 +146,8 @@ def packed_attention(
 ) -> tuple[Tensor, None]:
     """Causal attention of ``query`` [1, heads, tokens, size] within the sequences that end at ``cu_seq_lens_q``.
 
-    Returns [1, tokens, heads, size]. Grouped-query attention and sliding windows are those of the library. Raises
-    :class:`BoundariesNotGivenError` if the model does not pass these ends on.
+    Returns [1, tokens, heads, size]. Grouped-query attention and sliding windows work as in the library. Raises
+    :class:`BoundariesNotGivenError` if the model does not pass ``cu_seq_lens_q``.
     """
     if cu_seq_lens_q is None:
         raise BoundariesNotGivenError(type(module).__name__)
@@ -154,7 +155,7 @@ def packed_attention(
         return _on_cuda(query, key, value, cu_seq_lens_q, max_length_q, scaling, sliding_window), None
     lengths = cu_seq_lens_q.diff().tolist()
     if len(set(lengths)) == 1:
-        # as one batch of equally long sequences
+        # sequences of equal length become one batch
         batches = [tuple(_rows(states, len(lengths)) for states in (query, key, value))]
     else:
         batches = list(zip(*(torch.split(states, lengths, dim=2) for states in (query, key, value)), strict=True))
@@ -182,7 +183,7 @@ def _rows(states: Tensor, count: int) -> Tensor:
 
 
 def _band(length: int, window: int | None, device: torch.device) -> Tensor | None:
-    """The mask [length, length] of causal attention within a window; none if causality is all."""
+    """The mask [length, length] of causal attention within a window; None if causal attention needs no mask."""
     if window is None or length <= window:
         return None
     return torch.ones(length, length, dtype=torch.bool, device=device).tril().triu(1 - window)
@@ -197,10 +198,10 @@ def _on_cuda(
     scaling: float | None,
     window: int | None,
 ) -> Tensor:
-    """The same in one kernel for all sequences (FlashAttention, which torch brings along)."""
+    """The same with a single kernel for all sequences (the FlashAttention that is part of torch)."""
     from torch.nn.attention.varlen import varlen_attn
 
-    # rotary positions may have left queries and keys in float32 under autocast
+    # under autocast, rotary embeddings can leave queries and keys in float32
     q, k, v = (states[0].transpose(0, 1).to(value.dtype) for states in (query, key, value))
     attended = varlen_attn(
         q,

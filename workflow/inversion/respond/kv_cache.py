@@ -1,6 +1,7 @@
-"""Keys and values of a batch in memory that is set aside once and that forward passes share.
+"""A key-value cache that is allocated once for a batch and shared by forward passes.
 
-The library's dynamic cache is copied completely for every appended token, and has a row for each row that went in.
+The library's dynamic cache is copied completely for every appended token, and must have a row for each row of the
+batch.
 """
 
 from __future__ import annotations
@@ -11,11 +12,11 @@ from torch import Tensor
 from transformers.cache_utils import Cache, DynamicLayer
 
 
-class BatchMemory:
-    """Room for the keys and values of a batch: ``capacity`` tokens of each of its ``rows``.
+class PreallocatedKVCache:
+    """Memory for the keys and values of a batch of ``rows`` rows with ``capacity`` tokens each.
 
-    Every forward pass uses a separate view of it, which has its own write position; what a later pass
-    writes at the same place takes the place of what was there.
+    Every forward pass uses a separate view with its own write position. A later pass overwrites what an earlier one
+    wrote at the same positions.
     """
 
     def __init__(self, layers: int, rows: int, capacity: int) -> None:
@@ -23,14 +24,16 @@ class BatchMemory:
         self.rows, self.capacity = rows, capacity
 
     def cache(self, length: int, rows: slice = slice(None)) -> Cache:
-        """The first ``length`` tokens of ``rows``, as a model continues them.
+        """A view of the first ``length`` tokens of ``rows``, to which a model appends.
 
-        What a single row continues with is written into all of them: what they have in common needs one row.
+        If a forward pass has a single row, its keys and values are written to all ``rows``. A common prefix of all rows
+        therefore needs to be computed only once.
         """
         return Cache(layers=[_Layer(self, index, length, rows) for index in range(len(self.layers))])
 
     def layer(self, index: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
-        """Memory of one layer, [rows, heads, capacity, head size] each, for what has the sizes of the two."""
+        """The keys and values of one layer, [rows, heads, capacity, head size] each. They are allocated at the first
+        call, with the sizes of ``keys`` and ``values``."""
         memory = self.layers[index]
         if memory is None:
             keys, values = (x.new_empty((self.rows, x.shape[1], self.capacity, x.shape[3])) for x in (keys, values))
@@ -39,9 +42,9 @@ class BatchMemory:
 
 
 class _Layer(DynamicLayer):
-    """One layer of a cache of :class:`BatchMemory`."""
+    """One layer of a view of :class:`PreallocatedKVCache`."""
 
-    def __init__(self, memory: BatchMemory, index: int, length: int, rows: slice) -> None:
+    def __init__(self, memory: PreallocatedKVCache, index: int, length: int, rows: slice) -> None:
         super().__init__()
         self.memory, self.index, self.length, self.selected = memory, index, length, rows
         written = memory.layers[index]
@@ -62,6 +65,6 @@ class _Layer(DynamicLayer):
         return self.keys, self.values
 
     def batch_select_indices(self, indices: Tensor) -> None:
-        """Keep only these rows, copied to new memory."""
+        """Copy the given rows to new memory, and drop all others."""
         if self.own is not None:
             self.own = self.own[0][indices], self.own[1][indices]
