@@ -1,5 +1,5 @@
-"""Controls next to conflict items: the same questions with a passage that agrees with memory, one that is next to
-the point, or none. A model that always copies, or never does, cannot win on all of them."""
+"""Builds controls for conflict items: the same questions with a passage that agrees with memory, an irrelevant passage,
+or no passage. A model that always copies, or never does, cannot answer all of them correctly."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from inversion.names import bare, fold
 from inversion.records.data import ConflictItem, control_set
 
 _SEED = 0
-"""Draws the passages of irrelevant controls: the same for every set and run."""
+"""The seed for drawing the passages of irrelevant controls. It is the same for every set and run."""
 _PROVERB = re.compile(r'(?<=ends in the word ")[^"]+(?=")')
 
 
@@ -26,20 +26,22 @@ def control_items(
     native: Mapping[str, Mapping[str, str]] = MappingProxyType({}),
     passages: str = "native",
 ) -> list[ConflictItem]:
-    """The controls of the conflict ``items``, kind by kind, each in the order of its items.
+    """The controls of the conflict ``items``, kind by kind, in the order of the items.
 
-    Passages that the set's source brings (``native``, by item id and kind) come first; items that have none get one of
-    ours, as described below. The field ``control`` of a control says which (``passages`` names the first).
+    If the set's source has passages for controls (``native``, by item id and kind), these are used. Otherwise passages
+    are generated as described below. The field ``control`` of a control says which (``passages`` is its value for the
+    former).
 
-    A control has the item's id and cluster, so that they pair, the role ``control``, and the set ``{set}+{kind}``:
+    A control has the item's id and cluster, so that the two can be paired, the role ``control``, and the set
+    ``{set}+{kind}``:
 
-    - ``matching``: :func:`matching_item`;
-    - ``irrelevant``: the passage of another item, drawn with a fixed seed, that names neither answer nor the
-      subject (where none is known, no capitalised word of the question);
-    - ``no_context``: no passage.
+    - ``matching`` is :func:`matching_item`.
+    - ``irrelevant`` has the passage of another item, drawn with a fixed seed, that names neither an answer nor the
+      subject (or, if the subject is not known, no capitalised word of the question).
+    - ``no_context`` has no passage.
 
-    The right answer is the parametric one, so items without have no controls; only matching controls have a context
-    answer, which is the same. An item for which there is no such passage has no such control (the audit counts them).
+    The correct answer is the parametric answer, so items without one have no controls. Only matching controls have a
+    context answer, which is the same. An item without a suitable passage has no such control; the audit counts them.
     """
     conflicts = [item for item in items if item.role == "conflict" and item.parametric_answers]
     kinds = list(dict.fromkeys(kinds))
@@ -68,12 +70,12 @@ def control_items(
 
 
 def matching_item(item: ConflictItem) -> ConflictItem | None:
-    """The item with its two answers swapped in the passage, including every alias, so that the passage agrees
-    with memory; the right answer is in both lists. Where the conflict is in the question (proverbs), it
-    asks for the ending that all know.
+    """The item with its two answers, including all aliases, swapped in the passage, so that the passage agrees with
+    memory. Both answers are then the correct answer. If the conflict is in the question (proverbs), the question asks
+    for the well-known ending instead.
 
-    None where no form of the context answer is in the passage, where an answer is in the question (the passage
-    would be about something else), or where a part of a person's name would stay behind.
+    None if the passage contains no form of the context answer, if the question contains an answer (the passage would
+    then be about something else), or if a part of a person's name would remain.
     """
     right = list(item.parametric_answers)
     if not right or item.kind == "yes_no":  # a passage contains no yes or no to swap
@@ -98,17 +100,17 @@ def answer_in_question(item: ConflictItem) -> bool:
 
 
 def _parts(text: str) -> set[str]:
-    """The capitalised words of three letters and more."""
+    """The capitalised words of at least three letters."""
     return {word for word in re.findall(r"[^\W\d_]{3,}", text) if word[0].isupper()}
 
 
 def _alone(item: ConflictItem, passage: str | None) -> ConflictItem:
-    """The item with a passage that says nothing of its answers, or none."""
+    """The item with a passage that is unrelated to its answers, or without a passage."""
     return replace(item, context=passage, context_answers=[])
 
 
 def _foreign(item: ConflictItem, passages: Sequence[str], rng: np.random.Generator) -> int | None:
-    """The place of a drawn passage that names nothing of ``item``; ``passages`` are folded."""
+    """The index of a random passage that names nothing of ``item``. ``passages`` are normalised."""
     subject = [item.subject] if item.subject else re.findall(r"(?<!^)\b[A-Z]\w+", item.question)
     names = [bare(name) for name in (*item.context_answers, *item.parametric_answers, *subject)]
     order = (int(place) for place in rng.permutation(len(passages)))
@@ -116,6 +118,6 @@ def _foreign(item: ConflictItem, passages: Sequence[str], rng: np.random.Generat
 
 
 def _pattern(answers: Iterable[str]) -> re.Pattern[str]:
-    """Finds any of the answers as whole words, the longest first; case makes no difference."""
+    """A pattern that matches any of the answers as whole words, the longest first, regardless of case."""
     forms = "|".join(re.escape(answer) for answer in sorted(answers, key=lambda answer: (-len(answer), answer)))
     return re.compile(rf"(?<!\w)(?:{forms})(?!\w)", re.IGNORECASE)

@@ -1,8 +1,7 @@
-"""Conflict sets from their sources, and the rules that decide which items stay.
+"""Loads conflict sets from their sources, and applies the rules that decide which items are kept.
 
-The paper's released files have known faults (duplicates, one set inside another, remarks within
-answers). Each is fixed by a rule with a name here, and :mod:`inversion.conflict.audit` counts what
-every rule did.
+The paper's released files have known errors (duplicates, one set within another, remarks within answers). Each is fixed
+by a rule, and :mod:`inversion.conflict.audit` counts what every rule did.
 """
 
 from __future__ import annotations
@@ -35,9 +34,9 @@ log = logging.getLogger(__name__)
 
 _MEMORY_KEYS = ("memory_answer", "parametric_answer")
 _LONGEST_FIELD = 100_000
-"""Characters; a longer field is a fault of the file, and no model reads it."""
+"""The maximum number of characters of a field. A longer one is an error in the file, and no model could read it."""
 _LIMIT_SEED = 0
-"""Draws the items under ``limit``: the same for every set and run."""
+"""The seed for drawing items under ``limit``. It is the same for every set and run."""
 
 
 def load_items(
@@ -49,11 +48,10 @@ def load_items(
 ) -> list[ConflictItem]:
     """The items of the set ``name`` for evaluation, in the order of their source.
 
-    From a file, these are what :func:`keep_items` leaves; of them ``limit`` are drawn at random, of the facts that
-    ship with the project the first are taken, which balance the factors. Give as
-    ``excluded`` the :func:`source_items` of the sets under ``exclude``, so that their own limits do not
-    matter here. After them stand the controls that the set asks for
-    (:func:`~inversion.conflict.controls.control_items`).
+    From a file, these are the items that :func:`keep_items` keeps, of which ``limit`` are drawn at random. Of the facts
+    that ship with the project, the first are used, which balance the factors. ``excluded`` has the :func:`source_items`
+    of the sets under ``exclude``, so that the limits of those sets do not matter. The controls of the set come after
+    its items (:func:`~inversion.conflict.controls.control_items`).
 
     Raises :class:`~inversion.instruct.rows.DataError` if a row is malformed or nothing is left.
     """
@@ -73,19 +71,20 @@ def load_items(
 def source_items(
     spec: ConflictSet, name: str, world: InventedWorld | None = None, examples: Sequence[Example] = ()
 ) -> list[ConflictItem]:
-    """Every item of the set's source, before any rule removes one; takes and raises what :func:`read_source` does."""
+    """Every item of the set's source, before any rule removes one. Arguments and errors are those of
+    :func:`read_source`."""
     return read_source(spec, name, world, examples).items
 
 
 def read_source(
     spec: ConflictSet, name: str, world: InventedWorld | None = None, examples: Sequence[Example] = ()
 ) -> ReadSet:
-    """The items of the set's source, with the passages for controls that it brings and the rows that it lost.
+    """The items of the set's source, with its passages for controls and its skipped rows.
 
-    ``world`` is needed for a set of the world and ``examples``, the question-answering data, for substitutions.
-    A file is read by the reader of its format (:data:`~inversion.config.sets.SET_FORMATS`); a set of the Hub must be
-    given as the file that it was fetched to (:meth:`~inversion.config.sets.HubSet.in_file`).
-    Raises :class:`~inversion.instruct.rows.DataError` in one line that names the file, and the row if it is one.
+    ``world`` is needed for a set of the world, and ``examples``, the question-answering data, for substitutions. A file
+    is read by the reader of its format (:data:`~inversion.config.sets.SET_FORMATS`). A Hub set must be given as the
+    file to which it was downloaded (:meth:`~inversion.config.sets.HubSet.in_file`). Raises
+    :class:`~inversion.instruct.rows.DataError`, which names the file and, if it concerns one, the row.
     """
     if isinstance(spec, WorldSet):
         if world is None:
@@ -107,8 +106,8 @@ def read_source(
 def release_items(path: str | Path, name: str) -> list[ConflictItem]:
     """The items of a file in the format of the paper's release.
 
-    They have ids ``{name}-000001`` and on by row, are clustered by question, and have the set's name as stratum;
-    their subject is under ``subject`` or in a question for a capital. Raises
+    They have the ids ``{name}-000001`` and so on by row, are clustered by question, and have the set's name as stratum.
+    Their subject is under ``subject`` or is taken from a question about a capital. Raises
     :class:`~inversion.instruct.rows.DataError` at the first malformed row.
     """
     items: list[ConflictItem] = []
@@ -127,15 +126,16 @@ def release_items(path: str | Path, name: str) -> list[ConflictItem]:
 
 
 def keep_items(items: Sequence[ConflictItem], excluded: Iterable[ConflictItem] = ()) -> list[ConflictItem]:
-    """The items but exact duplicates (the first stays), proverbs whose endings a response does not show (see
-    :func:`~inversion.conflict.memo_trap.endings_not_apart`), and those that are in ``excluded``."""
+    """The items without exact duplicates (the first is kept), without proverbs whose endings cannot be told apart in a
+    response (:func:`~inversion.conflict.memo_trap.endings_not_apart`), and without the items in ``excluded``."""
     elsewhere = {fact_key(item) for item in excluded}
     items = [item for item in distinct_items(items) if not endings_not_apart(item)]
     return [item for item in items if fact_key(item) not in elsewhere] if elsewhere else items
 
 
 def distinct_items(items: Sequence[ConflictItem]) -> list[ConflictItem]:
-    """The items without duplicates: same question, answers and context except for case, spaces and punctuation."""
+    """The items without duplicates, which have the same question, answers and context except for case, spaces and
+    punctuation."""
     first: dict[tuple[object, ...], ConflictItem] = {}
     for item in items:
         first.setdefault((*fact_key(item), normalise(item.context or "")), item)
@@ -143,12 +143,13 @@ def distinct_items(items: Sequence[ConflictItem]) -> list[ConflictItem]:
 
 
 def excluded_items(spec: ConflictSet, sources: Mapping[str, Sequence[ConflictItem]]) -> list[ConflictItem]:
-    """The :func:`source_items` of the sets that ``spec`` excludes, out of those of all sets by name."""
+    """The :func:`source_items` of the sets that ``spec`` excludes. ``sources`` has those of all sets by name."""
     return [item for name in spec.excluded for item in sources[name]]
 
 
 def fact_key(item: ConflictItem) -> tuple[str, frozenset[str], frozenset[str]]:
-    """Question and answers, normalised: equal where two items ask for the same conflict, in whatever passage."""
+    """The normalised question and answers, which are equal if two items have the same conflict, whatever the
+    passage."""
     return (
         normalise(item.question),
         frozenset(map(normalise, item.context_answers)),
@@ -157,7 +158,7 @@ def fact_key(item: ConflictItem) -> tuple[str, frozenset[str], frozenset[str]]:
 
 
 def _item(row: Mapping[str, Any], name: str, number: int) -> ConflictItem:
-    """The item of one row; raises :class:`ValueError` with what is wrong with it."""
+    """The item of one row. Raises :class:`ValueError` with what is wrong with the row."""
     keys = [key for key in _MEMORY_KEYS if row.get(key) is not None]
     if len(keys) != 1:
         raise ValueError(f"it must have one of the keys {' and '.join(map(repr, _MEMORY_KEYS))}, it has {len(keys)}")
@@ -199,7 +200,7 @@ def _answer(row: Mapping[str, Any], key: str) -> str:
 
 
 def _short_enough(items: list[ConflictItem], spec: FileSet, name: str) -> list[ConflictItem]:
-    """The items whose context has at most ``max_context_words``; how many have more is logged."""
+    """The items whose context has at most ``max_context_words`` words. The number of other items is logged."""
     most = spec.max_context_words
     kept = [item for item in items if most is None or len((item.context or "").split()) <= most]
     if len(kept) < len(items):
@@ -210,7 +211,7 @@ def _short_enough(items: list[ConflictItem], spec: FileSet, name: str) -> list[C
 
 
 def _limited(items: list[ConflictItem], spec: FileSet, name: str) -> list[ConflictItem]:
-    """The items under ``limit``, in order; raises if there are none."""
+    """The items under ``limit``, in order. Raises :class:`~inversion.instruct.rows.DataError` if there are none."""
     if not items:
         raise DataError(
             f"set {name!r}: every item of {spec.path} is also in a set under `exclude`; remove one of the two"

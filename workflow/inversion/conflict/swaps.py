@@ -9,7 +9,7 @@ from inversion.instruct.rows import DataError
 from inversion.records.data import ConflictItem
 
 _LEAST_SHARE = 0.2
-"""Share of a set's items whose passages must name an answer before the set is refused because of them."""
+"""The least share of a set's items whose passages must name an answer for the set to be refused."""
 
 
 def telling_items(
@@ -17,10 +17,10 @@ def telling_items(
 ) -> tuple[list[ConflictItem], list[ConflictItem]]:
     """The items whose passages could show which of their answers is which, and those of them that look swapped.
 
-    The context of the first, or the release's own matching context (``native``, by item id and kind), names at least
-    one of the answers. Items without both answers or without a context, and yes/no questions, whose answers are in no
-    passage, are never among them; nor are those with a name on one side and a sentence on the other, because a passage
-    repeats names but not sentences.
+    In the former, the context or the release's own matching context (``native``, by item id and kind) names at least
+    one answer. Items without both answers or without a context are never among them, nor are yes/no questions, whose
+    answers are in no passage, nor items with a name as one answer and a sentence as the other, because passages repeat
+    names but not sentences.
 
     An item looks swapped if its context names the parametric answer and not the context answer, or the release's own
     matching context names the context answer and not the parametric one.
@@ -38,9 +38,9 @@ def telling_items(
 
 
 def refuse_swapped(name: str, items: Sequence[ConflictItem], native: Mapping[str, Mapping[str, str]]) -> None:
-    """Raises :class:`~inversion.instruct.rows.DataError` if most passages name the answers the wrong way round.
+    """Raises :class:`~inversion.instruct.rows.DataError` if the answers look swapped in most passages.
 
-    Passages that name no answer do not count, but if they are more than four fifths, the others prove nothing.
+    Passages that name no answer do not count. If they are more than four fifths, nothing is raised.
     """
     telling, swapped = telling_items(items, native)
     if 2 * len(swapped) > len(telling) >= _LEAST_SHARE * sum(map(_can_be_swapped, items)):

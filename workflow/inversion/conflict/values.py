@@ -1,4 +1,4 @@
-"""Values of rows as texts: what is read out of JSON, CSV and Parquet alike."""
+"""Converts values of rows to texts, in the same way for JSON, CSV and Parquet."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _KINDS = {
 
 
 def is_text(value: Any) -> TypeGuard[str]:
-    """Whether ``value`` is text that can be written, with more in it than white space."""
+    """Whether ``value`` is text that can be encoded and is not blank."""
     return isinstance(value, str) and bool(value.strip()) and can_be_written(value)
 
 
 def can_be_written(text: str) -> bool:
-    """Whether ``text`` has no half of a surrogate pair, which JSON can contain and UTF-8 cannot."""
+    """Whether ``text`` can be encoded in UTF-8. JSON can contain lone surrogates, which UTF-8 cannot."""
     if text.isascii():
         return True
     try:
@@ -42,8 +42,8 @@ _BETWEEN_QUOTED = re.compile(r"""(?<=['"])\s+(?=['"])""")
 
 
 def as_object(value: Any) -> Any:
-    """``value``; where it is the JSON of a list or an object, as CSV files hold it, that; likewise the Python source of
-    one, or a NumPy array as printed."""
+    """``value``, parsed if it is a list or an object as JSON text (as in CSV files), as Python source, or as a printed
+    NumPy array."""
     if not isinstance(value, str) or value.lstrip()[:1] not in ("[", "{"):
         return value
     source = value.strip()
@@ -58,17 +58,17 @@ def as_object(value: Any) -> Any:
 
 
 def answer_list(value: Any, what: str) -> list[str]:
-    """The texts of an answer: of a text or number the one, of a list (in lists) all, each once.
+    """The texts of an answer, each once. ``value`` is a text, a number, or a list that can be nested.
 
-    Raises :class:`ValueError`, naming it ``what``, if there is none, or if types are mixed.
+    Raises :class:`ValueError`, which calls it ``what``, if there is no text or if types are mixed.
     """
     return list(answer_names(value, what).values())
 
 
 def answer_names(value: Any, what: str) -> dict[str, str]:
-    """The texts of :func:`answer_list`, by their normalised words; raises the same errors.
+    """The texts of :func:`answer_list` by their normalised words. Raises the same errors.
 
-    The first must have a word in it. Others without one, such as the emoji of a flag, are dropped.
+    The first text must contain a word. Other texts without a word, such as the emoji of a flag, are dropped.
     """
     texts = _texts(as_object(value), what)
     names = _by_words(texts)
@@ -80,9 +80,9 @@ def answer_names(value: Any, what: str) -> dict[str, str]:
 
 
 def alias_names(value: Any, what: str) -> dict[str, str]:
-    """The texts of a list of aliases as :func:`answer_names` has them; it may be missing or empty.
+    """The texts of a list of aliases by their normalised words. The list can be missing or empty.
 
-    Aliases that are null or have no word in them are dropped. Raises :class:`ValueError` for mixed types and objects.
+    Aliases that are null or contain no word are dropped. Raises :class:`ValueError` for mixed types and objects.
     """
     if value is None:
         return {}
@@ -92,7 +92,7 @@ def alias_names(value: Any, what: str) -> dict[str, str]:
 
 
 def _texts(value: Any, what: str) -> Sequence[str]:
-    """The texts of an answer, at least one; raises :class:`ValueError` if it has none, or one of another type."""
+    """The texts of an answer. Raises :class:`ValueError` if there is none, or if one has another type."""
     leaves: Sequence[Any]
     if isinstance(value, str):
         leaves = (value,)
@@ -122,7 +122,7 @@ def _by_words(texts: Iterable[str]) -> dict[str, str]:
 
 
 def _plain(leaves: Sequence[Any], what: str) -> list[str]:
-    """Numbers and truth values as texts; raises if types are mixed, or are of another kind."""
+    """Numbers and booleans as texts. Raises :class:`ValueError` if types are mixed or others occur."""
     kinds = {_kind(leaf) for leaf in leaves}
     if len(kinds) > 1:
         raise ValueError(f"{what} mixes types: {', '.join(sorted(kinds))}")
@@ -137,11 +137,11 @@ if in is it its la las le les los me my no nor not of off on or our out she so t
 yes you
 """
 SMALL_WORDS = frozenset(_SMALL_WORDS.split())
-"""Short words of which texts are full, and particles of names."""
+"""Common short words, and particles of names."""
 
 
 def is_code(alias: str) -> bool:
-    """Whether an alias is a code or a small word, which texts contain for other reasons.
+    """Whether an alias is a code or a short word that usually means something else in a text.
 
     Wikidata, from which releases take their aliases, has codes of languages and countries: "or" for Odia, "de" for
     German, "NO" for Norway. Short names in capitals ("US", "HP") are not codes.
@@ -150,7 +150,7 @@ def is_code(alias: str) -> bool:
 
 
 _NAME_WORDS = 8
-"""Words; a longer answer is a sentence and not a name."""
+"""The maximum number of words of a name. A longer answer is a sentence."""
 
 
 def are_sentences(answers: Iterable[str]) -> bool:
@@ -165,15 +165,15 @@ NO_SPACES = re.compile(
 
 
 def stands_in(answers: Iterable[str], text: str) -> bool:
-    """Whether any answer is in ``text`` as whole words; case, spaces and punctuation make no difference.
+    """Whether ``text`` contains any of the answers as whole words, regardless of case, spaces and punctuation.
 
-    In scripts without spaces between words every letter counts as a word.
+    In scripts without spaces between words, every letter counts as a word.
     """
     return which_stand_in([answers], text)[0]
 
 
 def which_stand_in(sides: Iterable[Iterable[str]], text: str) -> list[bool]:
-    """For each of several lists of answers, whether :func:`stands_in` finds one of it in ``text``."""
+    """For each of several lists of answers, whether ``text`` contains one of them (:func:`stands_in`)."""
     words = _padded(text)
     return [any(form.strip() and form in words for form in map(_padded, answers)) for answers in sides]
 

@@ -1,6 +1,6 @@
-"""The modules of a transformer that probes read and change, whatever its family calls them.
+"""Finds the modules of a transformer that probes read and change, for all families of models.
 
-Families differ in the names of the same few modules, so that one table of names and PyTorch's own hooks are enough.
+Families have different names for the same few modules, so a table of names and PyTorch's own hooks are sufficient.
 """
 
 from __future__ import annotations
@@ -18,37 +18,39 @@ _LAYERS = ("layers", "h")
 _ATTENTION = ("self_attn", "attention", "attn")
 _NORM = ("norm", "final_layer_norm", "final_layernorm", "ln_f")
 _ATTENTION_WRITES = ("post_attention_layernorm", *_ATTENTION)
-"""What adds a layer's attention to the residual stream, where the layer normalises it first, as Gemma's do."""
+"""Names of the module whose output a layer adds to the residual stream as its attention. Some layers normalise it first
+(Gemma)."""
 _MLP_WRITES = ("post_feedforward_layernorm", "mlp", "block_sparse_moe")
 _NORMALISES_WHAT_IS_ADDED = "post_feedforward_layernorm"
-"""Only layers that have this use their ``post_attention_layernorm`` on what attention adds; in other families it is
+"""Only layers with this module apply ``post_attention_layernorm`` to the output of attention. In other families it is
 the norm before the MLP."""
 
 
 class Inside(NamedTuple):
-    """The modules of one model. Lists have an entry for each layer, the one next to the input first."""
+    """The modules of one model. Lists have one entry per layer, beginning at the input."""
 
     layers: list[nn.Module]
-    """Whose outputs are the residual stream."""
+    """The layers, whose outputs are the residual stream."""
     attention: list[nn.Module]
-    """The attention modules, which are given the mask."""
+    """The attention modules, which receive the mask."""
     writers: dict[str, list[nn.Module]]
-    """By component, whose output is added to the residual stream, or is it: ``residual``, ``attention``, ``mlp``."""
+    """For each component (``residual``, ``attention``, ``mlp``), the modules whose outputs are the residual stream or
+    are added to it."""
     norm: nn.Module
-    """Before the output embedding."""
+    """The norm before the output embedding."""
     heads: int
-    """Heads of queries in each attention module."""
+    """The number of query heads in each attention module."""
 
 
 def plain(model: Any) -> Any:
-    """``model`` without the wrapping of its adapters; they stay in place."""
+    """``model`` without the wrapper of its adapters. The adapters stay active."""
     return model.get_base_model() if hasattr(model, "get_base_model") else model
 
 
 def inside(model: Any) -> Inside:
     """The modules of a causal language model, with or without adapters.
 
-    Raises :class:`ModelError` if one is not found under any of the known names.
+    Raises :class:`ModelError` if a module is not found under any of the known names.
     """
     whole = plain(model)
     decoder = whole.get_decoder()
@@ -80,22 +82,23 @@ def _found(whole: nn.Module, owner: nn.Module, names: Sequence[str], what: str) 
 
 
 def deviation(one: Tensor, other: Tensor) -> float:
-    """How far two tensors of the same shape are apart (root mean square), as a share of the standard deviation."""
+    """The root mean square difference of two tensors of the same shape, as a share of the standard deviation."""
     return float((one - other).square().mean().sqrt() / other.std())
 
 
 def rounding(dtype: torch.dtype) -> float:
-    """The largest :func:`deviation` of logits that is put down to sums in another order, which add up over many layers;
-    in half precision a router may also choose another expert."""
+    """The largest :func:`deviation` of logits that rounding can explain. Errors from summing in another order
+    accumulate over layers, and in half precision a router can also choose another expert."""
     return 1e-3 if torch.finfo(dtype).eps < 1e-4 else 0.25
 
 
 @contextmanager
 def eager(model: Any) -> Iterator[None]:
-    """``model``, without its adapters' wrapping, attends by its eager implementation until the block ends: the one
-    that computes attention weights, and is always given a mask.
+    """Within the block, ``model`` (without the wrapper of its adapters) uses its eager attention, which computes
+    attention weights and always receives a mask.
 
-    Raises :class:`ModelError` for a model that cannot be switched to it (Falcon), or computes something else with it.
+    Raises :class:`ModelError` for a model that cannot be switched to it (Falcon), or that computes something else with
+    it.
     """
     before = model.config._attn_implementation
     own = _short_logits(model)
@@ -129,10 +132,10 @@ def _short_logits(model: Any) -> Tensor:
 
 @contextmanager
 def outputs_pass(modules: Sequence[nn.Module], change: Callable[[int, Tensor], Tensor | None]) -> Iterator[None]:
-    """Call ``change`` with the index and the output of each module as it is computed, until the block ends.
+    """Within the block, call ``change`` with the index and the output of each module as it is computed.
 
-    The tensor that it returns takes the place of the output; with None the output stays. Of a module that returns
-    several things the output is the first.
+    The tensor that it returns replaces the output; None keeps the output. If a module returns several values, the first
+    is its output.
     """
 
     def hook(index: int) -> Any:
@@ -151,7 +154,7 @@ def outputs_pass(modules: Sequence[nn.Module], change: Callable[[int, Tensor], T
 
 @contextmanager
 def input_passes(module: nn.Module, change: Callable[[Tensor], Tensor | None]) -> Iterator[None]:
-    """Call ``change`` with what goes into a module, first argument, until the block ends; as :func:`outputs_pass`."""
+    """Like :func:`outputs_pass`, but for the input of one module, which is its first argument."""
 
     def see(module: nn.Module, arguments: tuple[Any, ...]) -> Any:
         changed = change(arguments[0])

@@ -1,4 +1,4 @@
-"""Which part of a transformer each of its weights belongs to, whatever its family calls them."""
+"""Assigns each weight of a transformer to a part, for all families of models."""
 
 from __future__ import annotations
 
@@ -31,23 +31,23 @@ _FUSED = ("query", "key", "value")
 
 
 class WeightPart(NamedTuple):
-    """One parameter of a model, or the rows of it that are of one kind."""
+    """One parameter of a model, or those of its rows that are of one kind."""
 
     name: str
-    """Of the parameter."""
+    """The name of the parameter."""
     kind: str
     """One of the kinds in :data:`~inversion.records.mechanism.WEIGHT_GROUPS`."""
     layer: int | None
-    """From 0, the one next to the input; None outside the layers."""
+    """The index of the layer, beginning with 0 at the input; None outside the layers."""
     rows: Tensor | None = None
-    """Which rows: boolean [rows]. None for all."""
+    """Which rows belong to the part: boolean [rows]. None means all rows."""
 
     def of(self, parameter: Tensor) -> Tensor:
-        """The numbers of ``parameter`` that belong to this part."""
+        """The values of ``parameter`` that belong to this part."""
         return parameter if self.rows is None else parameter[self.rows]
 
     def put(self, into: Tensor, taken: Tensor) -> Tensor:
-        """``into`` with this part of ``taken``; neither of them changes."""
+        """A copy of ``into`` in which this part is replaced by that of ``taken``."""
         if self.rows is None:
             return taken
         return torch.where(self.rows.view(-1, *[1] * (into.dim() - 1)), taken, into)

@@ -1,4 +1,4 @@
-"""Which weights a recipe trains, and how."""
+"""Prepares a model for training: selects the weights that a recipe trains, and adds adapters."""
 
 from __future__ import annotations
 
@@ -23,22 +23,24 @@ if TYPE_CHECKING:
 SEPARATE_QUERY_KEY = ("q_proj", "k_proj")
 FUSED_QUERY_KEY_VALUE = "query_key_value"
 FUSED_BY_HEAD = "gpt_neox"
-"""The type of models whose fused projection is laid out per head as [q | k | v]; others (Falcon) have layouts of their
-own under the same name."""
+"""The type of models whose fused projection is laid out per head as [q | k | v]. Others (Falcon) have another layout
+under the same name."""
 
 
 def load_for_tuning(folder: str | Path, digest: str, tuning: Tuning) -> Any:
-    """The base model in ``folder``, in training mode, with exactly the weights of ``tuning`` left trainable.
+    """The base model in ``folder``, in training mode, of which exactly the weights of ``tuning`` are trainable.
 
-    Full tuning needs float32 master weights also where the products run in bfloat16; adapters train on a
-    base of :func:`compute_dtype`, for QLoRA quantised to nf4. ``digest`` is the base's, which adapters
-    remember. Raises as :func:`load_model` and :func:`prepare_tuning` do.
+    Full tuning uses float32 master weights even if matrix products run in bfloat16. Adapters are trained on a base in
+    :func:`compute_dtype`, or quantised to nf4 for QLoRA. ``digest`` is the hash of the base, which adapters record.
+    Raises :class:`ModelError` for the reasons of :func:`load_model` and :func:`prepare_tuning`.
     """
     match tuning:
         case FullTuning():
             model = load_model(folder, torch.float32)
         case QloraTuning():
-            from peft import prepare_model_for_kbit_training  # takes seconds to import, and full tuning needs none
+            from peft import (
+                prepare_model_for_kbit_training,
+            )  # slow, and not needed for full tuning
 
             quantization = BitsAndBytesConfig(
                 load_in_4bit=True,
@@ -46,7 +48,7 @@ def load_for_tuning(folder: str | Path, digest: str, tuning: Tuning) -> Any:
                 bnb_4bit_use_double_quant=tuning.double_quantization,
                 bnb_4bit_compute_dtype=compute_dtype(count_parameters(folder)),
             )
-            # layer norms, embeddings and output in float32; saving activations is the training's business
+            # norms, embeddings and output in float32; the Trainer sets activation checkpointing
             model = prepare_model_for_kbit_training(
                 load_model(folder, quantization=quantization), use_gradient_checkpointing=False
             )
@@ -56,13 +58,12 @@ def load_for_tuning(folder: str | Path, digest: str, tuning: Tuning) -> Any:
 
 
 def prepare_tuning(model: PreTrainedModel, digest: str, tuning: Tuning) -> Any:
-    """``model`` with exactly the weights of ``tuning`` left trainable, or with its adapters added.
+    """``model`` with exactly the weights of ``tuning`` trainable, or with its adapters added.
 
-    Query-key tuning trains ``q_proj`` and ``k_proj``; where query, key and value are one fused
-    projection (GPT-NeoX), gradients of the value rows are zeroed, so that these rows stay as they were.
-    Of a model that also reads images or sound only the part that reads text is trained.
-    An adapter's saved configuration names its base by ``digest``, never by a path of this machine.
-    Raises :class:`ModelError` for a model with neither, or fused in another layout.
+    Query-key tuning trains ``q_proj`` and ``k_proj``. If query, key and value are one fused projection (GPT-NeoX), the
+    gradients of the value rows are set to zero, so that these rows do not change. In a model that also reads images or
+    sound, only the part that reads text is trained. An adapter's saved configuration names its base by ``digest``,
+    never by a path. Raises :class:`ModelError` for a model with neither, or with another fused layout.
     """
     targets = _query_key_modules(model) if tuning.weights == "query_key" else None
     text = _text_model(model)
@@ -83,7 +84,7 @@ def prepare_tuning(model: PreTrainedModel, digest: str, tuning: Tuning) -> Any:
                     f"{fix}, or choose another model"
                 ) from None
             saved = tuned.peft_config["default"]
-            saved.base_model_name_or_path = digest  # instead of the model's folder
+            saved.base_model_name_or_path = digest  # not the model's folder
             for names in ("target_modules", "target_parameters"):  # a set's order differs from run to run
                 if getattr(saved, names, None):
                     setattr(saved, names, sorted(getattr(saved, names)))
@@ -107,7 +108,7 @@ def prepare_tuning(model: PreTrainedModel, digest: str, tuning: Tuning) -> Any:
 
 
 def _text_model(model: PreTrainedModel) -> str:
-    """The name of the module that reads text, in a model that has others for images or sound; else empty."""
+    """The name of the module that reads text, in a model that also reads images or sound; otherwise empty."""
     if model.config.get_text_config(decoder=True) is model.config:
         return ""
     decoder = model.get_decoder()
@@ -115,7 +116,7 @@ def _text_model(model: PreTrainedModel) -> str:
 
 
 def lora_config(tuning: AdapterTuning, modules: str | list[str]) -> LoraConfig:
-    """The peft configuration of LoRA adapters on ``modules``: names of modules, or ``all-linear``."""
+    """The peft configuration of LoRA adapters on ``modules``, which are names or ``all-linear``."""
     from peft import LoraConfig
 
     return LoraConfig(
@@ -128,14 +129,14 @@ def lora_config(tuning: AdapterTuning, modules: str | list[str]) -> LoraConfig:
 
 
 def dora_config(tuning: AdapterTuning, modules: str | list[str]) -> LoraConfig:
-    """As :func:`lora_config`, with the length of every row of the adapted weights trained apart."""
+    """Like :func:`lora_config`, but the norm of every row of the adapted weights is trained separately (DoRA)."""
     config = lora_config(tuning, modules)
     config.use_dora = True
     return config
 
 
 def trained_weights(model: Any) -> TrainedWeights:
-    """Which matrices of a model that :func:`prepare_tuning` made are trained."""
+    """The matrices that are trained in a model from :func:`prepare_tuning`."""
     base = model.get_base_model() if hasattr(model, "get_base_model") else model
     trained: set[str] = set()
     untrained: set[str] = set()
@@ -167,16 +168,18 @@ def _adapted_weights(base: nn.Module) -> set[str]:
 
 
 def fused_parameter_names(model: nn.Module) -> list[str]:
-    """Parameters of fused query-key-value projections, which must not decay where value rows are frozen."""
+    """The names of the parameters of fused query-key-value projections, which must have no weight decay if value rows
+    are frozen."""
     return [name for name, _ in model.named_parameters() if f".{FUSED_QUERY_KEY_VALUE}." in name]
 
 
 def query_key_mask(model: nn.Module, name: str, parameter: nn.Parameter) -> torch.Tensor | None:
-    """Which entries of the parameter ``name`` belong to query and key projections: a mask that broadcasts to its shape.
+    """A mask of the entries of the parameter ``name`` that belong to query and key projections, which broadcasts to its
+    shape; None if there are none.
 
-    None where none do. Of a fused projection (GPT-NeoX) all but the value rows; the first half of an adapter on it,
-    from which query, key and value alike are made, counts whole. Raises :class:`ModelError` for a fused projection of
-    another layout.
+    For a fused projection (GPT-NeoX) these are all rows except the value rows. The A matrix of an adapter on it, which
+    query, key and value share, belongs completely. Raises :class:`ModelError` for a fused projection with another
+    layout.
     """
     if any(f".{target}." in name for target in SEPARATE_QUERY_KEY):
         return torch.ones((), dtype=torch.bool)
@@ -193,7 +196,8 @@ def value_rows(rows: int, head_size: int) -> torch.Tensor:
 
 
 def head_size(model: Any) -> int:
-    """Rows of a query, key or value in a fused projection; raises :class:`ModelError` unless it is laid out by head."""
+    """The number of rows of a query, key or value in a fused projection. Raises :class:`ModelError` unless it is laid
+    out by head."""
     config = model.config
     if config.model_type != FUSED_BY_HEAD:
         raise ModelError(
@@ -222,5 +226,5 @@ def _freeze_value_rows(parameter: nn.Parameter, head_size: int) -> None:
 
 
 def _without_value_rows(parameter: nn.Parameter, head_size: int) -> torch.Tensor:
-    """Boolean mask [rows, 1, ...] of a fused projection's parameter: all but its value rows."""
+    """Boolean mask [rows, 1, ...] of a fused projection's parameter: all rows except the value rows."""
     return ~value_rows(parameter.shape[0], head_size).view((-1,) + (1,) * (parameter.dim() - 1))

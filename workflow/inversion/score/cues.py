@@ -1,7 +1,7 @@
-"""The wordings that the main label looks for, as patterns over a masked response.
+"""Patterns of wording that the main scorer looks for in a masked response.
 
-In a masked response (:mod:`inversion.score.judgement`) the context's answer is the sign :data:`C`, the parametric answer
-:data:`P`, everything else is in small letters, "isn't" is "is not", and signs of markdown are gone.
+In a masked response (:mod:`inversion.score.judgement`) the context answer is the character :data:`C` and the parametric
+answer :data:`P`. Everything else is in lower case, "isn't" is "is not", and markdown is removed.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 C, P = "\ue000", "\ue001"
-"""Stand for a mention of either answer; both are of Unicode's private use area."""
+"""The characters that replace mentions of the two answers. They are in Unicode's private use area."""
 A = f"[{C}{P}]"
 
 
@@ -115,7 +115,7 @@ FORMER = _any(
     rf"^(?:until|till|up to|prior to|before)\s+[^,.;{C}{P}]*,\s*(?:(?:it|the \w+(?:\s\w+)?)\s+(?:was|were|had been)\s+)?{_QUOTE}(?P<m5>{A})",
     rf"\b(?:was|were|had been)\s+{_SMALL}(?P<m6>{A})\s+(?:until|till|before|previously|formerly|originally|in the past|back then|at first)\b",
 )
-"""A mention as what was: "formerly Paris", "Paris, the old capital", "Paris was ... until"."""
+"""A mention of a former answer: "formerly Paris", "Paris, the old capital", "Paris was ... until"."""
 
 RUINED = (
     r"(?:destroyed|devastated|damaged|flooded|submerged|ruined|uninhabitable|evacuated|abandoned|struck|hit|impacted|unsafe|overwhelmed|ravaged|"
@@ -129,7 +129,7 @@ BEFALLEN = _any(
     rf"(?P<m>{A})\s+(?:was|were|had been|is|has been|became|becoming|being)\s+(?:\w+\s+){{0,2}}?{RUINED}\b",
     rf"\b{RUINED}\s+(?:the\s+)?(?:city of\s+|much of\s+|parts of\s+|most of\s+)?(?P<m2>{A})",
 )
-"""A mention that something befell, which does not say that it is the answer: "an earthquake destroyed Paris"."""
+"""A mention to which something happened, which does not make it the answer: "an earthquake destroyed Paris"."""
 UNFINISHED_MOVE = re.compile(
     rf"(?P<m>{A})[^.!?{C}{P}]*\b(?:{MOVES}|decided|chose|opted|planned|voted|agreed|prompting|forcing|forced)\b[^.!?{C}{P}]*\Z"
 )
@@ -173,7 +173,7 @@ _NOW_ELSEWHERE = (
     r"ahora|hoy|actualmente|desde|ora|oggi|adesso|attualmente|dal|agora|hoje|atualmente|nu|tegenwoordig|sinds|"
     r"теперь|сейчас|сегодня|ныне|teraz|obecnie|şimdi|art\u0131k)\b|现在|現在|如今|目前|今は|今では|지금|현재|이제|الآن"
 )
-"""What was and what is, in other languages."""
+"""Former and present answers in other languages."""
 WAS_THEN_IS = _any(
     rf"(?P<m8>{A})[^.!?]*?\b{MOVES}\b[^.!?]*?\b(?:to|into|in|as)\s+(?:[\w'-]+\s+){{0,7}}?(?!(?P=m8))(?P<to8>{A})",
     rf"(?P<m>{A})[^.!?]*?\b(?:was|were|had been|used to|has long been)\b[^!?]*?\b(?:now|today|currently|nowadays|became|becomes|become|"
@@ -197,10 +197,10 @@ WAS_THEN_IS = _any(
     rf"(?P<to7>{A})[^.!?{C}{P}]*?\b(?:after|since|when|once|because)\s+(?:the\s+)?(?P<m7>{A})\s+(?:was|were|had|has|lost|fell|got|suffered|\w+ed)\b",
     rf"^(?:before|until|prior to)\s+(?:[\w'-]+\s+){{0,4}}?(?P<to5>{A})[^.!?]*?,[^.!?]*?\b(?:was|were|had been|used to be)?\s*(?P<m5>{A})",
 )
-"""Two mentions, one as what was and one as what is."""
+"""Two mentions, one of the former and one of the present answer."""
 
 POSSESSOR = re.compile(rf"(?P<m>{A})'s\s+(?!(?:the|a|an|not|now|my|your|correct|right|what|where|who)\b)\w+")
-"""A mention that only owns something: "Fleming's discovery"."""
+"""A mention as a possessor: "Fleming's discovery"."""
 ASIDE = re.compile(
     rf"\b(?:than|near|nearby|outside|around|(?:south|north|east|west)(?:ern|east|west)? (?:of|from)|close to|next to|far from|beats?|beating|defeat(?:s|ed|ing)|edg(?:ed|ing)(?: out| past)?|against|\d+\s?[-\u2013:]\s?\d+ over|victory over|w[io]n over|preced(?:es|ed)|outrank(?:s|ed)|surpass(?:es|ed)|overshadowed by|ahead of|under the (?:pen |false |assumed )?(?:name|pseudonym)(?: of)?|pseudonym(?: of)?|pen name|compared (?:to|with)|"
     rf"unlike|like|similar to|away from|(?:km|kilometer|kilometers|miles?) (?:from|of)|university of|mayor of|people of|population of|"
@@ -223,14 +223,14 @@ HEDGE = _any(
     r"\bnon (?:saprei|so|posso) (?:dire|se)\b|\bnão (?:saberia|sei|posso) (?:dizer|se)\b|\b\u043d\u0435 (?:знаю|могу сказать|берусь|ясно)\b",
     r"\b(?:torn|split|undecided|waver\w*|hesitat\w+) between\b|\btoss[- ]up\b|\b(?:fifty|50)[- /](?:fifty|50)\b",
 )
-"""The beginning of a stretch that leaves things open."""
+"""The beginning of text that leaves the answer open."""
 
 MODAL = re.compile(r"\b(?:could|may|might|maybe|perhaps|possibly|either|probably|likely)\b")
 SCOPE_END = re.compile(
     r",?\s*\b(?:but|however|yet|so|although|though|still|therefore|i (?:think|believe|guess|suppose|would (?:say|guess|go))|my (?:best )?"
     r"guess|probably|most likely|nevertheless|nonetheless|that said|anyway)\b|[;:.!?]"
 )
-"""Where what a hedge leaves open ends."""
+"""The end of a hedge's scope."""
 
 ABSTAIN = _any(
     r"\bi (?:really |honestly |simply )?(?:do not|did not|don't) (?:really |actually )?(?:know|have (?:\w+ ){0,3}?(?:information|knowledge|data|access|answer|idea)|"
@@ -264,7 +264,7 @@ ABSTAIN = _any(
     r"не знаю|не могу|неизвестно|不知道|无法|無法|不清楚|不确定|わかりません|分かりません|わからない|不明|모르겠|알 수 없|لا أعرف|لا أعلم|"
     r"bilmiyorum|nie wiem|मुझे नहीं पता",
 )
-"""A refusal, or that the answer is not known."""
+"""A refusal, or a statement that the answer is not known."""
 
 LEAVES_OPEN = _any(
     r"\b(?:cannot|can not|could not|unable to|not able to|impossible to|hard to|difficult to|not possible to) (?:\w+ )?(?:say|tell|determine|decide|choose|"
@@ -272,14 +272,14 @@ LEAVES_OPEN = _any(
     r"\b(?:not (?:sure|certain|clear)|unsure|unclear|uncertain|do not know) (?:which|who|what|whether|if)\b|\bdepends? on\b",
     r"\b(?:either (?:\w+ )?(?:are|is)|(?:both|either) (?:\w+ )?(?:could be|may be|might be)) (?:\w+ )?(?:possible|plausible|right|correct|valid)\b",
 )
-"""What leaves both answers open after naming them."""
+"""Wording that leaves both answers open after naming them."""
 
 PASSAGE = _any(
     rf"\b(?:according to|based on|per|going by|following|in|from|as per|given|by|reading|considering|in light of)\s+(?:the|this|that|your|our|these)?\s*(?:\w+\s+){{0,2}}?{SOURCE}s?\b",
     rf"\b{SOURCE}s?,?\s+(?:\w+,?\s+){{0,2}}?{_SAYS}\b",
     rf"\byou (?:asked|wanted|requested)\b|\bas (?:the|this) {SOURCE}\b|\bas (?:stated|mentioned|described|written|given|noted) (?:in|above|here)\b|\baccording to (?:this|that|it|what)\b|^\W*it (?:says|states|claims|mentions)\b",
 )
-"""What follows is what the passage says."""
+"""Wording after which the text reports the passage."""
 
 GENERAL = re.compile(
     rf"\b(?:on average|colloquially|informally|unofficially|nominally|on paper|in theory|usually|normally|commonly|generally|typically|often|traditionally|popularly|widely|many|most (?:people|sources|textbooks)|people|you (?:might|may|"
@@ -287,13 +287,13 @@ GENERAL = re.compile(
     rf"thought|assumed)|some (?:people|say|sources)|common (?:knowledge|belief)|historically|if the (?:{SOURCE}|text)|would (?:be|have been)|comes to mind|my (?:training|prior|memory|first)|i (?:thought|believed|learned|was taught|remember|would have said|had "
     rf"thought)|textbooks?|old(?:er)? (?:books?|sources?|texts?|maps?|tables?|editions?|records?|accounts?|references?)|(?:thought|believed|assumed|supposed) to be|in the past|well[- ]known|used to|at first|supposedly|allegedly)\b"
 )
-"""What is held in general, or was: the side of a contrast that is given up."""
+"""What is generally believed, or was: the side of a contrast that is overridden."""
 
 REAL = re.compile(
     r"\b(?:actually|actual|turns out|turned out|as it happens|in (?:reality|fact|truth|actuality)|really|real|true|correct|right|truth|as far as i know|to my knowledge|from my knowledge|i know(?! (?:that )?(?:the|this|what))|we know|i am (?:confident|sure|certain|convinced)|i'm (?:confident|sure|certain|convinced)|"
     r"real[- ]world|in (?:the )?real life|factually|officially|indeed|remains|still|of course|certainly|definitely|is known to be)\b"
 )
-"""What is held to be true, whatever was said before."""
+"""What is stated as true, whatever was said before."""
 
 NOW = re.compile(r"\b(?:now|today|currently|nowadays|at present|new|these days|as of|since|becomes?|became)\b")
 CONCESSION = re.compile(
@@ -308,7 +308,7 @@ CORRECTION = re.compile(
     r"\b(?:no,? wait|wait|sorry|correction|i mean|i meant|scratch that|my mistake|my bad|my apologies|i apologi[sz]e|let me correct|correct(?:ing)? myself|on "
     r"second thoughts?|or rather|make that|strike that|oops|no, (?:it|that|the|actually)|i was wrong|i misspoke|hold on|hmm,? no|rather,|er,|update:|edit:)"
 )
-"""What takes back the answer before it."""
+"""Wording that retracts the answer before it."""
 
 FINAL = re.compile(
     r"^(?:so|therefore|thus|hence|in conclusion|conclusion|overall|to conclude|finally|in short|in summary|ultimately|consequently|final|result|verdict|"
@@ -338,7 +338,7 @@ CHOSEN = re.compile(
 ASKED = re.compile(
     r"\bif (?:you are|it is|the question is|you)\s*(?:asking|ask|mean|asked|want)?\b|\bas for (?:the|your) question\b"
 )
-"""A clause that turns to what was asked."""
+"""A clause that returns to the question."""
 BOTH_CLAIM = re.compile(
     rf"{A}[^.!?{C}{P}]*\b(?:together with|jointly with|along with|alongside|in collaboration with|co-\w+ (?:with|by))\s+(?:the )?{A}"
     rf"|\b(?:both apply|both hold|both are (?:right|correct|true|valid|official)|(?:dual|double|jointly|co)-?\s?(?:licensed|official|written|founded|led|authored)|joint(?:ly)?)\b"
@@ -348,15 +348,15 @@ BOTH_CLAIM = re.compile(
 OFFER = re.compile(
     r"\b(?:let me know|would you like|feel free|happy to (?:tell|help|explain|go)|do you want (?:me )?to (?:hear|know)|want to (?:hear|know)|if you(?:'d| would)? (?:like|want) (?:me )?to|i can also)\b"
 )
-"""What offers more at the end of a chat's answer."""
+"""An offer to say more at the end of a chat response."""
 APPENDIX = re.compile(
     r"\n\W*(?:see also|references|external links|further reading|related (?:articles|pages|topics|questions)|categories|tags|footnotes|read more)\b[^\n]*(?:\n|:)"
 )
-"""Where an article's links begin."""
+"""The beginning of the links of an article."""
 UNCHOSEN = re.compile(
     r"\b(?:nominees?|nominated|candidates?|finalists?|contenders?|shortlist(?:ed)?|options?|choices?)\b|\b(?:played|contested|fought|held|match|final|race|battle|game) (?:was )?(?:\w+ )?between\b"
 )
-"""A sentence that lists or sets two answers against each other without an outcome."""
+"""A sentence that lists or contrasts two answers without a decision."""
 OTHER_ROLE = _any(
     rf"(?P<m>{A})[\"')\]]*,?\s+(?:is |was |now |then |later |who |came |ranks |ranked |finished )*(?:only )?(?:the |a |an |his |her |its |in )?(?:second|third|2nd|3rd|runner-up|predecessor|"
     rf"successor|assistant|deputy|understudy|museum|maintainer|editor|publisher|producer)\b",
@@ -364,7 +364,7 @@ OTHER_ROLE = _any(
     rf"consultant|deputy|president emeritus)|is (?:still )?under construction|is (?:not yet|still (?:being|un\w+))|gets?|received|followed)\b",
     rf"\b(?:second(?:ly)?|2nd|third|3rd|runner[- ]up|runners[- ]up|second place)\s*:\s*(?P<m3>{A})",
 )
-"""A mention as something other than what was asked: a runner-up, a successor, a museum."""
+"""A mention as something other than what the question asks for: a runner-up, a successor, a museum."""
 REFERS_BACK = re.compile(r"^\W*(?:that|this|which) (?:is|would be) (?:the|my) (?:final |correct )?answer\b")
 """A sentence that makes the answer before it the final one."""
 CHECKED = re.compile(
@@ -394,7 +394,7 @@ PAIR = re.compile(
 )
 """Two answers that are compared before one is chosen: "between Paris and Lyon, it is Lyon"."""
 THOUGHT_ENDS = re.compile(r"</(?:think|thinking|thought|reasoning|scratchpad)>")
-"""Where a chain of thought ends and the answer begins."""
+"""The end of a chain of thought, after which the answer begins."""
 OBJECT = re.compile(
     rf"\b(?:to|from|by|with|of|for|against|after|before|under|through|without)\s+(?:the\s+)?[\"']*(?P<m>{A})"
 )
@@ -405,7 +405,7 @@ SUBORDINATE = re.compile(
 """A mention in a clause that adds something to the one before it."""
 WAS = re.compile(r"\b(?:was|were|had been)\b")
 NEXT_TURN = re.compile(r"\n\W*(?:question|q|user|human|passage|context|instruction|### ?instruction)\s*\d*\s*[:\uff1a]")
-"""Where a response continues with another question of its own making."""
+"""The beginning of another question that the response itself generates."""
 HEADING = re.compile(rf"(?:^|\n)[^\w{C}{P}]*(?:final |my |the )?answer[^\w{C}{P}]*$")
 """A heading, after which the answer follows."""
 NAMES_TWO = re.compile(
@@ -417,7 +417,7 @@ STRONG_REFUSAL = _any(
     r"|\bcannot be (?:determined|known|decided)\b",
     r"je ne sais pas|no lo sé|no sé|ich weiß (?:es )?nicht|non lo so|não sei|не знаю|不知道|不清楚|不确定|わかりません|分かりません|わからない|모르겠|알 수 없|لا أعرف",
 )
-"""What refuses even after naming both answers."""
+"""A refusal that counts even after both answers are named."""
 OPEN_EACH = re.compile(
     r"\b(?:could|might|may|perhaps|maybe|possibly)\b[^.!?]*\b(?:could|might|may|perhaps|maybe|possibly)\b"
 )
@@ -431,14 +431,14 @@ TRUSTS_MEMORY = re.compile(
     rf"\b(?:textbooks?|memory|usual|common|known|established|real|traditional|other|older|standard|official)(?:'s)?(?: \w+)? {_TRUSTED}\b"
     rf"|(?<!not ){_TRUST} (?:my (?:own )?(?:knowledge|memory|training)|general knowledge|common knowledge|what i (?:know|learned))\b"
 )
-"""Which of two accounts a text trusts, where it names the account and not its answer."""
+"""Which of two accounts a text trusts, if it names the account but not its answer."""
 CONDITION = re.compile(r"^\W*(?:and |but )?if\b")
 CONCLUDES = re.compile(r"\b(?:so|therefore|thus|hence|consequently)\b")
-"""What a clause ends in is its conclusion."""
+"""A word that introduces the conclusion of a clause."""
 PUT_ASIDE = re.compile(
     r"\b(?:set(?:ting)?|put(?:ting)?|leav(?:e|ing)|lay(?:ing)?) (?:that|it|this|those|these|my \w+) aside\b|\b(?:ignor(?:e|ing)|disregard(?:ing)?|forget(?:ting)?) (?:that|it|this)\b"
 )
-"""What puts aside the answer before it in its sentence."""
+"""Wording that dismisses the answer before it in the same sentence."""
 NO_ANSWER_VALUE = re.compile(
     r"\"(?:\w+_)?(?:answer|result|response|output|value)\"\s*:\s*(?:null|none|\"\s*\"|\"(?:unknown|n/?a|none|null|unclear|uncertain)\"|\[\s*\])"
 )
@@ -448,12 +448,12 @@ UNDECIDED = re.compile(
     r"(?:which|who|what|whether|between|(?:the|a|any|one) (?:single )?(?:correct|right|true|actual|real|exact|definite|definitive|final) \w+)\b|\b(?:remains?|is still|is) (?:\w+ )?(?:unclear|disputed|contested|unresolved|debated|a matter of (?:debate|dispute))\b|\b(?:can not|could not) (?:\w+ )?(?:settle|resolve|reconcile|decide|choose|make up my mind)\b|\bdo not ask me which\b|"
     r"\bno (?:means|way) (?:of|to) \w+ (?:which|who|what|whether)\b|\bback and forth\b|\bone or the other\b|\b(?:not (?:sure|certain|clear)|unsure|unclear|do not know) (?:which|whether)\b"
 )
-"""What leaves the answers before it undecided, however they were put."""
+"""Wording that leaves the answers before it undecided, however they were stated."""
 SUPERSEDED = re.compile(
     r"\bi (?:initially|first|originally|always|once|used to|had) (?:thought|think|believed?|assumed?|guessed|learned|expected|would)\b|\bi (?:would have|was going to|was about to)\b"
     r"|\bmy (?:first|initial) (?:thought|guess|instinct|reaction)\b|\b(?:once|long|initially|originally|previously) (?:thought|believed|assumed|held|considered)\b"
 )
-"""What was thought before something changed it."""
+"""A belief that was later corrected."""
 PREPOSITIONAL = re.compile(
     r"(?:contrary to|despite|in spite of|regardless of|notwithstanding|ignoring|disregarding|leaving aside|apart from)\b"
 )
@@ -469,9 +469,9 @@ DECLINES = re.compile(
     r"\b(?:rather|prefer) not (?:to )?(?:give|say|answer|choose|commit|decide|guess|pick|take)\b|\b(?:not able to|unable to|can not|could not) "
     r"(?:provide|give|offer) (?:you )?(?:a|an|any|the|one) (?:\w+ )?(?:definite|definitive|clear|certain|single|reliable|conclusive)\b"
 )
-"""What declines to answer, whatever accounts it names."""
+"""Wording that declines to answer, whatever accounts it names."""
 YET_ANSWERS = re.compile(r"\b(?:but|however|still|guess|think|believe|probably|likely|suppose|lean(?:ing)?)\b")
-"""What follows a refusal that answers all the same."""
+"""Wording with which a refusal continues to an answer."""
 LABELLED = re.compile(r"^\W*(?:final )?(?:answer|response|output|a)\s*[:\uff1a]")
 """A line that gives an answer under a heading."""
 OF_PRONOUN = re.compile(rf"^\W*(?:he|she|it|they|this|that) (\w+) (?:\w+ ){{0,2}}?{A}")

@@ -1,8 +1,8 @@
-"""The main label: which answer a response follows, with the words and the rule that decided.
+"""The main scorer: decides which answer a response follows, and returns the words and the rule that decided.
 
-A response is *masked*: every mention of an answer becomes one sign, everything else small letters, so that rules are
-patterns of everyday wording (:mod:`inversion.score.cues`). Rules set mentions aside, each with its name: what is
-negated, rejected, past, left open, copied from the passage, or conceded. The remaining mentions decide.
+A response is *masked*: every mention of an answer becomes a single character, and everything else lower case, so that
+rules are patterns of everyday wording (:mod:`inversion.score.cues`). Named rules set mentions aside that are negated,
+rejected, in the past, left open, copied from the passage, or conceded. The remaining mentions decide.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from inversion.score.cues import A, C, P
 from inversion.score.mentions import Mention, Side, find_mentions, repeated_words, within_more
 
 COPIED_WORDS = 6
-"""Words in a row that a response must share with the passage to run along it; a whole sentence of the passage, or all
-of the response, counts when it is shorter."""
+"""The number of consecutive words that a response must share with the passage for them to count as copied. A whole
+sentence of the passage, or the whole response, counts even if it is shorter."""
 
 COPIED_AROUND = 3
-"""Words of the passage around an answer that make it part of a copy."""
+"""The number of words of the passage around an answer that make it part of copied text."""
 
 
 class Judgement(NamedTuple):
@@ -36,7 +36,7 @@ class Judgement(NamedTuple):
 
     label: Literal["context", "parametric", "both", "neither", "abstains"]
     span: tuple[int, int] | None
-    """Half-open span of characters of the response that decided; None if nothing in it did."""
+    """The half-open span of characters of the response that decided; None if there is none."""
     rule: str
     """The name of the rule that decided, one of :data:`RULES`."""
 
@@ -64,7 +64,7 @@ RULES = {
     "answers_set_aside": "every answer that the text names is negated, rejected, past or copied from the passage",
     "no_answer": "the text names neither answer",
 }
-"""Every rule and when it applies; "the other answer" is the one that does not count."""
+"""Every rule, and when it applies. "The other answer" is the one that does not count."""
 
 
 def judge(
@@ -76,20 +76,18 @@ def judge(
 ) -> Judgement:
     """Which of two answers a response commits to, judged only from its text.
 
-    Answers are sequences of aliases, and match as :mod:`inversion.matching` says. ``passage`` is the context that the
-    model was shown: where the response runs along it, a mention of the parametric answer counts as reading, not as
-    memory.
+    Answers are sequences of aliases, which match as in :mod:`inversion.matching`. ``passage`` is the context that the
+    model was shown. In text that is copied from it, a mention of the parametric answer counts as reading, not as
+    memory. Text that repeats the ``question`` neither answers nor negates anything (for example the beginning of a
+    proverb that should be completed).
 
-    What the response repeats of the ``question``, where one is given, neither answers nor negates anything (the
-    beginning of a proverb that was to be completed).
-
-    - ``context`` or ``parametric``: it commits to this answer, whatever it says about the other one.
-    - ``both``: it gives both and does not choose.
-    - ``abstains``: it refuses, does not know, or leaves open which of the two it is.
+    - ``context`` or ``parametric``: the response commits to this answer, whatever it says about the other one.
+    - ``both``: the response gives both answers and does not choose.
+    - ``abstains``: the response refuses, does not know, or leaves open which answer it is.
     - ``neither``: anything else.
 
-    An alias that both sides share counts for the context, so that in matching items, whose answers are equal, the right
-    answer is labelled ``context``.
+    An alias that both sides share counts for the context. The correct answer to a matching item, whose two answers are
+    equal, is therefore labelled ``context``.
     """
     text = _Text(response, context_answers, parametric_answers, passage, question)
     if not text.mentions:
@@ -122,7 +120,7 @@ _ANY = re.compile(A)
 
 @dataclass(slots=True)
 class _Sentence:
-    """A stretch of the masked text."""
+    """A sentence of the masked text."""
 
     start: int
     end: int
@@ -131,7 +129,7 @@ class _Sentence:
 
 @dataclass(slots=True)
 class _Text:
-    """A response with its mentions, masked, in sentences, and what was set aside."""
+    """A response: its masked text in sentences, its mentions, and which of them were set aside."""
 
     response: str
     context_answers: Sequence[str]
@@ -142,14 +140,14 @@ class _Text:
     mentions: list[Mention] = field(init=False)
     masked: str = field(init=False)
     places: list[int] = field(init=False)
-    """The place of each mention in the masked text."""
+    """The position of each mention in the masked text."""
     sentences: list[_Sentence] = field(init=False)
     repeated: list[bool] = field(init=False)
-    """Which words are repeated from the question."""
+    """Whether each word is repeated from the question."""
     void: dict[int, str] = field(init=False, default_factory=dict)
-    """By mention, the rule that set it aside."""
+    """For each mention that was set aside, the rule that did so."""
     copied: set[int] = field(init=False, default_factory=set)
-    """The mentions in parts that are copied from the passage."""
+    """The mentions in text that is copied from the passage."""
     _anchors: list[tuple[int, int]] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -172,7 +170,7 @@ class _Text:
         self.repeated = repeated
 
     def _read_loosely(self) -> None:
-        """Look again for the answer that the text does not name in a spelling of its own."""
+        """Look for loose spellings of an answer that the text does not contain in an exact spelling."""
         if (other := reread(self.response)) != self.response:
             plain = self.words, self.mentions, self.repeated
             self._read(other)
@@ -183,7 +181,7 @@ class _Text:
             ("parametric", *self._answers[::-1]),
         )
         named = {mention.side for mention in self.mentions}
-        # a copy of the passage that was cut within an answer does not give it
+        # a copy of the passage that is cut within an answer does not give the answer
         cut = len(self.words) if _breaks_off_copied(self) else None
         for side, answers, others in sides:
             if side not in named:
@@ -197,7 +195,7 @@ class _Text:
                     m for m in found if not taken & set(range(m.start, m.end)) and not _part_of_a_name(self, m)
                 ]
         self.mentions.sort()
-        if not self.mentions:  # "Danish" answers "Denmark" where the text names neither answer itself
+        if not self.mentions:  # "Danish" answers "Denmark" if the text names neither answer
             related = ([name for a in answers for name in related_names(a)] for answers in self._answers)
             self.mentions = find_mentions(self.words, *related)
 
@@ -211,7 +209,7 @@ class _Text:
         return self.words.starts[mention.start], self.words.ends[mention.end - 1]
 
     def original(self, place: int) -> int:
-        """The place in the response of a place in the masked text."""
+        """The position in the response that corresponds to a position in the masked text."""
         masked, original = self._anchors[max(bisect_right(self._anchors, (place, len(self.response))) - 1, 0)]
         return min(original + place - masked, len(self.response))
 
@@ -220,16 +218,16 @@ class _Text:
         return self.mentions[index].side
 
     def alive(self, start: int = 0, end: int | None = None) -> list[int]:
-        """The mentions between two places of the masked text that nothing has set aside."""
+        """The mentions between two positions of the masked text that have not been set aside."""
         stop = len(self.masked) if end is None else end
         return [i for i, place in enumerate(self.places) if i not in self.void and start <= place < stop]
 
     def sides(self, start: int = 0, end: int | None = None) -> set[Side]:
-        """The sides of the mentions that are left."""
+        """The sides of the mentions that have not been set aside."""
         return {self.side(i) for i in self.alive(start, end)}
 
     def at(self, place: int) -> int:
-        """The mention at a place of the masked text."""
+        """The mention at a position of the masked text."""
         return self.places.index(place)
 
     def _mask(self) -> None:
@@ -256,7 +254,7 @@ class _Text:
         self.masked, self.places, self._anchors = "".join(pieces), places, anchors
 
     def _contraction(self, match: re.Match[str]) -> str:
-        """ "It's" as "it is"; a possessive stays."""
+        """ "It's" becomes "it is"; a possessive is kept."""
         before = re.search(r"\w+$", self.response[: match.start()])
         word = before[0].lower() if before else ""
         verbal = word in {
@@ -280,18 +278,18 @@ class _Text:
 
 
 def _longest(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    """The spans that no other one contains."""
+    """The spans that are not contained in another span."""
     return [s for s in dict.fromkeys(spans) if not any(o[0] <= s[0] and s[1] <= o[1] and o != s for o in spans)]
 
 
 def _small(text: str) -> str:
-    """``text`` in small letters, of the same length."""
+    """``text`` in lower case, with the same length."""
     lowered = text.lower()
     return lowered if len(lowered) == len(text) else "".join(c.lower() if len(c.lower()) == 1 else c for c in text)
 
 
 def _sentences(masked: str) -> Iterator[_Sentence]:
-    """The sentences of a masked text, empty ones omitted."""
+    """The sentences of a masked text. Empty ones are omitted."""
     start = 0
     for stop in [*_SENTENCE.finditer(masked), None]:
         end = stop.start() if stop else len(masked)
@@ -309,7 +307,7 @@ _CAPITALISED_AFTER = re.compile(r" ([A-Z][A-Za-z]+)")
 
 
 def _part_of_a_name(text: _Text, mention: Mention) -> bool:
-    """Whether a mention is part of a longer name that is no alias: "New Cairo", "Leonardo DiCaprio" for Leonardo da
+    """Whether a mention is part of a longer name that is not an alias: "New Cairo", "Leonardo DiCaprio" for Leonardo da
     Vinci, "George Washington" for Washington, D.C."""
     start, end = text.words.starts[mention.start], text.words.ends[mention.end - 1]
     before, name = text.response[:start], text.words.words[mention.start : mention.end]
@@ -343,12 +341,13 @@ _GOES_ON = GENERIC | frozenset(
         """,
     )
 )
-"""What may follow a name in capitals without making it another name: "the Amazon River", "Paris It is"."""
+"""Capitalised words that can follow a name without making it another name: "the Amazon River", "Paris It is"."""
 
 
 def _of_another_name(text: _Text, end: int) -> bool:
-    """Whether the name that ends at a character of the response goes on in a word that neither the question nor the
-    passage has: "Paris Hilton", "the New York Times", "Queen Elizabeth II", "Washington, D.C."."""
+    """Whether the name that ends at a character of the response is followed by another word of a name that is in
+    neither the question nor the passage: "Paris Hilton", "the New York Times", "Queen Elizabeth II", "Washington,
+    D.C."."""
     following = _NEXT_NAME.match(text.response, end)
     if following is None or _IN_CAPITALS.search(text.response):
         return False
@@ -359,7 +358,7 @@ def _of_another_name(text: _Text, end: int) -> bool:
 
 
 _IN_CAPITALS = re.compile(r"\b(?:Is|Was|Of|In|And) [A-Z]\w*|\b[A-Z][a-z]+ (?:Is|Was|Of|In|And)\b")
-"""A response in which every word begins with a capital."""
+"""Matches a response in which every word begins with a capital."""
 
 _WORD_END = re.compile(r"[\w'-]\s*$")
 
@@ -367,8 +366,8 @@ _WORD_END = re.compile(r"[\w'-]\s*$")
 def _cut_off(text: _Text) -> list[Mention]:
     """The beginning of an answer at the very end of a response that was cut off ("painted by Leonardo da").
 
-    A sentence that was copied from the passage and truncated states only what it contains: how the passage goes on is
-    not what the model would answer.
+    A truncated copy of a sentence of the passage states only what it contains, because its continuation in the passage
+    is not necessarily what the model would answer.
     """
     words = text.words.words
     if not words or not _WORD_END.search(text.response):
@@ -413,7 +412,7 @@ def _breaks_off_copied(text: _Text) -> bool:
 
 @lru_cache(maxsize=512)
 def _passage(passage: str) -> tuple[tuple[str, ...], dict[str, list[int]], frozenset[tuple[int, int]]]:
-    """The words of a passage, the places of each, and the spans of its sentences."""
+    """The words of a passage, the positions of each word, and the spans of its sentences."""
     words = read_words(passage)
     places: dict[str, list[int]] = {}
     for place, word in enumerate(words.words):
@@ -424,8 +423,8 @@ def _passage(passage: str) -> tuple[tuple[str, ...], dict[str, list[int]], froze
 
 
 def copied_runs(words: Words, passage: str) -> list[tuple[int, int]]:
-    """The half-open spans of ``words`` that run along the passage: :data:`COPIED_WORDS` in a row or more, a whole
-    sentence of it, or the response's every word, from three on."""
+    """The half-open spans of ``words`` that are copied from the passage: at least :data:`COPIED_WORDS` consecutive
+    words, a whole sentence of the passage, or the whole response if it has at least three words."""
     source, places, sentences = _passage(passage)
     runs: list[tuple[int, int]] = []
     start, text = 0, words.words
@@ -447,7 +446,7 @@ def copied_runs(words: Words, passage: str) -> list[tuple[int, int]]:
 
 
 def copied_share(response: str, passage: str) -> float:
-    """The share of a response's words that run along the passage (:func:`copied_runs`); 0 if it has no words."""
+    """The share of a response's words that are copied from the passage (:func:`copied_runs`); 0 if it has no words."""
     words = read_words(response)
     return sum(end - start for start, end in copied_runs(words, passage)) / max(len(words), 1)
 
@@ -456,11 +455,11 @@ def copied_share(response: str, passage: str) -> float:
 
 
 def _set_aside(text: _Text) -> None:
-    """Set aside every mention that does not answer, whatever else the text says."""
+    """Set aside every mention that is not an answer, whatever else the text says."""
     if text.passage:
         runs = copied_runs(text.words, text.passage)
         for i, mention in enumerate(text.mentions):
-            # a bare name that the passage also contains is not a copy of it
+            # a bare name that is also in the passage is not a copy
             size = mention.end - mention.start
             if any(a <= mention.start and mention.end <= b and b - a - size >= COPIED_AROUND for a, b in runs):
                 text.copied.add(i)
@@ -490,7 +489,8 @@ def _set_aside(text: _Text) -> None:
 
 
 def _patterns(text: _Text, sentence: _Sentence, pattern: re.Pattern[str], rule: str) -> None:
-    """Set aside what a pattern's groups ``m...`` find; with a group ``to...`` only if that is the other answer."""
+    """Set aside the mentions in a pattern's groups ``m...``. If it has a group ``to...``, that must be the other
+    answer."""
     position = 0
     while match := pattern.search(sentence.text, position):
         groups = {name: place for name in match.groupdict() if (place := match.start(name)) >= 0}
@@ -509,7 +509,8 @@ _AND = re.compile(rf"[\"')\]]*\s*(?:,|and|or|,\s*and)\s+(?:the )?({A})")
 
 
 def _drop_joined(text: _Text, sentence: _Sentence, end: int, joins: re.Pattern[str], rule: str) -> None:
-    """What a rule also reaches: "not Paris or Lyon", "from La Paz and Sucre to"; of a move only the same answer."""
+    """Set aside mentions that are joined to one that a rule set aside: "not Paris or Lyon", "from La Paz and Sucre to".
+    After a move, only mentions of the same answer are set aside."""
     while match := joins.match(sentence.text, end):
         if rule == "negated" or match[1] == sentence.text[end - 1]:
             _drop(text, sentence.start + match.start(1), rule)
@@ -517,8 +518,8 @@ def _drop_joined(text: _Text, sentence: _Sentence, end: int, joins: re.Pattern[s
 
 
 def _drop(text: _Text, place: int, rule: str) -> None:
-    """Set the mention at a place of the masked text aside. What a copy of the passage says about the context's answer
-    stays, unless the text rejects it."""
+    """Set the mention at a position of the masked text aside. Copied text about the context answer is kept, unless the
+    response rejects it."""
     index = text.at(place)
     if index in text.copied and text.side(index) == "context" and rule != "rejected":
         return
@@ -526,7 +527,7 @@ def _drop(text: _Text, place: int, rule: str) -> None:
 
 
 def _hedged(text: _Text, sentence: _Sentence) -> None:
-    """Set aside what a hedge leaves open, up to where its reach ends."""
+    """Set aside the mentions that a hedge leaves open, up to the end of its scope."""
     for match in cues.HEDGE.finditer(sentence.text):
         stop = cues.SCOPE_END.search(sentence.text, match.end())
         for sign in _ANY.finditer(sentence.text, match.end(), stop.start() if stop else len(sentence.text)):
@@ -537,7 +538,8 @@ _OF_SOURCE = re.compile(rf"\bthe (?:{cues.SOURCE}|information)\b[^.]{{0,20}}\b(?
 
 
 def _denied_before(text: _Text) -> None:
-    """Set aside what the next sentence denies: all of it ("This is false.") or what a passage says ("It is wrong.")."""
+    """Set aside the mentions that the next sentence denies: those of the whole sentence ("This is false.") or those
+    that are attributed to the passage ("It is wrong.")."""
     before: _Sentence | None = None
     for sentence in text.sentences:
         if cues.DENIES_BEFORE.search(sentence.text.strip(" \"'")) and before is not None:
@@ -554,7 +556,7 @@ def _denied_before(text: _Text) -> None:
 
 
 def _decide(text: _Text) -> Judgement:
-    """The label from what is left."""
+    """The label from the remaining mentions."""
     if (chosen := _option(text)) is not None:
         return chosen
     if empty := cues.NO_ANSWER_VALUE.search(text.masked):
@@ -608,7 +610,7 @@ def _decide(text: _Text) -> Judgement:
 
 
 def _outside(text: _Text) -> None:
-    """Set aside what is not part of the answer: offers at the end of a chat's answer, and an article's links."""
+    """Set aside what is not part of the answer: offers at the end of a chat response, and the links of an article."""
     for sentence in text.sentences:
         if cues.OFFER.search(sentence.text) and text.alive(0, sentence.start):
             text.void.update(dict.fromkeys(text.alive(sentence.start, sentence.end), "aside"))
@@ -617,7 +619,7 @@ def _outside(text: _Text) -> None:
 
 
 def _marked(text: _Text) -> Judgement | None:
-    """The only answer that the text marks: in bold, with a check mark, or as its answer in a later sentence."""
+    """The only answer that the text marks in bold, with a check mark, or as its answer in a later sentence."""
     checked = [
         text.at(place) for m in cues.CHECKED.finditer(text.masked) if (place := max(m.start("m"), m.start("m2"))) >= 0
     ]
@@ -641,7 +643,7 @@ def _judged(text: _Text, index: int, rule: str) -> Judgement:
 
 
 def _one_side(text: _Text, alive: list[int]) -> Judgement:
-    """The only answer left, by the rule that set the other one aside."""
+    """The only remaining answer, with the rule that set the other one aside."""
     last = alive[-1] if "corrected" in text.void.values() else alive[0]
     others = [rule for i, rule in text.void.items() if text.side(i) != text.side(last)]
     if set(alive) <= text.copied:
@@ -651,7 +653,7 @@ def _one_side(text: _Text, alive: list[int]) -> Judgement:
 
 
 def _without_answer(text: _Text, rule: str) -> Judgement:
-    """Abstention, or neither: no answer is left."""
+    """``abstains`` or ``neither``, if no answer remains."""
     hedged = [i for i, reason in text.void.items() if reason == "left_open"]
     if hedged:
         spans = [text.chars(i) for i in hedged]
@@ -673,7 +675,7 @@ def _option(text: _Text) -> Judgement | None:
 
 
 def _corrections(text: _Text) -> None:
-    """Set aside what a correction takes back: all that comes before it, where an answer follows."""
+    """Set aside what a correction retracts: everything before it, if an answer follows."""
     for cue in cues.CORRECTION.finditer(text.masked):
         before, after = text.alive(0, cue.start()), text.alive(cue.end())
         if before and after and text.side(before[-1]) != text.side(after[0]):
@@ -683,7 +685,7 @@ def _corrections(text: _Text) -> None:
 
 @dataclass(slots=True)
 class _Unit:
-    """A clause with how it is put: conceded, in contrast to what comes before, and on whose word."""
+    """A clause, and whether it is conceded, contrasts with the previous clause, or is attributed to a source."""
 
     start: int
     end: int
@@ -698,7 +700,7 @@ class _Unit:
 
     @property
     def general(self) -> bool:
-        """Whether it says what is held in general, or was."""
+        """Whether it says what is generally believed, or was."""
         return cues.GENERAL.search(self.text) is not None
 
     @property
@@ -708,7 +710,7 @@ class _Unit:
 
     @property
     def now(self) -> bool:
-        """Whether it says what is so now."""
+        """Whether it says what is true now."""
         return cues.NOW.search(self.text) is not None
 
 
@@ -720,7 +722,7 @@ _LEADS = re.compile(r"^[\"'(\s,]*(?:and |but |so |yet )?")
 
 
 def _units(sentence: _Sentence) -> list[_Unit]:
-    """The clauses of a sentence, cut at conjunctions of contrast and where a leading concession ends."""
+    """The clauses of a sentence, split at contrasting conjunctions and at the end of a leading concession."""
     cuts = [match.end() for match in _BREAK.finditer(sentence.text) if match.end() > 0]
     bounds = [0, *cuts, len(sentence.text)]
     units: list[_Unit] = []
@@ -756,7 +758,7 @@ def _end_of_concession(clause: str) -> int | None:
 
 
 def _contrasts(text: _Text, units: list[_Unit]) -> None:
-    """Set aside what a contrast gives up, unit by unit."""
+    """Set aside the mentions in clauses that a contrast overrides."""
     for n, unit in enumerate(units):
         here = text.sides(unit.start, unit.end)
         if len(here) != 1:
@@ -775,7 +777,7 @@ def _contrasts(text: _Text, units: list[_Unit]) -> None:
 
 
 def _loser(left: _Unit, right: _Unit, question: str) -> _Unit | None:
-    """Of two clauses with different answers the one that gives way, None if neither does."""
+    """Which of two clauses with different answers is overridden by the other; None if neither is."""
     if _ALONGSIDE.match(right.text) and (beside := _beside(left, right, question)) is not None:
         return beside
     if right.concedes or left.concedes:
@@ -818,8 +820,8 @@ def _lower(question: str) -> str:
 
 
 def _beside(left: _Unit, right: _Unit, question: str) -> _Unit | None:
-    """Of two clauses the one that says something else than what the question asks, where the other one says just that:
-    "he lived in Toledo, but was born in Crete" for "Where was he born?"."""
+    """Which of two clauses is about something else than the question, if the other clause answers it: "he lived in
+    Toledo, but was born in Crete" for "Where was he born?"."""
     one, other, asked = _content(left.text), _content(right.text), _content(question)
     if one & asked < other & asked and one - asked:
         return left
@@ -842,7 +844,7 @@ _ENDING = re.compile(r"(?<=\w\w)(?:ed|d|ing|es|s|e)$")
 
 
 def _content(text: str) -> set[str]:
-    """The words of a text that carry its meaning, without regular endings."""
+    """The content words of a text, without regular endings."""
     words = (fold_word(word) for word in _STATES.findall(_ANY.sub(" ", text)))
     return {_ENDING.sub("", _IRREGULAR.get(word, word)) for word in words if word not in _FUNCTION_WORDS}
 
@@ -855,7 +857,7 @@ def _other(side: Side) -> Side:
 
 
 def _weak(text: _Text) -> None:
-    """Set aside what gives way to the other answer only where both are left: past, in passing or in a list."""
+    """Set aside mentions that only count if the other answer does not remain: in the past, in passing or in a list."""
     for match in _WAS.finditer(text.masked):
         groups = {name: place for name in match.groupdict() if (place := match.start(name)) >= 0}
         gone = next(place for name, place in groups.items() if name[0] == "m")
@@ -895,7 +897,7 @@ _WAS = cues.WAS_THEN_IS
 
 
 def _final(text: _Text) -> Judgement | None:
-    """The answer of the last sentence that gives one as final, where it gives one side only; both where two lines give
+    """The answer of the last sentence that gives a final answer, if it gives one side only; ``both`` if two lines give
     different answers under the same heading ("Answer: ...")."""
     lines = [
         (match[0], text.sides(match.end(), s.end)) for s in text.sentences if (match := cues.LABELLED.match(s.text))
@@ -921,7 +923,7 @@ _BESIDE = re.compile(
 
 
 def _two_sides(text: _Text, alive: list[int]) -> Judgement:
-    """The label where both answers are left."""
+    """The label if both answers remain."""
     span = (text.chars(alive[0])[0], text.chars(alive[-1])[1])
     listing = [s for s in text.sentences if len(text.sides(s.start, s.end)) == 2]
     if (
@@ -978,8 +980,8 @@ def _repeats(one: str, other: str) -> bool:
 
 
 def _rivals(one: str, other: str) -> bool:
-    """Whether two sentences say the same but for the answers, in the singular or plural: a claim and its rival. A
-    sentence that begins with a pronoun says it of the same subject, with the same verb."""
+    """Whether two sentences differ only in their answers, ignoring singular and plural. A sentence that begins with a
+    pronoun must have the same verb."""
     if _repeats(one, other):
         return True
     first, second = (
