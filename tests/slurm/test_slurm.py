@@ -1,6 +1,7 @@
 """The smallest study, with a series and probes, through a real Slurm, and through what happens to jobs on a cluster."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -118,7 +119,10 @@ class Study:
         return value
 
     def finish(self, seconds=1500):
-        assert self.main.wait(timeout=seconds) == 0, (self.checkout.folder / "main.log").read_text()[-5000:]
+        log = self.checkout.folder / "main.log"
+        code = self.main.wait(timeout=seconds)
+        errors = [part for part in re.split(r"\n(?=\[)", log.read_text()) if "rror" in part]
+        assert code == 0, "\n".join(errors)[-5000:]
 
     def states(self, rule):
         """The states of all jobs of ``rule``, in the order of their ids, as accounting has them."""

@@ -89,3 +89,14 @@ def source_memory_mb(wildcards, input, attempt):
     else:
         size = 10**9
     return (PROCESS_MB + 2 * size // 10**6) * attempt
+
+
+def start_memory_mb(wildcards, input, attempt):
+    """Main memory for verifying the first checkpoint of a series that has no base model."""
+    snapshots = SeriesSnapshots.read(input.snapshots[0]) if input.snapshots else None
+    try:
+        first = candidates(STUDY.series[wildcards.model], snapshots)[0].folder
+    except (SeriesError, ArtifactError, OSError, IndexError):
+        return PROCESS_MB  # the job will say what is wrong
+    size = sum(file.stat().st_size for file in first.glob("*.safetensors"))
+    return (PROCESS_MB + 2 * size // 10**6) * attempt

@@ -35,7 +35,7 @@ rule prepare_start:
         "../../envs/inversion.yaml"
     threads: 1
     resources:
-        mem_mb=lambda w, attempt: 32_000 * attempt,
+        mem_mb=start_memory_mb,
         runtime=lambda w, attempt: 120 * attempt,
     params:
         series=lambda w: listing_of(w.model),
