@@ -78,7 +78,7 @@ def test_where_keeps_rows_by_a_value_or_several(tmp_path):
     assert [item.item_id[-1] for item in read(tmp_path / "r.jsonl", rows, where={"kind": "y"}).items] == ["2", "4", "6"]
     found = read(tmp_path / "r.jsonl", rows, where={"deep.n": (1, 2, 3), "kind": "x"})
     assert [item.item_id[-1] for item in found.items] == ["1", "3"]
-    assert len(found.left_out) == 4
+    assert len(found.skipped) == 4
 
 
 @pytest.mark.parametrize(
@@ -163,7 +163,7 @@ def test_options_and_passages_that_cannot_be_used_are_faults(changes, message, t
         ({"fake": "\ud800"}, "row 1: context_answer contains half of a surrogate pair"),
     ],
 )
-def test_malformed_rows_are_left_out_counted_and_named(changes, message, tmp_path):
+def test_malformed_rows_are_omitted_counted_and_named(changes, message, tmp_path):
     rows = [own_row(1, **changes), *(own_row(n) for n in range(2, 6))]
     found = read(tmp_path / "r.jsonl", rows, max_bad_rows=0.2)
     assert len(found.items) == 4

@@ -587,7 +587,7 @@ def test_rows_of_a_release_with_equal_answers_are_skipped_without_an_error(layou
     """The releases have such rows: an actor whose exchanged occupation is another name of the same one."""
     found = read(layout, tmp_path / "r.jsonl", [ROWS[layout](1, *TOWNS[0]) | change, ROWS[layout](2, *TOWNS[1])])
     assert (len(found.items), found.faults) == (1, [])
-    (reason,) = found.left_out
+    (reason,) = found.skipped
     assert reason.startswith("row 1: both answers are")
     with pytest.raises(
         ValueError, match=r"keeps none of 1 rows \(row 1: both answers are .*\); no row contains a conflict"
@@ -603,7 +603,7 @@ def test_strategyqa_without_a_polarity_is_omitted(tmp_path):
     }
     found = read("conflictqa", tmp_path / "c.jsonl", [vague, conflictqa(2, *TOWNS[1])])
     assert (len(found.items), found.faults) == (1, [])
-    assert found.left_out == ["row 1: it is unclear which of 'memory_answer' and 'counter_answer' says yes"]
+    assert found.skipped == ["row 1: it is unclear which of 'memory_answer' and 'counter_answer' says yes"]
 
 
 def test_conflictbank_finds_an_option_with_another_spelling_by_its_letter(tmp_path):
@@ -707,7 +707,7 @@ def test_cub_reports_every_lost_row(tmp_path):
     found = read_mapped(path, "s", "cub_counterfact", max_bad_rows=0.5)
     assert [item.context_answers[0] for item in found.items] == ["Lumenna", "Brasto", "Brasto", "Pell Haven"]
     assert found.native["s-000010"] == found.native["s-000001"]
-    assert found.left_out == ["row 11: its fact has no row with the context type 'edited'"]
+    assert found.skipped == ["row 11: its fact has no row with the context type 'edited'"]
     assert found.faults == ["row 12: 'context_type' is 'conflicting', not one of gold, edited, irrelevant"]
 
 
@@ -781,10 +781,10 @@ def test_mquake_lists_the_facts_of_the_changed_chain(tmp_path):
 def test_unchanged_answers_of_clasheval_and_aliases_of_nq_swap_are_omitted(tmp_path):
     rows = [clasheval(1, *TOWNS[0]), clasheval(2, *TOWNS[1]) | {"answer_mod": TOWNS[1][2]}]
     found = read("clasheval", tmp_path / "c.jsonl", rows)
-    assert (len(found.items), found.left_out) == (1, ["row 2: the answer was not changed"])
+    assert (len(found.items), found.skipped) == (1, ["row 2: the answer was not changed"])
     rows = [nq_swap_other(1, *TOWNS[0]), nq_swap_other(2, *TOWNS[1]) | {"substitution_type": "alias"}]
     found = read("nq_swap, the other spelling", tmp_path / "n.jsonl", rows)
-    assert (len(found.items), len(found.left_out), found.faults) == (1, 1, [])
+    assert (len(found.items), len(found.skipped), found.faults) == (1, 1, [])
 
 
 def test_a_study_can_choose_another_wording(tmp_path):

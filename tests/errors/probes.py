@@ -20,7 +20,7 @@ from inversion.config.evaluation import Prompt
 from inversion.config.probes import KnockoutProbe, LensProbe, PatchingProbe, WeightsProbe
 from inversion.config.training import Training
 from inversion.manifests import CheckpointEntry
-from inversion.models.inside import inside
+from inversion.models.inside import transformer_modules
 from inversion.models.parts import weight_parts
 from inversion.records.data import ConflictItem
 from inversion.respond.knockout_probe import probe_knockouts
@@ -101,7 +101,7 @@ PROBES = Section(
         probed("An end with nothing before it", probe_weights, WeightsProbe(end=0)),
         probed("A probe of sets without contexts", probe_lens, LensProbe(), NO_CONTEXT),
         probed("Items that are all of one cluster", probe_patching, PatchingProbe(peak=10), ONE_CLUSTER),
-        of_family("Layers under another name", inside, FALCON),
+        of_family("Layers under another name", transformer_modules, FALCON),
         of_family("Weights under another name", weight_parts, GPT2),
         of_family("A fused projection of another layout", weight_parts, FALCON),
         probed("Adapters that cannot be merged", probe_weights, WeightsProbe(peak=10), change=adapted),

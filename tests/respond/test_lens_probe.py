@@ -12,7 +12,7 @@ from inversion.config.training import LoraTuning, Training
 from inversion.conflict.world_sets import world_items
 from inversion.manifests import CheckpointEntry
 from inversion.models import ModelError, prepare_tuning
-from inversion.models.inside import inside
+from inversion.models.inside import transformer_modules
 from inversion.records.frames import from_frame
 from inversion.records.mechanism import LensReading
 from inversion.respond.answers import encode_questions
@@ -76,7 +76,7 @@ def test_a_family_with_unknown_module_names_is_refused(tiny_model):
     model.model.layers[1].feed = model.model.layers[1].mlp
     del model.model.layers[1].mlp
     with pytest.raises(ModelError, match=r"LlamaForCausalLM: no MLP was found in LlamaDecoderLayer .*remove `lens`"):
-        inside(model)
+        transformer_modules(model)
 
 
 def test_every_checkpoint_is_read_once(base_folder, tmp_path, tiny_model, items, template):

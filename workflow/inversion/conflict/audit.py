@@ -1,6 +1,6 @@
-"""The audit of a conflict set, rule by rule: items that were dropped or rewritten, and kept items to know about.
+"""Audits a conflict set rule by rule: which items were dropped or rewritten, and which kept items have a known issue.
 
-The counts are of the set's whole source; ``limit`` plays no part.
+The counts are those of the set's whole source, regardless of ``limit``.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from inversion.records.data import AuditFinding, ConflictItem
 
 _EXAMPLES_SHOWN = 3
 _LONG = 200
-"""Words of a context above which it is long."""
+"""A context with more words than this is long."""
 _PLACEHOLDERS = {
     "n a",
     "na",
@@ -44,54 +44,53 @@ def audit_set(
     sources: Mapping[str, Sequence[ConflictItem]],
     source: ReadSet | None = None,
 ) -> list[AuditFinding]:
-    """The findings on the set ``name``: one a rule, in a fixed order, also where a rule found nothing.
+    """The findings on the set ``name``: one per rule, in a fixed order, including rules that found nothing.
 
-    ``sets`` are the sets of the study and ``sources`` their
-    :func:`~inversion.conflict.files.source_items`, both by name; ``source`` is the set as
-    :func:`~inversion.conflict.files.read_source` read it, for what became of the rows of its file. In the order of the
-    rules:
+    ``sets`` has the sets of the study and ``sources`` their :func:`~inversion.conflict.files.source_items`, both by
+    name. ``source`` is the result of :func:`~inversion.conflict.files.read_source`, for the rules about rows of the
+    file. The rules are, in order:
 
     - ``malformed_row`` (dropped): a row of the file cannot be read; the examples say why.
     - ``no_conflict_row`` (dropped): a row has no conflict, or ``where`` does not keep it.
     - ``duplicate`` (dropped): an item equals an earlier one of the set.
-    - ``endings_not_apart`` (dropped): a response to a proverb would not show which ending it gives.
+    - ``endings_not_apart`` (dropped): a response to a proverb cannot show which ending it gives.
     - ``in_excluded_set`` (dropped): an item is in a set under ``exclude``.
-    - ``aliases`` (rewritten): an answer lists several names or carries a remark, or has a short form.
-    - ``short_names`` (rewritten): the passage calls the person of the context answer by the last word of the name,
-      which became an alias, as that of the parametric answer.
+    - ``aliases`` (rewritten): an answer lists several names, contains a remark, or has a short form.
+    - ``short_names`` (rewritten): the passage refers to the person of the context answer by the last word of the name.
+      The last words of both answers became aliases.
     - ``in_other_set`` (kept): another set keeps the same question and answers; averages over
       both count it twice.
     - ``question_in_other_set`` (kept): another set keeps the same question with other answers.
-    - ``shared_cluster`` (kept): items that are not independent, for their cluster has several.
+    - ``shared_cluster`` (kept): items that are not independent, because their cluster has several.
     - ``nested_answers`` (kept): one answer contains the other ("New Cairo", "Cairo").
-    - ``answer_in_question`` (kept): the question names an answer ("the capital of Luxembourg"), in sets with contexts;
-      what a response repeats of the question is no answer to the scorer ``first_mention``.
+    - ``answer_in_question`` (kept): the question names an answer ("the capital of Luxembourg"), in sets with contexts.
+      The scorer ``first_mention`` does not count words repeated from the question as an answer.
     - ``context_answer_missing`` (kept): no form of the context answer is in the context.
     - ``parametric_answer_in_context`` (kept): the context names the parametric answer too.
     - ``answer_in_first_third``, ``answer_in_middle_third``, ``answer_in_last_third`` (kept): where the context answer
       begins, by words, when it is named first.
     - ``dated_future`` (kept): the context names a year from 2027 to 2199.
     - ``long_context`` (kept): the context has more than 200 words.
-    - ``no_matching_context`` (kept): the set asks for matching controls, the release has none for the item, and the
-      answers cannot be swapped in the context, which does not name the context answer in its spelling: the item has
-      no such control.
-    - ``native_matching``, ``native_irrelevant`` (kept): the release has a passage of its own for such a control, which
-      is taken before one of ours.
+    - ``no_matching_context`` (kept): the item has no matching control although the set has such controls. The release
+      has none for it, and the answers cannot be swapped in the context, for example because it does not contain the
+      context answer in its spelling.
+    - ``native_matching``, ``native_irrelevant`` (kept): the release has a passage for such a control, which is used
+      instead of a generated one.
     - ``answers_swapped`` (kept): the context names the parametric answer and not the context answer, or the release's
       matching context names the context answer and not the parametric one. Only items with a passage that names an
       answer are checked. A set with most of them found is refused.
-    - ``no_parametric_answer`` (kept): the release does not say what a model remembers; such an item has no controls, no
-      margin between two answers, and no place in the strata of known facts.
+    - ``no_parametric_answer`` (kept): the release does not say what a model remembers. Such an item has no controls and
+      no margin between two answers, and is not in the stratum of known facts.
     - ``no_answer`` (kept): an answer is a placeholder, such as "N/A", "unknown" or "[ENTITY]".
-    - ``sentence_answer`` (kept): an answer has no form of eight words or fewer; scorers that look for an answer in a
-      text will hardly find a sentence word by word.
-    - ``unequal_answers`` (kept): one answer has a form of eight words or fewer and the other has none, so that scorers
-      find the one more easily than the other.
+    - ``sentence_answer`` (kept): an answer has no form of at most eight words. Scorers that look for an answer in a
+      text rarely find a whole sentence word by word.
+    - ``unequal_answers`` (kept): only one of the answers has a form of at most eight words, so scorers find it more
+      easily than the other.
     - ``unsupported_script`` (kept): the question or an answer is written in a script without spaces between words
       (Chinese, Japanese, Thai, Lao, Khmer, Burmese, Tibetan), in which the scorers find no answer.
 
-    Controls have one answer or two equal ones by design, and share their questions with conflict
-    sets: overlap, nesting and the last rule look at conflict items only.
+    Controls have one answer or two equal answers by design, and share their questions with conflict sets. Overlap,
+    nesting and the last rule are therefore only checked for conflict items.
     """
     distinct = distinct_items(sources[name])
     apart = [item for item in distinct if not endings_not_apart(item)]
@@ -112,7 +111,7 @@ def audit_set(
     clusters = Counter(item.cluster for item in kept)
     native = source.native if source else {}
     telling, swapped = telling_items(conflicts, native)
-    lost = [("malformed_row", source.faults), ("no_conflict_row", source.left_out)] if source else []
+    lost = [("malformed_row", source.faults), ("no_conflict_row", source.skipped)] if source else []
     findings = (
         ("duplicate", "dropped", sources[name], _without(sources[name], distinct)),
         ("endings_not_apart", "dropped", distinct, _without(distinct, apart)),
@@ -212,7 +211,7 @@ def _no_answer(item: ConflictItem) -> bool:
 
 
 def _sentences(item: ConflictItem) -> list[bool]:
-    """For each answer that there is, whether all its forms are longer than a name."""
+    """For each existing answer, whether all its forms are longer than a name."""
     sides = (item.context_answers, item.parametric_answers)
     return [are_sentences(answers) for answers in sides if answers]
 
@@ -222,7 +221,8 @@ def _unsupported(item: ConflictItem) -> bool:
 
 
 def _third(item: ConflictItem) -> int | None:
-    """The third of the context (0, 1, 2) in which the context answer first begins; None if it is not named."""
+    """The third of the context (0, 1, 2) in which the context answer first begins; None if the context does not name
+    it."""
     words = f" {normalise(item.context or '')} "
     starts = [place for answer in item.context_answers if (place := words.find(f" {normalise(answer)} ")) >= 0]
     return 3 * words[: min(starts)].count(" ") // len(words.split()) if starts else None

@@ -1,4 +1,5 @@
-"""Conflict items from the rows of any file, by a map of paths: a user's own, or that of a public release."""
+"""Reads conflict items from the rows of any file, with a mapping of paths that is the user's or that of a public
+release."""
 
 from __future__ import annotations
 
@@ -37,11 +38,11 @@ from inversion.names import normalise
 from inversion.records.data import ConflictItem
 
 FIELDS = "fields"
-"""The format of files that are read only by the study's own mapping."""
+"""The format of files that are read with the study's own mapping only."""
 REQUIRED = ("question", "context", "context_answer")
-"""Parts that every item has; the parametric answer is required of a study's own map."""
+"""Parts that every item has. A study's own mapping must also have the parametric answer."""
 _LONGEST_FIELD = 100_000
-"""Characters; a longer field is a fault of the file, and no model reads it."""
+"""The maximum number of characters of a field. A longer one is an error in the file, and no model could read it."""
 _FAULTS_SHOWN = 3
 _COLUMNS_SHOWN = 12
 
@@ -58,16 +59,17 @@ class ReadSet:
     """The source's own passages for controls: by item id, then by kind of control (``matching``, ``irrelevant``)."""
     faults: list[str] = field(default_factory=list)
     """The malformed rows that were omitted, one line each with the row's number and what is wrong with it."""
-    left_out: list[str] = field(default_factory=list)
-    """The valid rows that have no conflict or that ``where`` does not keep, in the same form."""
+    skipped: list[str] = field(default_factory=list)
+    """The valid rows that were skipped because they have no conflict or because of ``where``, in the same form."""
     rows: int = 0
-    """Rows of the file; 0 if the items come from no file."""
+    """The number of rows of the file; 0 if the items do not come from a file."""
     passages: str = "native"
-    """Where the passages under ``native`` come from: ``native`` or ``synthetic`` (written from a release's facts)."""
+    """Where the passages in ``native`` come from: ``native``, or ``synthetic`` if they were generated from a release's
+    facts."""
 
     def log_lines(self) -> Iterator[str]:
         """The log lines about omitted rows."""
-        kinds = (("malformed", self.faults), ("without a conflict, or not kept by `where`", self.left_out))
+        kinds = (("malformed", self.faults), ("without a conflict, or not kept by `where`", self.skipped))
         for what, lines in kinds:
             if lines:
                 yield f"{len(lines)} of {self.rows} rows are {what}: {'; '.join(lines[:_FAULTS_SHOWN])}"
@@ -81,16 +83,16 @@ def read_mapped(
     where: Mapping[str, Any] = MappingProxyType({}),
     max_bad_rows: float = 0.0,
 ) -> ReadSet:
-    """The items of the file ``path`` in the ``format`` of a release, or in that of the map ``fields`` alone.
+    """The items of the file ``path``, in the ``format`` of a release or with the mapping ``fields`` only.
 
-    A release's map is overridden, part by part, by ``fields``. Rows stay where the value at every path of ``where``
-    equals the value there, or one of those listed. Items have ids ``{name}-000001`` and on by row, with a second
-    number where a row gives several. Malformed rows are omitted and named in the result. The same answer on both
-    sides is a fault under a study's own map; a release's row with it is valid but has no conflict. Aliases
-    that both answers share tell nothing and are removed.
+    ``fields`` overrides single parts of a release's mapping. A row is kept if the value at every path of ``where``
+    equals the value there, or one of several values. Items have the ids ``{name}-000001`` and so on by row, with a
+    second number if a row gives several. Malformed rows are omitted and listed in the result. With a study's own
+    mapping, two equal answers make a row malformed; in a release, such a row is valid but has no conflict. Aliases that
+    both answers share are removed, because they cannot tell them apart.
 
-    Raises :class:`~inversion.instruct.rows.DataError` in one line if the file has another format than named, a path
-    is in no row, no item is left, or more than the share ``max_bad_rows`` of the rows is malformed.
+    Raises :class:`~inversion.instruct.rows.DataError` if the file has another format, if a path is in no row, if no
+    item is left, or if more than the share ``max_bad_rows`` of the rows is malformed.
     """
     reader = _Reader(name, RELEASES.get(format), fields, where)
     with _no_collector():
@@ -98,12 +100,13 @@ def read_mapped(
             reader.take(row)
     reader.refuse(path, format, max_bad_rows)
     origin = reader.release.passages if reader.release else "native"
-    return ReadSet(reader.items, reader.native, reader.faults, reader.left_out, reader.count, origin)
+    return ReadSet(reader.items, reader.native, reader.faults, reader.skipped, reader.count, origin)
 
 
 @contextmanager
 def _no_collector() -> Iterator[None]:
-    """Without the search for cycles, which items do not form: it took two fifths of the time of a large file."""
+    """Switch off the cyclic garbage collector within the block. Items have no cycles, and the collector took 40 % of
+    the time for a large file."""
     was_on = gc.isenabled()
     gc.disable()
     try:
@@ -114,7 +117,7 @@ def _no_collector() -> Iterator[None]:
 
 
 class _Reader:
-    """Takes the rows of one file, one by one, and remembers what became of each."""
+    """Converts the rows of one file one by one, and collects items, malformed rows and skipped rows."""
 
     def __init__(self, name: str, release: Release | None, fields: FieldMap, where: Mapping[str, Any]) -> None:
         self.name, self.release, self.own = name, release, fields.named()
@@ -125,20 +128,20 @@ class _Reader:
         self.items: list[ConflictItem] = []
         self.native: dict[str, dict[str, str]] = {}
         self.faults: list[str] = []
-        self.left_out: list[str] = []
+        self.skipped: list[str] = []
         self.count = 0
         self.columns: dict[str, None] = {}
         self.met: set[str] = set()
-        """The parts, and the paths of ``where``, that some row has."""
+        """The parts, and the paths of ``where``, that at least one row has."""
 
     def rows(self, path: str | Path) -> Iterator[Row]:
-        """The rows of the file; of a release that spreads an item over rows, one per item."""
+        """The rows of the file. For a release whose items span several rows, one combined row per item."""
         rows = self._inner_rows(read_rows(path))
         return resolve_name(self.release.gather)(rows) if self.release and self.release.gather else rows
 
     def _inner_rows(self, rows: Iterator[Row]) -> Iterator[Row]:
-        """The rows; where the file is one object that is not a row but holds them (in a list, by their ids, or
-        column by column), those in it."""
+        """The rows. If the file is a single object that is not a row but contains rows (in a list, by id, or column by
+        column), those rows."""
         first = list(itertools.islice(rows, 2))
         content = first[0].value if len(first) == 1 and not first[0].fault else {}
         if self._is_row(content):
@@ -150,13 +153,13 @@ class _Reader:
         return itertools.starmap(Row, enumerate(inner, start=1)) if inner else itertools.chain(first, rows)
 
     def _is_row(self, value: Mapping[str, Any]) -> bool:
-        """Whether an object has keys of the release, or of the study's map."""
+        """Whether an object has keys of the release or of the study's mapping."""
         if self.release:
             return any(set(spellings) & set(value) for spellings in self.release.keys)
         return any(value_at(value, path) is not None for _, paths in self.steps for path in paths)
 
     def take(self, row: Row) -> None:
-        """Adds the items of one row, or the reason why it has none."""
+        """Add the items of one row, or the reason why it has none."""
         self.count += 1
         if not row.value.keys() <= self.columns.keys():
             self.columns.update(dict.fromkeys(row.value))
@@ -167,21 +170,21 @@ class _Reader:
                 _require_keys(row.value, self.release)
             prepared: list[Mapping[str, Any]] = self.prepare(row.value) if self.prepare else [row.value]
         except ValueError as error:
-            self._leave_out(row, error)
+            self._skip(row, error)
             return
         for number, one in enumerate(prepared, start=1):
             try:
                 self._require_kept(one)
                 self._add(one, f"{self.name}-{row.number:06d}" + (f"-{number}" if len(prepared) > 1 else ""))
             except ValueError as error:
-                self._leave_out(row, error)
+                self._skip(row, error)
 
-    def _leave_out(self, row: Row, reason: ValueError) -> None:
-        lines = self.left_out if isinstance(reason, NoConflict) else self.faults
+    def _skip(self, row: Row, reason: ValueError) -> None:
+        lines = self.skipped if isinstance(reason, NoConflict) else self.faults
         lines.append(f"row {row.number}: {reason}")
 
     def _require_kept(self, row: Mapping[str, Any]) -> None:
-        """Raises :class:`NoConflict` for a row that ``where`` does not keep."""
+        """Raises :class:`NoConflict` if ``where`` does not keep the row."""
         for path, (ways, wanted) in self.where.items():
             value = _first(row, ways)
             if value is not None:
@@ -225,7 +228,7 @@ class _Reader:
                 f"{'; ...' if len(self.faults) > _FAULTS_SHOWN else ''}"
             )
         if not self.items:
-            omitted = self.left_out or self.faults
+            omitted = self.skipped or self.faults
             reason = f" ({omitted[0]})" if omitted else ""
             cure = "correct `where`" if self.where else "no row contains a conflict"
             raise DataError(f"{path}: sets.{self.name} keeps none of {self.count} rows{reason}; {cure}")
@@ -236,12 +239,13 @@ class _Reader:
 
 @functools.cache
 def steps(path: str) -> tuple[str | int, ...]:
-    """A path as keys and places in lists: ``positive[0]`` is ``("positive", 0)``."""
+    """A path as keys and list indices: ``positive[0]`` is ``("positive", 0)``."""
     return tuple(int(place) if place else key for key, place in re.findall(r"([^.\[\]]+)|\[(-?\d+)\]", path))
 
 
 def _ways(path: str) -> tuple[tuple[str | int, ...], ...]:
-    """How a row may hold ``path``: under the whole of it as a key (columns of a flattened table), or step by step."""
+    """The two ways in which a row can contain ``path``: with the whole path as a key (in flattened tables), or step by
+    step."""
     taken = steps(path)
     return (taken,) if taken == (path,) else ((path,), taken)
 
@@ -264,13 +268,14 @@ def value_at(row: Mapping[str, Any], path: Sequence[str | int]) -> Any:
 
 
 def _all_objects(values: Iterable[Any]) -> bool:
-    """Whether there are values, and each is an object."""
+    """Whether there is at least one value and all values are objects."""
     there = list(values)
     return bool(there) and all(isinstance(value, dict) for value in there)
 
 
 def _rows_of_columns(content: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The rows of a table that is stored column by column, each a list or an object by row; empty if it is none."""
+    """The rows of a table that is stored column by column, where a column is a list or an object by row. Empty if
+    ``content`` is not such a table."""
     columns = list(content.values())
     if len(columns) > 1 and all(isinstance(column, dict) and column.keys() == columns[0].keys() for column in columns):
         columns = [list(column.values()) for column in columns]
@@ -292,7 +297,7 @@ def _values(wanted: Any) -> set[str]:
 
 
 def _key(value: Any) -> str:
-    """A value as it is compared: CSV files know text only, and tables with gaps store 1 as 1.0."""
+    """A value in the form in which it is compared. CSV files only have text, and tables with gaps store 1 as 1.0."""
     return re.sub(r"^(-?\d+)\.0+$", r"\1", str(value).strip().casefold())
 
 
@@ -302,9 +307,12 @@ def _key(value: Any) -> str:
 def _item(
     values: Mapping[str, Any], item_id: str, name: str, remembered: bool, of_release: bool
 ) -> tuple[ConflictItem, dict[str, str]]:
-    """The item of one row and its own passages for controls; raises :class:`ValueError` with what is wrong, and
-    :class:`NoConflict` for a release's row with two equal answers. ``remembered`` says whether rows have a parametric
-    answer."""
+    """The item of one row, and the row's passages for controls. ``remembered`` says whether rows have a parametric
+    answer.
+
+    Raises :class:`ValueError` with what is wrong with the row, and :class:`NoConflict` for a release's row with two
+    equal answers.
+    """
     same = NoConflict if of_release else ValueError
     question, context = _passage(values.get("question"), "question"), _passage(values.get("context"), "context")
     context_answers = _answers(values, "context_answer", "context_aliases", of_release)
@@ -336,7 +344,7 @@ def _item(
 
 
 def _native(values: Mapping[str, Any], item: ConflictItem) -> dict[str, str]:
-    """The row's own passages for controls: one that is there and fit to be one."""
+    """The row's suitable passages for controls."""
     passages = {}
     matching, irrelevant = values.get("matching_context"), as_object(values.get("irrelevant_context"))
     if not _is_absent(matching) and item.parametric_answers:
@@ -378,7 +386,7 @@ def _passage(value: Any, part: str) -> str:
 
 
 def _answers(values: Mapping[str, Any], part: str, alias_part: str, of_release: bool) -> list[str]:
-    """An answer and its aliases; of a release, without aliases that are codes."""
+    """An answer and its aliases. In releases, aliases that are codes are omitted."""
     answers = answer_names(values.get(part), part)
     for words, name in alias_names(values.get(alias_part), alias_part).items():
         if not (of_release and is_code(name)):
@@ -389,7 +397,7 @@ def _answers(values: Mapping[str, Any], part: str, alias_part: str, of_release: 
 def _apart(
     context: list[str], parametric: list[str], error: type[ValueError] = ValueError
 ) -> tuple[list[str], list[str]]:
-    """Both lists without the aliases that they share; raises if an answer itself is one of the other's names."""
+    """Both lists without shared aliases. Raises ``error`` if a preferred answer is a name of the other answer."""
     if not _may_be_same(context, parametric):
         return context, parametric
     shared, rivals = shared_answers(context, parametric), shared_answers(parametric, context)
@@ -406,18 +414,18 @@ _NAME = re.compile(r"[a-z][a-z .'-]*")
 _NAMES = re.compile(r"[a-z][a-z .'-]*(?:\n[a-z][a-z .'-]*)*")
 _APART = str.maketrans(".'-", "   ")
 _READ = NUMBER_WORD_SET | set(ROMAN_NUMERALS) | {"cannot"}
-"""Words that are numbers, or several words."""
+"""Words that are read as numbers or as several words."""
 _AMOUNT = re.compile(r"[a-z ]{,20}(\d{1,15})([^\d]*)")
 
 
 def _may_be_same(first: list[str], second: list[str]) -> bool:
-    """False where no answer of one side can be one of the other, as a glance at their letters and digits shows.
+    """A quick check of letters and digits: False if no answer of one side can be the same as one of the other.
 
-    Spares most rows of a large file the full comparison, which reads numbers, units and abbreviations.
+    It avoids the full comparison, which normalises numbers, units and abbreviations, for most rows of a large file.
     """
     text = "\n".join((*first, *second)).lower()
     if _NAMES.fullmatch(text) and _READ.isdisjoint(text.translate(_APART).split()):
-        # most rows: names that begin with other letters
+        # most rows have names that begin with different letters
         initials = set(map(_initial, first))
         if not any(_initial(answer) in initials for answer in second):
             return False
@@ -426,7 +434,7 @@ def _may_be_same(first: list[str], second: list[str]) -> bool:
 
 
 def _initial(name: str) -> str:
-    """The first letter of a name in ASCII letters, past its article."""
+    """The first letter of a name in ASCII letters, after its article."""
     start, _, rest = name.lower().translate(_APART).partition(" ")
     return (rest.lstrip() or start)[0] if start in ARTICLES else start[0]
 
@@ -435,11 +443,11 @@ _Sketch = tuple[str | int, ...] | None
 
 
 def _sketch(answer: str) -> _Sketch:
-    """A key that is equal for equal answers; None if only a full comparison can tell.
+    """A key that is equal for answers that are the same; None if only the full comparison can decide.
 
-    Of plain words: the first letters of the first and last one past articles, and how many there are; of other names
-    in ASCII letters, whose initials may be written apart or together, the first letter; of one integer with words
-    around it, the number and what follows it.
+    For plain words, it is the first letters of the first and last word after articles, and the number of words. For
+    other names in ASCII letters, whose initials can be written together or separately, it is the first letter. For one
+    integer with words around it, it is the number and the text after it.
     """
     text = answer.lower()
     if _NAME.fullmatch(text):
@@ -463,13 +471,13 @@ def _may_match(one: _Sketch, other: _Sketch) -> bool:
 
 
 _LETTERED = re.compile(r"\s*\(?([A-Z])[.):]+\s+(?=\S)")
-"""How an option begins that carries its letter: "A. ", "B) " or "(C) "."""
+"""The beginning of an option that includes its letter: "A. ", "B) " or "(C) "."""
 
 
 def _options(value: Any) -> tuple[list[str], list[str]]:
-    """The texts of a question's options, in order, and their labels; both empty if it has none.
+    """The texts of a question's options, in order, and their labels. Both are empty if it has no options.
 
-    The labels are those that the row gives, otherwise the letters. A letter before each option's text is removed.
+    The labels are those in the row, or otherwise letters. A letter before the text of each option is removed.
     """
     value = as_object(value)
     labels = None
@@ -492,7 +500,8 @@ def _options(value: Any) -> tuple[list[str], list[str]]:
 
 
 def _among(options: Sequence[str], labels: Sequence[str], answers: list[str], what: str) -> list[str]:
-    """The answers, of which one must be an option; an answer that is an option's label becomes the option's text."""
+    """The answers, of which at least one must be an option. An answer that is the label of an option becomes its
+    text."""
     if not answers:
         return []
     listed = {normalise(option) for option in options}
@@ -505,7 +514,7 @@ def _among(options: Sequence[str], labels: Sequence[str], answers: list[str], wh
 
 
 def _are_yes_no(*sides: list[str]) -> bool:
-    """Whether the preferred answers are yes on one side and no on the other."""
+    """Whether the preferred answer of one side is yes and that of the other is no."""
     first = {answers[0].strip(" .!").lower() for answers in sides if answers}
     return first == {"yes", "no"}
 
@@ -523,7 +532,7 @@ def _label(value: Any) -> str | None:
 
 
 def looks_like(columns: Iterable[str]) -> str | None:
-    """The name of the release whose keys ``columns`` has, the one with most keys first; None if there is none."""
+    """The release whose keys are in ``columns``; the one with most keys if there are several, None if there is none."""
     there = set(columns)
     fits = [name for name, release in RELEASES.items() if _has_keys(there, release)]
     return max(fits, key=lambda name: len(RELEASES[name].keys), default=None)
@@ -541,7 +550,8 @@ def _require_keys(row: Mapping[str, Any], release: Release) -> None:
 
 
 def _refuse_other_format(path: str | Path, format: str, release: Release | None, columns: Iterable[str]) -> None:
-    """Raises where the columns are not those of ``format``, or are those of a release that has a name."""
+    """Raises :class:`~inversion.instruct.rows.DataError` if the columns are not those of ``format``, or are those of
+    another release."""
     there = list(columns)
     other = looks_like(there)
     if other == format or (other is None and (release is None or _has_keys(there, release))):
@@ -553,7 +563,7 @@ def _refuse_other_format(path: str | Path, format: str, release: Release | None,
 
 
 def refuse_release(path: str | Path, row: Mapping[str, Any]) -> None:
-    """Raises :class:`~inversion.instruct.rows.DataError` if a row, or the first row within it, is a named release's."""
+    """Raises :class:`~inversion.instruct.rows.DataError` if a row, or the first row within it, is that of a release."""
     inner = next(iter(row.values()), None)
     first = inner[0] if isinstance(inner, list) and inner else inner
     other = looks_like(row) or (looks_like(first) if isinstance(first, dict) else None)

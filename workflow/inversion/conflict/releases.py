@@ -1,9 +1,8 @@
-"""Rows of public releases, prepared for the maps of :data:`inversion.config.releases.RELEASES`.
+"""Prepares rows of public releases for the mappings in :data:`inversion.config.releases.RELEASES`.
 
-Every function takes one row in its release's own keys and returns the rows that the map reads: the same keys, with
-those added that the release only implies. They raise :class:`ValueError` for a malformed row and :class:`NoConflict`
-for a valid row without a conflict. The layouts are those of the files and loaders that each release's ``source``
-names.
+Every function takes one row of its release and returns the rows that the mapping reads: the same keys, and keys that
+the release only implies. It raises :class:`ValueError` for a malformed row and :class:`NoConflict` for a valid row
+without a conflict. The layouts are those of the files and loaders named by each release's ``source``.
 """
 
 from __future__ import annotations
@@ -21,11 +20,11 @@ Prepared = list[dict[str, Any]]
 
 
 class NoConflict(ValueError):
-    """A valid row without a conflict; the message says why. Such rows are skipped and counted, not malformed."""
+    """A valid row has no conflict. The message says why. Such rows are skipped and counted, but are not malformed."""
 
 
 def nq_swap_rows(row: Mapping[str, Any]) -> Prepared:
-    """The row itself; alias substitutions, which exchange one name of an answer for another, are not conflicts."""
+    """The row unchanged. Alias substitutions, which replace one name of an answer by another, are not conflicts."""
     if row.get("substitution_type") == "alias":
         raise NoConflict("the substitution is another name of the same answer")
     return [dict(row)]
@@ -52,10 +51,11 @@ def faitheval_rows(row: Mapping[str, Any]) -> Prepared:
 
 
 def rgb_rows(row: Mapping[str, Any]) -> Prepared:
-    """The row with the one passage that names the false answer, and the true passage that it was made from.
+    """The row with the passage that names the false answer, and the true passage from which it was made.
 
-    Layout (data/en_fact.json): ``positive_wrong`` are the passages of ``positive`` with ``answer``, the true answer,
-    exchanged for ``fakeanswer``; not every one names it. ``answer`` is text, or a list of spellings within a list.
+    Layout (data/en_fact.json): ``positive_wrong`` has the passages of ``positive`` in which ``answer``, the true
+    answer, is replaced by ``fakeanswer``; not all of them name it. ``answer`` is a text, or a list of spellings within
+    a list.
     """
     wrong, positive, negative = (_listed(row, key) for key in ("positive_wrong", "positive", "negative"))
     if not wrong:
@@ -72,10 +72,10 @@ def rgb_rows(row: Mapping[str, Any]) -> Prepared:
 def conflictqa_rows(row: Mapping[str, Any]) -> Prepared:
     """The row with ``context_answers`` and ``parametric_answers``, the preferred form first.
 
-    Layout: ``memory_answer`` and ``counter_answer`` are sentences that answer the question; ``ground_truth`` lists the
-    names of the true answer (PopQA) or is ``["True"]`` or ``["False"]`` (StrategyQA), and belongs to whichever of
-    both sentences it is in. For yes/no questions the preferred forms are ``Yes`` and ``No``. For others the
-    sentences come first, then what they do not share, then the names under ``ground_truth``.
+    Layout: ``memory_answer`` and ``counter_answer`` are sentences that answer the question. ``ground_truth`` lists the
+    names of the true answer (PopQA) or is ``["True"]`` or ``["False"]`` (StrategyQA), and belongs to the sentence that
+    contains it. For yes/no questions the preferred forms are ``Yes`` and ``No``. For others, the sentences come first,
+    then the parts in which they differ, then the names in ``ground_truth``.
     """
     memory, counter = (_text(row, key).strip() for key in ("memory_answer", "counter_answer"))
     truth = list(alias_names(row.get("ground_truth") or [memory], "'ground_truth'").values())
@@ -99,9 +99,9 @@ def conflictqa_rows(row: Mapping[str, Any]) -> Prepared:
 def dynamicqa_rows(row: Mapping[str, Any]) -> Prepared:
     """The row with both passages.
 
-    Layout (Data/*_final.csv): the passage has ``[ENTITY]`` in place of the answer (static, temporal), or ``obj``
-    itself as whole words (disputable, where answers carry the punctuation around them in the passage, and the ending
-    of a possessive); ``possible_answers`` is a JSON list of the names of ``obj``.
+    Layout (Data/*_final.csv): the passage has ``[ENTITY]`` in place of the answer (static, temporal), or ``obj`` itself
+    as whole words (disputable, where answers include the punctuation around them in the passage, and possessive
+    endings). ``possible_answers`` is a JSON list of the names of ``obj``.
     """
     passage, old, new = (_text(row, key).strip() for key in ("context", "obj", "replace_name"))
     has_slot = "[ENTITY]" in passage
@@ -121,7 +121,7 @@ _POSSESSIVE = re.compile(r"['\u2019]s$", re.IGNORECASE)
 
 
 def clasheval_rows(row: Mapping[str, Any]) -> Prepared:
-    """The row itself; where the answer was not changed, there is no conflict."""
+    """The row unchanged. If the answer was not changed, there is no conflict."""
     original, changed = row.get("answer_original"), row.get("answer_mod")
     if original is not None and changed is not None and normalise(str(original)) == normalise(str(changed)):
         raise NoConflict("the answer was not changed")
@@ -135,9 +135,9 @@ CONFLICT_TYPES = ("misinformation", "temporal", "semantic")
 def conflictbank_rows(row: Mapping[str, Any]) -> Prepared:
     """One row per kind of conflict that has evidence, with ``conflict_type`` and ``conflict_evidence``.
 
-    Layout (CB_qa): ``object`` is true, ``replaced_object`` false; ``options`` holds both, another object and
-    "uncertain", and ``correct_option`` and ``replace_option`` are the letters of both there, so that an option spelled
-    otherwise is a name of the answer; the evidence of misinformation is spelled
+    Layout (CB_qa): ``object`` is true, ``replaced_object`` is false. ``options`` has both, another object and
+    "uncertain"; ``correct_option`` and ``replace_option`` are the letters of the former two, so an option with another
+    spelling is a name of the answer. The key of the evidence for misinformation is
     ``misinformation_conflict_evidence_evidence``.
     """
     options = as_object(row.get("options"))
@@ -160,14 +160,15 @@ def conflictbank_rows(row: Mapping[str, Any]) -> Prepared:
 
 
 def _lettered(options: Any, letter: Any) -> list[str]:
-    """A list of the option with ``letter`` (A is the first); an empty list if there is none."""
+    """The option with ``letter`` (A is the first) in a list; an empty list if there is none."""
     place = "ABCDEFGH".find(letter.strip().upper()) if is_text(letter) else -1
     fits = isinstance(options, Sequence) and not isinstance(options, str) and 0 <= place < len(options)
     return [options[place]] if fits and is_text(options[place]) else []
 
 
 def wikicontradict_rows(row: Mapping[str, Any]) -> Prepared:
-    """Two rows: either passage with its answer, against the other passage's. ``side`` says which is shown."""
+    """Two rows, one for each passage with its answer; the other passage's answer is the rival. ``side`` says which
+    passage is shown."""
     first, second = ((row.get(f"context{side}"), row.get(f"answer{side}")) for side in (1, 2))
     return [
         {
@@ -183,7 +184,7 @@ def wikicontradict_rows(row: Mapping[str, Any]) -> Prepared:
 
 
 def counterfact_rows(row: Mapping[str, Any]) -> Prepared:
-    """The row with a sentence for either object, and its beginning as the question.
+    """The row with a sentence for each object, and their common beginning as the question.
 
     Layouts: ``requested_rewrite`` with ``prompt`` (``{}`` for the subject), ``subject``, ``target_new.str`` and
     ``target_true.str``; or flat with ``prompt`` (the subject filled in), ``target_false`` and ``target_true``, which
@@ -272,7 +273,7 @@ _CUB_FACT = ("subject", "template", "target_true")
 
 
 def cub_rows(row: Mapping[str, Any]) -> Prepared:
-    """An edited row of CUB with its templates filled in."""
+    """An edited row of CUB with filled-in templates."""
     kind = row.get("context_type")
     if kind not in _CUB_CONTEXTS:
         raise ValueError(f"'context_type' is {kind!r}, not one of {', '.join(_CUB_CONTEXTS)}")
@@ -290,7 +291,8 @@ def cub_rows(row: Mapping[str, Any]) -> Prepared:
 
 
 def cpi_unified_rows(row: Mapping[str, Any]) -> Prepared:
-    """The row with the names that either answer lists ("Gitega (changed from Bujumbura)"), and the country asked for.
+    """The row with the names that each answer lists ("Gitega (changed from Bujumbura)"), and the country in the
+    question.
 
     Layout: the rows of the paper's files under other keys.
     """
@@ -312,10 +314,10 @@ _NEGATION = re.compile(
 
 
 def affirms(question: str, statement: str, rival: str) -> bool | None:
-    """Whether ``statement`` answers a yes/no question with yes, and ``rival``, its opposite, with no.
+    """Whether ``statement`` answers a yes/no question with yes, and its opposite ``rival`` with no.
 
-    Where one of both is negated and the other is not, that decides. Otherwise ("Would a dog respond before a seal?")
-    the one with the longer run of the question's words in order affirms it; None if they are alike.
+    If exactly one of the two is negated, the negation decides. Otherwise ("Would a dog respond before a seal?") the one
+    that has more of the question's words in the same order affirms it. None if both have equally many.
     """
     negated, rival_negated, asked = (bool(_NEGATION.search(text)) for text in (statement, rival, question))
     if negated != rival_negated:
@@ -336,13 +338,14 @@ def _common_length(first: Sequence[str], second: Sequence[str]) -> int:
 
 
 _LONGEST_PART = 8
-"""Words; two sentences that differ in more of them are not two fillings of one sentence."""
+"""The maximum number of words in which two versions of the same sentence can differ."""
 
 
 def differing_parts(first: str, second: str) -> list[str]:
-    """The parts in which two sentences of one form differ: "professional photographer" and "politician".
+    """The parts in which two sentences of the same form differ: "professional photographer" and "politician".
 
-    Empty where the sentences share neither beginning nor end, or where a part would be empty or longer than a name.
+    Empty if the sentences have neither a common beginning nor a common end, or if a part would be empty or longer than
+    a name.
     """
     one, other = first.split(), second.split()
     start = 0
@@ -409,7 +412,7 @@ def _cub_filled(row: Mapping[str, Any], key: str, target: str = "") -> str:
 
 
 def _cub_context(row: Mapping[str, Any]) -> str:
-    """The context of a row, without the question that the template with context may end in."""
+    """The context of a row, without the question at the end of some templates with context."""
     if is_text(row.get("context")):
         return str(row["context"]).strip()
     target = row.get("target_true") if row.get("context_type") == "gold" else row.get("target_new")

@@ -26,7 +26,7 @@ _NORMALISES_WHAT_IS_ADDED = "post_feedforward_layernorm"
 the norm before the MLP."""
 
 
-class Inside(NamedTuple):
+class TransformerModules(NamedTuple):
     """The modules of one model. Lists have one entry per layer, beginning at the input."""
 
     layers: list[nn.Module]
@@ -47,7 +47,7 @@ def plain(model: Any) -> Any:
     return model.get_base_model() if hasattr(model, "get_base_model") else model
 
 
-def inside(model: Any) -> Inside:
+def transformer_modules(model: Any) -> TransformerModules:
     """The modules of a causal language model, with or without adapters.
 
     Raises :class:`ModelError` if a module is not found under any of the known names.
@@ -57,7 +57,7 @@ def inside(model: Any) -> Inside:
     layers = list(_found(whole, decoder, _LAYERS, "list of layers"))  # type: ignore[call-overload]
     gemma = hasattr(layers[0], _NORMALISES_WHAT_IS_ADDED)
     writes = _ATTENTION_WRITES if gemma else _ATTENTION
-    return Inside(
+    return TransformerModules(
         layers,
         [_found(whole, layer, _ATTENTION, "attention") for layer in layers],
         {

@@ -18,7 +18,7 @@ from transformers import PreTrainedModel
 from inversion.config.probes import KnockoutProbe
 from inversion.manifests import CheckpointEntry
 from inversion.models import CheckpointLoader, ModelError
-from inversion.models.inside import eager, inside, plain
+from inversion.models.inside import eager, plain, transformer_modules
 from inversion.records.mechanism import KnockedMargin
 from inversion.respond.batches import by_length
 from inversion.respond.milestones import Located, batch_margins, located, milestones
@@ -81,7 +81,7 @@ def probe_knockouts(run: ProbedRun, probe: KnockoutProbe) -> pl.DataFrame:
 @torch.inference_mode()
 def check_knockouts(model: PreTrainedModel) -> None:
     """Raise as :func:`knocked_margins` for a model whose heads cannot be cut off; one head of each layer is tried."""
-    modules = inside(model)
+    modules = transformer_modules(model)
     ids = torch.arange(8, device=model.device)[None]
     context = torch.arange(8, device=model.device)[None] < 4
     with eager(model), ExitStack() as cuts:
@@ -97,7 +97,7 @@ def knocked_margins(model: Any, items: Sequence[Located], pad_id: int, batch_siz
     ``model`` attends as before afterwards. Raises :class:`~inversion.models.ModelError` for a model whose attention
     modules are not found, or are not given a mask.
     """
-    modules, whole = inside(model), plain(model)
+    modules, whole = transformer_modules(model), plain(model)
     longest = max(len(one.asked.read) for one in items)
     rows = max(1, min(batch_size, _WEIGHTS // (modules.heads * longest**2)))
     found = torch.empty(len(items), len(modules.attention), modules.heads)

@@ -18,7 +18,7 @@ from transformers import PreTrainedModel
 from inversion.config.probes import LensProbe
 from inversion.manifests import CheckpointEntry
 from inversion.models import CheckpointLoader, ModelError
-from inversion.models.inside import deviation, input_passes, inside, outputs_pass, plain, rounding
+from inversion.models.inside import deviation, input_passes, outputs_pass, plain, rounding, transformer_modules
 from inversion.records.mechanism import LensReading
 from inversion.respond.answers import encode_questions
 from inversion.respond.batches import by_length, pad, positions
@@ -93,7 +93,7 @@ def lens_logprobs(model: Any, asked: Sequence[Divergence], pad_id: int, batch_si
     ``batch_size`` prompts and a limited number of logits. Raises :class:`~inversion.models.ModelError` if the layers of
     the model are not found.
     """
-    depths = len(inside(model).layers) + 1
+    depths = len(transformer_modules(model).layers) + 1
     vocabulary = plain(model).get_output_embeddings().weight.shape[0]
     size = max(1, min(batch_size, _LOGITS // (depths * vocabulary)))
     found = torch.empty(len(asked), depths, 2)
@@ -111,7 +111,7 @@ def lens_logits(model: Any, prompts: Sequence[Sequence[int]], pad_id: int) -> Te
 
     At the highest depth they are the model's own logits.
     """
-    modules, whole = inside(model), plain(model)
+    modules, whole = transformer_modules(model), plain(model)
     # left padding: all prompts end at the same place
     ids, mask = pad(prompts, pad_id, "left", whole.device)
     left: list[Tensor] = []

@@ -20,7 +20,7 @@ from transformers import PreTrainedModel
 from inversion.config.probes import PatchingProbe
 from inversion.manifests import CheckpointEntry
 from inversion.models import CheckpointLoader
-from inversion.models.inside import inside, outputs_pass, plain
+from inversion.models.inside import outputs_pass, plain, transformer_modules
 from inversion.records.frames import read_frame
 from inversion.records.mechanism import COMPONENTS, DONORS, POSITIONS, PatchedMargin
 from inversion.respond.batches import by_length, pad, positions
@@ -91,7 +91,7 @@ def probe_patching(run: ProbedRun, probe: PatchingProbe) -> pl.DataFrame:
 
 def check_patching(model: PreTrainedModel) -> None:
     """Raise :class:`~inversion.models.ModelError` for a model whose layers, attention or MLPs are not found."""
-    inside(model)
+    transformer_modules(model)
 
 
 def _donor(found: Milestones, receiver: CheckpointEntry, donor: str) -> CheckpointEntry:
@@ -167,7 +167,7 @@ def patched_margins(
     source has fewer tokens, its first token is used for the remaining ones. Raises
     :class:`~inversion.models.ModelError` if the components of the model are not found.
     """
-    taking, giving = inside(receiver), inside(donor)
+    taking, giving = transformer_modules(receiver), transformer_modules(donor)
     layers = len(taking.layers)
     size = plain(receiver).config.get_text_config().hidden_size
     longest = max(len(one.asked.read) for one in [*items, *sources])
