@@ -203,6 +203,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=ROOT / "benchmarks/results/faults.md")
     options = parser.parse_args()
     rng = random.Random(options.seed)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup ignores it, and child processes would too
     with tempfile.TemporaryDirectory() as folder:
         undisturbed = Checkout.new(Path(folder, "undisturbed"))
         make_series(undisturbed.folder / "out")
