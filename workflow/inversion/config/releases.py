@@ -365,7 +365,10 @@ RELEASES = {
         keys=(("question",), ("context",), ("counterfactual_answer",), ("parametric_answer",)),
         citation="https://github.com/GIRIAYUSH/context-parametric-inversion-research",
         licence="none stated",
-        source="the same address at 9d0ac43790147515c73db48e1e6a520161cf3fa5, dataset/conflict_eval_unified.json",
+        source=(
+            "https://github.com/GIRIAYUSH/context-parametric-inversion-research at "
+            "9d0ac43790147515c73db48e1e6a520161cf3fa5, dataset/conflict_eval_unified.json"
+        ),
         tests="the paper's capitals, world facts and biographies in one file",
         lacks="aliases, except in the answers themselves (remarks, last names); controls",
         prepare=f"{_CODE}:cpi_unified_rows",
