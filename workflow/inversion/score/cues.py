@@ -261,7 +261,7 @@ ABSTAIN = _any(
     r"não (?:se sabe|posso|faço ideia|está claro|tenho)|desconheço|geen idee|weet (?:ik )?(?:het )?niet|без понятия|затрудняюсь|не уверен|трудно сказать|невозможно|не ясно|"
     r"不好说|说不准|难以|不得而知|没有(?:足够|相关|提到)|未提(?:及|到)|答えられません|判断できません|断定できません|何とも言えません|言えません|確認できません|不明です|잘 모르|확실하지 않|말할 수 없|لست متأكد",
     r"je ne sais pas|je ne peux pas|no lo sé|no sé|no puedo|ich weiß (?:es )?nicht|ich wei(?:ss|ß) nicht|ich kann|keine ahnung|non lo so|não sei|ik weet het niet|"
-    r"не знаю|не могу|неизвестно|不知道|无法|無法|不清楚|不确定|わかりません|分かりません|わからない|不明|모르겠|알 수 없|لا أعرف|لا أعلم|"
+    r"не знаю|не могу|неизвестно|不知道|无法|無法|不清楚|不确定|わかりません|分かりません|わからない|答えできません|回答できません|不明|모르겠|알 수 없|لا أعرف|لا أعلم|"
     r"bilmiyorum|nie wiem|मुझे नहीं पता",
 )
 """A refusal, or a statement that the answer is not known."""
