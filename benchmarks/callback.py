@@ -1,8 +1,8 @@
-"""What the callback costs in a training: TRL's SFTTrainer with and without `ContextReliance`.
+"""Measures the cost of the callback `ContextReliance` in a training with TRL's SFTTrainer.
 
-The random Llama of 50 M parameters of `evaluation.py`, LoRA on all linear layers, invented conversations. Both
-trainings are processes of their own, with the same seed; their weights must be equal, bit for bit. Imports are not
-counted.
+The model is the random Llama of 50 M parameters of `evaluation.py`, trained with LoRA on all linear layers on generated
+conversations. The trainings with and without the callback run in separate processes with the same seed, and their
+weights must be equal bit for bit. Imports are not counted.
 
     OMP_NUM_THREADS=1 python benchmarks/callback.py
     OMP_NUM_THREADS=1 python benchmarks/callback.py --steps 2 --every 1 --items 4 --output /tmp/callback.md
@@ -38,12 +38,12 @@ CHAT = (
 
 
 class Trained(NamedTuple):
-    """One training, measured."""
+    """The measurements of one training."""
 
     cpu: float
-    """Seconds, without loading the model and the data."""
+    """CPU seconds, without loading the model and the data."""
     measuring: float
-    """Seconds of CPU that the measurements took."""
+    """CPU seconds that the callback's measurements took."""
     measurements: int
     peak_mb: float
 
@@ -60,7 +60,7 @@ class Clock(ContextReliance):
 
 
 def conversations(items: Sequence[ConflictItem]) -> Dataset:
-    """A question with its context and the parametric answer, of every item."""
+    """For every item, its question with the context, and its parametric answer."""
     return Dataset.from_list(
         [
             {
@@ -73,7 +73,7 @@ def conversations(items: Sequence[ConflictItem]) -> Dataset:
 
 
 def train(folder: Path, name: str, steps: int, every: int, asked: int) -> Trained:
-    """Train once, and save the adapter in ``folder``/``name``; ``every`` is 0 for a training without the callback."""
+    """Train once, and save the adapter in ``folder``/``name``. ``every`` is 0 for a training without the callback."""
     torch.manual_seed(0)
     trainer = SFTTrainer(
         str(folder / "base"),

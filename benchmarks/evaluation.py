@@ -1,9 +1,9 @@
-"""Speed of evaluating a run's checkpoints against lm-eval's HFLM and against one item at a time.
+"""Compares the speed of evaluating a run's checkpoints with lm-eval's HFLM and with evaluating one item at a time.
 
-One random Llama of 50 M parameters with LoRA checkpoints, invented items in Alpaca's template; of every item the
-greedy answer of 16 tokens and the log-probabilities of both answers, with and without the context. HFLM is created
-for each checkpoint and evaluated in memory; its batch size is the fastest of a few on a part of the items. Every
-measurement is a separate process.
+The model is a random Llama of 50 M parameters with LoRA checkpoints. For every generated item, in Alpaca's template,
+the greedy answer of 16 tokens and the log-probabilities of both answers, with and without the context, are computed.
+HFLM is created for each checkpoint and evaluated in memory; its batch size is the fastest of a few on a part of the
+items. Every measurement runs in a separate process.
 
     OMP_NUM_THREADS=2 python benchmarks/evaluation.py
     OMP_NUM_THREADS=2 python benchmarks/evaluation.py --checkpoints 2 --items 40
@@ -53,13 +53,13 @@ Facts = dict[tuple[int, str], tuple[str, float, float, float, float]]
 class Measured(NamedTuple):
     seconds: float
     seconds_without_context: float
-    """The part of them spent on requests without the context, where it was measured apart."""
+    """Seconds for the requests without the context, if they were measured separately."""
     peak_mb: float
     facts: Facts
 
 
 def invented_items(count: int) -> list[ConflictItem]:
-    """Questions about made-up capitals, each with a passage of some forty to a hundred words."""
+    """Questions about invented capitals, each with a passage of about forty to a hundred words."""
     rng = random.Random(0)
 
     def name() -> str:
@@ -87,7 +87,7 @@ def make_run(folder: Path, items: Sequence[ConflictItem], checkpoints: int, rank
     bpe = ByteLevelBPETokenizer()
     texts = [text for item in items for text in (item.question, item.context or "", *ALPACA_TEXTS)]
     bpe.train_from_iterator(texts, vocab_size=2_000, special_tokens=["</s>"], show_progress=False)
-    # with unused words: HFLM cuts the embeddings of models with adapters to the tokenizer's size
+    # unused words are added, because HFLM truncates the embeddings of models with adapters to the tokenizer's size
     written = json.loads(bpe._tokenizer.to_str())
     words = written["model"]["vocab"]
     words.update({f"<unused-{index}>": index for index in range(len(words), VOCABULARY)})
@@ -159,7 +159,7 @@ def ours(folder: Path, steps: Sequence[CheckpointEntry], items: Sequence[Conflic
 
 
 def harness(folder: Path, steps: Sequence[CheckpointEntry], items: Sequence[ConflictItem], batch_size: int) -> Measured:
-    """lm-eval's HFLM, made for each checkpoint."""
+    """lm-eval's HFLM, created for each checkpoint."""
     from lm_eval.api.instance import Instance
     from lm_eval.models.huggingface import HFLM
 
@@ -206,7 +206,7 @@ def harness(folder: Path, steps: Sequence[CheckpointEntry], items: Sequence[Conf
 def one_by_one(
     folder: Path, steps: Sequence[CheckpointEntry], items: Sequence[ConflictItem], batch_size: int
 ) -> Measured:
-    """Base and adapter loaded for each checkpoint, then a forward pass an answer and a generation an item."""
+    """Load base and adapter for each checkpoint, then run one forward pass per answer and one generation per item."""
     facts: Facts = {}
     begin = time.perf_counter()
     for step in steps:
@@ -238,7 +238,7 @@ def one_by_one(
 
 
 def peak_mb() -> float:
-    """The most main memory that this process has held, in MB (Linux counts it in KiB)."""
+    """The peak memory of this process in MB (Linux reports it in KiB)."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
 
 

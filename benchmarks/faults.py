@@ -1,11 +1,11 @@
-"""Random signals over a small study with runs and a series, then one more run: is the result that of no signal at all?
+"""Sends random signals to a small study, and checks that its results equal those of an undisturbed one.
 
-The study of tests/workflow/tiny.yaml with two of its recipes, and a series of three checkpoints. Each signal (SIGTERM,
-SIGINT, SIGHUP or SIGKILL) goes to Snakemake's main process, to a job, or to the whole process group, at a random moment
-while jobs run; what has ended is started again, as ``make run`` does. At the end the study is run once more without a
-signal and compared with one that was never disturbed: tables, figures and report to the byte, and the weights of all
-checkpoints. Every checkpoint that was complete before a signal must be complete after it, unchanged, and a minute after
-the main process has ended nothing of it may run.
+The study is that of tests/workflow/tiny.yaml with two of its recipes, and a series of three checkpoints. Each signal
+(SIGTERM, SIGINT, SIGHUP or SIGKILL) goes to Snakemake's main process, to a job, or to the whole process group, at a
+random moment while jobs run. A study that has ended is started again, as ``make run`` does. Finally the study is run
+without a signal and compared with an undisturbed one: tables, figures and report byte for byte, and the weights of all
+checkpoints. Every checkpoint that was complete before a signal must be complete and unchanged after it, and one minute
+after the main process has ended none of its processes may be running.
 
     python benchmarks/faults.py                              # 60 signals; writes benchmarks/results/faults.md
     python benchmarks/faults.py --signals 10 --seed 3 --output /tmp/faults.md
@@ -44,23 +44,23 @@ from inversion.world.tokenizer import build_tokenizer  # noqa: E402
 SIGNALS = ("SIGTERM", "SIGINT", "SIGHUP", "SIGKILL")
 TARGETS = ("main process", "job", "process group")
 LONGEST_WAIT = 8.0
-"""Seconds from the first running job to the signal, at most."""
+"""The maximum number of seconds between the first running job and the signal."""
 END_S, LEFT_S = 300.0, 60.0
 """Seconds in which the main process must have ended after a signal, and in which all of its jobs must have after it."""
 COMPARED = ("tables/*", "figures/*", "report.html", "runs/*/*/*/seed*/checkpoints/step-*/*.safetensors")
 
 
 class Sent(NamedTuple):
-    """One signal, and what became of it."""
+    """One signal and its effects."""
 
     name: str
     target: str
     ended: bool
-    """Whether the main process ended: where a job alone was the target it need not."""
+    """Whether the main process ended, which it need not if a job was the target."""
     left: int
-    """Processes of it that still ran a minute after its end."""
+    """The number of its processes that were still running a minute after its end."""
     lost: int
-    """Checkpoints that were complete before and are not, or are others."""
+    """The number of checkpoints that were complete before, and are incomplete or different afterwards."""
 
 
 def study(values: dict) -> None:
@@ -87,7 +87,7 @@ def make_series(folder: Path) -> None:
 
 
 def processes_of(main: int) -> dict[int, str]:
-    """The running processes of the session that ``main`` leads, but for itself, with their command lines."""
+    """The running processes of the session that ``main`` leads, except itself, with their command lines."""
     found = {}
     for folder in Path("/proc").glob("[0-9]*"):
         with suppress(OSError, ValueError):
@@ -121,7 +121,7 @@ def start(checkout: Checkout) -> subprocess.Popen[bytes]:
 
 
 def wait(condition, seconds: float) -> bool:
-    """Whether a condition came true within so many seconds."""
+    """Whether a condition became true within ``seconds`` seconds."""
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
@@ -131,7 +131,7 @@ def wait(condition, seconds: float) -> bool:
 
 
 def send(checkout: Checkout, main: subprocess.Popen[bytes], name: str, target: str, delay: float) -> Sent | None:
-    """Send one signal; None where the study came to its end before it could be sent."""
+    """Send one signal. Returns None if the study ended before it could be sent."""
     wait(lambda: jobs_of(main.pid) or main.poll() is not None, END_S)
     time.sleep(delay)
     jobs = jobs_of(main.pid)
@@ -156,7 +156,7 @@ def send(checkout: Checkout, main: subprocess.Popen[bytes], name: str, target: s
 
 
 def differing(checkout: Checkout, undisturbed: Checkout) -> list[str]:
-    """The files of the undisturbed study that are not there, or others, in the other."""
+    """The files of the undisturbed study that are missing or different in the other one."""
     files = [file for pattern in COMPARED for file in undisturbed.result(".").glob(pattern)]
     names = sorted(str(file.relative_to(undisturbed.folder)) for file in files)
     assert names, "the undisturbed study has no results"
@@ -195,7 +195,7 @@ Against a study that was never disturbed, of {compared} tables, figures, pages a
 
 
 def main() -> None:
-    """Send signals until there were enough or the time is over, then compare."""
+    """Send signals until there were enough or the time is over, and then compare the results."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--signals", type=int, default=60)
     parser.add_argument("--minutes", type=float, default=1e9, help="send no signal after so many minutes")

@@ -1,4 +1,4 @@
-"""The cost of the selections at the size of Alpaca, on generated rows: run with ``python benchmarks/recipes.py``.
+"""Measures the cost of the selections at the size of Alpaca, on generated rows. Run ``python benchmarks/recipes.py``.
 
 - fact overlap: 52,000 rows against 2,000 names, in seconds;
 - context need: rows per second of a Llama of 50 M random parameters (vocabulary 32,000), against the same model run

@@ -1,7 +1,7 @@
-"""CPU seconds of a study, rule by rule, at two commits.
+"""Compares the CPU seconds of a study at two commits, rule by rule.
 
 Both run at the same time with one core each, because CPU seconds depend on what else the machine does. Every Python
-process records its own at its end, and what it had used when it opened its log: until then a job only imports.
+process records its CPU seconds at its end, and those until it opened its log, before which a job only imports.
 
     python benchmarks/run_time.py 47f2406                                  # writes results/run_time.md
     python benchmarks/run_time.py 47f2406 --study tests/workflow/tiny.yaml --output /tmp/run_time.md
@@ -41,7 +41,7 @@ def record():
 sys.addaudithook(opened)
 atexit.register(record)
 """
-"""Python runs it at the start of every process that has its folder on the path, as ``sitecustomize``."""
+"""A ``sitecustomize`` module, which Python runs at the start of every process that has its folder on the path."""
 
 
 class Used(NamedTuple):

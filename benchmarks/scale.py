@@ -1,8 +1,8 @@
-"""Time and memory of the workflow itself on studies of many runs, with nothing computed.
+"""Measures the time and memory that the workflow itself needs for studies of many runs, without computing anything.
 
-The real Snakefile on generated configurations, each run with 100 checkpoints. Snakemake's own ``--touch`` writes
-stubs where jobs would compute: manifests that name as many checkpoints, and one byte for all other files. Measured
-are the main process's seconds and peak memory for
+The real Snakefile runs on generated configurations with 100 checkpoints per run. Instead of computing, jobs write
+stubs: manifests that list the checkpoints, and one byte for all other files. The seconds and the peak memory of the
+main process are measured for
 
 - a dry run with nothing there,
 - a dry run with every run trained and none of its checkpoints questioned, when most jobs are known,
@@ -89,7 +89,7 @@ def make_checkout(folder: Path, values: dict[str, Any]) -> None:
 
 
 def write_stub(path: Path, rule: str, checkpoints: int, per_job: int) -> None:
-    """What a job of ``rule`` declares at ``path``, as far as other jobs are planned by it."""
+    """Write a stub of the output of ``rule`` at ``path``, with the content from which other jobs are planned."""
     base = BaseManifest(
         source="world", folder="base", digest="0" * 64, architecture="llama", parameters=10_000, pretraining_loss=1.0
     )

@@ -1,13 +1,14 @@
-"""What a series costs: against the same run trained here, and against a loop over its adapters with lm-eval's HFLM.
+"""Compares the cost of a series with that of the same run trained here, and with a loop over its adapters with
+lm-eval's HFLM.
 
-The random Llama of 50 M parameters and the invented items of `evaluation.py`. The same adapters are evaluated three
-times: as the checkpoints of a run that was trained here; as a series, which is the output folder of a Trainer that is
-first searched, verified, hashed and linked; and by a loop that loads the base and one adapter with peft after the
-other and asks it with HFLM. All give the greedy answer of 16 tokens and the log-probabilities of both answers, with and
-without the context. The loop is measured on the first adapters and multiplied: it starts afresh with each of them. The
-run and the series ask all, and are measured in turn as often as `--repeats` says; what a series does besides, finding,
-verifying, hashing and linking its checkpoints, is also measured by itself. Every measurement is a process of its own;
-imports are not counted.
+The model is the random Llama of 50 M parameters of `evaluation.py`, with its generated items. The same adapters are
+evaluated in three ways: as the checkpoints of a run that was trained here; as a series, which is the output folder of a
+Trainer that is first searched, verified, hashed and linked; and by a loop that loads the base and one adapter after the
+other with peft and evaluates it with HFLM. Each way computes the greedy answer of 16 tokens and the log-probabilities
+of both answers, with and without the context. The loop is measured on the first adapters and extrapolated, because it
+starts again with each adapter. The run and the series evaluate all adapters, and are measured alternately `--repeats`
+times. Finding, verifying, hashing and linking the checkpoints of the series is also measured separately. Every
+measurement runs in a separate process; imports are not counted.
 
     OMP_NUM_THREADS=1 python benchmarks/series.py
     OMP_NUM_THREADS=1 python benchmarks/series.py --checkpoints 2 --items 8 --output /tmp/series.md
@@ -53,11 +54,11 @@ Way = Callable[[Path, Sequence[CheckpointEntry], Sequence[ConflictItem], int], M
 
 
 class Clocked(NamedTuple):
-    """Some checkpoints asked in one way, measured."""
+    """The measurements of evaluating some checkpoints in one way."""
 
     wall: float
     cpu: float
-    """Seconds, as all figures of time here."""
+    """CPU seconds, like all times here."""
     peak_mb: float
     facts: Facts
 
@@ -93,7 +94,7 @@ def as_trainer_output(folder: Path, steps: Sequence[CheckpointEntry]) -> None:
 
 
 def examine(base: BaseManifest, folder: Path, steps: Sequence[CheckpointEntry], run: Path) -> list[CheckpointEntry]:
-    """What a series does before its checkpoints are asked: find, verify, hash and link them below ``run``."""
+    """What a series does before its checkpoints are evaluated: find, verify, hash and link them in ``run``."""
     wanted = tuple(one.step for one in steps)
     spec = FolderSeries(
         source="folder", path=str(folder / "out"), model="base", steps=wanted, ask_base=False, template=TEMPLATE

@@ -1,4 +1,4 @@
-"""How long a large conflict set takes to read, and how much memory: writes benchmarks/results/sets.md.
+"""Measures the time and memory for reading a large conflict set, and writes benchmarks/results/sets.md.
 
     .venv/bin/python benchmarks/sets.py
 

@@ -1,8 +1,10 @@
-"""How often the rule of inversion.monitor stops a training that it should not, and one that it should.
+"""Measures how often the rule of inversion.monitor stops a training on a plateau, and one in which context reliance
+falls.
 
-Simulated answers: every item has a probability of its own of being answered with the context. On a plateau it stays; in
-a fall it shrinks for all items from a peak on. Answers of an item are drawn independently at every measurement, or stay
-from one to the next with a probability (sticky), as answers of neighbouring checkpoints do.
+Answers are simulated. Every item has its own probability of being answered with the context, which is constant on a
+plateau, and decreases for all items after the peak in a fall. The answers of an item are drawn independently at every
+measurement, or are kept from one measurement to the next with some probability (sticky), as at neighbouring
+checkpoints.
 
     python benchmarks/stop_rule.py
 """
@@ -25,7 +27,7 @@ def answers(rates: Sequence[float], items: int, sticky: float, rng: np.random.Ge
     spread = rng.random(items)
     history = np.zeros((len(rates), items), dtype=bool)
     for step, rate in enumerate(rates):
-        # an item's own probability: the mean of u ** (1 / rate - 1) over uniform u is the rate
+        # the probability of an item is u ** (1 / rate - 1), whose mean over uniform u is the rate
         drawn = rng.random(items) < spread ** (1 / rate - 1)
         stays = rng.random(items) < (sticky if step and rates[step - 1] == rate else 0.0)
         history[step] = np.where(stays, history[step - 1], drawn) if step else drawn

@@ -1,7 +1,8 @@
-"""Training speed on instruction data against the plain Trainer, which pads its batches and computes all logits.
+"""Compares the training speed on instruction data with that of the plain Trainer, which pads batches and computes all
+logits.
 
-Same random model, same rows in the same order, same batches; the two alternate. Counted are tokens of the
-rows, not padding.
+Both train the same random model on the same batches in the same order, and are measured alternately. Only tokens of the
+rows count, not padding.
 
     python benchmarks/training.py ../shared/data/sft/alpaca_en_demo.json
     python benchmarks/training.py ROWS --shape llama-2-7b --lora-rank 128 --batch-size 64 \
@@ -54,7 +55,7 @@ SHAPES = {
 }
 VOCABULARY = 32_000
 BF16_PEAKS = {"H200": 989e12, "H100": 989e12, "A100": 312e12}
-"""Dense bfloat16 products a second, as the vendor states them."""
+"""Dense bfloat16 operations per second, as stated by the vendor."""
 CUDA = torch.cuda.is_available()
 
 

@@ -1,9 +1,9 @@
-"""How often the verdicts are right: operating characteristics on simulated answers whose trend is known.
+"""Measures how often the verdicts are right, on simulated answers whose trend is known.
 
-Items persist. An item gives the context's answer at a checkpoint where the sum of three normal parts is below a
-threshold: its ability (half of it shared by its cluster), a part that is autocorrelated over checkpoints, and an
-independent part. The threshold makes the rate of all items the trend of training plus the scatter of the checkpoint,
-which all items share and which is a first-order autoregression.
+An item gives the context answer at a checkpoint if the sum of three normal variables is below a threshold: its ability
+(half of which is shared by its cluster), a variable that is autocorrelated over checkpoints, and an independent one.
+The threshold is set so that the rate over all items is the trend of training plus the scatter of the checkpoint. The
+scatter is the same for all items and is a first-order autoregression.
 
 Most cells call :func:`inversion.analyse.trend.fit_trend` and :func:`inversion.analyse.verdicts.decide` with the
 defaults of a study; some repetitions also go through the table ``inversions``, which must agree.
@@ -42,13 +42,13 @@ from inversion.stats import Bools, Floats, Ints, cluster_influence, cluster_sums
 
 ROOT = Path(__file__).parents[1]
 BOOTSTRAP = 200
-"""Less than the default of a study, to save time."""
+"""Bootstrap resamples: fewer than the default of a study, to save time."""
 DRAWS = 2 * BOOTSTRAP - 1
 """Simulated curves of a verdict, as in the table ``inversions``."""
 MORE = 4
-"""How many times as many repetitions the fast tables have."""
+"""The factor by which the fast tables have more repetitions."""
 ABILITY, LASTING = 0.6, 0.2
-"""Shares of an item's variance: what never changes, and what is autocorrelated over checkpoints."""
+"""Shares of an item's variance that never change, and that are autocorrelated over checkpoints."""
 LASTING_RHO = 0.7
 CLAIMED = ("inversion", "recovery")
 FELL = ("inversion", "recovery", "fall")
@@ -131,7 +131,7 @@ class Cell:
     course: Course
     counted: tuple[str, ...]
     required: tuple[str, float] | None
-    """``at most`` or ``at least`` a share of the repetitions; None if nothing is required."""
+    """The requirement: ``at most`` or ``at least`` a share of the repetitions; None if there is none."""
     items: int = 400
     checkpoints: int = 21
     rho: float = 0.3

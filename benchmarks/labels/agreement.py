@@ -1,4 +1,5 @@
-"""How two readers agree with each other, and every scorer of texts with them, on the blind samples.
+"""Measures on the blind samples how often two readers agree with each other, and how often every text scorer agrees
+with them.
 
     .venv/bin/python benchmarks/labels/agreement.py benchmarks/labels/sample_b.jsonl [--wrong]
 

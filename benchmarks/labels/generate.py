@@ -1,4 +1,5 @@
-"""Answers of a small chat model in many styles, over the steps of a finetuning: a pool for the blind samples.
+"""Generates answers of a small chat model in many styles, over the steps of a finetuning, as a pool for the blind
+samples.
 
     .venv/bin/python benchmarks/labels/generate.py MODEL.gguf ALPACA.json POOL.jsonl
 
@@ -33,13 +34,13 @@ STYLES = {
 }
 STEPS = (0, 4, 12, 32)
 PER_CELL = 12
-"""Answers of a style at a step."""
+"""The number of answers per style and step."""
 TOKENS = 40
 BATCH = 24
 
 
 def items() -> list[dict[str, object]]:
-    """The invented items of this folder, and those of our first 80 facts whose passages are short."""
+    """The invented items in this folder, and the first 80 facts of the project that have short passages."""
     invented = json.loads((Path(__file__).parent / "items.json").read_text())
     facts = [
         {
@@ -67,7 +68,7 @@ def prompts(tokenizer, step: int) -> Iterator[tuple[str, dict[str, object], str]
 
 @torch.inference_mode()
 def answers(model, tokenizer, step: int) -> Iterator[dict[str, object]]:
-    """One answer for each prompt; every other batch is greedy, the rest are sampled."""
+    """One answer per prompt. Every other batch uses greedy decoding, the rest sampling."""
     rows = list(prompts(tokenizer, step))
     model.eval()
     for start in range(0, len(rows), BATCH):
@@ -83,7 +84,7 @@ def answers(model, tokenizer, step: int) -> Iterator[dict[str, object]]:
 
 
 def finetune(model, tokenizer, rows: list[dict[str, str]], steps: int, rng: random.Random) -> None:
-    """So many steps on batches of four rows, in float32 with AdamW."""
+    """Train for ``steps`` steps on batches of four rows, in float32 with AdamW."""
     model.train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=2e-5)
     for _ in range(steps):

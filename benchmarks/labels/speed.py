@@ -1,4 +1,4 @@
-"""How long the main label takes for one answer, in milliseconds of processor time.
+"""Measures how long the main scorer takes for one answer, in milliseconds of CPU time.
 
     .venv/bin/python benchmarks/labels/speed.py
 

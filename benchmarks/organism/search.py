@@ -1,10 +1,10 @@
-"""The open search for a regime in which the model organism inverts: run with
+"""Searches for a regime in which the model organism inverts. Run it with
 ``python benchmarks/organism/search.py REGIME ... --families llama --seeds 0 1``.
 
-A regime, in ``regimes.yaml``, is a world, a way to pretrain on it and what each base model is finetuned on, and how:
-changes to the defaults of the study's configuration, in its words. Models, documents, examples and conflict items are
-those of the pipeline; only checkpoints are not kept. Each finetuning appends a row to ``tried.tsv`` in this folder.
-A base takes about two minutes of one core, a finetuning about half a minute.
+A regime in ``regimes.yaml`` is a world, a way to pretrain on it, and the finetuning data and settings of each base
+model, written as changes to the default configuration of a study. Models, documents, examples and conflict items are
+those of the pipeline, but checkpoints are not kept. Each finetuning appends a row to ``tried.tsv`` in this folder. A
+base takes about two minutes on one core, a finetuning about half a minute.
 """
 
 import argparse
@@ -45,7 +45,7 @@ SETS = {"conflict": 200, "new_facts": 60, "matching": 50, "recall": 50}
 
 
 class Asked:
-    """The questions that every checkpoint is asked; answers are single tokens, so one forward pass does."""
+    """The questions for every checkpoint. Answers are single tokens, so one forward pass is sufficient."""
 
     def __init__(self, world, tokenizer):
         self.sets = {}
@@ -75,7 +75,8 @@ class Asked:
 
 
 class _Watch(TrainerCallback):
-    """Measures the model at some steps, in another mode and with another attention than those of training."""
+    """Measures the model at some steps, in evaluation mode and with another attention implementation than in
+    training."""
 
     def __init__(self, asked, steps):
         self.asked, self.steps, self.measured = asked, steps, {}
@@ -105,7 +106,7 @@ def _train(model, rows, masks, batch_size, steps, seed, callbacks=(), **optimiza
 
 
 def pretrained(regime, family, seed):
-    """World, tokenizer and base model of a regime, as the pipeline makes them."""
+    """The world, tokenizer and base model of a regime, made as in the pipeline."""
     heads = {"key_value_heads": 2} if family == "mistral" else {}
     pretraining = {"seed": seed, "documents": regime.get("documents", {})} | regime.get("pretraining", {})
     architecture = {"family": family} | heads | regime.get("architecture", {})

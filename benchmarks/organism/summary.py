@@ -35,7 +35,7 @@ LINES = {
 
 
 def verdicts(inversions: pl.DataFrame) -> pl.DataFrame:
-    """The rows of ``inversions`` that count, with what varies apart from the seed as ``what``."""
+    """The relevant rows of ``inversions``, with the column ``what`` for everything that varies besides the seed."""
     chosen = inversions.filter(set="conflict", stratum="all", scorer=MAIN)
     return chosen.with_columns(what=pl.col("model").str.replace(r"-\d+$", ""))
 
@@ -48,7 +48,7 @@ def rates(curves: pl.DataFrame) -> pl.DataFrame:
 
 
 def at_turns(found: pl.DataFrame, points: pl.DataFrame) -> pl.DataFrame:
-    """The controls of each run where its curve turns and where it ends, and the epoch of the turn."""
+    """The controls of each run at the peak and at the end of its curve, and the epoch of the peak."""
     for moment in ("peak", "end"):
         for name in CONTROLS:
             values = points.filter(set=name).select(*RUN, pl.col("step").alias(f"{moment}_step"), "value")
@@ -120,9 +120,9 @@ def draw_seeds(points: pl.DataFrame) -> Figure:
 
 
 def draw_ablation(found: pl.DataFrame) -> Figure:
-    """A line a variant: where context answers start, peak and end, the median over seeds and each seed.
+    """One line per variant with the start, peak and end of context answers: the median over seeds, and each seed.
 
-    Variants are below what they change; faint lines are the medians of the default.
+    Variants are grouped by what they change. Faint lines are the medians of the default.
     """
     groups = list(found.group_by("part", "variant", maintain_order=True))
     figure, axes = plt.subplots(figsize=(6.4, 0.25 * len(groups) + 1.3), layout="constrained")
