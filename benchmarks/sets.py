@@ -76,7 +76,7 @@ def main() -> None:
         "# Reading a large conflict set",
         "",
         f"`benchmarks/sets.py`: {ROWS:,} invented rows in the keys of ConFiQA, a thousand characters per passage, on",
-        "two cores that other work shared (so look at the processor time). Answers are names, in `numbers` quantities,",
+        "two cores without other work. Answers are names, in `numbers` quantities,",
         "whose spellings take longer to compare.",
         "",
         "| file | size, MB | seconds | processor seconds | peak memory, GiB |",
