@@ -175,12 +175,17 @@ def test_series_from_one_command_to_the_report(place, checkout, monkeypatch):
     assert [(one["step"], one["notes"][0][:27]) for one in listed["skipped"]] == [(120, "it lacks trainer_state.json")]
 
 
-def test_a_series_that_starts_from_its_first_checkpoint_needs_no_base_model(checkout):
+@pytest.mark.parametrize(
+    "source",
+    [{"source": "folder", "path": "out"}, {"source": "hub", "id": "me/tiny", "revisions": "step_{step}"}],
+    ids=["folder", "hub"],
+)
+def test_a_series_that_starts_from_its_first_checkpoint_needs_no_base_model(source, checkout):
     for step in (1, 2):
         (checkout.folder / f"out/checkpoint-{step}").mkdir(parents=True)
 
     def add_series(study):
-        study["series"] = {"elsewhere": {"source": "folder", "path": "out", "template": {"style": "chat"}}}
+        study["series"] = {"elsewhere": source | {"template": {"style": "chat"}}}
         study["experiments"] = {"found": {"series": ["elsewhere"], "figures": ["accuracy"]}}
 
     checkout.study(add_series)

@@ -21,8 +21,8 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any
 
-# Importing torch and transformers creates about a million objects, none of which is garbage. Looking for garbage among
-# them takes a fifth of a short job's CPU time: it begins in :func:`logged`, and leaves the objects of imports out.
+# Importing torch, transformers and peft creates half a million objects, none of which is garbage. Garbage collection
+# therefore begins in :func:`logged` and ignores them, which saves 9 % of a short finetuning job's CPU time.
 gc.disable()
 
 SPARE_BYTES = 2**16

@@ -42,7 +42,7 @@ from inversion.config.probes import PROBES
 from inversion.config.run import RUN
 from inversion.config.scorers import SCORERS
 from inversion.config.series import EXTERNAL
-from inversion.manifests import BaseManifest, CheckpointList, SeriesSnapshots, TrainManifest
+from inversion.manifests import BaseManifest, CheckpointList, TrainManifest
 from inversion.plan import LARGE
 from inversion.series import SeriesError, candidates, look
 from inversion.train.specification import training_specification

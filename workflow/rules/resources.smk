@@ -79,8 +79,13 @@ def by_gres(count):
     )
 
 
+def inspection_mb(size, attempt):
+    """Main memory for loading weights of ``size`` bytes once, which grows with every attempt."""
+    return (PROCESS_MB + 2 * size // 10**6) * attempt
+
+
 def source_memory_mb(wildcards, input, attempt):
-    """Main memory for inspecting or creating a base model for the first time, which grows with every attempt."""
+    """Main memory for inspecting or creating a base model for the first time."""
     spec = STUDY.models[wildcards.model]
     if spec.fetched:
         size = json.loads(Path(input.snapshot).read_text())["size"]
@@ -88,15 +93,20 @@ def source_memory_mb(wildcards, input, attempt):
         size = sum(file.stat().st_size for file in Path(spec.folder).glob("*.safetensors"))
     else:
         size = 10**9
-    return (PROCESS_MB + 2 * size // 10**6) * attempt
+    return inspection_mb(size, attempt)
 
 
 def start_memory_mb(wildcards, input, attempt):
-    """Main memory for verifying the first checkpoint of a series that has no base model."""
-    snapshots = SeriesSnapshots.read(input.snapshots[0]) if input.snapshots else None
-    try:
-        first = candidates(STUDY.series[wildcards.model], snapshots)[0].folder
-    except (SeriesError, ArtifactError, OSError, IndexError):
-        return PROCESS_MB  # the job will say what is wrong
-    size = sum(file.stat().st_size for file in first.glob("*.safetensors"))
-    return (PROCESS_MB + 2 * size // 10**6) * attempt
+    """Main memory for verifying the first checkpoint of a series that has no base model. Snakemake shows <TBD> until
+    the list of downloaded checkpoints exists."""
+    spec = STUDY.series[wildcards.model]
+    if spec.fetched:
+        checkpoints = json.loads(Path(input.snapshots[0]).read_text())["checkpoints"]
+        size = min(checkpoints, key=lambda checkpoint: checkpoint["step"])["size"]
+    else:
+        try:
+            first = candidates(spec)[0].folder
+        except (SeriesError, OSError, IndexError):
+            return PROCESS_MB  # the job will say what is wrong
+        size = sum(file.stat().st_size for file in first.glob("*.safetensors"))
+    return inspection_mb(size, attempt)

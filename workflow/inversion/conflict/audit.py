@@ -87,7 +87,8 @@ def audit_set(
     - ``unequal_answers`` (kept): only one of the answers has a form of at most eight words, so scorers find it more
       easily than the other.
     - ``unsupported_script`` (kept): the question or an answer is written in a script without spaces between words
-      (Chinese, Japanese, Thai, Lao, Khmer, Burmese, Tibetan), in which the scorers find no answer.
+      (Chinese, Japanese, Thai, Lao, Khmer, Burmese, Tibetan). Text scorers compare it letter by letter, so a short
+      answer is also found inside a longer word.
 
     Controls have one answer or two equal answers by design, and share their questions with conflict sets. Overlap,
     nesting and the last rule are therefore only checked for conflict items.

@@ -68,7 +68,8 @@ def answer_list(value: Any, what: str) -> list[str]:
 def answer_names(value: Any, what: str) -> dict[str, str]:
     """The texts of :func:`answer_list` by their normalised words. Raises the same errors.
 
-    The first text must contain a word. Other texts without a word, such as the emoji of a flag, are dropped.
+    The first text is the answer itself and must contain a word. Later texts are its aliases; those without a word, such
+    as the emoji of a flag, are dropped.
     """
     texts = _texts(as_object(value), what)
     names = _by_words(texts)

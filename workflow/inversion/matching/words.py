@@ -29,22 +29,9 @@ from inversion.matching.quantities import (
 )
 
 _MARKS = "".join(
-    f"{chr(first)}-{chr(last)}"
-    for first, last in (
-        (0x0300, 0x036F),  # accents
-        (0x0591, 0x05C7),  # Hebrew points
-        (0x064B, 0x065F),  # Arabic vowels
-        (0x0900, 0x0903),
-        (0x093A, 0x094F),  # Devanagari
-        (0x0981, 0x0983),
-        (0x09BC, 0x09CD),  # Bengali
-        (0x0B82, 0x0BCD),  # Tamil
-        (0x0E31, 0x0E4E),  # Thai
-        (0x102B, 0x103E),  # Burmese
-        (0x17B4, 0x17D3),  # Khmer
-        (0x3099, 0x309A),  # Japanese sound marks
-    )
+    chr(code) for code in (*range(0x300, 0x2000), 0x3099, 0x309A) if unicodedata.category(chr(code))[0] == "M"
 )
+"""The combining marks of all living scripts, which ``\\w`` does not include: accents, vowel signs, tone marks."""
 _APOSTROPHES = str.maketrans(
     dict.fromkeys(
         "\N{RIGHT SINGLE QUOTATION MARK}\N{LEFT SINGLE QUOTATION MARK}\N{MODIFIER LETTER APOSTROPHE}"

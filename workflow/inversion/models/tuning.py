@@ -38,9 +38,8 @@ def load_for_tuning(folder: str | Path, digest: str, tuning: Tuning) -> Any:
         case FullTuning():
             model = load_model(folder, torch.float32)
         case QloraTuning():
-            from peft import (
-                prepare_model_for_kbit_training,
-            )  # slow, and not needed for full tuning
+            # imported here because it is slow, and not needed for full tuning
+            from peft import prepare_model_for_kbit_training
 
             quantization = BitsAndBytesConfig(
                 load_in_4bit=True,
@@ -143,15 +142,13 @@ def trained_weights(model: Any) -> TrainedWeights:
     four_bit: set[str] = set()
     adapted = _adapted_weights(base) if base is not model else None
     for name, parameter in base.named_parameters():
-        if "lora_" in name:
+        if "lora_" in name or parameter.dim() < 2:
             continue
-        quantised = hasattr(parameter, "quant_state")
-        plain = re.sub(r"\.\d+(?=\.)", ".*", name.replace(".base_layer", ""))
-        if parameter.dim() < 2:
-            continue
-        chosen = parameter.requires_grad if adapted is None else name.replace(".base_layer", "") in adapted
+        own = name.replace(".base_layer", "")
+        plain = re.sub(r"\.\d+(?=\.)", ".*", own)
+        chosen = parameter.requires_grad if adapted is None else own in adapted
         (trained if chosen else untrained).add(plain)
-        if quantised:
+        if hasattr(parameter, "quant_state"):
             four_bit.add(plain)
     return TrainedWeights(trained=sorted(trained), untrained=sorted(untrained), four_bit=sorted(four_bit))
 

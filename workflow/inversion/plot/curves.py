@@ -15,7 +15,7 @@ from inversion.analyse.benchmarks import ID_ACCURACY
 from inversion.analyse.curves import CONTROL_MEAN
 from inversion.config.run import Run
 from inversion.config.scorers import MAIN
-from inversion.plot.lines import Cell, Line, conflict_sets, curve_rows, line_of, unique
+from inversion.plot.lines import Cell, Line, cells_of, conflict_sets, curve_rows, line_of, unique
 from inversion.plot.panels import (
     Size,
     curve_canvas,
@@ -58,8 +58,7 @@ def accuracy(
     """
     table = curve_rows(curves, runs, scorer)
     sets = conflict_sets(table)
-    combinations = unique((r.model, r.dataset, r.recipe) for r in runs)
-    cells = [Cell(model, dataset, recipe, name) for model, dataset, recipe in combinations for name in sets]
+    cells = cells_of(runs, sets)
     size = Size(4.0, 2.5) if len(cells) == 1 else Size(2.35, 1.75)
     verdict = partial(verdict_of, inversions, scorer)
     return _curve_panels(table, cells, verdict, columns=len(sets), size=size, detail=True, labels=labels)

@@ -47,6 +47,25 @@ def rows_of_runs(table: pl.DataFrame, runs: Sequence[Run]) -> pl.DataFrame:
     return table.join(run_keys(table, runs), on=Run._fields, how="semi", maintain_order="left")
 
 
+def probe_rows(table: pl.DataFrame, record: type, name: str, runs: Sequence[Run], *conditions: pl.Expr) -> pl.DataFrame:
+    """The rows of ``runs`` in the table ``name`` of a probe that meet the ``conditions``.
+
+    Raises :class:`ValueError` if the table lacks a column of ``record``, or if there are none.
+    """
+    require_schema(table, record, name)
+    rows = rows_of_runs(table, runs).filter(*conditions)
+    if rows.is_empty():
+        raise ValueError(f"{name}: no row for the {len(runs)} runs; rebuild the table")
+    return rows
+
+
+def cells_of(runs: Sequence[Run], sets: Iterable[str]) -> list[Cell]:
+    """One cell per set for each combination of model, dataset and recipe in ``runs``."""
+    names = list(sets)
+    combinations = unique((run.model, run.dataset, run.recipe) for run in runs)
+    return [Cell(model, dataset, recipe, name) for model, dataset, recipe in combinations for name in names]
+
+
 def curve_rows(curves: pl.DataFrame, runs: Sequence[Run], scorer: str) -> pl.DataFrame:
     """The rows of ``curves`` that a figure of ``runs`` shows.
 

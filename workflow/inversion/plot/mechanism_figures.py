@@ -16,11 +16,10 @@ from matplotlib.patches import Patch
 
 from inversion.config.run import Run
 from inversion.config.scorers import MAIN
-from inversion.plot.lines import Cell, Line, across_seeds, conflict_sets, curve_rows, line_of, rows_of_runs, unique
+from inversion.plot.lines import Cell, Line, across_seeds, cells_of, conflict_sets, curve_rows, line_of, probe_rows
 from inversion.plot.panels import draw_line, light_grid, panel_titles, show_no_data, step_axis
 from inversion.plot.probe_figures import draw_mesh
 from inversion.plot.style import GREY, STYLE, Look, percent
-from inversion.records.frames import require_schema
 from inversion.records.mechanism import (
     COMPONENTS,
     POSITIONS,
@@ -59,16 +58,9 @@ def lens(table: pl.DataFrame, curves: pl.DataFrame, runs: Sequence[Run], scorer:
     ``curves`` are the tables ``lens`` and ``curves``, the latter with the rows of one prompt. Raises
     :class:`ValueError` if a table lacks a column or has no row for the runs.
     """
-    require_schema(table, LensPoint, "lens")
-    answers, shown = curve_rows(curves, runs, scorer), rows_of_runs(table, runs).rename({"measure": "metric"})
-    if shown.is_empty():
-        raise ValueError(f"lens: no row for the {len(runs)} runs; rebuild the table")
-    cells = [
-        Cell(model, dataset, recipe, name)
-        for model, dataset, recipe in unique((r.model, r.dataset, r.recipe) for r in runs)
-        for name in conflict_sets(answers)
-        if name in set(shown["set"])
-    ]
+    answers = curve_rows(curves, runs, scorer)
+    shown = probe_rows(table, LensPoint, "lens", runs).rename({"measure": "metric"})
+    cells = cells_of(runs, (name for name in conflict_sets(answers) if name in set(shown["set"])))
     margins = shown.filter(pl.col("metric") == "margin")
     highest = float(margins["value"].abs().max()) or 1.0  # type: ignore[arg-type]
     with matplotlib.rc_context(STYLE):
@@ -105,16 +97,9 @@ def patching(table: pl.DataFrame, runs: Sequence[Run]) -> Figure:
     per group of tokens. A cross is the same patch from an unrelated item. ``table`` is the table ``patching``. Raises
     :class:`ValueError` if it lacks a column or has no row for the runs.
     """
-    require_schema(table, PatchPoint, "patching")
-    shown = rows_of_runs(table, runs).filter(pl.col("measure") == "share", pl.col("value").is_finite())
-    if shown.is_empty():
-        raise ValueError(f"patching: no row for the {len(runs)} runs; rebuild the table")
-    cells = [
-        (Cell(model, dataset, recipe, name), receiver)
-        for model, dataset, recipe in unique((r.model, r.dataset, r.recipe) for r in runs)
-        for name in sorted(shown["set"].unique())
-        for receiver in _RECEIVERS
-    ]
+    share = pl.col("measure") == "share", pl.col("value").is_finite()
+    shown = probe_rows(table, PatchPoint, "patching", runs, *share)
+    cells = [(cell, receiver) for cell in cells_of(runs, sorted(shown["set"].unique())) for receiver in _RECEIVERS]
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(3 * _WIDTH + 1.2, len(cells) * (_HEIGHT + 0.55) + 0.5), layout="constrained")
         panels = figure.subplots(len(cells), len(COMPONENTS), squeeze=False, sharex=True, sharey="row")
@@ -145,15 +130,8 @@ def knockouts(table: pl.DataFrame, runs: Sequence[Run]) -> Figure:
     its rank correlation with the peak. ``table`` is the table ``knockouts``. Raises :class:`ValueError` if it lacks a
     column or has no row for the runs.
     """
-    require_schema(table, KnockoutPoint, "knockouts")
-    shown = rows_of_runs(table, runs)
-    if shown.is_empty():
-        raise ValueError(f"knockouts: no row for the {len(runs)} runs; rebuild the table")
-    cells = [
-        Cell(model, dataset, recipe, name)
-        for model, dataset, recipe in unique((r.model, r.dataset, r.recipe) for r in runs)
-        for name in sorted(shown["set"].unique())
-    ]
+    shown = probe_rows(table, KnockoutPoint, "knockouts", runs)
+    cells = cells_of(runs, sorted(shown["set"].unique()))
     effects = shown.filter(pl.col("measure") == "effect")
     highest = float(effects["value"].abs().max()) or 1.0  # type: ignore[arg-type]
     milestones = ("start", "peak", "end")
@@ -191,15 +169,8 @@ def weights(table: pl.DataFrame, runs: Sequence[Run]) -> Figure:
     all layers (mean over seeds). ``table`` is the table ``weights``. Raises :class:`ValueError` if it lacks a column or
     has no row for the runs.
     """
-    require_schema(table, WeightPoint, "weights")
-    shown = rows_of_runs(table, runs)
-    if shown.is_empty():
-        raise ValueError(f"weights: no row for the {len(runs)} runs; rebuild the table")
-    cells = [
-        Cell(model, dataset, recipe, name)
-        for model, dataset, recipe in unique((r.model, r.dataset, r.recipe) for r in runs)
-        for name in sorted(shown["set"].drop_nulls().unique())
-    ]
+    shown = probe_rows(table, WeightPoint, "weights", runs)
+    cells = cells_of(runs, sorted(shown["set"].drop_nulls().unique()))
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(3 * _WIDTH + 1.2, len(cells) * (_HEIGHT + 0.75) + 0.7), layout="constrained")
         panels = figure.subplots(len(cells), 3, squeeze=False)

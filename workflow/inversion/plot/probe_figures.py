@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from inversion.analyse.probe_tables import overtakes
 from inversion.config.run import Run
 from inversion.config.scorers import MAIN
-from inversion.plot.lines import Cell, Line, conflict_sets, curve_rows, line_of, rows_of_runs, unique
+from inversion.plot.lines import Cell, Line, cells_of, conflict_sets, curve_rows, line_of, probe_rows, rows_of_runs
 from inversion.plot.panels import (
     draw_line,
     label_ends,
@@ -71,11 +71,7 @@ def attention(table: pl.DataFrame, runs: Sequence[Run], query: str = "answer") -
     shown = rows_of_runs(table, runs).filter(pl.col("query") == query).rename({"part": "metric"})
     if shown.is_empty():
         raise ValueError(f"attention: no row from {query!r} for the {len(runs)} runs; rebuild the table")
-    cells = [
-        Cell(model, dataset, recipe, name)
-        for model, dataset, recipe in unique((r.model, r.dataset, r.recipe) for r in runs)
-        for name in sorted(shown["set"].unique())
-    ]
+    cells = cells_of(runs, sorted(shown["set"].unique()))
     last = int(shown["step"].max())  # type: ignore[arg-type]
     layers = shown.filter(pl.col("layer").is_not_null(), pl.col("metric") != "rest")
     highest = float(layers["value"].max())  # type: ignore[arg-type]
@@ -120,16 +116,9 @@ def gradients(table: pl.DataFrame, curves: pl.DataFrame, runs: Sequence[Run], sc
     ``table`` and ``curves`` are the tables ``gradients`` and ``curves``, the latter with the rows of one prompt. Raises
     :class:`ValueError` if a table lacks a column or has no row for the runs.
     """
-    require_schema(table, GradientPoint, "gradients")
     answers = curve_rows(curves, runs, scorer)
-    shown = rows_of_runs(table, runs)
-    if shown.is_empty():
-        raise ValueError(f"gradients: no row for the {len(runs)} runs; rebuild the table")
-    cells = [
-        Cell(model, dataset, recipe, name)
-        for model, dataset, recipe in unique((r.model, r.dataset, r.recipe) for r in runs)
-        for name in conflict_sets(answers)
-    ]
+    shown = probe_rows(table, GradientPoint, "gradients", runs)
+    cells = cells_of(runs, conflict_sets(answers))
     there = set(shown.select("measure", "weights").unique().rows())
     norms = [row for row in _NORMS if row[:2] in there]  # not all models have separate query and key weights
     count = 2 + len(norms)
