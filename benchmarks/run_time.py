@@ -4,7 +4,9 @@ Both run at the same time with one core each, because CPU seconds depend on what
 process records its CPU seconds at its end, and those until it opened its log, before which a job only imports.
 
     python benchmarks/run_time.py 47f2406                                  # writes results/run_time.md
-    python benchmarks/run_time.py 47f2406 --study tests/workflow/tiny.yaml --output /tmp/run_time.md
+    python benchmarks/run_time.py HEAD~1 --study tests/workflow/tiny.yaml --output /tmp/run_time.md
+
+Each commit runs its own default study, unless one for both is given.
 """
 
 from __future__ import annotations
@@ -53,12 +55,13 @@ class Used(NamedTuple):
     total: float
 
 
-def check_out(commit: str, study: Path, folder: Path) -> None:
-    """The workflow at ``commit`` with the study as its default one."""
+def check_out(commit: str, study: Path | None, folder: Path) -> None:
+    """Extract the workflow at ``commit``, with ``study`` in place of its default study if one is given."""
     archive = subprocess.run(["git", "archive", commit], cwd=ROOT, capture_output=True, check=True).stdout
     with tarfile.open(fileobj=io.BytesIO(archive)) as files:
         files.extractall(folder, filter="data")
-    (folder / "config/config.yaml").write_bytes(study.read_bytes())
+    if study is not None:
+        (folder / "config/config.yaml").write_bytes(study.read_bytes())
     (folder / "recorder").mkdir()
     (folder / "recorder/sitecustomize.py").write_text(RECORDER)
 
@@ -114,7 +117,7 @@ def table(before: Mapping[str, Used], after: Mapping[str, Used], commits: tuple[
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("commit")
-    parser.add_argument("--study", type=Path, default=ROOT / "config/config.yaml")
+    parser.add_argument("--study", type=Path)
     parser.add_argument("--output", type=Path, default=ROOT / "benchmarks/results/run_time.md")
     arguments = parser.parse_args()
     head = subprocess.check_output(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, text=True).strip()
@@ -128,7 +131,7 @@ def main() -> None:
             if process.wait():
                 sys.exit((folder / "said").read_text()[-3000:])
         used = [by_rule((folder / "times.jsonl").read_text()) for folder in folders]
-    study = os.path.relpath(arguments.study, ROOT)
+    study = os.path.relpath(arguments.study or ROOT / "config/config.yaml", ROOT)
     title = f"# CPU seconds of `{study}`, rule by rule\n\nBoth commits ran at the same time, with one core each.\n\n"
     write_text(arguments.output, title + table(*used, commits) + "\n")
 
