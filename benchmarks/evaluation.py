@@ -38,7 +38,7 @@ from inversion.models import load_model, load_tokenizer
 from inversion.records.answers import Response
 from inversion.records.data import ConflictItem
 from inversion.records.frames import read_records
-from inversion.respond.run import respond
+from inversion.respond.checkpoint_responses import respond
 
 VOCABULARY = 32_000
 NEW_TOKENS = 16

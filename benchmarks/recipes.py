@@ -17,7 +17,7 @@ from inversion.config.recipes import NoFactOverlapSelection
 from inversion.instruct.selections import SelectionInputs, select
 from inversion.instruct.templates import EncodedConversation
 from inversion.records.data import ConflictItem, Example, Message
-from inversion.respond import need
+from inversion.respond import context_need
 from inversion.respond.batches import pad
 
 
@@ -62,14 +62,14 @@ def scoring(rows=48, batch_size=16):
 
     @torch.inference_mode()
     def bare(**options):
-        for batch in need._batches(lengths, tails, 32_000, batch_size):
+        for batch in context_need._batches(lengths, tails, 32_000, batch_size):
             ids, mask = pad([encoded[i].input_ids for i in batch], 0, "left", model.device)
             model(input_ids=ids, attention_mask=mask, use_cache=False, **options)
         if device == "cuda":
             torch.cuda.synchronize()
 
     def scored():
-        need.answer_losses(model, encoded, 0, batch_size)
+        context_need.answer_losses(model, encoded, 0, batch_size)
 
     scored()  # warm
     seconds = {

@@ -47,7 +47,7 @@ from inversion.config.series import FolderSeries
 from inversion.manifests import BaseManifest, CheckpointEntry
 from inversion.models import describe_base
 from inversion.records.data import ConflictItem
-from inversion.respond.listing import examine_series
+from inversion.respond.series_listing import examine_series
 
 PATTERN = "checkpoint-{step}"
 Way = Callable[[Path, Sequence[CheckpointEntry], Sequence[ConflictItem], int], Measured]

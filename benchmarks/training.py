@@ -35,7 +35,7 @@ from inversion.instruct.sources import load_examples
 from inversion.instruct.templates import encode_example
 from inversion.models import prepare_tuning
 from inversion.train.packing import IGNORED, PackedData, training_order
-from inversion.train.run import Optimization, make_trainer
+from inversion.train.trainer import Optimization, make_trainer
 
 SHAPES = {
     "llama-50m": {

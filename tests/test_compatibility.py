@@ -13,8 +13,8 @@ from transformers.models.mistral import modeling_mistral
 
 from inversion.config.training import FullTuning
 from inversion.models import ModelError, load_for_tuning, load_model, trained_weights
-from inversion.models.inside import eager
-from inversion.models.load import exact_window
+from inversion.models.base_model import exact_window
+from inversion.models.transformer_modules import eager
 from inversion.respond.answer_check import check_answers
 from inversion.respond.contrast import check_contrast
 from inversion.train import packed_attention

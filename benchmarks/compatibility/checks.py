@@ -42,18 +42,18 @@ from inversion.models import (
 from inversion.records.answers import Response
 from inversion.records.frames import from_frame, read_records
 from inversion.records.measurements import AttentionMass, ExampleGradient
-from inversion.records.mechanism import KnockedMargin, LensReading, PatchedMargin
+from inversion.records.mechanism import KnockoutMargin, LensReading, PatchedMargin
 from inversion.respond.answer_check import check_answers
 from inversion.respond.answers import EncodedQuestion, encode_questions
 from inversion.respond.attention_probe import probe_attention
+from inversion.respond.checkpoint_responses import respond
+from inversion.respond.context_need import answer_losses
 from inversion.respond.gradient_probe import probe_gradients
 from inversion.respond.knockout_probe import probe_knockouts
 from inversion.respond.lens_probe import probe_lens
-from inversion.respond.milestones import located
-from inversion.respond.need import answer_losses
+from inversion.respond.milestones import locate_items
 from inversion.respond.patching_probe import probe_patching
 from inversion.respond.probing import ProbedRun
-from inversion.respond.run import respond
 from inversion.train.finetune import finetune
 from inversion.train.packed_attention import use_packed_attention
 from inversion.train.packing import PackedData, training_order
@@ -311,13 +311,13 @@ def _needs_apart(case: Case) -> float:
 def _answers_apart(case: Case, plain: Any, question: EncodedQuestion, row: Response) -> float:
     tokenizer = load_tokenizer(case.base)
     stops = {*stop_token_ids(plain, tokenizer), *end_token_ids(tokenizer, case.data.template)}
-    said = reference.answer(plain, question.asked.prompt, stops, NEW_TOKENS)
+    said = reference.answer(plain, question.with_context.prompt, stops, NEW_TOKENS)
     if row.text != tokenizer.decode(said, skip_special_tokens=True).strip() or row.finished != (len(said) < NEW_TOKENS):
         return math.inf
     assert question.without_context is not None
     found = []
     for asked, of_context, of_memory in (
-        (question.asked, row.context_logprob, row.parametric_logprob),
+        (question.with_context, row.context_logprob, row.parametric_logprob),
         (question.without_context, row.context_logprob_closed, row.parametric_logprob_closed),
     ):
         for tokens, logprob in ((asked.context_answers, of_context), (asked.parametric_answers, of_memory)):
@@ -331,8 +331,8 @@ def attention(case: Case) -> float:
     """Attention on the context, from the last token of the prompt."""
     run = _tried(case, "attention")
     rows = from_frame(probe_attention(_probed(case, run), AttentionProbe(items=6)), AttentionMass)
-    found, spots = [], {one.asked.item.item_id: one for one in _located(case, run)}
-    prompts = {question.item.item_id: question.asked.prompt for question in case.questions}
+    found, spots = [], {one.divergence.item.item_id: one for one in _located(case, run)}
+    prompts = {question.item.item_id: question.with_context.prompt for question in case.questions}
     for entry in run.steps:
         plain = _plain(case, run, entry)
         for item, prompt in prompts.items():
@@ -349,16 +349,16 @@ def lens(case: Case) -> float:
     """Log-probabilities after every layer, against a model that has no more layers."""
     run = _tried(case, "lens")
     rows = from_frame(probe_lens(_probed(case, run), LensProbe(items=6)), LensReading)
-    asked = {one.asked.item.item_id: one.asked for one in _located(case, run)}
+    asked = {one.divergence.item.item_id: one.divergence for one in _located(case, run)}
     depths = range(1, max(row.depth for row in rows) + 1)
     shorter = {depth: _shortened(case, depth) for depth in depths}
     found = []
     for row in rows:
         if row.step == 0 and row.depth:
             one = asked[row.item_id]
-            after = reference.logprobs(shorter[row.depth], one.read)[-1]
-            found += [abs(float(after[one.context]) - row.context_logprob)]
-            found += [abs(float(after[one.parametric]) - row.parametric_logprob)]
+            after = reference.logprobs(shorter[row.depth], one.prefix)[-1]
+            found += [abs(float(after[one.context_token]) - row.context_logprob)]
+            found += [abs(float(after[one.parametric_token]) - row.parametric_logprob)]
     return _largest(found)
 
 
@@ -378,15 +378,17 @@ def patching(case: Case) -> float:
 def knockouts(case: Case) -> float:
     """Each head without its view of the context, against scores that are changed before the softmax."""
     run = _tried(case, "knockouts")
-    rows = from_frame(probe_knockouts(_probed(case, run), KnockoutProbe(items=2, peak=1)), KnockedMargin)
-    spots = {one.asked.item.item_id: one for one in _located(case, run)}
+    rows = from_frame(probe_knockouts(_probed(case, run), KnockoutProbe(items=2, peak=1)), KnockoutMargin)
+    spots = {one.divergence.item.item_id: one for one in _located(case, run)}
     found = []
     plain = _plain(case, run, run.steps[-1])
     for row in rows:
         if row.milestone == "end":
             one = spots[row.item_id]
             with reference.without_head(row.layer, row.head, one.places["context"]):
-                margin = reference.margin(plain, one.asked.read, one.asked.context, one.asked.parametric)
+                margin = reference.margin(
+                    plain, one.divergence.prefix, one.divergence.context_token, one.divergence.parametric_token
+                )
             found.append(abs(margin - row.margin))
     return _largest(found)
 
@@ -458,7 +460,7 @@ def _probed(case: Case, run: Run) -> ProbedRun:
 
 
 def _located(case: Case, run: Run) -> list[Any]:
-    return located(_probed(case, run), case.data.items, load_tokenizer(case.base), "compatibility")
+    return locate_items(_probed(case, run), case.data.items, load_tokenizer(case.base), "compatibility")
 
 
 def _plain(case: Case, run: Run, entry: CheckpointEntry) -> Any:
@@ -476,12 +478,14 @@ def _shortened(case: Case, layers: int) -> Any:
 
 def _margins(case: Case, run: Run) -> dict[tuple[int, str], float]:
     """The reference's log-odds by step and item."""
-    asked = [one.asked for one in _located(case, run)]
+    asked = [one.divergence for one in _located(case, run)]
     found = {}
     for entry in run.steps[1:]:
         plain = _plain(case, run, entry)
         for one in asked:
-            found[entry.step, one.item.item_id] = reference.margin(plain, one.read, one.context, one.parametric)
+            found[entry.step, one.item.item_id] = reference.margin(
+                plain, one.prefix, one.context_token, one.parametric_token
+            )
     return found
 
 

@@ -33,7 +33,7 @@ from inversion.models import new_model
 from inversion.models.tuning import prepare_tuning
 from inversion.respond.batches import pad
 from inversion.train.packing import PackedData, training_order
-from inversion.train.run import Optimization, make_trainer
+from inversion.train.trainer import Optimization, make_trainer
 from inversion.world.documents import encoded_documents
 from inversion.world.facts import build_world
 from inversion.world.tokenizer import build_tokenizer

@@ -15,7 +15,7 @@ from inversion.config.run import Run
 from inversion.records.frames import from_frame, to_frame
 from inversion.records.mechanism import (
     DIRECTIONS,
-    KnockedMargin,
+    KnockoutMargin,
     KnockoutPoint,
     LensPoint,
     LensReading,
@@ -132,7 +132,7 @@ EFFECTS = {
 
 def test_heads_are_ranked_and_compared_between_milestones() -> None:
     rows = [
-        KnockedMargin(
+        KnockoutMargin(
             step,
             step / 10,
             milestone,
@@ -148,7 +148,7 @@ def test_heads_are_ranked_and_compared_between_milestones() -> None:
         for (layer, head), effect in effects.items()
         for item in range(6)
     ]
-    points = from_frame(knockouts(RUN, to_frame(rows, KnockedMargin), 200), KnockoutPoint)
+    points = from_frame(knockouts(RUN, to_frame(rows, KnockoutMargin), 200), KnockoutPoint)
     assert len(points) == 3 * 3 + 3 * 2
     for point in points:
         step, effects = EFFECTS[point.milestone]

@@ -458,7 +458,7 @@ def test_rgb_reads_an_answer_in_text(tmp_path):
 def test_faitheval_has_options_and_no_remembered_answer(tmp_path):
     item = read("faitheval", tmp_path / "f.jsonl").items[0]
     assert (item.kind, item.options, item.parametric_answers) == ("choice", ["Old Kett", "Lumenna", "Mirrow"], [])
-    assert item.asked == f"{ask('Zorvia')}\nA. Old Kett\nB. Lumenna\nC. Mirrow"
+    assert item.question_with_options == f"{ask('Zorvia')}\nA. Old Kett\nB. Lumenna\nC. Mirrow"
 
 
 def test_faitheval_refuses_a_key_that_the_answer_contradicts(tmp_path):

@@ -27,7 +27,7 @@ from inversion.instruct.template_check import check_template
 from inversion.instruct.templates import encode_example
 from inversion.models import convert_gguf, describe_base, load_tokenizer, locate_gguf
 from inversion.records.data import Example, Message
-from inversion.respond.listing import describe_start, examine_series
+from inversion.respond.series_listing import describe_start, examine_series
 from inversion.series import find_series
 
 # --- model folders -------------------------------------------------------------------------------

@@ -20,8 +20,8 @@ from inversion.config.evaluation import Prompt
 from inversion.config.probes import KnockoutProbe, LensProbe, PatchingProbe, WeightsProbe
 from inversion.config.training import Training
 from inversion.manifests import CheckpointEntry
-from inversion.models.inside import transformer_modules
-from inversion.models.parts import weight_parts
+from inversion.models.transformer_modules import transformer_modules
+from inversion.models.weight_parts import weight_parts
 from inversion.records.data import ConflictItem
 from inversion.respond.knockout_probe import probe_knockouts
 from inversion.respond.lens_probe import probe_lens

@@ -11,8 +11,8 @@ from transformers import AutoModelForCausalLM
 from inversion.config.models import Architecture
 from inversion.models import new_model
 from inversion.models.adapters import AdaptedBase, require_fit
+from inversion.models.base_model import load_model
 from inversion.models.folder_tokenizer import ModelError
-from inversion.models.load import load_model
 
 IDS = torch.arange(5, 15).unsqueeze(0)
 ALL = "all-linear"

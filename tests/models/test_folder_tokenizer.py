@@ -15,7 +15,7 @@ from inversion.instruct.template_check import check_template
 from inversion.instruct.templates import encode_answer, encode_prompt
 from inversion.instruct.tokens import TemplateError
 from inversion.models import ModelError, load_tokenizer, vocabulary_size
-from inversion.models.load import require_plain_base
+from inversion.models.base_model import require_plain_base
 from inversion.records.data import ConflictItem
 
 ITEM = ConflictItem("i", "s", "conflict", "Who?", "Ada did it.", ["Ada"], ["Bob"], "c", "s")

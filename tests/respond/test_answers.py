@@ -14,7 +14,7 @@ from inversion.instruct.templates import encode_last_turn, style_of
 from inversion.models import load_model
 from inversion.records.data import ConflictItem, Example, Message
 from inversion.respond.answers import answer_questions, continue_prompts, encode_questions
-from inversion.respond.need import context_need
+from inversion.respond.context_need import context_need
 
 FAMILIES = ("gpt_neox", "llama", "mistral")
 
@@ -72,8 +72,8 @@ def test_logprobs_are_the_likeliest_aliases_in_one_pass_over_the_joint_text(
     questions, responses = ask(model, tokenizer, template, [*items, *long_answers, *aliased])
     for question, response in zip(questions, responses, strict=True):
         for side in SIDES:
-            answers = getattr(question.asked, f"{side}_answers")
-            joint = [joint_logprob(model, question.asked.prompt, answer) for answer in answers]
+            answers = getattr(question.with_context, f"{side}_answers")
+            joint = [joint_logprob(model, question.with_context.prompt, answer) for answer in answers]
             scored = getattr(response, f"{side}_logprob_closed")
             if not answers:
                 assert getattr(response, f"{side}_logprob") is None
@@ -134,8 +134,8 @@ def test_first_logprobs_are_of_the_tokens_where_the_answers_diverge(
         if place is None:
             assert found is None
         else:
-            answer = getattr(question.asked, f"{side}_answers")[0]
-            before = [*question.asked.prompt, *answer[:place]]
+            answer = getattr(question.with_context, f"{side}_answers")[0]
+            before = [*question.with_context.prompt, *answer[:place]]
             assert found == pytest.approx(joint_logprob(model, before, [answer[place]]), abs=1e-4)
     without = replace(item, parametric_answers=[])
     _, (response,) = ask(model, tokenizer, template, [without])
@@ -147,12 +147,12 @@ def test_a_shared_prompt_goes_through_the_model_once(tiny_model, tokenizer, temp
     model.register_forward_pre_hook(lambda _, args, kwargs: fed.append(kwargs["input_ids"].shape), with_kwargs=True)
     without_context = replace(aliased[0], set="controls", context=None)
     questions, responses = ask(model, tokenizer, template, [*aliased, without_context], batch_size=64, max_new_tokens=1)
-    with_context, without = questions[0].asked.prompt, questions[-1].asked.prompt
+    with_context, without = questions[0].with_context.prompt, questions[-1].with_context.prompt
     shared = next(i for i, (one, other) in enumerate(zip(with_context, without, strict=False)) if one != other)
     beginning, rest, *answers = fed
     assert beginning == (1, shared)
     assert rest == (2, len(with_context) - shared), "one prompt with the context, one without"
-    longest = max(len(answer) for question in questions for answer in question.asked.answers)
+    longest = max(len(answer) for question in questions for answer in question.with_context.answers)
     assert {rows for rows, _ in answers} == {2}
     assert all(width < longest for _, width in answers), "answers alone: no prompt goes in again"
     assert responses[-1].context_logprob == responses[0].context_logprob_closed
@@ -163,7 +163,7 @@ def test_greedy_answers_equal_the_librarys_generation(tiny_model, tokenizer, tem
     model = tiny_model(family)
     questions, responses = ask(model, tokenizer, template, items)
     for question, response in zip(questions, responses, strict=True):
-        prompt = torch.tensor([question.asked.prompt])
+        prompt = torch.tensor([question.with_context.prompt])
         generated = model.generate(
             prompt, attention_mask=torch.ones_like(prompt), max_new_tokens=5, do_sample=False, pad_token_id=0
         )[0, prompt.shape[1] :]
@@ -223,7 +223,7 @@ def test_a_model_that_sdpa_cannot_compute_answers_the_same(tmp_path, tokenizer, 
     assert model.config._attn_implementation == "eager"
     questions, responses = ask(model, tokenizer, template, [*items, *aliased])
     for question, response in zip(questions, responses, strict=True):
-        prompt = torch.tensor([question.asked.prompt])
+        prompt = torch.tensor([question.with_context.prompt])
         generated = model.generate(prompt, max_new_tokens=5, do_sample=False, pad_token_id=0)[0, prompt.shape[1] :]
         assert response.text == tokenizer.decode(generated, skip_special_tokens=True).strip()
     _, alone = ask(model, tokenizer, template, [*items, *aliased], batch_size=1)
@@ -245,7 +245,9 @@ def test_a_common_prefix_is_not_shared_across_a_sliding_window(tiny_model, token
 @pytest.mark.parametrize("family", FAMILIES)
 def test_finished_rows_do_not_change_the_others(tiny_model, tokenizer, template, items, family):
     model = tiny_model(family)
-    prompts = [question.asked.prompt for question in encode_questions(items, tokenizer, template, {"plain": Prompt()})]
+    prompts = [
+        question.with_context.prompt for question in encode_questions(items, tokenizer, template, {"plain": Prompt()})
+    ]
     stops = list(range(0, len(tokenizer), 6))
     heard = continue_prompts(model, prompts, [[] for _ in prompts], stops, tokenizer.pad_token_id, max_new_tokens=12)
     for ids, one in zip(prompts, heard, strict=True):
@@ -269,7 +271,7 @@ def test_the_output_embedding_sees_few_positions_and_no_gaps(tiny_model, tokeniz
     model, seen = tiny_model(family), []
     model.get_output_embeddings().register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
     questions, _ = ask(model, tokenizer, template, items, max_new_tokens=2)
-    longest = max(len(answer) for question in questions for answer in question.asked.answers)
+    longest = max(len(answer) for question in questions for answer in question.with_context.answers)
     assert seen
     assert all(hidden.shape[1] <= max(1, longest) for hidden in seen)
     # not is_contiguous, which looks past the strides of dimensions of one
@@ -318,6 +320,6 @@ def test_conversations_beyond_the_window_lose_their_beginning(tiny_model, tokeni
 def test_scores_do_not_depend_on_how_rows_are_batched(tiny_model, tokenizer, template, examples, monkeypatch):
     model = tiny_model().eval()
     whole = context_need(model, tokenizer, examples, template, batch_size=100)
-    monkeypatch.setattr("inversion.respond.need._LOGITS", 1000)
+    monkeypatch.setattr("inversion.respond.context_need._LOGITS", 1000)
     for one, other in zip(context_need(model, tokenizer, examples, template, batch_size=3), whole, strict=True):
         assert one.loss_with_context == pytest.approx(other.loss_with_context, abs=1e-5)

@@ -49,7 +49,7 @@ def reference(model, question, decoding, said):
     with torch.no_grad():
         p, q = (
             torch.softmax(model(torch.tensor([[*asked.prompt, *said]])).logits[0, -1].double(), -1)
-            for asked in (question.asked, question.without_context)
+            for asked in (question.with_context, question.without_context)
         )
     m = (p + q) / 2
     divergence = ((p * (p / m).log()).sum() + (q * (q / m).log()).sum()) / 2
@@ -77,9 +77,9 @@ def test_answers_and_logprobs_equal_two_full_passes_per_token(tiny_model, tokeni
         for side in ("context", "parametric"):
             summed = [
                 sum(reference(model, question, decoding, answer[:i])[token].item() for i, token in enumerate(answer))
-                for answer in getattr(question.asked, f"{side}_answers")
+                for answer in getattr(question.with_context, f"{side}_answers")
             ]
-            answers = getattr(question.asked, f"{side}_answers")
+            answers = getattr(question.with_context, f"{side}_answers")
             best = max(range(len(answers)), key=lambda i: summed[i] / len(answers[i]), default=None)
             found = getattr(response, f"{side}_logprob")
             assert found == (None if best is None else pytest.approx(summed[best], abs=1e-4))

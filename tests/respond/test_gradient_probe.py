@@ -70,8 +70,8 @@ def margin_of(model, conflicts):
     """log p(context answer) - log p(parametric answer), mean over the conflicts."""
     margins = []
     for divergence in conflicts:
-        logprobs = torch.log_softmax(model(torch.tensor([divergence.read])).logits[0, -1].double(), -1)
-        margins.append(logprobs[divergence.context] - logprobs[divergence.parametric])
+        logprobs = torch.log_softmax(model(torch.tensor([divergence.prefix])).logits[0, -1].double(), -1)
+        margins.append(logprobs[divergence.context_token] - logprobs[divergence.parametric_token])
     return torch.stack(margins).mean()
 
 
@@ -139,14 +139,14 @@ def test_margins_are_measured_where_answers_diverge(items, tokenizer, template):
     context, parametric = (
         tokenizer.convert_tokens_to_ids(x[0]) for x in (item.context_answers, item.parametric_answers)
     )
-    assert divergence == Divergence(item, list(question.asked.prompt), context, parametric)
-    shared = dataclasses.replace(question.asked, context_answers=((7, 8, 9),), parametric_answers=((7, 5),))
-    assert divergences([dataclasses.replace(question, asked=shared)], "gradients") == [
-        Divergence(item, [*question.asked.prompt, 7], 8, 5)
+    assert divergence == Divergence(item, list(question.with_context.prompt), context, parametric)
+    shared = dataclasses.replace(question.with_context, context_answers=((7, 8, 9),), parametric_answers=((7, 5),))
+    assert divergences([dataclasses.replace(question, with_context=shared)], "gradients") == [
+        Divergence(item, [*question.with_context.prompt, 7], 8, 5)
     ]
-    nested = dataclasses.replace(question.asked, context_answers=((7, 8),), parametric_answers=((7,),))
+    nested = dataclasses.replace(question.with_context, context_answers=((7, 8),), parametric_answers=((7,),))
     with pytest.raises(ValueError, match=r"which the probe .gradients. compares; remove `probes.gradients`"):
-        divergences([dataclasses.replace(question, asked=nested)], "gradients")
+        divergences([dataclasses.replace(question, with_context=nested)], "gradients")
 
 
 def test_kinds_are_sampled_separately_with_their_share(examples):

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from inside_models import FAMILIES, random_model
+from probed_models import FAMILIES, random_model
 
 from inversion.artifacts import folder_digest, seal_folder
 from inversion.config.evaluation import Prompt
@@ -12,7 +12,7 @@ from inversion.config.training import LoraTuning, Training
 from inversion.conflict.world_sets import world_items
 from inversion.manifests import CheckpointEntry
 from inversion.models import ModelError, prepare_tuning
-from inversion.models.inside import transformer_modules
+from inversion.models.transformer_modules import transformer_modules
 from inversion.records.frames import from_frame
 from inversion.records.mechanism import LensReading
 from inversion.respond.answers import encode_questions
@@ -46,7 +46,7 @@ def by_hidden_states(model, ids):
 @pytest.mark.parametrize("name", FAMILIES)
 def test_the_lens_is_the_models_own_exit_after_every_layer(tiny_model, tokenizer, asked, name):
     model = random_model(name, tiny_model, tokenizer)
-    prompts = [one.read for one in asked]
+    prompts = [one.prefix for one in asked]
     assert len({len(prompt) for prompt in prompts}) > 1, "some are padded"
     logits = lens_logits(model, prompts, tokenizer.pad_token_id)
     assert logits.shape == (len(prompts), 3, len(tokenizer))
@@ -66,8 +66,10 @@ def test_the_lens_does_not_change_the_model_and_works_with_adapters(tiny_model, 
             torch.nn.init.normal_(parameter)
     found = lens_logprobs(adapted, asked, tokenizer.pad_token_id, batch_size=4)
     with torch.no_grad():
-        own = adapted(torch.tensor([asked[0].read])).logits[0, -1].log_softmax(-1)
-    torch.testing.assert_close(found[0, -1], own[[asked[0].context, asked[0].parametric]], atol=2e-5, rtol=1e-4)
+        own = adapted(torch.tensor([asked[0].prefix])).logits[0, -1].log_softmax(-1)
+    torch.testing.assert_close(
+        found[0, -1], own[[asked[0].context_token, asked[0].parametric_token]], atol=2e-5, rtol=1e-4
+    )
     assert not any(module._forward_hooks or module._forward_pre_hooks for module in adapted.modules())
 
 

@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 import torch
-from inside_models import random_model
+from probed_models import random_model
 
 from inversion.artifacts import folder_digest, seal_folder
 from inversion.config.evaluation import Prompt
@@ -17,7 +17,7 @@ from inversion.models import prepare_tuning
 from inversion.records.frames import from_frame
 from inversion.records.mechanism import COMPONENTS, DONORS, POSITIONS, PatchedMargin
 from inversion.respond import patching_probe
-from inversion.respond.milestones import located, margins, milestones
+from inversion.respond.milestones import locate_items, margins, milestones
 from inversion.respond.patching_probe import others, patched_margins, probe_patching
 from inversion.respond.probing import ProbedRun
 
@@ -45,12 +45,12 @@ def run(base_folder, tmp_path, tiny_model, items, template):
 
 @pytest.fixture
 def asked(run, items, tokenizer):
-    return located(run, items, tokenizer, "patching")
+    return locate_items(run, items, tokenizer, "patching")
 
 
 def by_plain_hooks(receiver, donor, item, module, places):
     """The margin of one item with ``module(model)``'s output at ``places`` from the donor, without padding."""
-    ids = torch.tensor([item.asked.read])
+    ids = torch.tensor([item.divergence.prefix])
     given = []
 
     def first(output):
@@ -68,7 +68,7 @@ def by_plain_hooks(receiver, donor, item, module, places):
         hook = module(receiver).register_forward_hook(replace)
         logits = receiver(ids).logits[0, -1]
         hook.remove()
-    return (logits[item.asked.context] - logits[item.asked.parametric]).item()
+    return (logits[item.divergence.context_token] - logits[item.divergence.parametric_token]).item()
 
 
 MODULES = {
@@ -105,7 +105,7 @@ def test_a_patch_from_the_same_checkpoint_changes_nothing(tiny_model, tokenizer,
     torch.testing.assert_close(
         found.margins, found.own[:, None, None, None].expand_as(found.margins), atol=1e-6, rtol=0
     )
-    torch.testing.assert_close(found.own, margins(model, [x.asked for x in asked], tokenizer.pad_token_id, 4))
+    torch.testing.assert_close(found.own, margins(model, [x.divergence for x in asked], tokenizer.pad_token_id, 4))
 
 
 def test_patching_the_last_layer_gives_the_donors_output(tiny_model, tokenizer, asked):
@@ -115,7 +115,7 @@ def test_patching_the_last_layer_gives_the_donors_output(tiny_model, tokenizer, 
         if "lora_B" in name:
             torch.nn.init.normal_(parameter)
     found = patched_margins(receiver, donor, asked, asked, tokenizer.pad_token_id, 4)
-    theirs = margins(donor, [x.asked for x in asked], tokenizer.pad_token_id, 4)
+    theirs = margins(donor, [x.divergence for x in asked], tokenizer.pad_token_id, 4)
     torch.testing.assert_close(found.margins[:, RESIDUAL, -1, ALL], theirs, atol=1e-4, rtol=1e-4)
     last = POSITIONS.index("last")
     torch.testing.assert_close(found.margins[:, RESIDUAL, -1, last], theirs, atol=1e-4, rtol=1e-4)
@@ -127,13 +127,16 @@ def test_patching_the_last_layer_gives_the_donors_output(tiny_model, tokenizer, 
 def test_an_unrelated_item_is_lined_up_from_the_end(asked):
     partners = others(asked)
     for one, other in zip(asked, partners, strict=True):
-        assert other.asked.item.cluster != one.asked.item.cluster
+        assert other.divergence.item.cluster != one.divergence.item.cluster
         chosen, taken = patching_probe._lined_up([one], [other], "context")
         places = chosen[0].nonzero().flatten().tolist()
         assert places == one.places["context"]
         assert taken[0, places[-1]] == other.places["context"][-1]
         assert set(taken[0, places].tolist()) <= set(other.places["context"])
-    alone = [x._replace(asked=x.asked._replace(item=dataclasses.replace(x.asked.item, cluster="c"))) for x in asked]
+    alone = [
+        x._replace(divergence=x.divergence._replace(item=dataclasses.replace(x.divergence.item, cluster="c")))
+        for x in asked
+    ]
     with pytest.raises(ValueError, match=r"sets.conflict: .* of one cluster"):
         others(alone)
 

@@ -5,8 +5,8 @@ import importlib
 
 import pytest
 import torch
-from inside_models import FAMILIES, random_model
 from peft import IA3Config, LoraConfig, PeftModel, get_peft_model
+from probed_models import FAMILIES, random_model
 from transformers import AutoModelForCausalLM, GPT2Config
 
 from inversion.artifacts import folder_digest, seal_folder
@@ -17,11 +17,11 @@ from inversion.config.training import Training
 from inversion.conflict.world_sets import world_items
 from inversion.manifests import CheckpointEntry
 from inversion.models import ModelError
-from inversion.models.parts import weight_parts
+from inversion.models.weight_parts import weight_parts
 from inversion.records.frames import from_frame
 from inversion.records.mechanism import WEIGHT_GROUPS, WeightFact
 from inversion.respond import weights_probe
-from inversion.respond.milestones import located, margins
+from inversion.respond.milestones import locate_items, margins
 from inversion.respond.probing import ProbedRun
 from inversion.respond.weights_probe import exchanged, probe_weights, take_weights, updates
 
@@ -212,7 +212,7 @@ def test_updates_and_answers_are_those_of_models_put_together_by_hand(make_run, 
                 expected = [x @ x for x in (first, own, other, last - first)]
                 expected += [own @ other, own @ (last - first)]
                 assert sums + products == pytest.approx([x.item() for x in expected], rel=1e-4)
-    asked = {one.asked.item.item_id: one.asked for one in located(run, run.items, tokenizer, "weights")}
+    asked = {one.divergence.item.item_id: one.divergence for one in locate_items(run, run.items, tokenizer, "weights")}
     answers = [row for row in rows if row.item_id]
     assert len(answers) == 2 * len(WEIGHT_GROUPS) * 2 * 3
     moved = set()

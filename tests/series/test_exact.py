@@ -15,8 +15,8 @@ from inversion.manifests import read_responses
 from inversion.models import ModelError, describe_base
 from inversion.models.hub import prefetch_series
 from inversion.records.data import ConflictItem
-from inversion.respond.listing import describe_start, examine_series
-from inversion.respond.run import respond
+from inversion.respond.checkpoint_responses import respond
+from inversion.respond.series_listing import describe_start, examine_series
 
 ITEMS = [
     ConflictItem(

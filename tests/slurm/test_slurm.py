@@ -22,7 +22,7 @@ TABLES = [f"{name}.{suffix}" for name in ("items", "curves", "inversions", *PROB
 
 SLOW = """
 import time
-from inversion.train.run import _Trainer
+from inversion.train.trainer import _Trainer
 step = _Trainer.training_step
 _Trainer.training_step = lambda self, *a, **k: (time.sleep({seconds}), step(self, *a, **k))[1]
 

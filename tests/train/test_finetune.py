@@ -13,8 +13,8 @@ from inversion.models import load_model
 from inversion.train.finetune import TrainingDataError, finetune
 from inversion.train.interruption import SIGNALS, Interrupted
 from inversion.train.packing import PackedData
-from inversion.train.run import NonFiniteLossError, Optimization, _arguments, _SaveCheckpoints, _Trainer
 from inversion.train.store import CheckpointStore, NoProgressError, open_store
+from inversion.train.trainer import NonFiniteLossError, Optimization, _arguments, _SaveCheckpoints, _Trainer
 
 FULL = FullTuning()
 QUERY_KEY = FullTuning(weights="query_key")
@@ -176,7 +176,7 @@ def test_truncated_checkpoint_is_named_and_trained_again(base_folder, examples, 
 
 def test_finished_training_is_not_repeated(base_folder, examples, template, tmp_path, monkeypatch):
     first = run(base_folder, examples, template, tmp_path / "store")
-    monkeypatch.setattr("inversion.train.run._Trainer.train", lambda *a, **k: pytest.fail("trained again"))
+    monkeypatch.setattr("inversion.train.trainer._Trainer.train", lambda *a, **k: pytest.fail("trained again"))
     assert run(base_folder, examples, template, tmp_path / "store") == first
 
 
@@ -264,7 +264,7 @@ def test_the_division_of_a_step_is_not_part_of_the_specification(
 ):
     two_steps = PLAIN.model_copy(update={"max_steps": 2})
     first = run(base_folder, examples, template, tmp_path / "store", two_steps)
-    monkeypatch.setattr("inversion.train.run._Trainer.train", lambda *a, **k: pytest.fail("trained again"))
+    monkeypatch.setattr("inversion.train.trainer._Trainer.train", lambda *a, **k: pytest.fail("trained again"))
     assert run(base_folder, examples, template, tmp_path / "store", two_steps.model_copy(update=change)) == first
 
 

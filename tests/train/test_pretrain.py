@@ -7,7 +7,7 @@ from inversion.config.world import Pretraining, World
 from inversion.models import load_model, load_tokenizer
 from inversion.train import pretrain as module
 from inversion.train.pretrain import pretrain
-from inversion.train.run import _SaveCheckpoints
+from inversion.train.trainer import _SaveCheckpoints
 
 WORLD = World(known_subjects=8, new_subjects=8, relations=2, answers=4)
 SPEC = WorldModel(

@@ -15,7 +15,7 @@ from inversion.models import load_model
 from inversion.train import processes
 from inversion.train.finetune import TrainingDataError, finetune, run_job
 from inversion.train.processes import ProcessesError, launch, requested_gpus
-from inversion.train.run import _Trainer
+from inversion.train.trainer import _Trainer
 
 # several forward passes per step in each process
 TRAINING = Training(

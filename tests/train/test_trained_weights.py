@@ -100,7 +100,7 @@ def test_adapters_resume_exactly(base_folder, examples, template, tmp_path, monk
     class Killed(BaseException):
         pass
 
-    from inversion.train import run as module
+    from inversion.train import trainer as module
 
     original = module._SaveCheckpoints.on_save
 

@@ -73,7 +73,7 @@ def test_permissions_of_results_follow_the_umask(finished):
 
 def test_a_comment_or_docstring_reruns_nothing(rerun):
     rerun.edit("workflow/inversion/score/likelihood.py", '"""', '"""Reworded. ')
-    rerun.edit("workflow/inversion/train/run.py", '"""', '"""Reworded. ')
+    rerun.edit("workflow/inversion/train/trainer.py", '"""', '"""Reworded. ')
     rerun.edit("workflow/inversion/plot/curves.py", "from __future__", "# a comment\nfrom __future__")
     rerun.edit("workflow/scripts/finetune.py", "with logged", "# a comment\nwith logged")
     rerun.edit("workflow/scripts/label_responses.py", '"""', '"""Reworded. ')
@@ -99,7 +99,7 @@ def test_a_scorer_reruns_labels_onward_and_no_model(rerun):
 
 
 def test_code_of_training_reruns_nothing_until_its_version_is_raised(rerun):
-    rerun.edit("workflow/inversion/train/run.py", "LOGS_A_RUN = 20", "LOGS_A_RUN = 10")
+    rerun.edit("workflow/inversion/train/trainer.py", "LOGS_A_RUN = 20", "LOGS_A_RUN = 10")
     assert rerun.plan() == set()
     rerun.edit("workflow/inversion/train/__init__.py", f"VERSION = {train.VERSION}", "VERSION = 99")
     assert "finetune" in rules(rerun.plan())

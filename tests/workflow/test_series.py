@@ -15,8 +15,8 @@ from checkout import ROOT
 from elsewhere import STEPS, ask_plain, conflict_rows, load_plain, make_base, write_items
 
 from inversion.artifacts import write_json
+from inversion.first_study import NEW_TOKENS, start_study
 from inversion.series import SeriesError
-from inversion.starting import NEW_TOKENS, start_study
 
 pytestmark = pytest.mark.workflow
 COMMITS = {"step_20": "a" * 40, "step_60": "b" * 40}

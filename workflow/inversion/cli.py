@@ -82,7 +82,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _init(options: argparse.Namespace) -> None:
-    from inversion.starting import start_study
+    from inversion.first_study import start_study
 
     def revisions(name: str) -> dict[str, str]:
         from inversion.models.hub import revisions_of  # takes seconds to import, and needs a network

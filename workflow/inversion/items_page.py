@@ -133,14 +133,16 @@ class _Builder:
     rows: dict[str, list[Any]] = field(default_factory=lambda: {"panel": [], "item": [], "known": [], "answers": []})
     strips: dict[str, list[str]] = field(default_factory=dict)
     changes: dict[str, list[str]] = field(default_factory=dict)
-    asked: dict[tuple[str, str], ConflictItem] = field(init=False)
+    conflict_items: dict[tuple[str, str], ConflictItem] = field(init=False)
     flips: dict[tuple[object, ...], str] = field(init=False)
     curves: dict[tuple[object, ...], dict[str, Inversion]] = field(init=False)
 
     def __post_init__(self) -> None:
         self.strips = {scorer: [] for scorer in self.scorers}
         self.changes = {scorer: [] for scorer in self.scorers}
-        self.asked = {(item.set, item.item_id): item for item in from_frame(self.tables.conflict_items, ConflictItem)}
+        self.conflict_items = {
+            (item.set, item.item_id): item for item in from_frame(self.tables.conflict_items, ConflictItem)
+        }
         self.flips = {
             (*key, scorer, item): f"{peak}-{end}"
             for *key, scorer, item, peak, end in self.tables.flips.select(
@@ -183,7 +185,7 @@ class _Builder:
     def _item(self, set_name: str, item_id: str, where: str) -> int:
         """The index of an item."""
         try:
-            item = self.asked[set_name, item_id]
+            item = self.conflict_items[set_name, item_id]
         except KeyError:
             raise ValueError(
                 f"{where}: item {item_id!r} is not in the prepared set; delete the set and rerun"
@@ -192,7 +194,7 @@ class _Builder:
             (
                 set_name,
                 item_id,
-                self.texts[item.asked],
+                self.texts[item.question_with_options],
                 None if item.context is None else self.texts[item.context],
                 tuple(item.context_answers),
                 tuple(item.parametric_answers),
@@ -209,7 +211,7 @@ class _Builder:
         said = frame.filter(pl.col("step").is_in(steps)).with_columns(absent).select(columns)
         found: dict[int, int] = {}
         for set_name, item_id, step, text, finished, span, rule in said.iter_rows():
-            start, end = _place(self.asked[set_name, item_id], text, span)
+            start, end = _place(self.conflict_items[set_name, item_id], text, span)
             ruled = None if rule is None else self.rules[rule]
             found[step] = self.answers[(self.texts[text], finished, start, end, ruled)]
             if step == max(steps):  # rows are sorted by item, then by step

@@ -10,7 +10,7 @@ from inversion.config.evaluation import Evaluation
 from inversion.manifests import BaseManifest, CheckpointList
 from inversion.records.data import ConflictItem
 from inversion.records.frames import read_records
-from inversion.respond.run import respond
+from inversion.respond.checkpoint_responses import respond
 
 with logged(snakemake.log[0]):
     params, files = snakemake.params, snakemake.input

@@ -10,7 +10,7 @@ from inversion.manifests import CheckpointList, read_responses
 from inversion.records.answers import Knowledge, KnowledgeProbe, Response
 from inversion.records.data import ConflictItem
 from inversion.records.frames import from_frame, read_frame, read_records, to_frame
-from inversion.score.knowledge import judge_probes
+from inversion.score.knowledge_filter import judge_probes
 from inversion.score.labelling import label_run
 
 with logged(snakemake.log[0]):

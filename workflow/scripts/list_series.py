@@ -7,7 +7,7 @@ from inversion.job import logged
 from inversion.config.base import config_from_json
 from inversion.config.series import Series
 from inversion.manifests import BaseManifest, SeriesSnapshots
-from inversion.respond.listing import examine_series
+from inversion.respond.series_listing import examine_series
 
 with logged(snakemake.log[0]):
     params, files, output = snakemake.params, snakemake.input, snakemake.output

@@ -5,7 +5,7 @@ from inversion.job import logged
 from inversion.config.base import config_from_json
 from inversion.config.series import Series
 from inversion.manifests import SeriesSnapshots
-from inversion.respond.listing import describe_start
+from inversion.respond.series_listing import describe_start
 
 with logged(snakemake.log[0]):
     params, files = snakemake.params, snakemake.input

@@ -9,7 +9,7 @@ from inversion.records.answers import KnowledgeProbe
 from inversion.records.data import ConflictItem
 from inversion.records.frames import read_records, to_frame
 from inversion.respond.answers import refuse_long_contexts
-from inversion.respond.knowledge import PLAIN, WORLD, can_probe, probe_knowledge
+from inversion.respond.knowledge_probe import PLAIN, WORLD, can_probe, probe_knowledge
 
 with logged(snakemake.log[0]):
     params, base = snakemake.params, BaseManifest.read(snakemake.input.base)

@@ -9,7 +9,7 @@ from inversion.manifests import BaseManifest
 from inversion.models import load_model, load_tokenizer
 from inversion.records.data import ContextNeed, Example
 from inversion.records.frames import read_records, to_frame
-from inversion.respond.need import context_need
+from inversion.respond.context_need import context_need
 
 with logged(snakemake.log[0]):
     folder = BaseManifest.read(snakemake.input.base).location(snakemake.input.base)

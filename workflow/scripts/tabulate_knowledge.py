@@ -7,7 +7,7 @@ from inversion.artifacts import write_table
 from inversion.records.answers import Knowledge, KnowledgeProbe
 from inversion.records.data import ConflictItem
 from inversion.records.frames import read_records, to_frame
-from inversion.score.knowledge import judge_probes, refuse_swapped_by_memory
+from inversion.score.knowledge_filter import judge_probes, refuse_swapped_by_memory
 
 with logged(snakemake.log[0]):
     files = snakemake.input

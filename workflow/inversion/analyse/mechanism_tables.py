@@ -14,7 +14,7 @@ from inversion.analyse.probe_tables import grid, groups
 from inversion.config.run import Run
 from inversion.records.frames import require_schema, to_frame
 from inversion.records.mechanism import (
-    KnockedMargin,
+    KnockoutMargin,
     KnockoutPoint,
     LensPoint,
     LensReading,
@@ -115,7 +115,7 @@ def knockouts(run: Run, margins: pl.DataFrame, bootstrap: int, seed: int = 0) ->
     The rank correlation of two milestones compares the mean effects of the heads, and resamples both milestones
     together. Raises :class:`ValueError` if a column is missing, or an item has no value for a head.
     """
-    require_schema(margins, KnockedMargin, "margins of knock-outs")
+    require_schema(margins, KnockoutMargin, "margins of knock-outs")
     margins = margins.with_columns(effect=pl.col("margin") - pl.col("own"))
     points: list[KnockoutPoint] = []
     for (name,), of_set in groups(margins, "set"):

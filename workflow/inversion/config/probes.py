@@ -178,7 +178,7 @@ class KnockoutProbe(MilestoneProbe):
     version: ClassVar[int] = 1
     measure: ClassVar[str] = "inversion.respond.knockout_probe:probe_knockouts"
     check: ClassVar[str] = "inversion.respond.knockout_probe:check_knockouts"
-    facts: ClassVar[str] = "inversion.records.mechanism:KnockedMargin"
+    facts: ClassVar[str] = "inversion.records.mechanism:KnockoutMargin"
     tabulate: ClassVar[str] = "inversion.analyse.mechanism_tables:knockouts"
     draw: ClassVar[str] = "inversion.plot.mechanism_figures:knockouts"
     shows: ClassVar[str] = "what each attention head's view of the context does for the answer, at start, peak and end"
@@ -194,7 +194,7 @@ class WeightsProbe(MilestoneProbe):
 
     version: ClassVar[int] = 1
     measure: ClassVar[str] = "inversion.respond.weights_probe:probe_weights"
-    check: ClassVar[str] = "inversion.models.parts:weight_parts"
+    check: ClassVar[str] = "inversion.models.weight_parts:weight_parts"
     facts: ClassVar[str] = "inversion.records.mechanism:WeightFact"
     tabulate: ClassVar[str] = "inversion.analyse.mechanism_tables:weights"
     draw: ClassVar[str] = "inversion.plot.mechanism_figures:weights"

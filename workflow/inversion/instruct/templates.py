@@ -475,12 +475,12 @@ def _question(tokenizer: PreTrainedTokenizerBase, item: ConflictItem, prompt: Pr
     Raises :class:`TemplateError` for words that the tokenizer does not have, because they would become unknown tokens.
     """
     if prompt.instruction is None:
-        return Question(item.asked, item.context, prompt.order)
+        return Question(item.question_with_options, item.context, prompt.order)
     if tokenizer.unk_token_id is not None and tokenizer.unk_token_id in token_ids(tokenizer, prompt.instruction):
         raise TemplateError(
             f"the tokenizer lacks words of the instruction {prompt.instruction!r} of a prompt; use words that it knows"
         )
-    return Question(f"{prompt.instruction} {item.asked}", item.context, prompt.order)
+    return Question(f"{prompt.instruction} {item.question_with_options}", item.context, prompt.order)
 
 
 def _mark(text: str) -> str:

@@ -5,11 +5,7 @@ The package depends on model classes and devices, but not on data.
 
 import logging
 
-from inversion.models.devices import compute_dtype, device, has_native_bfloat16
-from inversion.models.folder_tokenizer import ModelError, load_tokenizer, vocabulary_size
-from inversion.models.gguf import convert_gguf, locate_gguf
-from inversion.models.hub import prefetch
-from inversion.models.load import (
+from inversion.models.base_model import (
     context_window,
     count_parameters,
     describe_base,
@@ -19,7 +15,11 @@ from inversion.models.load import (
     restore_weights,
     stop_token_ids,
 )
-from inversion.models.loader import CheckpointLoader, restore_checkpoint
+from inversion.models.checkpoint_loader import CheckpointLoader, restore_checkpoint
+from inversion.models.devices import compute_dtype, device, has_native_bfloat16
+from inversion.models.folder_tokenizer import ModelError, load_tokenizer, vocabulary_size
+from inversion.models.gguf import convert_gguf, locate_gguf
+from inversion.models.hub import prefetch
 from inversion.models.tuning import (
     fused_parameter_names,
     load_for_tuning,

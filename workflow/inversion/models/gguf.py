@@ -11,8 +11,8 @@ from transformers.utils.logging import disable_progress_bar
 
 from inversion.artifacts import complete_folder, folder_fault, folder_note, sha256_file
 from inversion.config.models import GgufModel
+from inversion.models.base_model import ATTENTION
 from inversion.models.folder_tokenizer import ModelError, first_line
-from inversion.models.load import ATTENTION
 
 
 def locate_gguf(spec: GgufModel) -> Path:

@@ -21,8 +21,8 @@ from inversion.config.base import nearest
 from inversion.config.models import HubModel
 from inversion.config.series import HubCheckpoint, HubSeries, steps_in
 from inversion.manifests import HubSnapshot, SeriesSnapshot, SeriesSnapshots
+from inversion.models.base_model import require_weights
 from inversion.models.folder_tokenizer import ModelError, first_line
-from inversion.models.load import require_weights
 
 logger = logging.getLogger(__name__)
 

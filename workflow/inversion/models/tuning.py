@@ -13,9 +13,9 @@ from transformers import BitsAndBytesConfig, PreTrainedModel
 
 from inversion.config.training import AdapterTuning, FullTuning, QloraTuning, Tuning
 from inversion.manifests import TrainedWeights
+from inversion.models.base_model import count_parameters, load_model
 from inversion.models.devices import compute_dtype
 from inversion.models.folder_tokenizer import ModelError, first_line
-from inversion.models.load import count_parameters, load_model
 
 if TYPE_CHECKING:
     from peft import LoraConfig

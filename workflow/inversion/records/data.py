@@ -76,7 +76,7 @@ class ConflictItem:
     null for conflict items."""
 
     @property
-    def asked(self) -> str:
+    def question_with_options(self) -> str:
         """The question as it is put to a model: with its options, each after its letter on a separate line."""
         return "\n".join([self.question, *(f"{letter}. {text}" for letter, text in self.lettered_options())])
 

@@ -146,7 +146,7 @@ class PatchPoint:
 
 
 @dataclass(frozen=True, slots=True)
-class KnockedMargin:
+class KnockoutMargin:
     """The answer of one checkpoint to one conflict item while one head cannot read the context: raw facts."""
 
     step: int

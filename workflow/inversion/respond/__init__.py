@@ -7,10 +7,11 @@ VERSION = 5
 """Raise it if a change to this package changes responses. All checkpoints are then evaluated again."""
 
 NEED_VERSION = 1
-"""Raise it if a change to :mod:`inversion.respond.need` changes scores. All examples are then scored again."""
+"""Raise it if a change to :mod:`inversion.respond.context_need` changes scores. All examples are then scored again."""
 
 BENCHMARK_VERSION = 2
 """Raise it if a change to :mod:`inversion.respond.benchmarks` changes scores. All benchmarks are then run again."""
 
 KNOWLEDGE_VERSION = 2
-"""Raise it if a change to :mod:`inversion.respond.knowledge` changes probes. All base models are then probed again."""
+"""Raise it if a change to :mod:`inversion.respond.knowledge_probe` changes its results. All base models are then probed
+again."""

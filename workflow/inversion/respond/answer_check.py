@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from inversion.models import ModelError, load_model
-from inversion.models.inside import deviation, rounding
+from inversion.models.transformer_modules import deviation, rounding
 from inversion.respond.answers import Continuation, continue_prompts, continue_uncached
 
 _PROMPTS = ((1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11), (1, 2, 3, 4, 9, 8), (1, 2, 3, 4, 7, 5, 3))

@@ -19,7 +19,7 @@ from inversion.config.datasets import Template
 from inversion.config.evaluation import Prompt
 from inversion.instruct.templates import encode_answer, encode_prompt, end_token_ids, stop_strings
 from inversion.models import stop_token_ids
-from inversion.models.inside import plain
+from inversion.models.transformer_modules import plain
 from inversion.records.answers import Response
 from inversion.records.data import ConflictItem
 from inversion.respond.batches import by_length, pad, positions
@@ -61,7 +61,7 @@ class EncodedQuestion:
     item: ConflictItem
     prompt: str
     """The name of the prompt."""
-    asked: PromptAndAnswers
+    with_context: PromptAndAnswers
     without_context: PromptAndAnswers | None
     """The prompt and answers without the context; None if the item has no context."""
 
@@ -110,8 +110,8 @@ def refuse_long(questions: Sequence[EncodedQuestion], window: int, max_new_token
     The message says how many items of the first such set do not fit, and names the longest.
     """
     lengths = {
-        (question.item.set, question.item.item_id): len(question.asked.prompt)
-        + max(max_new_tokens, *(len(answer) for answer in question.asked.answers), 0)
+        (question.item.set, question.item.item_id): len(question.with_context.prompt)
+        + max(max_new_tokens, *(len(answer) for answer in question.with_context.answers), 0)
         for question in questions
     }
     _refuse_beyond(window, lengths)
@@ -127,7 +127,7 @@ def refuse_long_contexts(
     asked = [item for item in items if item.context]
     if not asked:
         return
-    texts = [f"{item.context}\n{item.asked}" for item in asked]
+    texts = [f"{item.context}\n{item.question_with_options}" for item in asked]
     ids = tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"]
     _refuse_beyond(
         window,
@@ -165,7 +165,7 @@ def answer_questions(
     asked: dict[Tokens, dict[Tokens, None]] = {}
     without_context: dict[Tokens, dict[Tokens, None]] = {}
     for question in questions:
-        asked.setdefault(question.asked.prompt, {}).update(dict.fromkeys(question.asked.answers))
+        asked.setdefault(question.with_context.prompt, {}).update(dict.fromkeys(question.with_context.answers))
     for question in questions:
         if question.without_context:
             prompts = asked if question.without_context.prompt in asked else without_context
@@ -199,7 +199,7 @@ def response(
     step: int,
 ) -> Response:
     """The response row of one question."""
-    asked, without_context = question.asked, question.without_context
+    asked, without_context = question.with_context, question.without_context
     said = continuations[asked.prompt]
     text, finished = _within_turn(tokenizer.decode(said.tokens, skip_special_tokens=True).strip(), stops)
     context, parametric = (_likeliest(said, answers) for answers in (asked.context_answers, asked.parametric_answers))

@@ -19,7 +19,7 @@ from inversion.config.probes import AttentionProbe
 from inversion.instruct.templates import LocatedPrompt, locate_in_prompt
 from inversion.manifests import CheckpointEntry
 from inversion.models import CheckpointLoader, ModelError
-from inversion.models.inside import eager, plain
+from inversion.models.transformer_modules import eager, plain
 from inversion.records.data import ConflictItem
 from inversion.records.measurements import ATTENTION_PARTS, AttentionMass
 from inversion.respond.batches import by_length, pad, positions

@@ -24,7 +24,7 @@ from inversion.config.datasets import Template
 from inversion.config.evaluation import ContextAwareDecoding, Decoding, Prompt
 from inversion.instruct.templates import end_token_ids, stop_strings
 from inversion.models import ModelError, stop_token_ids
-from inversion.models.inside import plain
+from inversion.models.transformer_modules import plain
 from inversion.records.answers import Response
 from inversion.respond.answers import (
     Continuation,
@@ -91,11 +91,11 @@ def answer_contrasted(
     stops = sorted({*stop_token_ids(model, tokenizer), *end_token_ids(tokenizer, template)})
     answered: dict[int, Response] = {}
     # two rows per question
-    for batch in by_length([len(question.asked.prompt) for question in questions], max(1, batch_size // 2)):
+    for batch in by_length([len(question.with_context.prompt) for question in questions], max(1, batch_size // 2)):
         chosen = [questions[place] for place in batch]
         continuations = continue_contrasted(model, chosen, decoding, stops, tokenizer.pad_token_id, max_new_tokens)
         for place, question, (said, without_context) in zip(batch, chosen, continuations, strict=True):
-            by_prompt = {question.asked.prompt: said, _without_context(question).prompt: without_context}
+            by_prompt = {question.with_context.prompt: said, _without_context(question).prompt: without_context}
             answered[place] = response(question, by_prompt, tokenizer, stop_strings(template), step)
     return [answered[place] for place in range(len(questions))]
 
@@ -113,7 +113,9 @@ def continue_contrasted(
     The continuation without context has log-probabilities only, and they are not contrasted.
     """
     check_contrast(model)
-    longest = max(max_new_tokens, *(len(answer) for question in questions for answer in question.asked.answers), 0)
+    longest = max(
+        max_new_tokens, *(len(answer) for question in questions for answer in question.with_context.answers), 0
+    )
     pairs = _PromptPairs.read(model, questions, pad_id, longest)
     contrasted, without_context = _answer_logprobs(pairs, questions, decoding, pad_id)
     written, finished = _greedy(pairs, decoding, stops, pad_id, max_new_tokens)
@@ -152,7 +154,9 @@ class _PromptPairs:
     ) -> _PromptPairs:
         """Read the prompts of ``questions``, and leave space for ``longest`` tokens after each."""
         device = next(model.parameters()).device
-        prompts = [each.asked.prompt for each in questions] + [_without_context(each).prompt for each in questions]
+        prompts = [each.with_context.prompt for each in questions] + [
+            _without_context(each).prompt for each in questions
+        ]
         # with left padding all prompts end at the same position, where their answers begin
         ids, mask = pad(prompts, pad_id, "left", device)
         width = ids.shape[1]
@@ -197,7 +201,7 @@ def _answer_logprobs(
     count = len(questions)
     contrasted: _Logprobs = [{} for _ in questions]
     without_context: _Logprobs = [{} for _ in questions]
-    for together in rounds([question.asked.answers for question in questions]):
+    for together in rounds([question.with_context.answers for question in questions]):
         answers, kept = pad([answer or (pad_id,) for answer in together], pad_id, "right", pairs.mask.device)
         logits, fed = pairs.first, answers[:, :-1]
         if fed.shape[1]:
@@ -269,5 +273,5 @@ def _without_context(question: EncodedQuestion) -> PromptAndAnswers:
 
 def _rekeyed(question: EncodedQuestion, logprobs: Mapping[Tokens, list[float]]) -> dict[Tokens, list[float]]:
     """Log-probabilities, with the tokens of the answers replaced by those that follow the prompt without context."""
-    pairs = zip(question.asked.answers, _without_context(question).answers, strict=True)
+    pairs = zip(question.with_context.answers, _without_context(question).answers, strict=True)
     return {without_context: logprobs[asked] for asked, without_context in pairs}

@@ -60,12 +60,12 @@ def probe_gradients(run: ProbedRun, probe: GradientProbe) -> pl.DataFrame:
     """
     training = run.training
     chosen, shares = kind_sample(run.examples, probe)
-    asked = conflict_sample(run.items, probe.items, probe.seed)
+    conflict_items = conflict_sample(run.items, probe.items, probe.seed)
     spec = {
         "version": probe.version,
         "examples": [json.dumps(asdict(example), sort_keys=True) for example in chosen],
         "shares": shares,
-        **question_spec(run, asked),
+        **question_spec(run, conflict_items),
         "tuning": training.tuning.model_dump(mode="json"),
         "max_length": training.max_length,
         "seed": run.seed,
@@ -83,7 +83,9 @@ def probe_gradients(run: ProbedRun, probe: GradientProbe) -> pl.DataFrame:
             ]
             for kind in shares
         }
-        conflicts = divergences(encode_questions(asked, tokenizer, run.template, {"": run.prompt}), "gradients")
+        conflicts = divergences(
+            encode_questions(conflict_items, tokenizer, run.template, {"": run.prompt}), "gradients"
+        )
         torch.manual_seed(run.seed)  # as in training, because adapters are initialised randomly
         model = load_for_tuning(run.base, run.base_digest, training.tuning).eval()
 
@@ -153,9 +155,9 @@ def margin_gradient(model: nn.Module, conflicts: Sequence[Divergence]) -> dict[s
     device = next(model.parameters()).device
     for divergence in conflicts:
         logits = model(
-            input_ids=torch.tensor([divergence.read], device=device), use_cache=False, logits_to_keep=1
+            input_ids=torch.tensor([divergence.prefix], device=device), use_cache=False, logits_to_keep=1
         ).logits
-        margin = logits[0, -1, divergence.context].float() - logits[0, -1, divergence.parametric].float()
+        margin = logits[0, -1, divergence.context_token].float() - logits[0, -1, divergence.parametric_token].float()
         (margin / len(conflicts)).backward()
     found = {name: gradient.clone() for name, gradient in _gradients(_trained(model)).items()}
     model.zero_grad(set_to_none=True)

@@ -18,10 +18,10 @@ from transformers import PreTrainedModel
 from inversion.config.probes import KnockoutProbe
 from inversion.manifests import CheckpointEntry
 from inversion.models import CheckpointLoader, ModelError
-from inversion.models.inside import eager, plain, transformer_modules
-from inversion.records.mechanism import KnockedMargin
+from inversion.models.transformer_modules import eager, plain, transformer_modules
+from inversion.records.mechanism import KnockoutMargin
 from inversion.respond.batches import by_length
-from inversion.respond.milestones import Located, batch_margins, located, milestones
+from inversion.respond.milestones import LocatedItem, batch_margins, locate_items, milestones
 from inversion.respond.probing import ProbedRun, conflict_sample, probe_checkpoints, question_spec
 from inversion.respond.resumable import weights_of
 
@@ -29,7 +29,7 @@ _WEIGHTS = 2**28
 """The maximum number of attention weights of a layer in one batch: 1 GiB in float32."""
 
 
-class Knocked(NamedTuple):
+class KnockoutResult(NamedTuple):
     """The log-odds of one checkpoint with and without single heads."""
 
     margins: Tensor
@@ -39,7 +39,7 @@ class Knocked(NamedTuple):
 
 
 def probe_knockouts(run: ProbedRun, probe: KnockoutProbe) -> pl.DataFrame:
-    """The :class:`KnockedMargin` rows of the start, peak and end of ``run``, on a sample of its items.
+    """The :class:`KnockoutMargin` rows of the start, peak and end of ``run``, on a sample of its items.
 
     The sample has conflict items with a context and two different answers from every set. Resuming and errors are those
     of :func:`~inversion.respond.milestones.milestones`.
@@ -49,24 +49,24 @@ def probe_knockouts(run: ProbedRun, probe: KnockoutProbe) -> pl.DataFrame:
     steps = {entry.step: entry for entry in found}
     spec = {"version": probe.version, **question_spec(run, chosen), "steps": [entry.step for entry in found]}
 
-    def prepare() -> Callable[[CheckpointEntry], Iterable[KnockedMargin]]:
+    def prepare() -> Callable[[CheckpointEntry], Iterable[KnockoutMargin]]:
         checkpoints = CheckpointLoader.on(run.base, run.base_digest, merging=True, tokenizer=run.tokenizer)
-        items = located(run, chosen, checkpoints.tokenizer, "knockouts")
+        items = locate_items(run, chosen, checkpoints.tokenizer, "knockouts")
 
-        def measure(entry: CheckpointEntry) -> Iterator[KnockedMargin]:
+        def measure(entry: CheckpointEntry) -> Iterator[KnockoutMargin]:
             model = checkpoints.load(weights_of(entry, run.base, run.folder))
-            knocked = knocked_margins(model, items, checkpoints.tokenizer.pad_token_id, run.batch_size)
+            knocked = knockout_margins(model, items, checkpoints.tokenizer.pad_token_id, run.batch_size)
             for milestone in (name for name, step in found._asdict().items() if step.step == entry.step):
                 for item, by_layer, own in zip(items, knocked.margins.tolist(), knocked.own.tolist(), strict=True):
                     for layer, by_head in enumerate(by_layer):
                         for head, margin in enumerate(by_head):
-                            yield KnockedMargin(
+                            yield KnockoutMargin(
                                 step=entry.step,
                                 epoch=entry.epoch,
                                 milestone=milestone,
-                                set=item.asked.item.set,
-                                item_id=item.asked.item.item_id,
-                                cluster=item.asked.item.cluster,
+                                set=item.divergence.item.set,
+                                item_id=item.divergence.item.item_id,
+                                cluster=item.divergence.item.cluster,
                                 layer=layer,
                                 head=head,
                                 margin=margin,
@@ -75,12 +75,12 @@ def probe_knockouts(run: ProbedRun, probe: KnockoutProbe) -> pl.DataFrame:
 
         return measure
 
-    return probe_checkpoints(run.folder, "knockouts", list(steps.values()), spec, prepare, KnockedMargin)
+    return probe_checkpoints(run.folder, "knockouts", list(steps.values()), spec, prepare, KnockoutMargin)
 
 
 @torch.inference_mode()
 def check_knockouts(model: PreTrainedModel) -> None:
-    """Raise as :func:`knocked_margins` for a model whose heads cannot be cut off; one head of each layer is tried."""
+    """Raise as :func:`knockout_margins` for a model whose heads cannot be cut off; one head of each layer is tried."""
     modules = transformer_modules(model)
     ids = torch.arange(8, device=model.device)[None]
     context = torch.arange(8, device=model.device)[None] < 4
@@ -91,36 +91,36 @@ def check_knockouts(model: PreTrainedModel) -> None:
 
 
 @torch.inference_mode()
-def knocked_margins(model: Any, items: Sequence[Located], pad_id: int, batch_size: int) -> Knocked:
+def knockout_margins(model: Any, items: Sequence[LocatedItem], pad_id: int, batch_size: int) -> KnockoutResult:
     """The log-odds of ``model`` on each item while one head at a time may not read the context from the last token.
 
     ``model`` attends as before afterwards. Raises :class:`~inversion.models.ModelError` for a model whose attention
     modules are not found, or are not given a mask.
     """
     modules, whole = transformer_modules(model), plain(model)
-    longest = max(len(one.asked.read) for one in items)
+    longest = max(len(one.divergence.prefix) for one in items)
     rows = max(1, min(batch_size, _WEIGHTS // (modules.heads * longest**2)))
     found = torch.empty(len(items), len(modules.attention), modules.heads)
     own = torch.empty(len(items))
     with eager(whole):
-        for batch in by_length([len(one.asked.read) for one in items], rows):
+        for batch in by_length([len(one.divergence.prefix) for one in items], rows):
             chosen = [items[index] for index in batch]
-            asked = [one.asked for one in chosen]
+            points = [one.divergence for one in chosen]
             context = _context(chosen).to(whole.device)
-            own[batch] = batch_margins(model, asked, pad_id).cpu()
+            own[batch] = batch_margins(model, points, pad_id).cpu()
             for layer, attention in enumerate(modules.attention):
                 for head in range(modules.heads):
                     with _cut(attention, head, modules.heads, context):
-                        found[batch, layer, head] = batch_margins(model, asked, pad_id).cpu()
-    return Knocked(found, own)
+                        found[batch, layer, head] = batch_margins(model, points, pad_id).cpu()
+    return KnockoutResult(found, own)
 
 
-def _context(items: Sequence[Located]) -> Tensor:
+def _context(items: Sequence[LocatedItem]) -> Tensor:
     """Which tokens of a left-padded batch belong to the context: [items, width]."""
-    width = max(len(one.asked.read) for one in items)
+    width = max(len(one.divergence.prefix) for one in items)
     flags = torch.zeros(len(items), width, dtype=torch.bool)
     for row, one in enumerate(items):
-        flags[row, [width - len(one.asked.read) + place for place in one.places["context"]]] = True
+        flags[row, [width - len(one.divergence.prefix) + place for place in one.places["context"]]] = True
     return flags
 
 

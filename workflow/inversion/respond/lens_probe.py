@@ -18,7 +18,14 @@ from transformers import PreTrainedModel
 from inversion.config.probes import LensProbe
 from inversion.manifests import CheckpointEntry
 from inversion.models import CheckpointLoader, ModelError
-from inversion.models.inside import deviation, input_passes, outputs_pass, plain, rounding, transformer_modules
+from inversion.models.transformer_modules import (
+    deviation,
+    input_passes,
+    outputs_pass,
+    plain,
+    rounding,
+    transformer_modules,
+)
 from inversion.records.mechanism import LensReading
 from inversion.respond.answers import encode_questions
 from inversion.respond.batches import by_length, pad, positions
@@ -48,12 +55,12 @@ def probe_lens(run: ProbedRun, probe: LensProbe) -> pl.DataFrame:
     def prepare() -> Callable[[CheckpointEntry], Iterable[LensReading]]:
         checkpoints = CheckpointLoader.on(run.base, run.base_digest, merging=True, tokenizer=run.tokenizer)
         tokenizer = checkpoints.tokenizer
-        asked = divergences(encode_questions(chosen, tokenizer, run.template, {"": run.prompt}), "lens")
+        points = divergences(encode_questions(chosen, tokenizer, run.template, {"": run.prompt}), "lens")
 
         def measure(entry: CheckpointEntry) -> Iterator[LensReading]:
             model = checkpoints.load(weights_of(entry, run.base, run.folder))
             for one, by_depth in zip(
-                asked, lens_logprobs(model, asked, tokenizer.pad_token_id, run.batch_size).tolist(), strict=True
+                points, lens_logprobs(model, points, tokenizer.pad_token_id, run.batch_size).tolist(), strict=True
             ):
                 for depth, (context, parametric) in enumerate(by_depth):
                     yield LensReading(
@@ -86,8 +93,8 @@ def check_lens(model: PreTrainedModel) -> None:
         )
 
 
-def lens_logprobs(model: Any, asked: Sequence[Divergence], pad_id: int, batch_size: int) -> Tensor:
-    """Log-probabilities (nats) of the two tokens of each divergence after every layer: float32 [asked, depths, 2].
+def lens_logprobs(model: Any, points: Sequence[Divergence], pad_id: int, batch_size: int) -> Tensor:
+    """Log-probabilities (nats) of the two tokens of each divergence after every layer: float32 [points, depths, 2].
 
     The context answer's token comes first. Depths are those of :class:`LensReading`. Batches have at most
     ``batch_size`` prompts and a limited number of logits. Raises :class:`~inversion.models.ModelError` if the layers of
@@ -96,11 +103,11 @@ def lens_logprobs(model: Any, asked: Sequence[Divergence], pad_id: int, batch_si
     depths = len(transformer_modules(model).layers) + 1
     vocabulary = plain(model).get_output_embeddings().weight.shape[0]
     size = max(1, min(batch_size, _LOGITS // (depths * vocabulary)))
-    found = torch.empty(len(asked), depths, 2)
-    for batch in by_length([len(one.read) for one in asked], size):
-        chosen = [asked[index] for index in batch]
-        logprobs = lens_logits(model, [one.read for one in chosen], pad_id).log_softmax(-1)
-        tokens = torch.tensor([[one.context, one.parametric] for one in chosen], device=logprobs.device)
+    found = torch.empty(len(points), depths, 2)
+    for batch in by_length([len(one.prefix) for one in points], size):
+        chosen = [points[index] for index in batch]
+        logprobs = lens_logits(model, [one.prefix for one in chosen], pad_id).log_softmax(-1)
+        tokens = torch.tensor([[one.context_token, one.parametric_token] for one in chosen], device=logprobs.device)
         found[batch] = logprobs.gather(-1, tokens.unsqueeze(1).expand(-1, depths, -1)).cpu()
     return found
 

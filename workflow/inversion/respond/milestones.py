@@ -30,10 +30,10 @@ class Milestones(NamedTuple):
     end: CheckpointEntry
 
 
-class Located(NamedTuple):
+class LocatedItem(NamedTuple):
     """The tokens of an item before its answers diverge, and which of them belong to which group."""
 
-    asked: Divergence
+    divergence: Divergence
     places: dict[str, list[int]]
     """The indices of the tokens of each group in :data:`~inversion.records.mechanism.POSITIONS`, in order. Each group
     has at least one token."""
@@ -75,14 +75,14 @@ def _peak(run: ProbedRun, items: Sequence[ConflictItem], name: str, end: int) ->
 
     def prepare() -> Callable[[CheckpointEntry], Iterable[ItemMargin]]:
         checkpoints = CheckpointLoader.on(run.base, run.base_digest, merging=True, tokenizer=run.tokenizer)
-        asked = [one.asked for one in located(run, items, checkpoints.tokenizer, name)]
+        points = [one.divergence for one in locate_items(run, items, checkpoints.tokenizer, name)]
 
         def measure(entry: CheckpointEntry) -> list[ItemMargin]:
             model = checkpoints.load(weights_of(entry, run.base, run.folder))
-            found = margins(model, asked, checkpoints.tokenizer.pad_token_id, run.batch_size)
+            found = margins(model, points, checkpoints.tokenizer.pad_token_id, run.batch_size)
             return [
                 ItemMargin(entry.step, one.item.set, one.item.item_id, margin)
-                for one, margin in zip(asked, found.tolist(), strict=True)
+                for one, margin in zip(points, found.tolist(), strict=True)
             ]
 
         return measure
@@ -99,18 +99,20 @@ def _peak(run: ProbedRun, items: Sequence[ConflictItem], name: str, end: int) ->
     return int(ranked["step"][0])
 
 
-def located(
+def locate_items(
     run: ProbedRun, items: Sequence[ConflictItem], tokenizer: PreTrainedTokenizerBase, name: str
-) -> list[Located]:
+) -> list[LocatedItem]:
     """The tokens and their groups for each item whose answers diverge.
 
     Raises the errors of :func:`~inversion.respond.probing.divergences` and
     :func:`~inversion.instruct.templates.locate_in_prompt`.
     """
-    asked = divergences(encode_questions(items, tokenizer, run.template, {"": run.prompt}), name)
+    points = divergences(encode_questions(items, tokenizer, run.template, {"": run.prompt}), name)
     return [
-        Located(one, _places(locate_in_prompt(tokenizer, run.template, one.item, run.prompt).context, len(one.read)))
-        for one in asked
+        LocatedItem(
+            one, _places(locate_in_prompt(tokenizer, run.template, one.item, run.prompt).context, len(one.prefix))
+        )
+        for one in points
     ]
 
 
@@ -124,17 +126,17 @@ def _places(context: Sequence[bool], length: int) -> dict[str, list[int]]:
 
 
 @torch.inference_mode()
-def margins(model: Any, asked: Sequence[Divergence], pad_id: int, batch_size: int) -> Tensor:
-    """Log-odds (nats) of the context answer's token over the parametric answer's: float32 [asked]."""
-    found = torch.empty(len(asked))
-    for batch in by_length([len(one.read) for one in asked], batch_size):
-        found[batch] = batch_margins(model, [asked[index] for index in batch], pad_id).cpu()
+def margins(model: Any, points: Sequence[Divergence], pad_id: int, batch_size: int) -> Tensor:
+    """Log-odds (nats) of the context answer's token over the parametric answer's: float32 [points]."""
+    found = torch.empty(len(points))
+    for batch in by_length([len(one.prefix) for one in points], batch_size):
+        found[batch] = batch_margins(model, [points[index] for index in batch], pad_id).cpu()
     return found
 
 
-def batch_margins(model: Any, asked: Sequence[Divergence], pad_id: int) -> Tensor:
+def batch_margins(model: Any, points: Sequence[Divergence], pad_id: int) -> Tensor:
     """The :func:`margins` of one batch, left-padded, on the model's device."""
-    ids, mask = pad([one.read for one in asked], pad_id, "left", model.device)
+    ids, mask = pad([one.prefix for one in points], pad_id, "left", model.device)
     logits = model(
         input_ids=ids,
         attention_mask=mask,
@@ -143,11 +145,11 @@ def batch_margins(model: Any, asked: Sequence[Divergence], pad_id: int) -> Tenso
         # as an index: see inversion.respond.answers.continue_prompts
         logits_to_keep=torch.tensor([ids.shape[1] - 1], device=ids.device),
     ).logits[:, -1]
-    return margins_of(logits, asked)
+    return margins_of(logits, points)
 
 
-def margins_of(logits: Tensor, asked: Sequence[Divergence]) -> Tensor:
-    """Log-odds from logits [asked, vocabulary]."""
-    tokens = torch.tensor([[one.context, one.parametric] for one in asked], device=logits.device)
+def margins_of(logits: Tensor, points: Sequence[Divergence]) -> Tensor:
+    """Log-odds from logits [points, vocabulary]."""
+    tokens = torch.tensor([[one.context_token, one.parametric_token] for one in points], device=logits.device)
     context, parametric = logits.float().gather(-1, tokens).unbind(-1)
     return context - parametric

@@ -20,11 +20,11 @@ from transformers import PreTrainedModel
 from inversion.config.probes import PatchingProbe
 from inversion.manifests import CheckpointEntry
 from inversion.models import CheckpointLoader
-from inversion.models.inside import outputs_pass, plain, transformer_modules
+from inversion.models.transformer_modules import outputs_pass, plain, transformer_modules
 from inversion.records.frames import read_frame
 from inversion.records.mechanism import COMPONENTS, DONORS, POSITIONS, PatchedMargin
 from inversion.respond.batches import by_length, pad, positions
-from inversion.respond.milestones import Located, Milestones, batch_margins, located, margins, milestones
+from inversion.respond.milestones import LocatedItem, Milestones, batch_margins, locate_items, margins, milestones
 from inversion.respond.probing import FACTS_FILE, ProbedRun, conflict_sample, question_spec
 from inversion.respond.resumable import MeasurePart, ResultFiles, measure_checkpoints, weights_of
 
@@ -32,7 +32,7 @@ _NUMBERS = 2**28
 """The maximum size of a donor's outputs for one batch, in numbers: 1 GiB in float32."""
 
 
-class Patched(NamedTuple):
+class PatchingResult(NamedTuple):
     """The log-odds of a receiver with and without patches."""
 
     margins: Tensor
@@ -58,7 +58,7 @@ def probe_patching(run: ProbedRun, probe: PatchingProbe) -> pl.DataFrame:
             CheckpointLoader.on(run.base, run.base_digest, merging=True, tokenizer=run.tokenizer) for _ in range(2)
         )
         pad_id = receivers.tokenizer.pad_token_id
-        items = located(run, chosen, receivers.tokenizer, "patching")
+        items = locate_items(run, chosen, receivers.tokenizer, "patching")
 
         def load(loader: CheckpointLoader, entry: CheckpointEntry) -> Any:
             return loader.load(weights_of(entry, run.base, run.folder))
@@ -66,7 +66,7 @@ def probe_patching(run: ProbedRun, probe: PatchingProbe) -> pl.DataFrame:
         def measure(entry: CheckpointEntry) -> MeasurePart[PatchedMargin]:
             receiver = load(receivers, entry)
             rival = margins(
-                load(donors, _donor(found, entry, "rival")), [x.asked for x in items], pad_id, run.batch_size
+                load(donors, _donor(found, entry, "rival")), [x.divergence for x in items], pad_id, run.batch_size
             )
 
             def rows(donor: str) -> Iterator[PatchedMargin]:
@@ -105,7 +105,7 @@ def _rows(
     role: str,
     donor: str,
     donor_step: int,
-    item: Located,
+    item: LocatedItem,
     by_place: list[list[list[float]]],
     own: float,
     rival: float,
@@ -120,9 +120,9 @@ def _rows(
                     receiver=role,
                     donor=donor,
                     donor_step=donor_step,
-                    set=item.asked.item.set,
-                    item_id=item.asked.item.item_id,
-                    cluster=item.asked.item.cluster,
+                    set=item.divergence.item.set,
+                    item_id=item.divergence.item.item_id,
+                    cluster=item.divergence.item.cluster,
                     component=component,
                     layer=layer,
                     positions=name,
@@ -132,7 +132,7 @@ def _rows(
                 )
 
 
-def others(items: Sequence[Located]) -> list[Located]:
+def others(items: Sequence[LocatedItem]) -> list[LocatedItem]:
     """For each item an unrelated one: the next item of its set, cyclically, that belongs to another cluster.
 
     Raises :class:`ValueError` if all items of a set belong to one cluster.
@@ -144,14 +144,15 @@ def others(items: Sequence[Located]) -> list[Located]:
             (
                 each
                 for each in turned
-                if each.asked.item.set == one.asked.item.set and each.asked.item.cluster != one.asked.item.cluster
+                if each.divergence.item.set == one.divergence.item.set
+                and each.divergence.item.cluster != one.divergence.item.cluster
             ),
             None,
         )
         if other is None:
             raise ValueError(
-                f"sets.{one.asked.item.set}: all items that `probes.patching` samples are of one cluster, so that none "
-                "is unrelated to another; sample more items"
+                f"sets.{one.divergence.item.set}: all items that `probes.patching` samples are of one cluster, so that "
+                "none is unrelated to another; sample more items"
             )
         found.append(other)
     return found
@@ -159,8 +160,13 @@ def others(items: Sequence[Located]) -> list[Located]:
 
 @torch.inference_mode()
 def patched_margins(
-    receiver: Any, donor: Any, items: Sequence[Located], sources: Sequence[Located], pad_id: int, batch_size: int
-) -> Patched:
+    receiver: Any,
+    donor: Any,
+    items: Sequence[LocatedItem],
+    sources: Sequence[LocatedItem],
+    pad_id: int,
+    batch_size: int,
+) -> PatchingResult:
     """The log-odds of ``receiver`` on each item if one output at a time is replaced by that of ``donor`` on the source.
 
     The source is the item itself or another item. The tokens of each group are aligned from the end backwards. If the
@@ -170,22 +176,22 @@ def patched_margins(
     taking, giving = transformer_modules(receiver), transformer_modules(donor)
     layers = len(taking.layers)
     size = plain(receiver).config.get_text_config().hidden_size
-    longest = max(len(one.asked.read) for one in [*items, *sources])
+    longest = max(len(one.divergence.prefix) for one in [*items, *sources])
     rows = max(1, min(batch_size, _NUMBERS // (len(COMPONENTS) * layers * longest * size)))
     found = torch.empty(len(items), len(COMPONENTS), layers, len(POSITIONS))
     own = torch.empty(len(items))
-    for batch in by_length([len(one.asked.read) for one in items], rows):
+    for batch in by_length([len(one.divergence.prefix) for one in items], rows):
         here, there = [items[index] for index in batch], [sources[index] for index in batch]
-        asked = [one.asked for one in here]
+        points = [one.divergence for one in here]
         given = _left_by(donor, giving.writers, there, pad_id)
-        own[batch] = batch_margins(receiver, asked, pad_id).cpu()
+        own[batch] = batch_margins(receiver, points, pad_id).cpu()
         for group, name in enumerate(POSITIONS):
             chosen, taken = (grid.to(receiver.device) for grid in _lined_up(here, there, name))
             for part, component in enumerate(COMPONENTS):
                 for layer, writer in enumerate(taking.writers[component]):
                     with outputs_pass([writer], partial(_replace, chosen, taken, given[component][layer])):
-                        found[batch, part, layer, group] = batch_margins(receiver, asked, pad_id).cpu()
-    return Patched(found, own)
+                        found[batch, part, layer, group] = batch_margins(receiver, points, pad_id).cpu()
+    return PatchingResult(found, own)
 
 
 def _replace(chosen: Tensor, taken: Tensor, given: Tensor, _: int, output: Tensor) -> Tensor:
@@ -196,7 +202,7 @@ def _replace(chosen: Tensor, taken: Tensor, given: Tensor, _: int, output: Tenso
 
 
 def _left_by(
-    model: Any, writers: Mapping[str, Sequence[Any]], read: Sequence[Located], pad_id: int
+    model: Any, writers: Mapping[str, Sequence[Any]], read: Sequence[LocatedItem], pad_id: int
 ) -> dict[str, list[Tensor]]:
     """The output of each component of ``model`` at every token of a left-padded batch, by component and layer."""
     left: dict[str, list[Tensor]] = {component: [] for component in COMPONENTS}
@@ -206,19 +212,19 @@ def _left_by(
         left[every[index][0]].append(output)  # hooks are called in the order of the layers
 
     with outputs_pass([module for _, module in every], keep):
-        ids, mask = pad([one.asked.read for one in read], pad_id, "left", model.device)
+        ids, mask = pad([one.divergence.prefix for one in read], pad_id, "left", model.device)
         model(input_ids=ids, attention_mask=mask, position_ids=positions(mask), use_cache=False, logits_to_keep=1)
     return left
 
 
-def _lined_up(here: Sequence[Located], there: Sequence[Located], name: str) -> tuple[Tensor, Tensor]:
+def _lined_up(here: Sequence[LocatedItem], there: Sequence[LocatedItem], name: str) -> tuple[Tensor, Tensor]:
     """Which tokens of the left-padded batch ``here`` are patched, and the index of the token of the left-padded batch
     ``there`` that each receives: two tensors [items, width]."""
-    width, wide = (max(len(one.asked.read) for one in side) for side in (here, there))
+    width, wide = (max(len(one.divergence.prefix) for one in side) for side in (here, there))
     chosen = torch.zeros(len(here), width, dtype=torch.bool)
     taken = torch.zeros(len(here), width, dtype=torch.long)
     for row, (one, other) in enumerate(zip(here, there, strict=True)):
-        begin, from_begin = width - len(one.asked.read), wide - len(other.asked.read)
+        begin, from_begin = width - len(one.divergence.prefix), wide - len(other.divergence.prefix)
         for group in ("context", "question", "last") if name == "all" else (name,):
             places, given = one.places[group], other.places[group]
             for behind, place in enumerate(reversed(places), start=1):

@@ -73,9 +73,9 @@ class Divergence(NamedTuple):
     answer."""
 
     item: ConflictItem
-    read: list[int]
-    context: int
-    parametric: int
+    prefix: list[int]
+    context_token: int
+    parametric_token: int
 
 
 def divergences(questions: Sequence[EncodedQuestion], probe: str) -> list[Divergence]:
@@ -86,12 +86,12 @@ def divergences(questions: Sequence[EncodedQuestion], probe: str) -> list[Diverg
     found = [
         Divergence(
             question.item,
-            [*question.asked.prompt, *question.asked.context_answers[0][:place]],
-            question.asked.context_answers[0][place],
-            question.asked.parametric_answers[0][place],
+            [*question.with_context.prompt, *question.with_context.context_answers[0][:place]],
+            question.with_context.context_answers[0][place],
+            question.with_context.parametric_answers[0][place],
         )
         for question in questions
-        if (place := question.asked.first_difference()) is not None
+        if (place := question.with_context.first_difference()) is not None
     ]
     if not found:
         raise ValueError(

@@ -19,7 +19,7 @@ from torch import Tensor
 from inversion.config.probes import WeightsProbe
 from inversion.manifests import CheckpointEntry
 from inversion.models import CheckpointLoader, ModelError
-from inversion.models.parts import WeightPart, weight_parts
+from inversion.models.weight_parts import WeightPart, weight_parts
 from inversion.records.frames import read_frame
 from inversion.records.mechanism import DIRECTIONS, WEIGHT_GROUPS, WeightFact
 from inversion.respond.answers import encode_questions
@@ -29,20 +29,20 @@ from inversion.respond.resumable import MeasurePart, ResultFiles, measure_checkp
 
 Weights = Mapping[str, Tensor]
 """The parameters of a model by name, in main memory."""
-Ask = Callable[[Weights], Tensor]
+MarginFunction = Callable[[Weights], Tensor]
 """The log-odds of the model with given weights: float32 [items]."""
 TOLERANCE = 1e-3
 """The largest allowed difference in log-odds (nats) between two models with equal weights."""
 
 
-class Compared(NamedTuple):
+class MilestoneWeights(NamedTuple):
     """The weights and log-odds of the compared checkpoints by step, and a function that evaluates other weights."""
 
     weights: dict[int, Weights]
     margins: dict[int, Tensor]
     """Log-odds: float32 [items]."""
     parts: list[WeightPart]
-    ask: Ask
+    ask: MarginFunction
 
 
 def probe_weights(run: ProbedRun, probe: WeightsProbe) -> pl.DataFrame:
@@ -51,7 +51,7 @@ def probe_weights(run: ProbedRun, probe: WeightsProbe) -> pl.DataFrame:
 
     The sample has conflict items with a context and two different answers from every set. Everything, including the
     merging of adapters, is computed in float32. The probe resumes by group of weights. It raises the errors of
-    :func:`~inversion.respond.milestones.milestones`, :func:`~inversion.models.parts.weight_parts` and
+    :func:`~inversion.respond.milestones.milestones`, :func:`~inversion.models.weight_parts.weight_parts` and
     :func:`~inversion.respond.resumable.measure_checkpoints`, and :class:`~inversion.models.ModelError` for checkpoints
     that differ in more than the values of their weights.
     """
@@ -65,11 +65,11 @@ def probe_weights(run: ProbedRun, probe: WeightsProbe) -> pl.DataFrame:
             run.base, run.base_digest, merging=True, tokenizer=run.tokenizer, dtype=torch.float32
         )
         questions = encode_questions(chosen, loader.tokenizer, run.template, {"": run.prompt})
-        asked = divergences(questions, "weights")
-        compared = _compared(run, found, loader, asked)
+        points = divergences(questions, "weights")
+        compared = _load_milestones(run, found, loader, points)
 
         def measure(entry: CheckpointEntry) -> MeasurePart[WeightFact]:
-            return lambda group: _facts(group, found, entry, compared, asked)
+            return lambda group: _facts(group, found, entry, compared, points)
 
         return measure
 
@@ -79,7 +79,9 @@ def probe_weights(run: ProbedRun, probe: WeightsProbe) -> pl.DataFrame:
     return pl.concat(read_frame(Path(run.folder) / step.folder / FACTS_FILE, WeightFact) for step in manifest.steps)
 
 
-def _compared(run: ProbedRun, found: Milestones, loader: CheckpointLoader, asked: Sequence[Divergence]) -> Compared:
+def _load_milestones(
+    run: ProbedRun, found: Milestones, loader: CheckpointLoader, points: Sequence[Divergence]
+) -> MilestoneWeights:
     """Load the milestones, and check that the weights of each give the same answers in the model of the last one."""
     pad_id = loader.tokenizer.pad_token_id
     weights: dict[int, Weights] = {}
@@ -93,14 +95,14 @@ def _compared(run: ProbedRun, found: Milestones, loader: CheckpointLoader, asked
                 "compares; list whole models, or remove the probe"
             )
         weights[step] = {name: parameter.data.cpu() for name, parameter in model.named_parameters()}
-        own[step] = margins(model, asked, pad_id, run.batch_size)
+        own[step] = margins(model, points, pad_id, run.batch_size)
     parts, shell = weight_parts(loader.model), loader.model
     for step in weights:
         _require_same_shapes(step, weights[step], found.end.step, weights[found.end.step])
 
     def ask(taken: Weights) -> Tensor:
         take_weights(shell, taken)
-        return margins(shell, asked, pad_id, run.batch_size)
+        return margins(shell, points, pad_id, run.batch_size)
 
     for step in {found.start.step, found.peak.step}:
         if not torch.allclose(ask(weights[step]), own[step], rtol=TOLERANCE, atol=TOLERANCE):
@@ -108,7 +110,7 @@ def _compared(run: ProbedRun, found: Milestones, loader: CheckpointLoader, asked
                 f"the weights of step {step} answer differently in the model of step {found.end.step}, so these "
                 "checkpoints differ in more than their weights; compare their config.json, or remove `probes.weights`"
             )
-    return Compared(weights, own, parts, ask)
+    return MilestoneWeights(weights, own, parts, ask)
 
 
 def _require_same_shapes(step: int, weights: Weights, other_step: int, others: Weights) -> None:
@@ -122,7 +124,7 @@ def _require_same_shapes(step: int, weights: Weights, other_step: int, others: W
 
 
 def _facts(
-    group: str, found: Milestones, entry: CheckpointEntry, compared: Compared, asked: Sequence[Divergence]
+    group: str, found: Milestones, entry: CheckpointEntry, compared: MilestoneWeights, points: Sequence[Divergence]
 ) -> Iterator[WeightFact]:
     """The facts about one group of weights in the interval that ends with ``entry``."""
     rises = entry.step == found.peak.step
@@ -142,7 +144,7 @@ def _facts(
     before, after = compared.weights[since], compared.weights[entry.step]
     for direction, own, taken in zip(DIRECTIONS, (before, after), (after, before), strict=True):
         answers = compared.ask(exchanged(parts, own, taken)).tolist()
-        for index, (one, margin) in enumerate(zip(asked, answers, strict=True)):
+        for index, (one, margin) in enumerate(zip(points, answers, strict=True)):
             yield fact(
                 set=one.item.set,
                 item_id=one.item.item_id,

@@ -7,7 +7,7 @@ text; they compare the log-probabilities of the two answers. Scorers disagree, s
 """
 
 from inversion.score.judgement import Judgement, judge
-from inversion.score.knowledge import judge_knowledge, judge_probes, refuse_swapped_by_memory
+from inversion.score.knowledge_filter import judge_knowledge, judge_probes, refuse_swapped_by_memory
 from inversion.score.labelling import label_run
 from inversion.score.likelihood import by_first_token, by_logprob
 from inversion.score.mentions import Containment, containment, first_mention

@@ -89,7 +89,7 @@ def judge(
     An alias that both sides share counts for the context. The correct answer to a matching item, whose two answers are
     equal, is therefore labelled ``context``.
     """
-    text = _Text(response, context_answers, parametric_answers, passage, question)
+    text = _MaskedResponse(response, context_answers, parametric_answers, passage, question)
     if not text.mentions:
         return _without_answer(text, "no_answer")
     _set_aside(text)
@@ -128,7 +128,7 @@ class _Sentence:
 
 
 @dataclass(slots=True)
-class _Text:
+class _MaskedResponse:
     """A response: its masked text in sentences, its mentions, and which of them were set aside."""
 
     response: str
@@ -144,7 +144,7 @@ class _Text:
     sentences: list[_Sentence] = field(init=False)
     repeated: list[bool] = field(init=False)
     """Whether each word is repeated from the question."""
-    void: dict[int, str] = field(init=False, default_factory=dict)
+    set_aside: dict[int, str] = field(init=False, default_factory=dict)
     """For each mention that was set aside, the rule that did so."""
     copied: set[int] = field(init=False, default_factory=set)
     """The mentions in text that is copied from the passage."""
@@ -217,14 +217,14 @@ class _Text:
         """The side of a mention."""
         return self.mentions[index].side
 
-    def alive(self, start: int = 0, end: int | None = None) -> list[int]:
+    def remaining(self, start: int = 0, end: int | None = None) -> list[int]:
         """The mentions between two positions of the masked text that have not been set aside."""
         stop = len(self.masked) if end is None else end
-        return [i for i, place in enumerate(self.places) if i not in self.void and start <= place < stop]
+        return [i for i, place in enumerate(self.places) if i not in self.set_aside and start <= place < stop]
 
     def sides(self, start: int = 0, end: int | None = None) -> set[Side]:
         """The sides of the mentions that have not been set aside."""
-        return {self.side(i) for i in self.alive(start, end)}
+        return {self.side(i) for i in self.remaining(start, end)}
 
     def at(self, place: int) -> int:
         """The mention at a position of the masked text."""
@@ -232,8 +232,8 @@ class _Text:
 
     def _mask(self) -> None:
         edits = [(*self.chars(i), C if m.side == "context" else P) for i, m in enumerate(self.mentions)]
-        asked = (i for i, word in enumerate(self.words.words) if self.repeated[i] and word in _NEGATIVE)
-        edits += [(self.words.starts[i], self.words.ends[i], "") for i in asked]
+        repeated_negations = (i for i, word in enumerate(self.words.words) if self.repeated[i] and word in _NEGATIVE)
+        edits += [(self.words.starts[i], self.words.ends[i], "") for i in repeated_negations]
         spans = [(start, end) for start, end, _ in edits]
         for match in _EDITS.finditer(self.response):
             if all(match.end() <= start or end <= match.start() for start, end in spans):
@@ -306,7 +306,7 @@ _CAPITALISED_BEFORE = re.compile(r"(?<=[a-z,] )([A-Z][a-z]+) $")
 _CAPITALISED_AFTER = re.compile(r" ([A-Z][A-Za-z]+)")
 
 
-def _part_of_a_name(text: _Text, mention: Mention) -> bool:
+def _part_of_a_name(text: _MaskedResponse, mention: Mention) -> bool:
     """Whether a mention is part of a longer name that is not an alias: "New Cairo", "Leonardo DiCaprio" for Leonardo da
     Vinci, "George Washington" for Washington, D.C."""
     start, end = text.words.starts[mention.start], text.words.ends[mention.end - 1]
@@ -344,7 +344,7 @@ _GOES_ON = GENERIC | frozenset(
 """Capitalised words that can follow a name without making it another name: "the Amazon River", "Paris It is"."""
 
 
-def _of_another_name(text: _Text, end: int) -> bool:
+def _of_another_name(text: _MaskedResponse, end: int) -> bool:
     """Whether the name that ends at a character of the response is followed by another word of a name that is in
     neither the question nor the passage: "Paris Hilton", "the New York Times", "Queen Elizabeth II", "Washington,
     D.C."."""
@@ -363,7 +363,7 @@ _IN_CAPITALS = re.compile(r"\b(?:Is|Was|Of|In|And) [A-Z]\w*|\b[A-Z][a-z]+ (?:Is|
 _WORD_END = re.compile(r"[\w'-]\s*$")
 
 
-def _cut_off(text: _Text) -> list[Mention]:
+def _cut_off(text: _MaskedResponse) -> list[Mention]:
     """The beginning of an answer at the very end of a response that was cut off ("painted by Leonardo da").
 
     A truncated copy of a sentence of the passage states only what it contains, because its continuation in the passage
@@ -400,7 +400,7 @@ def _cut_off(text: _Text) -> list[Mention]:
     return [Mention(len(words) - size, len(words), side)]
 
 
-def _breaks_off_copied(text: _Text) -> bool:
+def _breaks_off_copied(text: _MaskedResponse) -> bool:
     """Whether the response ends within a copy of the passage."""
     if not text.passage or not _WORD_END.search(text.response):
         return False
@@ -454,7 +454,7 @@ def copied_share(response: str, passage: str) -> float:
 # --- setting aside ------------------------------------------------------------------------------
 
 
-def _set_aside(text: _Text) -> None:
+def _set_aside(text: _MaskedResponse) -> None:
     """Set aside every mention that is not an answer, whatever else the text says."""
     if text.passage:
         runs = copied_runs(text.words, text.passage)
@@ -464,7 +464,7 @@ def _set_aside(text: _Text) -> None:
             if any(a <= mention.start and mention.end <= b and b - a - size >= COPIED_AROUND for a, b in runs):
                 text.copied.add(i)
                 if mention.side == "parametric":
-                    text.void[i] = "copied"
+                    text.set_aside[i] = "copied"
     for sentence in text.sentences:
         if not _ANY.search(sentence.text):
             continue
@@ -479,8 +479,8 @@ def _set_aside(text: _Text) -> None:
         _patterns(text, sentence, cues.BEFALLEN, "past")
         _patterns(text, sentence, cues.DENIED_ELSEWHERE, "rejected")
         if aside := cues.PUT_ASIDE.search(sentence.text):
-            for i in text.alive(sentence.start, sentence.start + aside.start()):
-                text.void[i] = "rejected"
+            for i in text.remaining(sentence.start, sentence.start + aside.start()):
+                text.set_aside[i] = "rejected"
         if moved := cues.UNFINISHED_MOVE.search(sentence.text):
             for sign in _ANY.finditer(sentence.text, 0, moved.start() + 1):
                 if sign[0] == moved["m"]:
@@ -488,7 +488,7 @@ def _set_aside(text: _Text) -> None:
     _denied_before(text)
 
 
-def _patterns(text: _Text, sentence: _Sentence, pattern: re.Pattern[str], rule: str) -> None:
+def _patterns(text: _MaskedResponse, sentence: _Sentence, pattern: re.Pattern[str], rule: str) -> None:
     """Set aside the mentions in a pattern's groups ``m...``. If it has a group ``to...``, that must be the other
     answer."""
     position = 0
@@ -508,7 +508,7 @@ _OR = re.compile(rf"[\"')\]]*\s*,?\s*(?:or|nor)\s+(?:the |a |in |by )?[\"'(\[]*(
 _AND = re.compile(rf"[\"')\]]*\s*(?:,|and|or|,\s*and)\s+(?:the )?({A})")
 
 
-def _drop_joined(text: _Text, sentence: _Sentence, end: int, joins: re.Pattern[str], rule: str) -> None:
+def _drop_joined(text: _MaskedResponse, sentence: _Sentence, end: int, joins: re.Pattern[str], rule: str) -> None:
     """Set aside mentions that are joined to one that a rule set aside: "not Paris or Lyon", "from La Paz and Sucre to".
     After a move, only mentions of the same answer are set aside."""
     while match := joins.match(sentence.text, end):
@@ -517,16 +517,16 @@ def _drop_joined(text: _Text, sentence: _Sentence, end: int, joins: re.Pattern[s
         end = match.end()
 
 
-def _drop(text: _Text, place: int, rule: str) -> None:
+def _drop(text: _MaskedResponse, place: int, rule: str) -> None:
     """Set the mention at a position of the masked text aside. Copied text about the context answer is kept, unless the
     response rejects it."""
     index = text.at(place)
     if index in text.copied and text.side(index) == "context" and rule != "rejected":
         return
-    text.void.setdefault(index, rule)
+    text.set_aside.setdefault(index, rule)
 
 
-def _hedged(text: _Text, sentence: _Sentence) -> None:
+def _hedged(text: _MaskedResponse, sentence: _Sentence) -> None:
     """Set aside the mentions that a hedge leaves open, up to the end of its scope."""
     for match in cues.HEDGE.finditer(sentence.text):
         stop = cues.SCOPE_END.search(sentence.text, match.end())
@@ -537,7 +537,7 @@ def _hedged(text: _Text, sentence: _Sentence) -> None:
 _OF_SOURCE = re.compile(rf"\bthe (?:{cues.SOURCE}|information)\b[^.]{{0,20}}\b(?:is|was|seems|must be|appears)\b")
 
 
-def _denied_before(text: _Text) -> None:
+def _denied_before(text: _MaskedResponse) -> None:
     """Set aside the mentions that the next sentence denies: those of the whole sentence ("This is false.") or those
     that are attributed to the passage ("It is wrong.")."""
     before: _Sentence | None = None
@@ -546,8 +546,8 @@ def _denied_before(text: _Text) -> None:
             of_source = _OF_SOURCE.search(sentence.text)
             for earlier in text.sentences[: text.sentences.index(sentence)] if of_source else [before]:
                 if not of_source or cues.PASSAGE.search(earlier.text):
-                    for i in text.alive(earlier.start, earlier.end):
-                        text.void[i] = "rejected"
+                    for i in text.remaining(earlier.start, earlier.end):
+                        text.set_aside[i] = "rejected"
         if _ANY.search(sentence.text):
             before = sentence
 
@@ -555,7 +555,7 @@ def _denied_before(text: _Text) -> None:
 # --- deciding -----------------------------------------------------------------------------------
 
 
-def _decide(text: _Text) -> Judgement:
+def _decide(text: _MaskedResponse) -> Judgement:
     """The label from the remaining mentions."""
     if (chosen := _option(text)) is not None:
         return chosen
@@ -568,27 +568,31 @@ def _decide(text: _Text) -> Judgement:
     if declines and not commits:
         return Judgement("abstains", (text.original(declines.start()), text.original(declines.end())), "refusal")
     undecided = [*cues.UNDECIDED.finditer(text.masked), *cues.SPLIT.finditer(text.masked)]
-    if undecided and len(text.sides(0, undecided[-1].end())) == 2 and not text.alive(undecided[-1].end()):
-        alive = text.alive()
-        return Judgement("abstains", (text.chars(alive[0])[0], text.original(undecided[-1].end())), "left_open")
+    if undecided and len(text.sides(0, undecided[-1].end())) == 2 and not text.remaining(undecided[-1].end()):
+        remaining = text.remaining()
+        return Judgement("abstains", (text.chars(remaining[0])[0], text.original(undecided[-1].end())), "left_open")
     for cue, side in ((cues.TRUSTS_PASSAGE, "context"), (cues.TRUSTS_MEMORY, "parametric")):
         trusts = list(cue.finditer(text.masked))
-        if trusts and len(text.sides(0, trusts[-1].start())) == 2 and not text.alive(trusts[-1].end()):
-            return _judged(text, next(i for i in text.alive() if text.side(i) == side), "final_answer")
-    asked = [s for s in text.sentences if text.alive(s.start, s.end)]
-    if asked and all(cues.QUESTION.search(s.text) for s in asked) and cues.ABSTAIN.search(text.masked, asked[-1].end):
-        alive = text.alive()
-        return Judgement("abstains", (text.chars(alive[0])[0], text.chars(alive[-1])[1]), "left_open")
+        if trusts and len(text.sides(0, trusts[-1].start())) == 2 and not text.remaining(trusts[-1].end()):
+            return _judged(text, next(i for i in text.remaining() if text.side(i) == side), "final_answer")
+    naming = [s for s in text.sentences if text.remaining(s.start, s.end)]
+    if (
+        naming
+        and all(cues.QUESTION.search(s.text) for s in naming)
+        and cues.ABSTAIN.search(text.masked, naming[-1].end)
+    ):
+        remaining = text.remaining()
+        return Judgement("abstains", (text.chars(remaining[0])[0], text.chars(remaining[-1])[1]), "left_open")
     _corrections(text)
     _outside(text)
     if len(text.sides()) == 2 and cues.BOTH_CLAIM.search(text.masked) and not cues.MODAL.search(text.masked):
-        alive = text.alive()
-        return Judgement("both", (text.chars(alive[0])[0], text.chars(alive[-1])[1]), "both_answers")
-    if (turn := cues.NEXT_TURN.search(text.masked)) and text.alive(0, turn.start()):
-        text.void.update(dict.fromkeys(text.alive(turn.start()), "aside"))
-    if (thought := cues.THOUGHT_ENDS.search(text.masked)) and text.alive(thought.end()):
-        for i in text.alive(0, thought.end()):
-            text.void[i] = "aside"
+        remaining = text.remaining()
+        return Judgement("both", (text.chars(remaining[0])[0], text.chars(remaining[-1])[1]), "both_answers")
+    if (turn := cues.NEXT_TURN.search(text.masked)) and text.remaining(0, turn.start()):
+        text.set_aside.update(dict.fromkeys(text.remaining(turn.start()), "aside"))
+    if (thought := cues.THOUGHT_ENDS.search(text.masked)) and text.remaining(thought.end()):
+        for i in text.remaining(0, thought.end()):
+            text.set_aside[i] = "aside"
     for sentence in text.sentences:
         _contrasts(text, _units(sentence))
     if len(text.sides()) == 2 and (final := _final(text) or _marked(text)) is not None:
@@ -597,39 +601,39 @@ def _decide(text: _Text) -> Judgement:
         _weak(text)
     if len(text.sides()) == 2:
         _contrasts(text, [unit for sentence in text.sentences for unit in _units(sentence)])
-    alive = text.alive()
+    remaining = text.remaining()
     sides = text.sides()
-    asked = [s for s in text.sentences if text.alive(s.start, s.end)]
-    if alive and all(cues.QUESTION.search(s.text) for s in asked) and cues.STRONG_REFUSAL.search(text.masked):
-        return Judgement("abstains", (text.chars(alive[0])[0], text.chars(alive[-1])[1]), "left_open")
+    naming = [s for s in text.sentences if text.remaining(s.start, s.end)]
+    if remaining and all(cues.QUESTION.search(s.text) for s in naming) and cues.STRONG_REFUSAL.search(text.masked):
+        return Judgement("abstains", (text.chars(remaining[0])[0], text.chars(remaining[-1])[1]), "left_open")
     if len(sides) == 1:
-        return _one_side(text, alive)
+        return _one_side(text, remaining)
     if not sides:
         return _without_answer(text, "answers_set_aside")
-    return _two_sides(text, alive)
+    return _two_sides(text, remaining)
 
 
-def _outside(text: _Text) -> None:
+def _outside(text: _MaskedResponse) -> None:
     """Set aside what is not part of the answer: offers at the end of a chat response, and the links of an article."""
     for sentence in text.sentences:
-        if cues.OFFER.search(sentence.text) and text.alive(0, sentence.start):
-            text.void.update(dict.fromkeys(text.alive(sentence.start, sentence.end), "aside"))
-    if (links := cues.APPENDIX.search(text.masked)) and text.alive(0, links.start()):
-        text.void.update(dict.fromkeys(text.alive(links.start()), "aside"))
+        if cues.OFFER.search(sentence.text) and text.remaining(0, sentence.start):
+            text.set_aside.update(dict.fromkeys(text.remaining(sentence.start, sentence.end), "aside"))
+    if (links := cues.APPENDIX.search(text.masked)) and text.remaining(0, links.start()):
+        text.set_aside.update(dict.fromkeys(text.remaining(links.start()), "aside"))
 
 
-def _marked(text: _Text) -> Judgement | None:
+def _marked(text: _MaskedResponse) -> Judgement | None:
     """The only answer that the text marks in bold, with a check mark, or as its answer in a later sentence."""
     checked = [
         text.at(place) for m in cues.CHECKED.finditer(text.masked) if (place := max(m.start("m"), m.start("m2"))) >= 0
     ]
-    bold = [i for i in text.alive() if _BOLD.search(text.response[: text.chars(i)[0]])]
+    bold = [i for i in text.remaining() if _BOLD.search(text.response[: text.chars(i)[0]])]
     for marked in (checked, bold):
-        alive = [i for i in marked if i not in text.void]
-        if alive and len({text.side(i) for i in alive}) == 1:
-            return _judged(text, alive[0], "final_answer")
+        remaining = [i for i in marked if i not in text.set_aside]
+        if remaining and len({text.side(i) for i in remaining}) == 1:
+            return _judged(text, remaining[0], "final_answer")
     for sentence in text.sentences:
-        if cues.REFERS_BACK.search(sentence.text) and (before := text.alive(0, sentence.start)):
+        if cues.REFERS_BACK.search(sentence.text) and (before := text.remaining(0, sentence.start)):
             return _judged(text, before[-1], "final_answer")
     return None
 
@@ -637,35 +641,35 @@ def _marked(text: _Text) -> Judgement | None:
 _BOLD = re.compile(r"(?:\*\*|__)[\"']?(?:the |The )?$")
 
 
-def _judged(text: _Text, index: int, rule: str) -> Judgement:
+def _judged(text: _MaskedResponse, index: int, rule: str) -> Judgement:
     """The label of one mention."""
     return Judgement(text.side(index), text.chars(index), rule)
 
 
-def _one_side(text: _Text, alive: list[int]) -> Judgement:
+def _one_side(text: _MaskedResponse, remaining: list[int]) -> Judgement:
     """The only remaining answer, with the rule that set the other one aside."""
-    last = alive[-1] if "corrected" in text.void.values() else alive[0]
-    others = [rule for i, rule in text.void.items() if text.side(i) != text.side(last)]
-    if set(alive) <= text.copied:
+    last = remaining[-1] if "corrected" in text.set_aside.values() else remaining[0]
+    others = [rule for i, rule in text.set_aside.items() if text.side(i) != text.side(last)]
+    if set(remaining) <= text.copied:
         return _judged(text, last, "copied")
     rule = others[0] if others else "only_answer"
     return _judged(text, last, "conceded" if rule == "left_open" else rule)
 
 
-def _without_answer(text: _Text, rule: str) -> Judgement:
+def _without_answer(text: _MaskedResponse, rule: str) -> Judgement:
     """``abstains`` or ``neither``, if no answer remains."""
-    hedged = [i for i, reason in text.void.items() if reason == "left_open"]
+    hedged = [i for i, reason in text.set_aside.items() if reason == "left_open"]
     if hedged:
         spans = [text.chars(i) for i in hedged]
         return Judgement("abstains", (min(s for s, _ in spans), max(e for _, e in spans)), "left_open")
     refusal = cues.ABSTAIN.search(text.masked) or cues.NO_ANSWER_VALUE.search(text.masked)
-    if refusal is not None and "copied" not in text.void.values():
+    if refusal is not None and "copied" not in text.set_aside.values():
         return Judgement("abstains", (text.original(refusal.start()), text.original(refusal.end())), "refusal")
-    span = text.chars(min(text.void)) if text.void else None
+    span = text.chars(min(text.set_aside)) if text.set_aside else None
     return Judgement("neither", span, rule)
 
 
-def _option(text: _Text) -> Judgement | None:
+def _option(text: _MaskedResponse) -> Judgement | None:
     """The answer whose option letter the text picks."""
     options = {match[1]: text.at(match.start("m")) for match in cues.OPTION.finditer(text.masked)}
     if len(options) < 2:
@@ -674,13 +678,13 @@ def _option(text: _Text) -> Judgement | None:
     return _judged(text, options[chosen[-1]], "option") if chosen and chosen[-1] in options else None
 
 
-def _corrections(text: _Text) -> None:
+def _corrections(text: _MaskedResponse) -> None:
     """Set aside what a correction retracts: everything before it, if an answer follows."""
     for cue in cues.CORRECTION.finditer(text.masked):
-        before, after = text.alive(0, cue.start()), text.alive(cue.end())
+        before, after = text.remaining(0, cue.start()), text.remaining(cue.end())
         if before and after and text.side(before[-1]) != text.side(after[0]):
             for i in before:
-                text.void[i] = "corrected"
+                text.set_aside[i] = "corrected"
 
 
 @dataclass(slots=True)
@@ -757,7 +761,7 @@ def _end_of_concession(clause: str) -> int | None:
     return before[-1] if before else None
 
 
-def _contrasts(text: _Text, units: list[_Unit]) -> None:
+def _contrasts(text: _MaskedResponse, units: list[_Unit]) -> None:
     """Set aside the mentions in clauses that a contrast overrides."""
     for n, unit in enumerate(units):
         here = text.sides(unit.start, unit.end)
@@ -772,8 +776,8 @@ def _contrasts(text: _Text, units: list[_Unit]) -> None:
         left = rivals[-1]
         loser = _loser(left, unit, text.question)
         if loser is not None:
-            for i in text.alive(loser.start, loser.end):
-                text.void[i] = "conceded"
+            for i in text.remaining(loser.start, loser.end):
+                text.set_aside[i] = "conceded"
 
 
 def _loser(left: _Unit, right: _Unit, question: str) -> _Unit | None:
@@ -822,10 +826,10 @@ def _lower(question: str) -> str:
 def _beside(left: _Unit, right: _Unit, question: str) -> _Unit | None:
     """Which of two clauses is about something else than the question, if the other clause answers it: "he lived in
     Toledo, but was born in Crete" for "Where was he born?"."""
-    one, other, asked = _content(left.text), _content(right.text), _content(question)
-    if one & asked < other & asked and one - asked:
+    one, other, wanted = _content(left.text), _content(right.text), _content(question)
+    if one & wanted < other & wanted and one - wanted:
         return left
-    return right if other & asked < one & asked and other - asked else None
+    return right if other & wanted < one & wanted and other - wanted else None
 
 
 _FUNCTION_WORDS = frozenset(
@@ -856,64 +860,64 @@ def _other(side: Side) -> Side:
     return "parametric" if side == "context" else "context"
 
 
-def _weak(text: _Text) -> None:
+def _weak(text: _MaskedResponse) -> None:
     """Set aside mentions that only count if the other answer does not remain: in the past, in passing or in a list."""
     for match in _WAS.finditer(text.masked):
         groups = {name: place for name in match.groupdict() if (place := match.start(name)) >= 0}
         gone = next(place for name, place in groups.items() if name[0] == "m")
         to = next(place for name, place in groups.items() if name.startswith("to"))
-        if text.masked[gone] != text.masked[to] and not {text.at(gone), text.at(to)} & text.void.keys():
+        if text.masked[gone] != text.masked[to] and not {text.at(gone), text.at(to)} & text.set_aside.keys():
             for place in text.places[text.at(gone) : text.at(to)] or [gone]:
                 if text.masked[place] == text.masked[gone]:
                     _drop(text, place, "past")
     for match in cues.OTHER_ROLE.finditer(text.masked):
         place = next(place for name in match.groupdict() if (place := match.start(name)) >= 0)
         if len(text.sides()) == 2:
-            text.void.setdefault(text.at(place), "aside")
+            text.set_aside.setdefault(text.at(place), "aside")
     if (explained := cues.EXPLAINED.search(text.masked)) and len(text.sides()) == 2:
         leading = text.at(explained.start("m"))
-        if leading not in text.void:
+        if leading not in text.set_aside:
             stop = text.sentences[0].end
-            later = (i for i in text.alive(explained.end(), stop) if text.side(i) != text.side(leading))
-            text.void.update(dict.fromkeys(later, "aside"))
+            later = (i for i in text.remaining(explained.end(), stop) if text.side(i) != text.side(leading))
+            text.set_aside.update(dict.fromkeys(later, "aside"))
     for match in cues.PAIR.finditer(text.masked):
         pair = {text.at(match.start("m")), text.at(match.start("n"))}
         rest = [sentence for sentence in text.sentences if sentence.start <= match.start() < sentence.end]
-        if rest and match["m"] != match["n"] and set(text.alive(match.end() - 1, rest[0].end)) - pair:
-            text.void.update(dict.fromkeys(pair - text.void.keys(), "aside"))
+        if rest and match["m"] != match["n"] and set(text.remaining(match.end() - 1, rest[0].end)) - pair:
+            text.set_aside.update(dict.fromkeys(pair - text.set_aside.keys(), "aside"))
     for match in [*cues.ASIDE.finditer(text.masked), *cues.POSSESSOR.finditer(text.masked)]:
         index = text.at(match.start("m"))
-        if index not in text.void and len(text.sides()) == 2:
-            text.void[index] = "aside"
+        if index not in text.set_aside and len(text.sides()) == 2:
+            text.set_aside[index] = "aside"
     for sentence in text.sentences:
-        here = text.alive(sentence.start, sentence.end)
+        here = text.remaining(sentence.start, sentence.end)
         listed = cues.QUESTION.search(sentence.text) or cues.LISTS.search(sentence.text)
-        if here and listed and set(text.alive()) - set(here):
+        if here and listed and set(text.remaining()) - set(here):
             for i in here:
-                text.void[i] = "aside"
+                text.set_aside[i] = "aside"
 
 
 _WAS = cues.WAS_THEN_IS
 
 
-def _final(text: _Text) -> Judgement | None:
+def _final(text: _MaskedResponse) -> Judgement | None:
     """The answer of the last sentence that gives a final answer, if it gives one side only; ``both`` if two lines give
     different answers under the same heading ("Answer: ...")."""
     lines = [
         (match[0], text.sides(match.end(), s.end)) for s in text.sentences if (match := cues.LABELLED.match(s.text))
     ]
     if len(lines) > 1 and len({heading for heading, _ in lines}) == 1 and len(set().union(*(s for _, s in lines))) == 2:
-        alive = text.alive()
-        return Judgement("both", (text.chars(alive[0])[0], text.chars(alive[-1])[1]), "both_answers")
+        remaining = text.remaining()
+        return Judgement("both", (text.chars(remaining[0])[0], text.chars(remaining[-1])[1]), "both_answers")
     for sentence in reversed(text.sentences):
         stripped = sentence.text.strip()
         if cues.HEADING.search(text.masked[: sentence.start]):
             stripped = f"answer: {stripped}"
         if cues.EXPLAINS.search(stripped) or cues.QUESTION.search(stripped) or not cues.FINAL.search(stripped):
             continue
-        alive = text.alive(sentence.start, sentence.end)
-        if alive and len({text.side(i) for i in alive}) == 1:
-            return _judged(text, alive[0], "final_answer")
+        remaining = text.remaining(sentence.start, sentence.end)
+        if remaining and len({text.side(i) for i in remaining}) == 1:
+            return _judged(text, remaining[0], "final_answer")
     return None
 
 
@@ -922,26 +926,26 @@ _BESIDE = re.compile(
 )
 
 
-def _two_sides(text: _Text, alive: list[int]) -> Judgement:
+def _two_sides(text: _MaskedResponse, remaining: list[int]) -> Judgement:
     """The label if both answers remain."""
-    span = (text.chars(alive[0])[0], text.chars(alive[-1])[1])
+    span = (text.chars(remaining[0])[0], text.chars(remaining[-1])[1])
     listing = [s for s in text.sentences if len(text.sides(s.start, s.end)) == 2]
     if (
         listing
         and cues.UNCHOSEN.search(listing[0].text)
         and len(listing) == 1
-        and set(text.alive(listing[0].start, listing[0].end)) == set(alive)
+        and set(text.remaining(listing[0].start, listing[0].end)) == set(remaining)
     ):
         return Judgement("neither", span, "answers_set_aside")
     if (
         cues.OPTION.search(text.masked)
         and cues.LISTS.search(text.masked)
-        and len(list(cues.OPTION.finditer(text.masked))) >= len(alive)
+        and len(list(cues.OPTION.finditer(text.masked))) >= len(remaining)
     ):
         return Judgement("neither", span, "answers_set_aside")
     if any(c.search(text.masked) for c in (cues.LEAVES_OPEN, cues.STRONG_REFUSAL, cues.OPEN_EACH)):
         return Judgement("abstains", span, "left_open")
-    first = next(s for s in text.sentences if text.alive(s.start, s.end))
+    first = next(s for s in text.sentences if text.remaining(s.start, s.end))
     if len(text.sides(first.start, first.end)) == 1:
         others = [s for s in text.sentences if text.sides(s.start, s.end) - text.sides(first.start, first.end)]
         rest = _ANY.sub(" ", first.text)
@@ -949,13 +953,13 @@ def _two_sides(text: _Text, alive: list[int]) -> Judgement:
             return Judgement("both", span, "both_answers")
         if len(re.findall(r"\w+", rest)) <= 2 and text.sentences[0] is first and len(text.sentences) > 1:
             if not any(len(re.findall(r"\w+", _ANY.sub(" ", other.text))) <= 2 for other in others):
-                return _judged(text, alive[0], "direct_answer")
+                return _judged(text, remaining[0], "direct_answer")
         elif not any(_rivals(first.text, other.text) for other in others):
-            return _judged(text, alive[0], "first_statement")
+            return _judged(text, remaining[0], "first_statement")
         return Judgement("both", span, "both_answers")
     later = text.sides(first.end)
     if len(later) == 1 and cues.NAMES_TWO.search(first.text):
-        return _judged(text, text.alive(first.end)[0], "aside")
+        return _judged(text, text.remaining(first.end)[0], "aside")
     for match in _BESIDE.finditer(text.masked):
         either = " or " in match[0] and (cues.MODAL.search(first.text) or cues.HEDGE.search(first.text))
         if match[1] != match[2]:
@@ -964,8 +968,8 @@ def _two_sides(text: _Text, alive: list[int]) -> Judgement:
     for pattern in (cues.SUBORDINATE, cues.OBJECT):
         for match in pattern.finditer(before):
             index = text.at(match.start("m"))
-            if index in alive and index != alive[0] and text.side(index) != text.side(alive[0]):
-                return _judged(text, alive[0], "aside")
+            if index in remaining and index != remaining[0] and text.side(index) != text.side(remaining[0]):
+                return _judged(text, remaining[0], "aside")
     return Judgement("both", span, "both_answers")
 
 

@@ -20,9 +20,9 @@ from inversion.train.interruption import listening
 from inversion.train.packed_attention import require_sequences_apart, use_packed_attention
 from inversion.train.packing import PackedData, training_order
 from inversion.train.processes import launch
-from inversion.train.run import Optimization, train
 from inversion.train.specification import training_specification
 from inversion.train.store import CheckpointStore, open_store
+from inversion.train.trainer import Optimization, train
 
 logger = logging.getLogger(__name__)
 

@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface, PreTrainedModel
 
+from inversion.models.base_model import ATTENTION
 from inversion.models.folder_tokenizer import ModelError, first_line
-from inversion.models.inside import deviation, rounding
-from inversion.models.load import ATTENTION
+from inversion.models.transformer_modules import deviation, rounding
 from inversion.train.packing import PackedData
 
 NAME = "packed"

@@ -14,8 +14,8 @@ from inversion.manifests import TrainManifest
 from inversion.models import new_model
 from inversion.train import VERSION
 from inversion.train.packing import PackedData, training_order
-from inversion.train.run import Optimization, train
 from inversion.train.store import open_store
+from inversion.train.trainer import Optimization, train
 from inversion.world import VERSION as DOCUMENTS_VERSION
 from inversion.world.documents import encoded_documents
 from inversion.world.facts import build_world

@@ -14,7 +14,7 @@ A store is a folder that Snakemake does not manage:
 ``attempts.json``
     the step from which the last attempt began, its number, and how it ended.
 ``manifest.json``
-    the manifest that :func:`inversion.train.run.train` wrote when training ended.
+    the manifest that :func:`inversion.train.trainer.train` wrote when training ended.
 ``removed.json``
     the steps whose weights were deliberately removed after training.
 """

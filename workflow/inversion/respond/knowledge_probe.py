@@ -55,7 +55,7 @@ def probe_knowledge(
     The question is asked without context. An answer is scored by its mean log-probability per token, as the text after
     the prompt and a space.
     """
-    prompts = [style.prompt.format(question=item.asked) for item in items]
+    prompts = [style.prompt.format(question=item.question_with_options) for item in items]
     others = distractors(items)
     # score each answer to a prompt only once, even if several items need it
     asked: dict[str, dict[str, Tokens]] = {}

@@ -9,9 +9,9 @@ from test_finding import adapter, safetensors, sharded
 
 from inversion.config.load import parse_config
 from inversion.config.series import steps_in
+from inversion.first_study import FACTS_ITEMS, find_pattern, start_study
 from inversion.models import ModelError
 from inversion.series import SeriesError, find_series
-from inversion.starting import FACTS_ITEMS, find_pattern, start_study
 
 COMMIT = "c" * 40
 

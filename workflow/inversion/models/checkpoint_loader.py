@@ -12,8 +12,8 @@ from transformers import PreTrainedTokenizerBase
 
 from inversion.config.training import TUNINGS, AdapterTuning
 from inversion.models.adapters import ADAPTER_WEIGHTS, AdaptedBase, read_adapter_config
+from inversion.models.base_model import load_model, restore_weights
 from inversion.models.folder_tokenizer import ModelError, first_line, load_tokenizer
-from inversion.models.load import load_model, restore_weights
 
 MERGEABLE = {kind.peft_type: kind.mergeable for kind in TUNINGS.values() if issubclass(kind, AdapterTuning)}
 """Whether adapters can be merged, by peft's name of their type. Adapters of other types are not merged."""

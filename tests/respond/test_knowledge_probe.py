@@ -7,7 +7,7 @@ import torch
 
 from inversion.config.sets import WorldSet
 from inversion.conflict.world_sets import world_items
-from inversion.respond.knowledge import DISTRACTORS, WORLD, can_probe, distractors, probe_knowledge
+from inversion.respond.knowledge_probe import DISTRACTORS, WORLD, can_probe, distractors, probe_knowledge
 
 
 @pytest.fixture(scope="module")

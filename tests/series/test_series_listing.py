@@ -13,7 +13,7 @@ from inversion.config.datasets import AlpacaTemplate, ChatTemplate
 from inversion.config.series import FolderSeries, HubCheckpoint, HubSeries
 from inversion.models import CheckpointLoader, ModelError, describe_base, load_model
 from inversion.models.hub import prefetch_series
-from inversion.respond.listing import describe_start, examine_series
+from inversion.respond.series_listing import describe_start, examine_series
 from inversion.series import SeriesError
 
 IDS = torch.arange(5, 15).unsqueeze(0)

@@ -89,7 +89,7 @@ def _within_vocabulary(questions: list[EncodedQuestion], model: Any, step: int) 
     highest = max(
         max(tokens, default=0)
         for question in questions
-        for asked in (question.asked, question.without_context)
+        for asked in (question.with_context, question.without_context)
         if asked is not None
         for tokens in (asked.prompt, *asked.answers)
     )

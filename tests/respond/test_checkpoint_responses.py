@@ -9,8 +9,8 @@ from inversion.config.evaluation import Prompt
 from inversion.config.sets import WorldSet
 from inversion.conflict.world_sets import world_items
 from inversion.manifests import REMOVED_FILE, CheckpointEntry, read_responses
-from inversion.respond import run as module
-from inversion.respond.run import respond
+from inversion.respond import checkpoint_responses as module
+from inversion.respond.checkpoint_responses import respond
 
 PLAIN = {"plain": Prompt()}
 TWO = PLAIN | {"question-first": Prompt(order="question_first")}

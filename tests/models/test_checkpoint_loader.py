@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from inversion.config.training import DoraTuning, LoraTuning, QloraTuning
-from inversion.models import CheckpointLoader, ModelError, load_for_tuning, loader
+from inversion.models import CheckpointLoader, ModelError, checkpoint_loader, load_for_tuning
 
 FAMILIES = ("gpt_neox", "llama", "mistral")
 LORA = LoraTuning(method="lora", rank=2, alpha=4.0)
@@ -71,7 +71,7 @@ def test_merged_adapters_give_the_answers_of_unmerged_ones(base_folder, tmp_path
 
 def test_adapters_are_not_merged_into_bfloat16(base_folder, tmp_path, monkeypatch):
     folder = save_adapter(base_folder, tmp_path / "adapter")
-    monkeypatch.setattr("inversion.models.load.compute_dtype", lambda _: torch.bfloat16)
+    monkeypatch.setattr("inversion.models.base_model.compute_dtype", lambda _: torch.bfloat16)
     checkpoints = CheckpointLoader.on(base_folder, "base", merging=True)
     ids = torch.arange(5, 15).unsqueeze(0)
     with torch.no_grad():
@@ -85,7 +85,7 @@ def test_a_type_that_is_named_goes_before_the_one_that_is_computed_in(base_folde
     folder = save_adapter(base_folder, tmp_path / "adapter")
     tiny_model(seed=1).save_pretrained(tmp_path / "whole")
     expected = CheckpointLoader.on(base_folder, "base", merging=True).load(folder).state_dict()
-    monkeypatch.setattr("inversion.models.load.compute_dtype", lambda _: torch.bfloat16)
+    monkeypatch.setattr("inversion.models.base_model.compute_dtype", lambda _: torch.bfloat16)
     checkpoints = CheckpointLoader.on(base_folder, "base", merging=True, dtype=torch.float32)
     assert checkpoints.load(tmp_path / "whole").dtype == torch.float32
     torch.testing.assert_close(dict(checkpoints.load(folder).state_dict()), dict(expected), atol=0, rtol=0)
@@ -115,7 +115,7 @@ def test_adapters_that_cannot_be_merged_are_refused_with_the_reason(base_folder,
 
 def test_adapters_of_a_type_that_is_not_mergeable_are_evaluated_unmerged(base_folder, tmp_path, monkeypatch):
     folder = save_adapter(base_folder, tmp_path / "adapter")
-    monkeypatch.setitem(loader.MERGEABLE, "LORA", False)
+    monkeypatch.setitem(checkpoint_loader.MERGEABLE, "LORA", False)
     merged, ids = CheckpointLoader.on(base_folder, "base", merging=True), torch.arange(5, 15).unsqueeze(0)
     with torch.no_grad():
         plain = CheckpointLoader.on(base_folder, "base").load(folder)(ids).logits
