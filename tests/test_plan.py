@@ -131,7 +131,7 @@ def test_probes_cost_their_passes_at_every_checkpoint():
                 gradients=GradientProbe(examples=1000),
                 lens=LensProbe(items=1000),
                 patching=PatchingProbe(items=1000),
-                knockouts=KnockoutProbe(items=1000),
+                knockouts=KnockoutProbe(items=1000, scales=(0, 0.5), together=4),
                 weights=WeightsProbe(items=1000),
             )
         }
@@ -148,8 +148,8 @@ def test_probes_cost_their_passes_at_every_checkpoint():
         ("probe_lens", asked, 0),
         # peak and end, four donors, three components of 32 layers, four groups of tokens
         ("probe_patching", asked, 2 * 4 * 3 * 32 * 4 * asked),
-        # start, peak and end, 32 heads in each of 32 layers
-        ("probe_knockouts", asked, 3 * 32 * 32 * asked),
+        # start, peak and end, two scales, 32 heads in each of 32 layers, several together and 20 random sets
+        ("probe_knockouts", asked, 3 * 2 * (32 * 32 + 1 + 20) * asked),
         # start, peak and end, a check of the first two, and four groups in both directions of rise and fall
         ("probe_weights", asked, (3 + 2 + 4 * 2 * 2) * asked),
     ):

@@ -10,7 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import spearmanr
 
-from inversion.analyse.mechanism_tables import knockouts, lens, patching, rank_correlations, turning_depths, weights
+from inversion.analyse.mechanism_tables import (
+    knockouts,
+    lens,
+    patching,
+    rank_correlations,
+    shuffled_within,
+    turning_depths,
+    weights,
+)
 from inversion.config.run import Run
 from inversion.records.frames import from_frame, to_frame
 from inversion.records.mechanism import (
@@ -139,28 +147,64 @@ def test_heads_are_ranked_and_compared_between_milestones() -> None:
             "conflict",
             f"i{item}",
             f"c{item}",
+            scale,
+            "one",
             layer,
             head,
-            item + effect * (1 + item),
+            None,
+            item + (-effect if scale > 1 else effect) * (1 + item),
             item,
         )
+        for scale in (0.0, 2.0)
         for milestone, (step, effects) in EFFECTS.items()
         for (layer, head), effect in effects.items()
         for item in range(6)
     ]
     points = from_frame(knockouts(RUN, to_frame(rows, KnockoutMargin), 200), KnockoutPoint)
-    assert len(points) == 3 * 3 + 3 * 2
+    assert len(points) == 2 * (3 * 3 + 3 * 2)
     for point in points:
         step, effects = EFFECTS[point.milestone]
         assert (point.step, point.n) == (step, 6)
         assert point.low - 1e-9 <= point.value <= point.high + 1e-9
         if point.measure == "effect":
             effect = effects[point.layer, point.head]
-            assert point.value == pytest.approx(3.5 * effect)
-            assert point.rank == sorted(effects.values()).index(effect) + 1
-    found = {(point.milestone, point.measure): point.value for point in points if point.measure != "effect"}
-    assert found["start", "peak"] == found["peak", "start"] == pytest.approx(1)
-    assert found["peak", "end"] == pytest.approx(-1)
+            assert point.value == pytest.approx(3.5 * effect * (1 if point.scale == 0 else -1))
+            assert point.rank == sorted(effects.values()).index(effect) + 1, "the head that brings the context answer"
+            assert point.null_low is None
+    for scale in (0.0, 2.0):
+        found = {(p.milestone, p.measure): p for p in points if p.measure != "effect" and p.scale == scale}
+        assert found["start", "peak"].value == found["peak", "start"].value == pytest.approx(1)
+        assert found["peak", "end"].value == pytest.approx(-1)
+        # the two heads of the first layer can only change places, the one of the second stays
+        assert (found["start", "peak"].null_low, found["start", "peak"].null_high) == pytest.approx((0.5, 1))
+
+
+def test_heads_together_are_next_to_random_ones() -> None:
+    rows = [
+        KnockoutMargin(0, 0.0, "peak", "conflict", f"i{item}", f"c{item}", 0.0, heads, layer, None, draw, margin, 1.0)
+        for item in range(6)
+        for heads, layer, draw, margin in (
+            ("one", 0, None, 0.0), ("top", None, None, -3.0 - item), ("random", None, 0, 0.5),
+            ("random", None, 1, -0.5),
+        )
+    ]  # fmt: skip
+    rows = [dataclasses.replace(row, head=0) if row.heads == "one" else row for row in rows]
+    points = from_frame(knockouts(RUN, to_frame(rows, KnockoutMargin), 200), KnockoutPoint)
+    found = {point.measure: point for point in points}
+    assert {measure: point.value for measure, point in found.items()} == {"effect": -1, "top": -6.5, "random": -1}
+    for measure in ("top", "random"):
+        assert (found[measure].null_low, found[measure].null_high) == (-1.5, -0.5)
+        assert found[measure].layer is found[measure].rank is None
+    assert found["top"].high - found["top"].low > 0.1
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), st.integers(-3, 3)), min_size=1, max_size=9))
+def test_shuffled_values_stay_in_their_group(pairs) -> None:
+    groups, values = np.array(pairs).T
+    found = shuffled_within(values.astype(float), groups, 20, np.random.default_rng(0))
+    assert found.shape == (20, len(values))
+    for row in found:
+        assert sorted(zip(groups, row, strict=True)) == sorted(zip(groups, values, strict=True))
 
 
 @given(st.lists(st.tuples(st.integers(-3, 3), st.integers(-3, 3)), min_size=3, max_size=9))

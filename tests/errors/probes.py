@@ -98,6 +98,10 @@ PROBES = Section(
         probed("A run of one checkpoint", probe_patching, PatchingProbe(), steps=(0,)),
         probed("The peak at a step that the run does not have", probe_weights, WeightsProbe(peak=15)),
         probed("A start after the peak", probe_knockouts, KnockoutProbe(start=10, peak=0)),
+        probed("More heads together than there are", probe_knockouts, KnockoutProbe(peak=10, together=99)),
+        probed(
+            "Heads chosen on items of one cluster", probe_knockouts, KnockoutProbe(peak=10, together=1), ONE_CLUSTER
+        ),
         probed("An end with nothing before it", probe_weights, WeightsProbe(end=0)),
         probed("A probe of sets without contexts", probe_lens, LensProbe(), NO_CONTEXT),
         probed("Items that are all of one cluster", probe_patching, PatchingProbe(peak=10), ONE_CLUSTER),

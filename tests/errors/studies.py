@@ -406,6 +406,12 @@ AGREE = Section(
             {"knockouts": {"layers": [40]}},
             "remove the key; the probe takes every head of every layer",
         ),
+        value(
+            "Attention multiplied by a negative number",
+            "probes",
+            {"knockouts": {"scales": [-0.5]}},
+            "write 0 for a knock-out",
+        ),
         changed(
             "A figure of kinds of data that know none",
             lambda s: (

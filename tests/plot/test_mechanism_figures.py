@@ -122,9 +122,11 @@ def test_patches_of_seeds_are_averaged_and_a_run_without_a_fall_says_no_data() -
 def knockouts(runs: list[Run]) -> pl.DataFrame:
     """Two layers of three heads, whose effects grow from milestone to milestone and with the seed."""
     rows = [
-        KnockoutPoint(**run._asdict(), milestone=milestone, step=10 * place, set="conflict", measure=measure,
-                      layer=layer, head=head, rank=None, value=value, low=value - 0.1, high=value + 0.1, n=50)
+        KnockoutPoint(**run._asdict(), milestone=milestone, step=10 * place, set="conflict", scale=scale,
+                      measure=measure, layer=layer, head=head, rank=None, value=value + scale, low=value - 0.1,
+                      high=value + 0.1, null_low=None, null_high=None, n=50)
         for run in runs
+        for scale in (0.0, 0.5)
         for place, milestone in enumerate(("start", "peak", "end"))
         for measure, layer, head, value in (
             *(("effect", i, head, place * (i - 0.5) + head + run.seed) for i in (0, 1) for head in range(3)),

@@ -5,6 +5,8 @@ Intervals are 95 % percentile intervals of a bootstrap over clusters, with the s
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import polars as pl
 from scipy.stats import rankdata
@@ -23,7 +25,10 @@ from inversion.records.mechanism import (
     WeightFact,
     WeightPoint,
 )
-from inversion.stats import Floats, cluster_bootstrap, interval
+from inversion.stats import Floats, Ints, cluster_bootstrap, interval
+
+_SHUFFLES = 2000
+"""Shuffles of the heads for the null distribution of a rank correlation."""
 
 
 def lens(run: Run, readings: pl.DataFrame, bootstrap: int, seed: int = 0) -> pl.DataFrame:
@@ -119,53 +124,101 @@ def knockouts(run: Run, margins: pl.DataFrame, bootstrap: int, seed: int = 0) ->
     margins = margins.with_columns(effect=pl.col("margin") - pl.col("own"))
     points: list[KnockoutPoint] = []
     for (name,), of_set in groups(margins, "set"):
-        means: dict[str, Floats] = {}
-        samples: dict[str, Floats] = {}
-        for (milestone,), frame in groups(of_set, "milestone"):
-            effects, clusters, ((step, _),) = grid(frame, "effect", "item_id", ("step", "layer", "head"), run)
-            means[milestone] = effects.mean(axis=0)
-            # a new generator with the same seed, so that the same clusters are drawn for every milestone
-            samples[milestone] = cluster_bootstrap(effects, clusters, bootstrap, generator(seed, name))
-            low, high = interval(samples[milestone])
-            ranks = rankdata(means[milestone], method="ordinal")
-            heads = frame.select("layer", "head").unique().sort("layer", "head").rows()
-            points += [
-                KnockoutPoint(
-                    **run._asdict(),
-                    milestone=milestone,
-                    step=step,
-                    set=name,
-                    measure="effect",
-                    layer=layer,
-                    head=head,
-                    rank=int(ranks[i]),
-                    value=float(means[milestone][i]),
-                    low=float(low[i]),
-                    high=float(high[i]),
-                    n=len(effects),
-                )
-                for i, (layer, head) in enumerate(heads)
-            ]
-        first = {point.milestone: point for point in points if point.set == name}
-        for one, other in ((one, other) for one in means for other in means if one != other):
-            low, high = interval(rank_correlations(samples[one], samples[other]))
-            points.append(
-                KnockoutPoint(
-                    **run._asdict(),
-                    milestone=one,
-                    step=first[one].step,
-                    set=name,
-                    measure=other,
-                    layer=None,
-                    head=None,
-                    rank=None,
-                    value=float(rank_correlations(means[one], means[other])),
-                    low=float(low),
-                    high=float(high),
-                    n=first[one].n,
-                )
-            )
+        for (scale,), of_scale in sorted(of_set.partition_by("scale", as_dict=True).items()):
+            points += _knocked(run, name, float(scale), of_scale, bootstrap, seed)
     return to_frame(points, KnockoutPoint)
+
+
+def _knocked(
+    run: Run, name: str, scale: float, margins: pl.DataFrame, bootstrap: int, seed: int
+) -> list[KnockoutPoint]:
+    """The rows of one set and scale."""
+    point = partial(KnockoutPoint, **run._asdict(), set=name, scale=scale)
+    single = margins.filter(heads="one")
+    layers = single.select("layer", "head").unique().sort("layer", "head")["layer"].to_numpy()
+    points: list[KnockoutPoint] = []
+    means: dict[str, Floats] = {}
+    samples: dict[str, Floats] = {}
+    first: dict[str, KnockoutPoint] = {}
+    for (milestone,), frame in groups(single, "milestone"):
+        effects, clusters, ((step, _),) = grid(frame, "effect", "item_id", ("step", "layer", "head"), run)
+        means[milestone] = effects.mean(axis=0)
+        # a new generator with the same seed, so that the same clusters are drawn for every milestone
+        samples[milestone] = cluster_bootstrap(effects, clusters, bootstrap, generator(seed, name))
+        low, high = interval(samples[milestone])
+        # weakening a head that brings the context answer lowers the log-odds, strengthening it raises them
+        ranks = rankdata(means[milestone] * (1 if scale < 1 else -1), method="ordinal")
+        listed = [
+            point(
+                milestone=milestone,
+                step=step,
+                measure="effect",
+                layer=layer,
+                head=head,
+                rank=int(ranks[i]),
+                value=float(means[milestone][i]),
+                low=float(low[i]),
+                high=float(high[i]),
+                null_low=None,
+                null_high=None,
+                n=len(effects),
+            )
+            for i, (layer, head) in enumerate(frame.select("layer", "head").unique().sort("layer", "head").rows())
+        ]
+        first[milestone] = listed[0]
+        several = margins.filter(pl.col("heads") != "one", milestone=milestone)
+        points += listed + _several(run, point, name, several, bootstrap, seed)
+    for one, other in ((one, other) for one in means for other in means if one != other):
+        low, high = interval(rank_correlations(samples[one], samples[other]))
+        shuffled = shuffled_within(means[other], layers, _SHUFFLES, generator(seed, name))
+        null_low, null_high = interval(rank_correlations(np.broadcast_to(means[one], shuffled.shape), shuffled))
+        points.append(
+            point(
+                milestone=one,
+                step=first[one].step,
+                measure=other,
+                layer=None,
+                head=None,
+                rank=None,
+                value=float(rank_correlations(means[one], means[other])),
+                low=float(low),
+                high=float(high),
+                null_low=float(null_low),
+                null_high=float(null_high),
+                n=first[one].n,
+            )
+        )
+    return points
+
+
+def _several(
+    run: Run, point: partial[KnockoutPoint], name: str, margins: pl.DataFrame, bootstrap: int, seed: int
+) -> list[KnockoutPoint]:
+    """The rows of several heads together at one milestone: those with the largest effects, and random ones."""
+    if margins.is_empty():
+        return []
+    by_draw, clusters, ((step, _),) = grid(margins.filter(heads="random"), "effect", "item_id", ("step", "draw"), run)
+    top, _, _ = grid(margins.filter(heads="top"), "effect", "item_id", ("step",), run)
+    values = np.concatenate([top, by_draw.mean(axis=1, keepdims=True)], axis=1)
+    low, high = interval(cluster_bootstrap(values, clusters, bootstrap, generator(seed, name)))
+    sets = by_draw.mean(axis=0)
+    return [
+        point(
+            milestone=margins["milestone"][0],
+            step=step,
+            measure=measure,
+            layer=None,
+            head=None,
+            rank=None,
+            value=float(values[:, i].mean()),
+            low=float(low[i]),
+            high=float(high[i]),
+            null_low=float(sets.min()),
+            null_high=float(sets.max()),
+            n=len(values),
+        )
+        for i, measure in enumerate(("top", "random"))
+    ]
 
 
 def weights(run: Run, facts: pl.DataFrame, bootstrap: int, seed: int = 0) -> pl.DataFrame:
@@ -259,6 +312,15 @@ def rank_correlations(one: Floats, other: Floats) -> Floats:
     )
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.asarray((first * second).sum(-1) / np.sqrt((first**2).sum(-1) * (second**2).sum(-1)))
+
+
+def shuffled_within(values: Floats, groups: Ints, count: int, rng: np.random.Generator) -> Floats:
+    """``values`` in ``count`` random orders, in which each value stays within its group: (count, values)."""
+    found = np.tile(values, (count, 1))
+    for group in np.unique(groups):
+        places = np.flatnonzero(groups == group)
+        found[:, places] = rng.permuted(found[:, places], axis=1)
+    return found
 
 
 def turning_depths(margins: Floats) -> Floats:

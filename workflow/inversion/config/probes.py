@@ -4,9 +4,17 @@ workflow needs."""
 from __future__ import annotations
 
 from types import NoneType
-from typing import ClassVar, get_args
+from typing import Annotated, ClassVar, get_args
+
+from pydantic import Field
 
 from inversion.config.base import NonNegativeInt, PositiveInt, Seed, Strict
+
+Scale = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
+"""A factor of attention weights."""
+RANDOM_SETS = 20
+"""Sets of random heads that are compared with the heads of the largest effect. If the effect of these is beyond that of
+all sets, its p-value is below 1 in 20."""
 
 
 class Probe(Strict):
@@ -173,9 +181,9 @@ class PatchingProbe(MilestoneProbe):
 
 class KnockoutProbe(MilestoneProbe):
     """Knock-outs: at the start, peak and end of a run, each attention head in turn may not read the context from the
-    last token of the prompt."""
+    last token of the prompt, or reads it with scaled attention."""
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     measure: ClassVar[str] = "inversion.respond.knockout_probe:probe_knockouts"
     check: ClassVar[str] = "inversion.respond.knockout_probe:check_knockouts"
     facts: ClassVar[str] = "inversion.records.mechanism:KnockoutMargin"
@@ -183,9 +191,18 @@ class KnockoutProbe(MilestoneProbe):
     draw: ClassVar[str] = "inversion.plot.mechanism_figures:knockouts"
     shows: ClassVar[str] = "what each attention head's view of the context does for the answer, at start, peak and end"
 
+    scales: tuple[Scale, ...] = Field(default=(0.0,), min_length=1)
+    """Factors by which a head's attention weights from the last token to the context are multiplied, before its weights
+    are normalised again. 0 is a knock-out, 1 changes nothing, and above 1 the head reads more of the context."""
+    together: NonNegativeInt = 0
+    """The number of heads that are also knocked out (or scaled) together: those with the largest effects on items of
+    other clusters, and as a comparison 20 sets of as many random heads. 0 omits this."""
+
     def questions_read_once(self, layers: int) -> int:
-        """Every item at three checkpoints without each head of each layer; a layer is taken to have 32."""
-        return 3 * 32 * layers * self.items
+        """Every item at three checkpoints with each head of each layer scaled, where 32 heads per layer are assumed,
+        and with sets of several heads."""
+        cuts = 32 * layers + ((1 + RANDOM_SETS) if self.together else 0)
+        return 3 * len(self.scales) * cuts * self.items
 
 
 class WeightsProbe(MilestoneProbe):

@@ -127,10 +127,10 @@ def knockouts(table: pl.DataFrame, runs: Sequence[Run]) -> Figure:
 
     It has one row per conflict set and combination of model, dataset and recipe in ``runs``, one column per milestone,
     and one cell per layer and head (mean over seeds). Red heads support the context answer. The title of a panel gives
-    its rank correlation with the peak. ``table`` is the table ``knockouts``. Raises :class:`ValueError` if it lacks a
-    column or has no row for the runs.
+    its rank correlation with the peak. If attention was scaled by several factors, the smallest is shown. ``table`` is
+    the table ``knockouts``. Raises :class:`ValueError` if it lacks a column or has no row for the runs.
     """
-    shown = probe_rows(table, KnockoutPoint, "knockouts", runs)
+    shown = probe_rows(table, KnockoutPoint, "knockouts", runs).filter(pl.col("scale") == pl.col("scale").min())
     cells = cells_of(runs, sorted(shown["set"].unique()))
     effects = shown.filter(pl.col("measure") == "effect")
     highest = float(effects["value"].abs().max()) or 1.0  # type: ignore[arg-type]

@@ -13,6 +13,9 @@ for the last token; the last token read, from which the answer goes on; and all 
 DONORS = ("rival", "start", "other_item", "self")
 """Where it comes from: the peak for the end and the end for the peak; the start; the rival as it reads an unrelated
 item; and, as a check, the receiver itself."""
+HEADS = ("one", "top", "random")
+"""Which heads are scaled: a single one; several with the largest effects on items of other clusters; or as many that
+are drawn at random."""
 
 WEIGHT_GROUPS = {
     "query_key": ("query", "key"),
@@ -147,7 +150,8 @@ class PatchPoint:
 
 @dataclass(frozen=True, slots=True)
 class KnockoutMargin:
-    """The answer of one checkpoint to one conflict item while one head cannot read the context: raw facts."""
+    """The answer of one checkpoint to one conflict item while some heads cannot read the context, or read it with
+    scaled attention: raw facts."""
 
     step: int
     epoch: float
@@ -156,14 +160,20 @@ class KnockoutMargin:
     set: str
     item_id: str
     cluster: str
-    layer: int
-    """From 0, the one next to the input."""
-    head: int
-    """Of the layer's queries, from 0."""
+    scale: float
+    """The factor of the attention weights from the last token to the context; 0 for a knock-out."""
+    heads: str
+    """One of :data:`HEADS`."""
+    layer: int | None
+    """Of a single head, from 0, the one next to the input; null for several heads."""
+    head: int | None
+    """Of the layer's queries, from 0; null for several heads."""
+    draw: int | None
+    """The number of a set of random heads, from 0; null for other heads."""
     margin: float
-    """Log-odds as in :class:`ItemMargin`, without the head's view of the context from the last token."""
+    """Log-odds as in :class:`ItemMargin`, with scaled attention."""
     own: float
-    """With it."""
+    """Of the unchanged checkpoint."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,22 +189,31 @@ class KnockoutPoint:
     step: int
     """Of the milestone."""
     set: str
+    scale: float
+    """The factor of the attention weights from the last token to the context; 0 for a knock-out."""
     measure: str
-    """``effect``: how far the log-odds of the context's answer move when the head cannot read the context from the last
-    token (nats), mean over items; below 0 the head brings the context answer. ``start``, ``peak``, ``end``: Spearman's
-    rank correlation of the effects of all heads with those at that milestone."""
+    """``effect``: how far the log-odds of the context's answer move when the head's attention to the context from the
+    last token is scaled (nats), mean over items; if it is below 0 in a knock-out, the head brings the context answer.
+    ``top``: the same for several heads together, those with the largest effects on items of other clusters; ``random``:
+    for as many random heads, mean over their sets. ``start``, ``peak``, ``end``: Spearman's rank correlation of the
+    effects of all heads with those at that milestone."""
     layer: int | None
-    """From 0, the one next to the input; null for a correlation."""
+    """From 0, the one next to the input; null if the measure is not ``effect``, like ``head`` and ``rank``."""
     head: int | None
-    """Of the layer's queries, from 0; null for a correlation."""
+    """Of the layer's queries, from 0."""
     rank: int | None
-    """Of the head among all heads at the milestone, 1 for the one whose loss costs the context's answer most; null for
-    a correlation."""
+    """Of the head among all heads at the milestone, 1 for the one that brings the context answer most."""
     value: float
     """The measure: nats, or a correlation from -1 to 1."""
     low: float
     high: float
     """95 % interval, a bootstrap over clusters."""
+    null_low: float | None
+    """Lower end of what random heads give; null for ``effect``. For ``top`` and ``random``, the lowest mean of a set of
+    random heads. For a correlation, the 2.5th percentile if the heads of one milestone are shuffled within each layer:
+    a higher correlation shows that the same heads matter, and not only the same layers."""
+    null_high: float | None
+    """Upper end: the highest mean, or the 97.5th percentile."""
     n: int
     """Items."""
 
