@@ -485,7 +485,7 @@ def test_a_set_says_whether_its_knowledge_is_probed_and_what_it_reads(values, as
     spec = config_from_json(ConflictSet, json.dumps(values))
     assert (spec.has_context and not spec.is_control) == asked_for_knowledge
     assert spec.files("in") == files
-    assert spec.located("in").files("elsewhere") == files
+    assert spec.with_downloads_in("in").files("elsewhere") == files
 
 
 @pytest.mark.parametrize("rank", [2, 64])

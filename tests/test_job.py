@@ -72,7 +72,7 @@ def test_a_log_that_cannot_be_written_does_not_hide_the_error():
 def test_a_signal_is_one_line_and_the_log_says_where_it_came(tmp_path, name):
     done, log = run(tmp_path, f"import signal; signal.raise_signal(signal.{name})")
     assert done.returncode == 128 + getattr(signal, name)
-    line = f"the job was stopped by {name} before it had finished; run it again: what is whole stays"
+    line = f"the job was stopped by {name} before it had finished; run it again: complete files are kept"
     assert done.stderr == f"error: {line}\n"
     assert "Traceback" in log
     assert log.strip().endswith(line)

@@ -94,7 +94,7 @@ FILES = Section(
         of_set("A file compressed with zstd", b"\x28\xb5\x2f\xfd" + bytes(20)),
         of_set("A file compressed with xz", b"\xfd7zXZ\x00" + bytes(20)),
         of_set("A file compressed with bzip2", b"BZh9" + bytes(20)),
-        of_set("A pointer of Git LFS", "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n"),
+        of_set("A Git LFS pointer", "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n"),
         of_set("A web page that was saved in place of the file", "<!DOCTYPE html><html></html>"),
         of_set("An empty file", ""),
         needed("A model's folder that is not there", nothing, use_model),

@@ -35,7 +35,7 @@ _SEAL_VALUE = re.compile(_SEAL.encode() + rb"[^0-9a-f]{1,4}([0-9a-f]{64})")
 
 
 class ArtifactError(RuntimeError):
-    """A file or folder is missing, incomplete or corrupt. The message names it and the fix."""
+    """A file or folder is missing, incomplete or corrupt. The message names it and how to fix it."""
 
 
 # --- hashes -------------------------------------------------------------------------------------
@@ -53,7 +53,7 @@ def sha256_file(path: str | Path) -> str:
 
 
 def fingerprint(value: Any) -> str:
-    """Hex SHA-256 of a JSON value, independent of the order of keys.
+    """Hex SHA-256 of a JSON value; the order of keys does not matter.
 
     Raises :class:`TypeError` for values that JSON does not have and :class:`ValueError` for NaN.
     """
@@ -63,7 +63,7 @@ def fingerprint(value: Any) -> str:
 def code_fingerprint(script: str | Path, package: str | Path, also: Iterable[str] = ()) -> str:
     """Hex SHA-256 of the behaviour of a script and of the modules of ``package`` that it imports.
 
-    Sources are compared as syntax trees, so comments, docstrings and layout do not count. Imports are followed
+    Sources are compared as syntax trees, so comments, docstrings and layout do not matter. Imports are followed
     transitively in the source text; nothing is imported or run. ``also`` lists modules that the script imports by a
     name that is only known at run time. Modules of other packages are ignored. Raises :class:`ArtifactError` if
     ``package`` does not have a module in ``also``.
@@ -177,7 +177,7 @@ def _without_docstrings(tree: ast.AST) -> ast.AST:
 def atomic_path(path: str | Path) -> Iterator[Path]:
     """A temporary path next to ``path`` that replaces it when the block ends without an error.
 
-    After a kill or with a full disk, the old file or none remains, but never a part of the new one.
+    If the process is killed or the disk is full, ``path`` is unchanged. It never contains a part of the new file.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -218,7 +218,7 @@ def read_json(path: str | Path) -> Any:
 
 
 def read_object(path: str | Path) -> dict[str, Any]:
-    """The JSON object in a file from elsewhere, such as the configuration of a model.
+    """The JSON object in a file that was written elsewhere, such as the configuration of a model.
 
     Raises :class:`ArtifactError` if the file is missing, broken, or does not contain an object.
     """
@@ -227,7 +227,7 @@ def read_object(path: str | Path) -> dict[str, Any]:
     except (OSError, ValueError, RecursionError) as error:
         raise ArtifactError(f"{path} is not a JSON file that can be read ({error}); copy it again") from None
     if not isinstance(value, dict):
-        raise ArtifactError(f"{path} holds a {type(value).__name__} and not a JSON object; copy it again")
+        raise ArtifactError(f"{path} contains a {type(value).__name__}, not a JSON object; copy it again")
     return value
 
 

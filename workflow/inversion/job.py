@@ -1,6 +1,6 @@
 """Setup that all jobs of the workflow share: a readable log, and errors as one line.
 
-Scripts import this module first, so that it also handles errors outside :func:`logged`, such as an import that runs out
+Scripts import this module first, so that errors outside :func:`logged` are handled too, such as an import that runs out
 of memory.
 """
 
@@ -32,8 +32,8 @@ STOPPING = ("SIGTERM", "SIGHUP", "SIGXCPU")
 
 
 class StoppedError(BaseException):
-    """The job was stopped by a signal. It is not an :class:`Exception`, so that code that handles those does not catch
-    it."""
+    """The job was stopped by a signal. It is not an :class:`Exception`, so that code that catches exceptions does not
+    catch it."""
 
 
 @contextmanager
@@ -80,15 +80,15 @@ def _end(error: BaseException, path: str | Path) -> None:
 
 
 def _message(error: BaseException, log: Path) -> str:
-    """The error as one line with the fix. ``log`` is the job's log."""
+    """The error as one line with the fix. ``log`` is the path of the job's log."""
     if isinstance(error, StoppedError | KeyboardInterrupt):
         name = signal.Signals(error.args[0]).name if isinstance(error, StoppedError) else "SIGINT"
-        return f"the job was stopped by {name} before it had finished; run it again: what is whole stays"
+        return f"the job was stopped by {name} before it had finished; run it again: complete files are kept"
     message = " ".join(str(error).split()) or type(error).__name__
     if _memory_is_full(error):
         return (
             f"no memory left ({message}); give the job more (`mem_mb` of its rule, `ulimit -v` of the shell) and run "
-            "it again: what is whole stays"
+            "it again: complete files are kept"
         )
     if _disk_is_full(error, log.parent):
         return f"no space left on the disk of {log} ({message}); free some and run it again: complete files are kept"
@@ -128,7 +128,8 @@ def _stopped_by_signals() -> Iterator[None]:
 
 
 def _memory_is_full(error: BaseException | None) -> bool:
-    """Whether ``error`` or one of its causes is due to a lack of memory, which every library words differently."""
+    """Whether ``error`` or one of its causes is due to a lack of memory, for which every library has another
+    message."""
     said = ("not enough memory", "cannot allocate memory", "out of memory", "failed to map segment", "bad_alloc")
     while error is not None:
         if isinstance(error, MemoryError) or getattr(error, "errno", None) == errno.ENOMEM:
@@ -140,8 +141,8 @@ def _memory_is_full(error: BaseException | None) -> bool:
 
 
 def _disk_is_full(error: BaseException | None, folder: Path) -> bool:
-    """Whether ``error`` or one of its causes is due to a full disk or quota. Some libraries only say that they
-    failed."""
+    """Whether ``error`` or one of its causes is due to a full disk or quota. Some libraries do not name the reason, so
+    the free space is checked too."""
     while error is not None:
         if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "No space left on device" in str(error):
             return True
@@ -150,8 +151,8 @@ def _disk_is_full(error: BaseException | None, folder: Path) -> bool:
 
 
 def _outside_of_logged(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> Any:
-    """Replaces Python's report of an uncaught error in a script's imports, before logging begins, by one line and a
-    log."""
+    """Replaces Python's report of an uncaught error in the imports of a script, before logging begins, by one line and
+    a log."""
     job = getattr(sys.modules.get("__main__"), "snakemake", None)
     if job is None or not getattr(job, "log", None):
         return sys.__excepthook__(kind, error, trace)

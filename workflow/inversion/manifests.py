@@ -1,7 +1,7 @@
 """The small JSON files that expensive stages declare as their output.
 
-The data that they describe (weights, responses) are next to them, in folders that Snakemake does not manage.
-Paths inside are relative, so that results can move.
+The data that they describe (weights, responses) are next to them, in folders that Snakemake does not manage. Paths in
+manifests are relative, so that results can be moved.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ from inversion.records.frames import read_frame, read_records
 RESPONSES_FILE = "responses.parquet"
 BENCHMARKS_FILE = "scores.parquet"
 REMOVED_FILE = "removed.json"
-"""Next to the checkpoints of a run: which of them were removed on purpose."""
+"""Lists the checkpoints of a run that were removed on purpose; it is next to the others."""
 
 
 class Manifest(BaseModel):
-    """Base of all manifests: strict, frozen, read and written as JSON."""
+    """Base of all manifests: strict, frozen, read from JSON and written as JSON."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True)
 
     @classmethod
     def read(cls, path: str | Path) -> Self:
-        """The manifest in a file; raises :class:`ArtifactError`, naming it, if it is missing or broken."""
+        """The manifest in a file. Raises :class:`ArtifactError`, naming the file, if it is missing or malformed."""
         try:
             return cls.model_validate_json(json.dumps(read_json(path)))
         except ValidationError as error:
@@ -55,12 +55,12 @@ class HubSnapshot(Manifest):
 
     id: str
     revision: str
-    """A commit hash, which identifies the content of all files."""
+    """The commit, which identifies the content of all files."""
     size: int
-    """Bytes of the files that are used."""
+    """Total size of the files that are used, in bytes."""
 
     def location(self) -> Path:
-        """The folder in the Hub's cache; raises :class:`ArtifactError` if it no longer exists."""
+        """The folder in the Hub's cache. Raises :class:`ArtifactError` if it no longer exists."""
         # imported here: the workflow reads manifests while it is parsed
         from huggingface_hub import try_to_load_from_cache
 
@@ -78,16 +78,16 @@ class BaseManifest(Manifest):
 
     source: str
     folder: str
-    """The folder of weights and tokenizer, relative to this file for models made here; as configured for local
-    folders; the id for models of the Hub."""
+    """The folder of weights and tokenizer. For models made here it is relative to this file, for local folders it is as
+    configured, and for models of the Hub it is the id."""
     digest: str
-    """Hash over all its files; over id and revision for models of the Hub."""
+    """Hash of all files of the model; for models of the Hub, of id and revision."""
     architecture: str
     parameters: int
     pretraining_loss: float | None
     """Last training loss (nats per token) of a model pretrained here."""
     hub: HubSnapshot | None = None
-    """Where a model of the Hub comes from."""
+    """The download that a model of the Hub comes from."""
 
     def location(self, manifest: str | Path) -> Path:
         """The folder of the model whose manifest is at ``manifest``.
@@ -105,12 +105,12 @@ class CheckpointEntry(Manifest):
     step: int
     epoch: float
     folder: str
-    """Relative to the run's folder; empty for step 0, which is the base model."""
+    """The folder, relative to the run's folder; empty for step 0, which is the base model."""
     digest: str
 
 
 class LossPoint(Manifest):
-    """Training loss at a step: the mean since the last point, in nats per labelled token."""
+    """The training loss at one step: the mean since the previous point, in nats per labelled token."""
 
     step: int
     loss: float
@@ -118,15 +118,16 @@ class LossPoint(Manifest):
 
 
 class TrainedWeights(Manifest):
-    """Which matrices of a model a run trains; layers and experts are numbered ``*``. Vectors (norms, biases) are not
-    listed."""
+    """Which weight matrices of a model a run trains. Layers and experts are numbered ``*``, so that each kind of matrix
+    is listed once. Vectors (norms, biases) are not listed."""
 
     trained: list[str]
-    """By itself, or by an adapter on it."""
+    """Matrices that are trained themselves, or by an adapter."""
     untrained: list[str]
-    """The others: embeddings with adapters on all linear layers, and in some families routers or experts."""
+    """All other matrices: embeddings if adapters are on all linear layers, and in some families routers or experts."""
     four_bit: list[str]
-    """Held in four bits during training (QLoRA): linear layers. Experts that are stacked in one tensor are not."""
+    """Matrices that are stored in four bits during training (QLoRA): linear layers, except experts that are stacked in
+    one tensor."""
 
 
 class TrainManifest(Manifest):
@@ -135,52 +136,54 @@ class TrainManifest(Manifest):
     spec: str
     """Hash of the training specification."""
     steps: list[CheckpointEntry]
-    """Every kept checkpoint, without the base model."""
+    """All kept checkpoints, without the base model."""
     steps_per_epoch: float
     examples: int
     left_out: int
-    """Examples longer than ``max_length`` or the model's context window, and those that the template cannot write."""
+    """Number of examples that were omitted because they are longer than ``max_length`` or the model's context window,
+    or because the template cannot write them."""
     loss: list[LossPoint]
     trained_parameters: int
     weights: TrainedWeights | None = None
-    """Null in files of earlier versions."""
+    """Null in files that earlier versions wrote."""
     wall_s: float
-    """Seconds of the process that ended the training; earlier, interrupted ones are not counted."""
+    """Seconds that the process that finished the training took. Earlier, interrupted processes are not included."""
     tokens_per_s: float
-    """Tokens without padding over ``wall_s``."""
+    """Number of tokens without padding, divided by ``wall_s``."""
     peak_memory_mib: float
     resumed_from: int
-    """The step that this process started from; 0 for a training in one go."""
+    """The step from which this process resumed; 0 if the training was never interrupted."""
     versions: dict[str, str]
 
 
 class CheckpointList(Manifest):
-    """The checkpoints of a run or series, step 0 included, in chunks for one job each: ``checkpoints.json``."""
+    """The checkpoints of a run or series, including step 0, in chunks of one job each: ``checkpoints.json``."""
 
     steps_per_epoch: float | None
     """Null for a series whose checkpoints do not record it."""
     chunks: list[list[CheckpointEntry]]
     # omitted if unset, so that existing lists of runs do not change
     tokenizer: str | None = Field(default=None, exclude_if=lambda tokenizer: tokenizer is None)
-    """The folder of the tokenizer that all of them use, relative to the run's; null for the base's."""
+    """The folder of the tokenizer that all checkpoints use, relative to the run's folder; null for the tokenizer of the
+    base model."""
 
     @classmethod
     def of(cls, manifest: TrainManifest, base: BaseManifest, per_job: int) -> Self:
-        """Step 0 and the steps of ``manifest``, ``per_job`` at a time."""
+        """Step 0 and the steps of ``manifest``, in chunks of ``per_job``."""
         steps = [CheckpointEntry(step=0, epoch=0.0, folder="", digest=base.digest), *manifest.steps]
         return cls(steps_per_epoch=manifest.steps_per_epoch, chunks=_chunks(steps, per_job))
 
     def tokenizer_folder(self, run_folder: str | Path) -> Path | None:
-        """The folder of the tokenizer that all of them use; None for the base's own."""
+        """The folder of the tokenizer that all checkpoints use; None for the tokenizer of the base model."""
         return Path(run_folder) / self.tokenizer if self.tokenizer else None
 
     @property
     def steps(self) -> list[CheckpointEntry]:
-        """All of them, in order."""
+        """All checkpoints, in order."""
         return [step for chunk in self.chunks for step in chunk]
 
     def benchmark_chunks(self, every: int, per_job: int) -> list[list[CheckpointEntry]]:
-        """Every ``every``-th step, the first and the last, ``per_job`` at a time."""
+        """Every ``every``-th checkpoint, the first and the last, in chunks of ``per_job``."""
         steps = self.steps
         return _chunks([step for i, step in enumerate(steps) if i % every == 0 or i == len(steps) - 1], per_job)
 
@@ -190,7 +193,7 @@ def _chunks(steps: list[CheckpointEntry], size: int) -> list[list[CheckpointEntr
 
 
 class SeriesSnapshot(Manifest):
-    """One checkpoint of a series on the Hub, in the Hub's cache."""
+    """One checkpoint of a series on the Hub that was downloaded into the Hub's cache."""
 
     step: int
     id: str
@@ -200,16 +203,16 @@ class SeriesSnapshot(Manifest):
     """The commit at the time of the download, which identifies the content of all files."""
     subfolder: str | None
     size: int
-    """Bytes of the files that are used."""
+    """Total size of the files that are used, in bytes."""
 
     @property
     def name(self) -> str:
-        """Its origin, in readable form."""
+        """A readable description of where it comes from."""
         folder = f"/{self.subfolder}" if self.subfolder else ""
         return f"{self.id}{folder} at {self.revision} ({self.commit[:8]})"
 
     def location(self) -> Path:
-        """Its folder in the Hub's cache; raises :class:`ArtifactError` if it no longer exists."""
+        """Its folder in the Hub's cache. Raises :class:`ArtifactError` if it no longer exists."""
         # imported here: the workflow reads manifests while it is parsed
         from huggingface_hub import try_to_load_from_cache
 
@@ -219,7 +222,7 @@ class SeriesSnapshot(Manifest):
                 return Path(found).parent
         raise ArtifactError(
             f"{self.name} is not in the Hub's cache; fetch it again with `snakemake --forcerun prefetch_series`, or "
-            "let HF_HOME name the folder that holds the cache"
+            "set HF_HOME to the folder that contains the cache"
         )
 
 
@@ -230,7 +233,7 @@ class SeriesSnapshots(Manifest):
 
 
 class SeriesCheckpoint(Manifest):
-    """One checkpoint of a series: where it comes from, and what a reader must know of it."""
+    """One checkpoint of a series: where it comes from, and remarks for the reader of the results."""
 
     step: int
     source: str
@@ -252,9 +255,9 @@ class KeptCheckpoints(Manifest):
     keep: str
     """The study's ``keep_checkpoints``."""
     kept: list[int]
-    """Steps whose weights are there; step 0, the base model, is not counted."""
+    """Steps whose weights are on disk, without step 0 (the base model)."""
     removed: list[int]
-    """Steps whose weights were removed on purpose, now or before."""
+    """Steps whose weights were removed on purpose, now or earlier."""
 
 
 def removed_steps(store: str | Path) -> set[int]:
@@ -268,7 +271,7 @@ class MeasuredFolder(Manifest):
 
     step: int
     folder: str
-    """Relative to the run's folder."""
+    """The folder, relative to the run's folder."""
     digest: str
 
 
@@ -283,16 +286,19 @@ def read_responses(path: str | Path) -> list[Response]:
 
     Raises :class:`ArtifactError`, naming the file and the fix, if one is missing or damaged.
     """
-    return [response for folder in _sound_folders(path) for response in read_records(folder / RESPONSES_FILE, Response)]
+    return [
+        response for folder in _verified_folders(path) for response in read_records(folder / RESPONSES_FILE, Response)
+    ]
 
 
 def read_benchmarks(path: str | Path) -> pl.DataFrame:
-    """The :class:`~inversion.records.answers.BenchmarkScore` rows that the manifest at ``path`` lists; as responses."""
-    return pl.concat(read_frame(folder / BENCHMARKS_FILE, BenchmarkScore) for folder in _sound_folders(path))
+    """The :class:`~inversion.records.answers.BenchmarkScore` rows that the manifest at ``path`` lists. Raises the
+    errors of :func:`read_responses`."""
+    return pl.concat(read_frame(folder / BENCHMARKS_FILE, BenchmarkScore) for folder in _verified_folders(path))
 
 
-def _sound_folders(path: str | Path) -> Iterator[Path]:
-    """The folders that the :class:`MeasuredManifest` at ``path`` lists, each checked when its turn comes."""
+def _verified_folders(path: str | Path) -> Iterator[Path]:
+    """The folders that the :class:`MeasuredManifest` at ``path`` lists. Each is verified when it is reached."""
     run_folder = Path(path).parent.parent
     for entry in MeasuredManifest.read(path).steps:
         folder = run_folder / entry.folder

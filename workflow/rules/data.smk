@@ -13,7 +13,7 @@ rule prepare_examples:
     params:
         # everything except the template, which does not change the examples
         dataset=lambda w: STUDY.datasets[w.dataset]
-        .located(in_host(FETCHED))
+        .with_downloads_in(in_host(FETCHED))
         .model_dump_json(exclude={"template"}),
         world=lambda w: world_of(STUDY.datasets[w.dataset]),
         code=code_of("prepare_examples"),

@@ -27,7 +27,7 @@ LARGEST_STEP = 10**15
 def _at_most(largest: int) -> AfterValidator:
     def check(number: int) -> int:
         if number > largest:
-            raise ValueError(f"{number} is more than {largest}, the most that makes sense; check its digits")
+            raise ValueError(f"{number} is more than {largest}, the largest value allowed; check its digits")
         return number
 
     return AfterValidator(check)
@@ -42,13 +42,13 @@ Seed = Annotated[int, Field(ge=0, lt=2**32)]
 PositiveFloat = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._+-]*$"
 LONGEST_NAME = 64
-"""Characters of a name. A part of a path has at most 255 bytes on most file systems, and Slurm's executor writes all
-wildcards of a job into one: model, dataset, recipe, seed, and a chunk or probe."""
+"""The maximum number of characters of a name. A part of a path has at most 255 bytes on most file systems, and Slurm's
+executor puts all wildcards of a job (model, dataset, recipe, seed, and a chunk or probe) into one part."""
 SHA256 = r"^[0-9a-f]{64}$"
 FUNCTION = r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$"
 ARGUMENT = r"^[A-Za-z_]\w*$"
 LONGEST_FILE_NAME = 200
-"""Bytes of a name that a download keeps, next to which temporary names have room."""
+"""The maximum number of bytes of a downloaded file's name. It leaves room for longer temporary names."""
 PATTERNS = {
     NAME: "a name starts with a letter or digit and continues with letters, digits and . _ + - (it becomes a folder)",
     SHA256: "a SHA-256 has 64 hexadecimal digits, in lower case (`sha256sum` of the file prints it)",
@@ -57,7 +57,7 @@ PATTERNS = {
 }
 """The patterns that text must match, and the error message for each."""
 Name = Annotated[str, StringConstraints(pattern=NAME, max_length=LONGEST_NAME)]
-"""A name becomes a folder under ``results/``: letters, digits, ``. _ + -`` and no path separator."""
+"""A name becomes a folder under ``results/``. It consists of letters, digits and ``. _ + -``."""
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
@@ -104,7 +104,7 @@ def local_path(path: str) -> str:
         fix = expanded if expanded != path else "the path from the root of the file system"
         raise ValueError(f"only a shell knows what `~` in {path} means; write {fix}")
     if not path.isprintable():
-        raise ValueError(f"{path!r} holds a character that cannot be printed; type the path again")
+        raise ValueError(f"{path!r} contains a character that cannot be printed; type the path again")
     if "://" in path:
         raise ValueError(f"{path} is a URL, but this key needs a local path; download the file first")
     return path
@@ -131,7 +131,7 @@ class Strict(BaseModel):
     )
 
 
-def same_but_for_case(names: Iterable[str]) -> tuple[str, str] | None:
+def names_differing_in_case(names: Iterable[str]) -> tuple[str, str] | None:
     """The first two different names that are the same folder on file systems that ignore case; None if there are
     none."""
     seen: dict[str, str] = {}
@@ -143,15 +143,15 @@ def same_but_for_case(names: Iterable[str]) -> tuple[str, str] | None:
 
 
 def require_shares(model: Strict, *keys: str) -> None:
-    """Raises :class:`ValueError` if shares of one whole sum to more than 1."""
+    """Raise :class:`ValueError` if shares of the same whole sum to more than 1."""
     total = sum(getattr(model, key) for key in keys)
     if total > 1.0 + 1e-9:
         raise ValueError(f"{' + '.join(keys)} is {total:g}; lower one so that they sum to at most 1")
 
 
 def require_shorter_warmup(warmup: int, steps: int, where: str) -> None:
-    """Raises :class:`ValueError` if a warm-up takes all ``steps``, so that the learning rate is never reached;
-    ``where`` says what decides how many these are."""
+    """Raise :class:`ValueError` if a warm-up takes all ``steps``, so that the learning rate is never reached; ``where``
+    says in the message what determines the number of steps."""
     if warmup >= steps:
         raise ValueError(
             f"warmup_steps {warmup} would take all {steps} steps ({where}); lower it below {steps}"
@@ -184,7 +184,7 @@ class Source(Strict):
     """Where a base model, a dataset or a conflict set comes from. Rules read these properties instead of the type."""
 
     from_world: ClassVar[bool] = False
-    """Whether it is made from the invented world."""
+    """Whether it is generated from the invented world."""
     fetched: ClassVar[bool] = False
     """Whether a separate rule downloads it from the Hub before anything else reads it."""
 
@@ -197,13 +197,13 @@ class Source(Strict):
         """The local files that it is read from; files at a URL are downloaded to ``folder``."""
         return []
 
-    def located(self, folder: str) -> Self:
+    def with_downloads_in(self, folder: str) -> Self:
         """The same source, with the downloaded file in ``folder`` in place of a URL."""
         return self
 
 
 class FileSource(Source):
-    """Something that is read from one file, local or at a URL."""
+    """Data in one file, local or at a URL."""
 
     source: Literal["file"]
     path: str
@@ -232,7 +232,7 @@ class FileSource(Source):
         """The local file: below ``folder`` if it is downloaded from a URL."""
         return [f"{folder}/{self.sha256}/{file_name(self.path)}" if self.sha256 else self.path]
 
-    def located(self, folder: str) -> Self:
+    def with_downloads_in(self, folder: str) -> Self:
         """The same source, with the downloaded file in ``folder`` in place of its URL."""
         return self.model_copy(update={"path": self.files(folder)[0], "sha256": None})
 

@@ -25,12 +25,14 @@ from inversion.config.base import (
 
 
 class Passages(Strict):
-    """Shape of the passages that precede a question."""
+    """The form of the passages that precede a question."""
 
     other_statements: tuple[NonNegativeInt, NonNegativeInt] = (0, 2)
-    """Fewest and most statements of other relations besides the one that answers."""
+    """Minimum and maximum number of statements about other relations, in addition to the one that answers the
+    question."""
     same_relation: Fraction = 0.3
-    """Share of passages that also state the asked relation for another subject (ambiguous)."""
+    """Share of passages that also state the relation of the question for another subject, which makes them
+    ambiguous."""
 
     @model_validator(mode="after")
     def _order(self) -> Passages:
@@ -53,7 +55,7 @@ class DatasetSource(Source):
 
 
 class WorldDataset(DatasetSource):
-    """An instruction mixture made from the invented world."""
+    """An instruction mixture that is generated from the invented world."""
 
     from_world: ClassVar[bool] = True
     has_kinds: ClassVar[bool] = True
@@ -61,10 +63,10 @@ class WorldDataset(DatasetSource):
     examples: PositiveInt = 4800
     seed: Seed = 0
     context_critical: Fraction = 0.70
-    """Share of C examples: new subject, only the passage gives the answer."""
+    """Share of C examples: the subject is new, and only the passage gives the answer."""
     context_and_memory: Fraction = 0.15
-    """Share of C+S examples: known subject, the passage agrees with what the model knows.
-    The remaining share are S examples: known subject, answered from memory only."""
+    """Share of C+S examples: the subject is known, and the passage agrees with what the model knows. The remaining
+    examples are S examples: the subject is known, and the question is answered from memory."""
     irrelevant_passages: Fraction = 0.5
     """Share of the S examples that follow a passage about other subjects; the rest have no passage."""
     passages: Passages = Passages(same_relation=0.6)
@@ -81,26 +83,27 @@ class WorldDataset(DatasetSource):
 
 
 class AlpacaTemplate(Strict):
-    """The prompt of Stanford Alpaca: the question is its instruction, the context its input."""
+    """The prompt of Stanford Alpaca: the question is its instruction, and the context is its input."""
 
     style: Literal["alpaca"] = "alpaca"
 
 
 class TuluTemplate(Strict):
-    """The chat format of TULU (open-instruct): a line with the role, then the text; the context precedes
-    the question as "Background: ..."."""
+    """The chat format of TULU (open-instruct): a line with the role, then the text. The context precedes the question
+    as "Background: ..."."""
 
     style: Literal["tulu"] = "tulu"
 
 
 class ZephyrTemplate(Strict):
-    """The chat format of Zephyr, finetuned on UltraChat: TULU's with an end-of-sequence token after every turn."""
+    """The chat format of Zephyr, which was finetuned on UltraChat: TULU's format with an end-of-sequence token after
+    every turn."""
 
     style: Literal["zephyr"] = "zephyr"
 
 
 Argument = Annotated[str, StringConstraints(pattern=ARGUMENT)]
-"""A name as Jinja templates use it."""
+"""The name of a variable in a Jinja template."""
 _RESERVED = {
     *("messages", "conversation", "chat_template", "add_generation_prompt", "continue_final_message", "tokenize"),
     *("tools", "documents", "padding", "truncation", "max_length", "return_tensors", "return_dict"),
@@ -135,15 +138,15 @@ class ChatTemplate(Strict):
     """The user turn if there is no context."""
     # keys at their defaults are not hashed, so that studies from before they existed keep their results
     file: Annotated[str, AfterValidator(local_path)] | None = Field(default=None, exclude_if=_is_none)
-    """A Jinja file with a chat template to use instead of the model's own, such as ``chat_template.jinja``. Its content
-    is hashed, not its name: what depends on it reruns when the content changes."""
+    """A Jinja file with a chat template to use instead of the model's own, such as ``chat_template.jinja``. Jobs rerun
+    if its content changes, not if its name changes."""
     text: str | None = Field(default=None, exclude_if=_is_none)
     """The Jinja source of such a template, instead of ``file``."""
     arguments: dict[Argument, bool | int | float | str] = Field(default={}, exclude_if=_is_empty)
     """Arguments of the chat template, as in ``enable_thinking: false``."""
     date: Annotated[str, AfterValidator(day)] | None = Field(default=None, exclude_if=_is_none)
-    """The date, such as ``2024-07-26``, for a chat template that prints today's date (Llama 3.2, gpt-oss). Without it
-    such a template is refused."""
+    """The date, such as ``2024-07-26``, for a chat template that prints today's date (Llama 3.2, gpt-oss). Such a
+    template is refused if no date is set."""
     system: Literal["keep", "user", "drop"] = Field(default="keep", exclude_if=_is_keep)
     """How to handle a system turn: ``keep`` it, put its text before the first ``user`` turn, or ``drop`` it. Some
     chat templates (Gemma 1 and 2) accept none."""

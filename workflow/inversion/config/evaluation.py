@@ -10,8 +10,8 @@ from inversion.config.base import Name, NonNegativeInt, PositiveFloat, PositiveI
 from inversion.config.tasks import TASKS
 
 CONTRAST_CHECK = "inversion.respond.contrast:check_contrast"
-"""Called with a base model before anything is trained, in a study with contrastive decoding; raises
-:class:`~inversion.models.ModelError` for one that cannot be decoded so."""
+"""Reference (``module:function``) of the function that checks base models for contrastive decoding before anything is
+trained. It raises :class:`~inversion.models.ModelError` for a model that cannot be decoded in this way."""
 
 
 class Benchmark(Strict):
@@ -20,16 +20,17 @@ class Benchmark(Strict):
     task: str
     """``gsm8k``, ``mmlu``, ``arc_challenge``, ``squad`` (version 1.1, our own task), or any other lm-eval task."""
     path: Annotated[str, AfterValidator(local_path)] | None = None
-    """A JSON, JSON Lines or CSV file with the questions of one of those four, instead of the Hub; see
+    """A JSON, JSON Lines or CSV file with the questions of one of the four named tasks, instead of the Hub; see
     docs/benchmarks.md."""
     revision: Annotated[str, AfterValidator(commit)] | None = None
     """The commit of the task's dataset on the Hub; by default the current one (``squad`` pins its own)."""
     metric: str | None = None
-    """lm-eval's name of the metric to use as accuracy, such as ``acc,none``. Not needed for those four."""
+    """lm-eval's name of the metric to use as accuracy, such as ``acc,none``. Not needed for the four named tasks."""
     few_shot: NonNegativeInt | None = None
-    """Few-shot examples before each question; by default the task's own number, none with a file."""
+    """Number of few-shot examples before each question; by default the task's own number. Questions from a file have
+    none."""
     limit: PositiveInt | None = None
-    """Use only the first n questions (of each subject, in tasks that have several)."""
+    """Use only the first n questions (of each subject, if the task has several)."""
 
     @property
     def main_metric(self) -> str:
@@ -61,12 +62,12 @@ class ContextAwareDecoding(Strict):
 
     method: Literal["context_aware"]
     alpha: PositiveFloat = 1.0
-    """Strength: 0 would be plain decoding; the authors use 1 when context and memory conflict, 0.5 otherwise."""
+    """The strength. 0 would be plain decoding; the authors use 1 if context and memory conflict, and 0.5 otherwise."""
 
 
 class AdaptiveDecoding(Strict):
-    """The same with a separate strength for every token: the Jensen-Shannon divergence, in nats, of the distributions
-    with and without the context, so that nothing is amplified where they agree (AdaCAD, arXiv 2409.07394)."""
+    """Context-aware decoding with a separate strength for every token: the Jensen-Shannon divergence, in nats, of the
+    distributions with and without the context. Nothing is amplified where they agree (AdaCAD, arXiv 2409.07394)."""
 
     method: Literal["adaptive"]
 
@@ -76,7 +77,7 @@ Decoding = Annotated[ContextAwareDecoding | AdaptiveDecoding, Field(discriminato
 
 
 class Prompt(Strict):
-    """How a question is asked and answered: in the dataset's own template, as in training, with these changes."""
+    """How a question is asked and answered. The dataset's own template is used, as in training, with these changes."""
 
     instruction: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)] | None = None
     """A sentence before every question, with or without a context. Models of the invented world know only the words
@@ -103,16 +104,18 @@ class Evaluation(Strict):
     """Prompts per forward pass. Results do not depend on it in float32; in bfloat16 a few answers are worded
     differently (docs/evaluation.md)."""
     bootstrap: PositiveInt = 2000
-    """Number of bootstrap resamples over clusters (probes), and half the number of simulated curves for a verdict."""
+    """Number of bootstrap resamples over clusters, in the tables of probes. For a verdict, twice as many curves are
+    simulated."""
     margin: Annotated[float, Field(gt=0, lt=1)] = 0.05
-    """Rises and falls of the context rate below this are negligible: a verdict never claims a smaller one, and claims
-    that there is none only if one of this size is excluded."""
+    """Rises and falls of the context rate below this are negligible. A verdict never claims a smaller one, and it
+    claims that there is none only if one of this size is excluded."""
     scatter: Annotated[float, Field(gt=0, lt=1)] = 0.02
-    """Prior standard deviation of the scatter of checkpoints around the trend of their curve; the more checkpoints
-    a curve has, the less influence it has (docs/evaluation.md)."""
+    """Prior standard deviation of the scatter of checkpoints around the trend of their curve. The more checkpoints a
+    curve has, the less this prior matters (docs/evaluation.md)."""
     benchmark_every: PositiveInt = 1
     """Run the benchmarks on every n-th checkpoint, as well as on the base model and the last checkpoint."""
     keep_checkpoints: KeepCheckpoints = "all"
-    """Which weights stay on disk once all answers of a run are labelled. ``extremes``: for every conflict set the step
-    with the most context answers (by containment), and the last step; the start is the base model. Answers are always
-    kept, and finished work is not repeated; to evaluate deleted weights on anything new they must be trained again."""
+    """Which weights stay on disk once all answers of a run are labelled. ``extremes`` keeps the last step and, for
+    every conflict set, the step with the most context answers (by containment); the start is the base model. Answers
+    are always kept, and finished work is not repeated. To evaluate deleted weights on anything new, the run must be
+    trained again."""

@@ -1,4 +1,4 @@
-"""The figures that an experiment can list: each names its tables and its drawing function."""
+"""The figures that an experiment can list, each with its tables and its drawing function."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ class FigureKind:
     names_steps: bool = False
     """Whether the drawing function takes ``labels``, the names of the steps of series."""
     prompts: Literal["first", "compared"] = "first"
-    """Which rows it gets: those of the study's first prompt, or of the prompts that the experiment compares."""
+    """Which rows the drawing function gets: those of the study's first prompt, or those of the prompts that the
+    experiment compares."""
 
 
 FIGURES: dict[str, FigureKind] = {
@@ -64,5 +65,5 @@ FIGURES: dict[str, FigureKind] = {
 
 
 def described(figures: dict[str, FigureKind]) -> str:
-    """One text that says what each figure shows."""
+    """What each figure shows, as one text."""
     return "; ".join(f"``{name}``: {figure.shows}" for name, figure in figures.items()) + "."

@@ -1,4 +1,4 @@
-"""Reads configuration files; refuses invalid YAML and values that YAML would not read as they are written."""
+"""Reads configuration files. Refuses invalid YAML, and values that YAML reads differently from how they are written."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ _TYPES = {
 }
 
 _WHOLE_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)")
-"""Integers that are the same as a number and as a name."""
+"""Integers that YAML reads as they are written."""
 
 _VALUE = re.compile(
     r"true|false|null|\d{4}-\d{2}-\d{2}|[-+]?(\d*\.\d*([eE][-+]?\d+)?|\.(inf|nan)|\.(Inf|NaN)|\.(INF|NAN))"
@@ -100,7 +100,7 @@ _VALUE = re.compile(
 """Other values that may be in a list without quotes: JSON constants, dates, decimal fractions."""
 
 _MISREAD_NUMBER = re.compile(r"[-+]?(0[0-7_]+|[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?)")
-"""Integers in base 8 or 60: ``010`` is 8 and ``1:30`` is 90, which nobody expects of a value either."""
+"""Integers in base 8 or 60: YAML reads ``010`` as 8 and ``1:30`` as 90, which is never what is meant."""
 
 
 def _changed_names(node: yaml.Node) -> Iterator[str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 _START = 512
 """Leading bytes of a file that identify its type."""
-_PACKED = {
+_COMPRESSED = {
     b"\x1f\x8b": ("gzip", "gunzip"),
     b"BZh": ("bzip2", "bunzip2"),
     b"\xfd7zXZ\x00": ("xz", "unxz"),
@@ -15,17 +15,17 @@ _PACKED = {
     b"PK\x03\x04": ("zip", "unzip"),
     b"7z\xbc\xaf\x27\x1c": ("7z", "7z x"),
 }
-"""How packed files begin, what they are called, and what unpacks them."""
-_PAGE = (b"<!doctype", b"<html")
-"""How a page of a web site begins."""
-_POINTER = b"version https://git-lfs.github.com/spec/"
-"""The beginning of a Git LFS pointer file."""
+"""The first bytes of compressed files and archives, with the name of the format and the command that unpacks it."""
+_WEB_PAGE = (b"<!doctype", b"<html")
+"""The first bytes of a web page."""
+_LFS_POINTER = b"version https://git-lfs.github.com/spec/"
+"""The first bytes of a Git LFS pointer file."""
 
 
 def input_fault(path: str | Path) -> str | None:
     """Why ``path`` is not a file that can be read as data, with the fix; None if it is one.
 
-    Only its first bytes are read: what does not show there (a broken row) its reader finds.
+    Only the first bytes are read. Later faults, such as a malformed row, are reported by the reader of the file.
     """
     path = Path(path)
     if path.is_dir():
@@ -39,12 +39,12 @@ def input_fault(path: str | Path) -> str | None:
             start = handle.read(_START)
     except OSError as error:
         return f"{path}: it cannot be read ({error.strerror}); change its permissions"
-    for magic, (kind, tool) in _PACKED.items():
+    for magic, (kind, tool) in _COMPRESSED.items():
         if start.startswith(magic):
-            return f"{path}: it is packed with {kind}; unpack it first (`{tool} {path}`)"
-    if start.startswith(_POINTER):
-        return f"{path}: this is a pointer of Git LFS, not the data; fetch them (`git lfs pull`)"
-    if start.lstrip().lower().startswith(_PAGE):
+            return f"{path}: it is compressed with {kind}; unpack it first (`{tool} {path}`)"
+    if start.startswith(_LFS_POINTER):
+        return f"{path}: this is a Git LFS pointer, not the data; fetch the data (`git lfs pull`)"
+    if start.lstrip().lower().startswith(_WEB_PAGE):
         return f"{path}: this is a web page (HTML), not the data; download the file itself"
     return None if start else f"{path}: the file is empty; fetch the data again"
 
@@ -55,5 +55,5 @@ def input_folder_fault(path: str | Path) -> str | None:
     if not path.exists():
         return f"{path}: there is no such folder (looked from {os.getcwd()}); correct the path"
     if not path.is_dir():
-        return f"{path}: this is a file; name the folder that holds it"
+        return f"{path}: this is a file; name the folder that contains it"
     return None if os.access(path, os.R_OK | os.X_OK) else f"{path}: it cannot be read; change its permissions"

@@ -1,4 +1,4 @@
-"""From a plain mapping to a validated :class:`Config`, or to a one-line error that says how to fix it."""
+"""Converts a plain mapping to a validated :class:`Config`, or to a one-line error that says how to fix it."""
 
 from __future__ import annotations
 
@@ -23,9 +23,8 @@ from inversion.config.study import Config
 def parse_config(values: Mapping[str, Any], source: str = "configuration") -> Config:
     """The validated configuration.
 
-    ``values`` is the parsed YAML; ``source`` names it in errors.
-    Raises :class:`ConfigError` for an unknown key, a wrong type or value, an unknown name or an
-    impossible combination.
+    ``values`` is the parsed YAML; ``source`` names it in errors. Raises :class:`ConfigError` for an unknown key, a
+    wrong type or value, an unknown name or an impossible combination.
     """
     try:
         # JSON mode is strict but accepts lists for tuples, as YAML writes them. YAML also parses
@@ -43,12 +42,14 @@ def parse_config(values: Mapping[str, Any], source: str = "configuration") -> Co
 
 
 def read_config(path: str | Path) -> Config:
-    """The validated configuration in the YAML file ``path``; raises as :func:`read_values` and :func:`parse_config`."""
+    """The validated configuration in the YAML file ``path``. Raises the errors of :func:`read_values` and
+    :func:`parse_config`."""
     return parse_config(read_values(path), str(path))
 
 
 def require_inputs(study: Config, source: str) -> None:
-    """Raises :class:`ConfigError` for the first file or folder that runs need and that is not what the study says.
+    """Raise :class:`ConfigError` for the first file or folder that the study needs and that is missing or cannot be
+    used.
 
     ``source`` names the study in errors. Files at URLs and on the Hub are not checked.
     """
@@ -87,7 +88,8 @@ def _other_keys(value: Any) -> Iterator[Any]:
 
 
 def _line(error: ValidationError) -> str:
-    """The first fault of a validation error as one line; unknown keys first, as they may be misspelt required keys."""
+    """The first fault of a validation error as one line. Unknown keys come first, because they may be misspelled
+    required keys."""
     fault = min(error.errors(include_url=False), key=lambda fault: fault["type"] != "extra_forbidden")
     keys, siblings = _resolve(fault["loc"])
     where = ".".join(keys)

@@ -13,7 +13,7 @@ Family = Literal["gpt_neox", "llama", "mistral"]
 
 
 class Architecture(Strict):
-    """Sizes of a world model."""
+    """Family and sizes of a world model."""
 
     family: Family
     """The model class: Pythia's, Llama's or Mistral's."""
@@ -21,13 +21,14 @@ class Architecture(Strict):
     hidden_size: PositiveInt = 128
     heads: PositiveInt = 4
     key_value_heads: PositiveInt | None = None
-    """Key and value heads, fewer than ``heads`` for grouped-query attention (as in Mistral-7B); by default as many.
-    GPT-NeoX does not support fewer."""
+    """Number of key and value heads, which is below ``heads`` for grouped-query attention (as in Mistral-7B); by
+    default the same number. GPT-NeoX does not support fewer."""
     intermediate_size: PositiveInt = 256
     max_positions: PositiveInt = 256
     """The context window, in tokens."""
     initializer_range: PositiveFloat = 0.1
-    """With the libraries' usual 0.02 a tiny model learns nothing in the available steps."""
+    """Standard deviation of the initial weights. With the libraries' usual 0.02 a tiny model learns nothing in the
+    available steps."""
 
     @model_validator(mode="after")
     def _head_size(self) -> Architecture:
@@ -54,7 +55,7 @@ class ModelSource(Source):
 
 
 class WorldModel(ModelSource):
-    """A base model that the pipeline pretrains itself on the invented world."""
+    """A base model that the pipeline itself pretrains on the invented world."""
 
     from_world: ClassVar[bool] = True
     source: Literal["world"]

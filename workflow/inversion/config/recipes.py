@@ -33,13 +33,14 @@ NeedScore = Literal["without_context", "difference"]
 
 
 class ContextCriticalSelection(SelectionRule):
-    """Keep the examples that need their context: drop those whose answer is likeliest without the context, according to
-    the base model (section 4.3)."""
+    """Keep the examples that need their context: drop those whose answer is most likely without the context, according
+    to the base model (section 4.3)."""
 
     needs_scores: ClassVar[bool] = True
     by: Literal["context_need"]
     drop: ProperFraction
-    """Share of the examples to drop, lowest score first; among equal scores (to five decimals) lowest id first."""
+    """Share of the examples to drop, beginning with the lowest score. Among equal scores (to five decimals), the lowest
+    ids are dropped first."""
     score: NeedScore = "without_context"
     """``without_context``: the answer's log-perplexity without the context, as in the paper.
     ``difference``: by how much the context lowers it, 0 for an example without a context. Both are
@@ -54,12 +55,12 @@ class NoFactOverlapSelection(SelectionRule):
 
     by: Literal["no_fact_overlap"]
     sets: tuple[Name, ...] = Field(min_length=1)
-    """Conflict sets whose facts must not occur."""
+    """The conflict sets whose facts are excluded."""
     names: tuple[Literal["subject", "parametric_answer", "context_answer"], ...] = Field(
         default=("subject", "parametric_answer"), min_length=1
     )
-    """The parts of a fact that count as naming it, each with its aliases: the country, its true capital,
-    the city that a passage makes its capital. Items with an unknown subject have none."""
+    """The parts of a fact that are searched for, each with its aliases: the country, its true capital, and the city
+    that a passage makes its capital. Items with an unknown subject have no subject to search for."""
 
     @property
     def compared_sets(self) -> tuple[Name, ...]:
@@ -68,7 +69,7 @@ class NoFactOverlapSelection(SelectionRule):
 
 
 class KindSelection(SelectionRule):
-    """Keep some kinds of examples; only in mixtures of the invented world are the kinds known."""
+    """Keep the examples of some kinds. Kinds are known only in mixtures of the invented world."""
 
     by: Literal["kind"]
     keep: tuple[Literal["C", "C+S", "S"], ...] = Field(min_length=1)
@@ -81,7 +82,7 @@ class RandomSelection(SelectionRule):
     drop: ProperFraction | None = None
     """Share of the examples to drop."""
     like: Name | None = None
-    """A recipe; keep as many examples as its selections keep."""
+    """Name of a recipe: keep as many examples as its selections keep."""
 
     @model_validator(mode="after")
     def _size(self) -> RandomSelection:
@@ -103,7 +104,7 @@ class CounterfactualAugmentation(Strict):
     context (section 6)."""
 
     share: Annotated[float, Field(gt=0.0, lt=1.0)]
-    """Share of the final training set."""
+    """Share of the added examples in the final training set."""
     dataset: Name | None = None
     """Question-answering data with passages, under ``datasets``, whose answers are replaced by others of
     their type; rows that name an evaluated answer or subject are skipped. By default the examples come
@@ -119,16 +120,17 @@ class Indicator(Strict):
     """The marker: any text that the tokenizer can encode, such as ``[IND]``. Models of the invented world know only the
     words of their world."""
     share: Annotated[float, Field(gt=0.0, le=1.0)] = 0.5
-    """Share of the examples with a context to mark, highest score first. Counterfactual examples are all marked."""
+    """Share of the examples with a context to mark, beginning with the highest score. Counterfactual examples are all
+    marked."""
     score: NeedScore = "difference"
     """The score of context need, as in a selection by ``context_need``."""
 
 
 class Recipe(Strict):
-    """A finetuning recipe: which examples are selected, added and marked, and how which weights are trained."""
+    """A finetuning recipe: which examples are selected, added and marked, and how training changes."""
 
     select: tuple[Selection, ...] = ()
-    """Selections, applied in order: each sees what the previous one kept."""
+    """Selections, applied in order: each one gets the examples that the previous one kept."""
     augment: CounterfactualAugmentation | None = None
     """Examples to add to the selected ones."""
     # not part of specifications if unset, like the decoding of prompts

@@ -1,6 +1,7 @@
-"""The files that are generated from the configuration models: the commented default, its schema and its reference.
+"""Generates the files that follow from the configuration models: the commented default study, the schema and the
+reference.
 
-``python -m inversion.config.render`` (``make config``) writes the files of :func:`generated_files`.
+``make config`` writes the files of :func:`generated_files`.
 """
 
 from __future__ import annotations
@@ -106,7 +107,7 @@ def _plain(text: str) -> str:
 
 
 def json_schema() -> str:
-    """The JSON schema of a study, with which editors complete and check ``config/*.yaml``."""
+    """The JSON schema of a study, which editors use to complete and check ``config/*.yaml``."""
     schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **Config.model_json_schema()}
     return json.dumps(schema, indent=2) + "\n"
 
@@ -148,13 +149,13 @@ def _chapter(name: str, model: Mapping[str, Any]) -> str:
 
 
 def _default(part: Mapping[str, Any]) -> str:
-    """The default of a key; the defaults of a section are in its own table."""
+    """The default of a key. For a section, a link to its own table."""
     value = part.get("default")
     return f"see {_type(part)}" if isinstance(value, dict) and value else f"`{json.dumps(value)}`"
 
 
 def _type(part: Mapping[str, Any]) -> str:
-    """The values that a key accepts, in words."""
+    """A description of the values that a key accepts."""
     match part:
         case {"$ref": _}:
             return f"[{_name(part)}](#{_name(part).lower()})"

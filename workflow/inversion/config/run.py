@@ -18,5 +18,5 @@ class Run(NamedTuple):
 
     @property
     def path(self) -> str:
-        """Its folder, in the form of :data:`RUN`."""
+        """The run's folder, in the form of :data:`RUN`."""
         return RUN.format(**self._asdict())

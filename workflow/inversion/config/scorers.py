@@ -1,4 +1,4 @@
-"""The scorers: each one refers to a function from an item and a response to a label."""
+"""The scorers. Each one refers to a function that labels the response to an item."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class ScorerKind:
     :class:`~inversion.records.data.ConflictItem` and a :class:`~inversion.records.answers.Response`, it returns
     ``context``, ``parametric``, ``both``, or another word if the response follows neither."""
     reads: Literal["text", "logprobs"]
-    """The part of a response that it reads. Scorers of text also label controls."""
+    """The part of a response that the scorer reads. Scorers that read the text also label controls."""
     summary: str
     """When a response follows the context, as one line for the documentation."""
 
@@ -41,7 +41,8 @@ SCORERS: dict[str, ScorerKind] = {
         "the context's answer is likelier at the first token in which the two answers differ",
     ),
 }
-"""The scorers by name, which is also their column in the table ``items``; the main scorer first."""
+"""The scorers by name, which is also the name of their column in the table ``items``. The first one is the main
+scorer."""
 
 MAIN = next(iter(SCORERS))
 """The scorer that the report and the figures show by default."""

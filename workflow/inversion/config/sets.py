@@ -136,11 +136,12 @@ class MappedSource(SetSource):
     """Share of malformed rows above which the run stops; up to it they are skipped, counted in the audit and named in
     the log. In the formats ``release`` and ``memo_trap`` every row must be valid."""
     exclude: tuple[Name, ...] = ()
-    """Other sets whose items are omitted here (the release's world facts contain all capitals again)."""
+    """Other sets whose items are omitted here (for example, the world facts of the paper contain all its capitals
+    again)."""
     max_context_words: PositiveInt | None = None
     """Omit items whose context has more words, which may be too long for a model."""
     limit: PositiveInt | None = None
-    """Use this many items, drawn with a seed."""
+    """Use only this many items, which are drawn with a seed."""
 
     @property
     def implementations(self) -> tuple[str, ...]:
@@ -207,7 +208,7 @@ class SubstitutionSet(SetSource):
 
     source: Literal["substitution"]
     dataset: Name
-    """The data, under ``datasets``; rows whose answer is a number, a date or a name in the passage can be used."""
+    """The data, under ``datasets``. Only rows whose answer is a number, a date or a name in the passage are used."""
     kind: Literal["conflict", "matching"] = "conflict"
     """``matching``: the same items (for an equal ``dataset``, ``items`` and ``seed``) with the original passages."""
     items: PositiveInt = 500
@@ -237,7 +238,7 @@ class FactSet(SetSource):
     version: ClassVar[int] = 2
     source: Literal["facts"]
     seed: Seed = 0
-    """Draws the false answers, the passages, and the order of the facts."""
+    """Determines the false answers, the passages, and the order of the facts."""
     limit: PositiveInt | None = None
     """Use the first n items. The items cycle through the combinations of factors; 144 items contain each combination
     with every relation once."""

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
-from inversion.config.base import Name, OneOf, Seed, Strict, is_address, local_path, nearest, same_but_for_case
+from inversion.config.base import Name, OneOf, Seed, Strict, is_address, local_path, names_differing_in_case, nearest
 from inversion.config.datasets import (
     WORLD_TEMPLATE,
     AlpacaTemplate,
@@ -199,7 +199,7 @@ class Config(Strict):
             "evaluation.prompts": self.evaluation.prompts,
             "experiments": self.experiments,
         }.items():
-            if pair := same_but_for_case(names):
+            if pair := names_differing_in_case(names):
                 raise ValueError(
                     f"{key}: {pair[0]!r} and {pair[1]!r} differ in case only, and file systems that ignore case "
                     "(macOS) would keep them in one folder; rename one of the two"

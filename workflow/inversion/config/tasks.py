@@ -12,12 +12,12 @@ class BenchmarkTask:
     metric: str
     """lm-eval's name of the metric that is used as accuracy."""
     question: str
-    """Reference (``module:function``): from one row of a file to a question in the Hub's layout; raises
-    :class:`ValueError` or :class:`KeyError` for a malformed row."""
+    """Reference (``module:function``) of the function that converts one row of a file to a question in the Hub's
+    layout. It raises :class:`ValueError` or :class:`KeyError` for a malformed row."""
     questions: int
     """Total number of questions."""
     tokens_read: int
-    """Tokens per question, with its few-shot examples."""
+    """Tokens per question, including its few-shot examples."""
     tokens_written: int = 0
     """Tokens per answer; 0 if answers are only scored."""
     folder: str | None = None
@@ -27,7 +27,7 @@ class BenchmarkTask:
     subjects: int = 1
     """Number of subjects; a limit applies to each of them."""
     not_accuracy_of: tuple[str, ...] = ()
-    """Formats of instruction data whose ID accuracy omits it, as the paper does."""
+    """Formats of instruction data for which the ID accuracy omits this benchmark, as in the paper."""
 
 
 TASKS: dict[str, BenchmarkTask] = {

@@ -15,9 +15,11 @@ class Theory(Strict):
     violate an assumption of the paper are refused; only the phase diagrams go beyond the assumptions."""
 
     k_s: PositiveInt = 40
-    """K_S: number of subjects. Each training point has its own, and two are reserved (a conflict, a new S point)."""
+    """K_S: number of subjects. Each training point has a subject of its own, and two are reserved (a conflict, a new S
+    point)."""
     k_a: PositiveInt = 40
-    """K_A: number of answers, which are also the contexts. Each training point has its own, and three are reserved."""
+    """K_A: number of answers, which are also the contexts. Each training point has an answer of its own, and three are
+    reserved."""
     delta_c: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.2
     """delta_C: the probability that the value of a context gives to its answer, before training."""
     delta_m: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.5
@@ -37,7 +39,7 @@ class Theory(Strict):
     steps: Annotated[int, Field(ge=2)] = 200
     """Steps of gradient descent."""
     shares: tuple[PositiveInt, ...] = Field(default=(6, 8, 12), min_length=1, max_length=5)
-    """Numbers of C points among all points, for the figures by step."""
+    """Numbers of C points among all points, for the figures with steps on the axis."""
     learning_rates: tuple[PositiveFloat, PositiveFloat] = (0.01, 10.0)
     """Lowest and highest learning rate that is searched and plotted."""
     grid: Annotated[int, Field(ge=2)] = 24
@@ -49,7 +51,7 @@ class Theory(Strict):
         return self.context_critical + self.context_and_memory
 
     def violations(self) -> dict[str, str]:
-        """The assumptions of appendix B that these parameters violate: each with what to change."""
+        """The assumptions of appendix B that these parameters violate, each with the change that is needed."""
         least = 3 / (self.k_a - 1) if self.k_a > 1 else math.inf
         checks = {
             "delta_C > 3 / (K_A - 1)": (

@@ -23,7 +23,7 @@ class WeightTuning(Strict):
     """The properties of a tuning method that the workflow needs."""
 
     trains_all: ClassVar[bool] = False
-    """Whether the model's own weights are trained, not adapters."""
+    """Whether the model's own weights are trained, instead of adapters."""
     mergeable: ClassVar[bool] = True
     """Whether the trained weights can be merged into the base model, so that inference costs no more than for it."""
 
@@ -153,8 +153,9 @@ class Training(Strict):
         return self
 
     def require_enough(self, examples: int, what: str) -> None:
-        """Raises :class:`ValueError` if ``examples`` are fewer than a batch, or where training on them would end
-        before its warm-up does or last longer than anyone waits; ``what`` names them."""
+        """Raise :class:`ValueError` if there are fewer ``examples`` than one batch, or if training on them would end
+        before its warm-up does or take more than :data:`~inversion.config.base.LARGEST_COUNT` steps. ``what`` names the
+        examples in messages."""
         if examples < self.batch_size:
             raise ValueError(
                 f"{what}: {examples} examples are fewer than one batch of batch_size {self.batch_size}; lower "
@@ -180,7 +181,7 @@ class Training(Strict):
 
 
 class TrainingOverride(Strict):
-    """A recipe's changes to ``training``; an omitted key keeps the study's value, except that ``epochs`` removes its
+    """A recipe's changes to ``training``. An omitted key keeps the study's value, except that ``epochs`` removes its
     ``max_steps``."""
 
     epochs: PositiveFloat | None = None

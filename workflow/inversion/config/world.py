@@ -44,11 +44,12 @@ class Documents(Strict):
     facts: Fraction = 0.50
     """Share of the other documents that state known facts; the rest are passages with questions."""
     new_subjects: Fraction = 0.60
-    """Share of the passages that are about a new subject (answer found in the passage only)."""
+    """Share of the passages that are about a new subject, so that the answer is found in the passage only."""
     contradictions: Fraction = 1.0
     """Share of the passages about a known subject that contradict its known fact."""
     same_relation: Fraction = 0.20
-    """Share of the passages that also state the asked relation for another subject (ambiguous)."""
+    """Share of the passages that also state the relation of the question for another subject, which makes them
+    ambiguous."""
     repeated_questions: bool = True
     """Whether the questions on one passage are repeated until the sequence is full. Otherwise another
     passage begins, which is often truncated before its questions, and models need twice the steps to learn to read."""
@@ -58,8 +59,9 @@ class Documents(Strict):
     irrelevant_passages: Fraction = 0.0
     """Share of the dialogues whose first question follows a passage about other subjects."""
     new_passages: Fraction = 0.0
-    """Share of the dialogues that begin with a passage about a new subject and a question that it answers. With
-    them a model reads in the chat format before it is finetuned, but then tells known subjects from new ones."""
+    """Share of the dialogues that begin with a passage about a new subject and a question that it answers. With them a
+    model reads in the chat format before it is finetuned, but it also learns to distinguish known subjects from new
+    ones."""
     wrong_answers: Fraction = 0.0
     """Share of the answers in dialogues that are drawn from the relation's wrong answers. It limits how certain a
     model's memory is in the chat format; other documents state no wrong facts outside passages."""
@@ -82,9 +84,9 @@ class Pretraining(Strict):
     """Tokens per sequence; each is one document, truncated to this length."""
     learning_rate: PositiveFloat = 3e-3
     final_learning_rate: Fraction = 0.1
-    """Where the cosine decay ends, as a share of the learning rate."""
+    """The learning rate at the end of the cosine decay, as a share of ``learning_rate``."""
     warmup_steps: NonNegativeInt = Field(default_factory=lambda values: min(100, values.get("steps", 1200) // 2))
-    """100, or half of ``steps`` where these are fewer than 200, unless set."""
+    """By default 100, or half of ``steps`` if there are fewer than 200."""
     weight_decay: Annotated[float, Field(ge=0.0)] = 0.01
     documents: Documents = Documents()
 

@@ -1,4 +1,4 @@
-"""Rows of model output: responses and their labels, knowledge, benchmark scores."""
+"""Rows of model output: responses and their labels, what base models know, and benchmark scores."""
 
 from __future__ import annotations
 
@@ -13,42 +13,43 @@ class Response:
     set: str
     item_id: str
     prompt: str
-    """Name of the prompt variant."""
+    """Name of the prompt."""
     text: str
-    """Greedy answer up to the end of the turn."""
+    """The greedy answer, up to the end of the turn."""
     finished: bool
-    """Whether the model ended its turn within the allowed tokens."""
+    """Whether the model ended its turn within the maximum number of tokens."""
     context_logprob: float | None
-    """Summed log-probability (nats) of the context answer after the prompt, of the alias that is likeliest per
-    token; null if there is none."""
+    """Log-probability (nats, summed over tokens) of the context answer after the prompt. Of several aliases, the one
+    with the highest log-probability per token is used. Null if there is no such answer."""
     context_tokens: int
-    """Tokens of this alias; 0 if there is none."""
+    """Number of tokens of that alias; 0 if there is none."""
     parametric_logprob: float | None
     parametric_tokens: int
     context_first_logprob: float | None = None
-    """Log-probability of the context answer's token at the first place where the preferred answers (the first
-    aliases) differ, after their common beginning; null unless both have a token there."""
+    """Log-probability of the context answer's token at the first position where the preferred forms (the first aliases)
+    of the two answers differ, after their common beginning; null unless both have a token there."""
     parametric_first_logprob: float | None = None
     context_logprob_closed: float | None = None
-    """Summed log-probability of the same alias after the same prompt without the context; null if the item has
-    no context or no such answer."""
+    """Log-probability (nats, summed over tokens) of the same alias after the same prompt without the context; null if
+    the item has no context or no such answer."""
     parametric_logprob_closed: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class KnowledgeProbe:
-    """The response of a base model to one conflict item without its context, in a plain format: raw facts."""
+    """The answer of a base model to the question of one conflict item without its context, in a plain format: raw
+    facts."""
 
     set: str
     item_id: str
     text: str
-    """Greedy answer up to the end of its line."""
+    """The greedy answer, up to the end of its line."""
     context_logprob: float
-    """Log-probability (nats per token) of the context answer, its likeliest alias."""
+    """Log-probability (nats per token) of the context answer: of its most likely alias."""
     parametric_logprob: float
     """The same for the parametric answer."""
     distractors: list[str]
-    """Parametric answers of other items of the set and stratum."""
+    """Parametric answers of other items of the same set and stratum."""
     distractor_logprobs: list[float]
     """Log-probability (nats per token) of each distractor."""
 
@@ -62,16 +63,17 @@ class Knowledge:
     item_id: str
     known: bool
     reason: str
-    """Why: ``known``, or the reasons why not (``outranked by ...``, ``not generated``)."""
+    """``known``, or the reasons why the model does not know the fact (``outranked by ...``, ``not generated``)."""
     text: str
     """The model's answer without the context."""
     says: str = ""
-    """Which of the two answers that is, ``context`` or ``parametric``; empty if it is neither."""
+    """The answer that the model's text gives: ``context`` or ``parametric``; empty if it gives neither."""
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One row of the table ``items``: a run, step, item and prompt, with every scorer's label."""
+    """One row of the table ``items``: the response to one item under one prompt at one step of a run, with every
+    scorer's label."""
 
     model: str
     dataset: str
@@ -85,10 +87,10 @@ class Item:
     cluster: str
     stratum: str
     factors: list[str]
-    """The levels of the crossed factors of the item, as ``name=level``; empty for most sets."""
+    """The levels of the item's factors, as ``name=level``; empty in sets without factors."""
     known: bool | None
-    """Whether the base model knows the parametric answer (controls: of the item they belong to); null if it
-    cannot be asked."""
+    """Whether the base model knows the parametric answer (for controls, that of the conflict item they belong to); null
+    if it cannot be probed."""
     prompt: str
     context_answers: list[str]
     parametric_answers: list[str]
@@ -105,14 +107,15 @@ class Item:
     containment: str
     """Label by containment: ``context``, ``parametric``, ``both`` or ``other``."""
     first_mention: str
-    """Label by the answer mentioned first: ``context``, ``parametric`` or ``other``."""
+    """Label by the answer that is mentioned first: ``context``, ``parametric`` or ``other``."""
     logprob: str
-    """Label by the answer that is likelier per token: ``context``, ``parametric`` or ``other``."""
+    """Label by the answer with the higher log-probability per token: ``context``, ``parametric`` or ``other``."""
 
 
 @dataclass(frozen=True, slots=True)
 class Labels:
-    """The columns of the table ``items`` that follow those of :class:`Item`; tables of other origin may lack them."""
+    """The columns of the table ``items`` that follow those of :class:`Item`. Tables that were made by other programs
+    may lack them."""
 
     judge: str
     """The main label: ``context``, ``parametric``, ``both``, ``neither`` or ``abstains``."""
@@ -121,11 +124,11 @@ class Labels:
     judge_rule: str
     """The name of the rule that applied (docs/evaluation.md lists them)."""
     first_token: str
-    """Label by the likelier token at the first difference of the answers: ``context``, ``parametric`` or ``other``."""
+    """Label by the more likely token where the answers first differ: ``context``, ``parametric`` or ``other``."""
     first_token_mass: float | None
     """The total probability of these two tokens, from 0 to 1; null if there are none."""
     words: int
-    """Words of the response."""
+    """Number of words of the response."""
     copied: float | None
     """Share of the response's words that are copied from the passage, from 0 to 1; null without a passage."""
     control: str | None
@@ -138,11 +141,11 @@ class BenchmarkScore:
 
     step: int
     benchmark: str
-    """Its name in the study."""
+    """Name of the benchmark in the study."""
     task: str
-    """lm-eval's name of the task: of the subject, where a benchmark has several."""
+    """lm-eval's name of the task. If a benchmark has several subjects, each is a task."""
     doc_id: int
-    """The question's place in the task, from 0 on."""
+    """Index of the question in the task, beginning with 0."""
     metric: str
     """lm-eval's name of the metric and filter, such as ``acc,none``."""
     score: float

@@ -1,4 +1,4 @@
-"""Rows of data: examples to train on, conflict items to evaluate, and their audit before any training."""
+"""Rows of data: training examples, conflict items, and what is known about both before any training."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One instruction-finetuning example; the last message is the assistant's.
+    """One instruction-finetuning example; the last message is that of the assistant.
 
-    The context is kept apart from the messages, so that the same example can be rendered with and
-    without it (:mod:`inversion.instruct.templates`).
+    The context is separate from the messages, so that the same example can be rendered with and without it
+    (:mod:`inversion.instruct.templates`).
     """
 
     example_id: str
     messages: list[Message]
     context: str | None
     kind: str | None
-    """If known by construction: ``C``, ``C+S``, ``S`` or ``counterfactual``. For checking
-    selections; none but that by kind makes use of it."""
+    """``C``, ``C+S``, ``S`` or ``counterfactual``, if it is known how the example was made. It serves to check
+    selections. The only selection that reads it is the one by kind."""
     subject: str | None
     relation: str | None
 
@@ -46,8 +46,8 @@ class Example:
 class ConflictItem:
     """One evaluation question, with the answer of its context and the answer of the model's memory.
 
-    Control items have one right answer: items read from a passage have no parametric answer, items
-    without a passage have no context answer, and in matching items both are the same.
+    Control items have one correct answer. Items that are answered from a passage have no parametric answer, items
+    without a passage have no context answer, and in matching items both answers are the same.
     """
 
     item_id: str
@@ -60,24 +60,25 @@ class ConflictItem:
     """The answer and its aliases, the preferred one first; empty if there is none."""
     parametric_answers: list[str]
     cluster: str
-    """Items of a cluster are not independent (same fact, or same question) and are resampled together."""
+    """Items in the same cluster are not independent (they share a fact, or a question) and are resampled together."""
     stratum: str
-    """A category to break curves down by (a relation, say)."""
+    """A category by which curves are broken down, such as a relation."""
     subject: str | None = None
     """What the fact is about, if known."""
     factors: list[str] = field(default_factory=list)
-    """The levels of factors that were varied on purpose, as ``name=level``, sorted; empty in sets without factors."""
+    """The levels of the factors that were varied on purpose, as ``name=level``, sorted; empty in sets without
+    factors."""
     kind: str = "open"
-    """How it is answered: ``open``, ``choice`` (one of ``options``) or ``yes_no``."""
+    """How the question is answered: ``open``, ``choice`` (one of ``options``) or ``yes_no``."""
     options: list[str] = field(default_factory=list)
     """The choices of a multiple-choice question, in the order of their letters (A, B, ...)."""
     control: str | None = None
-    """Where the passage of a control comes from: ``native``, from the release itself, or ``synthetic``, made by us;
-    null for conflict items."""
+    """The origin of a control's passage: ``native``, from the release itself, or ``synthetic``, generated here; null
+    for conflict items."""
 
     @property
     def question_with_options(self) -> str:
-        """The question as it is put to a model: with its options, each after its letter on a separate line."""
+        """The question as a model sees it: followed by its options, each after its letter on a separate line."""
         return "\n".join([self.question, *(f"{letter}. {text}" for letter, text in self.lettered_options())])
 
     def lettered_options(self) -> list[tuple[str, str]]:
@@ -87,8 +88,8 @@ class ConflictItem:
     def identity(self) -> dict[str, object]:
         """Every field that affects the prompt of a model or the score of its answer, by name.
 
-        Responses are kept under its hash: fields that were added to the record count only where they are set, so that
-        answers from before they existed stay valid.
+        Responses are stored under a hash of these fields. Fields that were added to the record later are included only
+        if they are set, so that older responses stay valid.
         """
         plain = asdict(self)
         for name in ("kind", "control"):  # neither is shown to a model
@@ -102,26 +103,26 @@ def control_set(conflict_set: str, kind: str) -> str:
 
 
 def conflict_set_of(name: str) -> str | None:
-    """The conflict set whose controls are in the set ``name``; None for separate sets."""
+    """The conflict set whose controls are in the set ``name``; None if ``name`` is not such a set."""
     owner, mark, _ = name.rpartition("+")
     return owner if mark else None
 
 
 @dataclass(frozen=True, slots=True)
 class AuditFinding:
-    """The finding of one audit rule on one conflict set; a rule that found nothing has a row too."""
+    """The result of one audit rule on one conflict set. A rule that found nothing has a row too."""
 
     set: str
     rule: str
-    """Named and explained in :func:`inversion.conflict.audit.audit_set`."""
+    """Name of the rule; :func:`inversion.conflict.audit.audit_set` explains it."""
     action: str
-    """The action on the items: ``dropped``, ``rewritten`` or ``kept``."""
+    """What happened to the items: ``dropped``, ``rewritten`` or ``kept``."""
     count: int
-    """Items that the rule found."""
+    """Number of items that the rule found."""
     checked: int
-    """Items that the rule looked at."""
+    """Number of items that the rule checked."""
     examples: list[str]
-    """The first few, in one line each."""
+    """The first few of them, one line each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,18 +131,19 @@ class ContextNeed:
 
     example_id: str
     loss_without_context: float
-    """Mean negative log-likelihood (nats per token) of the answer without the context: its log-perplexity."""
+    """Mean negative log-likelihood (nats per token) of the answer without the context, which is its log-perplexity."""
     loss_with_context: float
     """The same with the context; equal if there is none."""
     tokens: int
-    """Tokens of the answer, end of turn included."""
+    """Number of tokens of the answer, including the end of the turn."""
 
 
 @dataclass(frozen=True, slots=True)
 class SelectionCount:
-    """How many examples of one kind a recipe kept, dropped and added in building a training set.
+    """The number of examples of one kind that a recipe kept, dropped and added when its training set was built.
 
-    Tokens are those of contexts and turns, without the template; null for a recipe that takes its dataset unchanged.
+    Tokens are those of contexts and turns, without the template; they are null for a recipe that takes its dataset
+    unchanged.
     """
 
     model: str
@@ -149,7 +151,7 @@ class SelectionCount:
     recipe: str
     seed: int
     kind: str
-    """The examples' ``kind``; ``unknown`` where the dataset has none."""
+    """The ``kind`` of the examples; ``unknown`` if the dataset has no kinds."""
     kept: int
     dropped: int
     added: int

@@ -1,7 +1,7 @@
-"""Tables of records.
+"""Conversion between records and tables.
 
-A record is a frozen dataclass; :func:`schema_of` derives its polars schema from the annotations,
-so the two cannot drift apart.
+A record is a frozen dataclass. :func:`schema_of` derives its polars schema from the annotations, so that the two always
+agree.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def schema_of(record: type) -> pl.Schema:
 
 
 def to_frame(rows: Iterable[R], record: type[R]) -> pl.DataFrame:
-    """A table with one row per record; has the record's columns also when there are no rows.
+    """A table with one row per record. It has the record's columns even if there are no rows.
 
     Raises :class:`TypeError` if a value does not fit the type of its column.
     """
@@ -45,18 +45,21 @@ def to_frame(rows: Iterable[R], record: type[R]) -> pl.DataFrame:
 
 
 def from_frame(frame: pl.DataFrame, record: type[R]) -> list[R]:
-    """The records of a table made by :func:`to_frame`.
+    """The records of a table that :func:`to_frame` made.
 
-    Raises :class:`ValueError` if columns are missing or of another type.
+    Raises :class:`ValueError` if a column is missing or has another type.
     """
     require_schema(frame, record)
     hints = typing.get_type_hints(record)
     names = [field.name for field in dataclasses.fields(record)]  # type: ignore[arg-type]
-    return [record(**{name: _revive(row[name], hints[name]) for name in names}) for row in frame.iter_rows(named=True)]
+    return [
+        record(**{name: _restore_records(row[name], hints[name]) for name in names})
+        for row in frame.iter_rows(named=True)
+    ]
 
 
 def require_schema(frame: pl.DataFrame, record: type, source: str = "table", *, defaults: bool = False) -> None:
-    """Raises :class:`ValueError`, naming ``source`` and the column, unless ``frame`` fits ``record``.
+    """Raise :class:`ValueError`, naming ``source`` and the column, unless ``frame`` fits ``record``.
 
     With ``defaults``, columns whose field has a default may be missing.
     """
@@ -76,8 +79,8 @@ def require_schema(frame: pl.DataFrame, record: type, source: str = "table", *, 
 def read_frame(path: str | Path, record: type) -> pl.DataFrame:
     """The table of ``record`` rows in the Parquet file ``path``.
 
-    Raises :class:`~inversion.artifacts.ArtifactError`, naming the file and the fix, if it is
-    missing, unreadable or of another shape.
+    Raises :class:`~inversion.artifacts.ArtifactError`, naming the file and the fix, if the file is missing or
+    unreadable, or if its columns are not those of ``record``.
     """
     frame = read_parquet(path)
     try:
@@ -88,7 +91,7 @@ def read_frame(path: str | Path, record: type) -> pl.DataFrame:
 
 
 def read_records(path: str | Path, record: type[R]) -> list[R]:
-    """The records in the Parquet file ``path``; raises as :func:`read_frame`."""
+    """The records in the Parquet file ``path``. Raises the errors of :func:`read_frame`."""
     return from_frame(read_frame(path, record), record)
 
 
@@ -107,11 +110,11 @@ def _dtype(hint: Any) -> pl.DataType:
     raise TypeError(f"no polars type for {hint!r}")
 
 
-def _revive(value: Any, hint: Any) -> Any:
+def _restore_records(value: Any, hint: Any) -> Any:
     """``value`` with nested structs turned back into their records."""
     if typing.get_origin(hint) is list:
         (inner,) = typing.get_args(hint)
-        return [_revive(element, inner) for element in value]
+        return [_restore_records(element, inner) for element in value]
     if dataclasses.is_dataclass(hint) and isinstance(value, dict):
         return hint(**value)  # type: ignore[operator]
     return value

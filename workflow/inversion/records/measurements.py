@@ -1,4 +1,4 @@
-"""Rows of the probes inside checkpoints, and of their tables."""
+"""Rows of the attention probe and the gradient probe, and of their tables."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ ATTENTION_PARTS = ("context", "subject", "rest")
 
 @dataclass(frozen=True, slots=True)
 class AttentionMass:
-    """Where one layer of one checkpoint attends to in one conflict prompt, mean over heads: raw facts."""
+    """The attention of one layer of one checkpoint in one conflict prompt, averaged over heads: raw facts."""
 
     step: int
     epoch: float
@@ -18,18 +18,19 @@ class AttentionMass:
     item_id: str
     cluster: str
     layer: int
-    """From 0, the one next to the input."""
+    """Index of the layer; 0 is the layer next to the input."""
     query: str
-    """From where: ``answer``, the prompt's last token, or ``after_context``, the mean over all tokens after the
-    context."""
+    """The tokens that attend: ``answer``, the prompt's last token, or ``after_context``, all tokens after the context,
+    averaged."""
     context: float
     """Attention on the tokens of the context; with ``subject`` and ``rest`` it sums to 1."""
     subject: float | None
-    """On the tokens of the subject in the question; null if the item has none, or its question does not name it."""
+    """Attention on the tokens of the subject in the question; null if the item has no subject, or its question does not
+    name it."""
     rest: float
-    """On all others: the template, the rest of the question."""
+    """Attention on all other tokens: the template and the rest of the question."""
     tokens: int
-    """Tokens of the prompt."""
+    """Number of tokens of the prompt."""
     context_tokens: int
     subject_tokens: int
 
@@ -47,19 +48,20 @@ class ExampleGradient:
     share: float
     """The kind's share of the run's training set."""
     weights: str
-    """By which weights: ``all`` that the recipe trains, or ``query_key``, those of them that decide where attention
-    goes (W_KQ in the paper's section 5)."""
+    """The weights that the gradient is taken with respect to: ``all``, every weight that the recipe trains, or
+    ``query_key``, only those of them that decide where attention goes (W_KQ in the paper's section 5)."""
     loss: float
-    """Mean over the labelled tokens (nats per token)."""
+    """Mean loss over the labelled tokens (nats per token)."""
     norm: float
     """Euclidean norm of the gradient of ``loss``."""
     along: float
-    """The gradient's component along the mean gradient of the sampled examples of its kind, so that the mean of
-    ``along`` over them is the norm of that mean gradient."""
+    """The component of the gradient along the mean gradient of the sampled examples of the same kind. The mean of
+    ``along`` over these examples is the norm of their mean gradient."""
     towards: float
-    """Less the inner product of the gradient with that of the mean margin of the sampled conflict items, log p(context
-    answer) - log p(parametric answer) in nats: how fast the margin grows, a unit of learning rate, as plain gradient
-    descent takes the example; below 0 it shrinks."""
+    """The negative inner product of the gradient with the gradient of the mean margin of the sampled conflict items.
+    The margin is log p(context answer) - log p(parametric answer), in nats. ``towards`` is thus how fast the margin
+    grows, per unit of learning rate, when plain gradient descent takes a step on the example; below 0 the margin
+    shrinks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,16 +78,16 @@ class AttentionPoint:
     query: str
     """``answer`` or ``after_context``, as in :class:`AttentionMass`."""
     layer: int | None
-    """Null for the mean over layers."""
+    """Index of the layer; 0 is the layer next to the input. Null for the mean over layers."""
     part: str
     """``context``, ``subject`` or ``rest``."""
     value: float
-    """Mean attention on the part; 1 is all of it."""
+    """Mean attention on the part, from 0 to 1."""
     low: float
     high: float
-    """95 % interval, a bootstrap over clusters."""
+    """Upper bound of the value. The two bounds are a 95 % bootstrap interval over clusters."""
     n: int
-    """Items."""
+    """Number of items."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,14 +104,15 @@ class GradientPoint:
     weights: str
     """``all`` or ``query_key``, as in :class:`ExampleGradient`."""
     measure: str
-    """``example``: mean norm of the gradient of one example; ``mean``: norm of the mean gradient of the kind;
-    ``batch``: that times the kind's share of the training set, its part of a step's gradient; ``pull``: how fast that
-    part widens the margin of the context answers under conflict (nats per unit of learning rate; the mean of
-    :attr:`ExampleGradient.towards` times the share); ``loss``."""
+    """``example``: mean norm of the gradient of one example. ``mean``: norm of the mean gradient of the kind.
+    ``batch``: ``mean`` times the kind's share of the training set, which is the kind's part of the gradient of a step.
+    ``pull``: how fast that part widens the margin of the context answers on conflict items (nats per unit of learning
+    rate): the mean of :attr:`ExampleGradient.towards` times the share. ``loss``: mean loss (nats per token)."""
     value: float
-    """The measure, in its own unit."""
+    """The value of the measure, in its own unit."""
     low: float
     high: float
-    """95 % interval, a bootstrap over clusters of examples with the same fact."""
+    """Upper bound of the value. The two bounds are a 95 % bootstrap interval over clusters of examples with the same
+    fact."""
     n: int
-    """Examples."""
+    """Number of examples."""

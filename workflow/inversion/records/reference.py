@@ -1,4 +1,4 @@
-"""docs/tables.md, made from the records: what every column of every table means."""
+"""Generates docs/tables.md, the meaning of every column of every table, from the records."""
 
 from __future__ import annotations
 
@@ -41,35 +41,40 @@ class Table(NamedTuple):
     rows: str
     """The meaning of one row."""
     records: tuple[type, ...]
-    """Whose fields are its columns, in order."""
+    """The records whose fields are the columns, in order."""
     described_by: type | None = None
-    """Another record that describes columns of the same names."""
+    """Another record, whose docstrings describe columns of the same names."""
 
 
 TABLES = {
-    "items": Table("One answer: a run, step, item and prompt.", (Item, Labels), Response),
+    "items": Table("One response: a run, step, item and prompt.", (Item, Labels), Response),
     "curves": Table("One rate of a run at one step, with its interval.", (CurvePoint,)),
     "inversions": Table("One curve: one run on one conflict set, and its verdict.", (Inversion,)),
     "experiments": Table("The result of an experiment on one set; seeds are the replicates.", (ExperimentRow,)),
-    "contributions": Table("How much of a run's fall one part of a conflict set causes.", (Contribution,)),
+    "contributions": Table("How much of a run's fall is due to one part of a conflict set.", (Contribution,)),
     "knowledge": Table("Whether a base model knows the fact that one conflict item contradicts.", (Knowledge,)),
     "agreement": Table("Agreement of two scorers on one conflict set, over all runs and steps.", (Agreement,)),
     "style": Table("The wording of a run's answers to one conflict set at one step.", (StylePoint,)),
     "measures": Table("The measures of ConFiQA and CUB, for one run, conflict set and step.", (PublishedMeasures,)),
     "flips": Table("One item of one run whose label at the end differs from that at the peak.", (Flip,)),
-    "flip_overlap": Table("Whether two runs lose the same items from context to memory.", (FlipOverlap,)),
-    "factors": Table("Context reliance at one level of one factor of a crossed set.", (FactorRate,)),
+    "flip_overlap": Table("Whether the same items change from context to memory in two runs.", (FlipOverlap,)),
+    "factors": Table("Context reliance at one level of one factor, in a set whose factors are crossed.", (FactorRate,)),
     "tradeoffs": Table("The scores of one run of an experiment on one set, next to the reference.", (Tradeoff,)),
     "series": Table("One checkpoint trained elsewhere; only in studies with series.", (SeriesStep,)),
-    "attention": Table("Mean attention on one part of the prompt; only with this probe.", (AttentionPoint,)),
-    "gradients": Table("One measure of gradients by kind of example; only with this probe.", (GradientPoint,)),
-    "lens": Table("What layers of the checkpoints would answer; only with this probe.", (LensPoint,)),
-    "patching": Table(
-        "How far one part of one checkpoint moves the answers of another; only with this probe.", (PatchPoint,)
+    "attention": Table("Mean attention on one part of the prompt; only with the probe `attention`.", (AttentionPoint,)),
+    "gradients": Table(
+        "One measure of the gradients of one kind of example; only with the probe `gradients`.", (GradientPoint,)
     ),
-    "knockouts": Table("What one attention head does for the answers; only with this probe.", (KnockoutPoint,)),
+    "lens": Table("The answers that the layers of a checkpoint would give; only with the probe `lens`.", (LensPoint,)),
+    "patching": Table(
+        "How much one part of one checkpoint changes the answers of another; only with the probe `patching`.",
+        (PatchPoint,),
+    ),
+    "knockouts": Table(
+        "The effect of one attention head on the answers; only with the probe `knockouts`.", (KnockoutPoint,)
+    ),
     "weights": Table(
-        "The update of some weights, or what it does for the answers; only with this probe.", (WeightPoint,)
+        "The update of some weights, or its effect on the answers; only with the probe `weights`.", (WeightPoint,)
     ),
     "theory": Table("One claim of the paper's section 5, checked at one setting.", (TheoryClaim,)),
 }
@@ -77,7 +82,7 @@ TABLES = {
 
 COMMON = {
     "model": "Name of the base model.",
-    "dataset": "Name of the instruction dataset; of a series, its own name.",
+    "dataset": "Name of the instruction dataset; in a series, the name of the series.",
     "recipe": "Name of the recipe; `external` in series.",
     "seed": "Seed of the run.",
     "step": "Optimizer steps taken; 0 is the base model.",
@@ -87,8 +92,8 @@ COMMON = {
     "prompt": "Name of the prompt.",
     "scorer": "Name of the scorer whose labels are used.",
     "item_id": "Name of the item within its set.",
-    "cluster": "Items of a cluster are not independent, and are resampled together.",
-    "stratum": "The set's own category of the item.",
+    "cluster": "Items in the same cluster are not independent, and are resampled together.",
+    "stratum": "The category of the item within its set, such as a relation.",
     "experiment": "Name of the experiment.",
     "factor": "Name of the factor.",
     "level": "Level of the factor.",
@@ -96,7 +101,7 @@ COMMON = {
     "context_answers": "The context's answer and its aliases, the preferred one first.",
     "parametric_answers": "The answer of the model's memory and its aliases, the preferred one first.",
     "kind": "Kind of example: `C`, `C+S`, `S` or `counterfactual`.",
-    "layer": "Layer, from 0 on.",
+    "layer": "Index of the layer; 0 is the layer next to the input.",
     "low": "Lower bound of the value.",
     "parametric_logprob": "The same for the parametric answer.",
     "parametric_tokens": "The same for the parametric answer.",
@@ -129,13 +134,13 @@ end in `_low` and `_high` are the bounds of the column without that ending.
 
 
 def tables_reference() -> str:
-    """docs/tables.md: every table with its columns, their types and meanings."""
+    """The text of docs/tables.md: every table with its columns, their types and their meanings."""
     listed = "".join(f"| [{name}](#{name}) | {table.rows} |\n" for name, table in TABLES.items())
     return HEAD + listed + "".join(_chapter(name, table) for name, table in TABLES.items())
 
 
 def columns(table: Table) -> dict[str, tuple[str, str]]:
-    """Type and meaning of every column of a table, by name, both in words."""
+    """The type and the meaning of every column of a table, as text, by name."""
     found: dict[str, tuple[str, str]] = {}
     described = {} if table.described_by is None else _docstrings(table.described_by)
     for record in table.records:
@@ -155,7 +160,8 @@ def _chapter(name: str, table: Table) -> str:
 
 
 def _meaning(name: str, said: Mapping[str, str]) -> str:
-    """The record's docstring of a field; for a bound, its value's name; else the column's meaning in all tables."""
+    """The docstring of the record's field. Without one: for a bound, which column it is the bound of; for other fields,
+    the meaning in :data:`COMMON`."""
     if said.get(name):
         return said[name]
     for ending, words in (("_low", "Lower"), ("_high", "Upper")):
@@ -177,13 +183,14 @@ def _docstrings(record: type) -> dict[str, str]:
 
 
 def _markdown(text: str) -> str:
-    """A docstring on one line, with single back quotes, and references to code as the names that they end in."""
+    """A docstring on one line, with single backticks. References to code are shortened to the last part of their
+    name."""
     plain = " ".join(text.replace("|", "\\|").split())
     return re.sub(r":\w+:`~?(?:[\w.]*\.)?(\w+)`", r"`\1`", plain).replace("``", "`")
 
 
 def _type(hint: typing.Any) -> str:
-    """A type in words."""
+    """The name of a type in the reference."""
     if isinstance(hint, types.UnionType):
         (inner,) = (part for part in typing.get_args(hint) if part is not type(None))
         return f"{_type(inner)} or null"

@@ -28,14 +28,14 @@ class CurvePoint:
     answer c and the parametric answer p differ."""
     low: float
     high: float
-    """95 % interval over clusters; NaN with fewer than five."""
+    """Upper bound of the value. The two bounds are a 95 % interval over clusters; NaN with fewer than five clusters."""
     n: int
-    """Items."""
+    """Number of items."""
 
 
 @dataclass(frozen=True, slots=True)
 class Inversion:
-    """One row of the table ``inversions``: what one run did on one conflict set."""
+    """One row of the table ``inversions``: the course of one run on one conflict set, and its verdict."""
 
     model: str
     dataset: str
@@ -47,9 +47,10 @@ class Inversion:
     prompt: str
     scorer: str
     window: int
-    """Checkpoints over which peak, trough and end are averaged."""
+    """Number of checkpoints over which trough and end, and usually the peak, are averaged."""
     peak_window: int
-    """The same for the peak: 1 if the peak is the first checkpoint only."""
+    """Number of checkpoints over which the peak is averaged: ``window``, or 1 if the peak is the first checkpoint
+    only."""
     start: float
     """Context rate at the first step."""
     peak_step: int
@@ -65,46 +66,49 @@ class Inversion:
     end: float
     """Context rate at the end."""
     rise: float
-    """Start to peak. Its bounds, and those of the next three, are one-sided 95 % bounds that cover the sampling of
-    items, by cluster, and the scatter of checkpoints around the trend; NaN if they are unknown."""
+    """Increase from start to peak. The bounds of ``rise``, ``fall``, ``recovery`` and ``net`` are one-sided 95 %
+    bounds. They cover the sampling of items, by cluster, and the scatter of checkpoints around the trend; NaN if they
+    are unknown."""
     rise_low: float
     rise_high: float
     fall: float
-    """Peak to trough."""
+    """Decrease from peak to trough."""
     fall_low: float
     fall_high: float
     recovery: float
-    """Trough to end."""
+    """Increase from trough to end."""
     recovery_low: float
     recovery_high: float
     net: float
-    """Start to end, of either sign."""
+    """Change from start to end; negative if the rate fell."""
     net_low: float
     net_high: float
     to_parametric: int
-    """Items answered with the context at most of the peak's checkpoints and with memory at most of the end's."""
+    """Number of items that are answered with the context at most of the peak's checkpoints, and with memory at most of
+    the end's."""
     to_context: int
-    """Items answered with memory at most of the peak's checkpoints and with the context at most of the end's."""
+    """Number of items that are answered with memory at most of the peak's checkpoints, and with the context at most of
+    the end's."""
     p_items: float
-    """Sign-flip test over clusters of the mean change per item between peak and end: whether these checkpoints differ,
-    scatter included. It does not test the trend."""
+    """p-value of a sign-flip test over clusters of the mean change per item between peak and end. It tests whether
+    these checkpoints differ, including by their scatter; it does not test the trend."""
     p_value: float
-    """p-value of a trend that never falls; NaN if the bounds are."""
+    """p-value under the hypothesis that the trend never falls; NaN if the bounds are unknown."""
     p_adjusted: float | None
-    """``p_value`` corrected by Holm's method over the runs and sets of the experiment whose primary analysis this row
+    """``p_value``, corrected by Holm's method over the runs and sets of the experiment whose primary analysis this row
     belongs to; null in all other rows, which are sensitivity analyses."""
     verdict: str
-    """A name of :data:`inversion.analyse.verdicts.VERDICTS`: ``inversion``, ``recovery``, ``fall``, ``no_drop``,
+    """One of :data:`inversion.analyse.verdicts.VERDICTS`: ``inversion``, ``recovery``, ``fall``, ``no_drop``,
     ``no_rise`` or ``inconclusive``."""
     verdict_both_context: str
-    """The verdict if answers that give both answers count as following the context."""
+    """The verdict if responses that give both answers count as following the context."""
     verdict_both_parametric: str
-    """The verdict if answers that give both answers count as memory."""
+    """The verdict if responses that give both answers count as memory."""
 
 
 @dataclass(frozen=True, slots=True)
 class Contribution:
-    """One row of the table ``contributions``: how much of a run's fall one part of a set carries."""
+    """One row of the table ``contributions``: how much of a run's fall is due to one part of a conflict set."""
 
     model: str
     dataset: str
@@ -114,31 +118,33 @@ class Contribution:
     prompt: str
     scorer: str
     part: str
-    """``stratum``, or the name of a factor."""
+    """What divides the set: ``stratum``, or the name of a factor."""
     level: str
-    """The stratum, or the factor's level."""
+    """The part: a stratum, or a level of the factor."""
     n: int
-    """Items."""
+    """Number of items in the part."""
     share: float
-    """Of the set's items."""
+    """The part's share of the set's items."""
     peak: float
     """Context rate of the part's items at the peak of the whole set, as in the table ``inversions``."""
     trough: float
-    """The same at the trough of the whole set."""
+    """Context rate of the part's items at the trough of the whole set."""
     fall: float
-    """Peak to trough within the part."""
+    """Decrease of the part's context rate from peak to trough."""
     fall_low: float
     fall_high: float
-    """95 % interval over clusters, at these checkpoints; their scatter is common to all parts."""
+    """Upper bound of ``fall``. The two bounds are a 95 % interval over clusters at these checkpoints. They do not cover
+    the scatter of checkpoints, which is common to all parts."""
     contribution: float
-    """``share`` x ``fall``: over the levels of a part that every item has, they sum to the fall of the set."""
+    """``share`` times ``fall``. Over all strata, or over all levels of a factor that every item has, the contributions
+    sum to the fall of the set."""
     share_of_fall: float
-    """``contribution`` divided by the fall of the set; NaN if that is 0."""
+    """``contribution`` divided by the fall of the set; NaN if the set does not fall."""
 
 
 @dataclass(frozen=True, slots=True)
 class ExperimentRow:
-    """One row of the table ``experiments``: what an experiment found on one set, seeds being the replicates."""
+    """One row of the table ``experiments``: the result of an experiment on one set, with seeds as replicates."""
 
     experiment: str
     model: str
@@ -152,45 +158,46 @@ class ExperimentRow:
     seeds: int
     """Number of seeds."""
     inference: str
-    """``t interval over 3 seeds``, or ``descriptive: one run`` (``descriptive: 2 runs``) with fewer than three."""
+    """``t interval over 3 seeds``, or with fewer than three seeds ``descriptive: one run`` or ``descriptive: 2
+    runs``."""
     rise: float
-    """Mean over seeds. The bounds of this and the next three are 95 % t intervals over seeds; NaN with fewer than
-    three."""
+    """Mean rise over seeds. The bounds of ``rise``, ``fall``, ``recovery`` and ``end`` are 95 % t intervals over seeds;
+    NaN with fewer than three seeds."""
     rise_low: float
     rise_high: float
     fall: float
-    """Mean over seeds."""
+    """Mean fall over seeds."""
     fall_low: float
     fall_high: float
     recovery: float
-    """Mean over seeds."""
+    """Mean recovery over seeds."""
     recovery_low: float
     recovery_high: float
     end: float
-    """Mean over seeds."""
+    """Mean context rate at the end over seeds."""
     end_low: float
     end_high: float
     fall_difference: float | None
-    """The fall less that of the recipe that changes nothing with the same model, dataset and seed, the mean over seeds;
-    null for that recipe itself, and if it is not part of the experiment."""
+    """The fall minus that of the reference recipe (the one that changes nothing) with the same model, dataset and seed,
+    averaged over seeds. Null for the reference recipe itself, and if it is not in the experiment."""
     fall_difference_low: float | None
     fall_difference_high: float | None
     end_difference: float | None
-    """The same for the end."""
+    """The same difference for the context rate at the end."""
     end_difference_low: float | None
     end_difference_high: float | None
     runs_inversion: int
-    """Runs with this verdict, of ``seeds``."""
+    """How many of the runs have the verdict ``inversion``."""
     runs_recovery: int
-    """The same."""
+    """How many of the runs have the verdict ``recovery``."""
     runs_fall: int
-    """The same."""
+    """How many of the runs have the verdict ``fall``."""
     runs_no_drop: int
-    """The same."""
+    """How many of the runs have the verdict ``no_drop``."""
     runs_no_rise: int
-    """The same."""
+    """How many of the runs have the verdict ``no_rise``."""
     runs_inconclusive: int
-    """The same."""
+    """How many of the runs have the verdict ``inconclusive``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,20 +211,20 @@ class Agreement:
     second: str
     """The scorer that it is compared with."""
     n: int
-    """Responses."""
+    """Number of responses."""
     agreement: float
     """Share of responses with the same label."""
     kappa: float
     """Cohen's kappa: agreement beyond chance; NaN if both scorers give only one label."""
     one_answer: int
-    """Responses whose text contains exactly one of the two answers (by containment)."""
+    """Number of responses whose text contains exactly one of the two answers (by containment)."""
     one_answer_disagree: int
     """How many of these get different labels."""
 
 
 @dataclass(frozen=True, slots=True)
 class Flip:
-    """One row of the table ``flips``: an item of one run whose label at the end is not that at the peak."""
+    """One row of the table ``flips``: an item of one run whose label at the end differs from its label at the peak."""
 
     model: str
     dataset: str
@@ -236,7 +243,10 @@ class Flip:
 
 @dataclass(frozen=True, slots=True)
 class FlipOverlap:
-    """One row of the table ``flip_overlap``: whether two runs lose the same items from context to memory."""
+    """One row of the table ``flip_overlap``: whether the same items change from context to memory in two runs.
+
+    The counts are of the items that both runs answer with the context at the peak.
+    """
 
     set: str
     prompt: str
@@ -246,24 +256,26 @@ class FlipOverlap:
     second: str
     """The other run."""
     both: int
-    """Items, of those that both runs answer with the context at the peak, that have the parametric answer at the end in
-    both."""
+    """Number of items with the parametric answer at the end in both runs, among those that both runs answer with the
+    context at the peak."""
     only_first: int
-    """Those that have it in the first run only."""
+    """How many of these items have it in the first run only."""
     only_second: int
-    """Those that have it in the second run only."""
+    """How many of these items have it in the second run only."""
     neither: int
-    """Those that have it in neither run."""
+    """How many of these items have it in neither run."""
     odds_ratio: float
-    """both x neither / (only_first x only_second); above 1 if the same items flip, NaN if a run flips none."""
+    """both x neither / (only_first x only_second). It is above 1 if the same items flip, and NaN if no item flips in
+    one of the runs."""
     p_value: float
-    """Two-sided: Fisher's exact test if clusters are single items, else the Cochran-Mantel-Haenszel test of how many
-    items of each cluster flip."""
+    """Two-sided p-value: of Fisher's exact test if every cluster is a single item, otherwise of the
+    Cochran-Mantel-Haenszel test of how many items of each cluster flip."""
 
 
 @dataclass(frozen=True, slots=True)
 class FactorRate:
-    """One row of the table ``factors``: context reliance at one level of one factor of a crossed set."""
+    """One row of the table ``factors``: context reliance at one level of one factor, in a set whose factors are
+    crossed."""
 
     model: str
     dataset: str
@@ -280,9 +292,10 @@ class FactorRate:
     """Share of the level's items that are answered with the context."""
     low: float
     high: float
-    """95 % interval over clusters; NaN with fewer than five."""
+    """Upper bound of ``context_rate``. The two bounds are a 95 % interval over clusters; NaN with fewer than five
+    clusters."""
     n: int
-    """Items."""
+    """Number of items."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,38 +309,40 @@ class Tradeoff:
     seed: int
     prompt: str
     set: str
-    """A conflict set, a control set, a benchmark, ``control mean`` or ``ID accuracy``."""
+    """Name of a conflict set, a control set or a benchmark, or one of the means ``control mean`` and ``ID
+    accuracy``."""
     scorer: str
     metric: str
-    """``context_rate`` (conflict sets) or ``accuracy``."""
+    """``context_rate`` for conflict sets, ``accuracy`` for the rest."""
     end_step: int
     """The last step."""
     end: float
-    """At the end, as in the table ``inversions``."""
+    """The score at the end, as in the table ``inversions``."""
     end_low: float
     end_high: float
-    """95 % interval over clusters; so are the others. NaN with fewer than five clusters."""
+    """Upper bound of ``end``. All bounds in this table are 95 % intervals over clusters; NaN with fewer than five
+    clusters."""
     peak: float | None
-    """At the peak of the context answers before the end, a window of equal length; null for what belongs to no conflict
-    set."""
+    """The score at the peak of the context answers before the end, in a window of the same length; null for scores that
+    do not belong to a conflict set."""
     peak_low: float | None
     peak_high: float | None
     n: int
-    """Items."""
+    """Number of items."""
     difference: float | None = None
-    """``end`` less that of the reference: the recipe that changes nothing under the first prompt, with the same model,
-    dataset and seed. Null for the reference itself, and in experiments without it."""
+    """``end`` minus that of the reference, which is the recipe that changes nothing under the first prompt, with the
+    same model, dataset and seed. Null for the reference itself, and in experiments without it."""
     difference_low: float | None = None
     difference_high: float | None = None
     p_value: float | None = None
-    """Sign-flip test over clusters of the mean difference per item."""
+    """p-value of a sign-flip test over clusters of the mean difference per item."""
     p_adjusted: float | None = None
-    """Corrected over the experiment."""
+    """``p_value``, corrected over the experiment."""
 
 
 @dataclass(frozen=True, slots=True)
 class StylePoint:
-    """One row of the table ``style``: how one run words its answers to one conflict set at one step."""
+    """One row of the table ``style``: the wording of the answers of one run to one conflict set at one step."""
 
     model: str
     dataset: str
@@ -350,20 +365,23 @@ class StylePoint:
     answered: float
     """Share of responses that follow the context or memory, and not both."""
     context_of_answered: float
-    """The context's share of these; NaN if there are none."""
+    """Share of these responses that follow the context; NaN if there are none."""
     low_mass: float
-    """Share of items whose two first differing tokens together have a probability below 1 %; NaN without any."""
+    """Share of items for which the two tokens at the first difference of the answers have a total probability below 1
+    %; NaN if no item has such tokens."""
     first_token_context_kept: float
-    """Context rate of the scorer ``first_token`` over the items that keep this mass at every step; NaN without any."""
+    """Context rate of the scorer ``first_token`` over the items whose two tokens have at least this total probability
+    at every step; NaN if there are none."""
     n_kept: int
-    """Items that keep it."""
+    """Number of these items."""
     n: int
-    """Items."""
+    """Number of items."""
 
 
 @dataclass(frozen=True, slots=True)
 class PublishedMeasures:
-    """One row of the table ``measures``: what ConFiQA and CUB report, of one run on one conflict set at one step."""
+    """One row of the table ``measures``: the measures of ConFiQA and CUB for one run on one conflict set at one
+    step."""
 
     model: str
     dataset: str
@@ -384,9 +402,9 @@ class PublishedMeasures:
     bcu: float
     """Share of responses that give the context's answer, by the main label."""
     ccu: float
-    """Mean change of the context answer's probability by the context, from -1 to 1; NaN without contexts."""
+    """Mean change in the probability of the context answer due to the context, from -1 to 1; NaN without contexts."""
     n: int
-    """Items."""
+    """Number of items."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -395,15 +413,15 @@ class SeriesStep:
 
     model: str
     dataset: str
-    """The series' name."""
+    """Name of the series."""
     recipe: str
     seed: int
     step: int
     label: str | None
-    """The name of the step on the axis; null if it has none."""
+    """Name of the step on the axis; null if it has none."""
     kind: str
     """``base``, ``adapter``, ``full``, ``gone`` (its weights were deleted after evaluation), or ``skipped``."""
     source: str
-    """Its folder, or its repository on the Hub and commit."""
+    """The folder of the checkpoint, or its Hub repository and commit."""
     notes: list[str]
-    """Notes on it: why it was skipped, that it has no effect, a different scaling."""
+    """Remarks: why the checkpoint was skipped, that it changes nothing, or that its adapter is scaled differently."""

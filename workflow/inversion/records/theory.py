@@ -12,21 +12,24 @@ class TheoryClaim:
     claim: str
     """``Lemma 1``, ``Proposition 1`` to ``Proposition 3`` or ``Theorem 1``."""
     part: str
-    """The checked statement."""
+    """The statement that is checked."""
     violated: list[str]
-    """The assumptions that the setting does not meet; empty if the paper claims it."""
+    """The assumptions of the paper that the setting violates. If there are none, the paper claims that the statement
+    holds."""
     holds: bool
-    """Whether it holds at this setting."""
+    """Whether the statement holds at this setting."""
     margin: float
-    """By how much it holds (above 0) or fails: the smallest of the differences that must be positive."""
+    """By how much the statement holds (above 0) or fails (below 0): the smallest of the differences that must be
+    positive."""
     low: float | None
-    """Where learning rates were searched, the lowest at which it holds; null if that is the lowest searched."""
+    """If learning rates were searched, the lowest at which the statement holds; null if that is the lowest searched."""
     high: float | None
-    """The highest at which it holds; null if that is the highest searched."""
+    """If learning rates were searched, the highest at which the statement holds; null if that is the highest
+    searched."""
     learning_rate: float | None
-    """Of W_KQ; null if it was searched, or plays no part."""
+    """Learning rate of W_KQ; null if it was searched, or does not matter for the statement."""
     value_learning_rate: float | None
-    """Of W_V; 0 if it was frozen, null if it was searched."""
+    """Learning rate of W_V; 0 if W_V was frozen, null if the rate was searched."""
     context_critical: int
     """Number of C points."""
     context_and_memory: int
@@ -44,7 +47,7 @@ class TheoryClaim:
     k_s: int
     """Number of subjects."""
     sigma_r: float
-    """Attention on the relation of [c, s, r] before training."""
+    """Attention on the relation in [c, s, r] before training."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,16 +58,16 @@ class TheoryStep:
     context_and_memory: int
     learning_rate: float
     value_learning_rate: float
-    """Of W_V; 0 if it was frozen."""
+    """Learning rate of W_V; 0 if W_V was frozen."""
     step: int
     theta_c: float
-    """theta_C' W_KQ phi(r): how far attention goes to contexts in general."""
+    """theta_C' W_KQ phi(r): how strongly contexts in general are attended to."""
     theta_s: float
-    """theta_S' W_KQ phi(r): how far it goes to subjects in general."""
+    """theta_S' W_KQ phi(r): how strongly subjects in general are attended to."""
     attention_c: float
     """Attention on the context, mean over C points."""
     attention_cs: float
-    """The same over C+S points."""
+    """The same, mean over C+S points."""
     attention_conflict: float
     """The same for the conflict example, which is in no training set."""
     m_c: float
@@ -77,7 +80,7 @@ class TheoryStep:
 
 @dataclass(frozen=True, slots=True)
 class TheoryPhase:
-    """One cell of a phase diagram: what M_C does at one setting when W_KQ is trained."""
+    """One cell of a phase diagram: the course of M_C at one setting when W_KQ is trained."""
 
     diagram: str
     """``shares`` or ``deltas``."""
@@ -94,7 +97,7 @@ class TheoryPhase:
     end: float
     """M_C after the last step."""
     first_phase: float
-    """Margin of Proposition 1 at t = 0: above 0 where it holds."""
+    """Margin of Proposition 1 at t = 0; above 0 the proposition holds."""
     second_phase: float
     """Margin of Proposition 1 at t = 1."""
     theorem: float
