@@ -11,21 +11,21 @@ from pydantic import Field
 from inversion.config.base import NonNegativeInt, PositiveInt, Seed, Strict
 
 Scale = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
-"""A factor of attention weights."""
+"""A factor by which attention weights are multiplied."""
 RANDOM_SETS = 20
-"""Sets of random heads that are compared with the heads of the largest effect. If the effect of these is beyond that of
-all sets, its p-value is below 1 in 20."""
+"""The number of sets of random heads to which the heads with the largest effects are compared. If the effect of the
+latter exceeds that of all sets, its p-value is below 1 in 20."""
 
 
 class Probe(Strict):
     """A measurement of every checkpoint of a run, with a table and a figure of the same name.
 
-    References are written ``module:function``; scripts resolve them when they run, so that reading a configuration
+    References are written ``module:function``. Scripts resolve them when they run, so that reading a configuration
     imports none of them.
     """
 
     version: ClassVar[int]
-    """Raise it when a code change alters what is measured: all checkpoints are then measured again."""
+    """Raise it if a code change alters what is measured. All checkpoints are then measured again."""
     measure: ClassVar[str]
     """Called with a :class:`~inversion.respond.probing.ProbedRun` and these settings; returns the facts of all
     checkpoints as a table."""
@@ -47,20 +47,22 @@ class Probe(Strict):
     needs_kinds: ClassVar[bool] = False
     """Whether the kinds of the training examples must be known."""
     models_held: ClassVar[int] = 1
-    """How many models it has in memory at once."""
+    """The number of models that it has in memory at the same time."""
 
     def questions_read_once(self, layers: int) -> int:
-        """How often questions of each set are read once for the whole run, of a model with so many ``layers``."""
+        """The number of questions of each set that are read once for the whole run, for a model with this number of
+        ``layers``."""
         return 0
 
     @property
     def questions_read(self) -> int:
-        """Questions of each set that one checkpoint reads; with :attr:`examples_read` the cost of the probe."""
+        """The number of questions of each set that one checkpoint reads. Together with :attr:`examples_read` it is the
+        cost of the probe."""
         return 0
 
     @property
     def examples_read(self) -> int:
-        """Training examples that one checkpoint reads; a backward pass counts as two."""
+        """The number of training examples that one checkpoint reads. A backward pass counts as two."""
         return 0
 
 
@@ -76,7 +78,7 @@ class AttentionProbe(Probe):
     shows: ClassVar[str] = "attention on the context by step and layer (fig. 3b)"
 
     items: PositiveInt = 100
-    """Conflict items of each set (all if there are fewer), drawn with the seed from those with a context."""
+    """Number of conflict items of each set (all if there are fewer), drawn with the seed from those with a context."""
     seed: Seed = 0
 
     @property
@@ -86,9 +88,9 @@ class AttentionProbe(Probe):
 
 
 class GradientProbe(Probe):
-    """The gradients of training examples by kind (C, C+S, S) at every checkpoint, on the trained weights: their size,
-    and the direction in which they pull, to compare a run with the theory of section 5. Only mixtures of the invented
-    world have kinds."""
+    """The gradients of training examples by kind (C, C+S, S) at every checkpoint, with respect to the trained weights:
+    their size, and the direction in which they pull. They compare a run with the theory of section 5. Only mixtures of
+    the invented world have kinds."""
 
     version: ClassVar[int] = 2
     measure: ClassVar[str] = "inversion.respond.gradient_probe:probe_gradients"
@@ -102,9 +104,10 @@ class GradientProbe(Probe):
     needs_kinds: ClassVar[bool] = True
 
     examples: PositiveInt = 64
-    """Training examples of each kind (all if there are fewer), drawn with the seed."""
+    """Number of training examples of each kind (all if there are fewer), drawn with the seed."""
     items: PositiveInt = 64
-    """Conflict items of each set (all if there are fewer), whose answers the examples pull to the context or away."""
+    """Number of conflict items of each set (all if there are fewer). The probe measures whether the examples pull the
+    answers to these items towards the context or away from it."""
     seed: Seed = 0
 
     @property
@@ -145,7 +148,7 @@ class MilestoneProbe(Probe):
     """A probe that compares the start, the peak and the end of a run."""
 
     items: PositiveInt = 50
-    """Conflict items of each set, or all where there are fewer, which the seed draws among those with a context."""
+    """Number of conflict items of each set (all if there are fewer), drawn with the seed from those with a context."""
     seed: Seed = 0
     start: NonNegativeInt | None = None
     """The step of the start; by default the first checkpoint."""
@@ -163,7 +166,8 @@ class MilestoneProbe(Probe):
 
 class PatchingProbe(MilestoneProbe):
     """Patching between checkpoints: the end of a run answers with one part taken from its peak, and the peak with one
-    taken from the end, layer by layer; how much of the fall of context answers goes with it."""
+    part taken from the end, for each component of each layer. This measures how much of the fall of context answers
+    each part carries."""
 
     version: ClassVar[int] = 1
     measure: ClassVar[str] = "inversion.respond.patching_probe:probe_patching"
@@ -171,16 +175,17 @@ class PatchingProbe(MilestoneProbe):
     facts: ClassVar[str] = "inversion.records.mechanism:PatchedMargin"
     tabulate: ClassVar[str] = "inversion.analyse.mechanism_tables:patching"
     draw: ClassVar[str] = "inversion.plot.mechanism_figures:patching"
-    shows: ClassVar[str] = "the share of the fall that each layer and component carries between peak and end"
+    shows: ClassVar[str] = "the share of the fall between peak and end that each layer and component carries"
     models_held: ClassVar[int] = 2
 
     def questions_read_once(self, layers: int) -> int:
-        """Every item with each of three components of each layer at four places, in two receivers from four donors."""
+        """Every item with each of three components of each layer at four positions, in two receivers, from four
+        donors."""
         return 2 * 4 * 3 * 4 * layers * self.items
 
 
 class KnockoutProbe(MilestoneProbe):
-    """Knock-outs: at the start, peak and end of a run, each attention head in turn may not read the context from the
+    """Knock-outs: at the start, peak and end of a run, each attention head in turn cannot read the context from the
     last token of the prompt, or reads it with scaled attention."""
 
     version: ClassVar[int] = 2
@@ -189,7 +194,9 @@ class KnockoutProbe(MilestoneProbe):
     facts: ClassVar[str] = "inversion.records.mechanism:KnockoutMargin"
     tabulate: ClassVar[str] = "inversion.analyse.mechanism_tables:knockouts"
     draw: ClassVar[str] = "inversion.plot.mechanism_figures:knockouts"
-    shows: ClassVar[str] = "what each attention head's view of the context does for the answer, at start, peak and end"
+    shows: ClassVar[str] = (
+        "the effect of each attention head's attention to the context on the answer, at start, peak and end"
+    )
 
     scales: tuple[Scale, ...] = Field(default=(0.0,), min_length=1)
     """Factors by which a head's attention weights from the last token to the context are multiplied, before its weights
@@ -207,7 +214,7 @@ class KnockoutProbe(MilestoneProbe):
 
 class WeightsProbe(MilestoneProbe):
     """The updates of the weights from start to peak and from peak to end: their size and direction by module and layer,
-    and how much of the rise and of the fall of context answers goes with those of one group of modules."""
+    and how much of the rise and of the fall of context answers is due to the updates of each group of modules."""
 
     version: ClassVar[int] = 1
     measure: ClassVar[str] = "inversion.respond.weights_probe:probe_weights"
@@ -216,7 +223,7 @@ class WeightsProbe(MilestoneProbe):
     tabulate: ClassVar[str] = "inversion.analyse.mechanism_tables:weights"
     draw: ClassVar[str] = "inversion.plot.mechanism_figures:weights"
     shows: ClassVar[str] = (
-        "the share of the rise and of the fall that the updates of each group of modules carry, and their norms"
+        "the share of the rise and of the fall that is due to the updates of each group of modules, and their norms"
     )
     models_held: ClassVar[int] = 3
 

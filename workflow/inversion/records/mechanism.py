@@ -14,8 +14,8 @@ DONORS = ("rival", "start", "other_item", "self")
 """Where it comes from: the peak for the end and the end for the peak; the start; the rival as it reads an unrelated
 item; and, as a check, the receiver itself."""
 HEADS = ("one", "top", "random")
-"""Which heads are scaled: a single one; several with the largest effects on items of other clusters; or as many that
-are drawn at random."""
+"""The heads whose attention is scaled: a single one; several, those with the largest effects on items of other
+clusters; or the same number of heads that are drawn at random."""
 
 WEIGHT_GROUPS = {
     "query_key": ("query", "key"),
@@ -23,10 +23,10 @@ WEIGHT_GROUPS = {
     "mlp": ("gate", "up", "down"),
     "rest": ("embedding", "head", "norm"),
 }
-"""The kinds of modules by the groups whose weights are exchanged together."""
+"""The groups of weights that are exchanged together, each with its kinds of modules."""
 DIRECTIONS = ("insert", "leave_out")
-"""How: the checkpoint before an interval gets the group's weights from the one after it; or the one after it keeps
-those from before."""
+"""How a group of weights is exchanged. ``insert``: the checkpoint before an interval gets the weights of the one after
+it. ``leave_out``: the checkpoint after the interval keeps the weights of the one before it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ class LensPoint:
 
 @dataclass(frozen=True, slots=True)
 class ItemMargin:
-    """How far one checkpoint prefers the context's answer to one item."""
+    """How strongly one checkpoint prefers the context answer to one item."""
 
     step: int
     set: str
@@ -85,13 +85,13 @@ class ItemMargin:
 
 @dataclass(frozen=True, slots=True)
 class PatchedMargin:
-    """The answer of one checkpoint to one conflict item with one part taken from another checkpoint: raw facts."""
+    """The answer of one checkpoint to one conflict item if one part is taken from another checkpoint: raw facts."""
 
     step: int
-    """Of the receiver."""
+    """Step of the receiver."""
     epoch: float
     receiver: str
-    """``peak`` or ``end``."""
+    """The checkpoint that answers: ``peak`` or ``end``."""
     donor: str
     """One of :data:`DONORS`."""
     donor_step: int
@@ -101,15 +101,15 @@ class PatchedMargin:
     component: str
     """One of :data:`COMPONENTS`."""
     layer: int
-    """From 0, the one next to the input."""
+    """Index of the layer; 0 is the layer next to the input."""
     positions: str
     """One of :data:`POSITIONS`."""
     margin: float
-    """Log-odds as in :class:`ItemMargin`, of the patched receiver."""
+    """Log-odds, as in :class:`ItemMargin`, of the receiver with the part of the donor."""
     own: float
-    """Of the unchanged receiver."""
+    """Log-odds of the unchanged receiver."""
     rival: float
-    """Of the unchanged other checkpoint of peak and end."""
+    """Log-odds of the unchanged rival: the peak if the receiver is the end, otherwise the end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,29 +123,32 @@ class PatchPoint:
     receiver: str
     """The checkpoint that answers: ``peak`` or ``end``."""
     step: int
-    """Of the receiver."""
+    """Step of the receiver."""
     donor: str
-    """Where the part comes from: ``rival``, the end for the peak and the peak for the end; ``start``; ``other_item``,
-    the rival as it reads an unrelated item; ``self``, the receiver, as a check."""
+    """The checkpoint that the part comes from: ``rival``, the end for the peak and the peak for the end; ``start``;
+    ``other_item``, the rival while it reads an unrelated item; ``self``, the receiver itself, as a check."""
     donor_step: int
-    """Of the donor."""
+    """Step of the donor."""
     set: str
     component: str
-    """``residual``: what the layer leaves in the residual stream; ``attention``, ``mlp``: what these add to it."""
+    """``residual``: the residual stream after the layer. ``attention``, ``mlp``: what the layer's attention or MLP adds
+    to it."""
     layer: int
-    """From 0, the one next to the input."""
+    """Index of the layer; 0 is the layer next to the input."""
     positions: str
-    """At which tokens: ``context``, ``question`` (the rest of the prompt), ``last``, ``all``."""
+    """The tokens at which the part is replaced: ``context``, ``question`` (the rest of the prompt), ``last``,
+    ``all``."""
     measure: str
-    """``effect``: how far the patch moves the log-odds of the context's answer (nats), mean over items; ``share``: that
-    over the mean difference between the rival and the receiver, so that 1 is the whole fall between peak and end."""
+    """``effect``: how much the patch changes the log-odds of the context answer (nats), mean over items. ``share``:
+    that divided by the mean difference between the rival and the receiver, so that 1 is the whole fall between peak and
+    end."""
     value: float
-    """The measure: nats, or a share."""
+    """The value of the measure: nats, or a share."""
     low: float
     high: float
-    """95 % interval, a bootstrap over clusters."""
+    """Upper bound of the value. The two bounds are a 95 % bootstrap interval over clusters."""
     n: int
-    """Items."""
+    """Number of items."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,15 +168,15 @@ class KnockoutMargin:
     heads: str
     """One of :data:`HEADS`."""
     layer: int | None
-    """Of a single head, from 0, the one next to the input; null for several heads."""
+    """Index of the layer of a single head; 0 is the layer next to the input. Null for several heads."""
     head: int | None
-    """Of the layer's queries, from 0; null for several heads."""
+    """Index of the head among the layer's query heads, beginning with 0; null for several heads."""
     draw: int | None
-    """The number of a set of random heads, from 0; null for other heads."""
+    """Index of a set of random heads, beginning with 0; null for other heads."""
     margin: float
-    """Log-odds as in :class:`ItemMargin`, with scaled attention."""
+    """Log-odds, as in :class:`ItemMargin`, with scaled attention."""
     own: float
-    """Of the unchanged checkpoint."""
+    """Log-odds of the unchanged checkpoint."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,79 +190,81 @@ class KnockoutPoint:
     milestone: str
     """The checkpoint: ``start``, ``peak`` or ``end``."""
     step: int
-    """Of the milestone."""
+    """Step of the milestone."""
     set: str
     scale: float
     """The factor of the attention weights from the last token to the context; 0 for a knock-out."""
     measure: str
-    """``effect``: how far the log-odds of the context's answer move when the head's attention to the context from the
-    last token is scaled (nats), mean over items; if it is below 0 in a knock-out, the head brings the context answer.
-    ``top``: the same for several heads together, those with the largest effects on items of other clusters; ``random``:
-    for as many random heads, mean over their sets. ``start``, ``peak``, ``end``: Spearman's rank correlation of the
-    effects of all heads with those at that milestone."""
+    """``effect``: how much the log-odds of the context answer change if the head's attention from the last token to the
+    context is scaled (nats), mean over items. Below 0 in a knock-out means that the head favours the context answer.
+    ``top``: the same for several heads together, those with the largest effects on items of other clusters. ``random``:
+    the same for as many random heads, mean over their sets. ``start``, ``peak``, ``end``: Spearman's rank correlation
+    of the effects of all heads with those at that milestone."""
     layer: int | None
-    """From 0, the one next to the input; null if the measure is not ``effect``, like ``head`` and ``rank``."""
+    """Index of the layer; 0 is the layer next to the input. Null if the measure is not ``effect``, like ``head`` and
+    ``rank``."""
     head: int | None
-    """Of the layer's queries, from 0."""
+    """Index of the head among the layer's query heads, beginning with 0."""
     rank: int | None
-    """Of the head among all heads at the milestone, 1 for the one that brings the context answer most."""
+    """Rank of the head among all heads at the milestone; 1 is the head that favours the context answer most."""
     value: float
-    """The measure: nats, or a correlation from -1 to 1."""
+    """The value of the measure: nats, or a correlation from -1 to 1."""
     low: float
     high: float
-    """95 % interval, a bootstrap over clusters."""
+    """Upper bound of the value. The two bounds are a 95 % bootstrap interval over clusters."""
     null_low: float | None
-    """Lower end of what random heads give; null for ``effect``. For ``top`` and ``random``, the lowest mean of a set of
-    random heads. For a correlation, the 2.5th percentile if the heads of one milestone are shuffled within each layer:
-    a higher correlation shows that the same heads matter, and not only the same layers."""
+    """Lower end of the range that random heads give; null for ``effect``. For ``top`` and ``random``, the lowest mean
+    of a set of random heads. For a correlation, the 2.5th percentile if the heads of one milestone are shuffled within
+    each layer: a higher correlation shows that the same heads matter, and not only the same layers."""
     null_high: float | None
-    """Upper end: the highest mean, or the 97.5th percentile."""
+    """Upper end of that range: the highest mean, or the 97.5th percentile."""
     n: int
-    """Items."""
+    """Number of items."""
 
 
 @dataclass(frozen=True, slots=True)
 class WeightFact:
-    """How far the weights of one kind of module went in one interval between checkpoints, or the answer to one conflict
-    item of a checkpoint with one group of weights from the other side of the interval: raw facts."""
+    """The size of the update of one kind of module in one interval between checkpoints, or the answer of a checkpoint
+    to one conflict item with one group of weights from the other end of the interval: raw facts."""
 
     step: int
-    """The end of the interval."""
+    """The step at which the interval ends."""
     epoch: float
     since: int
-    """The step at which it begins."""
+    """The step at which the interval begins."""
     interval: str
     """``rise``, from the start to the peak, or ``fall``, from the peak to the end."""
     group: str
     """One of :data:`WEIGHT_GROUPS`."""
     kind: str | None = None
-    """One of the kinds in the group; null for an answer, like all fields up to ``along_whole``."""
+    """One of the kinds in the group. This field and the next ones up to ``along_whole`` describe an update; they are
+    null for an answer."""
     layer: int | None = None
-    """From 0, the one next to the input; null outside the layers."""
+    """Index of the layer; 0 is the layer next to the input. Null outside the layers."""
     start: float | None = None
-    """The Euclidean norm of the weights at the start of the run."""
+    """Euclidean norm of the weights at the start of the run."""
     norm: float | None = None
-    """Of their update in this interval."""
+    """Euclidean norm of their update in this interval."""
     other: float | None = None
-    """Of their update in the other interval."""
+    """Euclidean norm of their update in the other interval."""
     whole: float | None = None
-    """Of their update from the start to the end."""
+    """Euclidean norm of their update from the start to the end."""
     along_other: float | None = None
-    """The inner product of the update in this interval with that in the other one."""
+    """Inner product of the update in this interval with the update in the other interval."""
     along_whole: float | None = None
-    """With that from the start to the end."""
+    """Inner product of the update in this interval with the update from the start to the end."""
     set: str | None = None
-    """Null for an update, like all fields that follow."""
+    """Name of the conflict set. This field and the next ones describe an answer; they are null for an update."""
     item_id: str | None = None
     cluster: str | None = None
     direction: str | None = None
     """One of :data:`DIRECTIONS`."""
     margin: float | None = None
-    """Log-odds as in :class:`ItemMargin`, with the group exchanged."""
+    """Log-odds, as in :class:`ItemMargin`, with the group of weights exchanged."""
     before: float | None = None
-    """Of the unchanged checkpoint at which the interval begins."""
+    """Log-odds of the unchanged checkpoint at which the interval begins."""
     after: float | None = None
-    """Of the unchanged checkpoint at which it ends."""
+    """Log-odds of the unchanged checkpoint at which the interval ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,20 +285,22 @@ class WeightPoint:
     """A group of weights: ``query_key``, ``value_output``, ``mlp``, ``rest`` or ``all``; or one kind of module:
     ``query``, ``key``, ``value``, ``output``, ``gate``, ``up``, ``down``, ``embedding``, ``head``, ``norm``."""
     layer: int | None
-    """From 0, the one next to the input; null for all weights of the part, also those outside the layers."""
+    """Index of the layer; 0 is the layer next to the input. Null for all weights of the part, including those outside
+    the layers."""
     set: str | None
     """Name of the conflict set; null for updates."""
     measure: str
-    """Of the part's update: ``norm``, Euclidean, relative to the norm of the weights at the start; ``cosine`` with its
-    update in the other interval; ``cosine_whole`` with its update from the start to the end. Of answers:
-    ``change``, how far the whole interval moves the log-odds of the context's answer (nats), mean over items;
-    ``insert``, how far they move if only this group is updated; ``leave_out``, how much of the change is lost if only
-    this group is not updated; ``insert_share`` and ``leave_out_share``, these two over the change."""
+    """For updates: ``norm``, the Euclidean norm of the part's update, relative to the norm of the weights at the start;
+    ``cosine``, its cosine with the update in the other interval; ``cosine_whole``, its cosine with the update from the
+    start to the end. For answers: ``change``, how much the log-odds of the context answer change over the whole
+    interval (nats), mean over items; ``insert``, how much they change if only this group is updated; ``leave_out``, how
+    much of the change is lost if only this group is not updated; ``insert_share`` and ``leave_out_share``, these two
+    divided by ``change``."""
     value: float
-    """The measure: a ratio, a cosine, nats, or a share; NaN where nothing changes."""
+    """The value of the measure: a ratio, a cosine, nats, or a share. NaN if nothing changes."""
     low: float | None
     """Lower bound of the value; null for updates, which are exact."""
     high: float | None
-    """95 % interval, a bootstrap over clusters."""
+    """Upper bound of the value. The two bounds are a 95 % bootstrap interval over clusters."""
     n: int | None
-    """Items; null for updates."""
+    """Number of items; null for updates."""
