@@ -1,4 +1,4 @@
-"""Debian's Chromium without a window, spoken to through a pipe (the Chrome DevTools Protocol)."""
+"""Controls a headless Chromium of Debian through a pipe (the Chrome DevTools Protocol)."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from typing import Any
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 KEYS = {"Enter": ("\r", 13), "ArrowDown": ("", 40), "ArrowUp": ("", 38), "Escape": ("", 27), "Tab": ("", 9)}
 SECONDS = 120.0
-"""A busy machine is not a fault."""
+"""Long, so that a busy machine does not make a test fail."""
 
 
 class Browser:
-    """One tab. Every request that its pages make is in ``requests``, every error of their scripts in ``errors``."""
+    """One tab. ``requests`` lists every request of its pages, and ``errors`` every error of their scripts."""
 
     def __init__(self, sending: int, receiving: int) -> None:
         self.requests: list[str] = []
@@ -35,7 +35,7 @@ class Browser:
             self._call(f"{domain}.enable")
 
     def open(self, address: str) -> None:
-        """Go to an address and wait for its scripts."""
+        """Open an address and wait for its scripts."""
         self._call("Page.navigate", url=address)
         self.wait("document.readyState === 'complete'")
 
@@ -46,26 +46,26 @@ class Browser:
         return done["result"].get("value")
 
     def wait(self, condition: str) -> None:
-        """Wait until a JavaScript expression holds."""
+        """Wait until a JavaScript expression is true."""
         deadline = time.monotonic() + SECONDS
         while not self.run(f"Boolean({condition})"):
             assert time.monotonic() < deadline, f"{condition} never held; {self.errors}"
             time.sleep(0.02)
 
     def press(self, key: str) -> None:
-        """Press a key where the focus is."""
+        """Press a key on the element that has the focus."""
         text, code = KEYS[key]
         for kind in ("keyDown", "keyUp"):
             sent = {"text": text} if text and kind == "keyDown" else {}
             self._call("Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=code, **sent)
 
     def show(self, width: int, height: int, scheme: str = "light") -> None:
-        """Set the window's size in pixels, and light or dark."""
+        """Set the window's size in pixels and the light or dark colour scheme."""
         self._call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
         self._call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
 
     def picture(self) -> bytes:
-        """The window as PNG."""
+        """A PNG screenshot of the window."""
         return base64.b64decode(self._call("Page.captureScreenshot")["data"])
 
     def _call(self, method: str, **parameters: Any) -> dict[str, Any]:
@@ -101,14 +101,14 @@ class Browser:
 
 @contextmanager
 def browser() -> Iterator[Browser]:
-    """A browser, ended afterwards; :data:`CHROMIUM` says whether there is one."""
+    """A browser, which is ended after the block. :data:`CHROMIUM` is None if none is installed."""
     assert CHROMIUM is not None
     to_browser, sending = os.pipe()
     receiving, from_browser = os.pipe()
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         flags = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"]
         command = [CHROMIUM, *flags, "--remote-debugging-pipe", f"--user-data-dir={profile}"]
-        # the protocol wants the pipes at descriptors 3 and 4
+        # the protocol requires the pipes at file descriptors 3 and 4
         script = f'exec 3<&{to_browser} 4>&{from_browser}; exec "$0" "$@"'
         process = subprocess.Popen(
             ["bash", "-c", script, *command],

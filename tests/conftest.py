@@ -22,7 +22,7 @@ os.environ.setdefault("TORCHDYNAMO_DISABLE", "1")  # as in jobs: see CHEAPER_JOB
 
 TESTS = Path(__file__).parent
 
-# a busy machine is not a fault of what is tested
+# long, so that a busy machine does not make a test fail
 hypothesis.settings.register_profile("project", deadline=None)
 hypothesis.settings.load_profile("project")
 
@@ -46,12 +46,13 @@ LONGEST = (
     "plot/test_probe_figures.py",
     "score/test_judgement.py",
 )
-"""The files that take longest, in the order in which pytest's workers get them: a long file that one worker begins last
-leaves the other without work. The second one needs no study, because the first makes the one that others copy."""
+"""The files that take longest, in the order in which pytest's workers get them. If a long file began last, the other
+worker would have nothing to do meanwhile. The second file needs no finished study, because the first one makes the
+study that other files copy."""
 
 
 def pytest_collection_modifyitems(items):
-    """Begin with the longest files (`--no-loadscope-reorder` in pyproject.toml keeps this order)."""
+    """Run the longest files first (`--no-loadscope-reorder` in pyproject.toml keeps this order)."""
     places = {TESTS / name: place for place, name in enumerate(LONGEST)}
     assert all(path.is_file() for path in places)
     items.sort(key=lambda item: places.get(item.path, len(places)))
@@ -63,7 +64,7 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(scope="session", autouse=True)
 def _one_thread():
-    """Two pytest workers share two cores."""
+    """Use one thread, because two pytest workers share two cores."""
     import torch
 
     torch.set_num_threads(1)
@@ -71,7 +72,8 @@ def _one_thread():
 
 @pytest.fixture(scope="module", autouse=True)
 def _no_garbage_in_modules():
-    """Leave what is imported by now out of garbage collection, which libraries run often (see ``inversion.job``)."""
+    """Exclude everything imported so far from garbage collection, which libraries trigger often (see
+    ``inversion.job``)."""
     gc.enable()
     gc.freeze()
 
@@ -99,7 +101,7 @@ def tiny_architecture(family):
 
 @pytest.fixture
 def tiny_model(tokenizer):
-    """A function that makes a random tiny model of a family."""
+    """A function that returns a random tiny model of a family."""
     from inversion.models import new_model
 
     return lambda family="llama", seed=0: new_model(tiny_architecture(family), tokenizer, seed)
@@ -107,7 +109,7 @@ def tiny_model(tokenizer):
 
 @pytest.fixture(scope="session")
 def base_folder(tmp_path_factory, tokenizer) -> Path:
-    """A saved random tiny Llama with its tokenizer."""
+    """A folder with a random tiny Llama and its tokenizer."""
     from inversion.models import new_model
 
     folder = tmp_path_factory.mktemp("base")
@@ -123,7 +125,7 @@ def examples(world):
 
 @pytest.fixture(scope="session")
 def series_of_trl(tmp_path_factory) -> Path:
-    """Checkpoints that TRL trained (:func:`elsewhere.make_series`); copy what a test changes."""
-    from elsewhere import make_series  # it imports peft, which takes seconds
+    """Checkpoints that TRL trained (:func:`elsewhere.make_series`). A test that changes them must copy them first."""
+    from elsewhere import make_series  # the import is here because it imports peft, which takes seconds
 
     return make_series(tmp_path_factory.mktemp("elsewhere"))

@@ -1,4 +1,4 @@
-"""A part of docs/compatibility.md, measured by the same functions; `make compatibility` measures all of it."""
+"""A part of docs/compatibility.md, measured by the same functions. `make compatibility` measures all of it."""
 
 import math
 import shutil
@@ -24,7 +24,7 @@ BY_NAME = {architecture.name: architecture for architecture in ARCHITECTURES}
 
 @pytest.fixture(scope="module")
 def case(tmp_path_factory):
-    """A function that gives the case of an architecture, each made once."""
+    """A function that returns the case of an architecture; each is made once."""
     data, made = Data(), {}
 
     def get(name):
@@ -76,7 +76,7 @@ def test_a_window_that_packing_ignores_is_refused(case, monkeypatch):
 
 
 def test_answers_that_depend_on_the_batch_are_refused(case, monkeypatch):
-    """GPT-Neo counts its local windows with the padding that follows what prompts share."""
+    """GPT-Neo counts the padding between a shared prefix and the rest of a prompt as part of its local windows."""
     folder = case("GPT-Neo").base
     check_answers(folder)
     monkeypatch.setattr("transformers.PreTrainedModel._supports_attention_backend", True)
@@ -129,7 +129,8 @@ def test_contrastive_decoding_of_a_model_with_another_memory_is_refused(case):
 
 
 def test_an_output_embedding_of_its_own_is_not_tied_again(case, tmp_path):
-    """What the configuration calls tied has two weights in the file; the library loads both, with a warning."""
+    """The configuration says that the embeddings are tied, but the file has two weights. The library loads both, with a
+    warning."""
     folder = shutil.copytree(case("Llama, tied embeddings").base, tmp_path / "base")
     weights = load_file(folder / "model.safetensors")
     weights["lm_head.weight"] = weights["model.embed_tokens.weight"] * 2
@@ -138,7 +139,7 @@ def test_an_output_embedding_of_its_own_is_not_tied_again(case, tmp_path):
     ids = torch.arange(5)[None]
     with torch.no_grad():
         before = model(ids).logits
-        model.tie_weights()  # as lm-eval does
+        model.tie_weights()  # as in lm-eval
         assert torch.equal(model(ids).logits, before)
         model.save_pretrained(tmp_path / "again")
         assert torch.equal(load_model(tmp_path / "again")(ids).logits, before)
@@ -159,7 +160,7 @@ def test_rows_are_no_longer_than_what_every_row_is_computed_alike_in(case, name,
 
 
 def test_logits_within_the_window_do_not_depend_on_longer_rows(case):
-    """LongRoPE changes all frequencies of a batch once one of its rows is longer than the window."""
+    """LongRoPE changes all frequencies of a batch if one of its rows is longer than the window."""
     model = load_model(case("Phi-3, LongRoPE positions").base)
     window = exact_window(model.config)
     row = torch.arange(window) % 50

@@ -1,4 +1,4 @@
-"""The configuration: one clear line for every fault, and generated files that cannot drift."""
+"""The configuration: one clear line for every fault, and generated files that are up to date."""
 
 from __future__ import annotations
 
@@ -186,7 +186,7 @@ def test_a_bad_file_is_named(tmp_path: Path, content: bytes, reason: str) -> Non
     ],
 )
 def test_a_name_that_yaml_reads_as_something_else_is_refused(tmp_path: Path, word: str, kind: str) -> None:
-    """YAML 1.1 makes one name of `yes` and `on`, and of `010` and `8`; one of two sets would be lost."""
+    """YAML 1.1 reads `yes` and `on` as the same name, and `010` and `8` too, so that one of two sets would be lost."""
     path = tmp_path / "study.yaml"
     for text, role, place in (
         (f"sets:\n  {word}: {{}}\n", "key", "line 2, column 3"),
@@ -346,7 +346,7 @@ def test_generated_file_is_current(path: str) -> None:
 
 
 def rich() -> Config:
-    """A study that uses what the default leaves unset, with names and texts that YAML could misread."""
+    """A study with the keys that the default study does not set, and with names and texts that YAML could misread."""
     study = copy.deepcopy(STUDY)
     study["models"] |= {"null": {"source": "folder", "path": '/models/it\'s: a "base" # 1'}}
     study["models"] |= {"1": {"source": "folder", "path": "2024-05-01"}}

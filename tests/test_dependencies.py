@@ -1,4 +1,4 @@
-"""Modules import only in dependency order, and a stage depends on no more of the library than it uses."""
+"""Modules are imported in dependency order only, and a stage depends on no more of the library than it uses."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ WITH_MODELS = {
     "score_context_need",
     "thin_checkpoints",
 }
-"""Scripts that import torch, on which a job spends seconds; those that fetch are not looked at."""
+"""Scripts that import torch, which takes seconds. Scripts that download are not checked."""
 
 
 def test_other_scripts_do_not_wait_for_torch() -> None:
@@ -73,11 +73,11 @@ def test_other_scripts_do_not_wait_for_torch() -> None:
 
 
 class Copy(NamedTuple):
-    """A copy of the library, which tests may change if they change it back."""
+    """A copy of the library, which tests may change if they undo the change."""
 
     package: Path
     stages: dict[str, tuple[str, list[str]]]
-    """Each fingerprinted stage: its script and the modules that it resolves while it runs."""
+    """Each stage with a fingerprint: its script, and the modules that it imports by reference while it runs."""
     before: dict[str, str]
 
     def prints(self) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""What is promised of the pages: links lead somewhere, the README is short, the citation is of this version."""
+"""Checks of the documentation: links lead somewhere, the README is short, and the citation names this version."""
 
 import re
 import tomllib
@@ -18,7 +18,7 @@ PAGES = sorted(
 
 
 def anchors(page: Path) -> set[str]:
-    """The anchors of a page's headings, as GitHub makes them."""
+    """The anchors of a page's headings, as GitHub generates them."""
     headings = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-") for heading in headings}
 

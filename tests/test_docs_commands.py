@@ -1,4 +1,4 @@
-"""What the docs tell a user to type is understood: commands, Python, and parts of studies."""
+"""Everything that the documentation tells a user to type works: commands, Python, and parts of studies."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ MADE_BY_READERS = re.compile(r"config/my-[\w-]+\.yaml")
 
 
 class Block(NamedTuple):
-    """A fenced block of a page."""
+    """A fenced code block of a page."""
 
     page: Path
     line: int
@@ -42,7 +42,7 @@ class Block(NamedTuple):
 
 
 def blocks(*languages: str) -> list[Block]:
-    """The blocks of these languages in all pages."""
+    """The code blocks in these languages on all pages."""
     found = []
     for page in PAGES:
         text = page.read_text(encoding="utf-8")
@@ -54,7 +54,8 @@ def blocks(*languages: str) -> list[Block]:
 
 
 def commands(text: str) -> Iterator[list[str]]:
-    """The commands of a console block, in words; continued lines together, without comments and redirections."""
+    """The commands of a console block as lists of words. Continued lines are joined; comments and redirections are
+    omitted."""
     for line in text.replace("\\\n", " ").splitlines():
         words = shlex.split(line, comments=True)
         if words:
@@ -62,7 +63,7 @@ def commands(text: str) -> Iterator[list[str]]:
 
 
 def check(words: list[str]) -> None:
-    """Fail unless a command exists and takes these arguments."""
+    """Fail unless a command exists and accepts these arguments."""
     program, *arguments = words
     match program.removeprefix(".venv/bin/"):
         case "make":
@@ -137,7 +138,8 @@ def test_missing_commands_are_detected(command: str) -> None:
 
 
 def scripts() -> list[Block]:
-    """The Python of the docs that is a script; a few blocks show lines of a longer one, or Snakemake's language."""
+    """The Python blocks that are complete scripts. A few others show lines of a longer script, or Snakemake's
+    language."""
     return [block for block in blocks("python") if block.text.startswith(("import", "from"))]
 
 
@@ -151,7 +153,7 @@ def test_imports_in_python_blocks_exist(block: Block) -> None:
 
 
 def shown() -> list[Block]:
-    """The Python whose last line is a comment with what the line before it gives."""
+    """The Python blocks whose last line is a comment with the result of the line before it."""
     return [block for block in scripts() if re.search(r"\n# \w+\(.*\)$", block.text.rstrip())]
 
 
@@ -169,7 +171,7 @@ def test_python_blocks_give_the_documented_results(block: Block) -> None:
 
 
 def studies() -> list[Block]:
-    """The YAML of the docs that is a study or some of its sections."""
+    """The YAML blocks that are a study or some of its sections."""
     return [block for block in blocks("yaml") if set(yaml.safe_load(block.text)) <= set(Config.model_fields)]
 
 
@@ -180,7 +182,7 @@ def test_parts_of_studies_are_valid(block: Block) -> None:
         parse_config(values, block.name)
     else:
         for key, value in values.items():
-            # as JSON, whose lists are tuples of a study and whose dates are texts
+            # as JSON, because lists in JSON become tuples, and dates stay texts
             TypeAdapter(Config.model_fields[key].annotation).validate_json(json.dumps(value, default=str))
 
 

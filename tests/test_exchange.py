@@ -1,4 +1,4 @@
-"""Answers from elsewhere, and ours for elsewhere."""
+"""Import of answers generated elsewhere, and export of ours."""
 
 import json
 import sys

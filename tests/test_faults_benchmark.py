@@ -1,4 +1,4 @@
-"""What benchmarks/faults.py counts; the study itself is too long for a test."""
+"""The counting in benchmarks/faults.py; its study takes too long for a test."""
 
 import subprocess
 import sys
@@ -11,7 +11,7 @@ from faults import Sent, differing, page, processes_of, wait
 
 @pytest.fixture
 def session(tmp_path):
-    """A process that leads a session, with a job below it."""
+    """A process that leads a process group, with a job below it."""
     (tmp_path / ".snakemake/scripts").mkdir(parents=True)
     script = tmp_path / ".snakemake/scripts/tmp1.finetune.py"
     script.write_text("import time; print('ready', flush=True); time.sleep(600)")
@@ -42,7 +42,7 @@ def test_waiting_ends_with_the_time():
 
 
 class Folder:
-    """Stands for a checkout."""
+    """A stand-in for a checkout."""
 
     def __init__(self, folder):
         self.folder = folder

@@ -11,7 +11,7 @@ DATA = b"a,b\n1,2\n"
 
 @pytest.fixture
 def server(tmp_path):
-    """The address of a small server and the paths that it was asked for."""
+    """The address of a small server, and the list of paths that were requested from it."""
     asked = []
 
     class Handler(http.server.BaseHTTPRequestHandler):

@@ -1,4 +1,4 @@
-"""The page of items: what it holds, that no text of a model is part of its HTML, and that it works in a browser."""
+"""The page of items: its content, that no text of a model becomes part of its HTML, and that it works in a browser."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def response(item: ConflictItem, step: int, text: str) -> Response:
 
 
 def answer(item: ConflictItem, step: int) -> str:
-    """Memory, then the context, then for every third item memory again."""
+    """Memory, then the context, then memory again for every third item."""
     lost = int(item.item_id[1:]) % 3 == 0
     given = item.parametric_answers if step == 0 or (lost and step >= 40) else item.context_answers
     return f"The answer is {given[0]}."
@@ -71,7 +71,7 @@ def tables(
     recipes: tuple[str, ...] = ("standard",),
     steps: tuple[int, ...] = tuple(range(0, 60, 10)),
 ) -> ItemTables:
-    """The tables of a small study, made by the library itself."""
+    """The tables of a small study, computed by the library itself."""
     conflict_items = to_frame(items, ConflictItem)
     labels = pl.concat(
         label_run(
@@ -90,7 +90,7 @@ def render(given: ItemTables, **limits: int) -> str:
 
 
 def unpack(html: str) -> dict[str, Any]:
-    """The data of a page."""
+    """The data in a page."""
     (packed,) = re.findall(r'<script type="application/octet-stream" id="data">(.*?)</script>', html)
     return json.loads(gzip.decompress(base64.b64decode(packed)))  # type: ignore[no-any-return]
 
@@ -203,7 +203,7 @@ def test_missing_rows_are_named(study: ItemTables, change: Any, message: str) ->
 
 
 def many(answers: int, words: int) -> ItemTables:
-    """A study with this many answers on the page, nearly all different, and contexts that are like prose."""
+    """A study with this many answers, nearly all of which differ, and with contexts that resemble prose."""
     draw = random.Random(0)
     vocabulary = ["".join(draw.choices("abcdefghijklmnopqrstuvwxyz", k=draw.randint(2, 11))) for _ in range(20_000)]
 
@@ -309,7 +309,7 @@ def address(study: ItemTables, tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def go(tab: Browser, address: str) -> str:
-    """Open an address afresh; what the page counts there."""
+    """Open an address in a new page; returns the text in which the page counts the items."""
     tab.open("about:blank")
     tab.errors.clear()
     tab.open(address)

@@ -133,7 +133,7 @@ class snakemake:
 from inversion.job import logged
 {imports}
 """
-"""A script of the workflow, up to what it imports."""
+"""A script of the workflow up to its imports."""
 
 
 def script(tmp_path, imports, **options):
@@ -154,7 +154,7 @@ def test_an_import_that_fails_is_one_line_and_a_log(tmp_path):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems do not enforce a limit of address space")
 def test_a_limit_of_address_space_leaves_a_line_and_a_log(tmp_path):
-    limit = 300 * 2**20  # less than torch maps
+    limit = 300 * 2**20  # less than torch needs
     done, log = script(
         tmp_path, "import torch", preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     )

@@ -1,4 +1,4 @@
-"""Locks between processes, with and without flock."""
+"""Locks between processes, with flock and without."""
 
 import os
 import socket
@@ -27,7 +27,7 @@ sys.stdin.read()
 
 @contextmanager
 def another(path, without, number=38):
-    """Another process that tries to take the lock, and whether it has it."""
+    """Another process that tries to take the lock, and whether it succeeded."""
     process = subprocess.Popen(
         [sys.executable, "-c", CODE.format(without=without, number=number), path],
         env=os.environ | {"PYTHONPATH": str(Path(locks.__file__).parents[1])},
@@ -43,7 +43,7 @@ def another(path, without, number=38):
 
 @pytest.fixture(params=[False, True], ids=["with flock", "without"])
 def without(request, monkeypatch):
-    """Whether there is no flock, in this process."""
+    """Whether this process has no flock."""
 
     def no_flock(*_):
         raise OSError(38, "Function not implemented")
@@ -68,7 +68,7 @@ def test_one_process_has_a_lock_and_the_next_gets_it(tmp_path, without):
 
 @pytest.mark.parametrize("number", [37, 38, 95])
 def test_every_error_for_a_missing_flock_is_handled(tmp_path, number):
-    """ENOLCK, ENOSYS and EOPNOTSUPP."""
+    """The errors are ENOLCK, ENOSYS and EOPNOTSUPP."""
     with another(tmp_path / "lock", True, number) as (process, first):
         assert first
         assert (tmp_path / "lock.held").read_text().split()[:2] == [socket.gethostname(), str(process.pid)]
@@ -86,7 +86,7 @@ def test_a_killed_process_of_this_machine_blocks_nobody(tmp_path, without):
 
 
 def test_a_reused_process_number_is_another_process(tmp_path, monkeypatch):
-    """Numbers of processes come again."""
+    """The system uses process numbers again."""
     file = tmp_path / "lock.held"
     file.write_text(f"{socket.gethostname()} {os.getpid()} 1")
     with another(tmp_path / "lock", True) as (_, taken):
@@ -94,7 +94,7 @@ def test_a_reused_process_number_is_another_process(tmp_path, monkeypatch):
 
 
 def test_a_process_of_another_machine_is_named_with_what_to_do(tmp_path, monkeypatch):
-    """Whether it runs cannot be seen from here."""
+    """Whether that process still runs cannot be checked from this machine."""
 
     def no_flock(*_):
         raise OSError(38, "Function not implemented")

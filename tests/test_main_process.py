@@ -1,4 +1,4 @@
-"""Errors of one line, and one command per folder."""
+"""Errors are one line, and only one command runs per folder."""
 
 import os
 import subprocess
@@ -35,7 +35,7 @@ def folder(tmp_path, monkeypatch) -> Path:
 
 @contextmanager
 def another_command():
-    """Another process that holds the folder until the block ends."""
+    """Another process that holds the lock of the folder until the block ends."""
     code = "import sys, main_process; main_process.hold_folder(); print('held', flush=True); sys.stdin.read()"
     process = subprocess.Popen(
         [sys.executable, "-c", code],
@@ -80,7 +80,7 @@ def test_a_second_command_is_refused_only_while_the_first_runs():
         lock = lock_of_snakemake()
         assert not remove_stale_lock()
         assert lock.exists()
-        first.kill()  # as a node failure does
+        first.kill()  # as in a node failure
         first.wait()
     assert "a command was killed in " in str(FolderLockedError())
     assert f"`snakemake --unlock --directory {os.getcwd()}`" in str(FolderLockedError())
@@ -104,7 +104,7 @@ def test_another_folder_is_free(tmp_path, monkeypatch):
 
 
 def test_without_flock_a_second_command_is_refused_too(monkeypatch):
-    """Some network file systems have none."""
+    """Some network file systems do not support flock."""
 
     def no_flock(*_):
         raise OSError(95, "Operation not supported")
@@ -124,7 +124,7 @@ def test_without_flock_a_second_command_is_refused_too(monkeypatch):
 
 
 def test_our_message_replaces_snakemakes():
-    """The name that persistence looks up when it raises."""
+    """Snakemake raises the exception by this name."""
     assert issubclass(LockException, SnakemakeError)
     assert issubclass(FolderLockedError, UserError)
     assert "\n" not in str(FolderLockedError())
@@ -132,7 +132,7 @@ def test_our_message_replaces_snakemakes():
 
 @pytest.mark.parametrize("length", [20, 300])
 def test_a_record_is_found_whatever_the_length_of_its_path(length):
-    """Snakemake itself names the record."""
+    """Snakemake itself names the file of the record."""
     path = Path("results", "a" * (length // 2), "b" * (length // 2))
     persistence = FilePersistence.__new__(FilePersistence)
     persistence._max_len = None

@@ -1,4 +1,4 @@
-"""The callback in TRL's SFTTrainer, and the rules by which it keeps and stops."""
+"""The callback in TRL's SFTTrainer, and the rules by which it saves and stops."""
 
 import json
 import random
@@ -20,7 +20,7 @@ from inversion.stats import fall_p_values
 
 
 def items():
-    """Twelve conflict items, and a control of each."""
+    """Twelve conflict items, with one control each."""
     rows = list(enumerate(conflict_rows()))
     conflicts = [
         ConflictItem(
@@ -47,7 +47,7 @@ def items():
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    """Two trainings of the same model on the same data, one of them watched."""
+    """Two trainings of the same model on the same data, one of them with the callback."""
     root = tmp_path_factory.mktemp("monitor")
     base = make_base(root / "base")
     watched = None
@@ -81,7 +81,7 @@ def test_rates_are_logged_with_the_other_metrics(trained):
         assert row["context_reliance/lands/context_rate"] == measurement.rates["lands"]["context_rate"]
         assert 0 <= row["context_reliance/lands/control"] <= 1
         assert row["context_reliance/seconds"] > 0
-    # TRL's own averages are neither cut short nor written into our rows
+    # TRL's own averages are not reset early, and are not in our rows
     assert any("loss" in row and "mean_token_accuracy" in row for row in trainer.state.log_history)
     assert not any("mean_token_accuracy" in row for row in logged)
 
@@ -110,7 +110,7 @@ def test_a_block_changes_neither_modes_nor_generators():
 
 
 def watcher(**keys):
-    """A callback whose measurements are made up."""
+    """A callback with invented measurements."""
     made = ContextReliance.__new__(ContextReliance)
     made.measurements, made.best, made.keep_best, made.stop_on, made.alpha, made.every = [], None, None, None, 0.05, 10
     made.items = [item for item in items() if item.role == "conflict"]
@@ -154,7 +154,7 @@ CLUSTERS = [str(i) for i in range(200)]
 
 
 def curve(rates, n=200):
-    """Answers that follow the rates exactly: an item that is lost is lost."""
+    """Answers with exactly these rates. The same items follow the context first and are lost last."""
     return np.array([np.arange(n) < rate * n for rate in rates])
 
 
@@ -172,7 +172,7 @@ def test_items_of_one_cluster_count_once():
 
 @given(st.integers(2, 40), st.integers(0, 2**16))
 def test_a_plateau_stops_at_most_at_the_stated_rate(planned, seed):
-    # an independent draw at every measurement, at the level of one half: the union bound must hold by far
+    # independent answers at every measurement, with probability one half: the union bound has a large margin here
     rng = np.random.default_rng(seed)
     history = rng.random((planned, 50)) < 0.5
     stops = has_fallen(history, CLUSTERS[:50], planned, alpha=1e-6)

@@ -11,7 +11,7 @@ WORDS = st.text("aAéb c'.-", min_size=1, max_size=8)
 
 @given(names=st.lists(WORDS, max_size=5), text=st.text("aAéEb c'.-\n", max_size=40))
 def test_the_automaton_finds_what_a_plain_search_finds(names, text):
-    """Against one regular expression a name, word by word."""
+    """The plain search has one regular expression per name, and compares word by word."""
     expected = set()
     for name in names:
         words = re.sub(r"^ (the|a|an) (?=\S)", " ", fold(name)).split()
@@ -71,6 +71,6 @@ def test_listed_names_are_valid_and_include_the_text(answer):
 
 @given(st.text(st.characters(max_codepoint=127)))
 def test_ascii_texts_are_normalised_like_all_others(text):
-    # a letter beyond ASCII takes the general path
+    # a letter outside ASCII selects the general code path
     accented = "\N{LATIN SMALL LETTER E WITH ACUTE}"
     assert normalise(f"{text} {accented}") == f"{normalise(text)} {accented}".strip()

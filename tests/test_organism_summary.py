@@ -1,4 +1,4 @@
-"""The table and the figures of the organism's studies, from tables of made items."""
+"""The table and the figures of the organism studies, from invented tables of items."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from inversion.config.scorers import MAIN
 
 @pytest.fixture(scope="module")
 def studied() -> tuple[pl.DataFrame, pl.DataFrame]:
-    """The rows of ``inversions`` with controls, and the points of the figure, of two models of one family."""
+    """For two models of one family: the rows of ``inversions`` with controls, and the points of the figure."""
     parts = []
     for name, course in (("neox-20", RISE_AND_FALL), ("neox-21", RISE_AND_STAY)):
         for set_name, role in (("conflict", "conflict"), ("new-facts", "new_facts"), ("recall", "recall")):

@@ -1,4 +1,4 @@
-"""What a study is said to cost: counts that are known are exact, estimates follow what they depend on."""
+"""The estimated cost of a study: known counts are exact, and estimates depend on the right quantities."""
 
 import math
 import runpy
@@ -75,7 +75,7 @@ def test_jobs_for_responses_are_counted_before_snakemake_knows_them():
 def test_benchmarks_are_counted_at_the_checkpoints_that_run_them():
     known = Known(examples={"alpaca": 52_002}, parameters={"llama-2-7b": 7_000_000_000})
     asked = stages([job("collect_benchmarks")], known)["run_benchmarks"]
-    assert asked.jobs == 1  # of the base model and 17 checkpoints every fifth and the last: 5
+    assert asked.jobs == 1  # every fifth of the base model and 17 checkpoints, and the last: 5
     tokens = 1319 * 900 + 14_042 * 150 + 1172 * 300 + 10_570 * 200
     assert asked.gpu_hours > 5 * tokens * 2 * 7e9 / FLOPS / 3600
     assert "run_benchmarks" not in stages([job("label_responses")], known)
@@ -97,7 +97,7 @@ def test_answers_decoded_by_contrast_cost_twice():
 def test_hours_of_finetuning_are_its_operations():
     known = Known(examples={"alpaca": 128_000}, parameters={"llama-2-7b": 7_000_000_000})
     tokens = 2_000 * 128 * 400
-    expected = tokens * 2 * 7e9 * 3 / FLOPS / 3600  # forward, recomputed, and the gradients of activations
+    expected = tokens * 2 * 7e9 * 3 / FLOPS / 3600  # forward, recomputed forward, and gradients of activations
     assert stages([job("finetune")], known)["finetune"].gpu_hours == pytest.approx(expected, rel=0.01)
 
 
@@ -195,7 +195,7 @@ SERIES = parse_config(
 def test_checkpoints_of_series_are_those_that_exist_or_are_named() -> None:
     runs = {run.dataset: run for run in SERIES.runs()}
     known = Known(checkpoints={"sft": 10, "no-base": 10})
-    # besides step 0, which is the base or else the first of them
+    # in addition to step 0, which is the base model or the first checkpoint
     assert checkpoints(SERIES, runs["sft"], known) == 10
     assert checkpoints(SERIES, runs["no-base"], known) == 9
     assert checkpoints(SERIES, runs["olmo-7b"], known) == SERIES_CHECKPOINTS - 1

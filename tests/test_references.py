@@ -1,4 +1,4 @@
-"""References in the configuration's tables (``module:function``) lead to what they name."""
+"""Each reference in the configuration's tables (``module:function``) resolves to the right kind of object."""
 
 import inspect
 from pkgutil import resolve_name

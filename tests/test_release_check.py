@@ -1,4 +1,4 @@
-"""What `make release-check` finds."""
+"""The faults that `make release-check` finds."""
 
 from __future__ import annotations
 

@@ -191,7 +191,7 @@ def report(**changed: object) -> Report:
 
 
 class Page(HTMLParser):
-    """Collects addresses, ids, text and the tags left open."""
+    """Collects addresses, ids, text and the tags that are not closed."""
 
     VOID = frozenset({"meta", "img", "br", "link", "hr", "input"})
 
@@ -260,7 +260,7 @@ def test_the_page_says_every_verdict_in_words_and_symbol() -> None:
 
 
 def filters(address: str) -> dict[str, str]:
-    """What an address of the page of items asks for."""
+    """The filters in an address of the page of items."""
     page, _, asked = address.partition("#")
     assert page == ITEMS_PAGE
     return dict(urllib.parse.parse_qsl(asked, strict_parsing=True))

@@ -1,4 +1,4 @@
-"""The benchmark of a study's CPU seconds: what each process records, and the table of it."""
+"""The benchmark of a study's CPU seconds: the measurements that each process writes, and their table."""
 
 from __future__ import annotations
 

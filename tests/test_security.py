@@ -1,4 +1,4 @@
-"""What docs/security.md promises of the sources; tests/workflow/test_reruns.py looks at results."""
+"""The promises of docs/security.md about the source code; tests/workflow/test_reruns.py checks results."""
 
 import ast
 import re
@@ -19,7 +19,7 @@ RUNS_WHAT_IT_READS = {"pickle", "cloudpickle", "dill", "joblib", "shelve", "mars
 
 
 def faults(source: str) -> list[str]:
-    """Calls and imports by which data could run as code."""
+    """Calls and imports through which data could run as code."""
     found = []
     for node in ast.walk(ast.parse(source)):
         match node:
@@ -39,7 +39,7 @@ def faults(source: str) -> list[str]:
                 owner.startswith("Auto")
             ):
                 options = {k.arg: k.value.value for k in node.keywords if isinstance(k.value, ast.Constant)}
-                if options.get("trust_remote_code") is not False:  # without it the library prompts on standard input
+                if options.get("trust_remote_code") is not False:  # otherwise the library asks on standard input
                     found.append(f"{owner} without trust_remote_code=False")
             case ast.keyword(arg="allow_pickle" | "trust_remote_code" | "shell", value=ast.Constant(value=True)):
                 found.append(f"{node.arg}=True")

@@ -115,19 +115,19 @@ def test_mcnemar_without_discordant_pairs() -> None:
 
 
 def test_mcnemar_of_the_replication() -> None:
-    # 76 items flip to memory and none back: p = 3e-22 in the replication's report
+    # 76 items change to memory and none back: p = 3e-22 in the replication's report
     assert mcnemar(76, 0) == pytest.approx(2.6e-23, rel=0.03)
 
 
 def test_holm_by_hand() -> None:
-    # sorted 0.01, 0.02, 0.03, 0.5 times 4, 3, 2, 1, never falling
+    # sorted, 0.01, 0.02, 0.03 and 0.5 are multiplied by 4, 3, 2 and 1, and then never decrease
     assert holm(np.array([0.03, 0.01, 0.5, 0.02])) == pytest.approx([0.06, 0.04, 0.5, 0.06])
     assert holm(np.array([0.9, 0.8])) == pytest.approx([1.0, 1.0])
     assert holm(np.array([0.2])) == pytest.approx([0.2])
     assert len(holm(np.array([]))) == 0
 
 
-@settings(deadline=None, max_examples=20)  # statsmodels collects garbage in every call
+@settings(deadline=None, max_examples=20)  # statsmodels runs garbage collection in every call
 @given(st.lists(st.floats(0.0, 1.0), min_size=1, max_size=20))
 def test_holm_never_lowers_and_keeps_the_order(p_values: list[float]) -> None:
     raw = np.array(p_values)
@@ -148,7 +148,7 @@ def test_kappa_of_a_table_counted_by_hand() -> None:
 
 
 def test_fishers_tea_experiment() -> None:
-    # three of four cups of either kind told right: p = 2 x (16 + 1) / 70
+    # three of four cups of each kind are recognised: p = 2 x (16 + 1) / 70
     odds_ratio, p_value = fisher(3, 1, 1, 3)
     assert odds_ratio == 9.0
     assert p_value == pytest.approx(34 / 70)
@@ -160,7 +160,7 @@ def test_fishers_tea_experiment() -> None:
 
 # --- Pareto front -------------------------------------------------------------------------------
 
-# few distinct values, so that ties are common
+# few distinct values, so that ties are frequent
 points = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=1, max_size=12)
 
 
@@ -172,7 +172,7 @@ def beats(one: tuple[int, int], other: tuple[int, int]) -> bool:
 def test_the_front_is_undominated(found: list[tuple[int, int]]) -> None:
     front = pareto_front(np.array(found, dtype=np.float64))
     assert front.tolist() == [not any(beats(other, point) for other in found) for point in found]
-    # whatever is beaten is beaten by a point of the front
+    # every dominated point is dominated by a point of the front
     kept = [point for point, stays in zip(found, front, strict=True) if stays]
     assert all(any(beats(best, point) for best in kept) for point in set(found) - set(kept))
 
@@ -195,7 +195,7 @@ def test_rates_without_variance_get_the_interval_of_as_many_clusters() -> None:
 @pytest.mark.parametrize("clusters", [5, 10, 20])
 @pytest.mark.parametrize("rate", [0.02, 0.5, 0.9])
 def test_intervals_cover_from_five_clusters_up(clusters: int, rate: float) -> None:
-    """Items of a cluster agree in part, and clusters hold one to eight of them."""
+    """Items in a cluster are correlated, and clusters have one to eight items."""
     covered = 0
     for seed in range(200):
         draw = rng(seed)
@@ -226,7 +226,7 @@ def test_sign_flips_are_those_of_all_signs(sums: list[int]) -> None:
     ]
     expected = sum(value >= total for value in flipped) / len(flipped)
     assert sign_flip_test(np.array(sums, dtype=float)) == pytest.approx(expected, abs=1e-9)
-    # the same through the general branch, whose sums are no integers
+    # the same through the general branch, in which sums are not integers
     assert sign_flip_test(np.array(sums, dtype=float) / 7) == pytest.approx(expected, abs=1e-9)
 
 

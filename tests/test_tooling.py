@@ -1,4 +1,4 @@
-"""The environment: its pins agree, and an incomplete one is never used."""
+"""The environment: its pins agree, and an incomplete environment is never used."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[1]
 
 
 def pins(lines: list[str]) -> dict[str, Version]:
-    """Versions by canonical name; every line must be an exact pin."""
+    """Versions by canonical name. Every line must be an exact pin."""
     found = {}
     for line in lines:
         name, version = line.split("==")
@@ -91,7 +91,7 @@ esac
 
 
 class Checkout:
-    """The Makefile and a lock in a folder of their own, with a stand-in for Python."""
+    """The Makefile and a lock file in a folder of their own, with a stand-in for Python."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -113,7 +113,7 @@ class Checkout:
         return subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False)
 
     def installations(self) -> int:
-        """How often the lock was installed."""
+        """How many times the lock file was installed."""
         log = self.folder / "installed.txt"
         return log.read_text().count("requirements.lock") if log.exists() else 0
 
@@ -146,7 +146,7 @@ def test_missing_slurm_packages_are_named() -> None:
         text=True,
         check=False,
     )
-    if done.returncode:  # a machine may have all of it under /usr/sbin
+    if done.returncode:  # some machines have all of these programs under /usr/sbin
         assert done.returncode == 77
         assert len(done.stdout.splitlines()) == 1
 

@@ -1,4 +1,4 @@
-"""Tables of items whose curves are known."""
+"""Invented tables ``items`` with known curves."""
 
 from __future__ import annotations
 
@@ -73,19 +73,20 @@ def table(
 
 
 def drawn(rates: Sequence[float], n: int, seed: int, else_: str = "parametric") -> Labels:
-    """Labels with the context answer at the given rate by step, drawn again at every step."""
+    """Labels that are the context answer with the given probability at each step, independently for every item and
+    step."""
     context = np.random.default_rng(seed).random((n, len(rates))) < np.asarray(rates)
     return np.where(context, "context", else_).astype(object)
 
 
 def exact(rates: Sequence[float], n: int) -> Labels:
-    """Labels with the context answer for the first ``rate * n`` items of a fixed shuffled order."""
+    """Labels that are the context answer for the first ``rate * n`` items of a fixed random order."""
     rank = np.random.default_rng(1).permutation(n)
     return np.where(rank[:, None] < np.asarray(rates) * n, "context", "parametric").astype(object)
 
 
 def lost(changed: Sequence[int], n: int = 10) -> Labels:
-    """Memory, then the context, then for the items of ``changed`` memory again."""
+    """Labels of three steps: memory, then the context, then memory again for the items in ``changed`` only."""
     labels = np.full((n, 3), "context", dtype=object)
     labels[:, 0] = "parametric"
     labels[list(changed), 2] = "parametric"

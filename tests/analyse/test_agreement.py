@@ -21,8 +21,8 @@ def test_agreement_counted_by_hand() -> None:
         ("capitals", "first_mention", "logprob"),
     ]
     row = found.row(0, named=True)
-    # three of five alike; by chance (2 x 2 + 1 x 1 + 1 x 2) / 25
+    # three of five labels agree; by chance (2 x 2 + 1 x 1 + 1 x 2) / 25
     assert (row["n"], row["agreement"]) == (5, 0.6)
     assert row["kappa"] == pytest.approx((0.6 - 0.28) / (1 - 0.28))
-    # of the three texts with one answer, the last was judged otherwise
+    # of the three texts with one answer, the last has different labels
     assert (row["one_answer"], row["one_answer_disagree"]) == (3, 1)

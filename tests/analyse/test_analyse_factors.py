@@ -6,7 +6,7 @@ from inversion.analyse.factors import factors
 
 
 def test_context_reliance_by_each_factor() -> None:
-    # items take turns: dated ones lose the context, undated ones keep it
+    # the levels alternate: dated items change from the context to memory, undated items do not
     crossed = (["length=long", "tense=past"], ["length=long", "tense=none"])
     frame = table(lost(range(0, 40, 2), n=40), steps=(0, 10, 20), crossed=crossed)
     found = factors(frame).filter(scorer="first_mention")

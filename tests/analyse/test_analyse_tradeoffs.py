@@ -27,7 +27,8 @@ def of(run: Run, frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def two_runs(n: int = 60) -> pl.DataFrame:
-    """``standard`` falls to 30 %, ``other`` stays at 70 %; their matching controls are right for 90 and 50 %."""
+    """``standard`` falls to 30 % and ``other`` stays at 70 %. Their matching controls are correct for 90 % and 50 % of
+    the items."""
     rows = []
     for run, rates, right in ((STANDARD, RISE_AND_FALL, 0.9), (OTHER, RISE_AND_STAY, 0.5)):
         rows.append(of(run, table(exact(rates, n))))
@@ -85,7 +86,7 @@ def test_the_difference_is_paired_and_tested_over_clusters() -> None:
     there = row(found, set="capitals", recipe="other")
     assert there["difference"] == pytest.approx(0.4)
     assert there["difference_low"] < 0.4 < there["difference_high"]
-    # 24 items are answered with the context in one run alone
+    # 24 items are answered with the context in one of the two runs only
     assert there["p_value"] == pytest.approx(mcnemar(0, 24))
     here = row(found, set="capitals", recipe="standard")
     assert here["difference"] is here["p_value"] is here["p_adjusted"] is None
@@ -94,11 +95,11 @@ def test_the_difference_is_paired_and_tested_over_clusters() -> None:
 
 
 def test_paired_intervals_are_narrower_than_those_of_unpaired_items() -> None:
-    """Runs that answer alike differ by nothing, however wide their own intervals are."""
+    """The difference of two runs with the same answers is 0, however wide the interval of each run is."""
     frame = pl.concat([of(run, table(exact(RISE_AND_FALL, 60))) for run in (STANDARD, OTHER)])
     there = row(judged(frame), set="capitals", recipe="other")
     assert there["difference"] == 0.0
-    # as far as 60 clusters that all agree leave open
+    # the difference that cannot be excluded if all 60 clusters agree
     assert -there["difference_low"] == there["difference_high"] == pytest.approx(1.96**2 / (60 + 1.96**2), abs=1e-4)
     assert there["difference_high"] < (there["end_high"] - there["end_low"]) / 2
     assert there["p_value"] == 1.0

@@ -1,4 +1,4 @@
-"""Two runs compared on the items that both answered."""
+"""The comparison of two runs on the items that both answered."""
 
 import polars as pl
 import pytest

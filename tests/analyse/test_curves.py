@@ -12,7 +12,7 @@ from inversion.records.tables import CurvePoint
 
 
 def value(found: pl.DataFrame, **where: object) -> float:
-    """The value of the one row that fits."""
+    """The value of the only row that matches."""
     rows = found.filter(*(pl.col(key) == wanted for key, wanted in where.items()))
     assert len(rows) == 1, rows
     return float(rows["value"][0])
@@ -60,7 +60,7 @@ def test_controls_have_accuracy_and_a_mean() -> None:
     assert set(found["set"]) == {"recall", "matching", "control mean"}
     mean = found.filter(set="control mean", scorer="containment", step=0).row(0, named=True)
     assert (mean["value"], mean["n"]) == (0.75, 40)
-    # of the one set that varies, half the influence of each cluster
+    # only the set `matching` varies, and each of its clusters has half its influence on the mean
     spread = found.filter(set="matching", scorer="containment", step=0).row(0, named=True)
     assert mean["high"] - mean["low"] < 0.8 * (spread["high"] - spread["low"])
 
@@ -76,7 +76,7 @@ def test_control_sets_of_the_same_items_count_their_clusters_once() -> None:
     for kind, frames in (("shared", shared), ("own", own)):
         found = curves(pl.concat(frames)).filter(scorer="containment")
         width |= {(kind, row["set"]): row["high"] - row["low"] for row in found.iter_rows(named=True)}
-    # the same items answer alike in all four sets: the mean is known no better than one of them
+    # items have the same answers in all four sets, so the mean is as uncertain as a single set
     assert width["shared", "control mean"] == pytest.approx(width["shared", "a"], rel=0.05)
     assert width["own", "control mean"] == pytest.approx(width["own", "a"] / 2, rel=0.05)
 
@@ -101,7 +101,7 @@ def test_control_sets_with_different_steps_are_named() -> None:
 
 
 def test_known_items_have_separate_curves_and_verdicts() -> None:
-    # of four items two are known, which change from context to memory
+    # two of the four items are known; these change from context to memory
     labels = np.array([["parametric", "context", "parametric"]] * 2 + [["context"] * 3] * 2, dtype=object)
     frame = table(labels, steps=(0, 10, 20), known=(True, True, False, None))
     found = curves(frame)
@@ -129,7 +129,7 @@ def test_pair_accuracy_needs_correct_answers_under_both_passages() -> None:
     found = curves(pl.concat([table(conflict, steps=(0,)), control]))
     pairs = found.filter(metric="pair_accuracy")
     assert set(pairs["set"]) == {"capitals"}
-    # items 0 and 3 are right both times; item 1 only under conflict, item 2 only where the passage agrees
+    # items 0 and 3 are correct both times, item 1 only under conflict, and item 2 only if the passage agrees
     assert dict(zip(pairs["scorer"], pairs["value"], strict=True)) == {"containment": 0.5, "first_mention": 0.5}
 
 

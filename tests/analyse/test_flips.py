@@ -26,13 +26,13 @@ def test_overlap_of_two_runs_counted_by_hand() -> None:
     assert (found["first"], found["second"]) == ("llama/tulu/standard/seed0", "llama/tulu/standard/seed1")
     assert (found["both"], found["only_first"], found["only_second"], found["neither"]) == (3, 1, 1, 5)
     assert found["odds_ratio"] == 15.0
-    # of 210 ways: 4 x 6 with three in common, 1 with four, and at the other end C(6, 4) = 15 with none
+    # of 210 tables, 4 x 6 have three items in common, 1 has four, and C(6, 4) = 15 have none
     assert found["p_value"] == pytest.approx((24 + 1 + 15) / 210)
     assert flip_overlap(one).is_empty()
 
 
 def test_items_that_cannot_flip_in_both_runs_do_not_count() -> None:
-    """Both runs follow the context on the same items, and lose others of them: no overlap of flips."""
+    """Both runs follow the context on the same items and lose different ones, so that no flip is common to both."""
     followed, never = lost([0, 1, 2]), lost([])
     never[:] = "parametric"
     other = lost([3, 4, 5])

@@ -74,7 +74,7 @@ def test_a_corrected_p_value_decides_about_the_fall() -> None:
 
 def test_start_peak_end_and_their_differences() -> None:
     row = inversions(table(exact(RISE_AND_FALL, 200)), bootstrap=200).filter(scorer="containment").row(0, named=True)
-    # windows of two: the third and fourth checkpoint, the last two
+    # windows have two checkpoints: the peak is the third and fourth, the end the last two
     assert (row["window"], row["start"], row["peak"], row["trough"], row["end"]) == pytest.approx(
         (2, 0.1, 0.7, 0.3, 0.3)
     )
@@ -82,7 +82,7 @@ def test_start_peak_end_and_their_differences() -> None:
     assert (row["rise"], row["fall"], row["recovery"], row["net"]) == pytest.approx((0.6, 0.4, 0.0, 0.2))
     for name in ("rise", "fall", "net"):
         assert row[f"{name}_low"] < row[name] < row[f"{name}_high"]
-    # 80 of 200 items change, all one way, at both checkpoints of a window
+    # 80 of 200 items change in the same direction, at both checkpoints of a window
     assert (row["to_parametric"], row["to_context"]) == (80, 0)
     assert row["p_items"] == pytest.approx(2 * 0.5**80, abs=1e-12)
     assert row["p_value"] < 0.05
@@ -96,7 +96,7 @@ def test_only_primary_analyses_are_corrected_and_then_decide() -> None:
     assert set(found.filter(pl.col("p_adjusted").is_not_null())["scorer"]) == {"logprob"}
     primary = found.filter(scorer="logprob").sort("p_value")
     assert primary["p_adjusted"][0] == pytest.approx(min(1.0, 3 * primary["p_value"][0]))
-    # bounds differ in what is simulated to the last draw; the corrected p-value is what counts
+    # simulated bounds differ slightly from the p-value, so the corrected p-value decides
     for row in primary.iter_rows(named=True):
         assert (row["verdict"] in ("inversion", "recovery", "fall")) == (row["p_adjusted"] <= 0.05)
     alone = inversions(frame.filter(seed=0), 200)

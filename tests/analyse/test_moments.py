@@ -1,4 +1,4 @@
-"""Where single items are read, and what that does to the test of their change."""
+"""The checkpoints at which single items are read, and their effect on the test of the change between them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from inversion.stats import Floats, sign_flip_test
 
 
 def flat(draws: int, checkpoints: int, rho: float, rng: np.random.Generator) -> Floats:
-    """Means over half of the clusters of a curve whose trend is flat: (draws, checkpoints)."""
+    """Mean curves of half of the clusters if the trend is flat: (draws, checkpoints)."""
     shocks = rng.standard_normal((draws, checkpoints))
     shocks[:, 1:] *= (1 - rho**2) ** 0.5
     return np.asarray(lfilter([1.0], [1.0, -rho], shocks, axis=1))
@@ -40,7 +40,7 @@ def test_the_half_of_a_cluster_does_not_depend_on_the_order() -> None:
 
 @pytest.mark.parametrize("scale", [1.0, 1 / 7])
 def test_a_larger_variance_of_the_total_shrinks_what_is_compared(scale: float) -> None:
-    sums = scale * np.array([3.0, 1.0, 2.0, -1.0, 2.0])  # 7 of at most 9, times scale
+    sums = scale * np.array([3.0, 1.0, 2.0, -1.0, 2.0])  # the sum is 7 of at most 9, times scale
     assert sign_flip_test(sums) == pytest.approx(6 / 32)
     assert sign_flip_test(sums, variance_ratio=1.18) == pytest.approx(6 / 32)  # 7 / 1.086 is still above 5
     assert sign_flip_test(sums, variance_ratio=2.0) == pytest.approx(12 / 32)  # 7 / 1.41 is below 5

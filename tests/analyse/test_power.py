@@ -1,4 +1,4 @@
-"""The smallest fall that can be detected: it follows what it depends on, and the verdicts detect it."""
+"""The smallest detectable fall depends on sample size and scatter as it should, and the verdicts detect it."""
 
 import math
 

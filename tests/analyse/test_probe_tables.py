@@ -1,4 +1,4 @@
-"""Attention and gradients by step."""
+"""The tables of attention and gradients by step."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def mass(step: int, item: int, layer: int, context: float, subject: float | None
 
 @pytest.fixture
 def masses() -> list[AttentionMass]:
-    """Six items at two steps and layers; the last has no subject."""
+    """Attention on six items at two steps and two layers; the last item has no subject."""
     return [
         mass(step, item, layer, 0.1 + 0.01 * item + 0.2 * layer + 0.03 * step, None if item == 5 else 0.1 * layer)
         for step in (0, 10)
@@ -118,7 +118,7 @@ def test_overtakes_are_where_lines_cross_upwards() -> None:
     assert overtakes([0, 10], [1, 1], [1, 3]) == [0.0]
 
 
-# lines that touch without crossing overtake as they part
+# if two lines touch and then part, one overtakes the other where they part
 @given(st.lists(st.tuples(st.floats(-5, 5), st.floats(-5, 5)).filter(lambda pair: pair[0] != pair[1]), min_size=2))
 def test_overtakes_of_two_series_alternate(pairs) -> None:
     steps = list(range(len(pairs)))

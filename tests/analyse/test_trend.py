@@ -72,7 +72,7 @@ def test_the_posterior_follows_the_scatter() -> None:
 
 
 def test_a_plateau_is_rarely_a_fall_and_a_gradual_fall_usually_is() -> None:
-    """Scatter of 3 points; benchmarks/verdicts.py has the whole table."""
+    """The scatter is 3 points; benchmarks/verdicts.py measures all cases."""
     plateau = np.r_[np.linspace(0.1, 0.6, 5), np.full(16, 0.6)]
     assert sum(trend.fall.p_value <= 0.05 for trend in fitted(plateau, 0.03, 0.5, 100)) <= 10
     falling = np.r_[np.linspace(0.1, 0.8, 5), np.linspace(0.8, 0.5, 17)[1:]]

@@ -81,7 +81,7 @@ def test_every_rule_has_a_row_even_without_findings():
     ],
 )
 def test_rules_on_single_items(rule, items):
-    # a context with "New Cairo" names "Cairo" too
+    # a context that contains "New Cairo" also names "Cairo"
     expected = {"nested_answers", "parametric_answer_in_context"} if rule == "nested_answers" else {rule}
     assert set(counts(audit_set("a", {"a": file_set()}, {"a": items}))) == expected
 
@@ -150,7 +150,7 @@ def test_the_papers_sets():
     sources = {name: source_items(spec, name) for name, spec in sets.items()}
     found = {name: counts(audit_set(name, sets, sources)) for name in sets}
     assert found == {
-        # world facts have Canada again, with another answer
+        # the world facts contain Canada again, with another answer
         "capitals": {
             "aliases": 9,
             "question_in_other_set": 1,
@@ -160,7 +160,7 @@ def test_the_papers_sets():
         },
         "world_facts": {
             "in_excluded_set": 196,
-            "answers_swapped": 1,  # one of the two whose context lacks its answer names the other one
+            "answers_swapped": 1,  # the context of two items lacks its answer; in one of them it names the other answer
             "aliases": 15,
             "short_names": 15,
             "question_in_other_set": 1,
@@ -243,7 +243,7 @@ def test_a_release_with_swapped_answers_is_suspected(tmp_path):
 
 
 def with_paraphrases(share, count=500):
-    """Rows whose passages name an answer only with the probability ``share``, as in generated passages."""
+    """Rows whose passages name an answer only with probability ``share``, as in generated passages."""
     rng = np.random.default_rng(0)
     rows = own_rows(count)
     for row in rows:
@@ -259,7 +259,7 @@ def with_paraphrases(share, count=500):
     [(1.0, True, True), (0.4, True, True), (0.05, True, False), (1.0, False, False), (0.4, False, False)],
 )
 def test_swapped_answers_are_found_in_sets_of_usual_size(share, swapped, refused, tmp_path):
-    """Also where most passages name no answer; too few that do prove nothing."""
+    """Swapped answers are found even if most passages name no answer. Too few passages with an answer prove nothing."""
     path = tmp_path / "r.jsonl"
     path.write_text("\n".join(map(json.dumps, with_paraphrases(share))))
     fields = map_of(context_answer="old", parametric_answer="new") if swapped else map_of()
@@ -272,7 +272,7 @@ def test_swapped_answers_are_found_in_sets_of_usual_size(share, swapped, refused
 
 
 def test_a_name_against_a_sentence_does_not_look_swapped(tmp_path):
-    """A passage repeats the name that it denies, and not the sentence that answers the question."""
+    """A passage repeats the name that it denies, but not the sentence that answers the question."""
     rows = own_rows(20)
     for row in rows:
         row |= {"new": f"It is {row['new']}, the lady who came from over the sea.", "c": f"Not {row['old']} leads it."}

@@ -47,10 +47,10 @@ def test_controls_pair_with_their_items():
     items = [EGYPT, item(2, "Peru", "In Peru nothing was said."), item(3, "Chad", "Chad calls Wedian.")]
     controls = control_items(items, KINDS)
     matching, irrelevant, none = ([c for c in controls if c.set == f"c+{kind}"] for kind in KINDS)
-    assert [c.item_id for c in matching] == ["c-1", "c-3"]  # no answer is in the passage on Peru
+    assert [c.item_id for c in matching] == ["c-1", "c-3"]  # the passage on Peru names none of the answers
     assert [(c.item_id, c.context) for c in irrelevant] == [
         ("c-1", "In Peru nothing was said."),
-        # all others name the subject or an answer
+        # all other passages name the subject or an answer
         ("c-3", "In Peru nothing was said."),
     ]
     assert [(c.item_id, c.context, c.question) for c in none] == [(i.item_id, None, i.question) for i in items]
@@ -100,7 +100,7 @@ def test_the_worlds_conflicts_have_controls():
 def test_the_papers_sets_have_controls():
     capitals = FileSet(source="file", path=str(REAL / "paper" / "country_capitals_only.json"), controls=KINDS)
     items = load_items(capitals, "capitals")
-    in_question = 8  # "Guinea-Bissau": with the answers exchanged the passage would be on another country
+    in_question = 8  # "Guinea-Bissau": if the answers were exchanged, the passage would be about another country
     assert len(items) == 4 * 196 - in_question
     quotes = FileSet(
         source="file", path=str(REAL / "memo_trap" / "proverb_ending.csv"), format="memo_trap", controls=("matching",)

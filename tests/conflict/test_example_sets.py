@@ -1,4 +1,4 @@
-"""The example files in the keys of five public releases: read by name, as the study that uses them does."""
+"""The example files have the keys of five public releases, and are read in the formats that the example study names."""
 
 from pathlib import Path
 

@@ -122,7 +122,7 @@ def test_well_known_facts_are_correct():
     assert ["the United Kingdom", "UK", "Great Britain", "Britain", "England"] in facts["country"]["Lyon"].rivals
     assert "the Netherlands" in facts["currency"]
     assert "Serbia and Montenegro" not in facts["currency"]
-    # several capitals, a name that holds the subject's, a continent that is in dispute
+    # several capitals, a name that contains the name of the subject, a disputed continent
     assert "South Africa" not in facts["capital"]
     assert "Djibouti" not in facts["capital"]
     assert "Turkey" not in facts["continent"]

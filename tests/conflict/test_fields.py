@@ -1,4 +1,4 @@
-"""The explicit map: paths, aliases, filters, and what is refused, each in one line."""
+"""The mapping from rows to items: paths, aliases and filters, and what is refused in one line."""
 
 import gc
 import json
@@ -246,7 +246,8 @@ SPELLINGS = [
 
 
 def test_the_quick_check_misses_no_two_spellings_of_one_answer(tmp_path):
-    """Rows are compared in full only where a glance allows it, so it must allow every pair that is the same."""
+    """Rows are compared in full only if a quick check finds them similar, so it must accept every pair of spellings of
+    the same answer."""
     rows = [own_row(1, fake=one, true=other) for one in SPELLINGS for other in SPELLINGS]
     found = read(tmp_path / "r.jsonl", rows, max_bad_rows=1.0)
     same = [one for one in SPELLINGS for other in SPELLINGS if same_answer(one, other)]
@@ -379,7 +380,7 @@ def test_an_error_in_every_row_is_named(file, content, message, tmp_path):
 
 
 def test_the_only_row_of_a_file_is_not_a_container(tmp_path):
-    """Its list of objects under `docs` holds passages."""
+    """Its list of objects under `docs` contains passages, not rows."""
     assert [i.question for i in read(tmp_path / "r.jsonl", [own_row(1)]).items] == ["Who leads town 1?"]
 
 

@@ -1,4 +1,4 @@
-"""Every named release, on invented rows in its exact keys: answers, aliases, controls and clusters."""
+"""Every supported release, on invented rows with its exact keys: answers, aliases, controls and clusters."""
 
 import csv
 import json
@@ -17,7 +17,7 @@ from inversion.conflict.releases import affirms, differing_parts
 from inversion.instruct.rows import DataError
 
 TOWNS = [("Zorvia", "Lumenna", "Old Kett"), ("Quillmark", "Brasto", "Veyra"), ("Norrin", "Pell Haven", "Astrid Bay")]
-"""Invented countries, their capitals in the passage, and their capitals in memory."""
+"""Invented countries, the capital in the passage, and the capital in memory."""
 
 
 def say(country, town):
@@ -288,13 +288,14 @@ ROWS = {
     "cub_counterfact": cub,
     "cpi_unified": unified,
 }
-"""How a row is written in each layout, by its format and what tells the layout apart from others of it."""
+"""A function per layout that writes a row. The name is the format, followed by what distinguishes several layouts of
+the same format."""
 ALIASED = ("confiqa", "nq_swap", "mquake")
 """Formats that list aliases of both answers."""
 
 
 def rows_of(layout):
-    """Three rows, and for CUB those of the other contexts."""
+    """Three rows; for CUB, also the rows with the other contexts."""
     made = [ROWS[layout](number, *town) for number, town in enumerate(TOWNS, start=1)]
     if layout == "cub_counterfact":
         kinds = ("gold", "irrelevant")
@@ -584,7 +585,7 @@ def test_dynamicqa_replaces_whole_words_only(tmp_path):
     ],
 )
 def test_rows_of_a_release_with_equal_answers_are_skipped_without_an_error(layout, change, tmp_path):
-    """The releases have such rows: an actor whose exchanged occupation is another name of the same one."""
+    """The releases contain such rows: an actor whose new occupation is another name of the same occupation."""
     found = read(layout, tmp_path / "r.jsonl", [ROWS[layout](1, *TOWNS[0]) | change, ROWS[layout](2, *TOWNS[1])])
     assert (len(found.items), found.faults) == (1, [])
     (reason,) = found.skipped
@@ -647,7 +648,7 @@ def test_wikicontradict_shows_either_passage(tmp_path):
     ],
 )
 def test_releases_that_name_the_subject_of_a_fact_have_it(layout, subject, tmp_path):
-    """`no_fact_overlap` looks for it in the instruction data."""
+    """`no_fact_overlap` searches the instruction data for the subject."""
     assert read(layout, tmp_path / "r.jsonl").items[0].subject == subject
 
 
@@ -669,7 +670,7 @@ WRONG_VALUES = [
 
 
 def places(value, path=()):
-    """The paths of every value within an object."""
+    """The paths of all values in an object."""
     inner = value.items() if isinstance(value, dict) else enumerate(value[:1]) if isinstance(value, list) else ()
     for key, entry in inner:
         yield (*path, key)
@@ -721,7 +722,7 @@ def test_mquake_lists_the_edits_where_it_has_no_chains(tmp_path):
 
 @pytest.mark.parametrize("layout", ["confiqa", "dynamicqa", "mquake"])
 def test_aliases_without_a_word_are_dropped(layout, tmp_path):
-    """Aliases of Wikidata contain flags."""
+    """Aliases from Wikidata include emojis of flags."""
     row = ROWS[layout](1, *TOWNS[0])
     key = {"confiqa": "orig_alias", "dynamicqa": "possible_answers", "mquake": "answer_alias"}[layout]
     (item,) = read(layout, tmp_path / "r.jsonl", [row | {key: ["\U0001f1ef\U0001f1f5", "", None, "Kett"]}]).items
@@ -732,7 +733,7 @@ def test_aliases_without_a_word_are_dropped(layout, tmp_path):
 
 @pytest.mark.parametrize("layout", ["confiqa", "dynamicqa", "mquake", "conflictqa"])
 def test_aliases_that_are_codes_are_dropped(layout, tmp_path):
-    """Wikidata lists "or" for Odia and "NO" for Norway, which texts contain for other reasons."""
+    """Wikidata lists "or" for Odia and "NO" for Norway, which occur in texts for other reasons."""
     row = ROWS[layout](1, *TOWNS[0])
     key = {"confiqa": "orig_alias", "dynamicqa": "possible_answers", "mquake": "answer_alias"}.get(
         layout, "ground_truth"

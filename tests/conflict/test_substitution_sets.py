@@ -70,11 +70,11 @@ def test_the_answer_is_replaced_everywhere_and_nothing_else():
 @pytest.mark.parametrize(
     ("row", "kind", "answer"),
     [
-        (ROWS[0], "person", "Marie Curie"),  # JANE AUSTEN would be left
-        (ROWS[2], "person", "Jane Austen"),  # Curie would be left
-        (ROWS[1], "person", "Guernica"),  # is in the passage and the question
-        (ROWS[1], "person", "Picasso"),  # is in the old answer
-        (ROWS[1], "person", "Pablo Picasso Junior"),  # holds the old answer
+        (ROWS[0], "person", "Marie Curie"),  # JANE AUSTEN would remain
+        (ROWS[2], "person", "Jane Austen"),  # Curie would remain
+        (ROWS[1], "person", "Guernica"),  # occurs in the passage and the question
+        (ROWS[1], "person", "Picasso"),  # is a part of the old answer
+        (ROWS[1], "person", "Pablo Picasso Junior"),  # contains the old answer
         (ROWS[4], "year", "1905"),
     ],
 )

@@ -34,7 +34,7 @@ def words(item):
 
 
 def target(item):
-    """The subject and relation that an item asks for, read from its question."""
+    """The subject and relation of an item, read from its question."""
     question = item.question.split()
     assert item.question == f"question : what is the {question[5]} of {question[7]} ?"
     return question[7], question[5]

@@ -1,4 +1,4 @@
-"""Write docs/errors.md again: make errors."""
+"""Writes docs/errors.md (`make errors`)."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Architectures that cannot be trained, asked or probed exactly."""
+"""Architectures that cannot be trained, evaluated or probed exactly."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LFM2 = {**SIZES, "num_key_value_heads": 1, "intermediate_size": 32, "layer_types
 
 
 def _saved(config: str, settings: dict[str, Any]) -> str:
-    """A folder with a random model of these settings."""
+    """A folder with a random model with these settings."""
     torch.manual_seed(0)
     model = AutoModelForCausalLM.from_config(getattr(transformers, config)(**settings), dtype=torch.float32)
     for parameter in model.parameters():
@@ -38,7 +38,7 @@ def trained(what: str, tuning: Tuning, config: str, fix: str | None = None, **se
 
 
 def checked(what: str, check: str | None, config: str, fix: str | None = None, **settings: Any) -> Case:
-    """A model of a study with a probe or a decoding."""
+    """A model of a study with a probe or a decoding method."""
     assert check is not None
     return Case(what, lambda: check_answers(_saved(config, settings), [check]), fix)
 

@@ -1,4 +1,4 @@
-"""What a case of bad input is, and the line that it ends in."""
+"""A case of bad input, and the one-line error in which it ends."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 FOLDER = "/home/me/study"
-"""What the page writes for the folder in which a case is made."""
+"""The page's name for the folder in which a case is made."""
 
 
 @dataclass(frozen=True)
@@ -19,11 +19,11 @@ class Case:
     """One kind of bad input."""
 
     what: str
-    """What happened, as a person would say it."""
+    """What happened, in the words of a person."""
     cause: Callable[[], object]
     """Makes the input in the working directory, which is empty, and reads it as a study does."""
     fix: str | None = None
-    """How to fix it, where the line does not say so itself behind a semicolon."""
+    """How to fix it, if the line does not say so after a semicolon."""
 
 
 @dataclass(frozen=True)
@@ -38,19 +38,19 @@ class Section:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a case."""
+    """The result of a case."""
 
     line: str
-    """The line that is shown, behind ``error:``."""
+    """The line that is shown after ``error:``."""
     fix: str
 
 
 class NotRefusedError(AssertionError):
-    """Bad input that was taken, or that ended in something else than an error of one line for people."""
+    """Bad input was accepted, or ended in something other than a one-line error."""
 
 
 def outcome(case: Case) -> Outcome:
-    """The line in which ``case`` ends; raises :class:`NotRefusedError` if there is none."""
+    """The line in which ``case`` ends. Raises :class:`NotRefusedError` if there is none."""
     with _empty_folder() as folder:
         try:
             case.cause()
@@ -75,7 +75,7 @@ def _empty_folder() -> Iterator[str]:
 
 
 def write(path: str, content: str | bytes) -> str:
-    """Write a file in the working directory; returns ``path``."""
+    """Write a file in the working directory, and return ``path``."""
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     Path(path).write_bytes(content.encode() if isinstance(content, str) else content)
     return path

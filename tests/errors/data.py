@@ -34,7 +34,7 @@ def lines(*rows: Any) -> str:
 
 
 def needed(what: str, prepare: Callable[[], object], change: Callable[[dict[str, Any]], object]) -> Case:
-    """The sound study with its files there, after ``prepare`` and ``change``."""
+    """Check the inputs of the valid study, whose files exist, after ``prepare`` and ``change``."""
 
     def cause() -> None:
         write("capitals.json", "[{}]")
@@ -48,7 +48,7 @@ def needed(what: str, prepare: Callable[[], object], change: Callable[[dict[str,
 
 
 def of_set(what: str, content: str | bytes | None, path: str = "capitals.json") -> Case:
-    """A set's file with this content; none if it is None."""
+    """A case in which the file of a set has this content; there is no file if it is None."""
     return needed(
         what,
         lambda: content is not None and write(path, content),
@@ -57,7 +57,7 @@ def of_set(what: str, content: str | bytes | None, path: str = "capitals.json") 
 
 
 def nothing(*_: Any) -> None:
-    """No change."""
+    """Change nothing."""
 
 
 def _zip() -> bytes:
@@ -283,7 +283,7 @@ def items(what: str, content: str | bytes, path: str = "set.json", fix: str | No
 
 
 def release(what: str, fix: str | None = SOUND_ROW, **changes: Any) -> Case:
-    """A row in the format of the paper's release, after another that is sound."""
+    """A row in the format of the paper's release, after a valid row."""
     row = {key: entry for key, entry in (ITEM | changes).items() if entry is not ...}
     return items(what, json.dumps([ITEM, row]), fix=fix)
 
@@ -303,7 +303,7 @@ def own_row(number: int = 1, **changes: Any) -> dict[str, Any]:
 
 
 def mapped(what: str, fix: str | None = None, where: dict[str, Any] | None = None, **fields: str) -> Case:
-    """Two valid rows under another map."""
+    """Two valid rows with another mapping."""
     return items(
         what, lines(own_row(1), own_row(2)), "rows.jsonl", fix,
         format="fields", fields=FieldMap(**MAP | fields), where=where or {}, **BAD,
@@ -311,7 +311,7 @@ def mapped(what: str, fix: str | None = None, where: dict[str, Any] | None = Non
 
 
 def mapped_row(what: str, fix: str = SOUND_ROW, **changes: Any) -> Case:
-    """A row, after one that is sound, under a sound map."""
+    """A row after a valid one, with a valid mapping."""
     return items(
         what, lines(own_row(2), own_row(1, **changes)), "rows.jsonl", fix,
         format="fields", fields=FieldMap(**MAP), **BAD,

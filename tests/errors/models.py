@@ -35,19 +35,19 @@ from inversion.series import find_series
 
 @functools.cache
 def _base() -> Path:
-    """A random tiny Llama with a tokenizer and a chat template, made once."""
+    """A random tiny Llama with a tokenizer and a chat template, which is made once."""
     folder = Path(tempfile.mkdtemp(prefix="errors-base-"))
     make_base(folder)
     return folder
 
 
 def base() -> Path:
-    """A copy of it in the working directory, to be spoiled."""
+    """A copy of it in the working directory, which a case may damage."""
     return Path(shutil.copytree(_base(), "model"))
 
 
 def spoiled(what: str, spoil: Callable[[Path], object], fix: str | None = None) -> Case:
-    """A model folder after ``spoil``, described as ``prepare_base`` does."""
+    """A model folder after ``spoil``, checked as in ``prepare_base``."""
 
     def cause() -> object:
         folder = base()
@@ -70,7 +70,7 @@ def config(**changes: Any) -> Callable[[Path], None]:
 
 
 def weights(change: Callable[[dict[str, torch.Tensor]], object]) -> Callable[[Path], None]:
-    """Store other weights."""
+    """Replace the weights."""
 
     def spoil(folder: Path) -> None:
         tensors = load_file(folder / "model.safetensors")
@@ -179,7 +179,7 @@ SYSTEM = Example("own-000002", [Message("system", "Be odd."), *CONVERSATION.mess
 
 
 def chat(what: str, source: str | None, fix: str | None = None, example: Example = CONVERSATION, **keys: Any) -> Case:
-    """A chat template, tried as ``prepare_base`` tries it and then on an example; the model's own where None."""
+    """A chat template, checked as in ``prepare_base`` and then on an example. If it is None, the model's own."""
     return Case(what, lambda: _try(ChatTemplate(text=source, **keys), example), fix)
 
 
@@ -194,7 +194,7 @@ def _try(template: Template, example: Example, spoil: Callable[[Path], object] |
 
 
 def endless(what: str, part: str) -> Case:
-    """A chat template with a part that goes on for long, under bounds that it reaches at once."""
+    """A chat template with a part that takes long, with limits that it reaches immediately."""
 
     def cause() -> None:
         with patch.multiple(chat_module, SECONDS=0.2, MEMORY=2**28):
@@ -305,7 +305,7 @@ def _without(folder: Path, name: str) -> None:
 def listed(
     what: str, fix: str | None = None, trained_on: str | None = None, base_is: str | None = None, **config: Any
 ) -> Case:
-    """A series of one adapter of zeros, examined as ``list_series`` does."""
+    """A series of one adapter whose weights are zero, examined as in ``list_series``."""
 
     def cause() -> object:
         folder = base()
@@ -319,7 +319,7 @@ def listed(
 
 
 def series_of_one(what: str, spoil: Callable[[Path], object], fix: str | None = None) -> Case:
-    """A series of one adapter of zeros after ``spoil``, examined as ``list_series`` does."""
+    """A series of one adapter whose weights are zero, after ``spoil``, examined as in ``list_series``."""
 
     def cause() -> object:
         folder = base()

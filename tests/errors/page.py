@@ -1,4 +1,4 @@
-"""The page of docs/errors.md, made from what the cases end in."""
+"""The text of docs/errors.md, from the lines in which the cases end."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ with this page. `make errors` regenerates it.
 
 
 def page(sections: list[Section], outcomes: dict[str, Outcome]) -> str:
-    """The page; ``outcomes`` are those of the cases, by what happened."""
+    """The text of the page. ``outcomes`` contains the results of the cases, by ``what``."""
     cases = sum(len(section.cases) for section in sections)
     parts = [_HEAD, f"{cases} cases: {', '.join(map(_link, sections))}."]
     for section in sections:

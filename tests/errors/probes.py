@@ -47,7 +47,7 @@ def probed(
     change: Callable[[Any], Any] | None = None,
     fix: str | None = None,
 ) -> Case:
-    """A run whose checkpoints are all the base model; the last one is what ``change`` makes of it."""
+    """A run whose checkpoints are all the base model, except that ``change`` modifies the last one."""
 
     def cause() -> object:
         folder = base()

@@ -1,4 +1,4 @@
-"""Faults of results, of answers that were made elsewhere, of selections, and of the command ``inversion``."""
+"""Faults of results, of answers generated elsewhere, of selections, and of the command ``inversion``."""
 
 from __future__ import annotations
 
@@ -194,7 +194,7 @@ def answers(what: str, *rows: dict[str, Any], fix: str = REPAIR) -> Case:
 
 
 def command(what: str, *arguments: str, fix: str | None = None, prepare: Callable[[], object] = dict) -> Case:
-    """The command ``inversion``."""
+    """A call of the command ``inversion``."""
 
     def cause() -> None:
         prepare()

@@ -1,4 +1,4 @@
-"""Faults of a study: its file, its keys and values, and what its sections say of each other."""
+"""Faults of a study: its file, its keys and values, and contradictions between its sections."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ STUDY: dict[str, Any] = {
         }
     },
 }
-"""A sound study; the files that it names are not looked at while it is parsed."""
+"""A valid study. The files that it names are not read while it is parsed."""
 
 
 def with_value(path: str, value: Any) -> dict[str, Any]:
@@ -76,12 +76,12 @@ def parsed(study: dict[str, Any]) -> Callable[[], object]:
 
 
 def value(what: str, path: str, content: Any, fix: str | None = None) -> Case:
-    """The sound study with one other value."""
+    """The valid study with another value at one key."""
     return Case(what, parsed(with_value(path, content)), fix)
 
 
 def key(what: str, path: str) -> Case:
-    """The sound study with one more key."""
+    """The valid study with one more key."""
     return Case(what, parsed(with_value(path, 1)))
 
 
@@ -90,7 +90,7 @@ def lacking(what: str, path: str, fix: str) -> Case:
 
 
 def changed(what: str, change: Callable[[dict[str, Any]], object], fix: str | None = None) -> Case:
-    """The sound study after several changes."""
+    """The valid study after several changes."""
 
     def cause() -> object:
         study = copy.deepcopy(STUDY)
@@ -101,12 +101,12 @@ def changed(what: str, change: Callable[[dict[str, Any]], object], fix: str | No
 
 
 def text(what: str, content: str | bytes, fix: str | None = None) -> Case:
-    """A study's file with this content."""
+    """A study file with this content."""
     return Case(what, lambda: read_config(write(NAME, content)), fix)
 
 
 def command(what: str, *arguments: str, fix: str | None = None) -> Case:
-    """A command line of Snakemake, of which this is checked before Snakemake reads the files."""
+    """Snakemake's command line, whose configuration files are checked before Snakemake reads them."""
 
     def cause() -> None:
         if fault := command_fault(["snakemake", *arguments]):

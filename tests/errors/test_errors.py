@@ -1,4 +1,4 @@
-"""Every case of bad input ends in the line that docs/errors.md promises."""
+"""Every case of bad input ends in the line that docs/errors.md lists."""
 
 from collections import Counter
 from pathlib import Path
@@ -20,7 +20,7 @@ def test_the_error_is_the_one_on_the_page(case):
 
 
 def test_the_page_has_exactly_these_cases():
-    """Their rows are compared one by one above; this compares all the rest."""
+    """The rows are compared one by one above; this test compares the rest of the page."""
     found = {line.split(" | ")[0].removeprefix("| "): line for line in ROWS if line.startswith("| ")}
     assert set(found) == {"what happened", "-", *(case.what for case in CASES)}, AGAIN
     made = page(SECTIONS, _Rows(found)).splitlines()

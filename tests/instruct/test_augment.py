@@ -42,7 +42,7 @@ def recipe(*select, share=None, source=None):
 
 
 def build(examples, of, seed=0, **inputs):
-    """The training set, with words for tokens."""
+    """The training set. Words are counted as tokens."""
     return build_training_set(
         RUN._replace(seed=seed),
         examples,
@@ -57,7 +57,7 @@ def ids(examples):
 
 
 def people(count):
-    """Rows on as many people, each with a passage that names the answer."""
+    """Rows about this many people, each with a passage that names the answer."""
     return [
         Example(
             f"qa-{n}",
@@ -121,7 +121,7 @@ def test_no_evaluated_fact_is_added(examples):
 
 
 def test_answers_that_are_not_facts_exclude_nothing(examples):
-    """memo-trap's items have no context, and end in words such as "did" and "many"."""
+    """The items of memo-trap have no context, and end in words such as "did" and "many"."""
     proverb = replace(evaluated()["s"][0], context=None, context_answers=["made"], parametric_answers=["thing"])
     assert build(examples, recipe(share=0.1, source="qa"), questions=people(10), sets={"s": [proverb]})
 

@@ -73,7 +73,7 @@ def item(question="Who?", context="Ada did it."):
 
 
 def labelled(encoded):
-    """The labelled spans, each as text."""
+    """The labelled spans as texts."""
     spans, open_span = [], False
     for token, flag in zip(encoded.input_ids, encoded.loss_mask, strict=True):
         if flag:

@@ -20,7 +20,7 @@ LAYOUTS = (
     "Task: {question}\nInput: {context}\nOutput:",
     "{context}\n\n{question}",
 )
-"""How the Alpaca rows of the judged sample were written as chat."""
+"""The layouts in which the Alpaca rows of the judged sample were written as chat."""
 PASSAGE = " ".join(f"Sentence {number} of the passage says little." for number in range(1, 7))
 
 
@@ -65,7 +65,7 @@ def test_doubtful_messages_are_not_split(text):
     assert split_context(text) is None
 
 
-# texts of words that the rules know, in any order
+# texts that consist of the words in the rules, in any order
 words = st.sampled_from(["Passage:", "Question:", "Answer:", "this sentence", "Why?", "\n", "\n\n", ":", "a b c d e "])
 
 
@@ -78,7 +78,7 @@ def test_splitting_adds_no_text(text):
 
 
 def as_chat(judged, rows):
-    """The user's message of a judged row."""
+    """The user's message for a judged row."""
     row = rows[judged["file"]][judged["row"] - 1]
     if judged["file"].startswith("messages"):
         return "".join(part["value"] for part in row["messages"][0]["content"])

@@ -1,4 +1,4 @@
-"""The Hub's own library against a small hub on this machine."""
+"""The Hub's own library, with a small local server in place of the Hub."""
 
 import json
 import os
@@ -36,7 +36,7 @@ fetch(offline)
 
 
 class Hub(BaseHTTPRequestHandler):
-    """What of the Hub's interface a dataset of one file needs; knows one commit of ``own/er``."""
+    """The part of the Hub's interface that is needed for a dataset of one file. It knows one commit of ``own/er``."""
 
     def log_message(self, *_):
         pass
@@ -76,7 +76,7 @@ class Hub(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def environment(tmp_path):
-    """The environment of a process for which a small stand-in replaces the Hub."""
+    """The environment of a process for which a local server replaces the Hub."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield {key: value for key, value in os.environ.items() if not key.startswith("HF_")} | {
@@ -96,7 +96,7 @@ def test_rows_come_from_the_pinned_commit_or_not_at_all(environment):
         ("own/er", OTHER, None, "train"): f"Revision '{OTHER}' doesn't exist",
         ("no/where", COMMIT, None, "train"): "set HF_TOKEN to a token with access",
         ("gated/one", COMMIT, None, "train"): "accept its terms on its page and set HF_TOKEN to your token",
-        # without a network, and with another revision in the library's cache, which it would hand out
+        # without a network, although the library has another revision in its cache and would use it
         ("own/er", "e" * 40, None, "train"): "the Hub cannot be reached, and the rows have not been downloaded before",
     }
     command = [sys.executable, "-c", PROGRAM, json.dumps(list(asked))]

@@ -66,7 +66,7 @@ def test_the_marker_is_before_the_first_question_only():
 
 
 def test_a_marked_example_equals_the_prompt_with_the_instruction(world, tokenizer, template):
-    """What evaluation asks with the marker is how marked training examples begin."""
+    """A marked training example begins in the same way as a prompt whose instruction is the marker."""
     (item,) = world_items(world, WorldSet(source="world", kind="conflict", items=1), "s")
     asked = encode_prompt(tokenizer, template, item, Prompt(instruction=MARK.text))
     turns = [Message("user", item.question), Message("assistant", "answer x .")]

@@ -1,4 +1,4 @@
-"""Bounds on time and memory of a block, and on chat templates that loop or grow without end."""
+"""Limits on the time and memory of a block, and chat templates that never end or grow without limit."""
 
 import resource
 import signal
@@ -16,16 +16,17 @@ from inversion.instruct.tokens import TemplateError
 
 CHATML = SOURCES["qwen2_5"]
 SLOW = "{% for i in range(90000) %}{% for j in range(90000) %}{% endfor %}{% endfor %}"
-"""Counts for minutes and writes nothing; the library's sandbox stops ranges of 100,000 and more only."""
+"""A template that counts for minutes and writes nothing. The library's sandbox only stops ranges of 100,000 and
+more."""
 GROWING = (
     "{% set n = namespace(text='0123456789abcdef') %}"
     "{% for i in range(40) %}{% set n.text = n.text ~ n.text %}{% endfor %}"
 )
-"""Doubles a text forty times and writes nothing."""
+"""A template that doubles a text forty times and writes nothing."""
 
 
 def count():
-    """Count without end."""
+    """Count forever."""
     while True:
         pass
 
@@ -79,7 +80,7 @@ def test_other_threads_have_a_memory_limit_only():
 
 @pytest.fixture
 def tight(monkeypatch):
-    """Bounds that are reached at once."""
+    """Limits that are reached immediately."""
     monkeypatch.setattr(chat, "SECONDS", 0.3)
     monkeypatch.setattr(chat, "MEMORY", 2**28)
 
@@ -101,6 +102,6 @@ def test_an_endless_template_is_refused(tight, part, line):
 
 
 def test_a_template_that_writes_too_much_is_refused():
-    long = "{% for i in range(90000) %}0123456789abcdef{% endfor %}" + CHATML  # its length: 1.44 million
+    long = "{% for i in range(90000) %}0123456789abcdef{% endfor %}" + CHATML  # 1.44 million characters
     with pytest.raises(TemplateError, match=r"writes 14\d+ characters around \d+ of the conversation; correct its"):
         encode_example(TOKENIZER, ChatTemplate(text=long), example("Who?", "Ada"))

@@ -240,7 +240,7 @@ def test_rows_of_alpaca_that_name_a_country_by_another_word_are_dropped():
     finder = FactFinder(evaluated_names(found, ("subject", "parametric_answer")))
     kinds = [{kind for _, kind in finder.find(text)} for text in texts]
     assert sum("name" in each for each in kinds) == 44
-    # what a reader finds, and a few as "Dutch oven"
+    # the number that a person finds, and a few false ones such as "Dutch oven"
     assert 38 <= sum(bool(each) and "name" not in each for each in kinds) <= 45
 
 
@@ -261,7 +261,7 @@ def test_selections_see_what_the_previous_one_kept():
 
 
 def test_the_count_has_no_rounding_error():
-    assert 0.29 * 100 < 29  # what a plain product would give
+    assert 0.29 * 100 < 29  # the result of a plain product
     assert drop_count(0.29, 100) == 29
 
 

@@ -208,7 +208,7 @@ COLUMNS += ["conversations", "chosen", "system"]
 def test_any_row_becomes_a_complete_example_or_is_refused_with_a_reason(row, form):
     try:
         messages, context = PARSERS[form](row)
-    except ValueError:  # no other type of error
+    except ValueError:  # it never raises another type of error
         return
     assert messages[-1].role == "assistant"
     assert all(message.content.strip() for message in messages)
@@ -238,7 +238,7 @@ def test_the_alpaca_demo_loads_completely():
     spec = FileDataset(source="file", path=str(REAL / "alpaca_en_demo.json"), format="alpaca", max_bad_rows=0.0)
     examples = load_examples(spec, "alpaca")
     assert len(examples) == 999
-    # 412 inputs are not empty, and 8 of them say that there is none
+    # 412 inputs are not empty, but 8 of them only say that there is no input
     assert sum(example.context is not None for example in examples) == 404
 
 

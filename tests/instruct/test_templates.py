@@ -188,7 +188,7 @@ SPACE_BEHIND = WORDS.replace("{% endgeneration %}", " {% endgeneration %}")
 
 @pytest.mark.parametrize("chat_template", [SPACE_BEFORE, SPACE_BEHIND])
 def test_white_space_at_the_ends_of_a_block_changes_no_label(chat_template):
-    # where white space is not a token the library drops the turn, or labels all that follows it
+    # if white space is not a token, the library would drop the turn, or label everything after it
     conversation = example("Good day", "Herat", "Good day", "New Cairo")
     assert encode_example(word_tokenizer(chat_template), TEMPLATE, conversation) == encode_example(
         WORD, TEMPLATE, conversation
@@ -218,10 +218,10 @@ def test_prompt_and_answer_equal_training(tokenizer, answer):
     prompt, ids = encode_answer(tokenizer, TEMPLATE, asked, answer)
     assert prompt == encode_prompt(tokenizer, TEMPLATE, asked)
     assert trained.input_ids[: len(prompt) + len(ids)] == prompt + ids
-    # the loss falls on the answer and its end of turn, which is not scored
+    # the loss covers the answer and its end of turn; the latter is not scored
     assert trained.loss_mask.index(True) == len(prompt)
     assert tokenizer.decode(trained.input_ids[len(prompt) + len(ids) :]).strip() in ("</s>", "<|im_end|>")
-    if tokenizer is not WORD:  # that one does not know every answer
+    if tokenizer is not WORD:  # its vocabulary does not contain every answer
         assert tokenizer.decode(ids).strip() == answer
 
 
@@ -303,7 +303,7 @@ def test_golden_conversations_and_labelled_spans(style, family):
     encoded = encode_example(family, STYLES[style], CONVERSATION)
     eos = family.eos_token
     text = GOLDEN[style].replace("<eos>", eos)
-    if style == "alpaca" and family is NEOX:  # `:"` is one token there, over the border of the answer
+    if style == "alpaca" and family is NEOX:  # `:"` is one token there, which crosses the beginning of the answer
         assert family.decode(encoded.input_ids) == text
         assert len(family(text).input_ids) == len(encoded.input_ids) - 1
     else:
@@ -400,7 +400,7 @@ def test_turns_end_with_the_end_of_sequence_and_stop_strings_begin_others(style)
     assert {marks.decode(token) for token in end_token_ids(marks, template)} - {marks.eos_token} == {
         "### Input:" if style == "alpaca" else "<|user|>"
     }
-    # what comes after an answer begins with a stop string
+    # the text after an answer begins with a stop string
     answer = '"Durrës" ✓<eos>'
     assert GOLDEN[style].partition(answer)[2].lstrip().startswith(stop_strings(template))
 
@@ -455,7 +455,7 @@ def test_the_tokens_of_context_and_subject_are_found(tokenizer, template, order)
     assert len(located.context) == len(located.subject) == len(located.prompt_ids)
     known = CONTEXT if tokenizer is not WORD else tokenizer.decode(tokenizer(CONTEXT).input_ids)
     assert pieces(tokenizer, located, "context").strip() == known
-    # with the question mark where that is no token of its own
+    # with the question mark, if it is not a separate token
     shared = tokenizer in (LEGACY, FIRST, WORD)
     assert pieces(tokenizer, located, "subject").strip() == ("Afghanistan?" if shared else "Afghanistan")
 
@@ -470,14 +470,14 @@ def test_any_context_is_found_in_its_tokens_and_in_no_others(tokenizer, template
     asked = ConflictItem("i", "s", "conflict", question, context, ["a"], [], "c", "s")
     try:
         located = locate_in_prompt(tokenizer, template, asked)
-    except TemplateError:  # Llama's chat template strips the turn that the question ends
+    except TemplateError:  # Llama's chat template strips white space from the end of the user's turn
         assert tokenizer is LLAMA_BPE
         assert question != question.strip()
         return
     chosen = [index for index, flag in enumerate(located.context) if flag]
     ids = located.prompt_ids
     assert chosen == list(range(chosen[0], chosen[-1] + 1))
-    if tokenizer is not WORD:  # that one does not know every word
+    if tokenizer is not WORD:  # its vocabulary does not contain every word
         assert context.strip() in tokenizer.decode([ids[index] for index in chosen])
         before, behind = tokenizer.decode(ids[: chosen[0]]), tokenizer.decode(ids[chosen[-1] + 1 :])
         assert len(before + behind) <= len(tokenizer.decode(ids)) - len(context.strip())

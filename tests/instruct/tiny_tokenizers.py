@@ -1,4 +1,4 @@
-"""Tiny real tokenizers of two families: byte-level BPE, and BPE with a space mark and byte fallback."""
+"""Tiny real tokenizers of two families: byte-level BPE, and BPE with a mark for spaces and byte fallback."""
 
 import json
 
@@ -17,7 +17,7 @@ SPACE = "▁"
 
 
 def neox(chat_template=None, special=("<|im_start|>", "<|im_end|>", "[INST]", "[/INST]"), eos="<|endoftext|>"):
-    """Byte-level BPE as GPT-NeoX has it: no beginning of sequence, line breaks and spaces are bytes."""
+    """Byte-level BPE as in GPT-NeoX: it adds no beginning of sequence, and line breaks and spaces are bytes."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
@@ -34,10 +34,10 @@ def neox(chat_template=None, special=("<|im_start|>", "<|im_end|>", "[INST]", "[
 
 
 def llama(legacy=True):
-    """BPE over whole texts with ``▁`` for spaces and byte fallback, as Llama 2 and Mistral have it.
+    """BPE over whole texts with ``▁`` for spaces and byte fallback, as in Llama 2 and Mistral.
 
-    ``legacy``: the mark is put before every text, also behind a special token (a normalizer does it);
-    otherwise before the first text only (a pre-tokenizer does it).
+    With ``legacy`` a normalizer puts the mark before every text, even after a special token. Otherwise a pre-tokenizer
+    puts it before the first text only.
     """
     trained = Tokenizer(models.BPE())
     trained.pre_tokenizer = pre_tokenizers.Metaspace(SPACE)

@@ -1,4 +1,5 @@
-"""Adapters of every configuration on one base, against peft loading each one afresh."""
+"""Adapters of every configuration on one base model, compared with a base to which peft attaches each one
+separately."""
 
 import json
 
@@ -38,7 +39,7 @@ CONFIGS = {
 
 
 def save(base, folder, config, seed=0, words=None):
-    """An adapter with random weights, on an enlarged vocabulary where ``words`` says."""
+    """An adapter with random weights, with an enlarged vocabulary if ``words`` is given."""
     model = load_model(base)
     if words:
         model.resize_token_embeddings(words)
@@ -53,7 +54,7 @@ def save(base, folder, config, seed=0, words=None):
 
 
 def plain(base, folder, words=None):
-    """The logits with peft and transformers alone."""
+    """The logits of peft and transformers alone."""
     model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
     if words:
         model.resize_token_embeddings(words)

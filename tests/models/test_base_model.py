@@ -21,12 +21,12 @@ from inversion.respond.batches import pad
 
 @pytest.fixture
 def model_folder(base_folder, tmp_path):
-    """A copy of the tiny model that a test may spoil."""
+    """A copy of the tiny model, which a test may damage."""
     return shutil.copytree(base_folder, tmp_path / "model")
 
 
 def edit_tokenizer(folder, **changes):
-    """Change keys of a saved tokenizer's configuration; None removes one."""
+    """Change keys of a saved tokenizer's configuration; None removes a key."""
     path = folder / "tokenizer_config.json"
     config = json.loads(path.read_text()) | changes
     path.write_text(json.dumps({key: value for key, value in config.items() if value is not None}))
@@ -39,10 +39,10 @@ def edit_tokenizer(folder, **changes):
     ("cuda", "native", "parameters", "expected"),
     [
         (True, True, 10**9, torch.bfloat16),
-        (True, False, 10**9, torch.float32),  # an older GPU emulates it
+        (True, False, 10**9, torch.float32),  # an older GPU emulates bfloat16
         (False, True, 10**9, torch.bfloat16),
         (False, False, 10**9, torch.float32),
-        (True, True, 10**6, torch.float32),  # nothing gained, and the same numbers everywhere
+        (True, True, 10**6, torch.float32),  # bfloat16 would not be faster, and float32 is the same on all devices
         (False, True, 10**6, torch.float32),
     ],
 )
@@ -80,7 +80,7 @@ def test_a_tokenizer_without_pad_token_pads_with_another(model_folder, tokenizer
 def test_padding_with_the_end_of_sequence_changes_no_logits(model_folder, tiny_model):
     edit_tokenizer(model_folder, pad_token=None)
     eos = load_tokenizer(model_folder).pad_token_id
-    rows = [[5, 6, 7, eos, 8], [9, 10, eos]]  # the end of sequence also within
+    rows = [[5, 6, 7, eos, 8], [9, 10, eos]]  # the end of sequence also occurs within the row
     model = load_model(model_folder)
     ids, mask = pad(rows, eos, "right", model.device)
     with torch.no_grad():
@@ -163,7 +163,7 @@ def test_layers_beyond_the_configuration_are_not_dropped(model_folder):
 
 
 def spoil(folder, change):
-    """Store one weight of a saved model otherwise."""
+    """Store one weight of a saved model in another form."""
     weights = load_file(folder / "model.safetensors")
     weights["model.norm.weight"] = change(weights["model.norm.weight"])
     save_file(weights, folder / "model.safetensors", {"format": "pt"})
@@ -200,7 +200,8 @@ def test_configurations_with_values_of_other_types_are_named(model_folder, chang
 
 @pytest.mark.parametrize("known", [True, False], ids=["of a family that the library has", "of no known family"])
 def test_code_in_a_model_never_runs(model_folder, monkeypatch, known):
-    """Whatever standard input says; a folder whose family the library has is read with the library's own class."""
+    """The model's code does not run whatever standard input answers. If the library has the family, the folder is
+    loaded with the library's own class."""
     monkeypatch.setattr("builtins.input", lambda *_: "y")
     ran = model_folder.parent / "ran"
     (model_folder / "own.py").write_text(f"open({str(ran)!r}, 'w')\nclass Own: pass\nclass OwnConfig: pass\n")

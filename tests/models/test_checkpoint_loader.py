@@ -134,7 +134,7 @@ def test_an_adapter_of_another_base_is_refused(base_folder, tmp_path):
 def test_an_adapter_that_does_not_fit_its_base_is_named(base_folder, tmp_path, tiny_model, family):
     tiny_model(family).save_pretrained(tmp_path / "other")
     folder = save_adapter(tmp_path / "other", tmp_path / "adapter")
-    if family == "mistral":  # the same layers, of other sizes
+    if family == "mistral":  # the same layers with other sizes
         config = json.loads((folder / "adapter_config.json").read_text())
         (folder / "adapter_config.json").write_text(json.dumps(config | {"r": 3}))
     with pytest.raises(ModelError, match=f"the adapter in {folder} does not fit {base_folder}"):

@@ -1,4 +1,4 @@
-"""The ids of a folder's tokenizer are those of its own files."""
+"""A tokenizer loaded from a folder gives the ids that its own files define."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""A tiny model written as a GGUF file and read back."""
+"""A tiny model is written as a GGUF file and read back."""
 
 import sys
 from types import ModuleType
@@ -17,7 +17,8 @@ QUANTISED = "blk.0.ffn_up.weight"
 
 
 def write_gguf(path, scale=lambda writer: None):
-    """A random Qwen2 of one layer, one matrix of it quantised to 8 bits; returns the model as the file has it."""
+    """A random Qwen2 with one layer, of which one matrix is quantised to 8 bits. Returns the model with the weights
+    that the file contains."""
     torch.manual_seed(0)
     config = Qwen2Config(
         vocab_size=len(TOKENS),
@@ -76,7 +77,7 @@ def test_a_gguf_file_becomes_a_folder_like_any_other(tmp_path):
     for name, weight in source.state_dict().items():
         assert torch.equal(model.state_dict()[name], weight), name
     assert tokenizer.convert_ids_to_tokens(tokenizer("the cat").input_ids) == ["the", "Ġ", "c", "a", "t"]
-    model.save_pretrained(tmp_path / "checkpoint")  # what full tuning does
+    model.save_pretrained(tmp_path / "checkpoint")  # as in full tuning
 
 
 def test_a_finished_conversion_is_kept_and_another_file_replaces_it(tmp_path, file):

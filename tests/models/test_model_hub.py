@@ -1,4 +1,4 @@
-"""Fetching from the Hub, with the Hub's library answering as it does: nothing here uses a network."""
+"""Downloads from the Hub, with the responses of the Hub's library simulated; no test uses a network."""
 
 import logging
 import shutil
@@ -26,13 +26,13 @@ def cache(tmp_path, monkeypatch):
 
 @pytest.fixture
 def snapshot(cache, base_folder):
-    """The tiny model in the cache, as if fetched."""
+    """The tiny model in the cache, as after a download."""
     folder = cache / "models--meta-llama--Llama-2-7b-hf" / "snapshots" / SPEC.revision
     return shutil.copytree(base_folder, folder)
 
 
 class _Response:
-    """What the errors of the Hub's library look at."""
+    """The parts of a response that errors of the Hub's library use."""
 
     request = None
 
@@ -49,7 +49,7 @@ def failing(monkeypatch, error):
 
 
 def http(kind, status):
-    """An error of the Hub, with a message that gives everything away."""
+    """An error of the Hub whose message contains secrets."""
     return kind(f"{status} Client Error: request with token {TOKEN}\nand more", response=_Response(status))
 
 
@@ -90,7 +90,7 @@ def test_errors_are_one_line_without_the_token(monkeypatch, caplog, cache, error
 
 
 def test_no_network_and_nothing_cached(cache):
-    """Through the Hub's own library."""
+    """With the Hub's own library."""
     with pytest.raises(ModelError, match=f"HF_HUB_OFFLINE is set, and {SPEC.id} at revision .* is not complete"):
         prefetch(SPEC)
 

@@ -24,7 +24,7 @@ def saved(tiny_model, tmp_path):
 
 
 def trained(model, steps=3):
-    """Some AdamW steps on random tokens; returns the weights before and after, and the losses."""
+    """Weights before and after some AdamW steps on random tokens, and the losses."""
     before = {name: p.detach().clone() for name, p in model.named_parameters()}
     optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=1e-2, weight_decay=0.0)
     ids = torch.randint(5, 20, (4, 12), generator=torch.Generator().manual_seed(0))

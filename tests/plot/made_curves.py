@@ -1,4 +1,4 @@
-"""Tables of curves of a known shape, and what a figure shows."""
+"""Invented tables of curves with known shapes, and functions that read what a figure shows."""
 
 from __future__ import annotations
 
@@ -57,7 +57,8 @@ def table(runs: list[Run], sets: tuple[str, ...] = ("conflict",), steps: tuple[i
 
 
 def verdicts(runs: list[Run], sets: tuple[str, ...] = ("conflict",), **changed: object) -> pl.DataFrame:
-    """The table ``inversions`` of the curves of :func:`table`: windows of two checkpoints, an inversion."""
+    """The table ``inversions`` for the curves of :func:`table`: each is an inversion, with windows of two
+    checkpoints."""
     values: dict[str, object] = dict.fromkeys(schema_of(Inversion), 0.0)
     values |= {"stratum": "all", "prompt": "plain", "scorer": MAIN, "window": 2, "peak_window": 2, "start": CONTEXT[0]}
     values |= {"peak_step": 20, "peak": 0.58, "trough_step": 100, "trough": 0.365, "end_step": 200, "end": 0.365}
@@ -76,5 +77,5 @@ def texts(axes: matplotlib.axes.Axes) -> list[str]:
 
 
 def curves_of(axes: matplotlib.axes.Axes) -> list[matplotlib.lines.Line2D]:
-    """The thick lines: not seeds, epoch ends or the ring."""
+    """The thick lines of a panel: the curves, without those of single seeds, the ends of epochs and the ring."""
     return [line for line in axes.lines if line.get_linewidth() == 1.5 and line.get_markersize() == 3]

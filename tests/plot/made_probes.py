@@ -1,4 +1,4 @@
-"""What probes find in made-up runs: a curve that rises and falls."""
+"""Invented results of probes for a curve that rises and falls."""
 
 from __future__ import annotations
 

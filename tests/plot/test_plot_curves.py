@@ -109,7 +109,7 @@ def test_all_recipes_are_labelled_and_no_labels_overlap(count: int) -> None:
         assert len(curves_of(axes)) == count
         labels = [text for text in axes.texts if text.get_text() in RECIPES]
         assert [text.get_text() for text in labels] == list(RECIPES[:count])
-        # the text alone: an annotation's extent holds its leader too
+        # the extent of the text alone, because that of an annotation includes its leader line
         boxes = sorted((matplotlib.text.Text.get_window_extent(text) for text in labels), key=lambda box: box.y0)
         assert all(below.y1 <= above.y0 + 1e-6 for below, above in pairwise(boxes))
         looks = {(line.get_color(), str(line._dash_pattern), line.get_marker()) for line in curves_of(axes)}  # type: ignore[attr-defined]
@@ -125,7 +125,7 @@ def test_recipes_survive_missing_controls_and_missing_recipes() -> None:
 
 
 def with_verdicts(draw):
-    """A figure of verdicts as one of the curves alone."""
+    """A drawing function with the arguments of one without verdicts; the verdicts are added here."""
     single = {"window": 1, "peak_window": 1, "peak_step": 0, "trough_step": 0, "end_step": 0}
 
     def drawn(curves, runs, *scorer):
@@ -138,7 +138,7 @@ FIGURES = pytest.mark.parametrize("draw", [with_verdicts(accuracy), with_verdict
 
 
 def marked(axes: matplotlib.axes.Axes) -> dict[str, tuple[list[float], float]]:
-    """The steps and the rate of each marked window."""
+    """The steps and the rate of each window that is marked."""
     bars = {str(line.get_label()).strip("_"): line for line in axes.lines if line.get_linewidth() == 3}
     return {name: (list(bar.get_xdata()), float(bar.get_ydata()[0])) for name, bar in bars.items()}
 
@@ -209,7 +209,7 @@ def test_equal_tables_give_equal_bytes_in_any_order_of_rows(tmp_path) -> None:
     for kind in ("svg", "pdf", "png"):
         assert (tmp_path / f"one.{kind}").read_bytes() == (tmp_path / f"two.{kind}").read_bytes(), kind
     svg = (tmp_path / "one.svg").read_text()
-    assert ">standard<" in svg  # text stays text
+    assert ">standard<" in svg  # text is stored as text, not as outlines
     assert "<dc:date>" not in svg
     assert sorted(file.name for file in tmp_path.iterdir()) == sorted(
         f"{stem}.{kind}" for stem in ("one", "two") for kind in ("svg", "pdf", "png")

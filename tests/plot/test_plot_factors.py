@@ -30,7 +30,7 @@ def test_factors_have_a_line_per_level_and_label_their_marks_once() -> None:
     assert [float(line.get_xdata()[0]) for line in dots] == [0.3] * 3 + [0.7] * 3 + [0.5] * 3  # type: ignore[index]
     bars = [line for line in axes.lines if line.get_linestyle() != "None"]
     assert [list(line.get_xdata()) for line in bars][:1] == [[pytest.approx(0.2), pytest.approx(0.4)]]
-    # told apart without colour
+    # distinguishable without colour
     assert len({line.get_marker() for line in dots}) == 3
 
 

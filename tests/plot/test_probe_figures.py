@@ -45,7 +45,8 @@ def attention(runs: list[Run], layers: int = 3, sets: tuple[str, ...] = ("confli
 
 
 def gradients(runs: list[Run], kinds: tuple[str, ...] = ("C", "C+S", "S")) -> pl.DataFrame:
-    """C falls from 4, C+S stays at 1: they cross where C is 1. C pulls to the context, the others to memory."""
+    """C falls from 4, and C+S stays at 1, so that they cross where C is 1. C pulls towards the context, the others
+    towards memory."""
     rows = [
         GradientPoint(
             **run._asdict(),
@@ -121,7 +122,7 @@ def test_gradients_mark_the_peak_in_every_row_and_where_the_kinds_cross() -> Non
     for axes in rest:
         drawn = {line.get_marker(): line for line in axes.lines if len(line.get_xdata()) == len(STEPS)}
         np.testing.assert_allclose(10 ** np.asarray(drawn["o"].get_ydata()), 4 * np.exp(-np.array(STEPS) / 10))
-        # on the logarithmic scale the line of C is straight, as its values are exponential
+        # on the logarithmic scale the line of C is straight, because its values are exponential
         crossing = 10 * math.log(4)
         assert any(np.allclose(line.get_xdata(), crossing) for line in axes.lines)
         assert texts(axes) == [f"C+S overtakes C at {crossing:.0f}", "S", "C+S", "C"]

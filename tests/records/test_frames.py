@@ -1,4 +1,4 @@
-"""Records and their tables cannot drift apart, and a table of another shape is named."""
+"""Records and their tables always agree, and errors name a table with other columns."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ EXAMPLE = Example(
 
 
 @pytest.mark.parametrize("record", RECORDS, ids=lambda record: record.__name__)
-@settings(max_examples=25)  # of each of the records, which share all of the code
+@settings(max_examples=25)  # for every record, because all share the same code
 @given(data=st.data())
 def test_every_record_survives_its_table(record: type, data: st.DataObject) -> None:
     rows = data.draw(st.lists(st.builds(record), max_size=4))

@@ -1,4 +1,4 @@
-"""docs/tables.md lists every table and column, in the words of the records."""
+"""docs/tables.md describes every table and column with the docstrings of the records."""
 
 from __future__ import annotations
 

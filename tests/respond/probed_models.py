@@ -1,4 +1,4 @@
-"""Tiny random models of many families, for the probes that reach inside."""
+"""Tiny random models of many families, for probes of the inside of models."""
 
 import torch
 from transformers import AutoModelForCausalLM, Gemma3TextConfig, GraniteConfig, Qwen3Config
@@ -29,11 +29,11 @@ FAMILIES = ("llama", "mistral", "gpt_neox", *OTHERS)
 
 
 def random_model(name, tiny_model, tokenizer, seed=1):
-    """A tiny model of a family in float32: one of the project's, or one with caps, scales and windows."""
+    """A tiny model of a family in float32: one of the project's families, or one with soft caps, scales and windows."""
     torch.manual_seed(seed)
     if name not in OTHERS:
         model = tiny_model(name, seed)
-        for parameter in model.parameters():  # the library's own scale hardly tells layers apart
+        for parameter in model.parameters():  # with the library's own scale, layers would hardly differ
             torch.nn.init.normal_(parameter, std=0.3)
         return model.eval()
     kind, changed = OTHERS[name]

@@ -27,7 +27,7 @@ def items(world):
 
 @pytest.fixture(scope="module")
 def long_answers():
-    """Answers of several tokens, and of different lengths, from the world's words."""
+    """Answers of several tokens and of different lengths, from the world's words."""
     words = ("capital_0", "capital_1 language_2", "language_1 capital_3 capital_2")
     return [
         ConflictItem(f"long-{i}", "long", "conflict", "what is the capital of known_1 ?", None, [a], [b], "c", "s")
@@ -41,7 +41,7 @@ def ask(model, tokenizer, template, items, batch_size=4, max_new_tokens=5, promp
 
 
 def joint_logprob(model, prompt, answer):
-    """The summed log-probability of ``answer`` in one pass over the joint text."""
+    """The summed log-probability of ``answer``, in one pass over prompt and answer."""
     ids = torch.tensor([[*prompt, *answer]])
     with torch.no_grad():
         logprobs = torch.log_softmax(model(ids, use_cache=False).logits[0].float(), -1)
@@ -53,7 +53,7 @@ SIDES = ("context", "parametric")
 
 @pytest.fixture(scope="module")
 def aliased():
-    """Items with a context, several aliases a side, and answers with a common beginning."""
+    """Items with a context, several aliases of each answer, and answers with a common beginning."""
     words = ("capital_0", "capital_1 language_2", "capital_1 capital_3 capital_2", "language_1 capital_0")
     context = "we know the capital of known_2 as capital_3 ."
     return [
@@ -93,7 +93,8 @@ def test_logprobs_are_the_likeliest_aliases_in_one_pass_over_the_joint_text(
 @pytest.mark.parametrize("style", [AlpacaTemplate(), TuluTemplate(), ZephyrTemplate()], ids=lambda t: t.style)
 @pytest.mark.parametrize("family", [neox(), llama(), llama(legacy=False)], ids=["neox", "llama", "metaspace"])
 def test_an_answers_score_is_that_of_its_tokens_in_training(style, family):
-    """Not of other tokens at the border between prompt and answer, whatever the tokenizer makes of spaces there."""
+    """It is not that of other tokens at the border between prompt and answer, however the tokenizer treats spaces
+    there."""
     sizes = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
     torch.manual_seed(0)
     model = AutoModelForCausalLM.from_config(LlamaConfig(vocab_size=len(family), **sizes)).eval()
@@ -176,7 +177,7 @@ def test_an_answer_ends_with_its_turn(tiny_model, tokenizer, template, items):
     with torch.no_grad():
         model.lm_head.weight.zero_()
         model.lm_head.weight[tokenizer.eos_token_id] = 0.0
-    # all logits are equal, so the first token (padding) wins until the end of turn is made the likeliest
+    # all logits are equal, so the first token (padding) is chosen until the end of turn becomes the most likely
     _, unfinished = ask(model, tokenizer, template, items[:2])
     assert [r.finished for r in unfinished] == [False, False]
     bias = torch.nn.Parameter(torch.zeros(len(tokenizer)))
@@ -232,7 +233,7 @@ def test_a_model_that_sdpa_cannot_compute_answers_the_same(tmp_path, tokenizer, 
 
 
 def test_a_common_prefix_is_not_shared_across_a_sliding_window(tiny_model, tokenizer, template, items):
-    """Padding between what is shared and the rest would push it out of the window."""
+    """The padding between a shared prefix and the rest would push the prefix out of the window."""
     model = tiny_model("mistral")
     for window in (4, 12, 20, 1000):
         model.config.sliding_window = window
@@ -267,14 +268,15 @@ def test_finished_rows_do_not_change_the_others(tiny_model, tokenizer, template,
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_output_embedding_sees_few_positions_and_no_gaps(tiny_model, tokenizer, template, items, family):
-    """A prompt's last position only; with gaps in memory, frozen weights would be copied once a row."""
+    """It is applied to the last position of a prompt only. If that were not contiguous in memory, frozen weights would
+    be copied for every row."""
     model, seen = tiny_model(family), []
     model.get_output_embeddings().register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
     questions, _ = ask(model, tokenizer, template, items, max_new_tokens=2)
     longest = max(len(answer) for question in questions for answer in question.with_context.answers)
     assert seen
     assert all(hidden.shape[1] <= max(1, longest) for hidden in seen)
-    # not is_contiguous, which looks past the strides of dimensions of one
+    # not is_contiguous, which ignores the strides of dimensions of size 1
     assert all(hidden.stride() == torch.empty(hidden.shape).stride() for hidden in seen)
 
 

@@ -44,7 +44,8 @@ def prompts(items, tokenizer, template):
 
 @pytest.fixture
 def build(tiny_model, tokenizer):
-    """A function that makes a tiny random model: of the project's families, and with sliding windows and groups."""
+    """A function that makes a tiny random model of one of the project's families, or one with sliding windows and
+    grouped heads."""
 
     def model(name):
         torch.manual_seed(1)
@@ -63,7 +64,7 @@ def build(tiny_model, tokenizer):
 
 
 def reference(model, prompt):
-    """The masses of one prompt from the attention tensors that the library gives."""
+    """Attention in one prompt, from the attention tensors that the library returns."""
     model.set_attn_implementation("eager")
     with torch.no_grad():
         layers = model(torch.tensor([prompt.prompt_ids]), output_attentions=True).attentions

@@ -36,7 +36,7 @@ def tiny(seed):
 
 @pytest.fixture
 def base(tmp_path):
-    """A random model that reads bytes."""
+    """A random model whose tokens are bytes."""
     letters = pre_tokenizers.ByteLevel.alphabet()
     inner = Tokenizer(models.BPE())
     inner.pre_tokenizer, inner.decoder = pre_tokenizers.ByteLevel(add_prefix_space=False), decoders.ByteLevel()
@@ -51,7 +51,7 @@ def base(tmp_path):
 
 
 def save_adapter(base, folder):
-    """A LoRA checkpoint with random weights, large enough to change answers."""
+    """A LoRA checkpoint with random weights that are large enough to change answers."""
     tuned = load_for_tuning(base, "base", LoraTuning(method="lora", rank=2, alpha=4.0))
     for name, parameter in tuned.named_parameters():
         if "lora_B" in name:
@@ -61,7 +61,7 @@ def save_adapter(base, folder):
 
 @pytest.fixture(params=["full", "lora"])
 def chunk(request, base, tmp_path):
-    """The base and a checkpoint of it, whole weights or an adapter."""
+    """The base model and one checkpoint: whole weights or an adapter."""
     folder = tmp_path / "checkpoints" / "step-000010"
     if request.param == "lora":
         save_adapter(base, folder)
@@ -87,7 +87,7 @@ def files(tmp_path):
 
 
 def by_hand(folder, tmp_path, monkeypatch):
-    """lm-eval's scores of a saved checkpoint, with the tasks and files given in its own way."""
+    """lm-eval's scores of a saved checkpoint, with tasks and files given as for its own command."""
     (tmp_path / "shaped.jsonl").write_text(
         "\n".join(
             json.dumps(

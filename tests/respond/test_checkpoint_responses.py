@@ -46,7 +46,7 @@ def answer(base_folder, tmp_path, items, template):
 
 @pytest.fixture
 def questioned(monkeypatch):
-    """The step of every call of a model: one a step, set and prompt."""
+    """The step of every call of a model: one for each step, set and prompt."""
     steps = []
     original = module.answer_decoded
 
@@ -155,12 +155,12 @@ def test_damaged_checkpoint_is_named_with_the_fix(answer, chunk, tmp_path):
 
 
 def test_swapped_checkpoints_are_detected(answer, chunk, questioned, tmp_path):
-    """Each is sound by its own marker; the manifest knows which is which."""
+    """Each folder is valid according to its own marker, but the manifest lists which is which."""
     one, other = (tmp_path / entry.folder for entry in chunk[1:3])
     one.rename(tmp_path / "aside")
     other.rename(one)
     (tmp_path / "aside").rename(other)
-    (tmp_path / "train.json").write_text("{}")  # a run that was trained here
+    (tmp_path / "train.json").write_text("{}")  # a run that this project trained
     with pytest.raises(ArtifactError, match=r"step-000010 is not the checkpoint of step 10 that .*train\.json lists"):
         answer(chunk)
     assert questioned == []

@@ -45,7 +45,7 @@ def ask(model, tokenizer, template, items, prompts=PROMPTS, batch_size=6, new_to
 
 
 def reference(model, question, decoding, said):
-    """The contrasted log-probabilities behind ``said``, from two passes over everything before."""
+    """The contrasted log-probabilities after ``said``, from two passes over the whole text before."""
     with torch.no_grad():
         p, q = (
             torch.softmax(model(torch.tensor([[*asked.prompt, *said]])).logits[0, -1].double(), -1)

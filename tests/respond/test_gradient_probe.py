@@ -28,7 +28,7 @@ FULL = FullTuning()
 QUERY_KEY = FullTuning(weights="query_key")
 LORA = LoraTuning(method="lora", rank=2, alpha=4.0)
 HEAD = 8
-"""Size of a head of the tiny models."""
+"""Size of an attention head in the tiny models."""
 
 
 @pytest.fixture
@@ -76,7 +76,8 @@ def margin_of(model, conflicts):
 
 
 def autograd(model, loss):
-    """The gradient of ``loss`` by autograd, one flat vector, and which of its entries are queries' and keys'."""
+    """The gradient of ``loss`` by autograd as one flat vector, and a mask of its entries that belong to queries and
+    keys."""
     named = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
     gradients = torch.autograd.grad(loss, [p for _, p in named], allow_unused=True)
     vectors, marks = [], []
@@ -105,7 +106,7 @@ def test_gradients_are_autograds_one_example_at_a_time(folder, rows, conflicts, 
     _, margin, _ = autograd(model, margin_of(model, conflicts))
     vectors, marks = torch.stack([vector for _, vector, _ in expected]), expected[0][2]
     if tuning is QUERY_KEY:
-        vectors *= marks  # the values of a fused projection do not train
+        vectors *= marks  # the value rows of a fused projection are not trained
     for weights in WEIGHTS:
         chosen = vectors if weights == "all" else vectors * marks
         mean = chosen.mean(0)

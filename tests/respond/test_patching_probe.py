@@ -1,4 +1,4 @@
-"""Patching between checkpoints: against plain hooks, and what must hold whatever the weights are."""
+"""Patching between checkpoints, compared with plain hooks, and properties that hold for any weights."""
 
 import dataclasses
 
@@ -32,7 +32,7 @@ def items(world):
 
 @pytest.fixture
 def run(base_folder, tmp_path, tiny_model, items, template):
-    """Three checkpoints of whole models."""
+    """Three checkpoints, each a whole model."""
     steps = [CheckpointEntry(step=0, epoch=0.0, folder="", digest="base")]
     for step in (10, 20):
         folder = tmp_path / "checkpoints" / f"step-{step:06d}"
@@ -49,7 +49,7 @@ def asked(run, items, tokenizer):
 
 
 def by_plain_hooks(receiver, donor, item, module, places):
-    """The margin of one item with ``module(model)``'s output at ``places`` from the donor, without padding."""
+    """The margin of one item if ``module(model)``'s output at ``places`` comes from the donor, without padding."""
     ids = torch.tensor([item.divergence.prefix])
     given = []
 
@@ -74,7 +74,7 @@ def by_plain_hooks(receiver, donor, item, module, places):
 MODULES = {
     "llama": (lambda m: m.model.layers, "self_attn", "mlp"),
     "gpt_neox": (lambda m: m.gpt_neox.layers, "attention", "mlp"),
-    # Gemma adds what its norms make of attention and MLP
+    # Gemma adds the outputs of attention and MLP after a norm
     "gemma3": (lambda m: m.model.layers, "post_attention_layernorm", "post_feedforward_layernorm"),
 }
 

@@ -33,7 +33,7 @@ def steps(tmp_path):
 
 @pytest.fixture
 def probe(tmp_path):
-    """A function that probes steps, and says which it measured."""
+    """A function that probes steps, and returns which of them it measured."""
 
     def call(steps, stop_at=None, **spec):
         measured = []

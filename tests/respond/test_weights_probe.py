@@ -1,4 +1,4 @@
-"""Updates of the weights and exchanged groups of weights, against models that are put together by hand."""
+"""Updates of weights, and exchanged groups of weights, compared with models that are assembled by hand."""
 
 import copy
 import importlib
@@ -41,7 +41,8 @@ def items(world):
 
 @pytest.fixture
 def make_run(tmp_path, tiny_model, tokenizer, items, template):
-    """A function that makes a run of three checkpoints, the base and what ``save`` saves for a base and a seed."""
+    """A function that makes a run of three checkpoints: the base model, and two that ``save`` saves for the base and a
+    seed."""
 
     def make(save, family="llama"):
         base = tmp_path / "base"
@@ -64,7 +65,7 @@ def read(folder):
 
 
 def save_full(base, folder, seed):
-    """The base with all its weights changed."""
+    """Save the base model with all weights changed."""
     model = read(base)
     torch.manual_seed(seed)
     for parameter in model.parameters():
@@ -86,7 +87,7 @@ def saves_adapter(config):
 
 
 def saved(run, step):
-    """The model of a checkpoint by transformers and peft alone."""
+    """The model of a checkpoint, loaded by transformers and peft alone."""
     entry = next(entry for entry in run.steps if entry.step == step)
     folder = run.folder / entry.folder if entry.folder else run.base
     if (folder / "adapter_config.json").is_file():
@@ -99,7 +100,7 @@ def layers_of(model):
 
 
 def tensors(model, group):
-    """The weights of ``group`` in every layer, as views that can be read and written."""
+    """The weights of ``group`` in every layer, as views for reading and writing."""
     found = []
     for layer in layers_of(model):
         if hasattr(layer, "attention"):  # GPT-NeoX: heads x (query, key, value) x head size
@@ -121,7 +122,7 @@ def tensors(model, group):
 
 
 def by_hand(own, taken, group):
-    """``own`` with the weights of ``group`` of ``taken``."""
+    """``own`` with the weights of ``group`` from ``taken``."""
     if group == "rest":
         mixed = copy.deepcopy(taken)
         for other in ("query_key", "value_output", "mlp"):

@@ -1,4 +1,4 @@
-"""Prompts that are longer than the model's window are refused before any checkpoint is asked."""
+"""Prompts that are longer than the model's window are refused before any checkpoint is evaluated."""
 
 from dataclasses import replace
 
@@ -25,7 +25,7 @@ def test_prompts_that_do_not_fit_are_counted_and_named(long):
 
 
 class Words:
-    """A tokenizer with a token per word."""
+    """A tokenizer with one token per word."""
 
     def __call__(self, texts, add_special_tokens, verbose):
         assert not add_special_tokens

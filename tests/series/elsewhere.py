@@ -1,7 +1,7 @@
-"""Checkpoints as other people make them: TRL's SFTTrainer on a tiny model with a real tokenizer and chat template.
+"""Checkpoints as other people make them, and their answers without this project's library.
 
-And what they answer when each is loaded by peft and transformers alone and asked one prompt at a time: nothing of the
-project's library is used here.
+The checkpoints are trained by TRL's SFTTrainer on a tiny model with a real tokenizer and chat template. Each is then
+loaded by peft and transformers alone, and gets one prompt at a time.
 """
 
 import json
@@ -111,14 +111,15 @@ def write_items(file: Path) -> Path:
 # --- four series in one folder ------------------------------------------------------------------
 
 STEPS = tuple(range(10, 101, 10))
-"""The checkpoints of a training: `save_steps` 10 up to `checkpoint-100`."""
+"""The checkpoints of a training with `save_steps` 10 up to `checkpoint-100`."""
 COMMITS = {"step_20": "a" * 40, "step_60": "b" * 40}
-"""The branches of the repository `me/tiny`, with made-up commits."""
+"""The branches of the repository `me/tiny`, with invented commits."""
 
 
 def make_series(root: Path) -> Path:
-    """A base model in `tiny-llama`; ten adapters and ten whole models by TRL in `lora` and `full`; two of the latter
-    in bfloat16 and in shards in `sharded`, and the same as branches of a repository in the Hub's cache in `hf/hub`."""
+    """A base model in `tiny-llama`, ten adapters in `lora`, and ten whole models in `full`, all by TRL. Two of the
+    whole models are also in `sharded`, in bfloat16 and in shards, and as branches of a repository in the Hub's cache in
+    `hf/hub`."""
     base = make_base(root / "tiny-llama")
     sft_trainer(base, root / "lora", lora=True).train()
     sft_trainer(base, root / "full", lora=False).train()
@@ -141,14 +142,14 @@ def make_series(root: Path) -> Path:
 
 
 class Plain(NamedTuple):
-    """What a model says to one item of `conflict_rows`."""
+    """The answer of a model to one item of `conflict_rows`."""
 
     text: str
     context: float
     """Log-probability of the context answer, in nats."""
     parametric: float
     tokens: tuple[int, int]
-    """Of both answers."""
+    """Number of tokens of both answers."""
 
 
 def load_plain(folder: Path, base: Path | None = None):

@@ -1,4 +1,5 @@
-"""Checkpoints of TRL, asked through the library, against plain peft and transformers one prompt at a time."""
+"""Checkpoints of TRL that the library evaluates, compared with plain peft and transformers with one prompt at a
+time."""
 
 import logging
 from pathlib import Path
@@ -49,8 +50,8 @@ def asked(spec, base, location, run, snapshots=None):
 
 
 def require_equal(responses, folders, tokenizer_folder, base=None):
-    """Every step and item must be there, with the text and log-probabilities of a plain model: a whole one in the
-    step's folder, or that of an adapter on ``base``."""
+    """Fail unless every step and item has the text and the log-probabilities of a plain model. The model is a whole one
+    in the step's folder, or ``base`` with the adapter there."""
     tokenizer = AutoTokenizer.from_pretrained(tokenizer_folder)
     assert responses.keys() == {(step, item.item_id) for step in folders for item in ITEMS}
     for step, folder in folders.items():
@@ -110,7 +111,7 @@ def test_tokens_that_training_added(series_of_trl, tmp_path):
     model = load_plain(base)
     model.resize_token_embeddings(len(tokenizer))
     adapted = get_peft_model(model, LoraConfig(r=2, target_modules=["q_proj"], init_lora_weights="gaussian"))
-    adapted.get_input_embeddings().weight.data[400:] += 1  # as training would
+    adapted.get_input_embeddings().weight.data[400:] += 1  # as in training
     adapted.save_pretrained(out / "checkpoint-10")
     tokenizer.save_pretrained(out / "checkpoint-10")
     spec = FolderSeries(source="folder", path=str(out), model="base", ask_base=False)

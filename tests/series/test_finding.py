@@ -1,4 +1,4 @@
-"""Which checkpoints of a folder are found, skipped and refused; nothing here loads a model."""
+"""Which checkpoints in a folder are found, skipped and refused. No test loads a model."""
 
 import json
 import os
@@ -13,7 +13,7 @@ from inversion.series import SeriesError, find_series, link_checkpoint, look
 
 
 def safetensors(file, cut=0, **tensors):
-    """A safetensors file of zeros, by the shapes of its tensors; ``cut`` bytes are missing at its end."""
+    """A safetensors file of zeros with tensors of these shapes, from whose end ``cut`` bytes are missing."""
     header, end = {}, 0
     for name, shape in (tensors or {"weight": [2, 2]}).items():
         size = 4 * shape[0] * shape[1]
@@ -47,7 +47,7 @@ def sharded(folder, names=("model-00001-of-00002.safetensors", "model-00002-of-0
 
 
 def _age(folder):
-    """Files that nobody has touched for a while."""
+    """Set back the time stamps of files, as if they had not changed for a while."""
     for file in folder.iterdir():
         os.utime(file, (1_600_000_000, 1_600_000_000))
 
@@ -187,7 +187,7 @@ def test_steps_select_checkpoints_and_name_missing_ones(tmp_path):
 
 
 def test_a_change_of_equal_size_and_time_is_noticed(tmp_path):
-    """As ``rsync --times`` or ``cp --preserve`` make one."""
+    """``rsync --times`` and ``cp --preserve`` make such changes."""
     file = adapter(tmp_path / "checkpoint-10", 10) / "adapter_model.safetensors"
     (found,), _ = find_series(series(tmp_path))
     before, digest = look(series(tmp_path)), link_checkpoint(found, tmp_path / "run", "base")

@@ -1,4 +1,4 @@
-"""The study that `inversion init` writes of the folders that other tools leave; nothing here loads a model."""
+"""The study that `inversion init` writes for the folders that other tools write. No test loads a model."""
 
 import json
 import shutil
@@ -17,7 +17,7 @@ COMMIT = "c" * 40
 
 
 def tokenizer(folder, chat=True, added=()):
-    """The files of a tokenizer, as far as a first study looks at them."""
+    """The files of a tokenizer that a first study reads."""
     (folder / "tokenizer_config.json").write_text("{}")
     words = [{"content": f"<{number}>", "id": number} for number in added]
     (folder / "tokenizer.json").write_text(json.dumps({"added_tokens": words}))
@@ -43,7 +43,7 @@ def base(tmp_path):
 
 
 def series_of(start):
-    """The one series of a study, which must be valid, and its list of assumptions."""
+    """The only series of a study, which must be valid, and the list of assumptions."""
     study = yaml.safe_load(start.text)
     parse_config(study)
     (series,) = study["series"].values()
@@ -51,7 +51,8 @@ def series_of(start):
 
 
 def llama_factory(out, base):
-    """LLaMA-Factory: adapters with tokenizers in checkpoints, the last one in the folder itself, logs next to them."""
+    """A folder of LLaMA-Factory: checkpoints with adapters and tokenizers, with the last adapter and the logs next to
+    them."""
     for step in (500, 1000):
         folder = adapter(out / f"checkpoint-{step}", step, base_model_name_or_path=str(base))
         tokenizer(folder)
@@ -62,7 +63,7 @@ def llama_factory(out, base):
 
 
 def axolotl(out, base):
-    """axolotl: besides the adapters the configuration of the base in the folder itself."""
+    """A folder of axolotl: checkpoints with adapters, with the base model's configuration next to them."""
     for step in (6, 12):
         adapter(out / f"checkpoint-{step}", step, base_model_name_or_path=str(base))
     adapter(out / "unused").rename(out / "old")
@@ -74,14 +75,14 @@ def axolotl(out, base):
 
 
 def trl(out, base):
-    """TRL: checkpoints, the folder of TensorBoard, and the final adapter in the folder itself."""
+    """A folder of TRL: checkpoints, with the folder of TensorBoard and the final adapter next to them."""
     for step in (10, 20):
         tokenizer(adapter(out / f"checkpoint-{step}", step, base_model_name_or_path=str(base)))
     (out / "runs" / "Nov29_host").mkdir(parents=True)
 
 
 def trainer(out, base):
-    """The Trainer on a whole model, sharded; the final model in one file in the folder itself."""
+    """A folder of the Trainer for a whole model: sharded checkpoints, with the final model in one file next to them."""
     for step in (50, 100):
         folder = sharded(out / f"checkpoint-{step}")
         (folder / "trainer_state.json").write_text(json.dumps({"global_step": step}))

@@ -1,4 +1,4 @@
-"""From the checkpoints of a series to a list like a run's, and what is refused on the way."""
+"""The checkpoints of a series are listed like those of a run, and those that cannot be evaluated are refused."""
 
 import json
 import shutil
@@ -180,7 +180,7 @@ def cache(tmp_path, monkeypatch):
 
 
 def publish(cache, base_folder, name="me/tiny", subfolder="", **branches):
-    """Branches of a repository in the cache, by the first digit of their commits."""
+    """Branches of a repository in the cache, with commits that repeat one digit."""
     repository = cache / f"models--{name.replace('/', '--')}"
     for branch, digit in branches.items():
         folder = repository / "snapshots" / (digit * 40) / subfolder

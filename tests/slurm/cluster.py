@@ -1,9 +1,8 @@
-"""A Slurm of one node with a fake GPU, on this machine and in one folder, from Debian's packages.
+"""A Slurm of one node with a fake GPU, in one folder of this machine, from Debian's packages.
 
-As a program it says why none can be started here, and ends with status 77 then.
-
-Nothing of it touches a Slurm or a database that may run here already: own ports, sockets, keys and folders.
-While it runs, /etc/slurm has only a link to its configuration.
+Run as a program, it prints why it cannot be started here and ends with status 77. It does not touch a Slurm or a
+database that may already run here, because it has its own ports, sockets, keys and folders. While it runs, /etc/slurm
+contains only a link to its configuration.
 """
 
 from __future__ import annotations
@@ -22,7 +21,8 @@ from pathlib import Path
 PROGRAMS = ("munged", "mariadbd", "mariadb-install-db", "slurmdbd", "slurmctld", "slurmd", "sbatch", "sacctmgr")
 CONFIGURATION = ("slurm.conf", "slurmdbd.conf", "gres.conf")
 CONFIGURED = Path("/etc/slurm/slurm.conf")
-"""Where every command looks; the executor plugin takes the variable SLURM_CONF away from what it starts in a job."""
+"""Where every command looks for the configuration. The executor plugin removes the variable SLURM_CONF from the
+environment of jobs."""
 PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"])
 
 SLURM_CONF = """\
@@ -79,7 +79,7 @@ StorageLoc=slurm
 
 
 def why_not() -> str | None:
-    """Why no cluster can be started here, or None."""
+    """Why a cluster cannot be started here; None if it can."""
     missing = [program for program in PROGRAMS if shutil.which(program, path=PATH) is None]
     if missing:
         return (
@@ -106,19 +106,19 @@ class Cluster:
         self._daemons: list[subprocess.Popen[bytes]] = []
 
     def call(self, *command: str) -> str:
-        """What a command prints; raises :class:`RuntimeError` with its complaint where it fails."""
+        """The output of a command. Raises :class:`RuntimeError` with its error message if it fails."""
         done = subprocess.run(command, env=self.environment, capture_output=True, text=True, check=False, timeout=60)
         if done.returncode:
             raise RuntimeError(f"{' '.join(command)}: {done.stdout}{done.stderr}")
         return done.stdout
 
     def jobs(self, *fields: str) -> list[dict[str, str]]:
-        """All jobs of the cluster so far as accounting knows them, without their steps."""
+        """All jobs of the cluster according to accounting, without their steps."""
         text = self.call("sacct", "-a", "-X", "-n", "-P", "-S", "now-1day", "-D", "-o", ",".join(fields))
         return [dict(zip(fields, line.split("|"), strict=True)) for line in text.splitlines()]
 
     def start(self) -> None:
-        """Start every daemon in its order, and wait until the node is idle."""
+        """Start every daemon in order, and wait until the node is idle."""
         folder = self.folder
         ports = dict(zip(("ctld", "slurmd", "dbd", "database"), _free_ports(4), strict=True))
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**20
@@ -128,7 +128,7 @@ class Cluster:
         (folder / "fake-gpu").touch()
         (folder / "gres.conf").write_text(f"Name=gpu File={folder}/fake-gpu\n")
         for name in CONFIGURATION:
-            (CONFIGURED.parent / name).unlink(missing_ok=True)  # a dead link of tests that were killed
+            (CONFIGURED.parent / name).unlink(missing_ok=True)  # a dangling link, left by tests that were killed
             (CONFIGURED.parent / name).symlink_to(folder / name)
         for name in ("state", "spool"):
             (folder / name).mkdir()
@@ -159,7 +159,7 @@ class Cluster:
         _wait(self._idle, "the node")
 
     def stop(self) -> None:
-        """End all jobs and daemons, last started first."""
+        """End all jobs, then all daemons in reverse order."""
         subprocess.run(["scancel", "-u", "root", "-s", "KILL"], env=self.environment, check=False, timeout=60)
         time.sleep(1)
         for daemon in reversed(self._daemons):
@@ -190,7 +190,7 @@ class Cluster:
 
 @contextmanager
 def running_cluster(folder: Path) -> Iterator[Cluster]:
-    """A cluster in the empty ``folder`` that ends with the block."""
+    """A cluster in the empty ``folder``, which is stopped after the block."""
     cluster = Cluster(folder)
     try:
         cluster.start()

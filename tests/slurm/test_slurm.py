@@ -1,4 +1,5 @@
-"""The smallest study, with a series and probes, through a real Slurm, and through what happens to jobs on a cluster."""
+"""The smallest study, with a series and probes, run through a real Slurm whose jobs are cancelled, killed and timed
+out."""
 
 import os
 import re
@@ -27,12 +28,12 @@ step = _Trainer.training_step
 _Trainer.training_step = lambda self, *a, **k: (time.sleep({seconds}), step(self, *a, **k))[1]
 
 with logged"""
-"""Steps that last, so that a job of some minutes does not end in time; they change no byte."""
+"""Makes steps slow, so that a job of some minutes does not end in time. The results are the same."""
 
 
 @pytest.fixture(scope="module")
 def cluster():
-    """A Slurm of one node; its folder must be open to other users, which those of pytest are not."""
+    """A Slurm of one node. Its folder must be readable for other users, and pytest's folders are not."""
     if reason := why_not():
         pytest.skip(reason)
     with tempfile.TemporaryDirectory(prefix="slurm-", ignore_cleanup_errors=True) as folder:
@@ -43,7 +44,7 @@ def cluster():
 
 @pytest.fixture(scope="module")
 def reference(tmp_path_factory):
-    """The study on this machine, undisturbed, while the cluster works."""
+    """The undisturbed study on this machine, which runs while the cluster works."""
     checkout = small(Checkout.new(tmp_path_factory.mktemp("local")))
     process = subprocess.Popen(
         checkout.command("tables"),
@@ -65,7 +66,7 @@ def small(checkout):
         study["series"] = {"elsewhere": {"source": "folder", "path": "out", "template": template}}
         study["probes"] = PROBES
         runs = study["experiments"]["recipes"]
-        runs.update(recipes=["standard"], figures=["gradients"])  # which a series does not have
+        runs.update(recipes=["standard"], figures=["gradients"])  # a series has none
         study["experiments"]["series"] = runs | {"series": ["elsewhere"], "figures": ["accuracy", "attention", "lens"]}
 
     make_series(checkout.folder / "out")
@@ -74,13 +75,13 @@ def small(checkout):
 
 
 class Study:
-    """A checkout that runs under Slurm, in the background."""
+    """A checkout that runs under Slurm in the background."""
 
     def __init__(self, checkout, cluster, limit):
         self.checkout, self.cluster, self.limit = checkout, cluster, limit
 
     def start(self):
-        remove_lock = [sys.executable, "workflow/main_process.py"]  # which a killed main process leaves
+        remove_lock = [sys.executable, "workflow/main_process.py"]  # left by a killed main process
         subprocess.run(remove_lock, cwd=self.checkout.folder, env=self.checkout.environment, check=True)
         self.log = open(self.checkout.folder / "main.log", "ab")  # noqa: SIM115
         self.main = subprocess.Popen(
@@ -101,7 +102,7 @@ class Study:
         self.main.wait()
 
     def job(self, rule):
-        """The id of a running job of ``rule``, once there is one."""
+        """The id of a running job of ``rule``, as soon as there is one."""
 
         def running():
             lines = self.cluster.call("squeue", "-h", "-t", "R", "-o", "%i %k").splitlines()
@@ -125,7 +126,7 @@ class Study:
         assert code == 0, "\n".join(errors)[-5000:]
 
     def states(self, rule):
-        """The states of all jobs of ``rule``, in the order of their ids, as accounting has them."""
+        """The states of all jobs of ``rule`` according to accounting, in the order of their ids."""
         jobs = [job for job in self.cluster.jobs("JobID", "State", "Comment") if f"rule_{rule}" in job["Comment"]]
         return [job["State"].split()[0] for job in sorted(jobs, key=lambda job: int(job["JobID"]))]
 
@@ -136,24 +137,24 @@ def test_a_study_through_every_fault_ends_with_the_tables_of_a_local_run(cluster
     study = Study(checkout, cluster, limit=3)
     study.start()
 
-    # a job is cancelled, and the node drained and given back
+    # a job is cancelled, and the node is drained and resumed
     cancelled = study.job("prepare_base")
     cluster.call("scontrol", "update", f"nodename={cluster.node}", "state=drain", "reason=test")
     cluster.call("scancel", cancelled)
     time.sleep(5)
     cluster.call("scontrol", "update", f"nodename={cluster.node}", "state=resume")
 
-    # the main process dies while finetuning runs, whose job is then ended
+    # the main process dies while finetuning runs, and then its job is cancelled
     finetuning = study.job("finetune")
     study.wait(checkout.result(f"runs/{RUN}/checkpoints/attempts.json").exists, "start of the training")
     study.kill()
     cluster.call("scancel", finetuning)
     deadline = time.monotonic() + 600
-    while queue := cluster.call("squeue", "-h"):  # jobs of the dead main process run to their end
+    while queue := cluster.call("squeue", "-h"):  # jobs of the dead main process run to completion
         assert time.monotonic() < deadline, queue
         time.sleep(0.5)
 
-    # the rest, finetuning over its time limit again and again
+    # the rest, where finetuning exceeds its time limit several times
     study.start()
     study.finish()
 

@@ -1,4 +1,4 @@
-"""Propositions 1 to 3 and Theorem 1: where they hold, and where they do not."""
+"""The settings in which Propositions 1 to 3 and Theorem 1 hold, and those in which they do not."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ def interval(rows: list[TheoryClaim], part: str) -> tuple[float, float | None]:
 
 
 def scalar_course(theory: Theory) -> list[float]:
-    """M_C by step from three numbers: by symmetry all C points are alike, and all C+S points.
+    """M_C by step, computed from three numbers. By symmetry all C points are equal, and so are all C+S points.
 
-    Of every prompt only the difference between the scores of c and s matters: what is common to all prompts, and
-    what each kind adds by its own directions. A gradient g adds g to both.
+    For each prompt only the difference between the scores of c and s matters. It is the sum of a part that is common to
+    all prompts and a part from the directions of its own kind. A gradient g adds g to both parts.
     """
     others = (theory.k_a - 1) * math.exp(theory.o_c) + math.exp(theory.o_r) + theory.k_s
     of_context, of_memory = (math.log(others * delta / (1 - delta)) for delta in (theory.delta_c, theory.delta_m))
@@ -76,7 +76,7 @@ def test_attention_turns_where_the_ratio_peaks() -> None:
     assert peak == max(range(len(rows)), key=lambda t: rows[t].theta_c)
     np.testing.assert_allclose([row.theta_s for row in rows], [-row.theta_c for row in rows], atol=1e-12)
     assert rows[-1].m_c < rows[peak].m_c - 0.2
-    # by then the C points keep their attention by directions of their own; what is shared has turned
+    # by then the C points keep their attention by directions of their own, while the shared direction has turned
     assert rows[-1].attention_c > 0.9 > 0.5 > rows[-1].attention_cs
     crossing = next(row.step for row in rows if row.norm_cs > row.norm_c)
     assert abs(crossing - peak) <= 2
@@ -134,7 +134,7 @@ def test_too_small_a_learning_rate_only_delays_the_turn() -> None:
     [
         ({"context_critical": 2, "context_and_memory": 14}, ["|D_C| >= |D_C+S|"]),
         ({"delta_c": 0.04}, ["delta_C > 3 / (K_A - 1)"]),
-        # within all the assumptions, and still: the first phase needs more than they say
+        # all assumptions hold, but the first phase needs more than they state
         ({"delta_c": 0.081, "delta_m": 0.9}, []),
     ],
 )
@@ -161,7 +161,7 @@ def test_proposition_2_needs_some_attention_on_the_relation() -> None:
         assert raises.holds
         assert raises.margin > 0.1 * sigma_r
         assert leaves.holds
-    raises, leaves = proposition_2(THEORY)  # with sigma_r = 0 all attention of [s, r] is on s, and nothing can move
+    raises, leaves = proposition_2(THEORY)  # with sigma_r = 0 all attention in [s, r] is on s and cannot change
     assert (raises.holds, raises.margin) == (False, 0)
     assert leaves.holds
 

@@ -1,4 +1,4 @@
-"""The one-layer transformer: its construction is measured, and its gradients are those of autograd (Lemma 1)."""
+"""The one-layer transformer: its construction is measured, and its gradients equal those of autograd (Lemma 1)."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def _leaning(model: Transformer) -> Transformer:
 
 
 def _crossed(model: Transformer) -> Transformer:
-    """Two subjects that share their own direction in part, all else as it should be."""
+    """The model with two subjects whose own directions partly coincide; everything else is unchanged."""
     embeddings = model.embeddings.copy()
     embeddings[0, 1], embeddings[1, 1] = np.sqrt(0.5) * 0.6, np.sqrt(0.5) * 0.8
     return replace(model, embeddings=embeddings)
@@ -136,7 +136,7 @@ def test_too_few_tokens_are_refused() -> None:
 def test_any_parameters_give_the_model_that_they_describe(delta_c, delta_m, o_c, o_r, counts, sigma_r) -> None:
     changed = {"delta_c": delta_c, "delta_m": delta_m, "o_c": o_c, "o_r": o_r}
     changed |= {"context_critical": counts[0], "context_and_memory": counts[1]}
-    setup = build(THEORY.model_copy(update=changed), sigma_r)  # measures all that is assumed
+    setup = build(THEORY.model_copy(update=changed), sigma_r)  # measures everything that is assumed
     model = setup.model
     assert model.w_v.shape == model.w_kq.shape == (33, 33)
     np.testing.assert_allclose(model.embeddings.T @ model.w_v @ model.embeddings, model.values, atol=1e-12)
@@ -154,7 +154,7 @@ def test_nothing_moves_attention_onto_a_masked_relation() -> None:
 
 
 def test_the_ratio_before_training_is_that_of_the_values() -> None:
-    # equal attention: the log odds are half of those of delta_C and delta_M
+    # with equal attention, log-odds are half of those of delta_C and delta_M
     half_odds = 0.5 * (np.log(0.2 / 0.8) - np.log(0.5 / 0.5))
     setup = build(THEORY)
     assert m_c(setup.model, setup) == pytest.approx(1 / (1 + np.exp(-half_odds)))
@@ -184,7 +184,7 @@ def test_lemma_1_the_closed_form_is_the_gradient(seed: int, sigma_r: float, size
 
 
 def _as_written(model: Transformer, points, i: int):
-    """phi(x) [diag(sigma) - sigma sigma'] phi(x)' W_V' W_H (e_c - softmax(z)) phi(r)', letter by letter."""
+    """phi(x) [diag(sigma) - sigma sigma'] phi(x)' W_V' W_H (e_c - softmax(z)) phi(r)', exactly as in the paper."""
     made = forward(model, points)
     tokens = points.tokens[i] if points.has_context[i] else points.tokens[i, 1:]
     sigma = made.attention[i, -len(tokens) :]
@@ -196,7 +196,7 @@ def _as_written(model: Transformer, points, i: int):
 
 
 def test_gradients_keep_their_sign_where_attention_is_nearly_one() -> None:
-    # so far out that differences of products would be 0 or noise
+    # so far from the start that differences of products would be 0 or noise
     setup = build(THEORY)
     *_, (_, model) = descend(setup, 100.0, 1)
     for points, sign in ((setup.c, 1), (setup.cs, -1)):

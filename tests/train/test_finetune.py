@@ -41,7 +41,7 @@ class Killed(BaseException):
 
 @contextmanager
 def killed_after(step):
-    """Training dies right after the checkpoint of a step, as by a kill."""
+    """Training ends immediately after the checkpoint of a step, as if it was killed."""
     original = _SaveCheckpoints.on_save
 
     def on_save(self, args, state, control, **kwargs):
@@ -110,7 +110,7 @@ def test_interrupted_equals_uninterrupted(
 
 @contextmanager
 def signalled_in(step, number=signal.SIGUSR1):
-    """A signal comes in the middle of a step, as before a job's time limit, and ends the training."""
+    """Training gets a signal in the middle of a step, as before a job's time limit, and ends."""
     original = _Trainer.training_step
 
     def training_step(self, *args, **kwargs):
@@ -128,7 +128,7 @@ def signalled_in(step, number=signal.SIGUSR1):
 def test_a_run_that_is_asked_to_stop_resumes_to_the_same_bytes(
     base_folder, examples, template, tmp_path, tuning, number
 ):
-    """Twice off the schedule, in both epochs, and once on it."""
+    """It is stopped twice at unscheduled steps, one in each epoch, and once at a scheduled step."""
     training = PLAIN.model_copy(update={"tuning": tuning})
     before = [signal.getsignal(number) for number in SIGNALS]
     whole = run(base_folder, examples, template, tmp_path / "whole", training)
@@ -281,7 +281,7 @@ def test_a_constant_rate_warms_up(base_folder, examples, template, tmp_path):
 
 
 def test_one_process_trains_on_one_of_several_gpus(base_folder, tmp_path, monkeypatch):
-    """transformers counts GPUs, and its Trainer would spread each packed row over them."""
+    """transformers counts GPUs, and its Trainer would distribute each packed row over them."""
     monkeypatch.setattr(TrainingArguments, "_setup_devices", property(lambda self: setattr(self, "_n_gpu", 2)))
     data = PackedData.of([[1, 2, 3]], [[True] * 3], torch.tensor([[0]], dtype=torch.int32))
     optimization = Optimization(1e-3, "cosine", {}, 0, 0.0, 1.0, 0, 64)

@@ -42,7 +42,7 @@ OTHERS = {
 
 
 def rows(vocabulary, lengths=(9, 3, 14, 6, 7, 2)):
-    """Random conversations: the first third of each is not labelled."""
+    """Random conversations, of which the first third of each is not labelled."""
     generator = torch.Generator().manual_seed(1)
     ids = [torch.randint(3, vocabulary, (length,), generator=generator) for length in lengths]
     return ids, [[place >= length // 3 for place in range(length)] for length in lengths]
@@ -149,7 +149,7 @@ def test_data_on_disk_are_the_same(tmp_path):
 
 
 def attention_in_sequences(query, key, value, ends, _, longest, __, scale, window_size, enable_gqa):
-    """What torch documents of ``varlen_attn``, on tokens x heads x size, one sequence after the other."""
+    """The attention that torch documents for ``varlen_attn``, on tokens x heads x size, one sequence at a time."""
     left, right = window_size
     assert right == 0
     attended = []

@@ -29,7 +29,7 @@ def run(folder, spec=SPEC):
 
 @pytest.fixture
 def trained(monkeypatch):
-    """The steps that each training began after."""
+    """The steps from which each training started."""
     starts = []
     original = module.train
 

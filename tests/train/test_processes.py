@@ -1,4 +1,4 @@
-"""Two processes on CPUs, through gloo, do what several GPUs do."""
+"""Two processes on CPUs, through gloo, in place of several GPUs."""
 
 import logging
 import os
@@ -41,7 +41,7 @@ def losses(manifest):
 
 @pytest.fixture
 def forked(monkeypatch):
-    """Start the processes as forks of this one: all is imported already."""
+    """Start the processes as forks of this one, so that everything is already imported."""
 
     def work(rank, job, count, meeting_place):
         AcceleratorState._reset_state(reset_partial_state=True)

@@ -12,7 +12,7 @@ from inversion.train.store import STATES_KEPT, NoProgressError, RunLockedError, 
 
 
 def saved_folder(root, step):
-    """What the Trainer leaves at a step, in small."""
+    """The files that the Trainer writes at a step, in small."""
     folder = root / "saving" / f"checkpoint-{step}"
     folder.mkdir(parents=True)
     for name in ("model.safetensors", "config.json", "optimizer.pt", "scheduler.pt", "rng_state.pth"):
@@ -151,7 +151,7 @@ def test_a_damaged_earlier_checkpoint_invalidates_it(tmp_path):
     store = filled(tmp_path, [10, 20])
     store.commit(saved_folder(tmp_path, 23), 23, scheduled=False)
     (store.step_folder(20) / "model.safetensors").unlink()
-    assert store.resume_step([0, 10, 20, 30]) == 0  # the state at 10 is gone for that at 23
+    assert store.resume_step([0, 10, 20, 30]) == 0  # the state at 23 has replaced the one at 10
     assert not list(tmp_path.glob("state-*"))
 
 
@@ -175,7 +175,7 @@ def test_a_third_attempt_from_the_same_step_is_refused(tmp_path):
     attempt(store, 0, error=KeyError("no memory"))
     with pytest.raises(NoProgressError, match=r"2 attempts in a row did not get past step 0 .*'no memory'"):
         attempt(store, 0)
-    attempt(store, 0, first=True)  # somebody fixed something and ran it again
+    attempt(store, 0, first=True)  # a person fixed something and started it again
 
 
 def test_attempts_with_progress_are_not_counted(tmp_path):
@@ -200,7 +200,7 @@ def test_resume_folder_contains_weights_and_state(tmp_path):
 
 
 def ended(root, steps):
-    """The store and the manifest of a training that has ended."""
+    """The store and the manifest of a finished training."""
     store = filled(root, steps)
     store.drop_states()
     manifest = TrainManifest(

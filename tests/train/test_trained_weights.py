@@ -1,4 +1,4 @@
-"""Which weights each way of tuning moves, through the real training and the checkpoints that it keeps."""
+"""Which weights each tuning method changes, measured by real training on the checkpoints that it saves."""
 
 import pytest
 import torch
@@ -12,12 +12,12 @@ RANK = {"rank": 2, "alpha": 4.0}
 DECAYING = Training(
     max_steps=3, batch_size=8, learning_rate=1e-3, weight_decay=0.1, checkpoints=(ScheduleSegment(every=3),)
 )
-"""Weight decay moves weights without a gradient too, unless they are excluded from it."""
+"""Weight decay changes weights without a gradient too, unless they are excluded from it."""
 
 
 @pytest.fixture
 def tuned(tiny_model, tokenizer, examples, template, tmp_path):
-    """A function that finetunes a tiny model: the folders of its base and of its last checkpoint."""
+    """A function that finetunes a tiny model. It returns the folders of the base model and of the last checkpoint."""
 
     def tune(family, tuning):
         base = tmp_path / "base"
@@ -31,7 +31,7 @@ def tuned(tiny_model, tokenizer, examples, template, tmp_path):
 
 
 def changed_rows(before, after):
-    """For each weight the mask of its rows that changed."""
+    """For each weight, a mask of the rows that changed."""
     return {name: (before[name] != after[name]).reshape(len(before[name]), -1).any(dim=1) for name in before}
 
 

@@ -43,7 +43,7 @@ class Checkout:
         return cls(folder)
 
     def copy(self, folder: Path) -> "Checkout":
-        """A copy with all results, time stamps and Snakemake's memory of them."""
+        """A copy with all results, time stamps and Snakemake's metadata about them."""
         shutil.copytree(self.folder, folder, dirs_exist_ok=True, symlinks=True)
         return Checkout(folder)
 
@@ -52,7 +52,7 @@ class Checkout:
 
     @property
     def environment(self) -> dict[str, str]:
-        # the copy's library, not the installed one; the token is nobody's
+        # the library of the copy, not the installed one; the token is invalid
         return os.environ | {"PYTHONPATH": str(self.folder / "workflow"), "HF_TOKEN": TOKEN}
 
     def run(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
@@ -63,7 +63,7 @@ class Checkout:
             capture_output=True,
             text=True,
             umask=UMASK,
-            timeout=1200,  # a busy machine is not a fault
+            timeout=1200,  # long, so that a busy machine does not make a test fail
             check=False,
         )
         if check and done.returncode:
@@ -71,7 +71,7 @@ class Checkout:
         return done
 
     def start(self, *arguments: str) -> subprocess.Popen[bytes]:
-        """Snakemake in the background, with all its processes in a group of their own."""
+        """Start Snakemake in the background, with all its processes in one process group."""
         return subprocess.Popen(
             self.command(*arguments),
             cwd=self.folder,
@@ -82,7 +82,7 @@ class Checkout:
         )
 
     def kill(self, main: subprocess.Popen[bytes]) -> None:
-        """Kill every process of what :meth:`start` gave, as a node failure would."""
+        """Kill every process that :meth:`start` started, as in a node failure."""
         with suppress(ProcessLookupError):
             os.killpg(main.pid, signal.SIGKILL)
         main.wait()
@@ -90,7 +90,7 @@ class Checkout:
     def plan(self) -> set[Job]:
         """The jobs that a run would execute now."""
         text = (done := self.run("--dry-run")).stdout + done.stderr
-        assert "Exception" not in text, text  # of a rule that Snakemake tried and dropped
+        assert "Exception" not in text, text  # belongs to a rule that Snakemake tried and then discarded
         if "Nothing to be done" in text:
             return set()
         blocks = re.split(r"\n(?=\[|rule |localrule |checkpoint |localcheckpoint )", text)
@@ -104,14 +104,14 @@ class Checkout:
         return jobs
 
     def edit(self, path: str, old: str, new: str) -> None:
-        """Replace text in a file of the workflow; the text must be there."""
+        """Replace text in a file of the workflow, which must contain it."""
         file = self.folder / path
         text = file.read_text()
         assert old in text, f"{path} has no {old!r}"
         file.write_text(text.replace(old, new, 1))
 
     def study(self, change) -> None:
-        """Change the configuration with a function on its mapping."""
+        """Change the configuration by a function of its mapping."""
         path = self.folder / "config" / "config.yaml"
         values = yaml.safe_load(path.read_text())
         change(values)

@@ -1,4 +1,4 @@
-"""The smallest study, run in a copy of the checkout once."""
+"""The smallest study, which is run once in a copy of the checkout."""
 
 import pytest
 from checkout import Checkout
@@ -7,10 +7,8 @@ from filelock import FileLock
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory, worker_id) -> Checkout:
-    """The smallest study, run to its end once for all test processes; copy it before changing anything.
-
-    What Snakemake said meanwhile, debugging messages too, is in its ``verbose.log``.
-    """
+    """The smallest finished study, shared by all test processes; a test that changes it must copy it first. Snakemake's
+    output, including debugging messages, is in its ``verbose.log``."""
     root = tmp_path_factory.getbasetemp()
     if worker_id != "master":
         root = root.parent
@@ -26,17 +24,17 @@ def finished(tmp_path_factory, worker_id) -> Checkout:
 
 @pytest.fixture
 def rerun(finished, tmp_path) -> Checkout:
-    """A finished study of one's own."""
+    """A copy of the finished study for one test."""
     return finished.copy(tmp_path / "checkout")
 
 
 @pytest.fixture(scope="session")
 def new_checkout():
-    """A function that makes a fresh checkout in a folder."""
+    """A function that makes a new checkout in a folder."""
     return Checkout.new
 
 
 @pytest.fixture
 def checkout(tmp_path) -> Checkout:
-    """A fresh checkout without results."""
+    """A new checkout without results."""
     return Checkout.new(tmp_path)

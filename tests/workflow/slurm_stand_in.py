@@ -1,11 +1,10 @@
 #!/usr/bin/env python3
-"""Stands in for Slurm's commands, whichever it is called as, and records how it is called.
+"""Stands in for Slurm's commands, under whichever name it is called, and records its calls.
 
-The folder in STAND_IN_FOLDER holds what it knows: ``calls.jsonl``, one call per line; ``fates.json``, for each rule
-what becomes of its jobs, one after the other (``COMPLETED`` once there are no more); ``jobs/``, one file with the
-state of each job.
-Fates are states of Slurm, of which NODE_FAIL and PREEMPTED are followed by the job's return to the queue, and
-``REFUSED`` for a call of sbatch that fails.
+The folder in STAND_IN_FOLDER contains its state. ``calls.jsonl`` has one call per line. ``fates.json`` has a list for
+each rule, with the outcomes of its jobs in order (``COMPLETED`` after the end of the list). ``jobs/`` has one file with
+the state of each job. Outcomes are states of Slurm. After NODE_FAIL and PREEMPTED the job returns to the queue, and
+with ``REFUSED`` the call of sbatch fails.
 """
 
 import fcntl
@@ -43,13 +42,13 @@ def sbatch(arguments):
 
 
 def start(file, command):
-    """Run a job in the background; its end becomes its state."""
+    """Run a job in the background, and store its outcome as its state."""
     file.write_text("RUNNING")
     environment = os.environ | {"SLURM_JOB_ID": file.name}
     ending = HERE / f"{file.name}.ending"
     ended = (
         f"({command}) > {HERE}/{file.name}.log 2>&1 && echo COMPLETED > {ending} || echo FAILED > {ending}; "
-        f"mv {ending} {file}"  # whole, whenever squeue reads it
+        f"mv {ending} {file}"  # atomic, so that squeue never reads a part of it
     )
     quiet = subprocess.DEVNULL
     subprocess.Popen(["sh", "-c", ended], env=environment, stdin=quiet, stdout=quiet, stderr=quiet)

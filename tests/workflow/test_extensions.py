@@ -1,6 +1,6 @@
-"""Every extension point takes a toy by a declaration and an implementation, and nothing else needs to know of it.
+"""A toy can be added to every extension point by a declaration and an implementation, without any other change.
 
-CONTRIBUTING has the recipe of each point.
+CONTRIBUTING describes how to extend each point.
 """
 
 import json
@@ -17,7 +17,7 @@ LIBRARY = "workflow/inversion"
 
 
 class Toy(NamedTuple):
-    """A declaration and an implementation: text that is put in the place of an anchor in a file, or a new file."""
+    """A declaration and an implementation: text that replaces an anchor in a file, or a new file."""
 
     declared_in: str
     declaration: dict[str, str]
@@ -239,7 +239,7 @@ def use_toys(study):
 
 @pytest.fixture(scope="module")
 def extended(finished, tmp_path_factory):
-    """A finished study to which every toy was added, before it runs again."""
+    """A finished study to which every toy was added. It has not run again yet."""
     checkout = finished.copy(tmp_path_factory.mktemp("extended") / "checkout")
     for toy in TOYS.values():
         toy.add_to(checkout)
@@ -254,7 +254,7 @@ def extended(finished, tmp_path_factory):
 
 
 def python(checkout, code):
-    """What Python prints for ``code`` with the extended library."""
+    """The output of ``code`` in Python with the extended library."""
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=checkout.folder, env=checkout.environment, capture_output=True, text=True
     )
@@ -268,9 +268,9 @@ def test_the_plan_lists_every_toy(extended):
     stages = {line.split()[0]: line.split() for line in plan.splitlines() if line[:1].isalpha()}
     assert stages["probe_toy"][1:4] == ["2", "0", "2"], "one job for each run of the experiment that lists its figure"
     assert stages["draw_figure"][1] == "3", "the toy figure, the figure of the toy probe, and the other experiment's"
-    assert stages["probe_knowledge"][1] == "2", "the toy set too is asked what the base model knows"
-    # the third is the run that there is: its examples depend on the code of templates, and the job finds it trained
-    assert int(stages["finetune"][3]) == 3, "the toy tuning, the run with the toy template, and the one that there is"
+    assert stages["probe_knowledge"][1] == "2", "knowledge is probed for the toy set too"
+    # the third is the existing run: its examples depend on the code of templates, and the job finds it already trained
+    assert int(stages["finetune"][3]) == 3, "the toy tuning, the run with the toy template, and the existing run"
     assert "benchmark played: 7000000 questions, each 1 tokens read and 0 written" in plan
 
 
@@ -305,7 +305,8 @@ def test_the_run_shows_every_toy_in_its_tables_figures_and_report(extended):
 
 
 def test_the_code_of_an_implementation_counts(extended):
-    """Runs after the test above: a change in what a declaration refers to reruns what uses it, and only that."""
+    """This test must run after the one above: a change in the function that a declaration refers to reruns the rules
+    that use it, and no others."""
     extended.edit(f"{LIBRARY}/plot/toy.py", "figure.subplots()", "figure.subplots(2)[0]")
     assert {job.rule for job in extended.plan()} == {"draw_figure", "write_report", "all"}
 

@@ -1,4 +1,4 @@
-"""Kills at any moment, full disks, damaged files and wrong clocks, through the real DAG (make test-faults)."""
+"""Kills at random moments, full disks, damaged files and wrong clocks, through the real DAG (make test-faults)."""
 
 import itertools
 import os
@@ -22,14 +22,14 @@ KILLS = 20
 
 
 def made(checkout) -> list[Path]:
-    """The files under results that jobs declare, but for their logs."""
+    """The files under results that jobs declare, without their logs."""
     kinds = {".parquet", ".json", ".csv", ".svg", ".md", ".html"}
     files = checkout.result(".").rglob("*")
     return [file for file in files if file.suffix in kinds and not file.name.startswith(".")]
 
 
 def assert_equal(checkout, finished, *patterns):
-    """The files of a finished study that match are there, and the same byte for byte."""
+    """Fail unless the files of the finished study that match a pattern exist, with the same bytes."""
     paths = [path for pattern in patterns for path in sorted(finished.result(".").glob(pattern)) if path.is_file()]
     assert paths
     for path in paths:
@@ -39,13 +39,13 @@ def assert_equal(checkout, finished, *patterns):
 
 @pytest.mark.parametrize("seed", [0])
 def test_a_study_killed_at_twenty_moments_gives_the_same_results(finished, checkout, seed):
-    """Every process is killed once so many files are there, and a moment after it; the moments cover all stages."""
+    """All processes are killed a moment after a given number of files exists. These numbers cover all stages."""
     rng = random.Random(seed)
     moments = [(number, rng.uniform(0, 6)) for number in sorted(rng.sample(range(len(made(finished))), KILLS))]
     killed = 0
     for number, delay in moments:
         main = checkout.start()
-        deadline = time.monotonic() + 1200  # a busy machine is not a fault
+        deadline = time.monotonic() + 1200  # long, so that a busy machine does not make a test fail
         while len(made(checkout)) < number and main.poll() is None:
             assert time.monotonic() < deadline, f"no file more than {len(made(checkout))}"
             time.sleep(0.2)
@@ -71,7 +71,7 @@ class SmallDisk:
         self.filler = checkout.result("filler")
 
     def leave(self, free: int) -> None:
-        """Fill the disk up to ``free`` bytes."""
+        """Fill the disk until only ``free`` bytes are free."""
         with open(self.filler, "wb") as filler:
             os.posix_fallocate(filler.fileno(), 0, shutil.disk_usage(self.filler).free - free)
 
@@ -139,7 +139,7 @@ def truncate(data: bytes) -> bytes:
 
 
 def flip(data: bytes) -> bytes:
-    """One bit in the middle is another."""
+    """Flip one bit in the middle of a file."""
     middle = len(data) // 2
     return data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1 :]
 
@@ -157,7 +157,8 @@ def test_a_damaged_file_is_named_and_the_suggested_fix_works(finished, rerun, ki
     file = rerun.result(path)
     state, good = file.stat(), file.read_bytes()
     file.write_bytes(damage(good))
-    os.utime(file, ns=(state.st_atime_ns, state.st_mtime_ns))  # as a disk damages, not as a person writes
+    # damage of a disk does not change time stamps
+    os.utime(file, ns=(state.st_atime_ns, state.st_mtime_ns))
     if kind == "checkpoint":
         rerun.study(lambda s: s["evaluation"].update(max_new_tokens=2))
     again = () if kind == "checkpoint" else ("--force",)
@@ -186,7 +187,7 @@ def shift(folder: Path, seconds: int) -> None:
 
 
 def test_a_clock_that_is_moved_back_is_named_and_the_documented_fix_works(rerun):
-    """All results are from tomorrow, as after a clock that went wrong and was fixed."""
+    """All results are dated tomorrow, as after a wrong clock was corrected."""
     shift(rerun.result("."), 24 * 3600)
     assert rerun.plan() == set()
     rerun.study(lambda s: s["evaluation"].update(bootstrap=60))

@@ -17,7 +17,7 @@ RUN = "runs/llama/mixture/standard/seed0"
 
 
 def longer(study):
-    """One run that lasts long enough to be killed in its middle."""
+    """One run that takes long enough to be killed halfway."""
     study["training"].update(max_steps=300, checkpoints=[{"every": 10}])
     study["recipes"] = {"standard": {}}
     study["experiments"]["recipes"].update(recipes=["standard"], figures=["accuracy"])
@@ -29,10 +29,10 @@ def weights(checkout):
 
 
 def kill_in_training(checkout, after):
-    """Run until the checkpoint of a step is there, then kill every process as a node failure would."""
+    """Run until the checkpoint of a step exists, then kill every process as in a node failure."""
     process = checkout.start("checkpoints")
     marker = checkout.result(f"{RUN}/checkpoints/state-{after:06d}/complete.json")
-    deadline = time.monotonic() + 600  # a busy machine is not a fault
+    deadline = time.monotonic() + 600  # long, so that a busy machine does not make a test fail
     while not marker.exists():
         assert process.poll() is None, "training ended before it could be killed"
         assert time.monotonic() < deadline, "no checkpoint appeared"
@@ -43,7 +43,7 @@ def kill_in_training(checkout, after):
 
 @pytest.fixture(scope="module")
 def undisturbed(finished, tmp_path_factory):
-    """The longer study, trained in one go on the model and data of the smallest."""
+    """The longer study without interruption, trained on the model and data of the smallest study."""
     checkout = finished.copy(tmp_path_factory.mktemp("undisturbed"))
     checkout.study(longer)
     checkout.run("checkpoints")
@@ -58,7 +58,7 @@ def test_killed_training_resumes_and_equals_an_uninterrupted_one(undisturbed, re
     if truncated:
         damaged = steps[-1] / "model.safetensors"
         damaged.write_bytes(damaged.read_bytes()[:1000])
-    rerun.run("--unlock")  # as the line says that a plain run would stop with
+    rerun.run("--unlock")  # as the error of a plain run recommends
     rerun.run("checkpoints")
     log = rerun.result(f"logs/finetune/{RUN.removeprefix('runs/')}.log").read_text()
     newest = int(steps[-1].name.removeprefix("step-"))
@@ -85,7 +85,8 @@ def test_a_damaged_checkpoint_stops_the_responses_and_the_fix_works(rerun):
 
 
 def test_deleted_and_damaged_tables_are_named_and_created_again(rerun):
-    """By a plain run, without a model; a table that is cut short keeps its time stamp, as a full disk leaves it."""
+    """They are created again by a plain run, without a model. A truncated table keeps its time stamp, as after a full
+    disk."""
     names = ["tables/items.parquet", "tables/flips.csv", "figures/accuracy-recipes.pdf", f"{RUN}/labels.parquet"]
     before = {name: rerun.result(name).read_bytes() for name in names}
     for name in names:
@@ -109,7 +110,7 @@ def test_deleted_and_damaged_tables_are_named_and_created_again(rerun):
 
 
 def test_results_without_snakemakes_metadata_are_rerun_only_if_needed(rerun):
-    """Copied alone, without .snakemake: the manifests know which learning rate they were trained with."""
+    """Results are copied without .snakemake. The manifests contain the learning rate of their training."""
     shutil.rmtree(rerun.folder / ".snakemake")
     assert rerun.plan() == set()
     rerun.study(lambda s: s["recipes"]["counterfactual"].update(training={"learning_rate": 1.0e-3}))
@@ -166,7 +167,7 @@ for study in sys.argv[1:]:
         except WorkflowError as error:
             print(error)
 """
-"""Reads the workflow under several studies in one process; printing what Snakemake's own command prints of errors."""
+"""Reads the workflow with several studies in one process, and prints errors as Snakemake's own command does."""
 
 
 def test_bad_studies_stop_with_one_line_before_anything_starts(checkout):
@@ -194,7 +195,7 @@ def test_bad_studies_stop_with_one_line_before_anything_starts(checkout):
 
 
 def lines(done):
-    """What a command said, but for the profile that it used."""
+    """The error output of a command, without the line about the profile."""
     assert done.returncode
     assert "Traceback" not in done.stderr
     return [line for line in done.stderr.splitlines() if not line.startswith("Using ")]
@@ -210,7 +211,7 @@ def test_a_bad_study_on_the_command_line_is_one_line_under_snakemakes_heading(ch
 
 
 def test_a_study_that_snakemake_itself_cannot_read_is_one_line(checkout):
-    """Snakemake reads --configfile before the workflow, and says neither which file nor where."""
+    """Snakemake reads --configfile before the workflow, and its errors name neither the file nor the line."""
     (checkout.folder / "tab.yaml").write_text("models:\n\tllama: {}\n")
     assert lines(checkout.run("--configfile", "tab.yaml", check=False)) == [
         "error: tab.yaml: line 2, column 1: a tab cannot indent or begin a value in YAML; use spaces"
@@ -230,7 +231,7 @@ def test_results_that_are_not_a_folder_stop_with_one_line(checkout):
 
 @pytest.fixture
 def unwritable(checkout):
-    """The results folder, which nobody may write to, root included."""
+    """The results folder without permission to write, even for root."""
     folder = checkout.result(".")
     folder.mkdir(mode=0o500)
     root = os.geteuid() == 0
@@ -255,7 +256,7 @@ def test_missing_data_is_named_before_anything_starts(checkout):
 
 
 def test_a_duplicate_key_is_named(checkout):
-    """Snakemake would use the last and ignore the first."""
+    """Snakemake would use the last of the two and ignore the first."""
     study = checkout.folder / "config/config.yaml"
     study.write_text(study.read_text() + "\ntraining: {batch_size: 4}\n")
     (_, line) = lines(checkout.run(check=False))
@@ -263,7 +264,7 @@ def test_a_duplicate_key_is_named(checkout):
 
 
 def test_a_study_can_be_in_its_own_folder(checkout, tmp_path):
-    """``--directory`` keeps the results of studies apart, also of the default."""
+    """``--directory`` keeps the results of studies apart, including those of the default study."""
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     checkout.run("--directory", str(elsewhere), "results/data/examples/mixture.parquet")

@@ -1,4 +1,5 @@
-"""The workflow as a module of another one: its own prefix and configuration, results in the host's folder."""
+"""The workflow as a module of another workflow, with its own prefix and configuration and with results in the host's
+folder."""
 
 import json
 
@@ -39,7 +40,7 @@ MINE = [
 
 @pytest.fixture
 def host(new_checkout, tmp_path) -> Checkout:
-    """A host workflow in a folder of its own, and the workflow that it imports in another."""
+    """A host workflow in one folder, and the workflow that it imports in another."""
     workflow = new_checkout(tmp_path / "workflow")
     folder = tmp_path / "host"
     folder.mkdir()

@@ -24,7 +24,7 @@ ITEMS = 12
 
 
 def save_tiny_llama(folder):
-    """An untrained Llama with a byte-level tokenizer, as a user's local model."""
+    """Save an untrained Llama with a byte-level tokenizer, as the local model of a user."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
@@ -123,12 +123,13 @@ def test_answers_of_one_question_share_a_cluster(study):
 def test_alpacas_inputs_are_contexts(study):
     examples = pl.read_parquet(study.result("data/examples/alpaca.parquet"))
     assert examples.height == 999
-    # of 412 inputs, eight only say that there is none (`<noinput>`, `N/A` and the like)
+    # 8 of the 412 inputs only say that there is no input (`<noinput>`, `N/A` and similar)
     assert examples["context"].is_not_null().sum() == 404
 
 
 def test_recipes_of_the_paper_on_real_rows(study, tmp_path):
-    """Fact overlap and its control, and SQuAD-format passages with their answers exchanged, as far as training sets."""
+    """Training sets by fact overlap and its control, and by passages in the format of SQuAD with substituted
+    answers."""
     checkout = study.copy(tmp_path)
 
     def change(s):

@@ -1,4 +1,4 @@
-"""Probes of a study's checkpoints: made where it asks for them, once."""
+"""Probes of the checkpoints of a study run once, where the study lists them."""
 
 import polars as pl
 import pytest
@@ -26,7 +26,7 @@ def test_probes_of_a_finished_study_rerun_no_training_and_no_responses(rerun):
         assert rerun.result(f"figures/{probe}-recipes.png").stat().st_size > 1000
     assert rerun.result("report.html").read_text().count("data:image/svg+xml") == 2
     assert rerun.plan() == set()
-    # weights that are removed are not missed: all that reads them has read them
+    # removed weights are not missed, because all rules that read them have finished
     rerun.study(lambda study: study["evaluation"].update(keep_checkpoints="none"))
     assert "tabulate_probe" not in {job.rule for job in rerun.plan()}
     rerun.run("responses")

@@ -1,4 +1,4 @@
-"""The profile for a cluster, as far as it can be seen without one (tests/slurm runs it), and the plan of a study."""
+"""The Slurm profile, as far as it can be tested without a cluster (tests/slurm runs one), and the plan of a study."""
 
 import json
 import re
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.workflow
 
 
 def asked(done):
-    """Rules and the resources that each of their attempts asked for, in order."""
+    """Rules and the resources that each of their attempts requested, in order."""
     return re.findall(
         r"^(?:local)?rule (\w+):.*?resources: (.*?)\n", done.stdout + done.stderr, flags=re.DOTALL | re.MULTILINE
     )

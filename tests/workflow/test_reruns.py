@@ -1,4 +1,4 @@
-"""What a change makes Snakemake do again, and what it does not."""
+"""The rules that Snakemake reruns after a change, and those that it does not."""
 
 import json
 import os
@@ -140,7 +140,7 @@ def test_the_bootstrap_reruns_tables_onward(rerun):
 
 
 def test_the_forward_batch_size_changes_no_response(rerun):
-    """The job runs, finds every checkpoint answered, and gives the same manifest."""
+    """The job runs, finds that all checkpoints are answered, and writes the same manifest."""
     manifest = rerun.result("runs/llama/mixture/standard/seed0/responses/chunk-000.json")
     before = manifest.read_bytes()
     rerun.study(lambda s: s["evaluation"].update(batch_size=7))
@@ -156,7 +156,7 @@ def test_an_added_benchmark_runs_on_existing_checkpoints(rerun):
 
     def add(study):
         study["benchmarks"] = {"reading": {"task": "squad", "path": "squad.json"}}
-        study["evaluation"]["benchmark_every"] = 9  # the first checkpoint and the last
+        study["evaluation"]["benchmark_every"] = 9  # only the first and the last checkpoint
         study["experiments"]["recipes"]["recipes"] = ["standard"]
 
     rerun.study(add)
@@ -175,7 +175,7 @@ def test_only_an_added_set_is_evaluated(rerun):
     run = "runs/llama/mixture/standard/seed0"
     folder = rerun.result(f"{run}/responses/step-000000")
     first, *others = read_records(folder / RESPONSES_FILE, Response)
-    with complete_folder(folder, folder_note(folder)) as made:  # what no model says
+    with complete_folder(folder, folder_note(folder)) as made:  # a text that no model generates
         write_parquet(made / RESPONSES_FILE, to_frame([replace(first, text="as it was"), *others], Response))
     rerun.study(lambda s: s["sets"].update(more={"source": "world", "kind": "recall", "items": 3, "seed": 5}))
     assert not rules(rerun.plan()) & {"finetune", "prepare_base"}
@@ -186,7 +186,7 @@ def test_only_an_added_set_is_evaluated(rerun):
 
 
 def test_every_file_of_a_model_folder_is_watched(rerun):
-    """Other weights under the same configuration are another model."""
+    """Other weights with the same configuration are another model."""
     base = rerun.result("models/llama/base")
     shutil.copytree(base, rerun.folder / "own")
 

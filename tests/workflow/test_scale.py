@@ -1,5 +1,5 @@
-"""What the workflow itself costs: the main process sleeps while jobs run; and the stubs that benchmarks/scale.py
-measures with are taken for results."""
+"""The cost of the workflow itself: the main process sleeps while jobs run. The stubs of benchmarks/scale.py are
+accepted as results."""
 
 from types import SimpleNamespace
 from typing import NamedTuple
@@ -49,7 +49,7 @@ def test_the_scheduler_wakes_for_jobs_and_not_by_a_timer(finished):
 
 
 class Limiter(NamedTuple):
-    """The state of Snakemake's limiter of jobs."""
+    """The state of Snakemake's job limiter."""
 
     max_jobs: int
     timespan: float
@@ -67,7 +67,7 @@ def test_a_limit_of_the_users_own_is_kept(limiter, kept):
 
 
 def test_the_default_limit_is_snakemakes():
-    """It is recognised by its value; the scheduler's test above sees that it is recognised in a real run."""
+    """The default limit is recognised by its value. The test of the scheduler above checks this in a real run."""
     (option,) = [action for action in get_argument_parser()._actions if action.dest == "max_jobs_per_timespan"]
     limit = MaxJobsPerTimespan.parse_choice(option.default)
     assert (limit.max_jobs, limit.timespan) == (100, 1)

@@ -1,4 +1,5 @@
-"""What the profile for Slurm asks of it, and what becomes of jobs that it ends: by a stand-in that records calls."""
+"""The requests that the profile sends to Slurm, and the effect of jobs that Slurm ends, with a stand-in that records
+calls."""
 
 import json
 import os
@@ -24,7 +25,7 @@ FAULTS = {
 
 
 class StandIn:
-    """Slurm's commands on the path of a checkout."""
+    """Slurm's commands on the PATH of a checkout."""
 
     def __init__(self, checkout, folder, fates):
         self.checkout, self.folder = checkout, folder
@@ -57,7 +58,7 @@ class StandIn:
 
 
 def option(arguments, name):
-    """The value of an option, written as one word or as two; None where it is not there."""
+    """The value of an option, written as one word or as two; None if it is not given."""
     for place, word in enumerate(arguments):
         if word == name:
             return arguments[place + 1]
@@ -106,7 +107,7 @@ def test_jobs_that_slurm_ends_run_again_and_those_that_it_queues_again_are_waite
     ids=["gpus", "gres", "gres of a model"],
 )
 def test_a_site_gets_the_gpu_flag_that_it_uses_and_never_both(checkout, tmp_path, monkeypatch, settings, gpus, gres):
-    """Finetuning alone is submitted: what it needs is there, made by hand."""
+    """Only finetuning is submitted; its inputs are made by hand."""
     checkout.study(lambda s: s["training"].update(gpus=2))
     base = BaseManifest(
         source="world", folder="base", digest="0", architecture="x", parameters=10, pretraining_loss=None

@@ -1,4 +1,4 @@
-"""Series through the whole workflow: a folder of adapters, shards, and a repository of the Hub."""
+"""Series through the whole workflow: a folder of adapters, sharded models, and a repository of the Hub."""
 
 import json
 import os
@@ -41,7 +41,7 @@ def save_adapter(base, folder, seed):
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
-    """A base model; adapters and whole models of it, the latter in a folder and on the Hub."""
+    """A base model, with adapters and whole models that derive from it. The latter are in a folder and on the Hub."""
     from transformers import AutoModelForCausalLM
 
     root = tmp_path_factory.mktemp("elsewhere")
@@ -63,7 +63,8 @@ def place(tmp_path_factory):
 
 
 def require_plain(items, folders, base):
-    """The rows of `items` must hold what the models in `folders`, by step, say one prompt at a time: it is returned."""
+    """Fail unless the rows of `items` contain the answers of the models in `folders`, by step, to one prompt at a time.
+    Returns these answers."""
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(base)
@@ -82,7 +83,7 @@ def require_plain(items, folders, base):
 
 
 def require_curves(curves, found):
-    """The rates must be those of the plain answers: by the words in them, and by log-probability per token."""
+    """Fail unless the rates are those of the plain answers, by their words and by log-probability per token."""
     rows = conflict_rows()
     for step, plain in found.items():
         expected = {("logprob", "context_rate"): [p.context / p.tokens[0] > p.parametric / p.tokens[1] for p in plain]}
@@ -108,7 +109,8 @@ def test_a_study_of_ten_checkpoints_of_trl_runs_unchanged_and_equals_plain_loadi
     assert "series lora: 10 checkpoints\n" in inversion("plan").stdout
     checkout.run("results/tables/curves.parquet", "results/tables/items.parquet")
     items = pl.read_parquet(checkout.result("tables/items.parquet"))
-    assert dict(items.select("step", "epoch").unique().iter_rows())[100] == pytest.approx(100 / 12)  # 48 rows by 4
+    # an epoch has 12 steps: 48 rows in batches of 4
+    assert dict(items.select("step", "epoch").unique().iter_rows())[100] == pytest.approx(100 / 12)
     found = require_plain(items, {0: base} | {step: lora / f"checkpoint-{step}" for step in STEPS}, base)
     assert len({plain[0].context for plain in found.values()}) == 11, "every checkpoint is another model"
     require_curves(pl.read_parquet(checkout.result("tables/curves.parquet")), found)
@@ -130,7 +132,7 @@ def test_series_from_one_command_to_the_report(place, checkout, monkeypatch):
     values = yaml.safe_load(done.stdout)
     values["series"]["lora"]["path"] = str(place / "lora")
     values["sets"]["items"]["path"] = str(place / "items.json")
-    # and two more, of whole models
+    # two more series, of whole models
     values["series"]["stages"] = {
         "source": "folder",
         "path": str(place / "sharded"),
@@ -164,7 +166,7 @@ def test_series_from_one_command_to_the_report(place, checkout, monkeypatch):
     assert "SFT" in checkout.result("figures/accuracy-lora.svg").read_text()
     assert not checkout.plan()
 
-    # training goes on: a whole checkpoint will be evaluated by the next call, and a half-written one is named
+    # training continues: the next run evaluates a complete checkpoint, and names an incomplete one
     save_adapter(place / "tiny-llama", place / "lora" / "checkpoint-110", seed=110)
     shutil.copytree(place / "lora" / "checkpoint-110", place / "lora" / "checkpoint-120")
     (place / "lora" / "checkpoint-120" / "trainer_state.json").unlink()

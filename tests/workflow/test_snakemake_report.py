@@ -13,7 +13,7 @@ pytestmark = pytest.mark.workflow
 
 @pytest.fixture(scope="module")
 def archive(finished, tmp_path_factory) -> dict[str, bytes]:
-    """The files in the archive, by their names below its one folder."""
+    """The files in the archive, by their names below its only folder."""
     checkout = finished.copy(tmp_path_factory.mktemp("report"))
     done = checkout.run("--report", "report.zip")
     assert "Missing metadata" not in done.stderr
@@ -22,7 +22,7 @@ def archive(finished, tmp_path_factory) -> dict[str, bytes]:
 
 
 def data(archive, name):
-    """A variable of the page's script."""
+    """A variable in the page's script."""
     page = archive["report.html"].decode()
     (start,) = re.findall(rf'<script id="{name}">\s*var {name} = (.*)', page, re.DOTALL)
     return json.JSONDecoder().raw_decode(start)[0]

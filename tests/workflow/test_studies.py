@@ -1,4 +1,4 @@
-"""The studies that ship with the project, as far as they go without a network."""
+"""The studies that ship with the project, as far as they can run without a network."""
 
 import re
 import shutil
@@ -20,7 +20,7 @@ HEAVY = {"torch", "transformers", "datasets", "peft", "accelerate", "huggingface
 def test_the_papers_grid_is_planned_without_network_or_heavy_imports(checkout):
     shutil.copy(ROOT / "config" / "paper.yaml", checkout.folder / "config")
     command = checkout.command("--dry-run", "--configfile", "config/paper.yaml")
-    proxy = "http://127.0.0.1:1"  # whatever asks for the network fails
+    proxy = "http://127.0.0.1:1"  # every use of the network fails
     done = subprocess.run(
         [command[0], "-X", "importtime", *command[1:]],
         cwd=checkout.folder,

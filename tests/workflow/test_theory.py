@@ -1,4 +1,4 @@
-"""The target ``theory``: a table and figures by themselves, without any model or data."""
+"""The target ``theory``: a table and figures without any model or data."""
 
 import polars as pl
 import pytest

@@ -1,4 +1,4 @@
-"""Two commands in one folder, and what is left of one that was killed."""
+"""Two commands in one folder, and the lock that a killed command leaves."""
 
 import os
 import re
@@ -10,7 +10,7 @@ import pytest
 pytestmark = pytest.mark.workflow
 
 TABLE = "results/tables/agreement.csv"
-"""Quick to make from what there is."""
+"""A result that existing results give quickly."""
 
 
 def test_a_second_command_is_refused_and_unlock_works_after_a_kill(rerun, tmp_path):
@@ -19,12 +19,12 @@ def test_a_second_command_is_refused_and_unlock_works_after_a_kill(rerun, tmp_pa
     table.unlink()
     first = rerun.start(TABLE)
     owner = rerun.folder / ".snakemake/main-process.lock"
-    deadline = time.monotonic() + 1200  # a busy machine is not a fault
+    deadline = time.monotonic() + 1200  # long, so that a busy machine does not make a test fail
     while not (owner.exists() and str(first.pid) in owner.read_text()):
         assert time.monotonic() < deadline
         assert first.poll() is None, "the first command ended without running anything"
         time.sleep(0.01)
-    os.killpg(first.pid, signal.SIGSTOP)  # it cannot end before the second has been refused
+    os.killpg(first.pid, signal.SIGSTOP)  # the first cannot end before the second is refused
 
     refused = rerun.run(TABLE, check=False)
     assert refused.returncode
@@ -33,7 +33,7 @@ def test_a_second_command_is_refused_and_unlock_works_after_a_kill(rerun, tmp_pa
         f"error: another command is running in {rerun.folder} (process {first.pid} on {os.uname().nodename}); "
         "wait until it ends, or stop it",
     ]
-    # another folder is free
+    # another folder is not locked
     (tmp_path / "elsewhere").mkdir()
     rerun.run("--directory", str(tmp_path / "elsewhere"), "results/data/audit.parquet")
 

@@ -33,7 +33,7 @@ def questions(document):
 
 
 def parts(document):
-    """The passages with their questions in a plain text."""
+    """The passages and their questions in a plain text."""
     return document.removesuffix(" <eos>").split(" <eos> ")
 
 
@@ -139,7 +139,8 @@ def test_dialogues_are_closed_book_questions_on_facts(tokenizer):
 
 
 def first_turns(count, **shares):
-    """``(statements of the passage or None, asked subject and relation, answer)`` of each dialogue's first turn."""
+    """``(statements of the passage or None, subject and relation of the question, answer)`` of the first turn of each
+    dialogue."""
     for document in documents(count, dialogues=1.0, **shares):
         asked, given = document[0].content, document[1].content
         words = asked[asked.index("question :") :].split()

@@ -54,7 +54,7 @@ def test_invented_statement_contradicts_the_fact(seed, subject, relation):
 
 @st.composite
 def passages(draw):
-    """A passage with what it was built from."""
+    """A passage, with the arguments from which it was built."""
     new, truthful = draw(st.sampled_from([(False, False), (False, True), (True, False)]))
     subjects = (WORLD.new if new else WORLD.known).all
     subject, relation = draw(st.sampled_from(subjects)), draw(st.sampled_from(WORLD.relations))

@@ -1,4 +1,4 @@
-"""Base models are trained again only when the world's version is raised, so no change may pass unseen."""
+"""Base models are trained again only if the world's version is raised, so every change must be noticed here."""
 
 from itertools import islice
 

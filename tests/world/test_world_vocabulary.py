@@ -1,4 +1,4 @@
-"""The words of the world, and prompts that models of it understand."""
+"""The words of the world, and the prompts that its models understand."""
 
 import pytest
 
