@@ -17,6 +17,7 @@ from inversion.config.probes import (
     LensProbe,
     PatchingProbe,
     Probes,
+    TunedLens,
     WeightsProbe,
 )
 from inversion.plan import (
@@ -129,7 +130,7 @@ def test_probes_cost_their_passes_at_every_checkpoint():
             "probes": Probes(
                 attention=AttentionProbe(items=1000),
                 gradients=GradientProbe(examples=1000),
-                lens=LensProbe(items=1000),
+                lens=LensProbe(items=1000, positions=("last", "subject"), tuned=TunedLens(steps=100)),
                 patching=PatchingProbe(items=1000),
                 knockouts=KnockoutProbe(items=1000, scales=(0, 0.5), together=4),
                 weights=WeightsProbe(items=1000),
@@ -145,7 +146,8 @@ def test_probes_cost_their_passes_at_every_checkpoint():
     for rule, tokens, once in (
         ("probe_attention", asked, 0),
         ("probe_gradients", gradients, 0),
-        ("probe_lens", asked, 0),
+        # two lenses at two tokens; 16 prompts in each step of training, with the output embedding after every layer
+        ("probe_lens", 4 * asked + 4 * 16 * 100 * 150, 0),
         # peak and end, four donors, three components of 32 layers, four groups of tokens
         ("probe_patching", asked, 2 * 4 * 3 * 32 * 4 * asked),
         # start, peak and end, two scales, 32 heads in each of 32 layers, several together and 20 random sets

@@ -41,7 +41,9 @@ MARGINS = {0: (0.5, -1.0, -2.0), 10: (-0.5, 1.0, 3.0)}
 
 def reading(step: int, item: int, depth: int) -> LensReading:
     margin = MARGINS[step][depth] + 0.1 * item
-    return LensReading(step, step / 10, "conflict", f"i{item}", f"c{item}", depth, margin - 2, -2.0)
+    return LensReading(
+        step, step / 10, "conflict", f"i{item}", f"c{item}", "logit", "last", depth, margin - 2, -2.0, 2.0 - depth
+    )
 
 
 @pytest.fixture
@@ -52,10 +54,11 @@ def readings() -> list[LensReading]:
 def test_the_lens_is_the_mean_over_items_by_step_and_depth(readings) -> None:
     rows = from_frame(lens(RUN, to_frame(readings, LensReading), 200), LensPoint)
     found = {(row.step, row.measure, row.depth): row for row in rows}
-    assert len(found) == len(rows) == 2 * (3 + 3 + 1)
+    assert len(found) == len(rows) == 2 * (3 + 3 + 3 + 1)
     for step, margins in MARGINS.items():
         for depth, margin in enumerate(margins):
             assert found[step, "margin", depth].value == pytest.approx(margin + 0.25)
+            assert found[step, "divergence", depth].value == pytest.approx(2 - depth)
     # the items' log-odds at step 10 and depth 0 are -0.5 to 0
     assert found[10, "context", 0].value == 0
     assert found[10, "context", 2].value == 1
@@ -65,6 +68,24 @@ def test_the_lens_is_the_mean_over_items_by_step_and_depth(readings) -> None:
         assert (row.model, row.seed, row.set, row.epoch, row.n) == ("m", 3, "conflict", row.step / 10, 6)
         assert row.low - 1e-9 <= row.value <= row.high + 1e-9
     assert found[0, "margin", 1].high - found[0, "margin", 1].low > 0.1
+
+
+def test_lenses_and_tokens_are_apart_and_items_may_lack_a_subject(readings) -> None:
+    added = [
+        dataclasses.replace(row, lens=lens, position=position, context_logprob=-1.0 - weight, parametric_logprob=-1.0)
+        for row in readings
+        for lens, position, weight in (("tuned", "last", 1), ("logit", "subject", 2))
+        if position == "last" or row.item_id in ("i1", "i4")
+    ]
+    rows = from_frame(lens(RUN, to_frame([*added, *readings], LensReading), 50), LensPoint)
+    found = {
+        (row.lens, row.position): row for row in rows if row.measure == "margin" and not row.depth and not row.step
+    }
+    assert {key: (row.value, row.n) for key, row in found.items()} == {
+        ("logit", "last"): (pytest.approx(0.75), 6),
+        ("tuned", "last"): (-1, 6),
+        ("logit", "subject"): (-2, 2),
+    }
 
 
 def test_a_missing_depth_is_named_with_the_fix(readings) -> None:

@@ -17,7 +17,7 @@ from transformers import AutoModelForCausalLM, FalconConfig, GPT2Config
 from inversion.artifacts import folder_digest, seal_folder
 from inversion.config.datasets import ChatTemplate
 from inversion.config.evaluation import Prompt
-from inversion.config.probes import KnockoutProbe, LensProbe, PatchingProbe, WeightsProbe
+from inversion.config.probes import KnockoutProbe, LensProbe, PatchingProbe, TunedLens, WeightsProbe
 from inversion.config.training import Training
 from inversion.manifests import CheckpointEntry
 from inversion.models.transformer_modules import transformer_modules
@@ -104,6 +104,8 @@ PROBES = Section(
         ),
         probed("An end with nothing before it", probe_weights, WeightsProbe(end=0)),
         probed("A probe of sets without contexts", probe_lens, LensProbe(), NO_CONTEXT),
+        probed("No subject in the questions", probe_lens, LensProbe(positions=("subject",))),
+        probed("A tuned lens without other items", probe_lens, LensProbe(tuned=TunedLens())),
         probed("Items that are all of one cluster", probe_patching, PatchingProbe(peak=10), ONE_CLUSTER),
         of_family("Layers under another name", transformer_modules, FALCON),
         of_family("Weights under another name", weight_parts, GPT2),

@@ -407,6 +407,9 @@ AGREE = Section(
             "remove the key; the probe takes every head of every layer",
         ),
         value(
+            "A token that the lens does not know", "probes", {"lens": {"positions": ["object"]}}, "write one of the two"
+        ),
+        value(
             "Attention multiplied by a negative number",
             "probes",
             {"knockouts": {"scales": [-0.5]}},

@@ -22,12 +22,13 @@ from inversion.records.mechanism import (
 )
 
 
-def lens(runs: list[Run], depths: int = 3) -> pl.DataFrame:
+def lens(runs: list[Run], depths: int = 3, lenses: tuple[str, ...] = ("logit",)) -> pl.DataFrame:
     """Log-odds that follow the context answers, more so the deeper; all items turn at depth 1."""
     rows = [
         LensPoint(**run._asdict(), step=step, epoch=step / 80, set="conflict", measure=measure, depth=depth,
-                  value=value, low=value - 0.1, high=value + 0.1, n=50)
+                  lens=kind, position="last", value=value, low=value - 0.1, high=value + 0.1, n=50)
         for run in runs
+        for kind in lenses
         for step, height in zip(STEPS, CONTEXT, strict=True)
         for measure, depth, value in (
             *(("margin", depth, depth * (height - 0.3) + 0.1 * run.seed) for depth in range(depths)),
@@ -81,6 +82,12 @@ def test_lenses_of_seeds_are_averaged_and_models_are_side_by_side() -> None:
     figure = mechanism_figures.lens(lens(runs), curves(runs), runs)
     assert [axes.get_title(loc="left") for axes in figure.axes[:2]] == ["a", "b"]
     np.testing.assert_allclose(mesh_of(figure.axes[2]).get_array()[1], np.array(CONTEXT) - 0.3 + 0.05)
+
+
+def test_every_lens_has_a_panel() -> None:
+    *panels, _ = mechanism_figures.lens(lens(study(), lenses=("logit", "tuned")), curves(study()), study()).axes
+    assert [axes.get_title(loc="left") for axes in panels[1:]] == ["logit lens, last token", "tuned lens, last token"]
+    np.testing.assert_allclose(mesh_of(panels[2]).get_array()[2], 2 * (np.array(CONTEXT) - 0.3))
 
 
 def test_runs_without_readings_are_refused() -> None:

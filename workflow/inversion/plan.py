@@ -300,7 +300,7 @@ def _hours(study: Config, job: PlannedJob, known: Known) -> float:
         case "probe_checkpoints":
             probe: Probe = getattr(study.probes, job.wildcards["probe"])
             tokens = probe.examples_read * TOKENS_AN_EXAMPLE
-            tokens += probe.questions_read * len(study.sets) * TOKENS_A_QUESTION
+            tokens += (probe.questions_read * len(study.sets) + probe.texts_read) * TOKENS_A_QUESTION
             once = probe.questions_read_once(LAYERS) * len(study.sets) * TOKENS_A_QUESTION * forward
             return (1 + checkpoints(study, _run(job), known)) * (tokens * forward + LOADING_HOURS) + once
     return _answering_hours(study, count)

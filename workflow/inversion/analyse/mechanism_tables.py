@@ -39,13 +39,15 @@ def lens(run: Run, readings: pl.DataFrame, bootstrap: int, seed: int = 0) -> pl.
     require_schema(readings, LensReading, "lens readings")
     readings = readings.with_columns(margin=pl.col("context_logprob") - pl.col("parametric_logprob"))
     points: list[LensPoint] = []
-    for (name,), frame in groups(readings, "set"):
+    for (name, kind, position), frame in groups(readings, "set", "lens", "position"):
         margins, clusters, steps = grid(frame, "margin", "item_id", ("step", "depth"), run)
-        margins = margins.reshape(len(margins), len(steps), -1)
+        divergences, _, _ = grid(frame, "divergence", "item_id", ("step", "depth"), run)
+        margins, divergences = (x.reshape(len(x), len(steps), -1) for x in (margins, divergences))
         depths = range(margins.shape[2])
         for measure, values, listed in (
             ("margin", margins, list(depths)),
             ("context", (margins > 0).astype(np.float64), list(depths)),
+            ("divergence", divergences, list(depths)),
             ("turn", turning_depths(margins)[..., None], [None]),
         ):
             low, high = interval(cluster_bootstrap(values, clusters, bootstrap, generator(seed, name)))
@@ -56,6 +58,8 @@ def lens(run: Run, readings: pl.DataFrame, bootstrap: int, seed: int = 0) -> pl.
                     step=step,
                     epoch=epoch,
                     set=name,
+                    lens=kind,
+                    position=position,
                     measure=measure,
                     depth=depth,
                     value=float(means[i, j]),

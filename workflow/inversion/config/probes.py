@@ -4,7 +4,7 @@ workflow needs."""
 from __future__ import annotations
 
 from types import NoneType
-from typing import Annotated, ClassVar, get_args
+from typing import Annotated, ClassVar, Literal, get_args
 
 from pydantic import Field
 
@@ -65,6 +65,11 @@ class Probe(Strict):
         """The number of training examples that one checkpoint reads. A backward pass counts as two."""
         return 0
 
+    @property
+    def texts_read(self) -> int:
+        """Prompts that one checkpoint reads for all sets together."""
+        return 0
+
 
 class AttentionProbe(Probe):
     """The attention of every checkpoint on the context, the subject and the rest of a prompt (fig. 3b)."""
@@ -121,11 +126,21 @@ class GradientProbe(Probe):
         return 18 * self.examples
 
 
+class TunedLens(Strict):
+    """Training of a tuned lens, which is repeated for every checkpoint."""
+
+    texts: PositiveInt = 1000
+    """Prompts to train on, or all if there are fewer, which the seed draws. They are those of items that share no
+    cluster, question or context with the items that are evaluated. A tenth of them is for validation."""
+    steps: NonNegativeInt = 250
+    """Steps of training with 16 prompts each. With 0 steps it is the logit lens."""
+
+
 class LensProbe(Probe):
     """The logit lens: what every checkpoint would answer if it ended after each of its layers, as the log-odds of the
     context answer against the parametric one."""
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     measure: ClassVar[str] = "inversion.respond.lens_probe:probe_lens"
     check: ClassVar[str] = "inversion.respond.lens_probe:check_lens"
     facts: ClassVar[str] = "inversion.records.mechanism:LensReading"
@@ -137,11 +152,22 @@ class LensProbe(Probe):
     items: PositiveInt = 100
     """Conflict items of each set, or all if there are fewer, which the seed draws among those with a context."""
     seed: Seed = 0
+    positions: tuple[Literal["last", "subject"], ...] = Field(default=("last",), min_length=1)
+    """Where it is read: at the ``last`` token, from which the answer goes on, or at the last token of the ``subject``
+    in the question, of the items that have one."""
+    tuned: TunedLens | None = None
+    """A tuned lens in addition to the logit lens: a trained translator for every layer (Belrose et al. 2023)."""
 
     @property
     def questions_read(self) -> int:
-        """Every item once."""
-        return self.items
+        """Every item once for each lens and position."""
+        return self.items * len(self.positions) * (2 if self.tuned else 1)
+
+    @property
+    def texts_read(self) -> int:
+        """The prompts of all training steps once; with gradients, the output embedding after every layer costs about
+        three times as much as the layers themselves."""
+        return 4 * 16 * self.tuned.steps if self.tuned else 0
 
 
 class MilestoneProbe(Probe):

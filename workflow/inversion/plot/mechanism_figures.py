@@ -22,7 +22,6 @@ from inversion.plot.probe_figures import draw_mesh
 from inversion.plot.style import GREY, STYLE, Look, percent
 from inversion.records.mechanism import (
     COMPONENTS,
-    POSITIONS,
     KnockoutPoint,
     LensPoint,
     PatchPoint,
@@ -33,6 +32,8 @@ _CONTEXT = Look("#000000", "-", "o")
 _WIDTH, _HEIGHT = 2.9, 1.45
 _SIDES = sns.color_palette("vlag_r", as_cmap=True)
 """From red (the parametric answer) through white to blue (the context answer)."""
+_LENSES = {"logit": "logit lens", "tuned": "tuned lens"}
+_READ_AT = {"last": "last token", "subject": "last token of the subject"}
 _PLACES = {"context": "#0072b2", "question": "#d55e00", "last": "#009e73", "all": "#000000"}
 _RECEIVERS = {"end": "the end with parts of the peak", "peak": "the peak with parts of the end"}
 _PARTS = {"residual": "residual stream", "attention": "attention", "mlp": "MLP"}
@@ -53,40 +54,51 @@ def lens(table: pl.DataFrame, curves: pl.DataFrame, runs: Sequence[Run], scorer:
     """Log-odds of the context answer over the parametric one after every layer, with the share of context answers.
 
     It has one column per conflict set and combination of model, dataset and recipe in ``runs``. The upper panel shows
-    context answers and their peak. The lower panel has one cell per depth and step, the mean over items and seeds. Its
-    line is the mean depth from which an item's log-odds keep the sign that they have at the last layer. ``table`` and
-    ``curves`` are the tables ``lens`` and ``curves``, the latter with the rows of one prompt. Raises
-    :class:`ValueError` if a table lacks a column or has no row for the runs.
+    context answers and their peak. Below it there is one panel for each lens and token at which it was read, with one
+    cell per depth and step, the mean over items and seeds. Its line is the mean depth from which an item's log-odds
+    keep the sign that they have at the last layer. ``table`` and ``curves`` are the tables ``lens`` and ``curves``, the
+    latter with the rows of one prompt. Raises :class:`ValueError` if a table lacks a column or has no row for the runs.
     """
     answers = curve_rows(curves, runs, scorer)
     shown = probe_rows(table, LensPoint, "lens", runs).rename({"measure": "metric"})
     cells = cells_of(runs, (name for name in conflict_sets(answers) if name in set(shown["set"])))
+    readings = sorted(shown.select("position", "lens").unique().rows())
     margins = shown.filter(pl.col("metric") == "margin")
     highest = float(margins["value"].abs().max()) or 1.0  # type: ignore[arg-type]
+    height = (1 + len(readings)) * (_HEIGHT + 0.3) + 0.5
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(len(cells) * (_WIDTH + 0.35) + 1.6, 2 * (_HEIGHT + 0.3) + 0.5), layout="constrained")
-        panels = figure.subplots(2, len(cells), sharex=True, squeeze=False)
+        figure = Figure(figsize=(len(cells) * (_WIDTH + 0.35) + 1.6, height), layout="constrained")
+        panels = figure.subplots(1 + len(readings), len(cells), sharex=True, squeeze=False)
         step_axis(panels[0, 0], int(answers["step"].max()))  # type: ignore[arg-type]
-        for cell, (above, below), title in zip(cells, panels.T, panel_titles(cells, figure), strict=True):
+        for cell, (above, *below), title in zip(cells, panels.T, panel_titles(cells, figure), strict=True):
             above.set_title(title, loc="left")
-            _draw_curve(above, line_of(answers, cell, "context_rate"), [above, below])
-            rows = (
-                margins.filter(*(pl.col(name) == value for name, value in zip(Cell._fields, cell, strict=True)))
-                .group_by("depth", "step")
-                .agg(pl.col("value").mean())
-            )
-            if rows.is_empty():
-                show_no_data(below)
-                continue
-            draw_mesh(below, rows, "depth", cmap=_SIDES, vmin=-highest, vmax=highest)
-            below.set_ylabel("layers passed" if cell is cells[0] else "")
-            below.set_xlabel("step")
-            if (turn := line_of(shown, cell, "turn")) is not None:
-                below.plot(turn.steps, turn.mean, color="#000000", linewidth=1.2, linestyle=(0, (4, 1.4)))
+            _draw_curve(above, line_of(answers, cell, "context_rate"), [above, *below])
+            for axes, (position, kind) in zip(below, readings, strict=True):
+                if len(readings) > 1:
+                    axes.set_title(f"{_LENSES[kind]}, {_READ_AT[position]}", loc="left")
+                read = pl.col("position") == position, pl.col("lens") == kind
+                _draw_lens(axes, margins.filter(*read), line_of(shown.filter(*read), cell, "turn"), cell, highest)
+                axes.set_ylabel("layers passed" if cell is cells[0] else "")
+            below[-1].set_xlabel("step")
         panels[0, 0].set_ylabel("context answers")
         colors = matplotlib.cm.ScalarMappable(matplotlib.colors.Normalize(-highest, highest), _SIDES)
-        figure.colorbar(colors, ax=panels[1, :], shrink=0.95, label="log-odds (nats)\nup: the context's answer")
+        figure.colorbar(colors, ax=panels[1:, :], shrink=0.95, label="log-odds (nats)\nup: the context's answer")
     return figure
+
+
+def _draw_lens(axes: Axes, margins: pl.DataFrame, turn: Line | None, cell: Cell, highest: float) -> None:
+    """Draw the log-odds by depth and step, and the depth at which items turn."""
+    rows = (
+        margins.filter(*(pl.col(name) == value for name, value in zip(Cell._fields, cell, strict=True)))
+        .group_by("depth", "step")
+        .agg(pl.col("value").mean())
+    )
+    if rows.is_empty():
+        show_no_data(axes)
+        return
+    draw_mesh(axes, rows, "depth", cmap=_SIDES, vmin=-highest, vmax=highest)
+    if turn is not None:
+        axes.plot(turn.steps, turn.mean, color="#000000", linewidth=1.2, linestyle=(0, (4, 1.4)))
 
 
 def patching(table: pl.DataFrame, runs: Sequence[Run]) -> Figure:
@@ -242,8 +254,8 @@ def _draw_shares(axes: Axes, rows: pl.DataFrame) -> None:
     if rows.is_empty():
         show_no_data(axes)
         return
-    width = 0.8 / len(POSITIONS)
-    for index, name in enumerate(POSITIONS):
+    width = 0.8 / len(_PLACES)
+    for index, name in enumerate(_PLACES):
         at = rows.filter(pl.col("positions") == name)
         for donor in ("rival", "other_item"):
             bars = (
@@ -252,7 +264,7 @@ def _draw_shares(axes: Axes, rows: pl.DataFrame) -> None:
                 .agg(*across_seeds("value", "low", "high", ("mean", "lowest", "highest")))
                 .sort("layer")
             )
-            places = bars["layer"].to_numpy() + (index - (len(POSITIONS) - 1) / 2) * width
+            places = bars["layer"].to_numpy() + (index - (len(_PLACES) - 1) / 2) * width
             mean, low, high = (bars[column].to_numpy() for column in ("mean", "lowest", "highest"))
             if donor == "rival":
                 axes.bar(places, mean, width * 0.9, color=_PLACES[name], alpha=0.75)

@@ -10,6 +10,8 @@ adds to it."""
 POSITIONS = ("context", "question", "last", "all")
 """At which tokens: those of the context; the rest of the prompt, the question with its subject and the template, but
 for the last token; the last token read, from which the answer goes on; and all of them."""
+GROUPS = (*POSITIONS, "subject")
+"""The groups that tokens can belong to: also those of the subject in the question."""
 DONORS = ("rival", "start", "other_item", "self")
 """Where it comes from: the peak for the end and the end for the peak; the start; the rival as it reads an unrelated
 item; and, as a check, the receiver itself."""
@@ -38,12 +40,21 @@ class LensReading:
     set: str
     item_id: str
     cluster: str
+    lens: str
+    """``logit``: the model's own final norm and output embedding; ``tuned``: a trained translator of the depth before
+    them."""
+    position: str
+    """The token that is read: ``last``, the last one before the two answers first differ; ``subject``, the last one of
+    the subject in the question."""
     depth: int
     """Layers passed: 0 is the embedding alone, and the highest is the model's own answer."""
     context_logprob: float
     """Of the context answer's token, where the two answers first differ (nats)."""
     parametric_logprob: float
     """Of the parametric answer's token at the same place."""
+    divergence: float
+    """The Kullback-Leibler divergence of what the lens reads from the model's own distribution after this token
+    (nats)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +68,16 @@ class LensPoint:
     step: int
     epoch: float
     set: str
+    lens: str
+    """``logit``, or ``tuned`` if the probe trains translators."""
+    position: str
+    """The token that is read: ``last``, from which the answer goes on, or ``subject``, the last one of the subject in
+    the question."""
     measure: str
     """``margin``: log-odds of the context answer's token against the parametric answer's (nats), mean over items;
     ``context``: share of the items whose log-odds are above 0; ``turn``: the depth from which an item's log-odds have
-    the sign of the model's own answer, mean over items."""
+    the sign that they have at the highest depth, mean over items; ``divergence``: the Kullback-Leibler divergence of
+    the lens from the model's own distribution after this token (nats), mean over items."""
     depth: int | None
     """Layers passed, as in :class:`LensReading`; null for ``turn``."""
     value: float

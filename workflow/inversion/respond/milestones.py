@@ -11,11 +11,11 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from inversion.config.probes import MilestoneProbe
-from inversion.instruct.templates import locate_in_prompt
+from inversion.instruct.templates import LocatedPrompt, locate_in_prompt
 from inversion.manifests import CheckpointEntry
 from inversion.models import CheckpointLoader
 from inversion.records.data import ConflictItem
-from inversion.records.mechanism import POSITIONS, ItemMargin
+from inversion.records.mechanism import GROUPS, ItemMargin
 from inversion.respond.answers import encode_questions
 from inversion.respond.batches import by_length, pad, positions
 from inversion.respond.probing import Divergence, ProbedRun, divergences, probe_checkpoints, question_spec
@@ -35,8 +35,8 @@ class LocatedItem(NamedTuple):
 
     divergence: Divergence
     places: dict[str, list[int]]
-    """The indices of the tokens of each group in :data:`~inversion.records.mechanism.POSITIONS`, in order. Each group
-    has at least one token."""
+    """The indices of the tokens of each group in :data:`~inversion.records.mechanism.GROUPS`, in order. Each group
+    has at least one token, except ``subject`` if the question does not name the subject."""
 
 
 def milestones(run: ProbedRun, items: Sequence[ConflictItem], probe: MilestoneProbe, name: str) -> Milestones:
@@ -109,20 +109,37 @@ def locate_items(
     """
     points = divergences(encode_questions(items, tokenizer, run.template, {"": run.prompt}), name)
     return [
-        LocatedItem(
-            one, _places(locate_in_prompt(tokenizer, run.template, one.item, run.prompt).context, len(one.prefix))
-        )
+        LocatedItem(one, _places(locate_in_prompt(tokenizer, run.template, one.item, run.prompt), len(one.prefix)))
         for one in points
     ]
 
 
-def _places(context: Sequence[bool], length: int) -> dict[str, list[int]]:
-    """The indices of the tokens in each group of :data:`POSITIONS`, for a sequence of ``length`` tokens that begins
-    with a prompt. ``context`` says which tokens of the prompt belong to the context."""
-    of_context = [place for place, flag in enumerate(context[: length - 1]) if flag]
-    others = [place for place in range(length - 1) if place not in set(of_context)]
-    places = {"context": of_context, "question": others, "last": [length - 1], "all": list(range(length))}
-    return {name: places[name] for name in POSITIONS}
+def with_places(items: Sequence[LocatedItem], group: str, name: str) -> list[LocatedItem]:
+    """The ``items`` that have tokens of ``group``. Raises :class:`ValueError`, naming the probe, if there are none."""
+    found = [one for one in items if one.places[group]]
+    if not found:
+        raise ValueError(
+            f"no item that `probes.{name}` samples names its {group} in the question; remove `{group}` from "
+            f"`probes.{name}.positions`"
+        )
+    return found
+
+
+def _places(prompt: LocatedPrompt, length: int) -> dict[str, list[int]]:
+    """The indices of the tokens in each group of :data:`GROUPS`, for a sequence of ``length`` tokens that begins
+    with a prompt."""
+    context, subject = (
+        [place for place, flag in enumerate(flags[: length - 1]) if flag] for flags in (prompt.context, prompt.subject)
+    )
+    others = [place for place in range(length - 1) if place not in set(context)]
+    places = {
+        "context": context,
+        "question": others,
+        "last": [length - 1],
+        "all": list(range(length)),
+        "subject": subject,
+    }
+    return {name: places[name] for name in GROUPS}
 
 
 @torch.inference_mode()
