@@ -24,7 +24,21 @@ from inversion.config.study import Config
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "config/README.md", *sorted((ROOT / "docs").glob("*.md"))]
 FENCE = re.compile(r"^(?P<indent> *)```(?P<language>\w*)\n(?P<text>.*?)^(?P=indent)```", re.MULTILINE | re.DOTALL)
-OTHERS = {"git", "cp", "srun", "apptainer", "pip", "source", "export", "squeue", "sinfo", "sacct", "sacctmgr"}
+OTHERS = {
+    "git",
+    "cp",
+    "npm",
+    "tar",
+    "srun",
+    "apptainer",
+    "pip",
+    "source",
+    "export",
+    "squeue",
+    "sinfo",
+    "sacct",
+    "sacctmgr",
+}
 """Programs that do not belong to this project."""
 MADE_BY_READERS = re.compile(r"config/my-[\w-]+\.yaml")
 

@@ -21,6 +21,8 @@ LAYOUTS = (
     "{context}\n\n{question}",
 )
 """The layouts in which the Alpaca rows of the judged sample were written as chat."""
+SHORT = " ".join(["Words"] * 29)
+"""One word too few for a passage without a label."""
 PASSAGE = " ".join(f"Sentence {number} of the passage says little." for number in range(1, 7))
 
 
@@ -30,6 +32,8 @@ PASSAGE = " ".join(f"Sentence {number} of the passage says little." for number i
         (f"Passage: {PASSAGE}\n\nQuestion: Who wrote it?\nAnswer:", "Who wrote it?", PASSAGE),
         (f"Answer briefly.\n\n**Context:** {PASSAGE}", "Answer briefly.", PASSAGE),
         (f"Background: {PASSAGE}\nWho wrote it?", "Who wrote it?", PASSAGE),
+        ("Background: Ada wrote the program.\n\nWho wrote it?", "Who wrote it?", "Ada wrote the program."),
+        (f"Background: {SHORT}\n\nWho wrote it?", "Who wrote it?", SHORT),
         (f"### Instruction:\nSum up.\n\n### Input:\n{PASSAGE}\n\n### Response:", "Sum up.", PASSAGE),
         (f"Summarise the following article:\n\n{PASSAGE}\n\n{PASSAGE}", None, f"{PASSAGE}\n\n{PASSAGE}"),
         ('Paraphrase this sentence: "The policy was released."', "Paraphrase this sentence", None),
@@ -53,6 +57,8 @@ def test_each_layout_is_split(text, question, context):
         "Identify this word: Cautiously",
         f"{PASSAGE}\n\nThanks for reading.",
         "Short.\n\nWho wrote it?",
+        f"{SHORT}\n\nWho wrote it?",
+        "Background: Ada.\n\nWho wrote it?",
         f"Passage: {PASSAGE}\nAnswer: Ada\nQuestion: Who?",
         f"Passage: {PASSAGE}\nPassage: {PASSAGE}\nQuestion: Who?",
         f"Passage: {PASSAGE}",

@@ -85,7 +85,7 @@ def _labelled(text: str) -> SplitMessage | None:
     if not contexts:
         return None
     question = "\n\n".join(body for kind, body in sections if kind in ("", "question") and body)
-    return SplitMessage(question, contexts[0]) if question else _passage_first(contexts[0])
+    return SplitMessage(question, contexts[0]) if question else _last_line_asks(contexts[0])
 
 
 def _announced_line(text: str) -> SplitMessage | None:
@@ -103,14 +103,16 @@ def _announced_clause(text: str) -> SplitMessage | None:
 
 
 def _passage_first(text: str) -> SplitMessage | None:
-    """A passage, then a line that asks a question or refers to the passage."""
-    passage, _, last = text.rpartition("\n")
+    """A passage without a label, then a line that asks a question or refers to the passage."""
+    split = _last_line_asks(text)
+    return split if split and _words(split.context) >= FEWEST_PASSAGE_WORDS else None
+
+
+def _last_line_asks(text: str) -> SplitMessage | None:
+    """Material, then a line that asks a question or refers to the material."""
+    material, _, last = text.rpartition("\n")
     is_question = _is_question(last) or _REFERS.search(last)
-    return (
-        SplitMessage(last, passage)
-        if is_question and _words(passage) >= FEWEST_PASSAGE_WORDS and not _is_question(passage)
-        else None
-    )
+    return SplitMessage(last, material) if is_question and not _is_question(material) else None
 
 
 _RULES: tuple[Callable[[str], SplitMessage | None], ...] = (

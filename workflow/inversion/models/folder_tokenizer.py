@@ -141,9 +141,18 @@ def _as_in_its_file(tokenizer: PreTrainedTokenizerBase, folder: Path) -> PreTrai
 
 def _steps(tokenizer: Tokenizer) -> tuple[Any, ...]:
     """The normaliser, pre-tokenizer and model of a tokenizer, which determine how it splits text."""
-    steps = [part and part.__getstate__() for part in (tokenizer.normalizer, tokenizer.pre_tokenizer)]
+    steps = [
+        part and _splitting(json.loads(part.__getstate__())) for part in (tokenizer.normalizer, tokenizer.pre_tokenizer)
+    ]
     flags = ("unk_token", "byte_fallback", "fuse_unk", "ignore_merges", "continuing_subword_prefix", "dropout")
     return (*steps, type(tokenizer.model), *(getattr(tokenizer.model, flag, None) for flag in flags))
+
+
+def _splitting(step: Any) -> Any:
+    """A step without ``trim_offsets``, which is no part of splitting and differs between Qwen's files and its class."""
+    if isinstance(step, dict):
+        return {key: _splitting(value) for key, value in step.items() if key != "trim_offsets"}
+    return [_splitting(part) for part in step] if isinstance(step, list) else step
 
 
 def _set_ends(tokenizer: PreTrainedTokenizerBase, begins_by_settings: bool) -> None:
