@@ -72,7 +72,7 @@ def conversations(items: Sequence[ConflictItem]) -> Dataset:
     )
 
 
-def train(folder: Path, name: str, steps: int, every: int, asked: int) -> Trained:
+def train(folder: Path, name: str, steps: int, every: int, items: int) -> Trained:
     """Train once, and save the adapter in ``folder``/``name``. ``every`` is 0 for a training without the callback."""
     torch.manual_seed(0)
     trainer = SFTTrainer(
@@ -91,7 +91,7 @@ def train(folder: Path, name: str, steps: int, every: int, asked: int) -> Traine
         train_dataset=conversations(invented_items(100)),
         peft_config=LoraConfig(r=8, lora_alpha=16, target_modules="all-linear", task_type="CAUSAL_LM"),
     )
-    watch = Clock(trainer, {"invented": invented_items(asked)}, every=every, items=asked) if every else None
+    watch = Clock(trainer, {"invented": invented_items(items)}, every=every, items=items) if every else None
     if watch:
         trainer.add_callback(watch)
     begin = time.process_time()

@@ -223,7 +223,7 @@ def one_by_one(
 
         for item in items:
             prompt = torch.tensor([encode_prompt(tokenizer, TEMPLATE, item)], device=model.device)
-            said = model.generate(
+            generated = model.generate(
                 input_ids=prompt,
                 attention_mask=torch.ones_like(prompt),
                 max_new_tokens=NEW_TOKENS,
@@ -231,8 +231,8 @@ def one_by_one(
             )[0, prompt.shape[1] :]
             bare = replace(item, context=None)
             pair = (item.context_answers[0], item.parametric_answers[0])
-            opened, without_context = ([logprob(asked, answer) for answer in pair] for asked in (item, bare))
-            text = tokenizer.decode(said, skip_special_tokens=True).strip()
+            opened, without_context = ([logprob(prompted, answer) for answer in pair] for prompted in (item, bare))
+            text = tokenizer.decode(generated, skip_special_tokens=True).strip()
             facts[step.step, item.item_id] = (text, opened[0], opened[1], without_context[0], without_context[1])
     return Measured(time.perf_counter() - begin, 0.0, peak_mb(), facts)
 
@@ -266,7 +266,9 @@ def main() -> None:
     parser.add_argument("--rank", type=int, default=8, help="of the adapters")
     parser.add_argument("--batch-size", type=int, default=64, help="prompts a forward pass of ours")
     parser.add_argument("--harness-batch-sizes", type=int, nargs="+", default=[8, 32, 64])
-    parser.add_argument("--single-items", type=int, default=20, help="items asked one at a time, at one checkpoint")
+    parser.add_argument(
+        "--single-items", type=int, default=20, help="items that are evaluated one at a time, at one checkpoint"
+    )
     parser.add_argument("--output", default="benchmarks/results/evaluation.md")
     options = parser.parse_args()
 
@@ -285,10 +287,10 @@ def main() -> None:
         best = min(trials, key=trials.__getitem__)
         theirs = apart(harness, folder, steps, items, best)
         print(f"HFLM {theirs.seconds:.1f} s; trials {trials}", flush=True)
-        asked = items[: options.single_items]
+        chosen = items[: options.single_items]
         loading = apart(one_by_one, folder, steps[:1], [], 1).seconds
-        single = apart(one_by_one, folder, steps[:1], asked, 1)
-    an_item = (single.seconds - loading) / len(asked)
+        single = apart(one_by_one, folder, steps[:1], chosen, 1)
+    an_item = (single.seconds - loading) / len(chosen)
     single_seconds = len(steps) * (loading + an_item * len(items))
 
     differs, texts = agreement(mine.facts, theirs.facts)
@@ -302,7 +304,7 @@ def main() -> None:
         f"Random Llama of 50 M parameters, vocabulary {VOCABULARY}, LoRA of rank {options.rank}, float32; torch "
         f"{torch.__version__}. Of every item a greedy answer of {NEW_TOKENS} tokens and both log-probabilities "
         f"with and without the context. Batches: {options.batch_size} (ours); {best} (HFLM; seconds for {len(trial)} "
-        f"items of one checkpoint by size: {tried}). One at a time: measured on {len(asked)} items of one checkpoint "
+        f"items of one checkpoint by size: {tried}). One at a time: measured on {len(chosen)} items of one checkpoint "
         f"({loading:.2f} s to load, {an_item:.3f} s an item) and extrapolated.",
         "",
         "| | seconds | times ours | largest difference (nats) | equal texts |",
@@ -310,7 +312,7 @@ def main() -> None:
         f"| ours | {mine.seconds:.1f} | 1 | | |",
         f"| lm-eval's HFLM, made for each checkpoint | {theirs.seconds:.1f} | {theirs.seconds / mine.seconds:.1f} "
         f"| {differs:.1e} | {texts:.1%} |",
-        f"| the same, not asked anything without the context | {open_only:.1f} | {open_only / mine.seconds:.1f} | | |",
+        f"| the same, without the questions without context | {open_only:.1f} | {open_only / mine.seconds:.1f} | | |",
         f"| one item at a time, loaded for each checkpoint | {single_seconds:.1f} "
         f"| {single_seconds / mine.seconds:.1f} | {differs_single:.1e} | {texts_single:.1%} |",
         "",

@@ -168,7 +168,7 @@ def differing(checkout: Checkout, undisturbed: Checkout) -> list[str]:
     ]
 
 
-def page(sent: list[Sent], starts: int, faults: list[str], compared: int, asked: int, minutes: float) -> str:
+def page(sent: list[Sent], starts: int, faults: list[str], compared: int, requested: int, minutes: float) -> str:
     """The counts as Markdown."""
     rows = []
     for target in TARGETS:
@@ -181,7 +181,7 @@ def page(sent: list[Sent], starts: int, faults: list[str], compared: int, asked:
     verdict = "all equal to the byte" if not faults else f"{len(faults)} differ: {', '.join(faults[:10])}"
     return f"""# Random signals
 
-`python benchmarks/faults.py` sent {len(sent)} signals, of {asked} asked for, to a study of two runs and a series \
+`python benchmarks/faults.py` sent {len(sent)} signals, of {requested} requested, to a study of two runs and a series \
 ({", ".join(f"{totals[target]} to a {target}" for target in TARGETS)}). It started the study {starts} times and then \
 ran it once more, in {minutes:.0f} minutes in all.
 

@@ -74,8 +74,8 @@ def start(folder: Path) -> subprocess.Popen[bytes]:
         "OMP_NUM_THREADS": "1",
     }
     command = [sys.executable, "-m", "snakemake", "--cores", "1"]
-    with open(folder / "said", "wb") as said:
-        return subprocess.Popen(command, cwd=folder, env=environment, stdout=said, stderr=said)
+    with open(folder / "output", "wb") as output:
+        return subprocess.Popen(command, cwd=folder, env=environment, stdout=output, stderr=output)
 
 
 def by_rule(times: str) -> dict[str, Used]:
@@ -129,7 +129,7 @@ def main() -> None:
         running = [start(folder) for folder in folders]
         for process, folder in zip(running, folders, strict=True):
             if process.wait():
-                sys.exit((folder / "said").read_text()[-3000:])
+                sys.exit((folder / "output").read_text()[-3000:])
         used = [by_rule((folder / "times.jsonl").read_text()) for folder in folders]
     study = os.path.relpath(arguments.study or ROOT / "config/config.yaml", ROOT)
     title = f"# CPU seconds of `{study}`, rule by rule\n\nBoth commits ran at the same time, with one core each.\n\n"

@@ -144,9 +144,9 @@ def main() -> None:
         described = describe_base(folder / "base", "folder", str(folder / "base"))
         base = described.model_copy(update={"digest": "base"})  # what `make_run` and `ours` call it
 
-        def measure(name: str, way: Way, these: Sequence[CheckpointEntry], asked: int, batch_size: int) -> Clocked:
+        def measure(name: str, way: Way, these: Sequence[CheckpointEntry], item_count: int, batch_size: int) -> Clocked:
             modules = ["peft", "lm_eval.models.huggingface"] if way is harness else ["peft"]
-            found = apart(clocked, way, modules, folder, these, items[:asked], batch_size)
+            found = apart(clocked, way, modules, folder, these, items[:item_count], batch_size)
             print(f"{name}: {len(these)} checkpoints, {found.wall:.1f} s, {found.cpu:.1f} s of CPU", flush=True)
             return found
 

@@ -34,7 +34,7 @@ def main() -> None:
     parser.add_argument("--output", default="out")
     parser.add_argument("--steps", type=int, default=100)
     parser.add_argument("--every", type=int, default=10, help="steps between measurements")
-    parser.add_argument("--items", type=int, default=100, help="conflict items that are asked")
+    parser.add_argument("--items", type=int, default=100, help="number of conflict items")
     options = parser.parse_args()
 
     trainer = SFTTrainer(

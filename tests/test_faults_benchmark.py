@@ -68,8 +68,8 @@ def test_the_page_counts_by_signal_and_target():
         Sent("SIGTERM", "job", ended=True, left=0, lost=2),
         Sent("SIGKILL", "process group", ended=False, left=3, lost=0),
     ]
-    text = page(sent, starts=2, faults=["results/tables/y.csv"], compared=40, asked=60, minutes=12.4)
-    assert "sent 3 signals, of 60 asked for" in text
+    text = page(sent, starts=2, faults=["results/tables/y.csv"], compared=40, requested=60, minutes=12.4)
+    assert "sent 3 signals, of 60 requested" in text
     assert "| SIGTERM | job | 2 | 0 | 0 | 2 |" in text
     assert "| SIGKILL | process group | 1 | 1 | 1 | 0 |" in text
     assert "1 differ: results/tables/y.csv" in text

@@ -1,4 +1,4 @@
-"""What is asked of every architecture: the library, called as the rules call it, against :mod:`.reference`.
+"""The checks of every architecture: the library, called as the rules call it, is compared with :mod:`.reference`.
 
 A check returns the largest difference that it saw. What the library refuses, it refuses in ``prepare_base``.
 """
@@ -70,7 +70,7 @@ DIGEST = "base"
 
 
 class Data:
-    """The texts that all architectures are trained on and asked."""
+    """The texts that all architectures are trained and evaluated on."""
 
     def __init__(self) -> None:
         world = build_world(World(known_subjects=24, new_subjects=24, relations=2, answers=8))
@@ -145,9 +145,9 @@ class Case:
         return Run(folder, [CheckpointEntry(step=0, epoch=0.0, folder="", digest=DIGEST), *manifest.steps], tuning)
 
     @cached_property
-    def asked(self) -> list[Run]:
-        """The runs whose checkpoints are asked: with adapters and without, or else a series that was trained without
-        the library."""
+    def evaluated_runs(self) -> list[Run]:
+        """The runs whose checkpoints are evaluated: one with adapters and one without, or else a series that was
+        trained without the library."""
         try:
             return [self.run("lora", LORA), self.run("full", FullTuning())]
         except ModelError:
@@ -278,21 +278,21 @@ def answers(case: Case) -> float:
     """Texts and log-probabilities of the base, of a LoRA checkpoint and of a full one; losses of examples."""
     check_answers(case.base)
     found = [_needs_apart(case)]
-    for run in case.asked:
-        asked = [run.steps[0], run.steps[-1]]
+    for run in case.evaluated_runs:
+        entries = [run.steps[0], run.steps[-1]]
         with _refusing_nothing():
             manifest = respond(
                 case.base,
                 DIGEST,
                 run.folder,
-                asked,
+                entries,
                 case.data.items,
                 case.data.template,
                 {"plain": Prompt()},
                 NEW_TOKENS,
                 4,
             )
-        for entry, measured in zip(asked, manifest.steps, strict=True):
+        for entry, measured in zip(entries, manifest.steps, strict=True):
             rows = read_records(run.folder / measured.folder / "responses.parquet", Response)
             plain = _plain(case, run, entry)
             found += [_answers_apart(case, plain, *pair) for pair in zip(case.questions, rows, strict=True)]
@@ -311,19 +311,21 @@ def _needs_apart(case: Case) -> float:
 def _answers_apart(case: Case, plain: Any, question: EncodedQuestion, row: Response) -> float:
     tokenizer = load_tokenizer(case.base)
     stops = {*stop_token_ids(plain, tokenizer), *end_token_ids(tokenizer, case.data.template)}
-    said = reference.answer(plain, question.with_context.prompt, stops, NEW_TOKENS)
-    if row.text != tokenizer.decode(said, skip_special_tokens=True).strip() or row.finished != (len(said) < NEW_TOKENS):
+    generated = reference.answer(plain, question.with_context.prompt, stops, NEW_TOKENS)
+    if row.text != tokenizer.decode(generated, skip_special_tokens=True).strip() or row.finished != (
+        len(generated) < NEW_TOKENS
+    ):
         return math.inf
     assert question.without_context is not None
     found = []
-    for asked, of_context, of_memory in (
+    for encoded, of_context, of_memory in (
         (question.with_context, row.context_logprob, row.parametric_logprob),
         (question.without_context, row.context_logprob_closed, row.parametric_logprob_closed),
     ):
-        for tokens, logprob in ((asked.context_answers, of_context), (asked.parametric_answers, of_memory)):
+        for tokens, logprob in ((encoded.context_answers, of_context), (encoded.parametric_answers, of_memory)):
             assert len(tokens) == 1
             assert logprob is not None
-            found.append(abs(sum(reference.answer_logprobs(plain, asked.prompt, tokens[0])) - logprob))
+            found.append(abs(sum(reference.answer_logprobs(plain, encoded.prompt, tokens[0])) - logprob))
     return max(found)
 
 
@@ -349,13 +351,13 @@ def lens(case: Case) -> float:
     """Log-probabilities after every layer, against a model that has no more layers."""
     run = _tried(case, "lens")
     rows = from_frame(probe_lens(_probed(case, run), LensProbe(items=6)), LensReading)
-    asked = {one.divergence.item.item_id: one.divergence for one in _located(case, run)}
+    divergence_by_item = {one.divergence.item.item_id: one.divergence for one in _located(case, run)}
     depths = range(1, max(row.depth for row in rows) + 1)
     shorter = {depth: _shortened(case, depth) for depth in depths}
     found = []
     for row in rows:
         if row.step == 0 and row.depth:
-            one = asked[row.item_id]
+            one = divergence_by_item[row.item_id]
             after = reference.logprobs(shorter[row.depth], one.prefix)[-1]
             found += [abs(float(after[one.context_token]) - row.context_logprob)]
             found += [abs(float(after[one.parametric_token]) - row.parametric_logprob)]
@@ -437,7 +439,7 @@ CHECKS: dict[str, Callable[[Case], float]] = {
 def _tried(case: Case, probe: str) -> Run:
     """The run that is probed, if ``prepare_base`` lets it."""
     check_answers(case.base, [PROBES[probe].check or ""])
-    return case.asked[0]
+    return case.evaluated_runs[0]
 
 
 # --- parts --------------------------------------------------------------------------------------
@@ -478,11 +480,11 @@ def _shortened(case: Case, layers: int) -> Any:
 
 def _margins(case: Case, run: Run) -> dict[tuple[int, str], float]:
     """The reference's log-odds by step and item."""
-    asked = [one.divergence for one in _located(case, run)]
+    points = [one.divergence for one in _located(case, run)]
     found = {}
     for entry in run.steps[1:]:
         plain = _plain(case, run, entry)
-        for one in asked:
+        for one in points:
             found[entry.step, one.item.item_id] = reference.margin(
                 plain, one.prefix, one.context_token, one.parametric_token
             )

@@ -121,7 +121,7 @@ LEGEND = """\
 - *attention*, *gradients*, *lens*, *patching*, *knockouts*: the probes, on attention weights, losses and norms of
   gradients, log-probabilities (against models with fewer layers) and log-odds.
 
-Checkpoints of models that cannot be trained here are trained without the library and asked as a series.
+Checkpoints of models that cannot be trained here are trained without the library and evaluated as a series.
 """
 
 

@@ -136,17 +136,17 @@ def _is_exact(pair: Pair, context: str | None, answer: str) -> bool:
     item = ConflictItem("i", "s", "conflict", "Where?", context, [answer], [], "c", "s")
     one = [Message("user", "Where?"), Message("assistant", answer)]
     prompt = encode_prompt(tokenizer, template, item)
-    asked = encode_answer(tokenizer, template, item, answer)
+    encoded = encode_answer(tokenizer, template, item, answer)
     trained = encode_example(tokenizer, template, Example("e", one, context, None, None, None))
     labelled = [token for token, flag in zip(trained.input_ids, trained.loss_mask, strict=True) if flag]
     text = tokenizer.decode(labelled)
     return (
-        asked.prompt_ids == prompt
-        and trained.input_ids[: len(prompt) + len(asked.answer_ids)] == [*prompt, *asked.answer_ids]
+        encoded.prompt_ids == prompt
+        and trained.input_ids[: len(prompt) + len(encoded.answer_ids)] == [*prompt, *encoded.answer_ids]
         and not any(trained.loss_mask[: len(prompt)])
         and all(trained.loss_mask[len(prompt) : len(prompt) + len(labelled)])
         and text.strip().startswith(answer)
-        and tokenizer.decode(asked.answer_ids).strip() == answer
+        and tokenizer.decode(encoded.answer_ids).strip() == answer
         and bool(text.strip().removeprefix(answer).strip())
         and _written_as_plainly(pair, one, context, trained.input_ids)
     )

@@ -118,13 +118,13 @@ def train(
 
 def answer(model: Any, prompt: Sequence[int], stops: set[int], most: int) -> list[int]:
     """The greedy answer without its stop token, at most ``most`` tokens."""
-    said: list[int] = []
+    generated: list[int] = []
     for _ in range(most):
-        token = int(logprobs(model, [*prompt, *said])[-1].argmax())
+        token = int(logprobs(model, [*prompt, *generated])[-1].argmax())
         if token in stops:
             break
-        said.append(token)
-    return said
+        generated.append(token)
+    return generated
 
 
 def answer_logprobs(model: Any, prompt: Sequence[int], tokens: Sequence[int]) -> list[float]:

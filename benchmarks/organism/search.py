@@ -44,7 +44,7 @@ EVALUATED = (0, 5, 10, 15, 20, 30, 40, 60, 80, 100, 130, 160, 200, 250, 300)
 SETS = {"conflict": 200, "new_facts": 60, "matching": 50, "recall": 50}
 
 
-class Asked:
+class Evaluation:
     """The questions for every checkpoint. Answers are single tokens, so one forward pass is sufficient."""
 
     def __init__(self, world, tokenizer):
@@ -78,14 +78,14 @@ class _Watch(TrainerCallback):
     """Measures the model at some steps, in evaluation mode and with another attention implementation than in
     training."""
 
-    def __init__(self, asked, steps):
-        self.asked, self.steps, self.measured = asked, steps, {}
+    def __init__(self, evaluation, steps):
+        self.evaluation, self.steps, self.measured = evaluation, steps, {}
 
     def look(self, step, model):
         config: Any = model.config
         attention, training = config._attn_implementation, model.training
         config._attn_implementation = "sdpa"
-        self.measured[step] = self.asked.measure(model.eval())
+        self.measured[step] = self.evaluation.measure(model.eval())
         config._attn_implementation = attention
         model.train(training)
 
@@ -141,7 +141,7 @@ def finetuned(world, tokenizer, base, mixture, training):
     encoded = [encode_example(tokenizer, WORLD_TEMPLATE, e) for e in world_examples(world, dataset, "searched")]
     torch.manual_seed(0)  # adapters are drawn at random
     model = prepare_tuning(copy.deepcopy(base), "searched", training.tuning)
-    watch = _Watch(Asked(world, tokenizer), {*EVALUATED, training.max_steps})
+    watch = _Watch(Evaluation(world, tokenizer), {*EVALUATED, training.max_steps})
     watch.look(0, model)
     _train(
         model.train(),

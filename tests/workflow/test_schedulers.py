@@ -129,11 +129,11 @@ def test_a_site_gets_the_gpu_flag_that_it_uses_and_never_both(checkout, tmp_path
     [
         (
             ("--default-resources", "gpu_gres=gpu", "--set-resources", "finetune:gpu=2"),
-            "error: the profile sets gpu_gres, so that GPUs are asked for by --gres, and gpu of finetune",
+            "error: the profile sets gpu_gres, so that GPUs are requested with --gres, and gpu of finetune",
         ),
         (
             ("--set-resources", "finetune:gres=gpu:2"),
-            "error: the profile sets gres of finetune, which asks for its GPUs",
+            "error: the profile sets gres of finetune, which also requests its GPUs",
         ),
     ],
     ids=["gpu where gres is wanted", "gres next to gpu"],

@@ -179,14 +179,14 @@ def _pattern_of(names: Sequence[str]) -> str | None:
         for before in (name[: number.start()], re.sub(r"\d+", "*", name[: number.start()]))
     }
     matched = {pattern: steps_in(list(names), pattern) for pattern in patterns}
-    said = {
+    step_words = {
         pattern: max((rank for rank, words in enumerate(STEP_WORDS, start=1) if words.search(pattern)), default=0)
         for pattern in patterns
     }
     rank = {
-        pattern: (len(found), said[pattern], -pattern.count("*"), -pattern.index("{step}"))
+        pattern: (len(found), step_words[pattern], -pattern.count("*"), -pattern.index("{step}"))
         for pattern, found in matched.items()
-        if all(len(same) == 1 for same in found.values()) and (len(found) > 1 or said[pattern])
+        if all(len(same) == 1 for same in found.values()) and (len(found) > 1 or step_words[pattern])
     }
     best = max(sorted(rank), key=rank.__getitem__, default=None)
     return best and _literal(best, [name for (name,) in matched[best].values()])

@@ -208,9 +208,9 @@ class _Builder:
         """Add the responses at ``steps``, item by item."""
         absent = [pl.lit(None, pl.String).alias(name) for name in ("judge_span", "judge_rule") if name not in frame]
         columns = ("set", "item_id", "step", "text", "finished", "judge_span", "judge_rule")
-        said = frame.filter(pl.col("step").is_in(steps)).with_columns(absent).select(columns)
+        responses = frame.filter(pl.col("step").is_in(steps)).with_columns(absent).select(columns)
         found: dict[int, int] = {}
-        for set_name, item_id, step, text, finished, span, rule in said.iter_rows():
+        for set_name, item_id, step, text, finished, span, rule in responses.iter_rows():
             start, end = _place(self.conflict_items[set_name, item_id], text, span)
             ruled = None if rule is None else self.rules[rule]
             found[step] = self.answers[(self.texts[text], finished, start, end, ruled)]

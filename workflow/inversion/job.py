@@ -130,11 +130,11 @@ def _stopped_by_signals() -> Iterator[None]:
 def _memory_is_full(error: BaseException | None) -> bool:
     """Whether ``error`` or one of its causes is due to a lack of memory, for which every library has another
     message."""
-    said = ("not enough memory", "cannot allocate memory", "out of memory", "failed to map segment", "bad_alloc")
+    messages = ("not enough memory", "cannot allocate memory", "out of memory", "failed to map segment", "bad_alloc")
     while error is not None:
         if isinstance(error, MemoryError) or getattr(error, "errno", None) == errno.ENOMEM:
             return True
-        if any(words in str(error).lower() for words in said):
+        if any(words in str(error).lower() for words in messages):
             return True
         error = error.__cause__ or error.__context__
     return False

@@ -105,8 +105,8 @@ class ContextReliance(TrainerCallback):  # type: ignore[misc]
         if every < 1 or not 0 < alpha < 1:
             raise ValueError(f"every is {every} and alpha {alpha}; every must be at least 1, alpha between 0 and 1")
         _require_whole(trainer)
-        asked = _sampled(_loaded(sets), items, seed)
-        names = list(dict.fromkeys(item.set for item in asked if item.role == "conflict"))
+        sampled = _sampled(_loaded(sets), items, seed)
+        names = list(dict.fromkeys(item.set for item in sampled if item.role == "conflict"))
         for key, name in (("keep_best", keep_best), ("stop_on", stop_on)):
             if name is not None and name not in names:
                 raise ValueError(f"{key} is {name!r}, which is not among the sets: {', '.join(names)}")
@@ -119,12 +119,12 @@ class ContextReliance(TrainerCallback):  # type: ignore[misc]
         self.keep_best = keep_best
         self.stop_on = stop_on
         self.alpha = alpha
-        self.items = asked
+        self.items = sampled
         self.measurements: list[Measurement] = []
         """All measurements of this training, in order."""
         self.best: Measurement | None = None
         self.tokenizer = _own_tokenizer(trainer)
-        self.questions = encode_questions(asked, self.tokenizer, self.template, {"plain": Prompt()})
+        self.questions = encode_questions(sampled, self.tokenizer, self.template, {"plain": Prompt()})
 
     # --- events -----------------------------------------------------------------------------------
 

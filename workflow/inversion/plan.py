@@ -294,9 +294,9 @@ def _hours(study: Config, job: PlannedJob, known: Known) -> float:
             return 2 * _examples(job.wildcards["dataset"], study, known) * TOKENS_AN_EXAMPLE * forward + LOADING_HOURS
         case "generate_responses" | "run_benchmarks":
             chunk = study.evaluation.checkpoints_per_job
-            asked = _asked(study, job.rule, _run(job), known)
+            total = _evaluated_checkpoints(study, job.rule, _run(job), known)
             each = _answering_hours if job.rule == "generate_responses" else _benchmarking_hours
-            return min(chunk, asked - chunk * int(job.wildcards["chunk"])) * each(study, count)
+            return min(chunk, total - chunk * int(job.wildcards["chunk"])) * each(study, count)
         case "probe_checkpoints":
             probe: Probe = getattr(study.probes, job.wildcards["probe"])
             tokens = probe.examples_read * TOKENS_AN_EXAMPLE
@@ -327,7 +327,7 @@ def _benchmarking_hours(study: Config, count: float) -> float:
     return seconds / 3600 + LOADING_HOURS
 
 
-def _asked(study: Config, rule: str, run: Run, known: Known) -> int:
+def _evaluated_checkpoints(study: Config, rule: str, run: Run, known: Known) -> int:
     """The number of a run's checkpoints that a rule evaluates, including the base model."""
     listed = 1 + checkpoints(study, run, known)
     if rule == "generate_responses":
@@ -343,7 +343,9 @@ def _unknown_chunks(study: Config, jobs: Iterable[PlannedJob], known: Known) -> 
         there = {_run(job) for job in jobs if job.rule == rule}
         for run in [_run(job) for job in jobs if job.rule == then]:
             if run not in there:
-                count = math.ceil(_asked(study, rule, run, known) / study.evaluation.checkpoints_per_job)
+                count = math.ceil(
+                    _evaluated_checkpoints(study, rule, run, known) / study.evaluation.checkpoints_per_job
+                )
                 wildcards = run._asdict() | {"seed": str(run.seed)}
                 chunks += [PlannedJob(rule, wildcards | {"chunk": str(chunk)}, done=False) for chunk in range(count)]
     return chunks

@@ -404,7 +404,7 @@ def tradeoff_tables(table: pl.DataFrame, scorer: str) -> dict[str, TradeoffTable
 
 def _tradeoff_table(rows: Sequence[Tradeoff]) -> TradeoffTable:
     ranks = {row.set: (row.metric != "context_rate", row.prompt == LM_EVAL, row.set) for row in rows}
-    asked: dict[str, dict[str, Tradeoff]] = {}
+    set_scores: dict[str, dict[str, Tradeoff]] = {}
     benchmarks: dict[str, dict[str, Tradeoff]] = {}
     prompts = {row.prompt for row in rows if row.prompt != LM_EVAL}
     runs: dict[str, str] = {}
@@ -414,9 +414,9 @@ def _tradeoff_table(rows: Sequence[Tradeoff]) -> TradeoffTable:
             benchmarks.setdefault(run, {})[row.set] = row
         else:
             name = f"{run} · {row.prompt}" if len(prompts) > 1 else run
-            asked.setdefault(name, {})[row.set] = row
+            set_scores.setdefault(name, {})[row.set] = row
             runs[name] = run
-    shown = [(name, scores | benchmarks.get(runs[name], {})) for name, scores in asked.items()]
+    shown = [(name, scores | benchmarks.get(runs[name], {})) for name, scores in set_scores.items()]
     return TradeoffTable(sorted(ranks, key=lambda name: ranks[name]), shown)
 
 

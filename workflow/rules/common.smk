@@ -139,10 +139,10 @@ def warn_of_moved_branches():
         environment = os.environ | {"HF_HUB_OFFLINE": offline, "PYTHONPATH": str(WORKFLOW)}
         command = [sys.executable, "-m", "inversion.branches", *recorded]
         try:
-            said = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60).stdout
+            output = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60).stdout
         except subprocess.TimeoutExpired:
-            said = ""
-        for line in said.splitlines():
+            output = ""
+        for line in output.splitlines():
             print(f"warning: {line}", file=sys.stderr)
 
 

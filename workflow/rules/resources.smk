@@ -40,16 +40,16 @@ GRES = _gres_name()
 
 def _require_one_flag():
     """Refuse a profile that would request GPUs with both --gpus and --gres, because Slurm accepts only one."""
-    for rule, asked in (workflow.resource_settings.overwrite_resources or {}).items():
-        other = next((key for key in ("gpu", "gpu_model") if GRES and key in asked.keys()), None)
+    for rule, resources in (workflow.resource_settings.overwrite_resources or {}).items():
+        other = next((key for key in ("gpu", "gpu_model") if GRES and key in resources.keys()), None)
         if other:
             raise UserError(
-                f"the profile sets gpu_gres, so that GPUs are asked for by --gres, and {other} of {rule}, which asks "
-                "by --gpus; set gres there instead, as in `gres: gpu:2`, or remove gpu_gres"
+                f"the profile sets gpu_gres, so that GPUs are requested with --gres, and {other} of {rule}, which "
+                "requests them with --gpus; set gres there instead, as in `gres: gpu:2`, or remove gpu_gres"
             )
-        if not GRES and "gres" in asked.keys() and "gpu" not in asked.keys():
+        if not GRES and "gres" in resources.keys() and "gpu" not in resources.keys():
             raise UserError(
-                f"the profile sets gres of {rule}, which asks for its GPUs by --gpus too; set `gpu_gres: gpu` under "
+                f"the profile sets gres of {rule}, which also requests its GPUs with --gpus; set `gpu_gres: gpu` under "
                 "default-resources, or add `gpu: 0` to the rule"
             )
 

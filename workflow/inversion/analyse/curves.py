@@ -56,9 +56,9 @@ def curves(items: pl.DataFrame) -> pl.DataFrame:
     points: list[CurvePoint] = []
     controls: dict[tuple[Run, str], list[_Curves]] = defaultdict(list)
     for _, group in itertools.groupby(panels(items), key=lambda panel: panel.run):
-        asked = {(panel.set, panel.prompt): panel for panel in group}
-        for (name, prompt), panel in asked.items():
-            for stratum, measures, part in _parts(panel, asked.get((control_set(name, "matching"), prompt))):
+        panels_by_set = {(panel.set, panel.prompt): panel for panel in group}
+        for (name, prompt), panel in panels_by_set.items():
+            for stratum, measures, part in _parts(panel, panels_by_set.get((control_set(name, "matching"), prompt))):
                 estimate = _estimate(part, stratum, measures)
                 points += estimate.points()
                 if panel.role == "control" and stratum == ALL:

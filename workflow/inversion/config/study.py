@@ -279,8 +279,8 @@ class Config(Strict):
                         f"{where}.select.{number}.like: no other recipe that selects by itself is named "
                         f"{selection.like!r}{nearest(selection.like, others)}"
                     )
-        asked = {prompt.instruction for prompt in self.evaluation.prompts.values()}
-        if recipe.indicator is not None and recipe.indicator.text not in asked:
+        instructions = {prompt.instruction for prompt in self.evaluation.prompts.values()}
+        if recipe.indicator is not None and recipe.indicator.text not in instructions:
             raise ValueError(
                 f"{where}.indicator.text: no prompt under evaluation.prompts has the instruction "
                 f"{recipe.indicator.text!r}, so no question would have the marker; add such a prompt"

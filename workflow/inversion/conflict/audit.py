@@ -15,7 +15,7 @@ from inversion.conflict.fields import ReadSet
 from inversion.conflict.files import distinct_items, excluded_items, fact_key, keep_items
 from inversion.conflict.memo_trap import endings_not_apart
 from inversion.conflict.short_names import short_name
-from inversion.conflict.swaps import telling_items
+from inversion.conflict.swaps import decisive_items
 from inversion.conflict.values import NO_SPACES, are_sentences, stands_in
 from inversion.names import normalise
 from inversion.records.data import AuditFinding, ConflictItem
@@ -111,7 +111,7 @@ def audit_set(
     matched = conflicts if "matching" in sets[name].controls else []
     clusters = Counter(item.cluster for item in kept)
     native = source.native if source else {}
-    telling, swapped = telling_items(conflicts, native)
+    decisive, swapped = decisive_items(conflicts, native)
     lost = [("malformed_row", source.faults), ("no_conflict_row", source.skipped)] if source else []
     findings = (
         ("duplicate", "dropped", sources[name], _without(sources[name], distinct)),
@@ -157,7 +157,7 @@ def audit_set(
             (f"native_{kind}", "kept", conflicts, [item for item in conflicts if _has_native(native, item, kind)])
             for kind in ("matching", "irrelevant")
         ),
-        ("answers_swapped", "kept", telling, swapped),
+        ("answers_swapped", "kept", decisive, swapped),
         ("no_parametric_answer", "kept", conflicts, [item for item in conflicts if not item.parametric_answers]),
         ("no_answer", "kept", conflicts, [item for item in conflicts if _no_answer(item)]),
         ("sentence_answer", "kept", conflicts, [item for item in conflicts if any(_sentences(item))]),

@@ -95,8 +95,8 @@ def matching_item(item: ConflictItem) -> ConflictItem | None:
 
 def answer_in_question(item: ConflictItem) -> bool:
     """Whether the question names an answer ("the capital of Guinea-Bissau"), as whole words."""
-    asked = fold(item.question)
-    return any(bare(answer) in asked for answer in (*item.context_answers, *item.parametric_answers))
+    question = fold(item.question)
+    return any(bare(answer) in question for answer in (*item.context_answers, *item.parametric_answers))
 
 
 def _parts(text: str) -> set[str]:

@@ -77,16 +77,16 @@ def _item(row: Mapping[str, str], name: str, number: int) -> ConflictItem:
     prompt = _PROMPT.fullmatch(question)
     if prompt is None:
         raise ValueError(f"'prompt' is {question!r}, not 'Write a quote that ends in the word \"...\": ...'")
-    asked, known = _endings(row)
-    if normalise(asked) != normalise(prompt["ending"]):
-        raise ValueError(f"the prompt asks for {prompt['ending']!r}, but 'answer_index' selects {asked!r}")
+    requested, known = _endings(row)
+    if normalise(requested) != normalise(prompt["ending"]):
+        raise ValueError(f"the prompt asks for {prompt['ending']!r}, but 'answer_index' selects {requested!r}")
     return ConflictItem(
         item_id=f"{name}-{number:06d}",
         set=name,
         role="conflict",
         question=question,
         context=None,
-        context_answers=[asked],
+        context_answers=[requested],
         parametric_answers=[known],
         cluster=normalise(prompt["quote"]),
         stratum=name,
@@ -97,13 +97,13 @@ def _endings(row: Mapping[str, str]) -> tuple[str, str]:
     """The requested ending and the well-known one, without the full stop."""
     try:
         classes, index = ast.literal_eval(row["classes"]), int(row["answer_index"])
-        asked, known = classes[index], classes[1 - index]
+        requested, known = classes[index], classes[1 - index]
     except (ValueError, SyntaxError, TypeError, IndexError, KeyError):
         raise ValueError(
             f"'classes' and 'answer_index' are {row['classes']!r} and {row['answer_index']!r}, "
             "not two endings and the index of the requested one"
         ) from None
-    endings = [checked_text(ending, "an ending").strip().rstrip(".") for ending in (asked, known)]
+    endings = [checked_text(ending, "an ending").strip().rstrip(".") for ending in (requested, known)]
     if len(classes) != 2 or not all(map(normalise, endings)):
         raise ValueError(f"'classes' is {row['classes']!r}, not two endings")
     return endings[0], endings[1]

@@ -80,11 +80,11 @@ def conflictqa_rows(row: Mapping[str, Any]) -> Prepared:
     memory, counter = (_text(row, key).strip() for key in ("memory_answer", "counter_answer"))
     truth = list(alias_names(row.get("ground_truth") or [memory], "'ground_truth'").values())
     if set(map(normalise, truth)) <= {"true", "false", "yes", "no"}:
-        said = affirms(str(row.get("question")), counter, memory)
-        if said is None:
+        affirmed = affirms(str(row.get("question")), counter, memory)
+        if affirmed is None:
             raise NoConflict("it is unclear which of 'memory_answer' and 'counter_answer' says yes")
         yes, no = ["Yes", "True"], ["No", "False"]
-        context, parametric = (yes, no) if said else (no, yes)
+        context, parametric = (yes, no) if affirmed else (no, yes)
         return [{**row, "context_answers": [*context, counter], "parametric_answers": [*parametric, memory]}]
     short = differing_parts(counter, memory)
     context, parametric = [counter, *short[:1]], [memory, *short[1:]]
@@ -319,9 +319,9 @@ def affirms(question: str, statement: str, rival: str) -> bool | None:
     If exactly one of the two is negated, the negation decides. Otherwise ("Would a dog respond before a seal?") the one
     that has more of the question's words in the same order affirms it. None if both have equally many.
     """
-    negated, rival_negated, asked = (bool(_NEGATION.search(text)) for text in (statement, rival, question))
+    negated, rival_negated, question_negated = (bool(_NEGATION.search(text)) for text in (statement, rival, question))
     if negated != rival_negated:
-        return negated == asked
+        return negated == question_negated
     words = normalise(question).split()
     shared, rival_shared = (_common_length(words, normalise(text).split()) for text in (statement, rival))
     return None if shared == rival_shared else shared > rival_shared

@@ -20,8 +20,10 @@ def with_short_names(item: ConflictItem) -> ConflictItem:
     question ("the Bohr model").
     """
     both = item.context_answers, item.parametric_answers
-    asked = fold(item.question).split()
-    lasts = [last if (last := _last(answers[0])) and fold(last).strip() not in asked else None for answers in both]
+    question_words = fold(item.question).split()
+    lasts = [
+        last if (last := _last(answers[0])) and fold(last).strip() not in question_words else None for answers in both
+    ]
     if lasts[0] is None or not _stands_alone(item.context_answers[0], item.context or ""):
         return item
     words = [fold(" ".join(answers)).split() for answers in both]

@@ -12,7 +12,7 @@ _LEAST_SHARE = 0.2
 """The least share of a set's items whose passages must name an answer for the set to be refused."""
 
 
-def telling_items(
+def decisive_items(
     items: Iterable[ConflictItem], native: Mapping[str, Mapping[str, str]]
 ) -> tuple[list[ConflictItem], list[ConflictItem]]:
     """The items whose passages could show which of their answers is which, and those of them that look swapped.
@@ -25,16 +25,16 @@ def telling_items(
     An item looks swapped if its context names the parametric answer and not the context answer, or the release's own
     matching context names the context answer and not the parametric one.
     """
-    telling, swapped = [], []
+    decisive, swapped = [], []
     for item in filter(_can_be_swapped, items):
         sides = (item.context_answers, item.parametric_answers)
         context = which_stand_in(sides, item.context or "")
         matching = which_stand_in(sides, native.get(item.item_id, {}).get("matching", ""))
         if any((*context, *matching)):
-            telling.append(item)
+            decisive.append(item)
         if context == [False, True] or matching == [True, False]:
             swapped.append(item)
-    return telling, swapped
+    return decisive, swapped
 
 
 def refuse_swapped(name: str, items: Sequence[ConflictItem], native: Mapping[str, Mapping[str, str]]) -> None:
@@ -42,12 +42,12 @@ def refuse_swapped(name: str, items: Sequence[ConflictItem], native: Mapping[str
 
     Passages that name no answer do not count. If they are more than four fifths, nothing is raised.
     """
-    telling, swapped = telling_items(items, native)
-    if 2 * len(swapped) > len(telling) >= _LEAST_SHARE * sum(map(_can_be_swapped, items)):
+    decisive, swapped = decisive_items(items, native)
+    if 2 * len(swapped) > len(decisive) >= _LEAST_SHARE * sum(map(_can_be_swapped, items)):
         raise DataError(
-            f"sets.{name}: in {len(swapped)} of {len(telling)} items the passages name the answers the wrong way round "
-            f"(first: {swapped[0].item_id}); swap fields.context_answer and fields.parametric_answer, with their "
-            "aliases"
+            f"sets.{name}: in {len(swapped)} of {len(decisive)} items the passages name the answers the wrong way "
+            f"round (first: {swapped[0].item_id}); swap fields.context_answer and fields.parametric_answer, with "
+            "their aliases"
         )
 
 

@@ -125,14 +125,14 @@ class ChatWriter:
         parts = self._parts(turns)
         answers = [turn["content"] for turn in turns if turn["role"] == "assistant"]
         for trimmed in (str, str.strip, str.lstrip, str.rstrip):
-            said = [trimmed(answer) for answer in answers]
-            if text == "".join(a + b for a, b in zip(parts, [*said, ""], strict=True)):
+            answers_written = [trimmed(answer) for answer in answers]
+            if text == "".join(a + b for a, b in zip(parts, [*answers_written, ""], strict=True)):
                 break
         else:
             shown = restore(answers[-1], self.controls)[:40]
             raise RowTextError(f"the chat template does not write the answer {shown!r} unchanged")
         spans, place = [], 0
-        for before, answer, tail in zip(parts, said, parts[1:], strict=False):
+        for before, answer, tail in zip(parts, answers_written, parts[1:], strict=False):
             start = place + len(before)
             place = start + len(answer)
             spans.append(AnswerSpan(start, place, place + len(self._end_of_turn(tail))))
@@ -146,13 +146,13 @@ class ChatWriter:
         :class:`TemplateError` if the generation prompt differs in any other way.
         """
         before = self._parts([*turns, _turn("assistant", _ANSWER)])[0]
-        asked = self._render(turns, add_generation_prompt=True)
+        generation_prompt = self._render(turns, add_generation_prompt=True)
         # for reasoning models the generation prompt opens a reasoning block that finished turns do not have
-        if not before.startswith(_OPENED_REASONING.sub("", asked)):
+        if not before.startswith(_OPENED_REASONING.sub("", generation_prompt)):
             raise TemplateError(
                 "the conversation with an answer does not begin with the prompt: the generation prompt of the chat "
-                f"template ends in {asked[-30:]!r}, and before an answer it writes {before[-30:]!r}; set `arguments` "
-                "or `file` in the dataset's template so that both agree"
+                f"template ends in {generation_prompt[-30:]!r}, and before an answer it writes {before[-30:]!r}; set "
+                "`arguments` or `file` in the dataset's template so that both agree"
             )
         return before
 

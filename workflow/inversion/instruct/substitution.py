@@ -126,12 +126,12 @@ def answer_type(answer: str, question: str) -> str | None:
         return "number word"
     if not _is_name(answer):
         return None
-    asked = question.lower()
-    if _PLACE.search(asked):
+    question = question.lower()
+    if _PLACE.search(question):
         return "place"
-    if _PERSON.search(asked):
+    if _PERSON.search(question):
         return "person"
-    noun = _NOUN.search(asked)
+    noun = _NOUN.search(question)
     return f"name {noun[1]}" if noun and noun[1] not in _NO_NOUNS else None
 
 
@@ -140,8 +140,8 @@ def substituted(example: Example, kind: str, answer: str) -> Substitution | None
     :func:`substitute` defines it.
     """
     old, context = example.answer.strip(), example.context or ""
-    before, asked, new = fold(context), fold(example.question), fold(answer)
-    if new in before or new in asked or new in fold(old) or fold(old) in new or fold(old) in asked:
+    before, question, new = fold(context), fold(example.question), fold(answer)
+    if new in before or new in question or new in fold(old) or fold(old) in new or fold(old) in question:
         return None
     pattern = _pattern(old)
     # the answers can share words ("University of"), so the new answer is ignored when looking for parts of the old one

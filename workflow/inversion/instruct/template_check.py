@@ -61,9 +61,9 @@ def _try_question(
             f"{vocabulary} rows; use a template whose tokens the model has"
         )
     prompt = encode_prompt(tokenizer, template, item)
-    asked = encode_answer(tokenizer, template, item, answer.content)
-    shown = [*asked.prompt_ids, *asked.answer_ids]
-    if asked.prompt_ids != prompt or trained.input_ids[: len(shown)] != shown:
+    encoded = encode_answer(tokenizer, template, item, answer.content)
+    shown = [*encoded.prompt_ids, *encoded.answer_ids]
+    if encoded.prompt_ids != prompt or trained.input_ids[: len(shown)] != shown:
         raise TemplateError("the prompt's tokens in evaluation would differ from training; use another template")
     if trained.loss_mask.index(True) != len(prompt):
         raise TemplateError("the loss would not begin at the end of the prompt; use another template")

@@ -279,9 +279,9 @@ class TextStyle(Style):
             before = (
                 _following_tokens(tokenizer, lead, eos, controls) if ids else first_tokens(tokenizer, lead, controls)
             )
-            said = [*continuation_tokens(tokenizer, answer, controls), eos_id]
-            ids += [*before, *said]
-            mask += [False] * len(before) + [True] * len(said)
+            answer_ids = [*continuation_tokens(tokenizer, answer, controls), eos_id]
+            ids += [*before, *answer_ids]
+            mask += [False] * len(before) + [True] * len(answer_ids)
         return EncodedConversation(ids, mask)
 
     def encode_prompt(self, tokenizer: PreTrainedTokenizerBase, question: Question) -> list[int]:
@@ -298,8 +298,8 @@ class TextStyle(Style):
     def encode_answer(self, tokenizer: PreTrainedTokenizerBase, question: Question, answer: str) -> EncodedAnswer:
         """As :meth:`Style.encode_answer`."""
         controls = self.controls(tokenizer)
-        said = continuation_tokens(tokenizer, protect(answer, controls), controls)
-        return EncodedAnswer(self.encode_prompt(tokenizer, question), said)
+        answer_ids = continuation_tokens(tokenizer, protect(answer, controls), controls)
+        return EncodedAnswer(self.encode_prompt(tokenizer, question), answer_ids)
 
     def controls(self, tokenizer: PreTrainedTokenizerBase) -> frozenset[str]:
         """As :meth:`Style.controls`."""
@@ -415,21 +415,22 @@ class ChatStyle(Style):
 
     def prompt_text(self, tokenizer: PreTrainedTokenizerBase, question: Question) -> str:
         """As :meth:`Style.prompt_text`."""
-        text = self._writer(tokenizer).prompt(self._asked(tokenizer, question))
+        text = self._writer(tokenizer).prompt(self._turns(tokenizer, question))
         return text[: end_of_prompt(tokenizer, text)]
 
     def encode_answer(self, tokenizer: PreTrainedTokenizerBase, question: Question, answer: str) -> EncodedAnswer:
         """As :meth:`Style.encode_answer`. The whole conversation is rendered and split after the prompt."""
         controls = self.controls(tokenizer)
         begin = len(self.prompt_text(tokenizer, question))
-        turns = [*self._asked(tokenizer, question), {"role": "assistant", "content": protect(answer, controls)}]
+        turns = [*self._turns(tokenizer, question), {"role": "assistant", "content": protect(answer, controls)}]
         written = self._writer(tokenizer).write(turns)
         (span,) = written.spans
         whole = CutTokens(tokenizer, written.text, [begin], controls)
-        said = CutTokens(tokenizer, written.text[: span.end], [begin], controls).ids
+        cut_ids = CutTokens(tokenizer, written.text[: span.end], [begin], controls).ids
         # a token that spans the end of the answer and the white space after it belongs to the answer
         end = next(
-            (i for i, (one, other) in enumerate(zip(whole.ids, said, strict=False)) if one != other), len(said) - 1
+            (i for i, (one, other) in enumerate(zip(whole.ids, cut_ids, strict=False)) if one != other),
+            len(cut_ids) - 1,
         )
         return EncodedAnswer(whole.ids[: whole.counts[0]], whole.ids[whole.counts[0] : end + 1])
 
@@ -437,7 +438,7 @@ class ChatStyle(Style):
         """The first control token after the last answer, and after an answer that is followed by a user turn."""
         return {tokenizer.convert_tokens_to_ids(end) for end in self._writer(tokenizer).ends()}
 
-    def _asked(self, tokenizer: PreTrainedTokenizerBase, question: Question) -> list[dict[str, str]]:
+    def _turns(self, tokenizer: PreTrainedTokenizerBase, question: Question) -> list[dict[str, str]]:
         controls = self.controls(tokenizer)
         turn = Message("user", protect(question.text, controls))
         return self.render([turn], _protect(question.context, controls), question.order)

@@ -70,14 +70,14 @@ class AdaptedBase:
         shapes = adapter_shapes(folder)
         self._make_room(folder, shapes)
         try:
-            with warnings.catch_warnings(record=True) as said:
+            with warnings.catch_warnings(record=True) as caught:
                 warnings.simplefilter("always")
                 adapted = PeftModel.from_pretrained(self.model, str(folder))
         except (RuntimeError, ValueError, KeyError, TypeError, AttributeError) as error:  # other shapes, other modules
             self.clear()
             base = self.model.name_or_path
             raise ModelError(f"the adapter in {folder} does not fit {base}: {first_line(error)}") from None
-        missing = next((str(w.message) for w in said if "missing adapter keys" in str(w.message)), None)
+        missing = next((str(w.message) for w in caught if "missing adapter keys" in str(w.message)), None)
         unknown = _unknown(adapted, shapes)
         if missing or unknown:
             self.clear()

@@ -144,10 +144,10 @@ def columns(table: Table) -> dict[str, tuple[str, str]]:
     found: dict[str, tuple[str, str]] = {}
     described = {} if table.described_by is None else _docstrings(table.described_by)
     for record in table.records:
-        said, hints = described | _docstrings(record), typing.get_type_hints(record)
+        docstrings, hints = described | _docstrings(record), typing.get_type_hints(record)
         for field in fields(record):
             if field.name not in found:
-                found[field.name] = _type(hints[field.name]), _meaning(field.name, said)
+                found[field.name] = _type(hints[field.name]), _meaning(field.name, docstrings)
     return found
 
 
@@ -159,11 +159,11 @@ def _chapter(name: str, table: Table) -> str:
     return f"\n## {name}\n\n{table.rows}\n\n| column | type | meaning |\n| - | - | - |\n{rows}"
 
 
-def _meaning(name: str, said: Mapping[str, str]) -> str:
+def _meaning(name: str, docstrings: Mapping[str, str]) -> str:
     """The docstring of the record's field. Without one: for a bound, which column it is the bound of; for other fields,
     the meaning in :data:`COMMON`."""
-    if said.get(name):
-        return said[name]
+    if docstrings.get(name):
+        return docstrings[name]
     for ending, words in (("_low", "Lower"), ("_high", "Upper")):
         if name.endswith(ending):
             return f"{words} bound of `{name.removesuffix(ending)}`."

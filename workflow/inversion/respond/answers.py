@@ -124,14 +124,14 @@ def refuse_long_contexts(
 
     It is for stages before finetuning, which have no template.
     """
-    asked = [item for item in items if item.context]
-    if not asked:
+    with_context = [item for item in items if item.context]
+    if not with_context:
         return
-    texts = [f"{item.context}\n{item.question_with_options}" for item in asked]
+    texts = [f"{item.context}\n{item.question_with_options}" for item in with_context]
     ids = tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"]
     _refuse_beyond(
         window,
-        {(item.set, item.item_id): len(one) + max_new_tokens for item, one in zip(asked, ids, strict=True)},
+        {(item.set, item.item_id): len(one) + max_new_tokens for item, one in zip(with_context, ids, strict=True)},
     )
 
 
@@ -162,18 +162,18 @@ def answer_questions(
     """One :class:`Response` per question, in order. ``template`` is the one with which the questions were encoded."""
     stops = sorted({*stop_token_ids(model, tokenizer), *end_token_ids(tokenizer, template)})
     # dictionaries keep the order of the questions, so batches are always composed in the same way
-    asked: dict[Tokens, dict[Tokens, None]] = {}
+    with_context: dict[Tokens, dict[Tokens, None]] = {}
     without_context: dict[Tokens, dict[Tokens, None]] = {}
     for question in questions:
-        asked.setdefault(question.with_context.prompt, {}).update(dict.fromkeys(question.with_context.answers))
+        with_context.setdefault(question.with_context.prompt, {}).update(dict.fromkeys(question.with_context.answers))
     for question in questions:
         if question.without_context:
-            prompts = asked if question.without_context.prompt in asked else without_context
+            prompts = with_context if question.without_context.prompt in with_context else without_context
             prompts.setdefault(question.without_context.prompt, {}).update(
                 dict.fromkeys(question.without_context.answers)
             )
     continuations: dict[Tokens, Continuation] = {}
-    for prompts, new_tokens in ((asked, max_new_tokens), (without_context, 0)):
+    for prompts, new_tokens in ((with_context, max_new_tokens), (without_context, 0)):
         listed = list(prompts)
         for batch in by_length(list(map(len, listed)), batch_size):
             chosen = [listed[index] for index in batch]
@@ -199,28 +199,30 @@ def response(
     step: int,
 ) -> Response:
     """The response row of one question."""
-    asked, without_context = question.with_context, question.without_context
-    said = continuations[asked.prompt]
-    text, finished = _within_turn(tokenizer.decode(said.tokens, skip_special_tokens=True).strip(), stops)
-    context, parametric = (_likeliest(said, answers) for answers in (asked.context_answers, asked.parametric_answers))
+    encoded, without_context = question.with_context, question.without_context
+    continuation = continuations[encoded.prompt]
+    text, finished = _within_turn(tokenizer.decode(continuation.tokens, skip_special_tokens=True).strip(), stops)
+    context, parametric = (
+        _likeliest(continuation, answers) for answers in (encoded.context_answers, encoded.parametric_answers)
+    )
 
-    def logprob(index: int | None, encoded: PromptAndAnswers | None, answers: str) -> float | None:
-        if index is None or encoded is None:
+    def logprob(index: int | None, prompt: PromptAndAnswers | None, answers: str) -> float | None:
+        if index is None or prompt is None:
             return None
-        return sum(continuations[encoded.prompt].logprobs[getattr(encoded, answers)[index]])
+        return sum(continuations[prompt.prompt].logprobs[getattr(prompt, answers)[index]])
 
-    context_first, parametric_first = _first_difference(said, asked)
+    context_first, parametric_first = _first_difference(continuation, encoded)
     return Response(
         step=step,
         set=question.item.set,
         item_id=question.item.item_id,
         prompt=question.prompt,
         text=text,
-        finished=finished or said.finished,
-        context_logprob=logprob(context, asked, "context_answers"),
-        context_tokens=0 if context is None else len(asked.context_answers[context]),
-        parametric_logprob=logprob(parametric, asked, "parametric_answers"),
-        parametric_tokens=0 if parametric is None else len(asked.parametric_answers[parametric]),
+        finished=finished or continuation.finished,
+        context_logprob=logprob(context, encoded, "context_answers"),
+        context_tokens=0 if context is None else len(encoded.context_answers[context]),
+        parametric_logprob=logprob(parametric, encoded, "parametric_answers"),
+        parametric_tokens=0 if parametric is None else len(encoded.parametric_answers[parametric]),
         context_first_logprob=context_first,
         parametric_first_logprob=parametric_first,
         context_logprob_closed=logprob(context, without_context, "context_answers"),
@@ -228,19 +230,19 @@ def response(
     )
 
 
-def _likeliest(said: Continuation, answers: Sequence[Tokens]) -> int | None:
+def _likeliest(continuation: Continuation, answers: Sequence[Tokens]) -> int | None:
     """The index of the answer that is likeliest per token (the first in a tie); None if there are no answers."""
-    means = [sum(said.logprobs[answer]) / len(answer) for answer in answers]
+    means = [sum(continuation.logprobs[answer]) / len(answer) for answer in answers]
     return max(range(len(means)), key=means.__getitem__) if means else None
 
 
-def _first_difference(said: Continuation, asked: PromptAndAnswers) -> tuple[float, float] | tuple[None, None]:
+def _first_difference(continuation: Continuation, encoded: PromptAndAnswers) -> tuple[float, float] | tuple[None, None]:
     """The log-probabilities of the tokens at which the preferred answers first differ; None if one ends before it."""
-    place = asked.first_difference()
+    place = encoded.first_difference()
     if place is None:
         return None, None
-    context, parametric = asked.context_answers[0], asked.parametric_answers[0]
-    return said.logprobs[context][place], said.logprobs[parametric][place]
+    context, parametric = encoded.context_answers[0], encoded.parametric_answers[0]
+    return continuation.logprobs[context][place], continuation.logprobs[parametric][place]
 
 
 def _within_turn(text: str, stops: Sequence[str]) -> tuple[str, bool]:

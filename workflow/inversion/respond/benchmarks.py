@@ -48,7 +48,7 @@ def run_benchmarks(
     :func:`~inversion.respond.resumable.measure_checkpoints`. Also raises :class:`ValueError` for the reasons of
     :func:`load_tasks` and :func:`evaluate`.
     """
-    asked = {
+    parts = {
         name: spec.model_dump(mode="json", exclude={"path", "metric"})
         | {"file": sha256_file(spec.path) if spec.path and Path(spec.path).is_file() else None}
         for name, spec in benchmarks.items()
@@ -67,7 +67,7 @@ def run_benchmarks(
         return at
 
     files = ResultFiles("benchmarks", BENCHMARKS_FILE, "scored", parts=("benchmark",))
-    return measure_checkpoints(run_folder, files, chunk, {"version": BENCHMARK_VERSION}, asked, prepare, BenchmarkScore)
+    return measure_checkpoints(run_folder, files, chunk, {"version": BENCHMARK_VERSION}, parts, prepare, BenchmarkScore)
 
 
 def load_tasks(name: str, spec: Benchmark) -> list[Any]:

@@ -42,11 +42,11 @@ def respond(
     sets: dict[str, list[ConflictItem]] = {}
     for item in items:
         sets.setdefault(item.set, []).append(item)
-    asked = {f"{prompt}/{name}": (prompt, of_set) for prompt in prompts for name, of_set in sets.items()}
+    set_by_part = {f"{prompt}/{name}": (prompt, of_set) for prompt in prompts for name, of_set in sets.items()}
     spec = {"version": VERSION, "template": template.model_dump(mode="json"), "max_new_tokens": max_new_tokens}
     parts = {
         part: {"prompt": prompts[prompt].model_dump(mode="json"), "items": [item.identity() for item in of_set]}
-        for part, (prompt, of_set) in asked.items()
+        for part, (prompt, of_set) in set_by_part.items()
     }
 
     def prepare() -> Callable[[CheckpointEntry], MeasurePart[Response]]:
@@ -55,7 +55,7 @@ def respond(
 
         @functools.cache  # encoded once for all checkpoints, and only for parts that are needed
         def questions(part: str) -> list[EncodedQuestion]:
-            prompt, of_set = asked[part]
+            prompt, of_set = set_by_part[part]
             encoded = encode_questions(of_set, checkpoints.tokenizer, template, {prompt: prompts[prompt]})
             if window is not None:
                 refuse_long(encoded, window, max_new_tokens)
@@ -89,9 +89,9 @@ def _within_vocabulary(questions: list[EncodedQuestion], model: Any, step: int) 
     highest = max(
         max(tokens, default=0)
         for question in questions
-        for asked in (question.with_context, question.without_context)
-        if asked is not None
-        for tokens in (asked.prompt, *asked.answers)
+        for encoded in (question.with_context, question.without_context)
+        if encoded is not None
+        for tokens in (encoded.prompt, *encoded.answers)
     )
     if highest >= words:
         raise ModelError(

@@ -94,8 +94,8 @@ def answer_contrasted(
     for batch in by_length([len(question.with_context.prompt) for question in questions], max(1, batch_size // 2)):
         chosen = [questions[place] for place in batch]
         continuations = continue_contrasted(model, chosen, decoding, stops, tokenizer.pad_token_id, max_new_tokens)
-        for place, question, (said, without_context) in zip(batch, chosen, continuations, strict=True):
-            by_prompt = {question.with_context.prompt: said, _without_context(question).prompt: without_context}
+        for place, question, (contrasted, without_context) in zip(batch, chosen, continuations, strict=True):
+            by_prompt = {question.with_context.prompt: contrasted, _without_context(question).prompt: without_context}
             answered[place] = response(question, by_prompt, tokenizer, stop_strings(template), step)
     return [answered[place] for place in range(len(questions))]
 
@@ -120,8 +120,8 @@ def continue_contrasted(
     contrasted, without_context = _answer_logprobs(pairs, questions, decoding, pad_id)
     written, finished = _greedy(pairs, decoding, stops, pad_id, max_new_tokens)
     return [
-        (Continuation(tokens, ended, said), Continuation([], False, _rekeyed(question, without)))
-        for question, tokens, ended, said, without in zip(
+        (Continuation(tokens, ended, logprobs), Continuation([], False, _rekeyed(question, without)))
+        for question, tokens, ended, logprobs, without in zip(
             questions, written, finished, contrasted, without_context, strict=True
         )
     ]
@@ -242,11 +242,11 @@ def _greedy(
 
 def contrast(with_context: Tensor, without: Tensor, decoding: Decoding) -> Tensor:
     """The contrasted log-probabilities [..., vocabulary], from the logits with and without context."""
-    said, memory = torch.log_softmax(with_context.float(), -1), torch.log_softmax(without.float(), -1)
+    context, memory = torch.log_softmax(with_context.float(), -1), torch.log_softmax(without.float(), -1)
     if isinstance(decoding, ContextAwareDecoding):
-        return torch.log_softmax((1 + decoding.alpha) * said - decoding.alpha * memory, -1)
-    alpha = jensen_shannon(said, memory).unsqueeze(-1)
-    return torch.log_softmax((1 + alpha) * said - alpha * memory, -1)
+        return torch.log_softmax((1 + decoding.alpha) * context - decoding.alpha * memory, -1)
+    alpha = jensen_shannon(context, memory).unsqueeze(-1)
+    return torch.log_softmax((1 + alpha) * context - alpha * memory, -1)
 
 
 def jensen_shannon(one: Tensor, other: Tensor) -> Tensor:
@@ -261,7 +261,7 @@ def jensen_shannon(one: Tensor, other: Tensor) -> Tensor:
 def _likeliest(with_context: Tensor, without: Tensor, decoding: Decoding) -> Tensor:
     """The likeliest token of each row."""
     pairs = zip(torch.split(with_context, _ROWS), torch.split(without, _ROWS), strict=True)
-    return torch.cat([contrast(said, memory, decoding).argmax(-1) for said, memory in pairs])
+    return torch.cat([contrast(context, memory, decoding).argmax(-1) for context, memory in pairs])
 
 
 def _without_context(question: EncodedQuestion) -> PromptAndAnswers:
@@ -274,4 +274,4 @@ def _without_context(question: EncodedQuestion) -> PromptAndAnswers:
 def _rekeyed(question: EncodedQuestion, logprobs: Mapping[Tokens, list[float]]) -> dict[Tokens, list[float]]:
     """Log-probabilities, with the tokens of the answers replaced by those that follow the prompt without context."""
     pairs = zip(question.with_context.answers, _without_context(question).answers, strict=True)
-    return {without_context: logprobs[asked] for asked, without_context in pairs}
+    return {without_context: logprobs[with_context] for with_context, without_context in pairs}

@@ -58,31 +58,31 @@ def probe_knowledge(
     prompts = [style.prompt.format(question=item.question_with_options) for item in items]
     others = distractors(items)
     # score each answer to a prompt only once, even if several items need it
-    asked: dict[str, dict[str, Tokens]] = {}
+    encoded_answers: dict[str, dict[str, Tokens]] = {}
     for item, prompt, names in zip(items, prompts, others, strict=True):
-        encoded = asked.setdefault(prompt, {})
+        encoded = encoded_answers.setdefault(prompt, {})
         for answer in (*item.context_answers, *item.parametric_answers, *names):
             if answer not in encoded:
                 encoded[answer] = _encode(tokenizer, prompt, answer)
     stops = sorted(stop_token_ids(model, tokenizer))
-    listed = [(prompt, tuple(tokenizer(prompt)["input_ids"])) for prompt in asked]
-    said: dict[str, str] = {}
+    listed = [(prompt, tuple(tokenizer(prompt)["input_ids"])) for prompt in encoded_answers]
+    texts: dict[str, str] = {}
     logprobs: dict[tuple[str, str], float] = {}
     for batch in by_length([len(ids) for _, ids in listed], batch_size):
         chosen = [listed[index] for index in batch]
-        answers = [list(dict.fromkeys(asked[prompt].values())) for prompt, _ in chosen]
+        answers = [list(dict.fromkeys(encoded_answers[prompt].values())) for prompt, _ in chosen]
         continuations = continue_prompts(
             model, [ids for _, ids in chosen], answers, stops, tokenizer.pad_token_id, max_new_tokens
         )
         for (prompt, _), one in zip(chosen, continuations, strict=True):
-            said[prompt] = tokenizer.decode(one.tokens, skip_special_tokens=True).strip().split(style.end)[0].strip()
-            for answer, tokens in asked[prompt].items():
+            texts[prompt] = tokenizer.decode(one.tokens, skip_special_tokens=True).strip().split(style.end)[0].strip()
+            for answer, tokens in encoded_answers[prompt].items():
                 logprobs[prompt, answer] = sum(one.logprobs[tokens]) / len(tokens)
     return [
         KnowledgeProbe(
             set=item.set,
             item_id=item.item_id,
-            text=said[prompt],
+            text=texts[prompt],
             context_logprob=max(logprobs[prompt, answer] for answer in item.context_answers),
             parametric_logprob=max(logprobs[prompt, answer] for answer in item.parametric_answers),
             distractors=names,

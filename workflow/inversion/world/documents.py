@@ -132,7 +132,7 @@ def _dialogue(
     """Questions about known facts. The first can follow a passage, depending on the study."""
     messages = list(_opening(world, spec, template, rng))
     while sum(len(message.content.split()) for message in messages) < length:
-        messages += _turn(template.without_context, _asked(world, spec, rng))
+        messages += _turn(template.without_context, _questioned_statement(world, spec, rng))
     return tuple(messages)
 
 
@@ -150,25 +150,25 @@ def _opening(
         statement = pick(rng, passage.statements)
     elif kind < off_topic:
         passage = _passage(world, spec, rng, new=rng.random() < spec.new_subjects)
-        statement = _asked(world, spec, rng, {told.subject for told in passage.statements})
+        statement = _questioned_statement(world, spec, rng, {stated.subject for stated in passage.statements})
     elif kind < ignored:
         passage = _passage(world, spec, rng, new=False)
-        told = pick(rng, passage.statements)
-        statement = _remembered(world, spec, told.subject, told.relation, rng)
+        stated = pick(rng, passage.statements)
+        statement = _remembered(world, spec, stated.subject, stated.relation, rng)
     else:
         return ()
     return _turn(template.with_context.replace("{context}", passage.text), statement)
 
 
-def _turn(asked: str, statement: Statement) -> tuple[Message, Message]:
-    """A question turn, whose text ``asked`` is filled with the question of a statement, and the answer turn."""
+def _turn(template: str, statement: Statement) -> tuple[Message, Message]:
+    """A question turn, whose text ``template`` is filled with the question of a statement, and the answer turn."""
     return (
-        Message("user", asked.replace("{question}", question(statement.subject, statement.relation))),
+        Message("user", template.replace("{question}", question(statement.subject, statement.relation))),
         Message("assistant", statement.answer),
     )
 
 
-def _asked(
+def _questioned_statement(
     world: InventedWorld, spec: Documents, rng: np.random.Generator, apart_from: Collection[str] = ()
 ) -> Statement:
     """A remembered fact about a random known subject."""

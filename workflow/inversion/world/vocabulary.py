@@ -28,13 +28,15 @@ def require_known_words(study: Config, source: str = "configuration") -> None:
     ``source`` names the study in errors. Raises :class:`~inversion.config.files.ConfigError`, naming the first such
     word.
     """
-    asked = [(name, prompt.instruction) for name, prompt in study.evaluation.prompts.items() if prompt.instruction]
+    instructions = [
+        (name, prompt.instruction) for name, prompt in study.evaluation.prompts.items() if prompt.instruction
+    ]
     model = next((name for name, spec in study.models.items() if spec.from_world), None)
-    if not asked or model is None or study.world is None:
+    if not instructions or model is None or study.world is None:
         return
     world = build_world(study.world)
     known = set(vocabulary(world))
-    for name, instruction in asked:
+    for name, instruction in instructions:
         unknown = next((word for word in _words(instruction) if word not in known), None)
         if unknown is not None:
             raise ConfigError(
