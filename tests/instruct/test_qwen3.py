@@ -26,7 +26,7 @@ from inversion.instruct.templates import encode_answer, encode_example, encode_p
 from inversion.models import load_tokenizer
 from inversion.records.answers import Response
 from inversion.records.frames import read_records
-from inversion.respond.run import respond
+from inversion.respond.checkpoint_responses import respond
 from inversion.train.finetune import finetune
 
 FOLDER = Path(__file__).parent / "qwen3_tokenizer"
