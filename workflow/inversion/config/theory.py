@@ -12,7 +12,7 @@ from inversion.config.base import PositiveFloat, PositiveInt, Strict
 
 class Theory(Strict):
     """The one-layer transformer of the paper's section 5 and appendix B, and its experiments. Parameters that
-    violate an assumption of the paper are refused; only the phase diagrams go beyond the assumptions."""
+    violate an assumption of the paper are refused; only ``shares`` and the phase diagrams go beyond the assumptions."""
 
     k_s: PositiveInt = 40
     """K_S: number of subjects. Each training point has a subject of its own, and two are reserved (a conflict, a new S

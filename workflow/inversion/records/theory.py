@@ -39,9 +39,9 @@ class TheoryClaim:
     delta_m: float
     """The probability that the value of a memorised subject gives to its answer, before training."""
     o_c: float
-    """The probability that the value of a context gives to every other answer."""
+    """The logit that every value gives to a wrong answer, before training."""
     o_r: float
-    """The probability that the value of the relation gives to every answer."""
+    """The logit that every value gives to the relation, before training."""
     k_a: int
     """Number of answers."""
     k_s: int
