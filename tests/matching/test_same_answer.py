@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inversion.matching.answers import find_answer, same_answer, shared_answers
-from inversion.matching.loose import find_loose, reread
+from inversion.matching.loose import find_loose, reread, respelled, rest_of_answer
 from inversion.matching.words import read_words
 
 
@@ -19,7 +19,8 @@ from inversion.matching.words import read_words
         ("Saint Louis", "St. Louis"), ("Mt. Everest", "Mount Everest"), ("7", "seven"), ("50 %", "50 per cent"),
         ("10 million", "10,000,000"), ("1 000", "1000"), ("3 March 1919", "March 3rd, 1919"),
         ("3 March 1919", "1919-03-03"),
-        ("peso", "pesos"), ("Peso", "Pesos"), ("Øresund", "Oresund"), ("Łódź", "Lodz"),
+        ("peso", "pesos"), ("Peso", "Pesos"), ("hibiscus", "hibiscuses"), ("iris", "irises"), ("mouse", "mouses"),
+        ("Øresund", "Oresund"), ("Łódź", "Lodz"),
         ("$5 million", "5 million dollars"),
         ("98 °C", "98 degrees Celsius"), ("World War II", "World War Two"), ("£1.65", "1.65 GBP"),
         ("nineteen forty-five", "1945"), ("\uff12\uff14\uff10 km", "240 km"), ("45k", "45,000"),
@@ -37,6 +38,8 @@ def test_the_same_answer(first: str, second: str) -> None:
     [
         ("us", "US"),
         ("Herat", "Herats"),
+        ("use", "us"),
+        ("rise", "rice"),
         ("5 km", "5 kg"),
         ("1000", "10000"),
         ("3 March", "3 May"),
@@ -102,6 +105,13 @@ def test_an_answer_equals_and_contains_itself(text: str) -> None:
         ("It was Sebastian.", "Sebastian Kurz", "Werner Kogler", "Sebastian"),
         ("It was Sebastian Coe.", "Sebastian Kurz", "Werner Kogler", None),
         ("the Bach brothers", "Johann Bach", "Maria Bach", None),
+        ("a paste of hazel nuts", "hazelnuts", "almonds", "hazel nuts"),
+        ("a hazel, nuts and oil", "hazelnuts", "almonds", None),
+        ("an icecream", "ice cream", "sorbet", "icecream"),
+        ("La capitale est Lisbonne.", "Lisbon", "Porto", "Lisbonne"),
+        ("首都是开罗。", "Cairo", "Alexandria", "开罗"),
+        ("Она живёт в Варшаве.", "Warsaw", "Kraków", "Варшаве"),
+        ("수도는 서울입니다.", "Seoul", "Busan", "서울"),
         ("Frankreich gewann das Finale.", "France", "Spain", "Frankreich"),
         ("El idioma oficial es el francés.", "French", "Dutch", "francés"),
     ],
@@ -110,3 +120,40 @@ def test_looser_spellings(text: str, answer: str, other: str, found: str | None)
     words = read_words(reread(text))
     spans = find_answer(words, answer) or find_loose(words, [answer], [other])
     assert [text[words.starts[a] : words.ends[b - 1]] for a, b in spans] == ([] if found is None else [found])
+
+
+@pytest.mark.parametrize(
+    ("text", "answer", "found"),
+    [
+        ("She is from Philadelpia.", "Philadelphia", "Philadelpia"),
+        ("She is from Pittsburg.", "Pittsburgh", "Pittsburg"),
+        ("She is from Columbia.", "Colombia", "Columbia"),
+        ("She is from Kingstown.", "Kingston", None),
+        ("She is from Iceland.", "Ireland", None),
+        ("Sung by Aretha Franklyn", "Aretha Franklin", "Aretha Franklyn"),
+        ("by Thomas Harpy", "Thomas Hardy", "Thomas Harpy"),
+        ("by Karl Bath", "Karl Barth", "Karl Bath"),
+        ("by Harpy", "Thomas Hardy", None),
+        ("by Thomas Hardin", "Thomas Hardy", None),
+        ("Lake Como", "Lake Coma", None),
+        ("Jean Smith", "Joan Smith", None),
+    ],
+)
+def test_misspelled_names(text: str, answer: str, found: str | None) -> None:
+    words = respelled(read_words(text), [answer], ["Seville"])
+    spans = find_answer(words, answer)
+    assert [text[words.starts[a] : words.ends[b - 1]] for a, b in spans] == ([] if found is None else [found])
+
+
+@pytest.mark.parametrize(
+    ("answer", "question", "rest"),
+    [
+        ("vitamin B", "Which vitamin helps blood to clot?", ("b",)),
+        ("the Battle of Agincourt", "Which battle was fought in 1415?", ("agincourt",)),
+        ("Herat", "What is the capital?", ()),
+        ("vitamin B", "Which vitamin is better, vitamin B or K?", ()),
+        ("Guinea Republic Bank", "Which republic?", ()),
+    ],
+)
+def test_the_words_that_the_question_does_not_give(answer: str, question: str, rest: tuple[str, ...]) -> None:
+    assert rest_of_answer(answer, question) == rest

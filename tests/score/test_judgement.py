@@ -91,6 +91,62 @@ def test_the_clause_that_says_what_was_asked_answers(response: str, label: str) 
     assert judge(response, ["Herat"], ["Kabul"], question=question).label == label
 
 
+@pytest.mark.parametrize(
+    ("response", "question", "label"),
+    [
+        # the second sentence answers the question again, in other words
+        ("Kabul was founded by Timur. The founder of Kabul was Babur.", "Who founded Kabul?", "both"),
+        ("Timur founded Kabul. The founder of Kabul was Babur.", "Who founded Kabul?", "both"),
+        ("Timur founded Kabul. Babur brought gardens to Kabul.", "Who founded Kabul?", "parametric"),
+        ("Kabul was built by Timur. It was also built by Babur.", "Who built Kabul?", "both"),
+        ("Timur built Kabul. He is also the hero of an epic on Babur.", "Who built Kabul?", "parametric"),
+        # the other sentence is about something narrower
+        ("The best poet is Timur. The best Persian poet is Babur.", "Who is the best poet of all?", "parametric"),
+        ("The best Persian poet is Babur. The best poet is Timur.", "Who is the best poet of all?", "parametric"),
+        ("The best poet is Timur. The best poet is Babur.", "Who is the best poet of all?", "both"),
+        # a note in brackets that repeats what was asked
+        ("- Babur\n- Timur (poet)\n- Rumi", "Who is the best poet of all?", "parametric"),
+        ("- Babur\n- Timur (not a poet)\n- Rumi", "Who is the best poet of all?", "context"),
+        ("- Babur\n- Timur (1336)\n- Rumi", "Who is the best poet of all?", "both"),
+        # two accounts after a refusal
+        (
+            "This cannot be answered with certainty: the article says Babur, but my own knowledge says Timur.",
+            "Who built Kabul?",
+            "abstains",
+        ),
+        (
+            "This cannot be answered with certainty: the article says Babur. I would say it was Timur.",
+            "Who built Kabul?",
+            "parametric",
+        ),
+    ],
+)
+def test_two_answers_and_the_words_of_the_question(response: str, question: str, label: str) -> None:
+    assert judge(response, ["Babur"], ["Timur"], question=question).label == label
+
+
+@pytest.mark.parametrize(
+    ("response", "label"),
+    [("B", "context"), ("It is A.", "parametric"), ("The answer is B", "context"), ("C", "neither")],
+)
+def test_the_question_can_give_a_part_of_the_answer(response: str, label: str) -> None:
+    question = "Which vitamin is good for the eyes?"
+    assert judge(response, ["vitamin B"], ["vitamin A"], question=question).label == label
+    assert judge(response, ["vitamin B"], ["vitamin A"]).label == "neither"
+
+
+def test_a_copied_answer_can_be_conceded_in_chinese() -> None:
+    passage = "据说法国的首都是里昂\uff0c人口很多。"
+    response = "文章说法国的首都是里昂\uff0c但实际上法国的首都是巴黎。"
+    assert judge(response, ["里昂"], ["巴黎"], passage, "法国的首都是哪里\uff1f").label == "parametric"
+
+
+def test_six_characters_are_not_six_words() -> None:
+    passage = "首都は札幌である。それ以前の首都は東京であった。"
+    assert judge("思うに、首都は東京であったはずです。", ["札幌"], ["東京"], passage).label == "parametric"
+    assert judge("それ以前の首都は東京であった。", ["札幌"], ["東京"], passage).label == "neither"
+
+
 def test_equal_answers_count_for_the_context() -> None:
     assert judge("It is Kabul", ["Kabul"], ["kabul"]).label == "context"
 

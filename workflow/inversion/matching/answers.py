@@ -88,11 +88,12 @@ def _end(words: tuple[str, ...], start: int, wanted: _Answer) -> int | None:
 
 @functools.lru_cache(maxsize=65536)
 def _singular(word: str) -> str:
-    """The singular of a regular English plural."""
+    """The singular of a regular English plural. A final "e" is removed from words in "-use" and "-ise", so that both
+    "crocuses" and "excuses" match their singular."""
     if len(word) > 4 and word.endswith("ies"):
         return word[:-3] + "y"
     if len(word) > 4 and word.endswith(("ches", "shes", "xes", "sses")):
         return word[:-2]
     if len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is")):
-        return word[:-1]
-    return word
+        word = word[:-1]
+    return word[:-1] if len(word) > 3 and word.endswith(("use", "ise")) else word

