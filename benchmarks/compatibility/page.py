@@ -99,15 +99,16 @@ INTRODUCTION = """\
 # Compatibility
 
 Whether a base model, its tokenizer and a chat template can be used, and how exactly. This page is generated:
-`make compatibility` measures every cell again, the last time in {minutes:.0f} minutes on two cores. What cannot be
-computed exactly is refused by the rule `prepare_base`, before anything is trained, with the line that is given below
+`make compatibility` measures every cell again, the last time in {minutes:.0f} minutes on two cores. What would give
+a wrong result is refused by the rule `prepare_base`, before anything is trained, with the line that is given below
 the table. Measured with {versions}.
 
 ## Architectures
 
 A tiny random model of each architecture, in float32, goes through the functions that the rules call. A number is the
 largest difference from a plain reference: transformers and peft alone, each row by itself, without packing, padding,
-cache or merged adapters, and with the eager implementation of attention.
+cache or merged adapters, and with the eager implementation of attention. *refused* has the number of a line below the
+table; *random* means that the model's training is random by design. The columns are:
 
 """
 
@@ -148,7 +149,7 @@ def page(
 ) -> str:
     """The page: cells of architectures by check, and of templates by tokenizer."""
     text = INTRODUCTION.format(minutes=minutes, versions=versions())
-    text += "\n".join(table(architectures, checks, "architecture")) + "\n" + LEGEND
+    text += LEGEND + "\n" + "\n".join(table(architectures, checks, "architecture"))
     if prompts:
         columns = list(next(iter(prompts.values())))
         text += PROMPTS.format(**named) + "\n".join(table(prompts, columns, "template", "exact"))
