@@ -143,7 +143,7 @@ def train_translators(model: Any, prompts: Sequence[Sequence[int]], steps: int, 
 def streams(model: Any, prompts: Sequence[Sequence[int]], pad_id: int, generator: torch.Generator) -> Tensor:
     """The residual stream at every depth and at tokens of ``prompts``: [depths, tokens, size].
 
-    The first token of each prompt is left out. If the logits of the others would be too many, some are drawn.
+    The first token of each prompt is omitted. If the logits of the others would be too many, some are drawn.
     """
     modules, whole = transformer_modules(model), plain(model)
     ids, mask = pad(prompts, pad_id, "left", whole.device)
