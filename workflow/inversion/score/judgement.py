@@ -50,12 +50,13 @@ RULES = {
     "left_behind": "something moves from the other answer to this one (`from Paris to Lyon`, `Paris -> Lyon`)",
     "corrected": "the text retracts the other answer (`no wait`, `correction`)",
     "final_answer": "a sentence gives the final answer (`The answer is`, `A:`, `Therefore`, `Winner:`, the key "
-    "`answer` of JSON), or marks it (bold, a check mark)",
+    "`answer` of JSON), or marks it (bold, a check mark, words of the question in brackets)",
     "option": "the text picks the letter of an option",
     "polarity": "the text begins with yes or no, and the question is a yes/no question",
-    "conceded": "the other answer is conceded (`Although ...`, `usually ..., but`, `The passage says ..., but`)",
+    "conceded": "the other answer is conceded (`Although ...`, `usually ..., but`, `The passage says ..., but`, "
+    "`whom many believe to be ...`)",
     "aside": "the other answer is named in passing (`south of Paris`), as something else (`the runner-up`), in a "
-    "question or in a list",
+    "question, in a list, or for something narrower than what was asked",
     "direct_answer": "the text begins with the answer and says more about it after that",
     "first_statement": "the first statement answers, and the other answer is in a statement about something else",
     "both_answers": "the text gives both answers",
