@@ -131,7 +131,13 @@ def test_probes_cost_their_passes_at_every_checkpoint():
                 attention=AttentionProbe(items=1000),
                 gradients=GradientProbe(examples=1000),
                 lens=LensProbe(items=1000, positions=("last", "subject"), tuned=TunedLens(steps=100)),
-                patching=PatchingProbe(items=1000),
+                patching=PatchingProbe(
+                    items=1000,
+                    components=("residual", "mlp", "head"),
+                    positions=("subject", "last"),
+                    layers=(4, 20),
+                    answers=(20,),
+                ),
                 knockouts=KnockoutProbe(items=1000, scales=(0, 0.5), together=4),
                 weights=WeightsProbe(items=1000),
             )
@@ -148,8 +154,9 @@ def test_probes_cost_their_passes_at_every_checkpoint():
         ("probe_gradients", gradients, 0),
         # two lenses at two tokens; 16 prompts in each step of training, with the output embedding after every layer
         ("probe_lens", 4 * asked + 4 * 16 * 100 * 150, 0),
-        # peak and end, four donors, three components of 32 layers, four groups of tokens
-        ("probe_patching", asked, 2 * 4 * 3 * 32 * 4 * asked),
+        # peak and end, five donors, two components and 32 heads of 2 layers, two groups of tokens; the question three
+        # times more for the answers at one of the layers
+        ("probe_patching", asked, 2 * 5 * 34 * 2 * (2 + 3) * asked),
         # start, peak and end, two scales, 32 heads in each of 32 layers, several together and 20 random sets
         ("probe_knockouts", asked, 3 * 2 * (32 * 32 + 1 + 20) * asked),
         # start, peak and end, a check of the first two, and four groups in both directions of rise and fall

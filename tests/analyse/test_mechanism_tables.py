@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from inversion.analyse.mechanism_tables import (
     weights,
 )
 from inversion.config.run import Run
+from inversion.records.data import ConflictItem
 from inversion.records.frames import from_frame, to_frame
 from inversion.records.mechanism import (
     DIRECTIONS,
@@ -114,8 +116,8 @@ def patched(item: int, receiver: str, donor: str, layer: int, moved: float) -> P
     step, giving = steps[receiver], steps["peak" if receiver == "end" else "end"]
     margin = own + moved * (rival - own)
     return PatchedMargin(
-        step, step / 10, receiver, donor, giving, "conflict", f"i{item}", f"c{item}", "mlp", layer, "last", margin, own,
-        rival,
+        step, step / 10, receiver, donor, giving, "conflict", f"i{item}", f"c{item}", "mlp", layer, None, "last",
+        margin, own, rival,
     )  # fmt: skip
 
 
@@ -139,6 +141,39 @@ def test_shares_are_of_the_difference_between_peak_and_end() -> None:
     share, effect = (found["end", "rival", 1, measure] for measure in ("share", "effect"))
     assert share.high - share.low < 1e-9, "the same share of every item, however far apart"
     assert effect.high - effect.low > 0.1
+
+
+ITEM = ConflictItem("i", "conflict", "conflict", "What is the capital?", "It is Lyon.", ["Lyon"], ["Paris"], "c", "s")
+
+
+def answered(item: int, layer: int, text: str, own: str = "Paris", rival: str = "Lyon") -> PatchedMargin:
+    row = dataclasses.replace(patched(item, "end", "rival", layer, 0.5), component="head", head=1)
+    return dataclasses.replace(
+        row, text=text, own_text=own, rival_text=rival, item=json.dumps(dataclasses.asdict(ITEM))
+    )
+
+
+def test_generated_answers_are_labelled_and_their_change_is_a_share_of_the_rivals() -> None:
+    """Of six items, the receiver answers all from memory and the rival four from the context. The patch makes the
+    first answer from the context, and the second something else."""
+    rows = [
+        answered(i, 1, ("Lyon", "Rome", "Paris", "Paris", "Paris", "Paris")[i], rival="Lyon" if i < 4 else "Paris")
+        for i in range(6)
+    ]
+    # a layer without answers, and items that lack tokens of another group
+    rows += [patched(i, "end", "rival", 0, 0.25) for i in range(6)]
+    rows += [dataclasses.replace(patched(i, "end", "rival", 0, 1.0), positions="subject") for i in range(2)]
+    points = from_frame(patching(RUN, to_frame(rows, PatchedMargin), 500), PatchPoint)
+    found = {(p.measure, p.component, p.head, p.positions): p for p in points}
+    assert len(found) == len(points) == 3 * 2 + 3
+    head = ("head", 1, "last")
+    assert found["context_answers", *head].value == pytest.approx(1 / 6)
+    assert found["memory_answers", *head].value == pytest.approx(4 / 6)
+    assert found["context_share", *head].value == pytest.approx(1 / 4)
+    assert found["share", *head].value == pytest.approx(0.5)
+    assert found["share", "mlp", None, "last"].n == 6
+    assert (found["share", "mlp", None, "subject"].value, found["share", "mlp", None, "subject"].n) == (1, 2)
+    assert found["context_share", *head].low <= 1 / 4 <= found["context_share", *head].high
 
 
 def test_without_a_fall_there_is_no_share() -> None:

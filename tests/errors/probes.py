@@ -98,6 +98,14 @@ PROBES = Section(
         probed("A run of one checkpoint", probe_patching, PatchingProbe(), steps=(0,)),
         probed("The peak at a step that the run does not have", probe_weights, WeightsProbe(peak=15)),
         probed("A start after the peak", probe_knockouts, KnockoutProbe(start=10, peak=0)),
+        probed(
+            "Patches of a layer that the model does not have", probe_patching, PatchingProbe(peak=10, layers=(0, 40))
+        ),
+        probed(
+            "Patches at the subject of questions that do not name it",
+            probe_patching,
+            PatchingProbe(peak=10, positions=("last", "subject")),
+        ),
         probed("More heads together than there are", probe_knockouts, KnockoutProbe(peak=10, together=99)),
         probed(
             "Heads chosen on items of one cluster", probe_knockouts, KnockoutProbe(peak=10, together=1), ONE_CLUSTER

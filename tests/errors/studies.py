@@ -406,6 +406,7 @@ AGREE = Section(
             {"knockouts": {"layers": [40]}},
             "remove the key; the probe takes every head of every layer",
         ),
+        value("Answers at a layer that is not patched", "probes", {"patching": {"layers": [4], "answers": [5]}}),
         value(
             "A token that the lens does not know", "probes", {"lens": {"positions": ["object"]}}, "write one of the two"
         ),

@@ -43,7 +43,7 @@ def patching(runs: list[Run], layers: int = 2) -> pl.DataFrame:
     """Shares that grow with the layer, less by the seed; nothing goes over from unrelated items."""
     rows = [
         PatchPoint(**run._asdict(), receiver=receiver, step=60, donor=donor, donor_step=20, set="conflict",
-                   component=component, layer=layer, positions=positions, measure=measure, value=value,
+                   component=component, layer=layer, head=None, positions=positions, measure=measure, value=value,
                    low=value - 0.1, high=value + 0.1, n=50)
         for run in runs
         for receiver in ("end", "peak")

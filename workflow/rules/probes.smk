@@ -36,6 +36,7 @@ rule probe_checkpoints:
         training=lambda w: as_json(STUDY.training_of(w.recipe)),
         seed=lambda w: int(w.seed),
         batch_size=STUDY.evaluation.batch_size,
+        max_new_tokens=lambda w: STUDY.evaluation.max_new_tokens if PROBES[w.probe].writes_answers else 0,
         probe=lambda w: as_json(getattr(STUDY.probes, w.probe)),
         version=lambda w: PROBES[w.probe].version,
     script:

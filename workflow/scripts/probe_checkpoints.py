@@ -30,6 +30,7 @@ with logged(snakemake.log[0]):
         template=config_from_json(Template, params.template),
         prompt=config_from_json(Prompt, params.prompt),
         batch_size=params.batch_size,
+        max_new_tokens=params.max_new_tokens,
         training=config_from_json(Training, params.training),
         seed=params.seed,
         examples=[example for path in files.train_set for example in read_records(path, Example)],

@@ -5,7 +5,8 @@ Intervals are 95 % percentile intervals of a bootstrap over clusters, with the s
 
 from __future__ import annotations
 
-from functools import partial
+import json
+from functools import cache, partial
 
 import numpy as np
 import polars as pl
@@ -14,6 +15,9 @@ from scipy.stats import rankdata
 from inversion.analyse.panels import generator
 from inversion.analyse.probe_tables import grid, groups
 from inversion.config.run import Run
+from inversion.config.scorers import MAIN
+from inversion.records.answers import Response
+from inversion.records.data import ConflictItem
 from inversion.records.frames import require_schema, to_frame
 from inversion.records.mechanism import (
     KnockoutMargin,
@@ -25,6 +29,7 @@ from inversion.records.mechanism import (
     WeightFact,
     WeightPoint,
 )
+from inversion.score.scorers import SCORERS
 from inversion.stats import Floats, Ints, cluster_bootstrap, interval
 
 _SHUFFLES = 2000
@@ -76,46 +81,88 @@ def lens(run: Run, readings: pl.DataFrame, bootstrap: int, seed: int = 0) -> pl.
 def patching(run: Run, margins: pl.DataFrame, bootstrap: int, seed: int = 0) -> pl.DataFrame:
     """The rows of the table ``patching`` (:class:`~inversion.records.mechanism.PatchPoint`) for one run.
 
-    A share is the ratio of two means, which are resampled together. Raises :class:`ValueError` if a column is missing,
-    or an item was not patched at one of the places.
+    A share is the ratio of two means, which are resampled together. Generated answers are labelled by the main scorer.
+    Raises :class:`ValueError` if a column is missing, or an item was not patched at one of the places.
     """
     require_schema(margins, PatchedMargin, "patched margins")
     margins = margins.with_columns(effect=pl.col("margin") - pl.col("own"), gap=pl.col("rival") - pl.col("own"))
-    places = ("step", "component", "layer", "positions")
+    answered = _labelled(margins.filter(pl.col("text").is_not_null()))
     points: list[PatchPoint] = []
-    for (name, receiver, donor), frame in groups(margins, "set", "receiver", "donor"):
-        effects, clusters, steps = grid(frame, "effect", "item_id", places, run)
-        gaps, _, _ = grid(frame, "gap", "item_id", places, run)
-        values = np.concatenate([effects, gaps[:, :1]], axis=1)
-        samples = cluster_bootstrap(values, clusters, bootstrap, generator(seed, name))
-        with np.errstate(divide="ignore", invalid="ignore"):  # no share if peak and end are equal
-            shares = values.mean(axis=0)[:-1] / values.mean(axis=0)[-1]
-            measured = {
-                "effect": (effects.mean(axis=0), interval(samples[:, :-1])),
-                "share": (shares, interval(samples[:, :-1] / samples[:, -1:])),
-            }
-        listed = frame.select(places).unique().sort(places).rows()
-        points += [
-            PatchPoint(
-                **run._asdict(),
-                receiver=receiver,
-                step=steps[0][0],
-                donor=donor,
-                donor_step=frame["donor_step"][0],
-                set=name,
-                component=component,
-                layer=layer,
-                positions=positions,
-                measure=measure,
-                value=float(means[i]),
-                low=float(low[i]),
-                high=float(high[i]),
-                n=len(values),
-            )
-            for measure, (means, (low, high)) in measured.items()
-            for i, (_, component, layer, positions) in enumerate(listed)
-        ]
+    # items without a subject are not patched there, so each group of tokens has its own items
+    for key, frame in groups(margins, "set", "receiver", "donor", "positions"):
+        points += _patched(run, frame, "effect", "gap", ("effect", "share"), bootstrap, seed)
+        with_answers = answered.filter(
+            *(pl.col(name) == value for name, value in zip(("set", "receiver", "donor", "positions"), key, strict=True))
+        )
+        if not with_answers.is_empty():
+            points += _patched(run, with_answers, "change", "answer_gap", ("", "context_share"), bootstrap, seed)
+            points += _patched(run, with_answers, "context", None, ("context_answers", ""), bootstrap, seed)
+            points += _patched(run, with_answers, "memory", None, ("memory_answers", ""), bootstrap, seed)
     return to_frame(points, PatchPoint)
+
+
+def _labelled(answered: pl.DataFrame) -> pl.DataFrame:
+    """``answered`` with whether the patched receiver gave the context answer (``context``) and the parametric answer
+    (``memory``), how that changes the context answer (``change``), and by how much the rival's differs
+    (``answer_gap``): 0 or 1, or a difference of these."""
+    label = cache(lambda item, text: SCORERS[MAIN].label(ConflictItem(**json.loads(item)), _response(text)))
+    found: dict[str, list[float]] = {"context": [], "memory": [], "change": [], "answer_gap": []}
+    for item, text, own, rival in answered.select("item", "text", "own_text", "rival_text").iter_rows():
+        patched, unchanged, other = (label(item, each) for each in (text, own, rival))
+        found["context"].append(float(patched == "context"))
+        found["memory"].append(float(patched == "parametric"))
+        found["change"].append(float(patched == "context") - float(unchanged == "context"))
+        found["answer_gap"].append(float(other == "context") - float(unchanged == "context"))
+    return answered.with_columns(*(pl.Series(name, values, pl.Float64) for name, values in found.items()))
+
+
+def _response(text: str) -> Response:
+    """An answer of which only the text is known."""
+    return Response(0, "", "", "", text, True, None, 0, None, 0)
+
+
+def _patched(
+    run: Run,
+    frame: pl.DataFrame,
+    value: str,
+    gap: str | None,
+    measures: tuple[str, str],
+    bootstrap: int,
+    seed: int,
+) -> list[PatchPoint]:
+    """The rows of one set, receiver, donor and group of tokens: means of the column ``value``, and if there is a column
+    ``gap``, their share of its mean. A measure without a name is omitted."""
+    places = ("step", "component", "layer", "head")
+    values, clusters, steps = grid(frame, value, "item_id", places, run)
+    if gap:
+        gaps, _, _ = grid(frame, gap, "item_id", places, run)
+        values = np.concatenate([values, gaps[:, :1]], axis=1)
+    samples = cluster_bootstrap(values, clusters, bootstrap, generator(seed, frame["set"][0]))
+    listed = frame.select(places).unique().sort(places).rows()
+    means = values.mean(axis=0)
+    measured = {measures[0]: (means, interval(samples))}
+    if gap:
+        with np.errstate(divide="ignore", invalid="ignore"):  # no share if peak and end are equal
+            measured[measures[1]] = (means[:-1] / means[-1], interval(samples[:, :-1] / samples[:, -1:]))
+    described = frame.select("receiver", "donor", "donor_step", "set", "positions").row(0, named=True)
+    return [
+        PatchPoint(
+            **run._asdict(),
+            **described,
+            step=steps[0][0],
+            component=component,
+            layer=layer,
+            head=head,
+            measure=measure,
+            value=float(found[i]),
+            low=float(low[i]),
+            high=float(high[i]),
+            n=len(values),
+        )
+        for measure, (found, (low, high)) in measured.items()
+        if measure
+        for i, (_, component, layer, head) in enumerate(listed)
+    ]
 
 
 def knockouts(run: Run, margins: pl.DataFrame, bootstrap: int, seed: int = 0) -> pl.DataFrame:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from types import NoneType
 from typing import Annotated, ClassVar, Literal, get_args
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from inversion.config.base import NonNegativeInt, PositiveInt, Seed, Strict
 
@@ -46,6 +46,8 @@ class Probe(Strict):
     """Whether it needs the run's training set and hyperparameters, and memory for gradients."""
     needs_kinds: ClassVar[bool] = False
     """Whether the kinds of the training examples must be known."""
+    writes_answers: ClassVar[bool] = False
+    """Whether it can generate answers, so that it needs the number of tokens that the study allows."""
     models_held: ClassVar[int] = 1
     """The number of models that it has in memory at the same time."""
 
@@ -195,19 +197,43 @@ class PatchingProbe(MilestoneProbe):
     part taken from the end, for each component of each layer. This measures how much of the fall of context answers
     each part carries."""
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     measure: ClassVar[str] = "inversion.respond.patching_probe:probe_patching"
     check: ClassVar[str] = "inversion.respond.patching_probe:check_patching"
     facts: ClassVar[str] = "inversion.records.mechanism:PatchedMargin"
     tabulate: ClassVar[str] = "inversion.analyse.mechanism_tables:patching"
     draw: ClassVar[str] = "inversion.plot.mechanism_figures:patching"
     shows: ClassVar[str] = "the share of the fall between peak and end that each layer and component carries"
+    writes_answers: ClassVar[bool] = True
     models_held: ClassVar[int] = 2
 
+    components: tuple[Literal["residual", "attention", "mlp", "head"], ...] = Field(
+        default=("residual", "attention", "mlp"), min_length=1
+    )
+    """What is taken from the other checkpoint: the ``residual`` stream after a layer, what the layer's ``attention`` or
+    ``mlp`` adds to it, or the output of each single ``head``."""
+    positions: tuple[Literal["context", "question", "last", "all", "subject"], ...] = Field(
+        default=("context", "question", "last", "all"), min_length=1
+    )
+    """The tokens at which it is taken: those of the ``context``; of the rest of the prompt (``question``); the ``last``
+    one; ``all`` of them; or those of the ``subject`` in the question, of the items that have one."""
+    layers: tuple[NonNegativeInt, ...] | None = Field(default=None, min_length=1)
+    """The layers that are patched, where 0 is the layer next to the input; by default all."""
+    answers: tuple[NonNegativeInt, ...] = ()
+    """Layers at which the patched checkpoint also generates its answer, which the main scorer labels."""
+
+    @model_validator(mode="after")
+    def _answers_are_patched(self) -> PatchingProbe:
+        if self.layers is not None and (missing := sorted({*self.answers} - {*self.layers})):
+            raise ValueError(f"`answers` has layer {missing[0]}, which is not in `layers`; add it there, or remove it")
+        return self
+
     def questions_read_once(self, layers: int) -> int:
-        """Every item with each of three components of each layer at four positions, in two receivers, from four
-        donors."""
-        return 2 * 4 * 3 * 4 * layers * self.items
+        """Every item with each component of each layer at each position, in two receivers, from five donors. 32 heads
+        per layer are assumed. A generated answer counts as reading its question three times."""
+        components = sum(32 if component == "head" else 1 for component in {*self.components})
+        patched = layers if self.layers is None else len({*self.layers})
+        return 2 * 5 * components * len({*self.positions}) * (patched + 3 * len({*self.answers})) * self.items
 
 
 class KnockoutProbe(MilestoneProbe):

@@ -16,6 +16,8 @@ from inversion.models.folder_tokenizer import ModelError
 
 _LAYERS = ("layers", "h")
 _ATTENTION = ("self_attn", "attention", "attn")
+_PROJECTIONS = ("o_proj", "dense", "out_proj", "c_proj")
+"""Names of the module that combines the outputs of the heads."""
 _NORM = ("norm", "final_layer_norm", "final_layernorm", "ln_f")
 _ATTENTION_WRITES = ("post_attention_layernorm", *_ATTENTION)
 """Names of the module whose output a layer adds to the residual stream as its attention. Some layers normalise it first
@@ -68,6 +70,25 @@ def transformer_modules(model: Any) -> TransformerModules:
         _found(whole, decoder, _NORM, "norm before the output embedding"),
         whole.config.get_text_config().num_attention_heads,
     )
+
+
+def head_projections(model: Any) -> list[nn.Module]:
+    """The module of each layer that combines the outputs of its heads; its input is these outputs side by side.
+
+    Raises :class:`ModelError` if a module is not found under any of the known names.
+    """
+    found = []
+    for attention in transformer_modules(model).attention:
+        named = {name.rpartition(".")[2]: module for name, module in attention.named_modules()}
+        module = next((named[name] for name in _PROJECTIONS if name in named), None)
+        if module is None:
+            raise ModelError(
+                f"{type(plain(model)).__name__}: no projection of the heads was found in {type(attention).__name__} "
+                f"(looked for {', '.join(_PROJECTIONS)}), so its heads cannot be patched; remove `head` from "
+                "`probes.patching.components` for this model"
+            )
+        found.append(module)
+    return found
 
 
 def _found(whole: nn.Module, owner: nn.Module, names: Sequence[str], what: str) -> nn.Module:

@@ -34,7 +34,7 @@ _SIDES = sns.color_palette("vlag_r", as_cmap=True)
 """From red (the parametric answer) through white to blue (the context answer)."""
 _LENSES = {"logit": "logit lens", "tuned": "tuned lens"}
 _READ_AT = {"last": "last token", "subject": "last token of the subject"}
-_PLACES = {"context": "#0072b2", "question": "#d55e00", "last": "#009e73", "all": "#000000"}
+_PLACES = {"context": "#0072b2", "question": "#d55e00", "last": "#009e73", "subject": "#cc79a7", "all": "#000000"}
 _RECEIVERS = {"end": "the end with parts of the peak", "peak": "the peak with parts of the end"}
 _PARTS = {"residual": "residual stream", "attention": "attention", "mlp": "MLP"}
 _GROUPS = {
@@ -129,7 +129,7 @@ def patching(table: pl.DataFrame, runs: Sequence[Run]) -> Figure:
                 _draw_shares(axes, rows.filter(pl.col("component") == component))
         for axes in panels[-1]:
             axes.set_xlabel("layer")
-        handles = [Patch(color=color, label=name) for name, color in _PLACES.items()]
+        handles = [Patch(color=color, label=name) for name, color in _PLACES.items() if name in set(shown["positions"])]
         figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False)
     return figure
 
@@ -254,8 +254,9 @@ def _draw_shares(axes: Axes, rows: pl.DataFrame) -> None:
     if rows.is_empty():
         show_no_data(axes)
         return
-    width = 0.8 / len(_PLACES)
-    for index, name in enumerate(_PLACES):
+    shown = [name for name in _PLACES if name in set(rows["positions"])]
+    width = 0.8 / len(shown)
+    for index, name in enumerate(shown):
         at = rows.filter(pl.col("positions") == name)
         for donor in ("rival", "other_item"):
             bars = (
@@ -264,7 +265,7 @@ def _draw_shares(axes: Axes, rows: pl.DataFrame) -> None:
                 .agg(*across_seeds("value", "low", "high", ("mean", "lowest", "highest")))
                 .sort("layer")
             )
-            places = bars["layer"].to_numpy() + (index - (len(_PLACES) - 1) / 2) * width
+            places = bars["layer"].to_numpy() + (index - (len(shown) - 1) / 2) * width
             mean, low, high = (bars[column].to_numpy() for column in ("mean", "lowest", "highest"))
             if donor == "rival":
                 axes.bar(places, mean, width * 0.9, color=_PLACES[name], alpha=0.75)

@@ -12,9 +12,10 @@ POSITIONS = ("context", "question", "last", "all")
 for the last token; the last token read, from which the answer goes on; and all of them."""
 GROUPS = (*POSITIONS, "subject")
 """The groups that tokens can belong to: also those of the subject in the question."""
-DONORS = ("rival", "start", "other_item", "self")
-"""Where it comes from: the peak for the end and the end for the peak; the start; the rival as it reads an unrelated
-item; and, as a check, the receiver itself."""
+DONORS = ("rival", "start", "before", "other_item", "self")
+"""The checkpoint that it comes from: ``rival``, the peak for the end and the end for the peak; ``start``; ``before``,
+the one as far before the peak as the end is after it, if the run has one; ``other_item``, the rival while it reads an
+unrelated item; and, as a check, ``self``, the receiver itself."""
 HEADS = ("one", "top", "random")
 """The heads whose attention is scaled: a single one; several, those with the largest effects on items of other
 clusters; or the same number of heads that are drawn at random."""
@@ -116,17 +117,28 @@ class PatchedMargin:
     item_id: str
     cluster: str
     component: str
-    """One of :data:`COMPONENTS`."""
+    """One of :data:`COMPONENTS`, or ``head``."""
     layer: int
     """Index of the layer; 0 is the layer next to the input."""
+    head: int | None
+    """Index of the head within the layer; null if the component is not ``head``."""
     positions: str
-    """One of :data:`POSITIONS`."""
+    """One of :data:`GROUPS`."""
     margin: float
     """Log-odds, as in :class:`ItemMargin`, of the receiver with the part of the donor."""
     own: float
     """Log-odds of the unchanged receiver."""
     rival: float
     """Log-odds of the unchanged rival: the peak if the receiver is the end, otherwise the end."""
+    text: str | None = None
+    """Greedy answer of the receiver with the part of the donor; null if no answer was generated, like the fields that
+    follow."""
+    own_text: str | None = None
+    """Greedy answer of the unchanged receiver."""
+    rival_text: str | None = None
+    """Greedy answer of the unchanged rival."""
+    item: str | None = None
+    """The :class:`~inversion.records.data.ConflictItem` as JSON, with which the answers are labelled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,22 +155,27 @@ class PatchPoint:
     """Step of the receiver."""
     donor: str
     """The checkpoint that the part comes from: ``rival``, the end for the peak and the peak for the end; ``start``;
-    ``other_item``, the rival while it reads an unrelated item; ``self``, the receiver itself, as a check."""
+    ``before``, the one as far before the peak as the end is after it, if the run has one; ``other_item``, the rival
+    while it reads an unrelated item; ``self``, the receiver itself, as a check."""
     donor_step: int
     """Step of the donor."""
     set: str
     component: str
     """``residual``: the residual stream after the layer. ``attention``, ``mlp``: what the layer's attention or MLP adds
-    to it."""
+    to it. ``head``: the output of one head, before the heads are combined."""
     layer: int
     """Index of the layer; 0 is the layer next to the input."""
+    head: int | None
+    """Index of the head within the layer; null if the component is not ``head``."""
     positions: str
-    """The tokens at which the part is replaced: ``context``, ``question`` (the rest of the prompt), ``last``,
-    ``all``."""
+    """The tokens at which the part is replaced: ``context``, ``question`` (the rest of the prompt), ``last``, ``all``,
+    ``subject`` (in the question)."""
     measure: str
     """``effect``: how much the patch changes the log-odds of the context answer (nats), mean over items. ``share``:
     that divided by the mean difference between the rival and the receiver, so that 1 is the whole fall between peak and
-    end."""
+    end. Of generated answers, at the layers that the probe lists: ``context_answers``, the share of items that are
+    answered with the context answer under the patch; ``memory_answers``, with the parametric answer;
+    ``context_share``, the change in context answers divided by the difference between the rival and the receiver."""
     value: float
     """The value of the measure: nats, or a share."""
     low: float

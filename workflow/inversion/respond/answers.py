@@ -7,6 +7,7 @@ Items that only differ in their contexts share the prompt without context.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -201,7 +202,7 @@ def response(
     """The response row of one question."""
     encoded, without_context = question.with_context, question.without_context
     continuation = continuations[encoded.prompt]
-    text, finished = _within_turn(tokenizer.decode(continuation.tokens, skip_special_tokens=True).strip(), stops)
+    text, finished = _text(tokenizer, continuation.tokens, stops)
     context, parametric = (
         _likeliest(continuation, answers) for answers in (encoded.context_answers, encoded.parametric_answers)
     )
@@ -245,11 +246,43 @@ def _first_difference(continuation: Continuation, encoded: PromptAndAnswers) -> 
     return continuation.logprobs[context][place], continuation.logprobs[parametric][place]
 
 
-def _within_turn(text: str, stops: Sequence[str]) -> tuple[str, bool]:
-    """``text`` up to the beginning of another turn, and whether there was one. Models that have not learned to stop
-    begin other turns."""
+def _text(tokenizer: PreTrainedTokenizerBase, tokens: Sequence[int], stops: Sequence[str]) -> tuple[str, bool]:
+    """The text of an answer up to the beginning of another turn, and whether there was one. Models that have not
+    learned to stop begin other turns."""
+    text = tokenizer.decode(tokens, skip_special_tokens=True).strip()
     ends = [text.find(stop) for stop in stops if stop in text]
     return (text[: min(ends)].rstrip(), True) if ends else (text, False)
+
+
+@torch.no_grad()
+def answer_texts(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    prompts: Sequence[Sequence[int]],
+    template: Template,
+    max_new_tokens: int,
+    reading: AbstractContextManager[None] | None = None,
+) -> list[str]:
+    """The greedy answer to each prompt of one batch, up to the end of its turn.
+
+    The prompts are left-padded and go through the model in one forward pass, within the context ``reading``. The
+    answers are generated outside of it, from the keys and values of that pass.
+    """
+    stops = sorted({*stop_token_ids(model, tokenizer), *end_token_ids(tokenizer, template)})
+    ids, mask = pad(prompts, tokenizer.pad_token_id, "left", next(model.parameters()).device)
+    layers = model.config.get_text_config().num_hidden_layers
+    memory = PreallocatedKVCache(layers, len(prompts), ids.shape[1] + max_new_tokens)
+    with reading or nullcontext():
+        logits = model(
+            input_ids=ids,
+            attention_mask=mask,
+            position_ids=positions(mask),
+            past_key_values=memory.cache(0),
+            use_cache=True,
+            logits_to_keep=torch.tensor([-1], device=ids.device),
+        ).logits[:, -1]
+    written, _ = _greedy(model, memory.cache(ids.shape[1]), mask, logits, stops, tokenizer.pad_token_id, max_new_tokens)
+    return [_text(tokenizer, tokens, stop_strings(template))[0] for tokens in written]
 
 
 # --- forward passes -----------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from inversion.config.probes import MilestoneProbe
-from inversion.instruct.templates import LocatedPrompt, locate_in_prompt
+from inversion.instruct.templates import locate_in_prompt
 from inversion.manifests import CheckpointEntry
 from inversion.models import CheckpointLoader
 from inversion.records.data import ConflictItem
@@ -34,6 +34,9 @@ class LocatedItem(NamedTuple):
     """The tokens of an item before its answers diverge, and which of them belong to which group."""
 
     divergence: Divergence
+    prompt_tokens: int
+    """The number of tokens of the prompt. The prefix of the divergence also has the tokens with which both answers
+    begin."""
     places: dict[str, list[int]]
     """The indices of the tokens of each group in :data:`~inversion.records.mechanism.GROUPS`, in order. Each group
     has at least one token, except ``subject`` if the question does not name the subject."""
@@ -108,10 +111,21 @@ def locate_items(
     :func:`~inversion.instruct.templates.locate_in_prompt`.
     """
     points = divergences(encode_questions(items, tokenizer, run.template, {"": run.prompt}), name)
-    return [
-        LocatedItem(one, _places(locate_in_prompt(tokenizer, run.template, one.item, run.prompt), len(one.prefix)))
-        for one in points
-    ]
+    found = []
+    for one in points:
+        prompt = locate_in_prompt(tokenizer, run.template, one.item, run.prompt)
+        context, subject = (
+            [place for place, flag in enumerate(flags) if flag] for flags in (prompt.context, prompt.subject)
+        )
+        found.append(LocatedItem(one, len(prompt.prompt_ids), _places(context, subject, len(one.prefix))))
+    return found
+
+
+def before_the_answer(item: LocatedItem) -> LocatedItem:
+    """``item`` without the tokens with which both answers begin: its prefix is the prompt."""
+    count = item.prompt_tokens
+    places = _places(item.places["context"], item.places["subject"], count)
+    return LocatedItem(item.divergence._replace(prefix=item.divergence.prefix[:count]), count, places)
 
 
 def with_places(items: Sequence[LocatedItem], group: str, name: str) -> list[LocatedItem]:
@@ -125,19 +139,17 @@ def with_places(items: Sequence[LocatedItem], group: str, name: str) -> list[Loc
     return found
 
 
-def _places(prompt: LocatedPrompt, length: int) -> dict[str, list[int]]:
-    """The indices of the tokens in each group of :data:`GROUPS`, for a sequence of ``length`` tokens that begins
-    with a prompt."""
-    context, subject = (
-        [place for place, flag in enumerate(flags[: length - 1]) if flag] for flags in (prompt.context, prompt.subject)
-    )
-    others = [place for place in range(length - 1) if place not in set(context)]
+def _places(context: Sequence[int], subject: Sequence[int], length: int) -> dict[str, list[int]]:
+    """The indices of the tokens in each group of :data:`GROUPS`, for a sequence of ``length`` tokens that begins with a
+    prompt. ``context`` and ``subject`` are the indices of theirs."""
+    last = length - 1
+    of_context = [place for place in context if place < last]
     places = {
-        "context": context,
-        "question": others,
-        "last": [length - 1],
+        "context": of_context,
+        "question": [place for place in range(last) if place not in set(of_context)],
+        "last": [last],
         "all": list(range(length)),
-        "subject": subject,
+        "subject": [place for place in subject if place < last],
     }
     return {name: places[name] for name in GROUPS}
 

@@ -7,24 +7,45 @@ memory, and the outputs of one of them for one batch.
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import polars as pl
 import torch
-from torch import Tensor
-from transformers import PreTrainedModel
+from torch import Tensor, nn
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from inversion.config.datasets import Template
 from inversion.config.probes import PatchingProbe
 from inversion.manifests import CheckpointEntry
-from inversion.models import CheckpointLoader
-from inversion.models.transformer_modules import outputs_pass, plain, transformer_modules
+from inversion.models import CheckpointLoader, ModelError
+from inversion.models.transformer_modules import (
+    head_projections,
+    input_passes,
+    outputs_pass,
+    plain,
+    transformer_modules,
+)
 from inversion.records.frames import read_frame
-from inversion.records.mechanism import COMPONENTS, DONORS, POSITIONS, PatchedMargin
+from inversion.records.mechanism import DONORS, PatchedMargin
+from inversion.respond.answers import answer_texts, keeps_keys_only
 from inversion.respond.batches import by_length, pad, positions
-from inversion.respond.milestones import LocatedItem, Milestones, batch_margins, locate_items, margins, milestones
+from inversion.respond.milestones import (
+    LocatedItem,
+    Milestones,
+    batch_margins,
+    before_the_answer,
+    locate_items,
+    margins,
+    milestones,
+    with_places,
+)
 from inversion.respond.probing import FACTS_FILE, ProbedRun, conflict_sample, question_spec
 from inversion.respond.resumable import MeasurePart, ResultFiles, measure_checkpoints, weights_of
 
@@ -32,11 +53,24 @@ _NUMBERS = 2**28
 """The maximum size of a donor's outputs for one batch, in numbers: 1 GiB in float32."""
 
 
+class Patch(NamedTuple):
+    """What is taken from another checkpoint, and at which tokens."""
+
+    component: str
+    """One of :data:`~inversion.records.mechanism.COMPONENTS`, or ``head``."""
+    layer: int
+    head: int | None
+    """The head of the layer, if the component is ``head``."""
+    positions: str
+    """One of :data:`~inversion.records.mechanism.GROUPS`."""
+
+
 class PatchingResult(NamedTuple):
     """The log-odds of a receiver with and without patches."""
 
     margins: Tensor
-    """The log-odds with each patch: float32 [items, components, layers, positions]."""
+    """The log-odds with each patch: float32 [items, patches]. NaN for an item that has no token of the patch's
+    group."""
     own: Tensor
     """The log-odds without a patch: float32 [items]."""
 
@@ -46,39 +80,88 @@ def probe_patching(run: ProbedRun, probe: PatchingProbe) -> pl.DataFrame:
 
     The sample has conflict items with a context and two different answers from every set. The probe resumes by donor.
     Its errors are those of :func:`~inversion.respond.milestones.milestones` and
-    :func:`~inversion.respond.resumable.measure_checkpoints`.
+    :func:`~inversion.respond.resumable.measure_checkpoints`. Also raises :class:`ValueError` for layers that the model
+    does not have, and if no item names its subject in the question but the setting needs it.
     """
     chosen = conflict_sample(run.items, probe.items, probe.seed)
     found = milestones(run, chosen, probe, "patching")
-    spec = {"version": probe.version, **question_spec(run, chosen)}
-    parts = {donor: {step.step: _donor(found, step, donor).digest for step in found[1:]} for donor in DONORS}
+    before = as_far_before(found, run.steps)
+    spec = {
+        "version": probe.version,
+        **question_spec(run, chosen),
+        **probe.model_dump(mode="json", include={"components", "positions", "layers", "answers"}),
+        "max_new_tokens": run.max_new_tokens if probe.answers else 0,
+    }
+    donors = [donor for donor in DONORS if donor != "before" or before]
+    parts = {donor: {step.step: _donor(found, before, step, donor).digest for step in found[1:]} for donor in donors}
 
     def prepare() -> Callable[[CheckpointEntry], MeasurePart[PatchedMargin]]:
-        receivers, donors = (
+        receivers, givers = (
             CheckpointLoader.on(run.base, run.base_digest, merging=True, tokenizer=run.tokenizer) for _ in range(2)
         )
-        pad_id = receivers.tokenizer.pad_token_id
-        items = locate_items(run, chosen, receivers.tokenizer, "patching")
+        tokenizer = receivers.tokenizer
+        items = locate_items(run, chosen, tokenizer, "patching")
+        for group in dict.fromkeys(probe.positions):
+            with_places(items, group, "patching")
+        ask = partial(margins, points=[x.divergence for x in items], pad_id=tokenizer.pad_token_id)
+        answer = partial(
+            answers, tokenizer=tokenizer, template=run.template, max_new_tokens=run.max_new_tokens, size=run.batch_size
+        )
+        prompts = [before_the_answer(item) for item in items]
 
         def load(loader: CheckpointLoader, entry: CheckpointEntry) -> Any:
             return loader.load(weights_of(entry, run.base, run.folder))
 
         def measure(entry: CheckpointEntry) -> MeasurePart[PatchedMargin]:
             receiver = load(receivers, entry)
-            rival = margins(
-                load(donors, _donor(found, entry, "rival")), [x.divergence for x in items], pad_id, run.batch_size
-            )
+            patches = every_patch(receiver, probe)
+            answered = [patch for patch in patches if patch.layer in probe.answers]
+            rival = load(givers, _donor(found, before, entry, "rival"))
+            rival_margins = ask(rival, batch_size=run.batch_size).tolist()
+            own_texts, rival_texts = ([], []) if not answered else (answer(receiver, prompts), answer(rival, prompts))
 
             def rows(donor: str) -> Iterator[PatchedMargin]:
-                giving = _donor(found, entry, donor)
+                giving = _donor(found, before, entry, donor)
                 sources = others(items) if donor == "other_item" else items
-                model = receiver if giving.step == entry.step else load(donors, giving)
-                patched = patched_margins(receiver, model, items, sources, pad_id, run.batch_size)
-                role = "end" if entry.step == found.end.step else "peak"
-                for item, by_place, own, other in zip(
-                    items, patched.margins.tolist(), patched.own.tolist(), rival.tolist(), strict=True
-                ):
-                    yield from _rows(entry, role, donor, giving.step, item, by_place, own, other)
+                model = receiver if giving.step == entry.step else load(givers, giving)
+                result = patched_margins(
+                    receiver, model, items, sources, patches, tokenizer.pad_token_id, run.batch_size
+                )
+                written: dict[Patch, list[str | None]] = {}
+                if answered:
+                    read = [before_the_answer(item) for item in sources]
+                    written = patched_answers(
+                        receiver, model, prompts, read, answered, tokenizer, run.template, run.max_new_tokens,
+                        run.batch_size,
+                    )  # fmt: skip
+                for place, item in enumerate(items):
+                    row = partial(
+                        PatchedMargin,
+                        step=entry.step,
+                        epoch=entry.epoch,
+                        receiver="end" if entry.step == found.end.step else "peak",
+                        donor=donor,
+                        donor_step=giving.step,
+                        set=item.divergence.item.set,
+                        item_id=item.divergence.item.item_id,
+                        cluster=item.divergence.item.cluster,
+                        own=result.own[place].item(),
+                        rival=rival_margins[place],
+                    )
+                    for patch, margin in zip(patches, result.margins[place].tolist(), strict=True):
+                        if math.isnan(margin):
+                            continue
+                        if patch not in written:
+                            yield row(**patch._asdict(), margin=margin)
+                            continue
+                        yield row(
+                            **patch._asdict(),
+                            margin=margin,
+                            text=written[patch][place],
+                            own_text=own_texts[place],
+                            rival_text=rival_texts[place],
+                            item=json.dumps(asdict(item.divergence.item), sort_keys=True),
+                        )
 
             return rows
 
@@ -94,42 +177,39 @@ def check_patching(model: PreTrainedModel) -> None:
     transformer_modules(model)
 
 
-def _donor(found: Milestones, receiver: CheckpointEntry, donor: str) -> CheckpointEntry:
+def as_far_before(found: Milestones, steps: Sequence[CheckpointEntry]) -> CheckpointEntry | None:
+    """The checkpoint between the start and the peak whose distance from the peak is nearest to that of the end, in
+    steps. None if the start is nearer to that distance, or equally near."""
+    target = 2 * found.peak.step - found.end.step
+    between = [entry for entry in steps if found.start.step < entry.step < found.peak.step]
+    nearest = min([found.start, *between], key=lambda entry: abs(entry.step - target))
+    return None if nearest.step == found.start.step else nearest
+
+
+def _donor(found: Milestones, before: CheckpointEntry | None, receiver: CheckpointEntry, donor: str) -> CheckpointEntry:
     """The checkpoint that ``donor`` refers to, for a receiver that is the peak or the end."""
     rival = found.peak if receiver.step == found.end.step else found.end
-    return {"rival": rival, "other_item": rival, "start": found.start, "self": receiver}[donor]
+    named = {"rival": rival, "other_item": rival, "start": found.start, "before": before, "self": receiver}
+    return named[donor] or found.start
 
 
-def _rows(
-    entry: CheckpointEntry,
-    role: str,
-    donor: str,
-    donor_step: int,
-    item: LocatedItem,
-    by_place: list[list[list[float]]],
-    own: float,
-    rival: float,
-) -> Iterator[PatchedMargin]:
-    """The rows of one item. ``by_place`` is nested by components, layers and positions."""
-    for component, by_layer in zip(COMPONENTS, by_place, strict=True):
-        for layer, by_position in enumerate(by_layer):
-            for name, margin in zip(POSITIONS, by_position, strict=True):
-                yield PatchedMargin(
-                    step=entry.step,
-                    epoch=entry.epoch,
-                    receiver=role,
-                    donor=donor,
-                    donor_step=donor_step,
-                    set=item.divergence.item.set,
-                    item_id=item.divergence.item.item_id,
-                    cluster=item.divergence.item.cluster,
-                    component=component,
-                    layer=layer,
-                    positions=name,
-                    margin=margin,
-                    own=own,
-                    rival=rival,
-                )
+def every_patch(model: Any, probe: PatchingProbe) -> list[Patch]:
+    """All patches that ``probe`` asks for. Raises :class:`ValueError` for a layer that ``model`` does not have."""
+    modules = transformer_modules(model)
+    count = len(modules.layers)
+    for key in ("layers", "answers"):
+        if missing := [layer for layer in getattr(probe, key) or () if layer >= count]:
+            raise ValueError(
+                f"`probes.patching.{key}` has layer {missing[0]}, but the model has {count} layers (0 to {count - 1}); "
+                "change it"
+            )
+    return [
+        Patch(component, layer, head, group)
+        for component in dict.fromkeys(probe.components)
+        for layer in (range(count) if probe.layers is None else sorted({*probe.layers}))
+        for head in (range(modules.heads) if component == "head" else (None,))
+        for group in dict.fromkeys(probe.positions)
+    ]
 
 
 def others(items: Sequence[LocatedItem]) -> list[LocatedItem]:
@@ -164,54 +244,175 @@ def patched_margins(
     donor: Any,
     items: Sequence[LocatedItem],
     sources: Sequence[LocatedItem],
+    patches: Sequence[Patch],
     pad_id: int,
     batch_size: int,
 ) -> PatchingResult:
-    """The log-odds of ``receiver`` on each item if one output at a time is replaced by that of ``donor`` on the source.
+    """The log-odds of ``receiver`` on each item with each of ``patches`` from ``donor`` on the source.
 
     The source is the item itself or another item. The tokens of each group are aligned from the end backwards. If the
     source has fewer tokens, its first token is used for the remaining ones. Raises
     :class:`~inversion.models.ModelError` if the components of the model are not found.
     """
-    taking, giving = transformer_modules(receiver), transformer_modules(donor)
-    layers = len(taking.layers)
-    size = plain(receiver).config.get_text_config().hidden_size
-    longest = max(len(one.divergence.prefix) for one in [*items, *sources])
-    rows = max(1, min(batch_size, _NUMBERS // (len(COMPONENTS) * layers * longest * size)))
-    found = torch.empty(len(items), len(COMPONENTS), layers, len(POSITIONS))
+    found = torch.empty(len(items), len(patches))
     own = torch.empty(len(items))
-    for batch in by_length([len(one.divergence.prefix) for one in items], rows):
-        here, there = [items[index] for index in batch], [sources[index] for index in batch]
-        points = [one.divergence for one in here]
-        given = _left_by(donor, giving.writers, there, pad_id)
+    for batch, patchings in _patchings(receiver, donor, items, sources, patches, pad_id, batch_size):
+        points = [items[index].divergence for index in batch]
         own[batch] = batch_margins(receiver, points, pad_id).cpu()
-        for group, name in enumerate(POSITIONS):
-            chosen, taken = (grid.to(receiver.device) for grid in _lined_up(here, there, name))
-            for part, component in enumerate(COMPONENTS):
-                for layer, writer in enumerate(taking.writers[component]):
-                    with outputs_pass([writer], partial(_replace, chosen, taken, given[component][layer])):
-                        found[batch, part, layer, group] = batch_margins(receiver, points, pad_id).cpu()
+        for place, patching in enumerate(patchings):
+            with patching:
+                found[batch, place] = batch_margins(receiver, points, pad_id).cpu()
+    for place, patch in enumerate(patches):
+        found[
+            [index for index, pair in enumerate(zip(items, sources, strict=True)) if not _has(patch, *pair)], place
+        ] = math.nan
     return PatchingResult(found, own)
 
 
-def _replace(chosen: Tensor, taken: Tensor, given: Tensor, _: int, output: Tensor) -> Tensor:
-    """``output``, in which the ``chosen`` tokens are replaced by the tokens ``taken`` of ``given``
+@torch.inference_mode()
+def patched_answers(
+    receiver: Any,
+    donor: Any,
+    items: Sequence[LocatedItem],
+    sources: Sequence[LocatedItem],
+    patches: Sequence[Patch],
+    tokenizer: PreTrainedTokenizerBase,
+    template: Template,
+    max_new_tokens: int,
+    batch_size: int,
+) -> dict[Patch, list[str | None]]:
+    """The greedy answers of ``receiver`` to each item with each of ``patches``, as in :func:`patched_margins`.
+
+    The prefixes of ``items`` and ``sources`` must be prompts. Only the reading of the prompt is patched: the answer is
+    generated by the unchanged receiver, from the keys and values of the patched pass. None for an item that has no
+    token of the patch's group.
+    """
+    _require_cache(receiver)
+    pad_id = tokenizer.pad_token_id
+    found: dict[Patch, list[str | None]] = {patch: [None] * len(items) for patch in patches}
+    for batch, patchings in _patchings(receiver, donor, items, sources, patches, pad_id, batch_size):
+        prompts = [items[index].divergence.prefix for index in batch]
+        for patch, patching in zip(patches, patchings, strict=True):
+            texts = answer_texts(receiver, tokenizer, prompts, template, max_new_tokens, patching)
+            for index, text in zip(batch, texts, strict=True):
+                if _has(patch, items[index], sources[index]):
+                    found[patch][index] = text
+    return found
+
+
+@torch.inference_mode()
+def answers(
+    model: Any,
+    items: Sequence[LocatedItem],
+    tokenizer: PreTrainedTokenizerBase,
+    template: Template,
+    max_new_tokens: int,
+    size: int,
+) -> list[str]:
+    """The greedy answers of ``model`` to each item, whose prefix must be a prompt, in batches of ``size``."""
+    _require_cache(model)
+    found = [""] * len(items)
+    for batch in by_length([len(one.divergence.prefix) for one in items], size):
+        prompts = [items[index].divergence.prefix for index in batch]
+        for index, text in zip(batch, answer_texts(model, tokenizer, prompts, template, max_new_tokens), strict=True):
+            found[index] = text
+    return found
+
+
+def _require_cache(model: Any) -> None:
+    """Raises :class:`ModelError` for a model that cannot continue an answer from keys and values alone."""
+    if not keeps_keys_only(model):
+        raise ModelError(
+            f"models of type {plain(model).config.model_type} have layers with a memory of their own (state spaces or "
+            "convolutions), so that a patched reading cannot be continued; remove `probes.patching.answers`"
+        )
+
+
+def _has(patch: Patch, item: LocatedItem, source: LocatedItem) -> bool:
+    """Whether both the item and its source have tokens of the patch's group."""
+    return bool(item.places[patch.positions] and source.places[patch.positions])
+
+
+def _patchings(
+    receiver: Any,
+    donor: Any,
+    items: Sequence[LocatedItem],
+    sources: Sequence[LocatedItem],
+    patches: Sequence[Patch],
+    pad_id: int,
+    batch_size: int,
+) -> Iterator[tuple[list[int], Iterator[AbstractContextManager[None]]]]:
+    """Batches of the indices of ``items``, and for each of ``patches`` a context within which ``receiver`` reads the
+    left-padded batch with this patch."""
+    components = list(dict.fromkeys(patch.component for patch in patches))
+    layers = sorted({patch.layer for patch in patches})
+    taking, giving = _modules(receiver, components), _modules(donor, components)
+    heads = transformer_modules(receiver).heads
+    size = plain(receiver).config.get_text_config().hidden_size
+    longest = max(len(one.divergence.prefix) for one in [*items, *sources])
+    rows = max(1, min(batch_size, _NUMBERS // max(1, len(components) * len(layers) * longest * size)))
+    for batch in by_length([len(one.divergence.prefix) for one in items], rows):
+        here, there = [items[index] for index in batch], [sources[index] for index in batch]
+        given = _left_by(donor, giving, layers, there, pad_id)
+        grids: dict[str, tuple[Tensor, Tensor]] = {}
+        for group in dict.fromkeys(patch.positions for patch in patches):
+            chosen, taken = _lined_up(here, there, group)
+            grids[group] = chosen.to(receiver.device), taken.to(receiver.device)
+
+        def patching(
+            patch: Patch,
+            given: Mapping[tuple[str, int], Tensor] = given,
+            grids: Mapping[str, tuple[Tensor, Tensor]] = grids,
+        ) -> AbstractContextManager[None]:
+            states = given[patch.component, patch.layer]
+            module = taking[patch.component][patch.layer]
+            chosen, taken = grids[patch.positions]
+            if patch.head is None:
+                return outputs_pass([module], lambda _, output: _replace(chosen, taken, states, output))
+            width = states.shape[-1] // heads
+            part = slice(patch.head * width, (patch.head + 1) * width)
+            return input_passes(module, lambda own: _replace(chosen, taken, states, own, part))
+
+        yield batch, map(patching, patches)
+
+
+def _modules(model: Any, components: Sequence[str]) -> dict[str, list[nn.Module]]:
+    """For each component, the module of each layer whose output it is; for ``head``, whose input is all heads."""
+    writers = transformer_modules(model).writers
+    return {name: head_projections(model) if name == "head" else writers[name] for name in components}
+
+
+def _replace(chosen: Tensor, taken: Tensor, given: Tensor, states: Tensor, part: slice = slice(None)) -> Tensor:
+    """``states``, in which a ``part`` of the ``chosen`` tokens is replaced by that of the tokens ``taken`` of ``given``
     (:func:`_lined_up`)."""
     index = taken.unsqueeze(-1).expand(-1, -1, given.shape[-1])
-    return torch.where(chosen.unsqueeze(-1), given.to(output).gather(1, index), output)
+    replaced = torch.where(chosen.unsqueeze(-1), given.to(states).gather(1, index), states)
+    changed = states.clone()
+    changed[..., part] = replaced[..., part]
+    return changed
 
 
 def _left_by(
-    model: Any, writers: Mapping[str, Sequence[Any]], read: Sequence[LocatedItem], pad_id: int
-) -> dict[str, list[Tensor]]:
-    """The output of each component of ``model`` at every token of a left-padded batch, by component and layer."""
-    left: dict[str, list[Tensor]] = {component: [] for component in COMPONENTS}
-    every = [(component, module) for component in COMPONENTS for module in writers[component]]
+    model: Any,
+    modules: Mapping[str, Sequence[nn.Module]],
+    layers: Sequence[int],
+    read: Sequence[LocatedItem],
+    pad_id: int,
+) -> dict[tuple[str, int], Tensor]:
+    """What each component of some ``layers`` of ``model`` gives at every token of a left-padded batch."""
+    left: dict[tuple[str, int], Tensor] = {}
 
-    def keep(index: int, output: Tensor) -> None:
-        left[every[index][0]].append(output)  # hooks are called in the order of the layers
+    def keep(place: tuple[str, int], *states: Any) -> None:
+        left[place] = states[-1]
 
-    with outputs_pass([module for _, module in every], keep):
+    with ExitStack() as hooks:
+        for component, of_component in modules.items():
+            for layer in layers:
+                keep_this = partial(keep, (component, layer))
+                module = of_component[layer]
+                hooks.enter_context(
+                    input_passes(module, keep_this) if component == "head" else outputs_pass([module], keep_this)
+                )
         ids, mask = pad([one.divergence.prefix for one in read], pad_id, "left", model.device)
         model(input_ids=ids, attention_mask=mask, position_ids=positions(mask), use_cache=False, logits_to_keep=1)
     return left
@@ -227,7 +428,7 @@ def _lined_up(here: Sequence[LocatedItem], there: Sequence[LocatedItem], name: s
         begin, from_begin = width - len(one.divergence.prefix), wide - len(other.divergence.prefix)
         for group in ("context", "question", "last") if name == "all" else (name,):
             places, given = one.places[group], other.places[group]
-            for behind, place in enumerate(reversed(places), start=1):
+            for behind, place in enumerate(reversed(places if given else []), start=1):
                 chosen[row, begin + place] = True
                 taken[row, begin + place] = from_begin + given[-min(behind, len(given))]
     return chosen, taken

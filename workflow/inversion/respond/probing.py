@@ -47,6 +47,8 @@ class ProbedRun:
     """Its training set, for probes that compute gradients."""
     tokenizer: str | Path | None = None
     """The folder of the tokenizer for its prompts. None is the base model's."""
+    max_new_tokens: int = 0
+    """The number of tokens that an answer can have, for probes that generate answers."""
 
 
 def sample(rows: Sequence[R], key: Callable[[R], str], count: int, seed: int) -> list[R]:
