@@ -10,8 +10,8 @@ _HEAD = """\
 
 Every error is one line that begins with `error:` and names the file, the row or the key, and how to fix
 it. If possible it appears before anything expensive starts. A job writes the line to Snakemake's output and, with
-the traceback, to its log (`results/logs/{rule}/...`). To find a message here, search the page for a part of it that names no file or
-value of yours.
+the traceback, to its log (`results/logs/{rule}/...`). To find a message here, search the page
+for a part of it that names no file or value of yours.
 
 Every line below was printed by the code that a study runs: the cases are in `tests/errors`, and a test compares them
 with this page. `make errors` regenerates it.
