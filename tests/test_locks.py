@@ -20,7 +20,7 @@ if {without}:
         raise OSError({number}, "Function not implemented")
     locks.fcntl.flock = no_flock
 lock = open(sys.argv[1], "a+")
-print(locks.take(lock), flush=True)
+print(locks.acquire(lock), flush=True)
 sys.stdin.read()
 """
 
@@ -62,7 +62,7 @@ def test_one_process_has_a_lock_and_the_next_gets_it(tmp_path, without):
             with another(path, without) as (_, second):
                 assert not second
             with open(path, "a+") as lock:
-                assert not locks.take(lock)
+                assert not locks.acquire(lock)
     assert not locks.is_held(path)
 
 

@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 
 from inversion.analyse.stopping import has_fallen
 from inversion.config.datasets import ChatTemplate
-from inversion.monitor import BEST_FOLDER, ContextReliance, Measurement, undisturbed
+from inversion.monitor import BEST_FOLDER, ContextReliance, Measurement, evaluation_mode
 from inversion.records.data import ConflictItem, control_set
 from inversion.stats import fall_p_values
 
@@ -100,7 +100,7 @@ def test_a_block_changes_neither_modes_nor_generators():
     model = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.Dropout())
     model[1].eval()
     states = random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state()
-    with undisturbed(model):
+    with evaluation_mode(model):
         assert not model.training
         random.random(), np.random.rand(), torch.rand(1)
     assert (model.training, model[0].training, model[1].training) == (True, True, False)

@@ -24,7 +24,7 @@ from inversion.plan import (
     FLOPS,
     LOADING_HOURS,
     SERIES_CHECKPOINTS,
-    Known,
+    KnownCounts,
     PlannedJob,
     assumptions,
     checkpoints,
@@ -40,7 +40,7 @@ RULES = ["prefetch_model", "finetune", "generate_responses", "run_benchmarks", "
 
 
 def stages(jobs, known=None):
-    return {stage.rule: stage for stage in plan(STUDY, RULES, jobs, known or Known())}
+    return {stage.rule: stage for stage in plan(STUDY, RULES, jobs, known or KnownCounts())}
 
 
 def job(rule, done=False, **wildcards):
@@ -49,14 +49,14 @@ def job(rule, done=False, **wildcards):
 
 @pytest.mark.parametrize(("model", "expected"), [("llama-2-7b", 7e9), ("pythia-6.9b", 6.9e9), ("mistral-7b", 7e9)])
 def test_the_size_of_a_model_comes_from_its_name_until_it_is_known(model, expected):
-    assert parameters(STUDY, model, Known()) == expected
-    assert parameters(STUDY, model, Known(parameters={model: 123})) == 123
+    assert parameters(STUDY, model, KnownCounts()) == expected
+    assert parameters(STUDY, model, KnownCounts(parameters={model: 123})) == 123
 
 
 def test_checkpoints_follow_the_number_of_examples_once_it_is_known():
     (run,) = [run for run in STUDY.runs() if run.path == "llama-2-7b/alpaca/standard/seed0"]
     steps = math.ceil(2 * 52_002 / 128)
-    assert checkpoints(STUDY, run, Known(examples={"alpaca": 52_002})) == steps // 50 + 1
+    assert checkpoints(STUDY, run, KnownCounts(examples={"alpaca": 52_002})) == steps // 50 + 1
 
 
 def test_finished_jobs_cost_nothing():
@@ -66,7 +66,7 @@ def test_finished_jobs_cost_nothing():
 
 
 def test_jobs_for_responses_are_counted_before_snakemake_knows_them():
-    known = Known(examples={"alpaca": 52_002})
+    known = KnownCounts(examples={"alpaca": 52_002})
     asked = stages([job("finetune"), job("label_responses")], known)
     assert asked["generate_responses"].jobs == math.ceil((1 + 17) / 12)
     there = stages([job("label_responses"), *(job("generate_responses", chunk=str(n)) for n in range(5))], known)
@@ -74,7 +74,7 @@ def test_jobs_for_responses_are_counted_before_snakemake_knows_them():
 
 
 def test_benchmarks_are_counted_at_the_checkpoints_that_run_them():
-    known = Known(examples={"alpaca": 52_002}, parameters={"llama-2-7b": 7_000_000_000})
+    known = KnownCounts(examples={"alpaca": 52_002}, parameters={"llama-2-7b": 7_000_000_000})
     asked = stages([job("collect_benchmarks")], known)["run_benchmarks"]
     assert asked.jobs == 1  # every fifth of the base model and 17 checkpoints, and the last: 5
     tokens = 1319 * 900 + 14_042 * 150 + 1172 * 300 + 10_570 * 200
@@ -85,7 +85,7 @@ def test_benchmarks_are_counted_at_the_checkpoints_that_run_them():
 def test_answers_decoded_by_contrast_cost_twice():
     def hours(**prompts):
         study = STUDY.model_copy(update={"evaluation": Evaluation(prompts=prompts)})
-        known = Known(examples={"alpaca": 52_002})
+        known = KnownCounts(examples={"alpaca": 52_002})
         (stage,) = plan(study, RULES, [job("generate_responses", chunk="0")], known)
         return stage.gpu_hours - 12 * LOADING_HOURS
 
@@ -96,32 +96,32 @@ def test_answers_decoded_by_contrast_cost_twice():
 
 
 def test_hours_of_finetuning_are_its_operations():
-    known = Known(examples={"alpaca": 128_000}, parameters={"llama-2-7b": 7_000_000_000})
+    known = KnownCounts(examples={"alpaca": 128_000}, parameters={"llama-2-7b": 7_000_000_000})
     tokens = 2_000 * 128 * 400
     expected = tokens * 2 * 7e9 * 3 / FLOPS / 3600  # forward, recomputed forward, and gradients of activations
     assert stages([job("finetune")], known)["finetune"].gpu_hours == pytest.approx(expected, rel=0.01)
 
 
 def test_measured_hours_replace_estimates_and_count_each_gpu():
-    known = Known(hours={("finetune", "llama-2-7b"): 2.0})
+    known = KnownCounts(hours={("finetune", "llama-2-7b"): 2.0})
     assert stages([job("finetune")], known)["finetune"].gpu_hours == 2.0
     assert stages([job("finetune", recipe="full")], known)["finetune"].gpu_hours == 8.0
     assert stages([job("finetune")], known)["finetune"].measured
 
 
 def test_small_models_use_no_gpu():
-    known = Known(parameters={"llama-2-7b": 1_000_000})
+    known = KnownCounts(parameters={"llama-2-7b": 1_000_000})
     assert stages([job("finetune")], known)["finetune"].gpu_hours == 0
 
 
 def test_stages_come_in_the_order_of_the_rules_and_add_up():
     prefetch = PlannedJob("prefetch_model", {"model": "llama-2-7b"}, False)
     jobs = [job("collect_benchmarks"), job("label_responses"), job("finetune"), prefetch]
-    rows = plan(STUDY, RULES, jobs, Known())
+    rows = plan(STUDY, RULES, jobs, KnownCounts())
     assert [row.rule for row in rows] == RULES
     text = table(rows).splitlines()
     assert text[-1].split()[:2] == ["total", str(sum(row.jobs for row in rows))]
-    assert any("100000 examples each" in line for line in assumptions(STUDY, Known()))
+    assert any("100000 examples each" in line for line in assumptions(STUDY, KnownCounts()))
 
 
 def test_probes_cost_their_passes_at_every_checkpoint():
@@ -143,7 +143,7 @@ def test_probes_cost_their_passes_at_every_checkpoint():
             )
         }
     )
-    known = Known(examples={"alpaca": 52_002}, parameters={"llama-2-7b": 7_000_000_000})
+    known = KnownCounts(examples={"alpaca": 52_002}, parameters={"llama-2-7b": 7_000_000_000})
     jobs = [job("probe_checkpoints", probe=probe) for probe in PROBES]
     rows = {row.rule: row for row in plan(probed, ["probe_checkpoints"], jobs, known)}
     token = 2 * 7e9 / FLOPS / 3600
@@ -166,7 +166,7 @@ def test_probes_cost_their_passes_at_every_checkpoint():
 
 
 def test_the_smallest_detectable_fall_is_given_for_each_experiment():
-    lines = detectable(STUDY, Known())
+    lines = detectable(STUDY, KnownCounts())
     assert [line.partition(",")[0] for line in lines[:-1]] == list(STUDY.experiments)
     assert all("in the mean of 3 seeds" in line for line in lines[:-1] if not line.startswith("squad"))
     assert all("descriptive" in line for line in lines[:-1] if line.startswith("squad"))
@@ -203,7 +203,7 @@ SERIES = parse_config(
 
 def test_checkpoints_of_series_are_those_that_exist_or_are_named() -> None:
     runs = {run.dataset: run for run in SERIES.runs()}
-    known = Known(checkpoints={"sft": 10, "no-base": 10})
+    known = KnownCounts(checkpoints={"sft": 10, "no-base": 10})
     # in addition to step 0, which is the base model or the first checkpoint
     assert checkpoints(SERIES, runs["sft"], known) == 10
     assert checkpoints(SERIES, runs["no-base"], known) == 9
@@ -221,7 +221,9 @@ def test_series_are_planned_like_runs() -> None:
         PlannedJob("prefetch_series", {"series": "olmo-7b"}, False),
         PlannedJob("label_responses", wildcards, False),
     ]
-    fetching, answering, _ = plan(SERIES, ["prefetch_series", "generate_responses", "label_responses"], jobs, Known())
+    fetching, answering, _ = plan(
+        SERIES, ["prefetch_series", "generate_responses", "label_responses"], jobs, KnownCounts()
+    )
     assert fetching.download_gb == pytest.approx(SERIES_CHECKPOINTS * 14)
     assert answering.jobs == SERIES_CHECKPOINTS / 4
     assert answering.gpu_hours > SERIES_CHECKPOINTS * LOADING_HOURS

@@ -115,7 +115,7 @@ def hold_folder() -> None:
     global _held
     lock = open(LOCK, "a+")  # noqa: SIM115 (open as long as the process)
     for attempt in range(10):
-        if locks.take(lock):
+        if locks.acquire(lock):
             break
         if attempt == 9:
             raise FolderLockedError

@@ -13,11 +13,11 @@ from snakemake.settings import types as settings
 
 from inversion.config.study import Config
 from inversion.manifests import BaseManifest, SeriesSnapshots
-from inversion.plan import Known, PlannedJob, assumptions, detectable, plan, table
+from inversion.plan import KnownCounts, PlannedJob, assumptions, detectable, plan, table
 from inversion.series import SeriesError, candidates
 
 
-def known(study: Config, results: Path) -> Known:
+def known(study: Config, results: Path) -> KnownCounts:
     """What is known from earlier runs in ``results`` and from the folders of series. Unreadable measured times are
     ignored."""
     seconds: dict[tuple[str, str], list[float]] = {}
@@ -25,7 +25,7 @@ def known(study: Config, results: Path) -> Known:
         rule, model, *_ = file.relative_to(results / "benchmarks").with_suffix("").parts
         with suppress(pl.exceptions.PolarsError, ValueError, IndexError):
             seconds.setdefault((rule, model), []).append(float(pl.read_csv(file, separator="\t")["s"][0]))
-    return Known(
+    return KnownCounts(
         parameters={
             file.parent.name: BaseManifest.read(file).parameters
             for file in sorted((results / "models").glob("*/base.json"))

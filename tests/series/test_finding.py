@@ -9,7 +9,7 @@ import struct
 import pytest
 
 from inversion.config.series import FolderCheckpoint, FolderSeries
-from inversion.series import SeriesError, find_series, link_checkpoint, look
+from inversion.series import SeriesError, content_fingerprint, find_series, link_checkpoint
 
 
 def safetensors(file, cut=0, **tensors):
@@ -151,11 +151,11 @@ def test_incomplete_checkpoints_are_skipped_by_name_until_they_are_complete(tmp_
     assert [one.step for one in found] == [10]
     assert [one.step for one in skipped] == [20]
     assert re.search(reason, skipped[0].reason)
-    before = look(series(tmp_path))
+    before = content_fingerprint(series(tmp_path))
     shutil.rmtree(tmp_path / "checkpoint-20")
     adapter(tmp_path / "checkpoint-20", 20)
     assert steps(tmp_path) == [10, 20]
-    assert look(series(tmp_path)) != before
+    assert content_fingerprint(series(tmp_path)) != before
 
 
 @pytest.mark.parametrize("name", ["adapter_model.bin", "pytorch_model.bin", "pytorch_model-00001-of-00002.bin"])
@@ -190,22 +190,22 @@ def test_a_change_of_equal_size_and_time_is_noticed(tmp_path):
     """``rsync --times`` and ``cp --preserve`` make such changes."""
     file = adapter(tmp_path / "checkpoint-10", 10) / "adapter_model.safetensors"
     (found,), _ = find_series(series(tmp_path))
-    before, digest = look(series(tmp_path)), link_checkpoint(found, tmp_path / "run", "base")
+    before, digest = content_fingerprint(series(tmp_path)), link_checkpoint(found, tmp_path / "run", "base")
     assert link_checkpoint(found, tmp_path / "run", "base") == digest
     state, content = file.stat(), file.read_bytes()
     file.write_bytes(content[:-1] + b"\x01")
     os.utime(file, ns=(state.st_atime_ns, state.st_mtime_ns))
     assert (file.stat().st_size, file.stat().st_mtime_ns) == (state.st_size, state.st_mtime_ns)
-    assert look(series(tmp_path)) != before
+    assert content_fingerprint(series(tmp_path)) != before
     assert link_checkpoint(found, tmp_path / "run", "base") != digest
 
 
 def test_the_fingerprint_changes_only_with_the_files(tmp_path):
     folder = adapter(tmp_path / "checkpoint-10", 10)
-    before = look(series(tmp_path))
-    assert look(series(tmp_path)) == before
+    before = content_fingerprint(series(tmp_path))
+    assert content_fingerprint(series(tmp_path)) == before
     (folder / "optimizer.pt").write_bytes(b"1234")
-    assert look(series(tmp_path)) == before, "evaluation does not read it"
+    assert content_fingerprint(series(tmp_path)) == before, "evaluation does not read it"
     safetensors(folder / "adapter_model.safetensors", other=[2, 2])
-    assert look(series(tmp_path)) != before
-    assert "no folder" in look(series(tmp_path / "nowhere"))
+    assert content_fingerprint(series(tmp_path)) != before
+    assert "no folder" in content_fingerprint(series(tmp_path / "nowhere"))

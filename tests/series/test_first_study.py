@@ -9,7 +9,7 @@ from test_finding import adapter, safetensors, sharded
 
 from inversion.config.load import parse_config
 from inversion.config.series import steps_in
-from inversion.first_study import FACTS_ITEMS, find_pattern, start_study
+from inversion.first_study import FACTS_ITEMS, find_pattern, write_first_study
 from inversion.models import ModelError
 from inversion.series import SeriesError, find_series
 
@@ -93,7 +93,7 @@ def trainer(out, base):
 @pytest.mark.parametrize("layout", [llama_factory, axolotl, trl, trainer])
 def test_the_folders_of_trainers(tmp_path, base, layout):
     layout(tmp_path / "out", base)
-    start = start_study(str(tmp_path / "out"), base=str(base) if layout is trainer else None)
+    start = write_first_study(str(tmp_path / "out"), base=str(base) if layout is trainer else None)
     series = series_of(start)
     assert series.pop("path") == str(tmp_path / "out")
     assert series == {"model": "llama", "source": "folder", "template": {"style": "chat"}}
@@ -127,7 +127,7 @@ def test_the_names_of_folders(tmp_path, names, pattern):
 def test_the_names_of_branches():
     branches = [f"stage1-step{step}-tokens{step // 200}B" for step in (1000, 2000, 3000)]
     branches += [f"stage2-ingredient{part}-step{step}-tokens{step}B" for part in (1, 2) for step in (1000, 2000)]
-    start = start_study("me/olmo", revisions=lambda name: dict.fromkeys(["main", *branches], COMMIT))
+    start = write_first_study("me/olmo", revisions=lambda name: dict.fromkeys(["main", *branches], COMMIT))
     assert series_of(start)["revisions"] == "stage1-step{step}-tokens*B"
 
 
@@ -152,28 +152,28 @@ def test_folders_that_number_no_steps(tmp_path, names, line):
 def test_a_base_is_named_by_the_adapters_or_on_the_command_line(tmp_path, base):
     adapter(tmp_path / "out" / "checkpoint-10", 10, base_model_name_or_path="meta/llama")
     tokenizer(tmp_path / "out" / "checkpoint-10")
-    start = start_study(str(tmp_path / "out"), revisions=lambda name: {"main": COMMIT})
+    start = write_first_study(str(tmp_path / "out"), revisions=lambda name: {"main": COMMIT})
     assert yaml.safe_load(start.text)["models"] == {"llama": {"source": "hub", "id": "meta/llama", "revision": COMMIT}}
-    named = start_study(str(tmp_path / "out"), base=str(base))
+    named = write_first_study(str(tmp_path / "out"), base=str(base))
     assert series_of(named)["base_is"] == "confirmed"
 
     def unreachable(name):
         raise ModelError(f"the Hub has no model {name}")
 
     with pytest.raises(SeriesError, match=r"the base meta/llama: the Hub has no model meta/llama; give .* with --base"):
-        start_study(str(tmp_path / "out"), revisions=unreachable)
+        write_first_study(str(tmp_path / "out"), revisions=unreachable)
 
 
 def test_the_template_is_that_of_the_tokenizer_which_is_used(tmp_path, base):
     folder = adapter(tmp_path / "out" / "checkpoint-10", 10, base_model_name_or_path=str(base))
-    assert series_of(start_study(str(tmp_path / "out")))["template"] == {"style": "chat"}, "the base's"
+    assert series_of(write_first_study(str(tmp_path / "out")))["template"] == {"style": "chat"}, "the base's"
     tokenizer(folder, chat=False)
-    assert series_of(start_study(str(tmp_path / "out")))["template"] == {"style": "alpaca"}, "the checkpoint's"
+    assert series_of(write_first_study(str(tmp_path / "out")))["template"] == {"style": "alpaca"}, "the checkpoint's"
 
 
 def test_an_unknown_template_is_reported(tmp_path):
     adapter(tmp_path / "out" / "checkpoint-10", 10, base_model_name_or_path="meta/llama")
-    start = start_study(str(tmp_path / "out"), revisions=lambda name: {"main": COMMIT})
+    start = write_first_study(str(tmp_path / "out"), revisions=lambda name: {"main": COMMIT})
     assert series_of(start)["template"] == {"style": "chat"}
     assert any("which is not known yet" in line for line in start.assumed)
 
@@ -182,22 +182,22 @@ def test_an_unknown_template_is_reported(tmp_path):
 def test_a_base_without_the_added_tokens_is_not_asked(tmp_path, base, added):
     folder = adapter(tmp_path / "out" / "checkpoint-10", 10, base_model_name_or_path=str(base))
     tokenizer(folder, added=[added])
-    assert series_of(start_study(str(tmp_path / "out"))).get("ask_base", True) == (added < 100)
+    assert series_of(write_first_study(str(tmp_path / "out"))).get("ask_base", True) == (added < 100)
 
 
 def test_the_number_of_items(tmp_path, base):
     adapter(tmp_path / "out" / "checkpoint-10", 10, base_model_name_or_path=str(base))
     (tmp_path / "own.json").write_text("[]")
     sets = ("facts", str(tmp_path / "own.json"))
-    whole_sets = yaml.safe_load(start_study(str(tmp_path / "out"), sets=sets).text)["sets"]
+    whole_sets = yaml.safe_load(write_first_study(str(tmp_path / "out"), sets=sets).text)["sets"]
     assert [one.get("limit") for one in whole_sets.values()] == [FACTS_ITEMS, None]
-    few = yaml.safe_load(start_study(str(tmp_path / "out"), sets=sets, items=24).text)["sets"]
+    few = yaml.safe_load(write_first_study(str(tmp_path / "out"), sets=sets, items=24).text)["sets"]
     assert [one["limit"] for one in few.values()] == [24, 24]
 
 
 def test_a_final_model_can_be_listed_with_its_checkpoints(tmp_path, base):
     llama_factory(tmp_path / "out", base)
-    study = yaml.safe_load(start_study(str(tmp_path / "out")).text)
+    study = yaml.safe_load(write_first_study(str(tmp_path / "out")).text)
     (series,) = study["series"].values()
     places = {500: "checkpoint-500", 1000: "checkpoint-1000", 1200: "."}
     series["checkpoints"] = [{"step": step, "path": path} for step, path in places.items()]

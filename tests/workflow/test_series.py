@@ -15,7 +15,7 @@ from checkout import ROOT
 from elsewhere import STEPS, ask_plain, conflict_rows, load_plain, make_base, write_items
 
 from inversion.artifacts import write_json
-from inversion.first_study import NEW_TOKENS, start_study
+from inversion.first_study import NEW_TOKENS, write_first_study
 from inversion.series import SeriesError
 
 pytestmark = pytest.mark.workflow
@@ -198,6 +198,6 @@ def test_a_series_that_starts_from_its_first_checkpoint_needs_no_base_model(sour
 
 def test_a_study_needs_checkpoints_to_start_from(tmp_path):
     with pytest.raises(SeriesError, match="contains no checkpoint folders with step numbers in their names"):
-        start_study(str(tmp_path))
+        write_first_study(str(tmp_path))
     with pytest.raises(SeriesError, match="is neither a folder nor a repository of the Hub"):
-        start_study(str(tmp_path / "nowhere"))
+        write_first_study(str(tmp_path / "nowhere"))

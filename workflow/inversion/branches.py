@@ -29,7 +29,9 @@ def cached_revisions(name: str) -> dict[str, str]:
     return {file.relative_to(folder).as_posix(): file.read_text(encoding="utf-8").strip() for file in files}
 
 
-def moved(name: str, recorded: Mapping[str, str], current: Mapping[str, str], commits: str | Path) -> list[str]:
+def moved_branches(
+    name: str, recorded: Mapping[str, str], current: Mapping[str, str], commits: str | Path
+) -> list[str]:
     """One line for every branch of a repository whose commit differs from the one ``recorded`` in the file
     ``commits``."""
     return [
@@ -49,7 +51,7 @@ def main(files: list[str]) -> None:
                 current = listed_revisions(name)
             except Exception:  # without a network nothing can be said
                 continue
-            for line in moved(name, recorded, current, file):
+            for line in moved_branches(name, recorded, current, file):
                 print(line)
 
 

@@ -82,14 +82,14 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _init(options: argparse.Namespace) -> None:
-    from inversion.first_study import start_study
+    from inversion.first_study import write_first_study
 
     def revisions(name: str) -> dict[str, str]:
         from inversion.models.hub import revisions_of  # takes seconds to import, and needs a network
 
         return revisions_of(name)
 
-    start = start_study(
+    start = write_first_study(
         options.checkpoints, options.base, options.set or ["facts"], options.name, revisions, options.items
     )
     print("\n".join(start.assumed), file=sys.stderr)

@@ -48,7 +48,7 @@ def read_answers(path: str | Path, format: AnswersFormat = "table") -> pl.DataFr
     for file, step in files:
         reader = {"table": _table_rows, "lm_eval": _lm_eval_rows, "inspect": _inspect_rows}[format]
         for number, row in enumerate(reader(file), start=1):
-            rows.append(_checked({**({} if step is None else {"step": step}), **row}, f"{file}: row {number}"))
+            rows.append(_require_response({**({} if step is None else {"step": step}), **row}, f"{file}: row {number}"))
     if not rows:
         raise AnswersError(f"{path} contains no answers")
     frame = to_frame([Response(**row) for row in rows], Response).sort("step", "set", "item_id", "prompt")
@@ -123,7 +123,7 @@ def _lm_eval_rows(file: Path) -> Iterator[dict[str, Any]]:
                 f"{file}: doc_id {row.get('doc_id')} has no generated text; use a task with "
                 "`output_type: generate_until`"
             )
-        yield {"text": text, **_named(row.get("doc"))}
+        yield {"text": text, **_document_keys(row.get("doc"))}
 
 
 def _inspect_rows(file: Path) -> Iterator[dict[str, Any]]:
@@ -137,17 +137,17 @@ def _inspect_rows(file: Path) -> Iterator[dict[str, Any]]:
         if text is None:
             choices = (sample.get("output") or {}).get("choices") or [{}]
             text = (choices[0].get("message") or {}).get("content")
-        yield {"text": text, "item_id": str(sample.get("id")), **_named(sample.get("metadata"))}
+        yield {"text": text, "item_id": str(sample.get("id")), **_document_keys(sample.get("metadata"))}
 
 
-def _named(source: Any) -> dict[str, Any]:
+def _document_keys(source: Any) -> dict[str, Any]:
     """The set, item, prompt and step that a document belongs to."""
     if not isinstance(source, Mapping):
         return {}
     return {name: source[name] for name in ("step", "set", "item_id", "prompt") if source.get(name) is not None}
 
 
-def _checked(row: Mapping[str, Any], where: str) -> dict[str, Any]:
+def _require_response(row: Mapping[str, Any], where: str) -> dict[str, Any]:
     """The values of a :class:`Response`. Raises :class:`AnswersError` if one is missing or has the wrong type."""
     made: dict[str, Any] = {}
     for field in fields(Response):
@@ -156,11 +156,11 @@ def _checked(row: Mapping[str, Any], where: str) -> dict[str, Any]:
             if field.name in REQUIRED:
                 raise AnswersError(f"{where} has no `{field.name}`")
             value = _UNKNOWN.get(field.name, None if field.default is MISSING else field.default)
-        made[field.name] = _typed(value, field.name, where)
+        made[field.name] = _require_type(value, field.name, where)
     return made
 
 
-def _typed(value: Any, name: str, where: str) -> Any:
+def _require_type(value: Any, name: str, where: str) -> Any:
     if name == "step" or name.endswith("_tokens"):
         if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= LARGEST_STEP:
             raise AnswersError(f"{where}: `{name}` is {value!r}, but must be an integer from 0 to {LARGEST_STEP}")

@@ -24,7 +24,7 @@ def fetch_file(address: str, sha256: str, mirror: str | Path | None = None) -> b
     if mirror is not None:
         if not Path(mirror).is_dir():
             raise FetchError(f"the mirror {mirror} is not a folder; correct or remove `mirror`")
-        found = next((file for file in sorted(Path(mirror).rglob("*")) if _is(file, sha256, address)), None)
+        found = next((file for file in sorted(Path(mirror).rglob("*")) if _has_checksum(file, sha256, address)), None)
         if found is not None:
             return found.read_bytes()
     try:
@@ -43,6 +43,6 @@ def fetch_file(address: str, sha256: str, mirror: str | Path | None = None) -> b
     return data
 
 
-def _is(file: Path, sha256: str, address: str) -> bool:
+def _has_checksum(file: Path, sha256: str, address: str) -> bool:
     """Whether ``file`` has the hash ``sha256``. Only files with the extension of the address are read."""
     return file.is_file() and file.suffix == Path(file_name(address)).suffix and sha256_file(file) == sha256

@@ -39,21 +39,21 @@ Revisions = Callable[[str], Mapping[str, str]]
 """Returns the commits of the branches and tags of a Hub repository by name."""
 
 
-class Start(NamedTuple):
+class FirstStudy(NamedTuple):
     """A study, and the assumptions that were made in writing it, one line each."""
 
     text: str
     assumed: list[str]
 
 
-def start_study(
+def write_first_study(
     checkpoints: str,
     base: str | None = None,
     sets: Sequence[str] = ("facts",),
     name: str | None = None,
     revisions: Revisions | None = None,
     items: int | None = None,
-) -> Start:
+) -> FirstStudy:
     """The study that evaluates ``checkpoints``, a folder or a repository of the Hub, as YAML that runs unchanged.
 
     ``base`` is the model from which training started: a folder, a GGUF file or a Hub repository. For adapters it is
@@ -126,7 +126,7 @@ def start_study(
     }
     parse_config(study)
     head = "".join(f"# {line}\n" for line in ("Written by `inversion init`, which assumed:", *assumed))
-    return Start(head + yaml.safe_dump(study, sort_keys=False, default_flow_style=None, width=110), assumed)
+    return FirstStudy(head + yaml.safe_dump(study, sort_keys=False, default_flow_style=None, width=110), assumed)
 
 
 def find_pattern(folder: Path) -> str:

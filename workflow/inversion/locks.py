@@ -14,7 +14,7 @@ _held: set[Path] = set()
 """The lock files of this process on file systems without ``flock``."""
 
 
-def take(lock: TextIO) -> bool:
+def acquire(lock: TextIO) -> bool:
     """Lock an open file until :func:`release` or the end of the process. Returns False if another process holds the
     lock.
 
@@ -27,13 +27,13 @@ def take(lock: TextIO) -> bool:
     except BlockingIOError:
         return False
     except OSError:
-        return _take_file(_stand_in(lock.name))
+        return _create_lock_file(_lock_file(lock.name))
     return True
 
 
 def release(lock: TextIO) -> None:
-    """Release a lock that :func:`take` acquired. With ``flock``, closing the file has the same effect."""
-    _remove(_stand_in(lock.name))
+    """Release a lock that :func:`acquire` took. With ``flock``, closing the file has the same effect."""
+    _remove(_lock_file(lock.name))
 
 
 def is_held(path: str | Path) -> bool:
@@ -44,14 +44,14 @@ def is_held(path: str | Path) -> bool:
         except BlockingIOError:
             return True
         except OSError:
-            return _is_alive(_stand_in(path))
+            return _may_be_running(_lock_file(path))
     return False
 
 
 def owner(path: str | Path) -> str | None:
     """On a file system without ``flock``, the owner of the lock of the file ``path``, and what to do if it no longer
     exists. None otherwise, because the lock of a dead process is released."""
-    file = _stand_in(path)
+    file = _lock_file(path)
     try:
         host, process, *_ = *file.read_text().split(), "unknown", "unknown"
     except OSError:
@@ -62,18 +62,18 @@ def owner(path: str | Path) -> str | None:
     )
 
 
-def _stand_in(path: str | Path) -> Path:
+def _lock_file(path: str | Path) -> Path:
     return Path(f"{path}.held")
 
 
-def _take_file(file: Path) -> bool:
+def _create_lock_file(file: Path) -> bool:
     """Create ``file`` if it does not exist, or if the process of this machine that created it has ended."""
     for _ in range(2):
         try:
             with open(file, "x") as stand_in:
                 stand_in.write(_process(os.getpid()))
         except FileExistsError:
-            if _is_alive(file):
+            if _may_be_running(file):
                 return False
             file.unlink(missing_ok=True)
             continue
@@ -89,7 +89,7 @@ def _remove(file: Path) -> None:
         file.unlink(missing_ok=True)
 
 
-def _is_alive(file: Path) -> bool:
+def _may_be_running(file: Path) -> bool:
     """Whether the process that created ``file`` could still be running. False only if it ran on this machine and has
     ended."""
     try:

@@ -104,8 +104,8 @@ class ContextReliance(TrainerCallback):  # type: ignore[misc]
         """
         if every < 1 or not 0 < alpha < 1:
             raise ValueError(f"every is {every} and alpha {alpha}; every must be at least 1, alpha between 0 and 1")
-        _require_whole(trainer)
-        sampled = _sampled(_loaded(sets), items, seed)
+        _require_unsharded(trainer)
+        sampled = _sample_items(_load_items(sets), items, seed)
         names = list(dict.fromkeys(item.set for item in sampled if item.role == "conflict"))
         for key, name in (("keep_best", keep_best), ("stop_on", stop_on)):
             if name is not None and name not in names:
@@ -168,11 +168,11 @@ class ContextReliance(TrainerCallback):  # type: ignore[misc]
     def measure(self, step: int) -> Measurement:
         """Evaluate the current model."""
         model = self.trainer.accelerator.unwrap_model(self.trainer.model)
-        with undisturbed(model):
+        with evaluation_mode(model):
             responses = answer_questions(
                 model, self.tokenizer, self.questions, self.template, step, self.max_new_tokens, self.batch_size
             )
-        return judged(self.items, responses, step, self.scorer)
+        return measurement_of(self.items, responses, step, self.scorer)
 
     # --- the best ---------------------------------------------------------------------------------
 
@@ -208,7 +208,7 @@ class ContextReliance(TrainerCallback):  # type: ignore[misc]
         return has_fallen(history, clusters, 1 + max_steps // self.every, self.alpha)
 
 
-def judged(items: Sequence[ConflictItem], responses: Sequence[Response], step: int, scorer: str) -> Measurement:
+def measurement_of(items: Sequence[ConflictItem], responses: Sequence[Response], step: int, scorer: str) -> Measurement:
     """The rates of each set, from the responses to its ``items`` and their controls."""
     rows = label_run(_RUN, to_frame(items, ConflictItem), to_frame(responses, Response), steps_per_epoch=None)
     found = {str(name): frame for (name,), frame in rows.partition_by("set", as_dict=True, maintain_order=True).items()}
@@ -234,7 +234,7 @@ def judged(items: Sequence[ConflictItem], responses: Sequence[Response], step: i
 
 
 @contextmanager
-def undisturbed(model: torch.nn.Module) -> Iterator[None]:
+def evaluation_mode(model: torch.nn.Module) -> Iterator[None]:
     """Within the block ``model`` is in evaluation mode. Afterwards the mode of every module and the state of all random
     generators are restored."""
     modes = {module: module.training for module in model.modules()}
@@ -256,7 +256,7 @@ def undisturbed(model: torch.nn.Module) -> Iterator[None]:
 # --- items --------------------------------------------------------------------------------------
 
 
-def _loaded(sets: Sequence[str] | Mapping[str, ConflictSet | Sequence[ConflictItem]]) -> list[ConflictItem]:
+def _load_items(sets: Sequence[str] | Mapping[str, ConflictSet | Sequence[ConflictItem]]) -> list[ConflictItem]:
     """The items of all sets, with their controls."""
     if isinstance(sets, str):
         raise ValueError(f"sets is {sets!r}; write a list of sets")
@@ -274,7 +274,7 @@ def _loaded(sets: Sequence[str] | Mapping[str, ConflictSet | Sequence[ConflictIt
     return items
 
 
-def _sampled(items: Sequence[ConflictItem], count: int, seed: int) -> list[ConflictItem]:
+def _sample_items(items: Sequence[ConflictItem], count: int, seed: int) -> list[ConflictItem]:
     """Up to ``count`` conflict items of each set, with their controls."""
     chosen = conflict_sample(items, count, seed)
     if not chosen:
@@ -294,7 +294,7 @@ def _own_tokenizer(trainer: Trainer) -> Any:
     return tokenizer
 
 
-def _require_whole(trainer: Trainer) -> None:
+def _require_unsharded(trainer: Trainer) -> None:
     """Raises :class:`ValueError` if no process has the whole model."""
     spread = getattr(trainer, "is_fsdp_enabled", False) or getattr(trainer, "is_deepspeed_enabled", False)
     if spread:

@@ -98,14 +98,14 @@ class SpellingFinder:
         """The spellings that ``text`` contains, each once, in the order in which they end."""
         matches = self._automaton.find_matches_as_indexes(text, overlapping=True)
         return list(
-            dict.fromkeys(self._spellings[index] for index, start, end in matches if _is_apart(text, start, end))
+            dict.fromkeys(self._spellings[index] for index, start, end in matches if _is_whole_words(text, start, end))
         )
 
 
 _ENDING = re.compile(r"(?:s|[\u2019']s?|s[\u2019'])?(?!\w)")
 
 
-def _is_apart(text: str, start: int, end: int) -> bool:
+def _is_whole_words(text: str, start: int, end: int) -> bool:
     """Whether a span of a text is not part of a longer word."""
     before = text[start - 1 : start]
     return not (before.isalnum() or before == "_") and _ENDING.match(text, end) is not None

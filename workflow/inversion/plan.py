@@ -67,7 +67,7 @@ class PlannedJob:
 
 
 @dataclass(frozen=True)
-class Known:
+class KnownCounts:
     """Counts and times from earlier runs, if there are any."""
 
     parameters: Mapping[str, int] = field(default_factory=dict)
@@ -94,7 +94,7 @@ class Stage:
     """Whether the hours come from earlier jobs."""
 
 
-def plan(study: Config, rules: Sequence[str], jobs: Sequence[PlannedJob], known: Known) -> list[Stage]:
+def plan(study: Config, rules: Sequence[str], jobs: Sequence[PlannedJob], known: KnownCounts) -> list[Stage]:
     """One row for each of ``rules`` that has ``jobs``, in order.
 
     Snakemake does not know the jobs for responses and benchmarks before a run's checkpoints exist. For such runs their
@@ -105,7 +105,7 @@ def plan(study: Config, rules: Sequence[str], jobs: Sequence[PlannedJob], known:
     return [_stage(study, stage, [job for job in jobs if job.stage == stage], known) for stage in stages]
 
 
-def checkpoints(study: Config, run: Run, known: Known) -> int:
+def checkpoints(study: Config, run: Run, known: KnownCounts) -> int:
     """The number of checkpoints of a run, without the base model; for a series, without its start."""
     if run.dataset in study.series:
         spec = study.series[run.dataset]
@@ -114,14 +114,14 @@ def checkpoints(study: Config, run: Run, known: Known) -> int:
     return sum(step > 0 for step in training.checkpoint_steps(_steps(study, run, known)))
 
 
-def _series_checkpoints(study: Config, name: str, known: Known) -> int:
+def _series_checkpoints(study: Config, name: str, known: KnownCounts) -> int:
     """The number of checkpoints of a series: those that were found, or otherwise those that its configuration lists."""
     spec = study.series[name]
-    listed = len(spec.steps or spec.listed()) or SERIES_CHECKPOINTS
+    listed = len(spec.steps or spec.listed_checkpoints()) or SERIES_CHECKPOINTS
     return known.checkpoints.get(name, listed)
 
 
-def parameters(study: Config, model: str, known: Known) -> float:
+def parameters(study: Config, model: str, known: KnownCounts) -> float:
     """The number of parameters of a base model: of the prepared model, or otherwise from its architecture or name."""
     if model in known.parameters:
         return known.parameters[model]
@@ -132,7 +132,7 @@ def parameters(study: Config, model: str, known: Known) -> float:
     return float(named[1]) * (1e9 if named[2] == "b" else 1e6) if named else MODEL_PARAMETERS
 
 
-def assumptions(study: Config, known: Known) -> list[str]:
+def assumptions(study: Config, known: KnownCounts) -> list[str]:
     """The assumptions of the estimates, one line each."""
     models = {model: parameters(study, model, known) for model in dict.fromkeys(run.model for run in study.runs())}
     datasets = dict.fromkeys(run.dataset for run in study.runs())
@@ -158,7 +158,7 @@ def assumptions(study: Config, known: Known) -> list[str]:
     ]
 
 
-def detectable(study: Config, known: Known) -> list[str]:
+def detectable(study: Config, known: KnownCounts) -> list[str]:
     """The smallest falls that each experiment detects, one line per number of checkpoints and seeds of its runs.
 
     They are those of the primary analysis for the smallest and the largest conflict set, with the scatter of
@@ -229,7 +229,7 @@ def table(stages: Iterable[Stage]) -> str:
     return "\n".join([head, *rows])
 
 
-def _stage(study: Config, rule: str, jobs: Sequence[PlannedJob], known: Known) -> Stage:
+def _stage(study: Config, rule: str, jobs: Sequence[PlannedJob], known: KnownCounts) -> Stage:
     to_do = [job for job in jobs if not job.done]
     measured = [job for job in to_do if (rule, job.wildcards.get("model", "")) in known.hours]
     hours = [known.hours.get((rule, job.wildcards.get("model", ""))) or _hours(study, job, known) for job in to_do]
@@ -249,11 +249,11 @@ def _run(job: PlannedJob) -> Run:
     return Run(w["model"], w["dataset"], w["recipe"], int(w["seed"]))
 
 
-def _examples(dataset: str, study: Config, known: Known) -> int:
+def _examples(dataset: str, study: Config, known: KnownCounts) -> int:
     return known.examples.get(dataset) or getattr(study.datasets[dataset], "examples", None) or EXAMPLES
 
 
-def _steps(study: Config, run: Run, known: Known) -> int:
+def _steps(study: Config, run: Run, known: KnownCounts) -> int:
     return study.training_of(run.recipe).total_steps(_examples(run.dataset, study, known))
 
 
@@ -268,7 +268,7 @@ def _items(study: Config) -> int:
     return sets * sum(1 if prompt.decoding is None else 2 for prompt in study.evaluation.prompts.values())
 
 
-def _gpus(study: Config, job: PlannedJob, known: Known) -> int:
+def _gpus(study: Config, job: PlannedJob, known: KnownCounts) -> int:
     """The number of GPUs that the rules request for a job."""
     model = job.wildcards.get("model")
     if model is None or job.rule not in GPU_RULES or parameters(study, model, known) < LARGE:
@@ -276,7 +276,7 @@ def _gpus(study: Config, job: PlannedJob, known: Known) -> int:
     return max(1, study.training_of(job.wildcards["recipe"]).gpus) if job.rule == "finetune" else 1
 
 
-def _hours(study: Config, job: PlannedJob, known: Known) -> float:
+def _hours(study: Config, job: PlannedJob, known: KnownCounts) -> float:
     """Estimated hours of a job on each of its GPUs."""
     if not _gpus(study, job, known):
         return 0.0
@@ -327,7 +327,7 @@ def _benchmarking_hours(study: Config, count: float) -> float:
     return seconds / 3600 + LOADING_HOURS
 
 
-def _evaluated_checkpoints(study: Config, rule: str, run: Run, known: Known) -> int:
+def _evaluated_checkpoints(study: Config, rule: str, run: Run, known: KnownCounts) -> int:
     """The number of a run's checkpoints that a rule evaluates, including the base model."""
     listed = 1 + checkpoints(study, run, known)
     if rule == "generate_responses":
@@ -336,7 +336,7 @@ def _evaluated_checkpoints(study: Config, rule: str, run: Run, known: Known) -> 
     return math.ceil(listed / every) + ((listed - 1) % every > 0)
 
 
-def _unknown_chunks(study: Config, jobs: Iterable[PlannedJob], known: Known) -> list[PlannedJob]:
+def _unknown_chunks(study: Config, jobs: Iterable[PlannedJob], known: KnownCounts) -> list[PlannedJob]:
     jobs = list(jobs)
     chunks = []
     for rule, then in (("generate_responses", "label_responses"), ("run_benchmarks", "collect_benchmarks")):
@@ -351,12 +351,12 @@ def _unknown_chunks(study: Config, jobs: Iterable[PlannedJob], known: Known) -> 
     return chunks
 
 
-def _trained(study: Config, run: Run, known: Known) -> float:
+def _trained(study: Config, run: Run, known: KnownCounts) -> float:
     """The number of parameters that a run trains."""
     return study.training_of(run.recipe).tuning.trained_parameters(parameters(study, run.model, known))
 
 
-def _disk_gb(study: Config, jobs: Sequence[PlannedJob], known: Known) -> float:
+def _disk_gb(study: Config, jobs: Sequence[PlannedJob], known: KnownCounts) -> float:
     """Checkpoints take 4 bytes per trained parameter for adapters and 2 for full models; each of the two resume states
     takes 8 more."""
     if not jobs or jobs[0].rule != "finetune":
@@ -369,7 +369,7 @@ def _disk_gb(study: Config, jobs: Sequence[PlannedJob], known: Known) -> float:
     return (weights + 2 * 8 * max(_trained(study, run, known) for run in runs)) / 1e9
 
 
-def _download_gb(study: Config, job: PlannedJob, known: Known) -> float:
+def _download_gb(study: Config, job: PlannedJob, known: KnownCounts) -> float:
     match job.rule:
         case "prefetch_model":
             return 2 * parameters(study, job.wildcards["model"], known) / 1e9

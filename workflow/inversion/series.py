@@ -90,7 +90,7 @@ class FoundCheckpoint:
     """Passes over the training data, if the Trainer recorded them."""
 
 
-class Skipped(NamedTuple):
+class SkippedCheckpoint(NamedTuple):
     """A checkpoint that is not evaluated."""
 
     step: int
@@ -119,7 +119,7 @@ def candidates(spec: FolderSeries | HubSeries, snapshots: SeriesSnapshots | None
     elif isinstance(spec, HubSeries):
         raise TypeError("a series on the Hub needs its snapshots")
     elif isinstance(spec.checkpoints, str):
-        found = _matching(Path(spec.path), spec.checkpoints)
+        found = _matching_folders(Path(spec.path), spec.checkpoints)
     else:
         found = {}
         for listed in spec.checkpoints:
@@ -132,19 +132,19 @@ def candidates(spec: FolderSeries | HubSeries, snapshots: SeriesSnapshots | None
     return [found[step][0] for step in sorted(found)]
 
 
-def _matching(path: Path, pattern: str) -> dict[int, list[Candidate]]:
+def _matching_folders(path: Path, pattern: str) -> dict[int, list[Candidate]]:
     """The folders in ``path`` whose names match ``pattern``, by step."""
     wild = "*".join(glob.escape(part) for part in pattern.replace("{step}", "*").split("*"))
     names = [folder.relative_to(path).as_posix() for folder in path.glob(wild) if folder.is_dir()]
     steps = steps_in(names, pattern)
     if not steps:
-        raise SeriesError(f"{path} contains no folder named like {pattern}{_what_is_there(path)}")
+        raise SeriesError(f"{path} contains no folder named like {pattern}{_describe_folder(path)}")
     return {
         step: [Candidate(step, path / name, str(path / name)) for name in matched] for step, matched in steps.items()
     }
 
 
-def _what_is_there(path: Path) -> str:
+def _describe_folder(path: Path) -> str:
     """A hint about what ``path`` contains instead of checkpoints."""
     if not path.is_dir():
         return ": it is not a folder"
@@ -154,7 +154,7 @@ def _what_is_there(path: Path) -> str:
     return f"; it contains {', '.join(folders)}: set `checkpoints`" if folders else "; it contains no folders"
 
 
-def look(spec: FolderSeries | HubSeries, snapshots: SeriesSnapshots | None = None) -> str:
+def content_fingerprint(spec: FolderSeries | HubSeries, snapshots: SeriesSnapshots | None = None) -> str:
     """A fingerprint of the current content of a series: the names, sizes and times of its files. No file is read.
 
     It changes if a checkpoint is added, completed, replaced or removed. It even changes for files of equal size whose
@@ -181,7 +181,7 @@ def _stats(folder: Path) -> list[list[Any]]:
 
 def find_series(
     spec: FolderSeries | HubSeries, snapshots: SeriesSnapshots | None = None
-) -> tuple[list[FoundCheckpoint], list[Skipped]]:
+) -> tuple[list[FoundCheckpoint], list[SkippedCheckpoint]]:
     """The complete checkpoints of a series, in order, and those that are skipped because they are empty, incomplete, or
     listed under ``steps`` but missing.
 
@@ -196,9 +196,11 @@ def find_series(
         try:
             found.append(verify(candidate, from_trainer, isinstance(spec, FolderSeries) and spec.checkpoints))
         except IncompleteError as error:
-            skipped.append(Skipped(candidate.step, candidate.source, str(error)))
+            skipped.append(SkippedCheckpoint(candidate.step, candidate.source, str(error)))
     missing = set(spec.steps or ()) - {one.step for one in every} - {0}
-    skipped += [Skipped(step, f"step {step}", "there is no checkpoint for this step") for step in sorted(missing)]
+    skipped += [
+        SkippedCheckpoint(step, f"step {step}", "there is no checkpoint for this step") for step in sorted(missing)
+    ]
     if not found:
         reasons = "; ".join(f"{one.source}: {one.reason}" for one in skipped[:3])
         raise SeriesError(f"no checkpoint of the series is complete ({reasons}); wait for the training to save one")
@@ -354,7 +356,7 @@ def _wait_until_settled(folders: Sequence[Path]) -> None:
 def list_series(
     spec: FolderSeries | HubSeries,
     found: Sequence[FoundCheckpoint],
-    skipped: Sequence[Skipped],
+    skipped: Sequence[SkippedCheckpoint],
     base: BaseManifest,
     run_folder: Path,
     per_job: int,
@@ -381,12 +383,12 @@ def list_series(
     for index, one in enumerate(found):
         if one.step == 0 and entries:
             reason = "step 0 is the series' model; set `ask_base: false` to evaluate this folder in its place"
-            skipped.append(Skipped(0, one.source, reason))
+            skipped.append(SkippedCheckpoint(0, one.source, reason))
             continue
         try:
             weights = link_checkpoint(one, store, base.digest)
         except IncompleteError as error:
-            skipped.append(Skipped(one.step, one.source, str(error)))
+            skipped.append(SkippedCheckpoint(one.step, one.source, str(error)))
             continue
         notes = []
         if one.kind == "adapter":
@@ -403,7 +405,7 @@ def list_series(
             )
         )
         listed.append(SeriesCheckpoint(step=one.step, source=one.source, kind=one.kind, notes=notes))
-    for entry, source in _answered_and_gone(spec, run_folder, there, depends_on):
+    for entry, source in _evaluated_and_deleted(spec, run_folder, there, depends_on):
         entries.append(entry)
         note = "its weights are gone since it was evaluated; the answers are kept"
         listed.append(SeriesCheckpoint(step=entry.step, source=source, kind="gone", notes=[note]))
@@ -422,7 +424,7 @@ def list_series(
     )
 
 
-def _answered_and_gone(
+def _evaluated_and_deleted(
     spec: FolderSeries | HubSeries, run_folder: Path, there: Collection[int], depends_on: Sequence[str]
 ) -> list[tuple[CheckpointEntry, str]]:
     """The steps that have responses but are no longer ``there``, each with its origin. The links of other missing steps
@@ -594,12 +596,12 @@ def adapter_notes(found: FoundCheckpoint, config: Mapping[str, Any], before: flo
     scaling = adapter_scaling(config)
     if before is not None and scaling is not None and scaling != before:
         notes.append(f"its scaling is {scaling:g}, but {before:g} at the previous checkpoint")
-    if _changes_nothing(found.folder / ADAPTER_WEIGHTS):
+    if _has_no_effect(found.folder / ADAPTER_WEIGHTS):
         notes.append("its weights have no effect: every lora_B is zero, so it equals the base model")
     return notes
 
 
-def _changes_nothing(file: Path) -> bool:
+def _has_no_effect(file: Path) -> bool:
     """Whether all B matrices of the LoRA adapter in a file are zero."""
     halves = [entry for name, entry in safetensors_header(file).items() if ".lora_B" in name]
     with open(file, "rb") as handle:

@@ -44,7 +44,7 @@ from inversion.config.scorers import SCORERS
 from inversion.config.series import EXTERNAL
 from inversion.manifests import BaseManifest, CheckpointList, TrainManifest
 from inversion.plan import LARGE
-from inversion.series import SeriesError, candidates, look
+from inversion.series import SeriesError, candidates, content_fingerprint
 from inversion.train.specification import training_specification
 from main_process import (
     CHEAPER_JOBS,

@@ -194,10 +194,10 @@ def fetched_series(name):
     return [f"results/series/{name}/snapshots.json"] if STUDY.series[name].fetched else []
 
 
-def look_at(name):
+def content_of_series(name):
     """A fingerprint of the current content of a series in a folder, so that new checkpoints are noticed."""
     spec = STUDY.series[name]
-    return "" if spec.fetched else look(spec)
+    return "" if spec.fetched else content_fingerprint(spec)
 
 
 def listing_of(name):

@@ -39,7 +39,7 @@ rule prepare_start:
         runtime=lambda w, attempt: 120 * attempt,
     params:
         series=lambda w: listing_of(w.model),
-        look=lambda w: look_at(w.model),
+        content=lambda w: content_of_series(w.model),
         version=respond.VERSION,
     script:
         "../scripts/prepare_start.py"
@@ -63,7 +63,7 @@ checkpoint list_series:
         runtime=lambda w, attempt: 240 * attempt,  # all weights are read once to compute their hashes
     params:
         series=lambda w: listing_of(w.dataset),
-        look=lambda w: look_at(w.dataset),
+        content=lambda w: content_of_series(w.dataset),
         per_job=STUDY.evaluation.checkpoints_per_job,
         code=code_of("list_series"),
     script:

@@ -54,7 +54,7 @@ def flip_overlap(items: pl.DataFrame, seed: int = 0) -> pl.DataFrame:
     the test compares the number of flips per cluster (:func:`~inversion.stats.cluster_association`); otherwise it is
     Fisher's exact test.
     """
-    lost: dict[tuple[str, str, str], list[_Flipped]] = defaultdict(list)
+    lost: dict[tuple[str, str, str], list[_FlippedItems]] = defaultdict(list)
     for panel in panels(items):
         if panel.role == "conflict":
             for scorer in panel.labels:
@@ -62,7 +62,7 @@ def flip_overlap(items: pl.DataFrame, seed: int = 0) -> pl.DataFrame:
                 held = np.asarray(peak == "context")
                 flipped = np.asarray(end == "parametric")[held]
                 lost[panel.set, panel.prompt, scorer].append(
-                    _Flipped(panel.run, panel.items[held], panel.clusters[held], flipped)
+                    _FlippedItems(panel.run, panel.items[held], panel.clusters[held], flipped)
                 )
     rows = [
         _overlap(key, first, second)
@@ -84,7 +84,7 @@ def _majorities(panel: Panel, scorer: str, seed: int) -> tuple[Strings, Strings]
     return peak, end
 
 
-class _Flipped(NamedTuple):
+class _FlippedItems(NamedTuple):
     """The items that a run answers with the context at its peak, and whether each flips."""
 
     run: Run
@@ -93,7 +93,7 @@ class _Flipped(NamedTuple):
     flips: Bools
 
 
-def _overlap(key: tuple[str, str, str], first: _Flipped, second: _Flipped) -> FlipOverlap:
+def _overlap(key: tuple[str, str, str], first: _FlippedItems, second: _FlippedItems) -> FlipOverlap:
     """The row of two runs."""
     _, here, there = np.intersect1d(first.items.astype(str), second.items.astype(str), return_indices=True)
     flips_here, flips_there = first.flips[here], second.flips[there]

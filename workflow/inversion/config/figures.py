@@ -64,6 +64,6 @@ FIGURES: dict[str, FigureKind] = {
 """The figures by the name that experiments list."""
 
 
-def described(figures: dict[str, FigureKind]) -> str:
+def describe_figures(figures: dict[str, FigureKind]) -> str:
     """What each figure shows, as one text."""
     return "; ".join(f"``{name}``: {figure.shows}" for name, figure in figures.items()) + "."

@@ -104,7 +104,7 @@ class FolderSeries(ExternalSeries):
             step_pattern(self.checkpoints)
         return self
 
-    def listed(self) -> tuple[FolderCheckpoint, ...]:
+    def listed_checkpoints(self) -> tuple[FolderCheckpoint, ...]:
         """The checkpoints that are listed one by one; none if they are given by a pattern."""
         return () if isinstance(self.checkpoints, str) else self.checkpoints
 
@@ -124,7 +124,7 @@ class HubSeries(ExternalSeries):
     revision: str = "main"
     """The branch, tag or commit that contains ``subfolders``."""
 
-    def listed(self) -> tuple[HubCheckpoint, ...]:
+    def listed_checkpoints(self) -> tuple[HubCheckpoint, ...]:
         """The checkpoints that are listed one by one; none if they are given by a pattern."""
         return self.revisions if isinstance(self.revisions, tuple) else ()
 
@@ -135,7 +135,9 @@ class HubSeries(ExternalSeries):
                 step_pattern(pattern)
         if (self.revisions is None) == (self.subfolders is None):
             raise ValueError("a series on the Hub needs either `revisions` or `subfolders`; set one of them")
-        if self.id is None and (not self.listed() or any(entry.id is None for entry in self.listed())):
+        if self.id is None and (
+            not self.listed_checkpoints() or any(entry.id is None for entry in self.listed_checkpoints())
+        ):
             raise ValueError("a series on the Hub needs `id`, or a list of `revisions` that each have one; set `id`")
         return self
 
@@ -145,7 +147,7 @@ Series = Annotated[FolderSeries | HubSeries, Field(discriminator="source")]
 
 def labels_of(series: FolderSeries | HubSeries) -> dict[int, str]:
     """The labels of a series' steps: those of its list, overridden by ``labels``."""
-    listed = {entry.step: entry.label for entry in series.listed() if entry.label}
+    listed = {entry.step: entry.label for entry in series.listed_checkpoints() if entry.label}
     return {**listed, **series.labels}
 
 

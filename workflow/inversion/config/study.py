@@ -18,7 +18,7 @@ from inversion.config.datasets import (
     WorldDataset,
 )
 from inversion.config.evaluation import CONTRAST_CHECK, Benchmark, Evaluation
-from inversion.config.figures import FIGURES, described
+from inversion.config.figures import FIGURES, describe_figures
 from inversion.config.models import FolderModel, Model
 from inversion.config.probes import PROBES, Probes
 from inversion.config.recipes import (
@@ -63,7 +63,7 @@ class Experiment(Strict):
     prompts: tuple[Name, ...] = ()
     """Prompts that its trade-offs compare; by default all."""
     primary: PrimaryAnalysis = PrimaryAnalysis()
-    figures: tuple[Annotated[str, OneOf(FIGURES)], ...] = Field(min_length=1, description=described(FIGURES))
+    figures: tuple[Annotated[str, OneOf(FIGURES)], ...] = Field(min_length=1, description=describe_figures(FIGURES))
 
 
 _OR_SERIES = "; an experiment needs models, datasets, recipes and seeds, or series"

@@ -11,12 +11,12 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from inversion.config.sets import ConflictSet
 from inversion.conflict.controls import answer_in_question, matching_item
-from inversion.conflict.fields import ReadSet
+from inversion.conflict.fields import SetContent
 from inversion.conflict.files import distinct_items, excluded_items, fact_key, keep_items
 from inversion.conflict.memo_trap import endings_not_apart
 from inversion.conflict.short_names import short_name
 from inversion.conflict.swaps import decisive_items
-from inversion.conflict.values import NO_SPACES, are_sentences, stands_in
+from inversion.conflict.values import NO_SPACES, are_sentences, occurs_in
 from inversion.names import normalise
 from inversion.records.data import AuditFinding, ConflictItem
 
@@ -42,7 +42,7 @@ def audit_set(
     name: str,
     sets: Mapping[str, ConflictSet],
     sources: Mapping[str, Sequence[ConflictItem]],
-    source: ReadSet | None = None,
+    source: SetContent | None = None,
 ) -> list[AuditFinding]:
     """The findings on the set ``name``: one per rule, in a fixed order, including rules that found nothing.
 
@@ -139,7 +139,7 @@ def audit_set(
             "parametric_answer_in_context",
             "kept",
             conflicts,
-            [item for item in conflicts if stands_in(item.parametric_answers, item.context or "")],
+            [item for item in conflicts if occurs_in(item.parametric_answers, item.context or "")],
         ),
         *(
             (f"answer_in_{third}_third", "kept", placed, [item for item in placed if _third(item) == number])
@@ -192,14 +192,14 @@ def _has_aliases(item: ConflictItem) -> bool:
 
 def _nested(item: ConflictItem) -> bool:
     return any(
-        stands_in([inner], outer) or stands_in([outer], inner)
+        occurs_in([inner], outer) or occurs_in([outer], inner)
         for inner in item.context_answers
         for outer in item.parametric_answers
     )
 
 
 def _context_answer_missing(item: ConflictItem) -> bool:
-    return bool(item.context and item.context_answers) and not stands_in(item.context_answers, item.context or "")
+    return bool(item.context and item.context_answers) and not occurs_in(item.context_answers, item.context or "")
 
 
 def _has_native(native: Mapping[str, Mapping[str, str]], item: ConflictItem, kind: str) -> bool:

@@ -28,7 +28,7 @@ from inversion.conflict.values import (
     can_be_written,
     is_code,
     is_text,
-    stands_in,
+    occurs_in,
 )
 from inversion.instruct.rows import DataError, Row, read_rows
 from inversion.matching.answers import ARTICLES, shared_answers
@@ -51,7 +51,7 @@ NO_FIELDS = FieldMap()
 
 
 @dataclass(frozen=True)
-class ReadSet:
+class SetContent:
     """The content of a set's source, before any rule removes an item."""
 
     items: list[ConflictItem]
@@ -82,7 +82,7 @@ def read_mapped(
     fields: FieldMap = NO_FIELDS,
     where: Mapping[str, Any] = MappingProxyType({}),
     max_bad_rows: float = 0.0,
-) -> ReadSet:
+) -> SetContent:
     """The items of the file ``path``, in the ``format`` of a release or with the mapping ``fields`` only.
 
     ``fields`` overrides single parts of a release's mapping. A row is kept if the value at every path of ``where``
@@ -100,7 +100,7 @@ def read_mapped(
             reader.take(row)
     reader.refuse(path, format, max_bad_rows)
     origin = reader.release.passages if reader.release else "native"
-    return ReadSet(reader.items, reader.native, reader.faults, reader.skipped, reader.count, origin)
+    return SetContent(reader.items, reader.native, reader.faults, reader.skipped, reader.count, origin)
 
 
 @contextmanager
@@ -355,7 +355,7 @@ def _native(values: Mapping[str, Any], item: ConflictItem) -> dict[str, str]:
     listed = (
         filter(is_text, irrelevant) if isinstance(irrelevant, list) else [_passage(irrelevant, "irrelevant_context")]
     )
-    passage = next((passage for passage in listed if not stands_in(answers, passage)), None)
+    passage = next((passage for passage in listed if not occurs_in(answers, passage)), None)
     if passage is not None:
         passages["irrelevant"] = passage.strip()
     return passages

@@ -17,7 +17,7 @@ import numpy as np
 from inversion.config.sets import SET_FORMATS, ConflictSet, FactSet, FileSet, HubSet, SubstitutionSet, WorldSet
 from inversion.conflict.controls import control_items
 from inversion.conflict.fact_sets import fact_items
-from inversion.conflict.fields import ReadSet, refuse_release
+from inversion.conflict.fields import SetContent, refuse_release
 from inversion.conflict.memo_trap import endings_not_apart
 from inversion.conflict.releases import subject_of
 from inversion.conflict.short_names import with_short_names
@@ -78,7 +78,7 @@ def source_items(
 
 def read_source(
     spec: ConflictSet, name: str, world: InventedWorld | None = None, examples: Sequence[Example] = ()
-) -> ReadSet:
+) -> SetContent:
     """The items of the set's source, with its passages for controls and its skipped rows.
 
     ``world`` is needed for a set of the world, and ``examples``, the question-answering data, for substitutions. A file
@@ -89,17 +89,17 @@ def read_source(
     if isinstance(spec, WorldSet):
         if world is None:
             raise DataError(f"set {name!r} is made from the invented world, but no world was given")
-        return ReadSet(world_items(world, spec, name))
+        return SetContent(world_items(world, spec, name))
     if isinstance(spec, SubstitutionSet):
-        return ReadSet(substitution_items(examples, spec, name))
+        return SetContent(substitution_items(examples, spec, name))
     if isinstance(spec, FactSet):
-        return ReadSet(fact_items(spec, name))
+        return SetContent(fact_items(spec, name))
     if isinstance(spec, HubSet):
         raise DataError(f"set {name!r} comes from the Hub, but the file with its rows was not given")
     form = SET_FORMATS[spec.format]
     if not form.mapped:
-        return ReadSet(resolve_name(form.read)(spec.path, name))
-    read: ReadSet = resolve_name(form.read)(spec.path, name, spec.format, spec.fields, spec.where, spec.max_bad_rows)
+        return SetContent(resolve_name(form.read)(spec.path, name))
+    read: SetContent = resolve_name(form.read)(spec.path, name, spec.format, spec.fields, spec.where, spec.max_bad_rows)
     return read
 
 

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from inversion.conflict.values import alias_names, answer_list, as_object, is_code, is_text, stands_in
+from inversion.conflict.values import alias_names, answer_list, as_object, is_code, is_text, occurs_in
 from inversion.instruct.rows import Row
 from inversion.names import listed_names, normalise
 
@@ -61,11 +61,11 @@ def rgb_rows(row: Mapping[str, Any]) -> Prepared:
     if not wrong:
         raise ValueError("'positive_wrong' lists no passage")
     fakes = answer_list(row.get("fakeanswer"), "'fakeanswer'")
-    place = next((i for i, passage in enumerate(wrong) if is_text(passage) and stands_in(fakes, passage)), 0)
+    place = next((i for i, passage in enumerate(wrong) if is_text(passage) and occurs_in(fakes, passage)), 0)
     true = positive[place] if place < len(positive) and len(positive) == len(wrong) else None
     if true is None:
         answers = answer_list(row.get("answer"), "'answer'")
-        true = next((passage for passage in positive if is_text(passage) and stands_in(answers, passage)), None)
+        true = next((passage for passage in positive if is_text(passage) and occurs_in(answers, passage)), None)
     return [{**row, "positive_wrong": wrong[place], "positive": true, "negative": negative}]
 
 
@@ -89,9 +89,9 @@ def conflictqa_rows(row: Mapping[str, Any]) -> Prepared:
     short = differing_parts(counter, memory)
     context, parametric = [counter, *short[:1]], [memory, *short[1:]]
     names = [name for name in truth if name != memory and not is_code(name)]
-    if stands_in(names, counter) and not stands_in(names, memory):
+    if occurs_in(names, counter) and not occurs_in(names, memory):
         context += names
-    elif stands_in(names, memory) and not stands_in(names, counter):
+    elif occurs_in(names, memory) and not occurs_in(names, counter):
         parametric += names
     return [{**row, "context_answers": context, "parametric_answers": parametric}]
 

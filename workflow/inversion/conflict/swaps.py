@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from inversion.conflict.values import are_sentences, which_stand_in
+from inversion.conflict.values import are_sentences, which_occur_in
 from inversion.instruct.rows import DataError
 from inversion.records.data import ConflictItem
 
@@ -28,8 +28,8 @@ def decisive_items(
     decisive, swapped = [], []
     for item in filter(_can_be_swapped, items):
         sides = (item.context_answers, item.parametric_answers)
-        context = which_stand_in(sides, item.context or "")
-        matching = which_stand_in(sides, native.get(item.item_id, {}).get("matching", ""))
+        context = which_occur_in(sides, item.context or "")
+        matching = which_occur_in(sides, native.get(item.item_id, {}).get("matching", ""))
         if any((*context, *matching)):
             decisive.append(item)
         if context == [False, True] or matching == [True, False]:

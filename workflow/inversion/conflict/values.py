@@ -165,16 +165,16 @@ NO_SPACES = re.compile(
 """Thai, Lao, Tibetan, Burmese, Khmer, Japanese and Chinese letters, which are written without spaces between words."""
 
 
-def stands_in(answers: Iterable[str], text: str) -> bool:
+def occurs_in(answers: Iterable[str], text: str) -> bool:
     """Whether ``text`` contains any of the answers as whole words, regardless of case, spaces and punctuation.
 
     In scripts without spaces between words, every letter counts as a word.
     """
-    return which_stand_in([answers], text)[0]
+    return which_occur_in([answers], text)[0]
 
 
-def which_stand_in(sides: Iterable[Iterable[str]], text: str) -> list[bool]:
-    """For each of several lists of answers, whether ``text`` contains one of them (:func:`stands_in`)."""
+def which_occur_in(sides: Iterable[Iterable[str]], text: str) -> list[bool]:
+    """For each of several lists of answers, whether ``text`` contains one of them (:func:`occurs_in`)."""
     words = _padded(text)
     return [any(form.strip() and form in words for form in map(_padded, answers)) for answers in sides]
 

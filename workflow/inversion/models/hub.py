@@ -16,7 +16,7 @@ from huggingface_hub.errors import (
 )
 
 from inversion.artifacts import ArtifactError, read_json, write_json
-from inversion.branches import cached_revisions, listed_revisions, moved
+from inversion.branches import cached_revisions, listed_revisions, moved_branches
 from inversion.config.base import nearest
 from inversion.config.models import HubModel
 from inversion.config.series import HubCheckpoint, HubSeries, steps_in
@@ -103,10 +103,10 @@ def prefetch_series(spec: HubSeries, commits: str | Path) -> SeriesSnapshots:
     names match a step, or if a checkpoint has only pickled weights.
     """
     known: dict[str, dict[str, str]] = read_json(commits) if Path(commits).exists() else {}
-    repositories = {entry.id or spec.id or "" for entry in spec.listed()} or {spec.id or ""}
+    repositories = {entry.id or spec.id or "" for entry in spec.listed_checkpoints()} or {spec.id or ""}
     now = {name: revisions_of(name) for name in sorted(repositories)}
     for name, recorded in known.items():
-        for line in moved(name, recorded, now.get(name, {}), commits):
+        for line in moved_branches(name, recorded, now.get(name, {}), commits):
             logger.warning(line)
     wanted = _wanted(spec, now, known)
     fetched = []
@@ -137,9 +137,9 @@ def _wanted(
     spec: HubSeries, now: Mapping[str, Mapping[str, str]], known: Mapping[str, Mapping[str, str]]
 ) -> list[HubCheckpoint]:
     """The checkpoints of a series with their revisions and folders."""
-    if spec.listed():
-        found = {entry.step: [entry] for entry in spec.listed()}
-        if len(found) < len(spec.listed()):
+    if spec.listed_checkpoints():
+        found = {entry.step: [entry] for entry in spec.listed_checkpoints()}
+        if len(found) < len(spec.listed_checkpoints()):
             raise ModelError("revisions lists a step twice; remove one")
     elif isinstance(spec.revisions, str):
         names = [*now[spec.id or ""], *known.get(spec.id or "", ())]

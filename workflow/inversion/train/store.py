@@ -279,7 +279,7 @@ def open_store(root: str | Path, spec_hash: str) -> Iterator[CheckpointStore]:
     root.mkdir(parents=True, exist_ok=True)
     with open(root / ".lock", "a+") as lock:
         lock.seek(0)
-        if not locks.take(lock):
+        if not locks.acquire(lock):
             holder = lock.read().strip() or "unknown"
             if elsewhere := locks.owner(lock.name):
                 holder = f"{holder}: {elsewhere}"
