@@ -134,6 +134,7 @@ def test_looser_spellings(text: str, answer: str, other: str, found: str | None)
         ("by Thomas Harpy", "Thomas Hardy", "Thomas Harpy"),
         ("by Karl Bath", "Karl Barth", "Karl Bath"),
         ("by Harpy", "Thomas Hardy", None),
+        ("Guatemala Csity", "Guatemala City", None),
         ("by Thomas Hardin", "Thomas Hardy", None),
         ("Lake Como", "Lake Coma", None),
         ("Jean Smith", "Joan Smith", None),

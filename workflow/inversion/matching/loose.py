@@ -129,10 +129,10 @@ def respelled(text: Words, answers: Sequence[str], others: Sequence[str]) -> Wor
 
     A word is misspelled if its first letter is right and it differs from a word of five letters or more in letters that
     are doubled, or from one of six or more by one letter added, missing or swapped with the next one, or, in a name of
-    seven or more, by another letter. Four letters are enough after the other words of the same name ("Elisha Grey"). A
-    different ending is another word ("Italian" is not "Italia"), except for a silent "h", and so is the name of another
-    place ("Kingstown" is not "Kingston"). A word is abbreviated if it begins a word of a longer answer and ends in a
-    full stop ("Corp. Z"). Words of ``others`` are neither.
+    seven or more, by another letter. Four letters are enough after the other words of the same name ("Karl Bath" for
+    Barth), unless the word occurs in many names. A different ending is another word ("Italian" is not "Italia"), except
+    for a silent "h", and so is the name of another place ("Kingstown" is not "Kingston"). A word is abbreviated if it
+    begins a word of a longer answer and ends in a full stop ("Corp. Z"). Words of ``others`` are neither.
     """
     known = {word for other in (*answers, *others) for word in read_words(other).words}
     named = [words for answer in answers if (words := read_words(answer).words)]
@@ -154,6 +154,7 @@ def respelled(text: Words, answers: Sequence[str], others: Sequence[str]) -> Wor
                 before = text.words[max(0, place - len(words) + 1) : place]
                 if (
                     word[0] == right[0]
+                    and right not in GENERIC
                     and before == words[:-1]
                     and _identifies(before)
                     and _misspells(word, right, True, after_name=True)
