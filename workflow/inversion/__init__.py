@@ -3,7 +3,7 @@
 Modules in dependency order: ``config``, ``artifacts``, ``locks``, ``fetch``, ``branches``, ``records``, ``names``,
 ``matching``, ``manifests``, ``series``, ``exchange``, ``stats``, ``world``, ``instruct``, ``conflict``, ``models``,
 ``train``, ``respond``, ``score``, ``theory``, ``analyse``, ``plot``, ``report``, ``items_page``, ``plan``,
-``monitor``, ``starting``, ``cli``.
+``monitor``, ``first_study``, ``cli``.
 Each module imports only from modules that precede it in this list. ``job``, which every script calls first, is
 outside this order.
 """
