@@ -6,17 +6,27 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 import yaml
+from warm_python import warm_python
 
 ROOT = Path(__file__).parents[2]
 TOKEN = "hf_thesecretthatnobodymayfind"
 UMASK = 0o027
 TINY = Path(__file__).with_name("tiny.yaml")
+
+
+def _hub_settings(environment: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in environment.items() if name.startswith("HF_") and name != "HF_TOKEN"}
+
+
+_HUB_SETTINGS = _hub_settings(os.environ)
+"""The settings with which :func:`warm_python` starts."""
 
 
 class Job(NamedTuple):
@@ -55,11 +65,19 @@ class Checkout:
         # the library of the copy, not the installed one; the token is invalid
         return os.environ | {"PYTHONPATH": str(self.folder / "workflow"), "HF_TOKEN": TOKEN}
 
-    def run(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+    def run(self, *arguments: str, check: bool = True, cold: bool = False) -> subprocess.CompletedProcess[str]:
+        """Run Snakemake.
+
+        Its processes are copies of one that has imported the libraries (see :mod:`warm_python`), unless they are
+        ``cold`` or need other settings of ``huggingface_hub``, which reads them when it is imported.
+        """
+        command, environment = self.command(*arguments), self.environment
+        if not cold and _hub_settings(environment) == _HUB_SETTINGS:
+            command[:3] = [str(warm_python().executable), str(warm_python().snakemake)]
         done = subprocess.run(
-            self.command(*arguments),
+            command,
             cwd=self.folder,
-            env=self.environment,
+            env=environment,
             capture_output=True,
             text=True,
             umask=UMASK,

@@ -7,8 +7,11 @@ from filelock import FileLock
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory, worker_id) -> Checkout:
-    """The smallest finished study, shared by all test processes; a test that changes it must copy it first. Snakemake's
-    output, including debugging messages, is in its ``verbose.log``."""
+    """The smallest finished study, shared by all test processes; a test that changes it must copy it first.
+
+    Snakemake's output, including debugging messages, is in its ``verbose.log``. Its processes are those that a user
+    starts (``cold``).
+    """
     root = tmp_path_factory.getbasetemp()
     if worker_id != "master":
         root = root.parent
@@ -16,7 +19,7 @@ def finished(tmp_path_factory, worker_id) -> Checkout:
     with FileLock(f"{folder}.lock"):
         if not folder.exists():
             checkout = Checkout.new(root / "unfinished-study")
-            done = checkout.run("--verbose")
+            done = checkout.run("--verbose", cold=True)
             (checkout.folder / "verbose.log").write_text(done.stdout + done.stderr)
             checkout.folder.rename(folder)
     return Checkout(folder)
