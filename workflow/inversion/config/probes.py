@@ -1,5 +1,5 @@
-"""Probes, the measurements inside checkpoints: each one is declared here with its settings and the properties that the
-workflow needs."""
+"""Probes, which are measurements inside checkpoints. Each one is declared here with its settings and the properties
+that the workflow needs."""
 
 from __future__ import annotations
 
@@ -27,17 +27,19 @@ class Probe(Strict):
     version: ClassVar[int]
     """Raise it if a code change alters what is measured. All checkpoints are then measured again."""
     measure: ClassVar[str]
-    """Called with a :class:`~inversion.respond.probing.ProbedRun` and these settings; returns the facts of all
-    checkpoints as a table."""
+    """A function that is called with a :class:`~inversion.respond.probing.ProbedRun` and these settings. It returns the
+    facts of all checkpoints as a table."""
     check: ClassVar[str | None] = None
-    """Called with a base model before anything is trained; raises :class:`~inversion.models.ModelError` for one that
-    cannot be probed."""
+    """A function that is called with a base model before anything is trained. It raises
+    :class:`~inversion.models.ModelError` for a model that cannot be probed."""
     facts: ClassVar[str]
     """The record of one row of facts."""
     tabulate: ClassVar[str]
-    """Called with a run, its facts and the number of bootstrap resamples; returns its rows of the probe's table."""
+    """A function that is called with a run, its facts and the number of bootstrap resamples. It returns the run's rows
+    of the probe's table."""
     draw: ClassVar[str]
-    """Called with the probe's table, the tables in ``draws_with`` and a list of runs; returns a matplotlib figure."""
+    """A function that is called with the probe's table, the tables in ``draws_with`` and a list of runs. It returns a
+    matplotlib figure."""
     draws_with: ClassVar[tuple[str, ...]] = ()
     """Further tables that the figure needs."""
     shows: ClassVar[str]
@@ -69,7 +71,7 @@ class Probe(Strict):
 
     @property
     def texts_read(self) -> int:
-        """Prompts that one checkpoint reads for all sets together."""
+        """The number of prompts that one checkpoint reads for all sets together."""
         return 0
 
 
@@ -129,18 +131,18 @@ class GradientProbe(Probe):
 
 
 class TunedLens(Strict):
-    """Training of a tuned lens, which is repeated for every checkpoint."""
+    """The training of a tuned lens, which is repeated for every checkpoint."""
 
     texts: PositiveInt = 1000
-    """Prompts to train on, or all if there are fewer, which the seed draws. They are those of items that share no
-    cluster, question or context with the items that are evaluated. A tenth of them is for validation."""
+    """Number of prompts to train on (all if there are fewer), drawn with the seed. They are those of items that share
+    no cluster, question or context with the items that are evaluated. A tenth of them is used for validation."""
     steps: NonNegativeInt = 250
-    """Steps of training with 16 prompts each. With 0 steps it is the logit lens."""
+    """Number of training steps, with 16 prompts each. With 0 steps it is the logit lens."""
 
 
 class LensProbe(Probe):
-    """The logit lens: what every checkpoint would answer if it ended after each of its layers, as the log-odds of the
-    context answer against the parametric one."""
+    """The logit lens: the answer that every checkpoint would give if it ended after each of its layers, as the log-odds
+    of the context answer against the parametric answer."""
 
     version: ClassVar[int] = 2
     measure: ClassVar[str] = "inversion.respond.lens_probe:probe_lens"
@@ -152,13 +154,14 @@ class LensProbe(Probe):
     shows: ClassVar[str] = "log-odds of the two answers by step and layer (logit lens) under the context answers"
 
     items: PositiveInt = 100
-    """Conflict items of each set, or all if there are fewer, which the seed draws among those with a context."""
+    """Number of conflict items of each set (all if there are fewer), drawn with the seed from those with a context."""
     seed: Seed = 0
     positions: tuple[Literal["last", "subject"], ...] = Field(default=("last",), min_length=1)
-    """Where it is read: at the ``last`` token, from which the answer goes on, or at the last token of the ``subject``
-    in the question, of the items that have one."""
+    """The tokens at which the lens is read: the ``last`` token, from which the answer continues, or the last token of
+    the ``subject`` in the question, for items that have one."""
     tuned: TunedLens | None = None
-    """A tuned lens in addition to the logit lens: a trained translator for every layer (Belrose et al. 2023)."""
+    """Use a tuned lens in addition to the logit lens: a translator that is trained for every layer (Belrose et al.
+    2023)."""
 
     @property
     def questions_read(self) -> int:
@@ -215,8 +218,8 @@ class PatchingProbe(MilestoneProbe):
     positions: tuple[Literal["context", "question", "last", "all", "subject"], ...] = Field(
         default=("context", "question", "last", "all"), min_length=1
     )
-    """The tokens at which it is taken: those of the ``context``; of the rest of the prompt (``question``); the ``last``
-    one; ``all`` of them; or those of the ``subject`` in the question, of the items that have one."""
+    """The tokens at which it is taken: those of the ``context``; those of the rest of the prompt (``question``); the
+    ``last`` one; ``all`` of them; or those of the ``subject`` in the question, for items that have one."""
     layers: tuple[NonNegativeInt, ...] | None = Field(default=None, min_length=1)
     """The layers that are patched, where 0 is the layer next to the input; by default all."""
     answers: tuple[NonNegativeInt, ...] = ()
@@ -255,7 +258,7 @@ class KnockoutProbe(MilestoneProbe):
     are normalised again. 0 is a knock-out, 1 changes nothing, and above 1 the head reads more of the context."""
     together: NonNegativeInt = 0
     """The number of heads that are also knocked out (or scaled) together: those with the largest effects on items of
-    other clusters, and as a comparison 20 sets of as many random heads. 0 omits this."""
+    other clusters. As a comparison, 20 sets of as many random heads are used. 0 omits this."""
 
     def questions_read_once(self, layers: int) -> int:
         """Every item at three checkpoints with each head of each layer scaled, where 32 heads per layer are assumed,
@@ -290,17 +293,17 @@ class Probes(Strict):
     figure of the same name. A probe that is not set is not run."""
 
     attention: AttentionProbe | None = None
-    """For the table and the figure ``attention``."""
+    """Settings of the probe for the table and the figure ``attention``."""
     gradients: GradientProbe | None = None
-    """For the table and the figure ``gradients``."""
+    """Settings of the probe for the table and the figure ``gradients``."""
     lens: LensProbe | None = None
-    """For the table and the figure ``lens``."""
+    """Settings of the probe for the table and the figure ``lens``."""
     patching: PatchingProbe | None = None
-    """For the table and the figure ``patching``."""
+    """Settings of the probe for the table and the figure ``patching``."""
     knockouts: KnockoutProbe | None = None
-    """For the table and the figure ``knockouts``."""
+    """Settings of the probe for the table and the figure ``knockouts``."""
     weights: WeightsProbe | None = None
-    """For the table and the figure ``weights``."""
+    """Settings of the probe for the table and the figure ``weights``."""
 
 
 PROBES: dict[str, type[Probe]] = {

@@ -5,17 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 COMPONENTS = ("residual", "attention", "mlp")
-"""What is taken from another checkpoint: what a layer leaves in the residual stream, or what its attention or its MLP
-adds to it."""
+"""The parts of a layer that can be taken from another checkpoint: ``residual`` is the residual stream after the layer;
+``attention`` and ``mlp`` are what the layer's attention and MLP add to it."""
 POSITIONS = ("context", "question", "last", "all")
-"""At which tokens: those of the context; the rest of the prompt, the question with its subject and the template, but
-for the last token; the last token read, from which the answer goes on; and all of them."""
+"""The tokens at which a part is replaced: those of the ``context``; ``question``, the rest of the prompt (the question
+with its subject, and the template) without the last token; ``last``, the last token that the model reads before the
+answer continues; and ``all`` of them."""
 GROUPS = (*POSITIONS, "subject")
-"""The groups that tokens can belong to: also those of the subject in the question."""
+"""The groups that tokens can belong to. In addition to the positions these are the tokens of the subject in the
+question."""
 DONORS = ("rival", "start", "before", "other_item", "self")
-"""The checkpoint that it comes from: ``rival``, the peak for the end and the end for the peak; ``start``; ``before``,
-the one as far before the peak as the end is after it, if the run has one; ``other_item``, the rival while it reads an
-unrelated item; and, as a check, ``self``, the receiver itself."""
+"""The checkpoint that the part comes from: ``rival`` is the peak if the receiver is the end, and the end if it is the
+peak; ``start``; ``before``, the checkpoint as far before the peak as the end is after it, if the run has one;
+``other_item``, the rival while it reads an unrelated item; and, as a check, ``self``, the receiver itself."""
 HEADS = ("one", "top", "random")
 """The heads whose attention is scaled: a single one; several, those with the largest effects on items of other
 clusters; or the same number of heads that are drawn at random."""
@@ -34,7 +36,8 @@ it. ``leave_out``: the checkpoint after the interval keeps the weights of the on
 
 @dataclass(frozen=True, slots=True)
 class LensReading:
-    """What one checkpoint would answer to one conflict item if it ended after some of its layers: raw facts."""
+    """The answer that one checkpoint would give to one conflict item if it ended after some of its layers: raw
+    facts."""
 
     step: int
     epoch: float
@@ -42,20 +45,21 @@ class LensReading:
     item_id: str
     cluster: str
     lens: str
-    """``logit``: the model's own final norm and output embedding; ``tuned``: a trained translator of the depth before
-    them."""
+    """``logit``: the model's own final norm and output embedding. ``tuned``: a translator that is trained for the
+    depth, followed by them."""
     position: str
-    """The token that is read: ``last``, the last one before the two answers first differ; ``subject``, the last one of
-    the subject in the question."""
+    """The token at which the lens is read: ``last``, the last token before the two answers first differ, or
+    ``subject``, the last token of the subject in the question."""
     depth: int
-    """Layers passed: 0 is the embedding alone, and the highest is the model's own answer."""
+    """Number of layers that the token has passed: 0 is the embedding alone, and the highest is the model's own
+    output."""
     context_logprob: float
-    """Of the context answer's token, where the two answers first differ (nats)."""
+    """Log-probability (nats) of the context answer's token at the first difference of the two answers."""
     parametric_logprob: float
-    """Of the parametric answer's token at the same place."""
+    """Log-probability (nats) of the parametric answer's token at the same position."""
     divergence: float
-    """The Kullback-Leibler divergence of what the lens reads from the model's own distribution after this token
-    (nats)."""
+    """Kullback-Leibler divergence (nats) of the distribution that the lens reads from the model's own distribution
+    after this token."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,22 +76,22 @@ class LensPoint:
     lens: str
     """``logit``, or ``tuned`` if the probe trains translators."""
     position: str
-    """The token that is read: ``last``, from which the answer goes on, or ``subject``, the last one of the subject in
-    the question."""
+    """The token at which the lens is read: ``last``, from which the answer continues, or ``subject``, the last token of
+    the subject in the question."""
     measure: str
-    """``margin``: log-odds of the context answer's token against the parametric answer's (nats), mean over items;
-    ``context``: share of the items whose log-odds are above 0; ``turn``: the depth from which an item's log-odds have
-    the sign that they have at the highest depth, mean over items; ``divergence``: the Kullback-Leibler divergence of
-    the lens from the model's own distribution after this token (nats), mean over items."""
+    """``margin``: log-odds of the context answer's token against the parametric answer's (nats), mean over items.
+    ``context``: share of the items whose log-odds are above 0. ``turn``: the depth from which the log-odds of an item
+    have the same sign as at the highest depth, mean over items. ``divergence``: Kullback-Leibler divergence of the lens
+    from the model's own distribution after this token (nats), mean over items."""
     depth: int | None
-    """Layers passed, as in :class:`LensReading`; null for ``turn``."""
+    """Number of layers that the token has passed, as in :class:`LensReading`; null for ``turn``."""
     value: float
-    """The measure: nats, a share from 0 to 1, or layers."""
+    """The value of the measure: nats, a share from 0 to 1, or a number of layers."""
     low: float
     high: float
-    """95 % interval, a bootstrap over clusters."""
+    """Upper bound of the value. The two bounds are a 95 % bootstrap interval over clusters."""
     n: int
-    """Items."""
+    """Number of items."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +135,8 @@ class PatchedMargin:
     rival: float
     """Log-odds of the unchanged rival: the peak if the receiver is the end, otherwise the end."""
     text: str | None = None
-    """Greedy answer of the receiver with the part of the donor; null if no answer was generated, like the fields that
-    follow."""
+    """Greedy answer of the receiver with the part of the donor. This field and the next ones are null if no answer was
+    generated."""
     own_text: str | None = None
     """Greedy answer of the unchanged receiver."""
     rival_text: str | None = None
@@ -155,8 +159,8 @@ class PatchPoint:
     """Step of the receiver."""
     donor: str
     """The checkpoint that the part comes from: ``rival``, the end for the peak and the peak for the end; ``start``;
-    ``before``, the one as far before the peak as the end is after it, if the run has one; ``other_item``, the rival
-    while it reads an unrelated item; ``self``, the receiver itself, as a check."""
+    ``before``, the checkpoint as far before the peak as the end is after it, if the run has one; ``other_item``, the
+    rival while it reads an unrelated item; ``self``, the receiver itself, as a check."""
     donor_step: int
     """Step of the donor."""
     set: str
@@ -173,9 +177,10 @@ class PatchPoint:
     measure: str
     """``effect``: how much the patch changes the log-odds of the context answer (nats), mean over items. ``share``:
     that divided by the mean difference between the rival and the receiver, so that 1 is the whole fall between peak and
-    end. Of generated answers, at the layers that the probe lists: ``context_answers``, the share of items that are
-    answered with the context answer under the patch; ``memory_answers``, with the parametric answer;
-    ``context_share``, the change in context answers divided by the difference between the rival and the receiver."""
+    end. The other measures are of generated answers, at the layers that the probe lists. ``context_answers``: the share
+    of items that are answered with the context answer under the patch. ``memory_answers``: the same for the parametric
+    answer. ``context_share``: the change in context answers divided by the difference between the rival and the
+    receiver."""
     value: float
     """The value of the measure: nats, or a share."""
     low: float
