@@ -1,13 +1,15 @@
 """A part of docs/compatibility.md, measured by the same functions. `make compatibility` measures all of it."""
 
 import math
+import re
 import shutil
 
 import pytest
 import torch
+from compatibility.__main__ import PAGE
 from compatibility.architectures import ARCHITECTURES
 from compatibility.checks import CHECKS, LORA, QLORA, QUERY_KEY, Case, Data
-from compatibility.page import EXACT, Cell, measured, table
+from compatibility.page import EXACT, Cell, measured, page, read_page, table
 from safetensors.torch import load_file, save_file
 from transformers.models.mistral import modeling_mistral
 
@@ -15,6 +17,7 @@ from inversion.config.training import FullTuning
 from inversion.models import ModelError, load_for_tuning, load_model, trained_weights
 from inversion.models.base_model import exact_window
 from inversion.models.transformer_modules import eager
+from inversion.models.weight_parts import _KINDS
 from inversion.respond.answer_check import check_answers
 from inversion.respond.contrast import check_contrast
 from inversion.train import packed_attention
@@ -47,6 +50,7 @@ def case(tmp_path_factory):
         ("Mixtral", "QLoRA"),
         ("LFM2", "answers"),
         ("Phi-3, LongRoPE positions", "packing"),
+        ("GPT-NeoX", "weights"),
     ],
 )
 def test_a_cell_of_the_page_is_exact_or_refused(case, name, check):
@@ -172,6 +176,26 @@ def test_logits_within_the_window_do_not_depend_on_longer_rows(case):
 
     torch.testing.assert_close(beside(window), model(row[None]).logits[0].detach(), atol=1e-4, rtol=1e-4)
     assert (beside(window + 1) - beside(window)).abs().max() > 0.1
+
+
+def test_a_module_of_the_wrong_kind_shows_in_the_cell(tmp_path, monkeypatch):
+    monkeypatch.setitem(_KINDS, "dense", "query")
+    cell = measured(CHECKS["weights"], Case(BY_NAME["GPT-NeoX"], Data(), tmp_path))
+    assert cell.difference is not None
+    assert not cell.sound
+
+
+def test_a_part_of_the_page_can_be_measured_again(monkeypatch):
+    """The page is what its own cells and text give, so that `--checks` changes nothing else on it."""
+    text = PAGE.read_text(encoding="utf-8")
+    measured_with = re.search(r"Measured with (.*)\.\n", text)[1]
+    monkeypatch.setattr("compatibility.page.versions", lambda: measured_with.replace("+cpu", "+cu130"))
+    kept = read_page(text)
+    monkeypatch.setattr("compatibility.page.versions", lambda: measured_with)
+    assert page(kept.architectures, list(CHECKS), kept.minutes, kept.prompts) == text
+    monkeypatch.setattr("compatibility.page.versions", lambda: "transformers 6.0.0")
+    with pytest.raises(ValueError, match=r"was not measured with transformers 6\.0\.0; measure all of it again"):
+        read_page(text)
 
 
 def test_cells_that_are_neither_exact_nor_refused_stand_out():

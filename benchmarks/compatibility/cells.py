@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import tempfile
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -15,14 +16,14 @@ from compatibility.checks import CHECKS, Case, Data
 from compatibility.page import Cell, measured
 
 
-def cells_of(architecture: Architecture) -> dict[str, Cell]:
-    """All cells of one architecture."""
+def cells_of(architecture: Architecture, checks: Sequence[str]) -> dict[str, Cell]:
+    """The cells of one architecture for ``checks``, which are names in :data:`~compatibility.checks.CHECKS`."""
     with tempfile.TemporaryDirectory() as folder:
         try:
             case = Case(architecture, Data(), Path(folder))
         except Exception as error:  # a configuration that the installed transformers does not have
-            return dict.fromkeys(CHECKS, Cell(fault=f"{type(error).__name__}: {error}"))
-        return {name: measured(check, case) for name, check in CHECKS.items()}
+            return dict.fromkeys(checks, Cell(fault=f"{type(error).__name__}: {error}"))
+        return {name: measured(CHECKS[name], case) for name in checks}
 
 
 def be_quiet() -> None:

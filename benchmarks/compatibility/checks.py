@@ -22,7 +22,15 @@ from compatibility.page import NotComparableError
 from inversion.artifacts import folder_digest, seal_folder
 from inversion.config.datasets import WORLD_TEMPLATE, WorldDataset
 from inversion.config.evaluation import Prompt
-from inversion.config.probes import PROBES, AttentionProbe, GradientProbe, KnockoutProbe, LensProbe, PatchingProbe
+from inversion.config.probes import (
+    PROBES,
+    AttentionProbe,
+    GradientProbe,
+    KnockoutProbe,
+    LensProbe,
+    PatchingProbe,
+    WeightsProbe,
+)
 from inversion.config.sets import WorldSet
 from inversion.config.training import FullTuning, LoraTuning, QloraTuning, ScheduleSegment, Training, Tuning
 from inversion.config.world import World
@@ -42,7 +50,7 @@ from inversion.models import (
 from inversion.records.answers import Response
 from inversion.records.frames import from_frame, read_records
 from inversion.records.measurements import AttentionMass, ExampleGradient
-from inversion.records.mechanism import KnockoutMargin, LensReading, PatchedMargin
+from inversion.records.mechanism import WEIGHT_GROUPS, KnockoutMargin, LensReading, PatchedMargin, WeightFact
 from inversion.respond.answer_check import check_answers
 from inversion.respond.answers import EncodedQuestion, encode_questions
 from inversion.respond.attention_probe import probe_attention
@@ -54,6 +62,7 @@ from inversion.respond.lens_probe import probe_lens
 from inversion.respond.milestones import locate_items
 from inversion.respond.patching_probe import probe_patching
 from inversion.respond.probing import ProbedRun
+from inversion.respond.weights_probe import probe_weights
 from inversion.train.finetune import finetune
 from inversion.train.packed_attention import use_packed_attention
 from inversion.train.packing import PackedData, training_order
@@ -415,12 +424,53 @@ def gradients(case: Case) -> float:
     return _largest(found)
 
 
+def weights(case: Case) -> float:
+    """Norms of the updates of each group of weights, and log-odds of models in which one group is exchanged: of merged
+    adapters, and of a full run."""
+    _tried(case, "weights")
+    return max(_exchanges_apart(case, run) for run in case.evaluated_runs)
+
+
+def _exchanges_apart(case: Case, run: Run) -> float:
+    """How far the probe is from the reference; infinite if the exchanges have hardly changed the log-odds."""
+    rows = from_frame(probe_weights(_probed(case, run), WeightsProbe(items=2, peak=1)), WeightFact)
+    step_weights = {entry.step: reference.weights(_merged(case, run, entry)) for entry in run.steps}
+    shell = _merged(case, run, run.steps[-1])
+    items = {one.divergence.item.item_id: one.divergence for one in _located(case, run)}
+    fused = case.architecture.fused
+
+    def margin(weights: reference.Weights, item: str) -> float:
+        reference.take(shell, weights)
+        one = items[item]
+        return reference.margin(shell, one.prefix, one.context_token, one.parametric_token)
+
+    found, moved = [], 0.0
+    for since, step in ((0, 1), (1, 2)):
+        before, after = step_weights[since], step_weights[step]
+        for group in WEIGHT_GROUPS:
+            mine = [row for row in rows if (row.since, row.step, row.group) == (since, step, group)]
+            update = reference.update_norm(before, after, group, fused)
+            norm = math.sqrt(sum(row.norm**2 for row in mine if row.norm is not None))
+            found.append(abs(norm - update) / max(update, 1e-3))
+            for row in mine:
+                if row.item_id is None or row.margin is None or row.before is None or row.after is None:
+                    continue
+                own, taken = (before, after) if row.direction == "insert" else (after, before)
+                mixed = reference.exchanged(own, taken, group, fused)
+                for each, value in ((mixed, row.margin), (before, row.before), (after, row.after)):
+                    found.append(abs(margin(each, row.item_id) - value))
+                moved = max(moved, abs(row.margin - row.before))
+    largest = _largest(found)
+    return largest if moved > 20 * largest else math.inf
+
+
 PROBE_CHECKS: dict[str, Callable[[Case], float]] = {
     "attention": attention,
     "gradients": gradients,
     "lens": lens,
     "patching": patching,
     "knockouts": knockouts,
+    "weights": weights,
 }
 
 CHECKS: dict[str, Callable[[Case], float]] = {
@@ -471,6 +521,12 @@ def _plain(case: Case, run: Run, entry: CheckpointEntry) -> Any:
         return case.plain()
     folder = run.folder / entry.folder
     return case.plain(whole=folder) if run.tuning.trains_all else case.plain(folder)
+
+
+def _merged(case: Case, run: Run, entry: CheckpointEntry) -> Any:
+    """The reference model with the weights of one checkpoint; adapters are merged by peft."""
+    model = _plain(case, run, entry)
+    return model.merge_and_unload() if hasattr(model, "merge_and_unload") else model
 
 
 def _shortened(case: Case, layers: int) -> Any:

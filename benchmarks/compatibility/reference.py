@@ -6,7 +6,8 @@ No packing, no padding, no cache, no merged adapters, and the eager implementati
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ from transformers import AutoConfig, AutoModelForCausalLM, BitsAndBytesConfig
 
 from inversion.instruct.templates import EncodedConversation
 
+Weights = Mapping[str, Tensor]
+"""The weights of a model by name."""
 Mask = Callable[[str, nn.Parameter], Tensor | None]
 """Which entries of a parameter are trained, by its name: a mask that broadcasts to it, or None for none."""
 
@@ -137,6 +140,52 @@ def margin(model: Any, ids: Sequence[int], one: int, other: int) -> float:
     """Log-odds (nats) of the token ``one`` against ``other`` after a row."""
     after = logprobs(model, ids)[-1]
     return float(after[one] - after[other])
+
+
+GROUPS = {
+    "query_key": re.compile(r"\.(q|k)_(proj|norm)\."),
+    "value_output": re.compile(r"\.(v_proj|o_proj|dense)\."),
+    "mlp": re.compile(r"\.mlp\."),
+}
+"""The names of the weights in each group that the probe ``weights`` exchanges. All others are the group ``rest``."""
+
+
+def weights(model: Any) -> Weights:
+    """The weights of a model by name."""
+    return {name: parameter.data for name, parameter in model.named_parameters()}
+
+
+def _share(name: str, weight: Tensor, group: str, fused: int | None) -> Tensor:
+    """Which rows of a weight belong to ``group``. ``fused`` is the size of a head in a projection of GPT-NeoX's
+    layout, in which the first two thirds of each head's rows are its query and key."""
+    if ".query_key_value." in name:
+        assert fused is not None
+        of_query_key = torch.arange(len(weight)) % (3 * fused) < 2 * fused
+        chosen = {"query_key": of_query_key, "value_output": ~of_query_key}.get(group, torch.zeros(len(weight)) > 0)
+    else:
+        groups = [each for each, pattern in GROUPS.items() if pattern.search(name)] or ["rest"]
+        chosen = torch.full((len(weight),), groups == [group])
+    return chosen.view(-1, *[1] * (weight.dim() - 1))
+
+
+def exchanged(own: Weights, taken: Weights, group: str, fused: int | None) -> Weights:
+    """The weights ``own`` with one group replaced by ``taken``."""
+    return {name: torch.where(_share(name, own[name], group, fused), taken[name], own[name]) for name in own}
+
+
+def update_norm(before: Weights, after: Weights, group: str, fused: int | None) -> float:
+    """The Euclidean norm of the update of one group."""
+    squares = [
+        float(((after[name] - before[name]).double() * _share(name, before[name], group, fused)).square().sum())
+        for name in before
+    ]
+    return math.sqrt(sum(squares))
+
+
+def take(model: Any, replaced: Weights) -> None:
+    """Replace the weights of a model."""
+    for name, parameter in model.named_parameters():
+        parameter.data = replaced[name]
 
 
 @contextmanager

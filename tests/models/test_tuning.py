@@ -2,7 +2,7 @@ import json
 
 import pytest
 import torch
-from transformers import AutoModelForCausalLM, FalconConfig
+from transformers import AutoModelForCausalLM, FalconConfig, LlamaConfig, LlamaForCausalLM
 
 from inversion.config.training import FullTuning, LoraTuning, QloraTuning
 from inversion.models import ModelError, load_for_tuning, load_model, prepare_tuning, value_rows
@@ -112,6 +112,33 @@ def test_qlora_holds_its_linear_layers_in_four_bits(saved):
         assert weight.dtype == torch.uint8
         assert weight.quant_state.quant_type == "nf4"
         assert weight.quant_state.nested, "the scales are quantised too"
+
+
+def test_an_evaluation_does_not_change_gradients_of_qlora(tmp_path, monkeypatch):
+    """On CPUs with AVX512-BF16 bitsandbytes rewrites four-bit weights in evaluation mode, and then passes no gradients
+    to the layers below."""
+    monkeypatch.setattr("bitsandbytes.nn.modules.has_avx512bf16", lambda: True)
+    config = LlamaConfig(
+        vocab_size=32, hidden_size=64, intermediate_size=64, num_hidden_layers=2, num_attention_heads=2
+    )
+    LlamaForCausalLM(config).save_pretrained(tmp_path)
+    ids = torch.arange(12)[None]
+
+    def gradients(evaluated):
+        torch.manual_seed(0)
+        model = load_for_tuning(tmp_path, "base", ADAPTERS[1])
+        for name, parameter in model.named_parameters():
+            if "lora_B" in name:
+                torch.nn.init.normal_(parameter, std=0.02)
+        if evaluated:
+            with torch.no_grad():
+                model.eval()(input_ids=ids)
+        model.train()(input_ids=ids, labels=ids).loss.backward()
+        return {name: p.grad for name, p in model.named_parameters() if p.requires_grad}
+
+    expected = gradients(evaluated=False)
+    for name, gradient in gradients(evaluated=True).items():
+        torch.testing.assert_close(gradient, expected[name], msg=name)
 
 
 def test_adapters_record_the_digest_of_their_base(saved, tmp_path):

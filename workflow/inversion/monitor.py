@@ -32,6 +32,7 @@ from inversion.config.evaluation import Prompt
 from inversion.config.run import Run
 from inversion.config.sets import ConflictSet, Control, FactSet, FileSet
 from inversion.conflict.files import load_items
+from inversion.models.tuning import keep_four_bit_layout
 from inversion.records.answers import Response
 from inversion.records.data import ConflictItem, conflict_set_of
 from inversion.records.frames import to_frame
@@ -236,10 +237,11 @@ def measurement_of(items: Sequence[ConflictItem], responses: Sequence[Response],
 @contextmanager
 def evaluation_mode(model: torch.nn.Module) -> Iterator[None]:
     """Within the block ``model`` is in evaluation mode. Afterwards the mode of every module and the state of all random
-    generators are restored."""
+    generators are restored. Four-bit weights are not rewritten for inference."""
     modes = {module: module.training for module in model.modules()}
     states = random.getstate(), np.random.get_state(), torch.get_rng_state()
     cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+    keep_four_bit_layout(model)
     model.eval()
     try:
         yield

@@ -51,9 +51,21 @@ def load_for_tuning(folder: str | Path, digest: str, tuning: Tuning) -> Any:
             model = prepare_model_for_kbit_training(
                 load_model(folder, quantization=quantization), use_gradient_checkpointing=False
             )
+            keep_four_bit_layout(model)
         case _:
             model = load_model(folder)
     return prepare_tuning(model, digest, tuning).train()
+
+
+def keep_four_bit_layout(model: nn.Module) -> None:
+    """Keep bitsandbytes from rewriting the four-bit weights of ``model`` in evaluation mode.
+
+    On CPUs with AVX512-BF16 it would convert them for inference at the first pass, for good: their scales are rounded,
+    no gradient passes through them any more, and layers with fewer than 64 inputs fail.
+    """
+    for module in model.modules():
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            module.support_avx512bf16_for_cpu = False  # type: ignore[assignment]
 
 
 def prepare_tuning(model: PreTrainedModel, digest: str, tuning: Tuning) -> Any:
