@@ -6,7 +6,8 @@ contains an answer. *First mention* takes the first answer that is not negated. 
 text; they compare the log-probabilities of the two answers. Scorers disagree, so every table keeps all of them.
 """
 
-from inversion.score.judgement import Judgement, judge
+from inversion.score.decision import judge
+from inversion.score.judgement import Judgement
 from inversion.score.knowledge_filter import judge_knowledge, judge_probes, refuse_swapped_by_memory
 from inversion.score.labelling import label_run
 from inversion.score.likelihood import by_first_token, by_logprob

@@ -1,6 +1,6 @@
 """Patterns of wording that the main scorer looks for in a masked response.
 
-In a masked response (:mod:`inversion.score.judgement`) the context answer is the character :data:`C` and the parametric
+In a masked response (:mod:`inversion.score.masked_response`) the context answer is the character :data:`C` and the parametric
 answer :data:`P`. Everything else is in lower case, "isn't" is "is not", and markdown is removed.
 """
 

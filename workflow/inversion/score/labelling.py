@@ -11,7 +11,7 @@ from inversion.matching.words import read_words
 from inversion.records.answers import Item, Knowledge, Labels, Response
 from inversion.records.data import ConflictItem, conflict_set_of
 from inversion.records.frames import from_frame, require_schema, schema_of
-from inversion.score.judgement import copied_share
+from inversion.score.copying import copied_share
 from inversion.score.likelihood import first_token_mass
 from inversion.score.scorers import SCORERS, judge_item
 

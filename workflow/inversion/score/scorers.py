@@ -16,7 +16,8 @@ from inversion.config.scorers import SCORERS as KINDS
 from inversion.matching.answers import shared_answers
 from inversion.records.answers import Response
 from inversion.records.data import ConflictItem
-from inversion.score.judgement import Judgement, judge
+from inversion.score.decision import judge
+from inversion.score.judgement import Judgement
 from inversion.score.likelihood import by_first_token, by_logprob
 from inversion.score.mentions import containment, first_mention
 
@@ -44,7 +45,7 @@ _POLARITY = re.compile(r"\s*(?:(?:the\s+)?answer(?:\s+is)?\s*:?\s*)?[\"'(\[*]*(?
 
 
 def judge_item(item: ConflictItem, response: Response) -> Judgement:
-    """:func:`~inversion.score.judgement.judge` of a response to an item.
+    """:func:`~inversion.score.decision.judge` of a response to an item.
 
     If the question has options and the response begins with a letter, the letter decides. If it is a yes-or-no question
     and the response begins with yes or no, that word decides. Text after the letter or word is then ignored.

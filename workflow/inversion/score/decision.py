@@ -1,0 +1,351 @@
+"""The main scorer: decides which answer a response follows, and returns the words and the rule that decided.
+
+Named rules set mentions aside that are negated, rejected, in the past, left open, copied from the passage
+(:mod:`inversion.score.setting_aside`), or conceded (:mod:`inversion.score.clauses`). The remaining mentions decide.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Sequence
+
+from inversion.matching.words import fold_word, read_words
+from inversion.score import cues
+from inversion.score.clauses import apply_contrasts, clauses_of
+from inversion.score.cues import A
+from inversion.score.judgement import Judgement
+from inversion.score.masked_response import ANY_ANSWER, MaskedResponse
+from inversion.score.setting_aside import drop_mention, set_aside_mentions
+from inversion.score.statements import WORD, answers_again, are_rivals, content_words
+
+
+def judge(
+    response: str,
+    context_answers: Sequence[str],
+    parametric_answers: Sequence[str],
+    passage: str | None = None,
+    question: str = "",
+) -> Judgement:
+    """Which of two answers a response commits to, judged only from its text.
+
+    Answers are sequences of aliases, which match as in :mod:`inversion.matching`. ``passage`` is the context that the
+    model was shown. In text that is copied from it, a mention of the parametric answer counts as reading, not as
+    memory. Text that repeats the ``question`` neither answers nor negates anything (for example the beginning of a
+    proverb that should be completed).
+
+    - ``context`` or ``parametric``: the response commits to this answer, whatever it says about the other one.
+    - ``both``: the response gives both answers and does not choose.
+    - ``abstains``: the response refuses, does not know, or leaves open which answer it is.
+    - ``neither``: anything else.
+
+    An alias that both sides share counts for the context. The correct answer to a matching item, whose two answers are
+    equal, is therefore labelled ``context``.
+    """
+    text = MaskedResponse(response, context_answers, parametric_answers, passage, question)
+    if not text.mentions:
+        return _without_answer(text, "no_answer")
+    set_aside_mentions(text)
+    return _decide(text)
+
+
+def _decide(text: MaskedResponse) -> Judgement:
+    """The label from the remaining mentions."""
+    if (chosen := _option(text)) is not None:
+        return chosen
+    if empty := cues.NO_ANSWER_VALUE.search(text.masked):
+        return Judgement("abstains", (text.original(empty.start()), text.original(empty.end())), "refusal")
+    declines = cues.DECLINES.search(text.masked)
+    commits = declines is not None and (
+        len(text.sides(declines.end())) == 1 or cues.YET_ANSWERS.search(text.masked, declines.end()) is not None
+    )
+    if declines and not commits:
+        return Judgement("abstains", (text.original(declines.start()), text.original(declines.end())), "refusal")
+    undecided = [*cues.UNDECIDED.finditer(text.masked), *cues.SPLIT.finditer(text.masked)]
+    if undecided and len(text.sides(0, undecided[-1].end())) == 2 and not text.remaining(undecided[-1].end()):
+        remaining = text.remaining()
+        return Judgement("abstains", (text.chars(remaining[0])[0], text.original(undecided[-1].end())), "left_open")
+    if (asked := cues.OPEN_QUESTION.search(text.masked)) and _only_accounts(text, asked.end()):
+        remaining = text.remaining()
+        return Judgement("abstains", (text.original(asked.start()), text.chars(remaining[-1])[1]), "left_open")
+    for cue, side in ((cues.TRUSTS_PASSAGE, "context"), (cues.TRUSTS_MEMORY, "parametric")):
+        trusts = list(cue.finditer(text.masked))
+        if trusts and len(text.sides(0, trusts[-1].start())) == 2 and not text.remaining(trusts[-1].end()):
+            return _judged(text, next(i for i in text.remaining() if text.side(i) == side), "final_answer")
+    naming = [s for s in text.sentences if text.remaining(s.start, s.end)]
+    if (
+        naming
+        and all(cues.QUESTION.search(s.text) for s in naming)
+        and cues.ABSTAIN.search(text.masked, naming[-1].end)
+    ):
+        remaining = text.remaining()
+        return Judgement("abstains", (text.chars(remaining[0])[0], text.chars(remaining[-1])[1]), "left_open")
+    _set_aside_corrected(text)
+    _set_aside_outside(text)
+    if len(text.sides()) == 2 and cues.BOTH_CLAIM.search(text.masked) and not cues.MODAL.search(text.masked):
+        remaining = text.remaining()
+        return Judgement("both", (text.chars(remaining[0])[0], text.chars(remaining[-1])[1]), "both_answers")
+    if (turn := cues.NEXT_TURN.search(text.masked)) and text.remaining(0, turn.start()):
+        text.set_aside.update(dict.fromkeys(text.remaining(turn.start()), "aside"))
+    if (thought := cues.THOUGHT_ENDS.search(text.masked)) and text.remaining(thought.end()):
+        for i in text.remaining(0, thought.end()):
+            text.set_aside[i] = "aside"
+    for sentence in text.sentences:
+        apply_contrasts(text, clauses_of(sentence))
+    if len(text.sides()) == 2 and (final := _final_answer(text) or _marked_answer(text)) is not None:
+        return final
+    if len(text.sides()) == 2:
+        _set_aside_weak(text)
+    if len(text.sides()) == 2:
+        apply_contrasts(text, [clause for sentence in text.sentences for clause in clauses_of(sentence)])
+    remaining = text.remaining()
+    sides = text.sides()
+    naming = [s for s in text.sentences if text.remaining(s.start, s.end)]
+    if remaining and all(cues.QUESTION.search(s.text) for s in naming) and cues.STRONG_REFUSAL.search(text.masked):
+        return Judgement("abstains", (text.chars(remaining[0])[0], text.chars(remaining[-1])[1]), "left_open")
+    if len(sides) == 1:
+        return _one_side(text, remaining)
+    if not sides:
+        return _without_answer(text, "answers_set_aside")
+    return _two_sides(text, remaining)
+
+
+def _only_accounts(text: MaskedResponse, start: int) -> bool:
+    """Whether the text names both answers, all after a position, and each as what a source says."""
+    if len(text.sides(start)) < 2 or text.remaining(0, start):
+        return False
+    clauses = [clause for sentence in text.sentences for clause in clauses_of(sentence)]
+    naming = [clause for clause in clauses if text.remaining(clause.start, clause.end)]
+    return all(
+        len(text.sides(clause.start, clause.end)) == 1 and (clause.passage or cues.OWN_KNOWLEDGE.search(clause.text))
+        for clause in naming
+    )
+
+
+def _set_aside_outside(text: MaskedResponse) -> None:
+    """Set aside what is not part of the answer: offers at the end of a chat response, and the links of an article."""
+    for sentence in text.sentences:
+        if cues.OFFER.search(sentence.text) and text.remaining(0, sentence.start):
+            text.set_aside.update(dict.fromkeys(text.remaining(sentence.start, sentence.end), "aside"))
+    if (links := cues.APPENDIX.search(text.masked)) and text.remaining(0, links.start()):
+        text.set_aside.update(dict.fromkeys(text.remaining(links.start()), "aside"))
+
+
+def _marked_answer(text: MaskedResponse) -> Judgement | None:
+    """The only answer that the text marks in bold, with a check mark, with words of the question in brackets ("Skin
+    (largest)"), or as its answer in a later sentence."""
+    checked = [
+        text.at(place) for m in cues.CHECKED.finditer(text.masked) if (place := max(m.start("m"), m.start("m2"))) >= 0
+    ]
+    bold = [i for i in text.remaining() if _BOLD.search(text.response[: text.chars(i)[0]])]
+    wanted = content_words(text.question)
+    noted = [text.at(m.start("m")) for m in cues.NOTED.finditer(text.masked) if content_words(m["note"]) & wanted]
+    for marked in (checked, bold, noted):
+        remaining = [i for i in marked if i not in text.set_aside]
+        if remaining and len({text.side(i) for i in remaining}) == 1:
+            return _judged(text, remaining[0], "final_answer")
+    for sentence in text.sentences:
+        if cues.REFERS_BACK.search(sentence.text) and (before := text.remaining(0, sentence.start)):
+            return _judged(text, before[-1], "final_answer")
+    return None
+
+
+_BOLD = re.compile(r"(?:\*\*|__)[\"']?(?:the |The )?$")
+
+
+def _judged(text: MaskedResponse, index: int, rule: str) -> Judgement:
+    """The label of one mention."""
+    return Judgement(text.side(index), text.chars(index), rule)
+
+
+def _one_side(text: MaskedResponse, remaining: list[int]) -> Judgement:
+    """The only remaining answer, with the rule that set the other one aside."""
+    last = remaining[-1] if "corrected" in text.set_aside.values() else remaining[0]
+    others = [rule for i, rule in text.set_aside.items() if text.side(i) != text.side(last)]
+    if set(remaining) <= text.copied:
+        return _judged(text, last, "copied")
+    rule = others[0] if others else "only_answer"
+    return _judged(text, last, "conceded" if rule == "left_open" else rule)
+
+
+def _without_answer(text: MaskedResponse, rule: str) -> Judgement:
+    """``abstains`` or ``neither``, if no answer remains."""
+    hedged = [i for i, reason in text.set_aside.items() if reason == "left_open"]
+    if hedged:
+        spans = [text.chars(i) for i in hedged]
+        return Judgement("abstains", (min(s for s, _ in spans), max(e for _, e in spans)), "left_open")
+    refusal = cues.ABSTAIN.search(text.masked) or cues.NO_ANSWER_VALUE.search(text.masked)
+    if refusal is not None and "copied" not in text.set_aside.values():
+        return Judgement("abstains", (text.original(refusal.start()), text.original(refusal.end())), "refusal")
+    span = text.chars(min(text.set_aside)) if text.set_aside else None
+    return Judgement("neither", span, rule)
+
+
+def _option(text: MaskedResponse) -> Judgement | None:
+    """The answer whose option letter the text picks."""
+    options = {match[1]: text.at(match.start("m")) for match in cues.OPTION.finditer(text.masked)}
+    if len(options) < 2:
+        return None
+    chosen = [match[1] or match[2] for match in cues.CHOSEN.finditer(text.masked)]
+    return _judged(text, options[chosen[-1]], "option") if chosen and chosen[-1] in options else None
+
+
+def _set_aside_corrected(text: MaskedResponse) -> None:
+    """Set aside what a correction retracts: everything before it, if an answer follows."""
+    for cue in cues.CORRECTION.finditer(text.masked):
+        before, after = text.remaining(0, cue.start()), text.remaining(cue.end())
+        if before and after and text.side(before[-1]) != text.side(after[0]):
+            for i in before:
+                text.set_aside[i] = "corrected"
+
+
+def _set_aside_weak(text: MaskedResponse) -> None:
+    """Set aside mentions that only count if the other answer does not remain: in the past, in passing or in a list."""
+    believed = [match.start(name) for match in cues.BELIEVED.finditer(text.masked) for name in ("m", "m2")]
+    believed = [place for place in believed if place >= 0 and text.at(place) not in text.set_aside]
+    if len({text.masked[place] for place in believed}) == 1 and len(text.sides()) == 2:
+        text.set_aside.update(dict.fromkeys(map(text.at, believed), "conceded"))
+    pairs = ((cues.BUT_ELSEWHERE, "conceded"), (cues.WAS_THEN_IS, "past"))
+    for match, rule in ((match, rule) for pattern, rule in pairs for match in pattern.finditer(text.masked)):
+        groups = {name: place for name in match.groupdict() if (place := match.start(name)) >= 0}
+        gone = next(place for name, place in groups.items() if name[0] == "m")
+        to = next(place for name, place in groups.items() if name.startswith("to"))
+        if text.masked[gone] != text.masked[to] and not {text.at(gone), text.at(to)} & text.set_aside.keys():
+            for place in text.places[text.at(gone) : text.at(to)] or [gone]:
+                if text.masked[place] == text.masked[gone]:
+                    drop_mention(text, place, rule)
+    for match in cues.OTHER_ROLE.finditer(text.masked):
+        place = next(place for name in match.groupdict() if (place := match.start(name)) >= 0)
+        if len(text.sides()) == 2:
+            text.set_aside.setdefault(text.at(place), "aside")
+    if (explained := cues.EXPLAINED.search(text.masked)) and len(text.sides()) == 2:
+        leading = text.at(explained.start("m"))
+        if leading not in text.set_aside:
+            stop = text.sentences[0].end
+            later = (i for i in text.remaining(explained.end(), stop) if text.side(i) != text.side(leading))
+            text.set_aside.update(dict.fromkeys(later, "aside"))
+    for match in cues.PAIR.finditer(text.masked):
+        pair = {text.at(match.start("m")), text.at(match.start("n"))}
+        rest = [sentence for sentence in text.sentences if sentence.start <= match.start() < sentence.end]
+        if rest and match["m"] != match["n"] and set(text.remaining(match.end() - 1, rest[0].end)) - pair:
+            text.set_aside.update(dict.fromkeys(pair - text.set_aside.keys(), "aside"))
+    for match in [*cues.ASIDE.finditer(text.masked), *cues.POSSESSOR.finditer(text.masked)]:
+        index = text.at(match.start("m"))
+        if index not in text.set_aside and len(text.sides()) == 2:
+            text.set_aside[index] = "aside"
+    _set_aside_narrower(text)
+    for sentence in text.sentences:
+        here = text.remaining(sentence.start, sentence.end)
+        listed = cues.QUESTION.search(sentence.text) or cues.LISTS.search(sentence.text)
+        if here and listed and set(text.remaining()) - set(here):
+            for i in here:
+                text.set_aside[i] = "aside"
+
+
+def _final_answer(text: MaskedResponse) -> Judgement | None:
+    """The answer of the last sentence that gives a final answer, if it gives one side only; ``both`` if two lines give
+    different answers under the same heading ("Answer: ...")."""
+    lines = [
+        (match[0], text.sides(match.end(), s.end)) for s in text.sentences if (match := cues.LABELLED.match(s.text))
+    ]
+    if len(lines) > 1 and len({heading for heading, _ in lines}) == 1 and len(set().union(*(s for _, s in lines))) == 2:
+        remaining = text.remaining()
+        return Judgement("both", (text.chars(remaining[0])[0], text.chars(remaining[-1])[1]), "both_answers")
+    for sentence in reversed(text.sentences):
+        stripped = sentence.text.strip()
+        if cues.HEADING.search(text.masked[: sentence.start]):
+            stripped = f"answer: {stripped}"
+        if cues.EXPLAINS.search(stripped) or cues.QUESTION.search(stripped) or not cues.FINAL.search(stripped):
+            continue
+        remaining = text.remaining(sentence.start, sentence.end)
+        if remaining and len({text.side(i) for i in remaining}) == 1:
+            return _judged(text, remaining[0], "final_answer")
+    return None
+
+
+_STILL_ASKED = frozenset(
+    {"actual", "correct", "current", "new", "now", "official", "present", "real", "right", "same", "true"}
+)
+"""Words that do not make what is said narrower than the question."""
+
+
+def _set_aside_narrower(text: MaskedResponse) -> None:
+    """Set aside the mentions in a sentence about something narrower than the question, if another sentence uses the
+    question's own words: "The largest organ is ... The largest internal organ is ..."."""
+    pairs, asked = set(itertools.pairwise(read_words(text.question).words)), content_words(text.question)
+    said = [(sentence, [*map(fold_word, WORD.findall(sentence.text))]) for sentence in text.sentences]
+    for sentence, words in said:
+        here = text.remaining(sentence.start, sentence.end)
+        inside = {
+            (one, other)
+            for one, added, other in zip(words, words[1:], words[2:], strict=False)
+            if (one, other) in pairs
+            and (extra := content_words(added))
+            and not extra & asked
+            and added not in _STILL_ASKED
+        }
+        plain = {
+            side
+            for s, w in said
+            if s is not sentence and inside & set(itertools.pairwise(w))
+            for side in text.sides(s.start, s.end)
+        }
+        if here and plain - text.sides(sentence.start, sentence.end):
+            text.set_aside.update(dict.fromkeys(here, "aside"))
+
+
+_JOINED = re.compile(
+    rf"({A})[\"')\]]*\s*\(?(?:,|/|&|and|or|as well as|und|et|y|e|,\s*(?:and|or))\s*"
+    rf"(?:the |in |of |by |also )*[\"'(\[]*({A})"
+)
+
+
+def _two_sides(text: MaskedResponse, remaining: list[int]) -> Judgement:
+    """The label if both answers remain."""
+    span = (text.chars(remaining[0])[0], text.chars(remaining[-1])[1])
+    listing = [s for s in text.sentences if len(text.sides(s.start, s.end)) == 2]
+    if (
+        listing
+        and cues.UNCHOSEN.search(listing[0].text)
+        and len(listing) == 1
+        and set(text.remaining(listing[0].start, listing[0].end)) == set(remaining)
+    ):
+        return Judgement("neither", span, "answers_set_aside")
+    if (
+        cues.OPTION.search(text.masked)
+        and cues.LISTS.search(text.masked)
+        and len(list(cues.OPTION.finditer(text.masked))) >= len(remaining)
+    ):
+        return Judgement("neither", span, "answers_set_aside")
+    if any(c.search(text.masked) for c in (cues.LEAVES_OPEN, cues.STRONG_REFUSAL, cues.OPEN_EACH)):
+        return Judgement("abstains", span, "left_open")
+    first = next(s for s in text.sentences if text.remaining(s.start, s.end))
+    if len(text.sides(first.start, first.end)) == 1:
+        others = [s for s in text.sentences if text.sides(s.start, s.end) - text.sides(first.start, first.end)]
+        rest = ANY_ANSWER.sub(" ", first.text)
+        if cues.PASSAGE.search(first.text) and any(cues.OWN_KNOWLEDGE.search(other.text) for other in others):
+            return Judgement("both", span, "both_answers")
+        if len(re.findall(r"\w+", rest)) <= 2 and text.sentences[0] is first and len(text.sentences) > 1:
+            if not any(
+                len(re.findall(r"\w+", ANY_ANSWER.sub(" ", other.text))) <= 2
+                or answers_again(first.text, other.text, text.question)
+                for other in others
+            ):
+                return _judged(text, remaining[0], "direct_answer")
+        elif not any(are_rivals(first.text, other.text, text.question) for other in others):
+            return _judged(text, remaining[0], "first_statement")
+        return Judgement("both", span, "both_answers")
+    later = text.sides(first.end)
+    if len(later) == 1 and cues.NAMES_TWO.search(first.text):
+        return _judged(text, text.remaining(first.end)[0], "aside")
+    for match in _JOINED.finditer(text.masked):
+        either = " or " in match[0] and (cues.MODAL.search(first.text) or cues.HEDGE.search(first.text))
+        if match[1] != match[2]:
+            return Judgement("abstains", span, "left_open") if either else Judgement("both", span, "both_answers")
+    before = text.masked[: first.end]
+    for pattern in (cues.SUBORDINATE, cues.OBJECT):
+        for match in pattern.finditer(before):
+            index = text.at(match.start("m"))
+            if index in remaining and index != remaining[0] and text.side(index) != text.side(remaining[0]):
+                return _judged(text, remaining[0], "aside")
+    return Judgement("both", span, "both_answers")

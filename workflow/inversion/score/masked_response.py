@@ -1,0 +1,358 @@
+"""A response whose answers are masked, as the rules of the main scorer read it.
+
+Every mention of an answer becomes a single character, and everything else lower case, so that rules are patterns of
+everyday wording (:mod:`inversion.score.cues`).
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from inversion.matching.answers import find_answer
+from inversion.matching.demonyms import related_names
+from inversion.matching.loose import GENERIC, find_loose, reread, respelled, rest_of_answer
+from inversion.matching.words import Words, fold_word, read_words
+from inversion.score.copying import copied_runs
+from inversion.score.cues import A, C, P
+from inversion.score.mentions import Mention, Side, find_mentions, repeated_words, within_more
+
+_EDITS = re.compile(
+    r"(?P<wont>\bwon['\u2019]t\b)|(?P<cant>\bcan['\u2019]?t\b|\bcannot\b)|(?P<shant>\bshan['\u2019]t\b)|(?P<not>n['\u2019]t\b)"
+    r"|(?P<is>(?<=\w)['\u2019](?:s|re)\b)|(?P<mark>[*`#\u200b]+|(?<!\w)_+|_+(?!\w)|\\(?:boxed|text)?\{?)|(?P<quote>[\u2018\u2019])|(?P<space>[^\S\n]+)",
+    re.IGNORECASE,
+)
+
+
+_REPLACED = {
+    "wont": "will not",
+    "cant": "can not",
+    "shant": "shall not",
+    "not": " not",
+    "mark": "",
+    "quote": "'",
+    "space": " ",
+}
+
+
+_SENTENCE = re.compile(
+    r"(?<=[.!?])[\"'\u201d\u2019)\]]*\s+|(?<=[\u3002\uff01\uff1f\u061f])[\"\u201d\u300d]?\s*|\s*\n+\s*|;\s*|,\s*(?=\"\w+\"\s*:)|\s+(?=\([a-e]\)\s)"
+)
+
+
+ANY_ANSWER = re.compile(A)
+
+
+@dataclass(slots=True)
+class Sentence:
+    """A sentence of the masked text."""
+
+    start: int
+    end: int
+    text: str
+
+
+@dataclass(slots=True)
+class MaskedResponse:
+    """A response: its masked text in sentences, its mentions, and which of them were set aside."""
+
+    response: str
+    context_answers: Sequence[str]
+    parametric_answers: Sequence[str]
+    passage: str | None
+    question: str
+    words: Words = field(init=False)
+    mentions: list[Mention] = field(init=False)
+    masked: str = field(init=False)
+    places: list[int] = field(init=False)
+    """The position of each mention in the masked text."""
+    sentences: list[Sentence] = field(init=False)
+    repeated: list[bool] = field(init=False)
+    """Whether each word is repeated from the question."""
+    set_aside: dict[int, str] = field(init=False, default_factory=dict)
+    """For each mention that was set aside, the rule that did so."""
+    copied: set[int] = field(init=False, default_factory=set)
+    """The mentions in text that is copied from the passage."""
+    _anchors: list[tuple[int, int]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._read(self.response)
+        self.mentions += _cut_off(self)
+        if len({mention.side for mention in self.mentions}) < 2:
+            self._read_loosely()
+        self._mask()
+        self.sentences = list(_sentences(self.masked))
+
+    def _read(self, response: str) -> None:
+        """Find the words of a response, and the mentions among them."""
+        self.words = read_words(response)
+        repeated = repeated_words(self.words, self.question)
+        self.mentions = [
+            mention
+            for mention in find_mentions(self.words, *self._answers)
+            if not within_more(repeated, mention) and not _part_of_a_name(self, mention)
+        ]
+        self.repeated = repeated
+
+    def _read_loosely(self) -> None:
+        """Look for loose spellings of an answer that the text does not contain in an exact spelling."""
+        if (other := reread(self.response)) != self.response:
+            plain = self.words, self.mentions, self.repeated
+            self._read(other)
+            if len({m.side for m in self.mentions}) <= len({m.side for m in plain[1]}):
+                self.words, self.mentions, self.repeated = plain
+        sides: tuple[tuple[Side, Sequence[str], Sequence[str]], ...] = (
+            ("context", *self._answers),
+            ("parametric", *self._answers[::-1]),
+        )
+        named = {mention.side for mention in self.mentions}
+        # a copy of the passage that is cut within an answer does not give the answer
+        cut = len(self.words) if _breaks_off_copied(self) else None
+        for side, answers, others in sides:
+            if side not in named:
+                taken = {place for mention in self.mentions for place in range(mention.start, mention.end)}
+                words = respelled(self.words, answers, [*others, self.question, self.passage or ""])
+                spans = find_loose(words, answers, others)
+                if words is not self.words:
+                    spans += [span for answer in answers for span in find_answer(words, answer)]
+                found = (Mention(*span, side) for span in _longest(spans) if span[1] != cut)
+                self.mentions += [
+                    m for m in found if not taken & set(range(m.start, m.end)) and not _part_of_a_name(self, m)
+                ]
+        self.mentions.sort()
+        if not self.mentions:
+            self.mentions = _rest_of_one_answer(self)
+        if not self.mentions:  # "Danish" answers "Denmark" if the text names neither answer
+            related = ([name for a in answers for name in related_names(a)] for answers in self._answers)
+            self.mentions = find_mentions(self.words, *related)
+
+    @property
+    def _answers(self) -> tuple[Sequence[str], Sequence[str]]:
+        return self.context_answers, self.parametric_answers
+
+    def chars(self, index: int) -> tuple[int, int]:
+        """The span of characters of a mention."""
+        mention = self.mentions[index]
+        return self.words.starts[mention.start], self.words.ends[mention.end - 1]
+
+    def original(self, place: int) -> int:
+        """The position in the response that corresponds to a position in the masked text."""
+        masked, original = self._anchors[max(bisect_right(self._anchors, (place, len(self.response))) - 1, 0)]
+        return min(original + place - masked, len(self.response))
+
+    def side(self, index: int) -> Side:
+        """The side of a mention."""
+        return self.mentions[index].side
+
+    def remaining(self, start: int = 0, end: int | None = None) -> list[int]:
+        """The mentions between two positions of the masked text that have not been set aside."""
+        stop = len(self.masked) if end is None else end
+        return [i for i, place in enumerate(self.places) if i not in self.set_aside and start <= place < stop]
+
+    def sides(self, start: int = 0, end: int | None = None) -> set[Side]:
+        """The sides of the mentions that have not been set aside."""
+        return {self.side(i) for i in self.remaining(start, end)}
+
+    def at(self, place: int) -> int:
+        """The mention at a position of the masked text."""
+        return self.places.index(place)
+
+    def _mask(self) -> None:
+        edits = [(*self.chars(i), C if m.side == "context" else P) for i, m in enumerate(self.mentions)]
+        repeated_negations = (i for i, word in enumerate(self.words.words) if self.repeated[i] and word in _NEGATIVE)
+        edits += [(self.words.starts[i], self.words.ends[i], "") for i in repeated_negations]
+        spans = [(start, end) for start, end, _ in edits]
+        for match in _EDITS.finditer(self.response):
+            if all(match.end() <= start or end <= match.start() for start, end in spans):
+                kind = match.lastgroup or "space"
+                edits.append((*match.span(), self._contraction(match) if kind == "is" else _REPLACED[kind]))
+        pieces: list[str] = []
+        anchors, places, length, position = [(0, 0)], [], 0, 0
+        for start, end, new in sorted(edits):
+            before = _lowercase(self.response[position:start])
+            pieces += [before, new]
+            length += len(before)
+            if new in (C, P):
+                places.append(length)
+            length += len(new)
+            position = end
+            anchors.append((length, position))
+        pieces.append(_lowercase(self.response[position:]))
+        self.masked, self.places, self._anchors = "".join(pieces), places, anchors
+
+    def _contraction(self, match: re.Match[str]) -> str:
+        """ "It's" becomes "it is"; a possessive is kept."""
+        before = re.search(r"\w+$", self.response[: match.start()])
+        word = before[0].lower() if before else ""
+        verbal = word in {
+            "it",
+            "that",
+            "what",
+            "there",
+            "he",
+            "she",
+            "who",
+            "here",
+            "this",
+            "they",
+            "we",
+            "you",
+            "answer",
+        }
+        if not verbal:
+            return match[0]
+        return " are" if match[0].lower().endswith("re") else " is"
+
+
+def _longest(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The spans that are not contained in another span."""
+    return [s for s in dict.fromkeys(spans) if not any(o[0] <= s[0] and s[1] <= o[1] and o != s for o in spans)]
+
+
+def _lowercase(text: str) -> str:
+    """``text`` in lower case, with the same length."""
+    lowered = text.lower()
+    return lowered if len(lowered) == len(text) else "".join(c.lower() if len(c.lower()) == 1 else c for c in text)
+
+
+def _sentences(masked: str) -> Iterator[Sentence]:
+    """The sentences of a masked text. Empty ones are omitted."""
+    start = 0
+    for stop in [*_SENTENCE.finditer(masked), None]:
+        end = stop.start() if stop else len(masked)
+        if stripped := masked[start:end].lstrip():
+            yield Sentence(end - len(stripped), end, stripped)
+        start = stop.end() if stop else end
+
+
+_NEGATIVE = frozenset({"not", "never", "no", "nor", "neither", "can"})
+_BEFORE_NAME = re.compile(r"\b(New|South|North|West|East|San|Santa|Port|Fort|Holiday|Equatorial|Papua) $")
+
+
+_AFTER_NAME = re.compile(r"[ -]Bissau\b")
+_PARTS = frozenset({"africa", "europe", "asia", "america"})
+
+
+_CAPITALISED_BEFORE = re.compile(r"(?<=[a-z,] )([A-Z][a-z]+) $")
+_CAPITALISED_AFTER = re.compile(r" ([A-Z][A-Za-z]+)")
+
+
+def _part_of_a_name(text: MaskedResponse, mention: Mention) -> bool:
+    """Whether a mention is part of a longer name that is not an alias: "New Cairo", "Leonardo DiCaprio" for Leonardo da
+    Vinci, "George Washington" for Washington, D.C."""
+    start, end = text.words.starts[mention.start], text.words.ends[mention.end - 1]
+    before, name = text.response[:start], text.words.words[mention.start : mention.end]
+    prefix = _BEFORE_NAME.search(before) if text.response[start].isupper() else None
+    # "East Africa" is in Africa
+    if prefix and (not _PARTS & {*name} or (prefix[1], *name) == ("South", "africa")):
+        return True
+    if _AFTER_NAME.match(text.response, end) and name == ("guinea",):
+        return True
+    answers = text.context_answers if mention.side == "context" else text.parametric_answers
+    if _of_another_name(text, end):
+        return True
+    longer = [words for a in answers if (words := read_words(a).words)[: len(name)] == name and len(words) > len(name)]
+    if not longer or len(name) > 1:
+        return False
+    after = _CAPITALISED_AFTER.match(text.response, end)
+    others = {word for words in longer for word in words}
+    followed = after is not None and fold_word(after[1]) not in others
+    preceded = _CAPITALISED_BEFORE.search(before)
+    return followed or (preceded is not None and fold_word(preceded[1]) not in others)
+
+
+_NEXT_NAME = re.compile(r"(?:,? (?=D\.? ?C\b)| )((?:[A-Z][a-z]+|[IVX]{2,}|D\.? ?C)\b)(?!['\s]*:|')")
+_GOES_ON = GENERIC | frozenset(
+    re.findall(
+        r"\w+",
+        """
+        a ag airlines an and as at band because business but by desert dollar empire entertainment euro football for
+        from gmbh had has he holdings however in inc is it language law limited ltd medical motors mountains no not of
+        on or pictures platforms records sa she studios technologies that the there they this to was yes
+        """,
+    )
+)
+"""Capitalised words that can follow a name without making it another name: "the Amazon River", "Paris It is"."""
+
+
+def _of_another_name(text: MaskedResponse, end: int) -> bool:
+    """Whether the name that ends at a character of the response is followed by another word of a name that is in
+    neither the question nor the passage: "Paris Hilton", "the New York Times", "Queen Elizabeth II", "Washington,
+    D.C."."""
+    following = _NEXT_NAME.match(text.response, end)
+    if following is None or _IN_CAPITALS.search(text.response):
+        return False
+    word = fold_word(re.sub(r"\W", "", following[1]))
+    known = {*read_words(text.question).words, *read_words(text.passage or "").words}
+    answers = {name for each in text._answers for answer in each for name in read_words(answer).words}
+    return word not in known | answers | _GOES_ON
+
+
+_IN_CAPITALS = re.compile(r"\b(?:Is|Was|Of|In|And) [A-Z]\w*|\b[A-Z][a-z]+ (?:Is|Was|Of|In|And)\b")
+"""Matches a response in which every word begins with a capital."""
+
+
+_IT_IS = frozenset({"it", "is", "the", "a", "an", "answer"})
+
+
+def _rest_of_one_answer(text: MaskedResponse) -> list[Mention]:
+    """The whole response, if it gives what the question lacks of one of the answers: "C" after "Which vitamin ...?"."""
+    words = text.words.words
+    if not text.question or not 0 < len(words) <= 8:
+        return []
+    start = next((place for place, word in enumerate(words[:-1]) if word not in _IT_IS), len(words) - 1)
+    sides: tuple[tuple[Side, Sequence[str]], ...] = (
+        ("context", text.context_answers),
+        ("parametric", text.parametric_answers),
+    )
+    found = [side for side, answers in sides if any(rest_of_answer(a, text.question) == words[start:] for a in answers)]
+    return [Mention(start, len(words), found[0])] if len(found) == 1 else []
+
+
+_WORD_END = re.compile(r"[\w'-]\s*$")
+
+
+def _cut_off(text: MaskedResponse) -> list[Mention]:
+    """The beginning of an answer at the very end of a response that was cut off ("painted by Leonardo da").
+
+    A truncated copy of a sentence of the passage states only what it contains, because its continuation in the passage
+    is not necessarily what the model would answer.
+    """
+    words = text.words.words
+    if not words or not _WORD_END.search(text.response):
+        return []
+    if _breaks_off_copied(text):
+        return []
+    taken = {place for mention in text.mentions for place in range(mention.start, mention.end)}
+    found: dict[Side, int] = {}
+    sides: tuple[tuple[Side, Sequence[str]], ...] = (
+        ("context", text.context_answers),
+        ("parametric", text.parametric_answers),
+    )
+    for side, answers in sides:
+        for answer in answers:
+            wanted = read_words(answer).words
+            for size in range(min(len(wanted), len(words)), 0, -1):
+                if len(wanted) > 1 and size == len(wanted):
+                    whole = words[-size:-1] == wanted[:-1] and len(words[-1]) > 2 and wanted[-1].startswith(words[-1])
+                elif len(wanted) == 1:
+                    whole = len(words[-1]) > 3 and 2 * len(words[-1]) >= len(wanted[0]) > len(words[-1])
+                    whole = whole and wanted[0].startswith(words[-1])
+                else:
+                    whole = len(wanted) > size and words[-size:] == wanted[:size] and len(wanted[0]) > 3
+                if whole and not taken & set(range(len(words) - size, len(words))):
+                    found[side] = max(found.get(side, 0), size)
+                    break
+    if len(found) != 1:
+        return []
+    ((side, size),) = found.items()
+    return [Mention(len(words) - size, len(words), side)]
+
+
+def _breaks_off_copied(text: MaskedResponse) -> bool:
+    """Whether the response ends within a copy of the passage."""
+    if not text.passage or not _WORD_END.search(text.response):
+        return False
+    return any(end == len(text.words) for _, end in copied_runs(text.words, text.passage))

@@ -1,0 +1,108 @@
+"""Sets mentions aside that are not answers, whatever else the response says."""
+
+from __future__ import annotations
+
+import re
+
+from inversion.score import cues
+from inversion.score.copying import COPIED_AROUND, copied_runs
+from inversion.score.cues import A
+from inversion.score.masked_response import ANY_ANSWER, MaskedResponse, Sentence
+
+
+def set_aside_mentions(text: MaskedResponse) -> None:
+    """Set aside every mention that is not an answer, whatever else the text says."""
+    if text.passage:
+        runs = copied_runs(text.words, text.passage)
+        for i, mention in enumerate(text.mentions):
+            # a bare name that is also in the passage is not a copy
+            size = mention.end - mention.start
+            if any(a <= mention.start and mention.end <= b and b - a - size >= COPIED_AROUND for a, b in runs):
+                text.copied.add(i)
+                if mention.side == "parametric":
+                    text.set_aside[i] = "copied"
+    for sentence in text.sentences:
+        if not ANY_ANSWER.search(sentence.text):
+            continue
+        _hedged(text, sentence)
+        _set_aside_matches(text, sentence, cues.NEGATED, "negated")
+        _set_aside_matches(text, sentence, cues.NEGATED_AFTER, "negated")
+        for match in cues.DENIED.finditer(sentence.text):
+            for sign in ANY_ANSWER.finditer(sentence.text, *match.span()):
+                drop_mention(text, sentence.start + sign.start(), "rejected")
+        _set_aside_matches(text, sentence, cues.LEFT, "left_behind")
+        _set_aside_matches(text, sentence, cues.FORMER, "past")
+        _set_aside_matches(text, sentence, cues.BEFALLEN, "past")
+        _set_aside_matches(text, sentence, cues.DENIED_ELSEWHERE, "rejected")
+        if aside := cues.PUT_ASIDE.search(sentence.text):
+            for i in text.remaining(sentence.start, sentence.start + aside.start()):
+                text.set_aside[i] = "rejected"
+        if moved := cues.UNFINISHED_MOVE.search(sentence.text):
+            for sign in ANY_ANSWER.finditer(sentence.text, 0, moved.start() + 1):
+                if sign[0] == moved["m"]:
+                    drop_mention(text, sentence.start + sign.start(), "left_behind")
+    _denied_before(text)
+
+
+def _set_aside_matches(text: MaskedResponse, sentence: Sentence, pattern: re.Pattern[str], rule: str) -> None:
+    """Set aside the mentions in a pattern's groups ``m...``. If it has a group ``to...``, that must be the other
+    answer."""
+    position = 0
+    while match := pattern.search(sentence.text, position):
+        groups = {name: place for name in match.groupdict() if (place := match.start(name)) >= 0}
+        gone = next(place for name, place in groups.items() if name[0] == "m")
+        to = next((place for name, place in groups.items() if name.startswith("to")), None)
+        if to is None or sentence.text[to] != sentence.text[gone]:
+            drop_mention(text, sentence.start + gone, rule)
+            joins = {"negated": _OR, "left_behind": _AND}.get(rule)
+            if joins is not None:
+                _drop_joined(text, sentence, gone + 1, joins, rule)
+        position = max(match.start() + 1, gone if gone > position else position + 1)
+
+
+_OR = re.compile(rf"[\"')\]]*\s*,?\s*(?:or|nor)\s+(?:the |a |in |by )?[\"'(\[]*({A})")
+_AND = re.compile(rf"[\"')\]]*\s*(?:,|and|or|,\s*and)\s+(?:the )?({A})")
+
+
+def _drop_joined(text: MaskedResponse, sentence: Sentence, end: int, joins: re.Pattern[str], rule: str) -> None:
+    """Set aside mentions that are joined to one that a rule set aside: "not Paris or Lyon", "from La Paz and Sucre to".
+    After a move, only mentions of the same answer are set aside."""
+    while match := joins.match(sentence.text, end):
+        if rule == "negated" or match[1] == sentence.text[end - 1]:
+            drop_mention(text, sentence.start + match.start(1), rule)
+        end = match.end()
+
+
+def drop_mention(text: MaskedResponse, place: int, rule: str) -> None:
+    """Set the mention at a position of the masked text aside. Copied text about the context answer is kept, unless the
+    response rejects or concedes it."""
+    index = text.at(place)
+    if index in text.copied and text.side(index) == "context" and rule not in ("rejected", "conceded"):
+        return
+    text.set_aside.setdefault(index, rule)
+
+
+def _hedged(text: MaskedResponse, sentence: Sentence) -> None:
+    """Set aside the mentions that a hedge leaves open, up to the end of its scope."""
+    for match in cues.HEDGE.finditer(sentence.text):
+        stop = cues.SCOPE_END.search(sentence.text, match.end())
+        for sign in ANY_ANSWER.finditer(sentence.text, match.end(), stop.start() if stop else len(sentence.text)):
+            drop_mention(text, sentence.start + sign.start(), "left_open")
+
+
+_OF_SOURCE = re.compile(rf"\bthe (?:{cues.SOURCE}|information)\b[^.]{{0,20}}\b(?:is|was|seems|must be|appears)\b")
+
+
+def _denied_before(text: MaskedResponse) -> None:
+    """Set aside the mentions that the next sentence denies: those of the whole sentence ("This is false.") or those
+    that are attributed to the passage ("It is wrong.")."""
+    before: Sentence | None = None
+    for sentence in text.sentences:
+        if cues.DENIES_BEFORE.search(sentence.text.strip(" \"'")) and before is not None:
+            of_source = _OF_SOURCE.search(sentence.text)
+            for earlier in text.sentences[: text.sentences.index(sentence)] if of_source else [before]:
+                if not of_source or cues.PASSAGE.search(earlier.text):
+                    for i in text.remaining(earlier.start, earlier.end):
+                        text.set_aside[i] = "rejected"
+        if ANY_ANSWER.search(sentence.text):
+            before = sentence
