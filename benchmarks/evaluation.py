@@ -47,7 +47,7 @@ KINDS = ("text", "context", "parametric", "context_closed", "parametric_closed")
 """The requests for every item: the greedy answer and four log-probabilities."""
 
 Facts = dict[tuple[int, str], tuple[str, float, float, float, float]]
-"""By step and item, in the order of ``KINDS``."""
+"""The values in the order of ``KINDS``, by step and item."""
 
 
 class Measured(NamedTuple):

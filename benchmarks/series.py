@@ -105,7 +105,7 @@ def examine(base: BaseManifest, folder: Path, steps: Sequence[CheckpointEntry], 
 def series(
     base: BaseManifest, folder: Path, steps: Sequence[CheckpointEntry], items: Sequence[ConflictItem], batch_size: int
 ) -> Measured:
-    """The same checkpoints as a series: examined, listed and then asked as those of a run."""
+    """The same checkpoints as a series: examined, listed and then evaluated like those of a run."""
     with tempfile.TemporaryDirectory(dir=folder) as place:
         (Path(place) / "base").symlink_to(folder / "base")
         listed = examine(base, folder, steps, Path(place))

@@ -351,8 +351,8 @@ with the defaults of a study (margin of 5 points, expected scatter of {scatter:g
 A share of 5 % is known to within {error:.1f} points (two standard errors). Items persist: {ability:.0f} % of an item's
 latent variance never changes, {lasting:.0f} % is autocorrelated over checkpoints ({lasting_rho:g} from one to the next)
 and the rest is independent. *Scatter* is the standard deviation, in points, of checkpoints around the trend, which all
-items share; *rho* is its autocorrelation from one checkpoint to the next. *Required* is what was asked of the method
-before it was built; misses are in bold, and a row without a requirement has a dash.
+items share; *rho* is its autocorrelation from one checkpoint to the next. *Required* is the bound that was set
+before the method was built; misses are in bold, and a row without a requirement has a dash.
 """
 
 

@@ -42,7 +42,7 @@ class Architecture:
     unused: tuple[str, ...] = ()
     """Sizes that the configuration does not take."""
     fused: int | None = None
-    """Of a fused projection of GPT-NeoX's layout, the size of a head."""
+    """The size of a head in a fused projection with GPT-NeoX's layout."""
     attention: str = "eager"
     """The implementation of attention that it is compared with."""
     within: str | None = None
@@ -292,4 +292,4 @@ ARCHITECTURES = (
     ),
     Architecture("Mamba", "MambaConfig", {"state_size": 8}, sizes={"hidden_size": 32, "num_hidden_layers": 2}),
 )
-"""In the order of the page."""
+"""The architectures in the order of the page."""

@@ -177,7 +177,7 @@ def test_the_papers_sets():
     }
 
 
-# --- the gate: what may be wrong with a set of one's own ---------------------------------------------
+# --- faults of a user's own set -----------------------------------------------------------------
 
 
 def map_of(**changes):

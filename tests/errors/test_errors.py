@@ -28,7 +28,7 @@ def test_the_page_has_exactly_these_cases():
 
 
 class _Rows(dict):
-    """Stands for outcomes where rows are not looked at."""
+    """A stand-in for outcomes whose rows are not read."""
 
     def __getitem__(self, what):
         from errors.cases import Outcome

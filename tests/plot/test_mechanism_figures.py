@@ -40,7 +40,7 @@ def lens(runs: list[Run], depths: int = 3, lenses: tuple[str, ...] = ("logit",))
 
 
 def patching(runs: list[Run], layers: int = 2) -> pl.DataFrame:
-    """Shares that grow with the layer, less by the seed; nothing goes over from unrelated items."""
+    """Shares that grow with the layer, less by the seed; patches from unrelated items have no effect."""
     rows = [
         PatchPoint(**run._asdict(), receiver=receiver, step=60, donor=donor, donor_step=20, set="conflict",
                    component=component, layer=layer, head=None, positions=positions, measure=measure, value=value,

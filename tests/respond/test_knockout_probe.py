@@ -28,7 +28,7 @@ def items(world):
 
 @pytest.fixture
 def run(base_folder, tmp_path, items, template):
-    """The base model, which is asked as every step."""
+    """A run in which every step is the base model."""
     steps = [CheckpointEntry(step=step, epoch=step / 10, folder="", digest=f"d{step}") for step in (0, 10, 20)]
     return ProbedRun(base_folder, "base", tmp_path, steps, items, template, Prompt(), 8, Training(), 0)
 

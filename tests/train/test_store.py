@@ -12,7 +12,7 @@ from inversion.train.store import STATES_KEPT, NoProgressError, RunLockedError, 
 
 
 def saved_folder(root, step):
-    """The files that the Trainer writes at a step, in small."""
+    """Small versions of the files that the Trainer writes at a step."""
     folder = root / "saving" / f"checkpoint-{step}"
     folder.mkdir(parents=True)
     for name in ("model.safetensors", "config.json", "optimizer.pt", "scheduler.pt", "rng_state.pth"):

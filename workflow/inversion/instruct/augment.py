@@ -45,7 +45,7 @@ class TrainingSetInputs:
     """The items of conflict sets by name: the sets that selections name, or all sets if the recipe substitutes
     answers."""
     matched: Mapping[str, Recipe] = field(default_factory=dict)
-    """By name, the recipes whose size a random selection copies."""
+    """The recipes whose size a random selection copies, by name."""
     questions: Sequence[Example] = ()
     """The question-answering data in which answers are substituted."""
 

@@ -17,7 +17,7 @@ class MarkedExamples(NamedTuple):
     marked: list[Example]
     unmarked: list[Example]
     reasons: dict[str, str]
-    """By example id, the reason in words."""
+    """The reason for each example, as text, by its id."""
 
 
 def choose_marked(

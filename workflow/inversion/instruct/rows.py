@@ -280,7 +280,7 @@ class _Parser:
 
     def __init__(self) -> None:
         self.repeated: list[_Repeated] = []
-        """Of the value that was parsed last."""
+        """The repeated keys in the value that was parsed last."""
         self._decoder = json.JSONDecoder(object_pairs_hook=self._object)
 
     def parse(self, data: bytes) -> Any:

@@ -38,7 +38,7 @@ class SelectionInputs:
     sets: Mapping[str, Sequence[ConflictItem]] = field(default_factory=dict)
     """The items of conflict sets by name."""
     recipes: Mapping[str, Sequence[Selection]] = field(default_factory=dict)
-    """By name, the selections of the recipes whose size a random selection copies."""
+    """The selections of the recipes whose size a random selection copies, by the name of the recipe."""
 
 
 class SelectionStep(NamedTuple):
@@ -48,9 +48,9 @@ class SelectionStep(NamedTuple):
     kept: list[Example]
     dropped: list[Example]
     reasons: dict[str, str]
-    """By example id, the reason in words. Selections by a single field give none."""
+    """The reason for each dropped example, as text, by its id. Selections by a single field give no reasons."""
     names: Mapping[str, Sequence[FoundName]]
-    """By example id, the names found in each dropped example. Only ``no_fact_overlap`` gives them."""
+    """The names found in each dropped example, by its id. Only ``no_fact_overlap`` gives them."""
 
 
 class _Drops(NamedTuple):

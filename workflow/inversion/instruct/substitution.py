@@ -70,7 +70,7 @@ class Substitutions(NamedTuple):
     rows: list[Substitution]
     """The substituted rows, in the order of the dataset."""
     skipped: dict[str, int]
-    """By reason, how many rows were omitted."""
+    """How many rows were omitted, by reason."""
 
 
 def substitute(examples: Sequence[Example], seed: int) -> Substitutions:

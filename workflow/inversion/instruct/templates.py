@@ -268,7 +268,7 @@ class TextStyle(Style):
     def encode(
         self, tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message], context: str | None
     ) -> EncodedConversation:
-        """As :meth:`Style.encode`. The end-of-sequence token after every answer has a loss, too."""
+        """See :meth:`Style.encode`. The end-of-sequence token after every answer has a loss, too."""
         eos, eos_id = _end_of_sequence(tokenizer)
         controls = self.controls(tokenizer)
         context = _protect(context, controls)
@@ -285,24 +285,24 @@ class TextStyle(Style):
         return EncodedConversation(ids, mask)
 
     def encode_prompt(self, tokenizer: PreTrainedTokenizerBase, question: Question) -> list[int]:
-        """As :meth:`Style.encode_prompt`."""
+        """See :meth:`Style.encode_prompt`."""
         return first_tokens(tokenizer, self.prompt_text(tokenizer, question), self.controls(tokenizer))
 
     def prompt_text(self, tokenizer: PreTrainedTokenizerBase, question: Question) -> str:
-        """As :meth:`Style.prompt_text`."""
+        """See :meth:`Style.prompt_text`."""
         eos, _ = _end_of_sequence(tokenizer)
         controls = self.controls(tokenizer)
         turns = [Message("user", protect(question.text, controls))]
         return self.lead(TurnBoundary(turns, _protect(question.context, controls), eos, True, question.order))
 
     def encode_answer(self, tokenizer: PreTrainedTokenizerBase, question: Question, answer: str) -> EncodedAnswer:
-        """As :meth:`Style.encode_answer`."""
+        """See :meth:`Style.encode_answer`."""
         controls = self.controls(tokenizer)
         answer_ids = continuation_tokens(tokenizer, protect(answer, controls), controls)
         return EncodedAnswer(self.encode_prompt(tokenizer, question), answer_ids)
 
     def controls(self, tokenizer: PreTrainedTokenizerBase) -> frozenset[str]:
-        """As :meth:`Style.controls`."""
+        """See :meth:`Style.controls`."""
         return control_strings(tokenizer, frozenset({_end_of_sequence(tokenizer)[0], *self.stop_strings}))
 
     def end_token_ids(self, tokenizer: PreTrainedTokenizerBase) -> set[int]:
@@ -328,7 +328,7 @@ class AlpacaStyle(TextStyle):
     )
 
     def lead(self, boundary: TurnBoundary) -> str:
-        """As :meth:`TextStyle.lead`."""
+        """See :meth:`TextStyle.lead`."""
         system = [turn.content.strip() for turn in boundary.turns if turn.role == "system"]
         opening = system or [self.WITHOUT_INPUT if boundary.context is None else self.WITH_INPUT]
         parts = [*opening] if boundary.first else [""]
@@ -344,7 +344,7 @@ class TuluStyle(TextStyle):
     stop_strings = ("<|user|>", "<|assistant|>", "<|system|>")
 
     def lead(self, boundary: TurnBoundary) -> str:
-        """As :meth:`TextStyle.lead`."""
+        """See :meth:`TextStyle.lead`."""
         end = self._end(boundary.eos)
         turns = [f"<|{turn.role}|>\n{text}{end}\n" for turn, text in _with_background(boundary)]
         return ("" if boundary.first else "\n") + "".join(turns) + "<|assistant|>\n"
@@ -391,13 +391,13 @@ class ChatStyle(Style):
         return as_turns([*messages[:first], turn, *messages[first + 1 :]], self.template.system)
 
     def controls(self, tokenizer: PreTrainedTokenizerBase) -> frozenset[str]:
-        """As :meth:`Style.controls`."""
+        """See :meth:`Style.controls`."""
         return self._writer(tokenizer).controls
 
     def encode(
         self, tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message], context: str | None
     ) -> EncodedConversation:
-        """As :meth:`Style.encode`. Only answers and their ends of turn have a loss."""
+        """See :meth:`Style.encode`. Only answers and their ends of turn have a loss."""
         controls = self.controls(tokenizer)
         turns = self.render(_protected(messages, controls), _protect(context, controls))
         written = self._writer(tokenizer).write(turns)
@@ -410,16 +410,16 @@ class ChatStyle(Style):
         return EncodedConversation(cut.ids, mask)
 
     def encode_prompt(self, tokenizer: PreTrainedTokenizerBase, question: Question) -> list[int]:
-        """As :meth:`Style.encode_prompt`."""
+        """See :meth:`Style.encode_prompt`."""
         return token_ids(tokenizer, self.prompt_text(tokenizer, question), self.controls(tokenizer))
 
     def prompt_text(self, tokenizer: PreTrainedTokenizerBase, question: Question) -> str:
-        """As :meth:`Style.prompt_text`."""
+        """See :meth:`Style.prompt_text`."""
         text = self._writer(tokenizer).prompt(self._turns(tokenizer, question))
         return text[: end_of_prompt(tokenizer, text)]
 
     def encode_answer(self, tokenizer: PreTrainedTokenizerBase, question: Question, answer: str) -> EncodedAnswer:
-        """As :meth:`Style.encode_answer`. The whole conversation is rendered and split after the prompt."""
+        """See :meth:`Style.encode_answer`. The whole conversation is rendered and split after the prompt."""
         controls = self.controls(tokenizer)
         begin = len(self.prompt_text(tokenizer, question))
         turns = [*self._turns(tokenizer, question), {"role": "assistant", "content": protect(answer, controls)}]

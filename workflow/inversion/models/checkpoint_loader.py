@@ -42,7 +42,7 @@ class CheckpointLoader:
     _model_folder: Path
     """The folder of that model."""
     _dtype: torch.dtype | None
-    """Of the weights in memory; None for what the library computes in."""
+    """The data type of the weights in memory; None for the default of :func:`~inversion.models.load_model`."""
 
     @classmethod
     def on(
