@@ -48,6 +48,17 @@ def test_a_shipped_study_is_valid(name):
     assert {"capitals", "world-facts", "biographies", "quotes"} <= set(study.sets)
 
 
+def test_the_probes_of_gemma_use_the_run_that_make_gemma_trains():
+    gemma, probed = (read_config(ROOT / "config" / f"{name}.yaml") for name in ("gemma", "gemma-mechanism"))
+    (run,) = probed.runs()
+    assert run in gemma.runs()
+    assert probed.models == gemma.models
+    assert probed.datasets == gemma.datasets
+    assert probed.training_of(run.recipe) == gemma.training_of(run.recipe)
+    assert probed.sets["facts"] == gemma.sets["facts"]
+    assert probed.evaluation == gemma.evaluation
+
+
 @pytest.mark.parametrize("path", sorted((ROOT / "config").glob("organism-*.yaml")), ids=lambda path: path.stem)
 def test_a_study_of_the_organism_is_the_default_but_for_what_it_varies(path):
     study, default = read_config(path), organism.default()
