@@ -54,6 +54,8 @@ LIBRARIES = (
 CLIENT = """#!{python} -IS
 import array, json, os, socket, sys
 
+if sys.argv[1].startswith("-"):
+    os.execv({python!r}, [{python!r}, *sys.argv[1:]])
 os.umask(umask := os.umask(0))
 request = {{"arguments": sys.argv[1:], "folder": os.getcwd(), "environment": dict(os.environ), "umask": umask}}
 connection = socket.socket(socket.AF_UNIX)
@@ -65,7 +67,7 @@ with connection.makefile("rw") as channel:
     sys.exit(int(channel.readline() or 1))
 """
 """A program that is called like Python with a script. It passes its arguments, folder, environment and standard streams
-to the server, and exits with the status of the script."""
+to the server, and exits with the status of the script. With an option instead of a script it becomes Python itself."""
 
 SNAKEMAKE = """
 import sys
