@@ -6,7 +6,6 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -19,14 +18,6 @@ ROOT = Path(__file__).parents[2]
 TOKEN = "hf_thesecretthatnobodymayfind"
 UMASK = 0o027
 TINY = Path(__file__).with_name("tiny.yaml")
-
-
-def _hub_settings(environment: Mapping[str, str]) -> dict[str, str]:
-    return {name: value for name, value in environment.items() if name.startswith("HF_") and name != "HF_TOKEN"}
-
-
-_HUB_SETTINGS = _hub_settings(os.environ)
-"""The settings with which :func:`warm_python` starts."""
 
 
 class Job(NamedTuple):
@@ -69,11 +60,12 @@ class Checkout:
         """Run Snakemake.
 
         Its processes are copies of one that has imported the libraries (see :mod:`warm_python`), unless they are
-        ``cold`` or need other settings of ``huggingface_hub``, which reads them when it is imported.
+        ``cold``.
         """
         command, environment = self.command(*arguments), self.environment
-        if not cold and _hub_settings(environment) == _HUB_SETTINGS:
-            command[:3] = [str(warm_python().executable), str(warm_python().snakemake)]
+        if not cold:
+            warm = warm_python(environment)
+            command[:3] = [str(warm.executable), str(warm.snakemake)]
         done = subprocess.run(
             command,
             cwd=self.folder,

@@ -26,6 +26,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections.abc import Mapping
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -82,7 +83,7 @@ sys.exit(main())
 class WarmPython:
     """A server, and two programs in ``folder`` that use it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
         self.folder = folder
         self.executable = folder / "python"
         """Used like a Python interpreter with a script and its arguments."""
@@ -93,7 +94,7 @@ class WarmPython:
         self.snakemake.write_text(SNAKEMAKE.format(executable=str(self.executable)))
         self._server = subprocess.Popen(
             [sys.executable, __file__, str(folder / "socket")],
-            env=os.environ | {"OMP_NUM_THREADS": "1"},
+            env={**environment, "OMP_NUM_THREADS": "1"},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
@@ -106,10 +107,19 @@ class WarmPython:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
+def warm_python(environment: Mapping[str, str]) -> WarmPython:
+    """A server of this process for programs with this environment. It ends with this process.
+
+    ``huggingface_hub`` reads its settings when it is imported, so that each setting of these has its own server.
+    """
+    settings = {(name, value) for name, value in environment.items() if name.startswith("HF_") and name != "HF_TOKEN"}
+    return _server(frozenset(settings))
+
+
 @cache
-def warm_python() -> WarmPython:
-    """The server of this process, which ends with it."""
-    server = WarmPython(Path(tempfile.mkdtemp(prefix="warm-python-")))
+def _server(settings: frozenset[tuple[str, str]]) -> WarmPython:
+    others = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
+    server = WarmPython(Path(tempfile.mkdtemp(prefix="warm-python-")), {**others, **dict(settings)})
     atexit.register(server.stop)
     return server
 
