@@ -3,6 +3,7 @@
 import math
 import re
 import shutil
+from dataclasses import replace
 
 import pytest
 import torch
@@ -77,6 +78,21 @@ def test_a_window_that_packing_ignores_is_refused(case, monkeypatch):
         "compute packed rows differently from single ones"
         in measured(CHECKS["packing"], case("Mistral, sliding window")).refusal
     )
+
+
+def test_a_wide_window_that_packing_ignores_is_refused(tmp_path, monkeypatch):
+    """It is narrowed for the check, in which no sequence is as long as the window."""
+    plain = BY_NAME["Mistral, sliding window"]
+    wide = replace(plain, settings={**plain.settings, "sliding_window": 4096})
+    wide.save(tmp_path, Data().tokenizer)
+    model = load_model(tmp_path)
+    packed_attention.use_packed_attention(model)
+    packed_attention.require_sequences_apart(model)
+    assert model.config.sliding_window == 4096
+    monkeypatch.setattr(packed_attention, "_band", lambda *_: None)
+    with pytest.raises(ModelError, match="mistral compute packed rows differently from single ones"):
+        packed_attention.require_sequences_apart(model)
+    assert model.config.sliding_window == 4096
 
 
 def test_answers_that_depend_on_the_batch_are_refused(case, monkeypatch):

@@ -6,6 +6,8 @@ the length of the row. On a CPU this is ten times the cost of attention within e
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -50,11 +52,20 @@ def require_sequences_apart(model: Any) -> None:
 
     Some models have their own attention (Falcon), or layers without attention that run over the whole row
     (convolutions, state spaces). ``model`` must already have the attention with which it is trained. The first sequence
-    of the check is longer than the windows of the model's attention, up to :data:`LONGEST_TRIED` tokens.
+    of the check is longer than the windows of the model's attention. Windows of more than :data:`LONGEST_TRIED` tokens
+    are narrowed for a second check.
     """
+    widths = _widths(model.config)
+    _require_apart(model, 8 + max([0, *(width for width in widths if width <= LONGEST_TRIED)]))
+    if any(width > LONGEST_TRIED for width in widths):
+        with _narrow_windows(model):
+            _require_apart(model, 2 * NARROW)
+
+
+def _require_apart(model: Any, beyond: int) -> None:
+    """Raise the errors of :func:`require_sequences_apart`, with a first sequence of ``beyond`` tokens."""
     kind = model.config.model_type
     words = min(model.get_input_embeddings().num_embeddings, 64)
-    beyond = 8 + max([0, *(width for width in _widths(model.config) if width <= LONGEST_TRIED)])
     one, other = ([(start + 3 * place) % words for place in range(beyond)] for start in (0, 8))
     last = [(16 + place) % words for place in range(8)]
     try:
@@ -87,14 +98,38 @@ def require_sequences_apart(model: Any) -> None:
 
 _OTHER_FAMILY = "choose a base model of another family: docs/compatibility.md lists those that can be trained"
 LONGEST_TRIED = 1024
-"""The number of tokens of the longest sequence in the check of packed rows. Wider windows are not tested."""
+"""The number of tokens of the widest window that the check of packed rows crosses at its full width."""
+NARROW = 16
+"""The number of tokens of a window that is narrowed for the check."""
+_WIDTHS = ("sliding_window", "window_size", "attention_window")
 
 
 def _widths(config: Any) -> list[int]:
-    """The sizes of attention windows and chunks in a configuration."""
+    """The sizes of attention windows in a configuration."""
     text = config.get_text_config(decoder=True)
-    found = [getattr(text, name, None) for name in ("sliding_window", "window_size", "attention_window")]
+    found = [getattr(text, name, None) for name in _WIDTHS]
     return [width for width in found if isinstance(width, int)]
+
+
+@contextmanager
+def _narrow_windows(model: nn.Module) -> Iterator[None]:
+    """Within the block, windows of more than :data:`LONGEST_TRIED` tokens have :data:`NARROW`.
+
+    Masks read the width from the configuration, and modules from the configuration or from a copy of their own.
+    """
+    owners = {id(owner): owner for module in model.modules() for owner in (module, getattr(module, "config", None))}
+    changed = []
+    for owner in owners.values():
+        for name in _WIDTHS:
+            width = getattr(owner, "__dict__", {}).get(name)
+            if isinstance(width, int) and width > LONGEST_TRIED:
+                changed.append((owner, name, width))
+                setattr(owner, name, NARROW)
+    try:
+        yield
+    finally:
+        for owner, name, width in changed:
+            setattr(owner, name, width)
 
 
 def _packed_logits(model: Any, rows: list[list[int]]) -> Tensor:
