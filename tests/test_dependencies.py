@@ -58,6 +58,7 @@ WITH_MODELS = {
 """Scripts that import torch, which takes seconds. Scripts that download are not checked."""
 
 
+@pytest.mark.slow
 def test_other_scripts_do_not_wait_for_torch() -> None:
     imports = [
         ast.unparse(statement)

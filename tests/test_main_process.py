@@ -171,6 +171,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt)
     assert int(said(program, **CHEAPER_JOBS)) < int(said(program)) / 4
 
 
+@pytest.mark.slow
 def test_jobs_do_not_load_a_compiler():
     program = "import sys, torch; torch.compile(len); print('torch._inductor.compile_fx' in sys.modules)"
     assert said(program, **CHEAPER_JOBS) == "False"

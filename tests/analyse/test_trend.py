@@ -60,6 +60,7 @@ def test_levels_and_effects_agree(curve: Floats) -> None:
         assert effect.value <= effect.high + 1e-9
 
 
+@pytest.mark.slow
 def test_the_posterior_follows_the_scatter() -> None:
     flat = np.full(100, 0.5)
     means = [

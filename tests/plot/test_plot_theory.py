@@ -58,6 +58,7 @@ def test_gradients_are_drawn_as_logarithms(steps: pl.DataFrame) -> None:
     assert all(low < value < high for line in drawn for value in line.get_ydata())
 
 
+@pytest.mark.slow
 def test_phases_show_each_cell_once_and_name_what_happens(cells: pl.DataFrame) -> None:
     figure = draw_phases(cells, K_A)
     left, right = figure.axes[:2]

@@ -153,6 +153,7 @@ def test_no_crossing_is_marked_if_a_kind_is_missing() -> None:
     assert texts(figure.axes[1]) == ["C"]
 
 
+@pytest.mark.slow
 def test_figures_can_be_saved_and_equal_ones_are_equal_files(tmp_path) -> None:
     runs = study("ab", (0, 1))
     for name in ("one", "two"):

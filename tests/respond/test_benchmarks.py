@@ -120,6 +120,7 @@ def by_hand(folder, tmp_path, monkeypatch):
     return {"squad": result("hand_squad", 3), "mmlu": result("hand_mmlu_file", None)}
 
 
+@pytest.mark.slow
 def test_scores_equal_those_of_lm_eval(base, chunk, files, tmp_path, monkeypatch):
     run_benchmarks(base, "base", tmp_path, chunk, files, 4).write(tmp_path / "benchmarks" / "chunk-000.json")
     table = read_benchmarks(tmp_path / "benchmarks" / "chunk-000.json")

@@ -160,6 +160,7 @@ def test_kinds_are_sampled_separately_with_their_share(examples):
         kind_sample([dataclasses.replace(example, kind=None) for example in examples], GradientProbe())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tuning", [FULL, LORA], ids=["full", "lora"])
 def test_every_checkpoint_is_measured_with_its_own_weights(
     folder, tmp_path, examples, items, conflicts, template, tuning

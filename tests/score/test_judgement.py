@@ -197,6 +197,7 @@ def test_no_copied_sentence_of_our_facts_counts_as_memory() -> None:
     assert _judge_copies(fact_items(FactSet(source="facts"), "facts")[::12]) >= 300
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not PAPER.is_dir(), reason="the paper's files are not here")
 @pytest.mark.parametrize("name", ["country_capitals_only.json", "world_facts.json", "famous_biographies.jsonl"])
 def test_no_copied_sentence_of_the_papers_files_counts_as_memory(name: str) -> None:

@@ -70,6 +70,7 @@ def described(folder):
     return describe_base(folder, "folder", str(folder))
 
 
+@pytest.mark.slow
 def test_ten_adapters_of_trl(series_of_trl, tmp_path):
     base, out = series_of_trl / "tiny-llama", series_of_trl / "lora"
     spec = FolderSeries(source="folder", path=str(out), model="base")

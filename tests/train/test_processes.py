@@ -82,6 +82,7 @@ def test_two_processes_equal_one(family, tuning, tiny_model, tokenizer, examples
             torch.testing.assert_close(whole[key], expected[key], atol=1e-5, rtol=0)
 
 
+@pytest.mark.slow
 def test_sharded_training_resumes_exactly(base_folder, examples, template, tmp_path, forked, caplog):
     whole = run(base_folder, examples, template, tmp_path / "whole", count=2)
     with pytest.MonkeyPatch.context() as patch:
@@ -104,6 +105,7 @@ def test_sharded_training_resumes_exactly(base_folder, examples, template, tmp_p
         assert weights[0] == weights[1]
 
 
+@pytest.mark.slow
 def test_launched_processes_train_and_their_log_arrives(base_folder, examples, template, tmp_path, caplog):
     with caplog.at_level(logging.INFO):
         manifest = run(base_folder, examples, template, tmp_path / "two", count=2, max_steps=2)

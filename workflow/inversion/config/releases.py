@@ -150,7 +150,7 @@ RELEASES = {
         source="hub: pminervini/NQ-Swap at 3801dbf037c6f58b0e79246f2a8073ebe5656dad (split dev); hub: younanna/NQ-Swap "
         "with the other spelling of the columns",
         tests="entities substituted in Wikipedia passages for real questions",
-        lacks="aliases of many answers, irrelevant contexts; questions recur with several substitutes (one cluster)",
+        lacks="aliases of many answers, irrelevant contexts",
         prepare=f"{_CODE}:nq_swap_rows",
     ),
     "faitheval": Release(
@@ -161,8 +161,7 @@ RELEASES = {
         licence="Apache-2.0 for the code; research use only for the data, as its page states",
         source="hub: Salesforce/FaithEval-counterfactual-v1.0 (split test)",
         tests="multiple choice (ARC-Challenge) after a passage that supports an answer against world knowledge",
-        lacks="the remembered answer: it is another of the options, and the release does not say which (ARC-Challenge "
-        "does, under the same id); items have no parametric answer and no matching controls",
+        lacks="the remembered answer, and with it matching controls",
         prepare=f"{_CODE}:faitheval_rows",
     ),
     "rgb": Release(
@@ -181,7 +180,7 @@ RELEASES = {
         source="https://github.com/chen700564/RGB at d2293eec8c76467c1572b3ebedcaca4e9b4e82f4, data/en_fact.json and "
         "data/zh_fact.json",
         tests="news snippets in which the answer was replaced by hand",
-        lacks="aliases, except of dates; in the file `answer` is the true answer, so the remembered one",
+        lacks="aliases, except of dates",
         prepare=f"{_CODE}:rgb_rows",
     ),
     "conflictqa": Release(
@@ -200,8 +199,7 @@ RELEASES = {
         "`source: file` (its loading script is never run); https://github.com/OSU-NLP-Group/LLM-Knowledge-Conflict at "
         "a5822191d65ecc40ce3402583c364c114202c852, folder conflictQA",
         tests="coherent counter-evidence against what one model (named in the file) answered from memory",
-        lacks="memory in general: `memory_answer` is that of ChatGPT, GPT-4 or another model, right or wrong; answers "
-        "are sentences (yes or no for StrategyQA); irrelevant contexts",
+        lacks="a remembered answer that holds for other models, irrelevant contexts",
         prepare=f"{_CODE}:conflictqa_rows",
     ),
     "dynamicqa": Release(
@@ -222,7 +220,7 @@ RELEASES = {
         source="hub: copenlu/dynamicqa at 82cb85d96a37362fc0a1b238f77126477a550c2f; "
         "https://github.com/copenlu/dynamicqa at f8db84099dd53a56199ef9c7dbf4aff571e4179c, folder Data",
         tests="facts that never change, change with time, or are disputed, by how often Wikipedia edits them",
-        lacks="irrelevant contexts; passages of the disputable part are in lower case",
+        lacks="irrelevant contexts",
         prepare=f"{_CODE}:dynamicqa_rows",
     ),
     "clasheval": Release(
@@ -240,7 +238,7 @@ RELEASES = {
         licence="CC BY 4.0",
         source="hub: kewu93/ClashEval; https://github.com/kevinwu23/StanfordClashEval, data/dataset/dataset.pqt",
         tests="facts from six domains, changed by ten degrees from slight to absurd",
-        lacks="aliases, irrelevant contexts; each question recurs up to ten times (one cluster)",
+        lacks="aliases, irrelevant contexts",
         prepare=f"{_CODE}:clasheval_rows",
     ),
     "conflictbank": Release(
@@ -259,9 +257,8 @@ RELEASES = {
         citation="Su et al., NeurIPS 2024 Datasets and Benchmarks, ConflictBank, arXiv:2408.12076",
         licence="CC BY-SA 4.0",
         source="hub: Warrieryes/CB_qa (split train), QA_dataset.json",
-        tests="misinformation, temporal and semantic conflicts in generated documents; one item for each, "
-        "distinguished by the stratum and by `where: {conflict_type: misinformation}`",
-        lacks="aliases; temporal evidence is about future years and often names the true answer as well",
+        tests="misinformation, temporal and semantic conflicts in generated documents",
+        lacks="aliases",
         prepare=f"{_CODE}:conflictbank_rows",
     ),
     "wikicontradict": Release(
@@ -280,9 +277,8 @@ RELEASES = {
         source="hub: ibm-research/Wikipedia_contradict_benchmark at c20e361f985ed480a659b35d98b49f2311fcd174, "
         "WikiContradict_dataset_v1_rag_qa.csv "
         "(SHA-256 cef10054f8aad3e36bca95a0873c2cbb0de8ab4d7b716cadacc5da7aa179ff2b)",
-        tests="real contradictions between two passages of Wikipedia; one item per passage, in one cluster",
-        lacks="a remembered answer: the other passage's answer is used instead, and the knowledge filter shows which "
-        "of the two a model remembers; aliases",
+        tests="real contradictions between two passages of Wikipedia",
+        lacks="a remembered answer, aliases",
         prepare=f"{_CODE}:wikicontradict_rows",
     ),
     "counterfact": Release(
@@ -302,9 +298,8 @@ RELEASES = {
         licence="MIT",
         source="hub: azhx/counterfact at c01c413f856ee38f5c080c9fc5e87aff478e2ff9; hub: "
         "NeelNanda/counterfact-tracing (flat rows); https://rome.baulab.info/data/dsets/counterfact.json",
-        tests="one sentence with a false object against a fact of Wikidata; the question is its beginning, to be "
-        "completed",
-        lacks="passages: the sentence is generated from the edit; aliases",
+        tests="one sentence with a false object that contradicts a Wikidata fact",
+        lacks="passages, aliases",
         prepare=f"{_CODE}:counterfact_rows",
         passages="synthetic",
     ),
@@ -326,9 +321,8 @@ RELEASES = {
         licence="MIT",
         source="https://github.com/princeton-nlp/MQuAKE, folder datasets; with corrected labels, hub: "
         "henryzhongsc/MQuAKE-Remastered at b54712d4b464d7e2d4edccd4022f95ddbcb719e7",
-        tests="questions of two to four hops after facts were changed; the first of three wordings is used",
-        lacks="passages: the facts of the changed chain are listed in sentences; in the file `answer` is the answer "
-        "before the edit, so the remembered one",
+        tests="questions of two to four hops after facts were changed",
+        lacks="passages",
         prepare=f"{_CODE}:mquake_rows",
         passages="synthetic",
     ),
@@ -348,7 +342,7 @@ RELEASES = {
         licence="MIT",
         source="hub: copenlu/cub-counterfact, one configuration per model",
         tests="facts that the model in the file's configuration remembers, with gold, edited and irrelevant contexts",
-        lacks="aliases; rows of one fact are combined, and its gold and irrelevant contexts become the controls",
+        lacks="aliases",
         prepare=f"{_CODE}:cub_rows",
         gather=f"{_CODE}:cub_facts",
     ),
@@ -370,7 +364,7 @@ RELEASES = {
             "9d0ac43790147515c73db48e1e6a520161cf3fa5, dataset/conflict_eval_unified.json"
         ),
         tests="the paper's capitals, world facts and biographies in one file",
-        lacks="aliases, except in the answers themselves (remarks, last names); controls",
+        lacks="controls; aliases, except in the answers themselves (remarks, last names)",
         prepare=f"{_CODE}:cpi_unified_rows",
         short_names=True,
     ),
