@@ -232,6 +232,7 @@ def many(answers: int, words: int) -> ItemTables:
     return ItemTables(pl.concat(frames), to_frame(items, ConflictItem), to_frame(rows, Inversion), to_frame([], Flip))
 
 
+@pytest.mark.slow
 def test_fifty_thousand_answers_fit_into_fifteen_megabytes() -> None:
     html = render(many(50_000, words=25))
     assert len(unpack(html)["rows"]["answers"]) == 50_000

@@ -75,6 +75,7 @@ def test_phases_show_each_cell_once_and_name_what_happens(cells: pl.DataFrame) -
     assert {"$\\delta_M = 2\\, \\delta_C$", "$\\delta_C = 3 / (K_A - 1)$"} <= set(texts(right))
 
 
+@pytest.mark.slow
 def test_the_smallest_study_can_be_drawn_and_saved(tmp_path) -> None:
     theory = Theory(k_s=10, k_a=20, context_critical=1, context_and_memory=1, shares=(1,), grid=2, steps=2)
     steps = to_frame(trajectories(theory), TheoryStep)

@@ -59,6 +59,7 @@ def forked(monkeypatch):
     monkeypatch.setattr("inversion.train.finetune.launch", fork)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("family", "tuning"),
     [("llama", FullTuning()), ("gpt_neox", FullTuning(weights="query_key")), ("mistral", LORA)],
@@ -136,6 +137,7 @@ def test_a_batch_that_cannot_be_shared_is_refused(base_folder, examples, templat
         run(base_folder, examples, template, tmp_path / "store", count=3)
 
 
+@pytest.mark.slow
 def test_a_signal_to_one_process_stops_all_after_the_same_step(
     base_folder, examples, template, tmp_path, forked, monkeypatch
 ):
