@@ -46,6 +46,8 @@ _GROUPS = {
 """The name and the colour of each group of weights."""
 _DIRECTIONS = {"insert": ("only this group is updated", 0.85), "leave_out": ("lost without its update", 0.4)}
 """The name and the opacity of the bars of each direction."""
+_SHARES = (-1.0, 2.0)
+"""The largest range of an axis of shares. Shares of a small change have intervals that would hide all others."""
 _INTERVALS: dict[str, Any] = {"rise": "-", "fall": (0, (4, 1.4))}
 """The dashes of each interval's lines."""
 
@@ -56,15 +58,18 @@ def lens(table: pl.DataFrame, curves: pl.DataFrame, runs: Sequence[Run], scorer:
     It has one column per conflict set and combination of model, dataset and recipe in ``runs``. The upper panel shows
     context answers and their peak. Below it there is one panel for each lens and token at which it was read, with one
     cell per depth and step, the mean over items and seeds. Its line is the mean depth from which an item's log-odds
-    keep the sign that they have at the last layer. ``table`` and ``curves`` are the tables ``lens`` and ``curves``, the
-    latter with the rows of one prompt. Raises :class:`ValueError` if a table lacks a column or has no row for the runs.
+    keep the sign that they have at the last layer. The colours are scaled to the upper half of the depths, because the
+    output embedding was not trained to read the lower ones. ``table`` and ``curves`` are the tables ``lens`` and
+    ``curves``, the latter with the rows of one prompt. Raises :class:`ValueError` if a table lacks a column or has no
+    row for the runs.
     """
     answers = curve_rows(curves, runs, scorer)
     shown = probe_rows(table, LensPoint, "lens", runs).rename({"measure": "metric"})
     cells = cells_of(runs, (name for name in conflict_sets(answers) if name in set(shown["set"])))
     readings = sorted(shown.select("position", "lens").unique().rows())
     margins = shown.filter(pl.col("metric") == "margin")
-    highest = float(margins["value"].abs().max()) or 1.0  # type: ignore[arg-type]
+    highest = _scale_of(margins.filter(2 * pl.col("depth") >= pl.col("depth").max())["value"])
+    beyond = _scale_of(margins["value"]) > highest
     height = (1 + len(readings)) * (_HEIGHT + 0.3) + 0.5
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(len(cells) * (_WIDTH + 0.35) + 1.6, height), layout="constrained")
@@ -82,8 +87,21 @@ def lens(table: pl.DataFrame, curves: pl.DataFrame, runs: Sequence[Run], scorer:
             below[-1].set_xlabel("step")
         panels[0, 0].set_ylabel("context answers")
         colors = matplotlib.cm.ScalarMappable(matplotlib.colors.Normalize(-highest, highest), _SIDES)
-        figure.colorbar(colors, ax=panels[1:, :], shrink=0.95, label="log-odds (nats)\nup: the context's answer")
+        extend = "both" if beyond else "neither"
+        label = "log-odds (nats)\nup: the context's answer"
+        figure.colorbar(colors, ax=panels[1:, :], shrink=0.95, label=label, extend=extend)
     return figure
+
+
+def _scale_of(values: pl.Series) -> float:
+    """The largest absolute value, as the end of a scale of colours."""
+    return float(values.abs().max() or 1.0)  # type: ignore[arg-type]
+
+
+def _limit_shares(axes: Axes) -> None:
+    """Limit an axis of shares to :data:`_SHARES`; intervals end at its edge."""
+    low, high = axes.get_ylim()
+    axes.set_ylim(max(low, _SHARES[0]), min(high, _SHARES[1]))
 
 
 def _draw_lens(axes: Axes, margins: pl.DataFrame, turn: Line | None, cell: Cell, highest: float) -> None:
@@ -106,15 +124,18 @@ def patching(table: pl.DataFrame, runs: Sequence[Run]) -> Figure:
 
     It has two rows per conflict set and combination of model, dataset and recipe in ``runs``: the end patched from the
     peak, and the peak patched from the end. There is one column per component, one group of bars per layer, and one bar
-    per group of tokens. A cross is the same patch from an unrelated item. ``table`` is the table ``patching``. Raises
-    :class:`ValueError` if it lacks a column or has no row for the runs.
+    per group of tokens. A cross is the same patch from an unrelated item. The axis is limited to :data:`_SHARES`.
+    ``table`` is the table ``patching``. Raises :class:`ValueError` if it lacks a column or has no row for the runs.
     """
     share = pl.col("measure") == "share", pl.col("value").is_finite()
     shown = probe_rows(table, PatchPoint, "patching", runs, *share)
     cells = [(cell, receiver) for cell in cells_of(runs, sorted(shown["set"].unique())) for receiver in _RECEIVERS]
+    components = [name for name in COMPONENTS if name in set(shown["component"])] or COMPONENTS[:1]
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(3 * _WIDTH + 1.2, len(cells) * (_HEIGHT + 0.55) + 0.5), layout="constrained")
-        panels = figure.subplots(len(cells), len(COMPONENTS), squeeze=False, sharex=True, sharey="row")
+        figure = Figure(
+            figsize=(len(components) * _WIDTH + 1.2, len(cells) * (_HEIGHT + 0.55) + 0.5), layout="constrained"
+        )
+        panels = figure.subplots(len(cells), len(components), squeeze=False, sharex=True, sharey="row")
         titles = panel_titles([(*cell, _RECEIVERS[receiver]) for cell, receiver in cells], figure)
         for row, (cell, receiver), title in zip(panels, cells, titles, strict=True):
             rows = shown.filter(
@@ -123,10 +144,11 @@ def patching(table: pl.DataFrame, runs: Sequence[Run]) -> Figure:
             )
             row[0].set_ylabel("share of the fall")
             row[0].yaxis.set_major_formatter(lambda value, _: percent(value))
-            for axes, component in zip(row, COMPONENTS, strict=True):
+            for axes, component in zip(row, components, strict=True):
                 axes.set_title(f"{title}\n{_PARTS[component]}" if axes is row[0] else _PARTS[component], loc="left")
                 light_grid(axes, "y")
                 _draw_shares(axes, rows.filter(pl.col("component") == component))
+            _limit_shares(row[0])
         for axes in panels[-1]:
             axes.set_xlabel("layer")
         handles = [Patch(color=color, label=name) for name, color in _PLACES.items() if name in set(shown["positions"])]
@@ -145,7 +167,7 @@ def knockouts(table: pl.DataFrame, runs: Sequence[Run]) -> Figure:
     shown = probe_rows(table, KnockoutPoint, "knockouts", runs).filter(pl.col("scale") == pl.col("scale").min())
     cells = cells_of(runs, sorted(shown["set"].unique()))
     effects = shown.filter(pl.col("measure") == "effect")
-    highest = float(effects["value"].abs().max()) or 1.0  # type: ignore[arg-type]
+    highest = _scale_of(effects["value"])
     milestones = ("start", "peak", "end")
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(3 * 2.2 + 1.4, len(cells) * (_HEIGHT + 0.55) + 0.4), layout="constrained")
@@ -161,7 +183,8 @@ def knockouts(table: pl.DataFrame, runs: Sequence[Run]) -> Figure:
                 values = mesh.sort("layer", "head")["value"].to_numpy().reshape(mesh["layer"].n_unique(), -1)
                 axes.pcolormesh(values, cmap=_SIDES, vmin=-highest, vmax=highest, rasterized=True)
                 axes.set_xticks(np.arange(values.shape[1]) + 0.5, [str(head) for head in range(values.shape[1])])
-                axes.set_yticks(np.arange(values.shape[0]) + 0.5, [str(layer) for layer in range(values.shape[0])])
+                labelled = range(0, values.shape[0], -(-values.shape[0] // 10))
+                axes.set_yticks([layer + 0.5 for layer in labelled], [str(layer) for layer in labelled])
                 like_peak = at.filter(pl.col("measure") == "peak")["value"].to_numpy()
                 correlation = f"\nrank correlation with the peak {like_peak.mean():.2f}" if len(like_peak) else ""
                 axes.set_title(f"{title + ' · ' if axes is row[0] else ''}{milestone}{correlation}", loc="left")
@@ -177,9 +200,9 @@ def weights(table: pl.DataFrame, runs: Sequence[Run]) -> Figure:
 
     It has one row per conflict set and combination of model, dataset and recipe in ``runs``. The left and middle panels
     have two bars per group: the share when only this group is updated, and the share that is lost when only this group
-    is not updated. The right panel shows the norm of the updates relative to the weights at the start, by layer and for
-    all layers (mean over seeds). ``table`` is the table ``weights``. Raises :class:`ValueError` if it lacks a column or
-    has no row for the runs.
+    is not updated; their axis is limited to :data:`_SHARES`. The right panel shows the norm of the updates relative to
+    the weights at the start, by layer and for all layers (mean over seeds). ``table`` is the table ``weights``. Raises
+    :class:`ValueError` if it lacks a column or has no row for the runs.
     """
     shown = probe_rows(table, WeightPoint, "weights", runs)
     cells = cells_of(runs, sorted(shown["set"].drop_nulls().unique()))
@@ -195,6 +218,7 @@ def weights(table: pl.DataFrame, runs: Sequence[Run]) -> Figure:
                 )
                 _draw_exchanges(axes, rows.filter(pl.col("set") == cell.set, pl.col("interval") == interval))
             row[1].sharey(row[0])
+            _limit_shares(row[0])
             row[2].set_title("norm of the update / norm of the weights", loc="left")
             row[2].set_xlabel("layer")
             _draw_norms(row[2], rows.filter(pl.col("measure") == "norm"))
@@ -273,8 +297,8 @@ def _draw_shares(axes: Axes, rows: pl.DataFrame) -> None:
             else:
                 axes.plot(places, mean, "x", color=GREY, markersize=3.5)
     axes.axhline(0, color=GREY, linewidth=0.7)
-    layers = int(rows["layer"].max())  # type: ignore[arg-type]
-    axes.set_xticks(sorted({*range(0, layers + 1, max(1, layers // 8)), layers}))
+    layers = rows["layer"].unique().sort().to_list()
+    axes.set_xticks([*layers[:: -(-len(layers) // 10)]])
 
 
 def _draw_curve(axes: Axes, line: Line | None, marked: Sequence[Axes]) -> None:
