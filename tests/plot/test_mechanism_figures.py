@@ -84,6 +84,16 @@ def test_lenses_of_seeds_are_averaged_and_models_are_side_by_side() -> None:
     np.testing.assert_allclose(mesh_of(figure.axes[2]).get_array()[1], np.array(CONTEXT) - 0.3 + 0.05)
 
 
+def test_arbitrary_values_of_low_depths_do_not_pale_the_colours_of_the_others() -> None:
+    table = lens(study())
+    low = (pl.col("measure") == "margin") & (pl.col("depth") == 0)
+    wild = table.with_columns(value=pl.when(low).then(40.0).otherwise("value"))
+    _, plain, plain_bar = mechanism_figures.lens(table, curves(study()), study()).axes
+    _, below, bar = mechanism_figures.lens(wild, curves(study()), study()).axes
+    assert mesh_of(below).get_clim() == mesh_of(plain).get_clim()
+    assert (plain_bar._colorbar.extend, bar._colorbar.extend) == ("neither", "both")
+
+
 def test_every_lens_has_a_panel() -> None:
     *panels, _ = mechanism_figures.lens(lens(study(), lenses=("logit", "tuned")), curves(study()), study()).axes
     assert [axes.get_title(loc="left") for axes in panels[1:]] == ["logit lens, last token", "tuned lens, last token"]
@@ -115,6 +125,13 @@ def test_patches_are_bars_with_intervals_by_layer_component_and_place() -> None:
     assert titles[0].endswith("the end with parts of the peak\nresidual stream")
     assert titles[1:3] == ["attention", "MLP"]
     assert [text.get_text() for text in figure.legends[0].get_texts()] == list(POSITIONS)
+
+
+def test_only_patched_components_have_a_column_and_wide_intervals_hide_no_bar() -> None:
+    table = patching(study()).filter(pl.col("component") != "residual")
+    figure = mechanism_figures.patching(table.with_columns(low=-9.0, high=9.0), study())
+    assert [axes.get_title(loc="left").splitlines()[-1] for axes in figure.axes] == ["attention", "MLP"] * 2
+    assert {axes.get_ylim() for axes in figure.axes} == {(-1.0, 2.0)}
 
 
 def test_patches_of_seeds_are_averaged_and_a_run_without_a_fall_says_no_data() -> None:
