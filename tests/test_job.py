@@ -17,9 +17,10 @@ with logged({log!r}):
 
 def run(tmp_path, body):
     log = tmp_path / "logs" / "job.log"
-    done = subprocess.run(
-        [sys.executable, "-c", PROGRAM.format(log=str(log), body=body)], capture_output=True, text=True, check=False
-    )
+    # tests that were started with nohup ignore SIGHUP, and so would the program
+    before = "import signal; signal.signal(signal.SIGHUP, signal.SIG_DFL)"
+    program = before + PROGRAM.format(log=str(log), body=body)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     return done, log.read_text()
 
 
