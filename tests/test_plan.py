@@ -165,6 +165,7 @@ def test_probes_cost_their_passes_at_every_checkpoint():
         assert rows[rule].gpu_hours == pytest.approx(18 * (tokens * token + 0.02) + once * token)
 
 
+@pytest.mark.slow
 def test_the_smallest_detectable_fall_is_given_for_each_experiment():
     lines = detectable(STUDY, KnownCounts())
     assert [line.partition(",")[0] for line in lines[:-1]] == list(STUDY.experiments)

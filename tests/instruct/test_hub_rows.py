@@ -87,6 +87,7 @@ def environment(tmp_path):
     server.shutdown()
 
 
+@pytest.mark.slow
 def test_rows_come_from_the_pinned_commit_or_not_at_all(environment):
     asked = {
         ("own/er", COMMIT, None, "train"): None,

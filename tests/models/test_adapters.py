@@ -68,6 +68,7 @@ def adapters(base_folder, tmp_path_factory):
     return {name: save(base_folder, root / str(i), config) for i, (name, config) in enumerate(CONFIGS.items())}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("merging", [False, True], ids=["beside", "merged"])
 def test_every_configuration_equals_peft_and_does_not_change_the_base(base_folder, adapters, merging):
     slot = AdaptedBase(load_model(base_folder))

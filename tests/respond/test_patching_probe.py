@@ -282,6 +282,7 @@ def test_peak_and_end_are_patched_once_and_resumed_by_donor(run, tokenizer, aske
     assert from_frame(probe_patching(run, probe), PatchedMargin) == rows
 
 
+@pytest.mark.slow
 def test_heads_subjects_and_answers_are_patched_where_the_study_asks_for_them(run, items, tokenizer):
     early, late = (run.steps[place].model_copy(update={"step": step}) for place, step in ((2, 5), (2, 15)))
     some = [dataclasses.replace(item, subject=None) if item is items[0] else item for item in items]

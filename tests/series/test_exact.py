@@ -78,6 +78,7 @@ def test_ten_adapters_of_trl(series_of_trl, tmp_path):
     require_equal(responses, {0: base} | {step: out / f"checkpoint-{step}" for step in STEPS}, base, base)
 
 
+@pytest.mark.slow
 def test_ten_full_models_of_trl_start_from_the_first(series_of_trl, tmp_path):
     out = series_of_trl / "full"
     spec = FolderSeries(source="folder", path=str(out))

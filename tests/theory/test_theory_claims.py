@@ -178,6 +178,7 @@ def test_proposition_3_subjects_of_c_points_are_memorised(changed: dict[str, Any
 # --- the tables ---------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_table_has_every_claim_and_round_trips() -> None:
     rows = check_claims(Theory(k_s=6, k_a=20, context_critical=2, context_and_memory=2, shares=(1,)))
     assert {row.claim for row in rows} == {"Lemma 1", *(f"Proposition {i}" for i in (1, 2, 3)), "Theorem 1"}
