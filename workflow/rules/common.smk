@@ -139,7 +139,9 @@ def warn_of_moved_branches():
         environment = os.environ | {"HF_HUB_OFFLINE": offline, "PYTHONPATH": str(WORKFLOW)}
         command = [sys.executable, "-m", "inversion.branches", *recorded]
         try:
-            output = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60).stdout
+            output = subprocess.run(
+                command, env=environment, capture_output=True, text=True, timeout=60
+            ).stdout
         except subprocess.TimeoutExpired:
             output = ""
         for line in output.splitlines():

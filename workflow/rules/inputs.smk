@@ -73,7 +73,9 @@ def fetched_set(name):
 def set_source(name):
     """A conflict set as a script reads it: from the user's file, from a downloaded file, or generated."""
     spec = STUDY.sets[name]
-    return spec.in_file(in_host(fetched_set(name))) if spec.fetched else spec.with_downloads_in(in_host(FETCHED))
+    return (
+        spec.in_file(in_host(fetched_set(name))) if spec.fetched else spec.with_downloads_in(in_host(FETCHED))
+    )
 
 
 def source_files(*names):
