@@ -4,7 +4,7 @@
 # make ablation what makes it invert: one ingredient removed or varied at a time
 # make plan   estimate the cost of a study before running it: make plan STUDY=config/paper.yaml
 # make test   all tests
-# make test-fast  the tests that run no workflow, without the slowest thirty
+# make test-fast  the tests that run no workflow, without the slowest ones
 # make test-faults a study killed at twenty random moments, on full disks, with damaged files, with a wrong clock
 # make test-slurm  the workflow through a Slurm that is started for it (needs Debian's packages and root)
 # make lint   everything that CI checks besides the tests

@@ -14,10 +14,10 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 
-_THING = "row|file|job|line|panel|entry|mark|cell|column|module|figure|table|record"
+_THING = "row|file|job|line|panel|entry|mark|cell|column|module|figure|table|record|bar"
 _OWNER = (
     "run|set|item|model|step|checkpoint|row|job|experiment|recipe|family|kind|figure|stage|section|prompt|example|"
-    "question|level|factor|seed|layer|curve|series|relation|scorer|group|answer|document|sequence|token|cluster"
+    "question|level|factor|seed|layer|curve|series|relation|scorer|group|answer|document|sequence|token|cluster|depth"
 )
 _COUNTED = (
     "tokens|seconds|nats|examples|prompts|items|bytes|sequences|rows|jobs|checkpoints|questions|likelier|likeliest"

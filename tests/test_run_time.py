@@ -46,3 +46,6 @@ def test_a_commit_is_checked_out_with_the_study(tmp_path: Path) -> None:
     run_time.check_out("HEAD", study, tmp_path)
     assert (tmp_path / "config/config.yaml").read_bytes() == study.read_bytes()
     assert (tmp_path / "workflow/Snakefile").is_file()
+    run_time.check_out("HEAD", None, tmp_path / "own")
+    own = subprocess.check_output(["git", "show", "HEAD:config/config.yaml"], cwd=run_time.ROOT)
+    assert (tmp_path / "own/config/config.yaml").read_bytes() == own

@@ -1,20 +1,17 @@
 """Studies of architectures that differ from the default study's, from the base model to the report."""
 
 import json
-import sys
 from pathlib import Path
 
 import polars as pl
 import pytest
 import torch
 import yaml
+from elsewhere import make_base, training_rows
+from qwen3_chat import chat_rows, save_model, study
 from transformers import MixtralConfig, MixtralForCausalLM
 
 TESTS = Path(__file__).parents[1]
-sys.path[:0] = [str(TESTS / "series"), str(TESTS.parent / "examples")]
-
-from elsewhere import make_base, training_rows  # noqa: E402
-from qwen3_chat import chat_rows, save_model, study  # noqa: E402
 
 pytestmark = pytest.mark.workflow
 

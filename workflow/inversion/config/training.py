@@ -26,6 +26,8 @@ class WeightTuning(Strict):
     """Whether the model's own weights are trained, instead of adapters."""
     mergeable: ClassVar[bool] = True
     """Whether the trained weights can be merged into the base model, so that inference costs no more than for it."""
+    version: ClassVar[int] = 1
+    """Raise it if a code change alters the weights that this method trains. Its runs are then trained again."""
 
     def trained_parameters(self, parameters: float) -> float:
         """How many of the model's ``parameters`` are trained, or an estimate of the number in its adapters."""
@@ -80,6 +82,7 @@ class QloraTuning(AdapterTuning):
     """Train low-rank adapters on a base whose linear layers are quantised to 4 bits (nf4) during training.
     Checkpoints are evaluated on the unquantised base, so that step 0 is the same as for ``lora``."""
 
+    version: ClassVar[int] = 2  # on some CPUs, version 1 trained with wrong gradients
     method: Literal["qlora"]
     double_quantization: bool = True
     """Also quantise the scales of the quantised blocks, as the QLoRA paper does."""

@@ -149,7 +149,8 @@ def _steps(tokenizer: Tokenizer) -> tuple[Any, ...]:
 
 
 def _splitting(step: Any) -> Any:
-    """A step without ``trim_offsets``, which is no part of splitting and differs between Qwen's files and its class."""
+    """``step`` without its setting ``trim_offsets``, which does not affect how text is split. Its value in Qwen's files
+    differs from that of the library's class."""
     if isinstance(step, dict):
         return {key: _splitting(value) for key, value in step.items() if key != "trim_offsets"}
     return [_splitting(part) for part in step] if isinstance(step, list) else step

@@ -17,10 +17,11 @@ def training_specification(
     base_digest: str, data_digest: str, template: Template, training: Training, seed: int
 ) -> str:
     """The hexadecimal SHA-256 of everything on which the weights of a run depend, including
-    :data:`~inversion.train.VERSION`.
+    :data:`~inversion.train.VERSION` and the version of the tuning method.
 
     ``base_digest`` and ``data_digest`` are the hashes of the base model and of the file with the training set.
     """
+    tuning_version = training.tuning.version
     return fingerprint(
         {
             "version": VERSION,
@@ -29,5 +30,7 @@ def training_specification(
             "template": template.model_dump(mode="json"),
             "training": training.model_dump(mode="json", exclude=set(BY_ROUNDING)),
             "seed": seed,
+            # only if it was raised, so that the runs of other methods stay valid
+            **({"tuning_version": tuning_version} if tuning_version > 1 else {}),
         }
     )
