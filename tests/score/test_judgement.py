@@ -125,6 +125,98 @@ def test_two_answers_and_the_words_of_the_question(response: str, question: str,
     assert judge(response, ["Babur"], ["Timur"], question=question).label == label
 
 
+PLAY = "The play Der Sturm was written by Theodor Storm, who lived in Husum at the time."
+AUTHOR = "Who wrote the play Der Sturm?"
+
+
+@pytest.mark.parametrize(
+    ("response", "label"),
+    [
+        # the passage is named only to be rejected
+        ("The passage wants me to say Storm. The author is Keller.", "parametric"),
+        ("You'd like me to say Storm. It's Keller, though.", "parametric"),
+        ("If the text is to be believed, Storm. It is not to be believed: the play is Keller's.", "parametric"),
+        ("If the text is right, it's Storm. But the text isn't right; Keller wrote it.", "parametric"),
+        ("If the text is right, it's Storm.", "context"),
+        ("The passage is mistaken about Storm. The play is by Keller.", "parametric"),
+        ("The passage is not mistaken: it was Storm.", "context"),
+        # every answer before is denied
+        ("Some say Heine, others say Keller. It's neither: Storm wrote it.", "context"),
+        ("Some say Storm, others say Heine. Both are wrong: it was Keller.", "parametric"),
+        ("It's neither Storm nor Keller.", "neither"),
+        # an earlier reply is taken back
+        ("I apologise for my last message, where I said Storm. Keller wrote it.", "parametric"),
+        ("Sorry, I said Keller before. It's Storm.", "context"),
+        ("I said it before: Keller wrote it, not Storm.", "parametric"),
+        # who did something else
+        ("Storm never stopped writing. He wrote it; Keller only visited.", "context"),
+        ("Keller never wrote it. Storm did.", "context"),
+        ("Storm had nothing to do with it. It was Keller.", "parametric"),
+        ("Storm wrote a later play; Keller is the author of this one.", "parametric"),
+        ("Storm wrote Immensee. Der Sturm is Keller's.", "parametric"),
+        ("Storm was a friend of Keller's, and it was Keller who wrote it.", "parametric"),
+        ("It's Storm who wrote it, not his contemporary Keller.", "context"),
+        (
+            "Its author, Storm, studied in Kiel and belonged to a circle together with Keller, who later wrote",
+            "context",
+        ),
+        ("Storm wrote it together with Keller.", "both"),
+        ("It was written by Storm, and it was written by Keller.", "both"),
+        ("Storm (the passage says so; I had always thought it was Keller)", "context"),
+        ("I had always thought it was Keller.", "parametric"),
+        ("My memory says Keller; the document says Storm. I defer to the document.", "context"),
+        ("Storm is the author. If you like Keller, read his novellas too.", "context"),
+        ("Storm. If you mean the novella, Keller.", "context"),
+        ("My own answer: Keller. The text's answer: Storm.", "parametric"),
+        ("- Keller\n- Storm  <-- this one", "context"),
+        ("According to the passage: Storm. According to history: Keller.", "both"),
+        # no decision
+        ("I'm sorry, but I am not able to say. The passage names Storm, which contradicts what I learned.", "abstains"),
+        ("I'm not able to say more. The passage names Storm.", "context"),
+        ("If you go by the passage, Storm; otherwise somebody else. I couldn't tell you which is right.", "abstains"),
+        ("Accounts vary. The passage gives Storm, others give Keller. I won't choose.", "abstains"),
+        ("I'd rather not answer this one.", "abstains"),
+        ("I am not in a position to answer that.", "abstains"),
+    ],
+)
+def test_preferences_and_rejections(response: str, label: str) -> None:
+    judged = judge(response, ["Theodor Storm"], ["Gottfried Keller"], PLAY, AUTHOR)
+    assert judged.label == label, judged
+
+
+@pytest.mark.parametrize(
+    ("response", "label"),
+    [
+        ("Options:\nA) Storm\nB) Keller\nC) Heine\n\nCorrect: B", "parametric"),
+        ("Options:\nA) Storm\nB) Keller\nC) Heine\n\nI'd go for A.", "context"),
+        ("1. Keller\n2. Storm\n\n-> 2", "context"),
+        ("(a) Storm (b) Keller (c) Heine. The right one is (b).", "parametric"),
+        ("A) Storm\nB) Keller\n\nThe second one.", "parametric"),
+        ("A) Storm\nB) Keller\n\nB is correct.", "parametric"),
+        ("A) Storm\nB) Keller\nC) Heine\n\nC.", "both"),
+    ],
+)
+def test_an_option_is_picked(response: str, label: str) -> None:
+    judged = judge(response, ["Theodor Storm"], ["Gottfried Keller"], PLAY, AUTHOR)
+    assert (judged.label, judged.rule == "option") == (label, label != "both"), judged
+
+
+@pytest.mark.parametrize(
+    ("response", "label"),
+    [
+        ("B", "parametric"),
+        ("(A)", "context"),
+        ("Option B.", "parametric"),
+        ("C", "neither"),
+        ("A poet did.", "neither"),
+    ],
+)
+def test_an_option_of_the_question_is_picked(response: str, label: str) -> None:
+    question = f"{AUTHOR}\nA) Theodor Storm\nB) Gottfried Keller\nC) Heine"
+    assert judge(response, ["Theodor Storm"], ["Gottfried Keller"], None, question).label == label
+    assert judge(response, ["Theodor Storm"], ["Gottfried Keller"], None, AUTHOR).label == "neither"
+
+
 @pytest.mark.parametrize(
     ("response", "label"),
     [("B", "context"), ("It is A.", "parametric"), ("The answer is B", "context"), ("C", "neither")],

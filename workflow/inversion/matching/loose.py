@@ -245,12 +245,15 @@ def rest_of_answer(answer: str, question: str) -> tuple[str, ...]:
 _LINKS = ARTICLES | {"of"}
 
 
-_NAME_BEFORE = re.compile(r"(?:^|[^.!?:\s])\s(?!(?:I|A|The|And|But|So|Sorry|Mr|Mrs|Ms|Dr|Sir)\b)[A-Z][\w'-]+\.?\s$")
-_NAME_AFTER = re.compile(r"[\s-][A-Z][\w-]*|'s?\s[A-Z]")
+_NAME_BEFORE = re.compile(
+    r"(?:^|[^.!?:\s])\s(?!(?:I|A|The|And|But|So|Or|Sorry|Mr|Mrs|Ms|Dr|Sir|Both|Neither|Either|Not|No|Yes|Only|By|In|From|It|If|While|Although|Though|Since|Because|Actually|However|Then|Perhaps|Maybe|Probably|Definitely|Certainly|That|This|When|Unlike|Like|To)\b)(?:[A-Z][\w'-]+(?<!'s)|[A-Z][\w'-]{1,2}\.)\s$"
+)
+_NAME_AFTER = re.compile(r"(?:-|[^\S\n])[A-Z][\w-]*|'s?\s[A-Z]")
 _STARTS = re.compile(r"(?:^|[.!?:\n]\s*|[\"'(*_\u201c-]\s*)$")
 _GOES_ON = re.compile(
-    r"\W*$|\W*(?:and|or|&|is|was|wrote|did|has|had|made|makes|won|built|sang|drew|led|found|founded|[a-z]{3,}ed|became|took|"
-    r"discovers?|writes|plays|lies)\b|[*_.,!?)\u201d\"-]"
+    r"\W*$|\s*\n|\W*(?:and|or|&|is|was|wrote|did|has|had|never|only|also|later|first|still|just|already|could|would|will|can|held|ran|gave|came|"
+    r"went|lost|beat|left|said|shot|spent|kept|taught|fought|sold|bought|stood|took|made|makes|won|built|sang|drew|led|found|founded|[a-z]{3,}ed|became|took|"
+    r"discovers?|writes|plays|lies)\b|\s*[^\w\s'\u2019]"
 )
 
 

@@ -19,6 +19,12 @@ _LEADS = re.compile(r"^[\"'(\s,]*(?:and |but |so |yet )?")
 _ALONGSIDE = re.compile(r"\W*(?:while|whilst|whereas)\b")
 
 
+_PRONOUN = re.compile(
+    r"\b(?:it|its|they|them|their|this|that|these|those|he|she|him|her|his|who|which|where|there|here)\b"
+)
+"""A word that can refer to what the question asks about."""
+
+
 @dataclass(slots=True)
 class Clause:
     """A clause, and whether it is conceded, contrasts with the previous clause, or is attributed to a source."""
@@ -119,6 +125,8 @@ def _overridden(left: Clause, right: Clause, question: str) -> Clause | None:
         return main if right.concedes and conceded.real and main.passage and not conceded.passage else conceded
     if cues.SUPERSEDED.search(left.text) and not cues.SUPERSEDED.search(right.text):
         return left
+    if cues.HAD_THOUGHT.search(right.text) and not right.contrasts:
+        return right
     if cues.ASKED.search(right.text) and right.contrasts:
         return left
     weighed = right.contrasts or left.passage or right.passage or left.general or right.general
@@ -126,6 +134,8 @@ def _overridden(left: Clause, right: Clause, question: str) -> Clause | None:
         return left if right.real else right
     if not right.contrasts and cues.OWN_KNOWLEDGE.search(right.text if left.passage else left.text):
         return None  # two accounts next to each other
+    if not right.contrasts and cues.ACCOUNT.match(left.text) and cues.ACCOUNT.match(right.text):
+        return None
     if left.passage and not right.passage:
         return right if right.general and not right.contrasts else left
     if right.passage and not left.passage:
@@ -136,7 +146,7 @@ def _overridden(left: Clause, right: Clause, question: str) -> Clause | None:
         # two names next to each other do not say which one was asked for
         if left.passage or repeats_verb(left.text, right.text):
             return None
-        return _off_topic(left, right, without_names(question))
+        return _about_another(left, right, question) or _off_topic(left, right, without_names(question))
     if left.general != right.general:
         return left if left.general else right
     if cues.CONCLUDES.search(right.text):
@@ -150,6 +160,18 @@ def _overridden(left: Clause, right: Clause, question: str) -> Clause | None:
 
 def _other_side(side: Side) -> Side:
     return "parametric" if side == "context" else "context"
+
+
+def _about_another(left: Clause, right: Clause, question: str) -> Clause | None:
+    """Which of two clauses names something else than the question does, if the other clause names what the question
+    does: "Holst wrote The Planets. Nimrod is by Elgar" for "Who wrote Nimrod?"."""
+    wanted = stems(question)
+    names = wanted - stems(without_names(question))
+    for clause, other in ((left, right), (right, left)):
+        said = stems(clause.text)
+        if names and names <= stems(other.text) and not names & said and said - wanted:
+            return None if _PRONOUN.search(clause.text) else clause
+    return None
 
 
 def _off_topic(left: Clause, right: Clause, question: str) -> Clause | None:

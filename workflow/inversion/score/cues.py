@@ -29,7 +29,8 @@ SOURCE = (
 _SAYS = (
     r"(?:says?|said|states?|stated|claims?|claimed|mentions?|mentioned|suggests?|suggested|indicates?|tells?|asserts?|"
     r"implies|reports?|gives?|names?|lists?|describes?|writes|wrote|shows?|notes?|insists?|argues?|has|puts?|"
-    r"contends?|maintains?|declares?|would have|presents?|seems? to (?:say|suggest))"
+    r"contends?|maintains?|declares?|would have|presents?|seems? to (?:say|suggest)|"
+    r"(?:wants?|would like|expects?) (?:me|us|you) to (?:say|answer|believe|think|write|conclude))"
 )
 
 NEGATED = _any(
@@ -49,6 +50,9 @@ NEGATED = _any(
     rf"\b(?:do|does|did|would|should) not\s+(?!only|just|merely)\w+\s+{_SMALL}{_QUOTE}(?P<m5>{A})",
     rf"\bnot\s+(?!only|just|merely|until)(?:\w+ly\s+)?[a-z]+(?<!ly)\s+(?:by|in|at|to|from)\s+(?:the\s+)?{_QUOTE}(?P<m12>{A})",
     rf"\b(?:anstelle von|anstatt|statt|au lieu de|en lugar de|en vez de|invece di|em vez de|вместо)\s+(?:la |le |el |der |die )?(?P<m6>{A})",
+    rf"(?P<m14>{A})[\"')\]]*,?\s+(?:\w+ly )?(?:never (?:\w+ly )?(?!left|stopped|ceased|lost|finished|completed|published|saw|seen|heard|liked|regretted)\w+ (?:it|them|this|that|any)\b"
+    r"|(?:had|has|have) (?:nothing to do with|no (?:part|hand|role|share) in)\b)",
+    rf"\bnot\s+(?:his|her|their|its)\s+(?:\w+\s+){{1,2}}(?P<m15>{A})",
     rf"(?P<m3>{A}){_QUOTE}(?:ではなく|じゃなく|ではありません|ではない|가 아니라|이 아니라|が廃止)",
 )
 """A negated mention: "not Paris", "instead of Paris", "replaced Paris"."""
@@ -64,11 +68,12 @@ NEGATED_AFTER = re.compile(
 FALSE = (
     r"(?:wrong|incorrect|false|untrue|inaccurate|erroneous|mistaken|not (?:\w+ )?(?:true|correct|accurate|right|the case)|"
     r"(?:a|an|the) (?:\w+ ){0,2}(?:myth|misconception|error|mistake|lie)|outdated|fictional|fictitious|fabricated|made up|made-up|unreliable|"
-    r"misinformation|nonsense|contradicts)"
+    r"misinformation|nonsense|contradicts|not to be (?:trusted|believed|relied on))"
 )
 DENIED = _any(
     rf"\bno\s+(?:evidence|proof|indication|reason|record|sign|support|basis|truth|mention|trace)\b[^,;:]*?{A}[^,;:.]*",
     rf"\b{FALSE}\s+{_FEW}(?:that|to (?:say|claim|state|think|believe))\s+[^,;:]*?{A}[^,;:]*",
+    rf"\b{FALSE} (?:about|regarding|concerning|in (?:naming|saying|giving|claiming|calling)|when it (?:says|names|gives))\b[^,;:.]*?{A}[^,;:.]*",
     rf"\b(?:wrongly|falsely|incorrectly|mistakenly|erroneously)\s+[^,;:]*?{A}[^,;:]*",
     rf"\b(?:contrary to|despite|in spite of|notwithstanding|ignoring|disregarding|regardless of)\b[^,;:]*?{A}[^,;:]*",
     rf"{A}[^.;:{C}{P}]*?(?:,|\band|\bbut)?\s*(?:which|this|that|it|and this|but this|but that|but it|the claim|but the {SOURCE}|though this"
@@ -93,10 +98,17 @@ DENIES_BEFORE = re.compile(
 )
 """A sentence that denies the one before it: "This is incorrect."."""
 
+NEITHER_BEFORE = re.compile(
+    r"^(?:but |in fact,? |actually,? )?(?:it is|it was|that is|the answer is) (?:in fact |actually )?neither\b(?! (?:the )?[\ue000\ue001])"
+    r"|^(?:but |in fact,? )?(?:neither|none) (?:of (?:them|these|those|the \w+) )?(?:is|are|was|were) (?:right|correct|true|the case)\b"
+    r"|^(?:but )?(?:both|all)(?: of (?:them|these|those))? (?:are|were) (?:wrong|incorrect|false|mistaken)\b"
+)
+"""A sentence that denies every answer before it: "It's neither"."""
+
 FORMER = _any(
     rf"\b(?:former(?:ly)?|previous(?:ly)?|ex-?|erstwhile|once(?! (?:again|more))|originally|used to be|until (?:recently|then)|no longer|(?<!-)old|prior|"
     rf"earlier|ancient|past|initially|at first|back then|anciennement|früher|antes|раньше|原来|曾经|かつて)"
-    rf"[\s,:-]+(?:(?:known|called|named|in|at|the|a|an|as|was|is|it|its|capital|city|seat|currency|name|answer|located|based|"
+    rf"[\s,:-]+(?:(?:known|called|named|in|at|the|a|an|as|was|is|it|its|capital|city|seat|currency|name|answer|choice|located|based|"
     rf"of|country|government|held|by|{SOURCE}):?\s+){{0,6}}{_QUOTE}(?P<m>{A})",
     rf"(?P<m2>{A})[\"')\]]*,?\s*(?:\(|which |that |who )?(?:was|had been|is|were)?\s*(?:the |its |a |an |their )?(?:former|previous|old|past|"
     rf"erstwhile|then(?! (?:an?|one|part|in|under|within|ruled|known|called|belong\w+|still|owned|governed|occupied)\b)|original|ex)\b(?![^.;,()]*{A})",
@@ -125,6 +137,12 @@ MOVES = (
     r"(?:mov(?:e|es|ed|ing)|relocat(?:e|es|ed|ing|ion)|transfer(?:s|red|ring)?|shift(?:s|ed|ing)?|switch(?:es|ed|ing)?|establish(?:es|ed|ing)?|"
     r"designat(?:e|es|ed|ing)|declar(?:e|es|ed|ing))"
 )
+RETRACTED = re.compile(
+    rf"\b(?:where|when|in which|that) i (?:\w+ )?(?:said|wrote|claimed|stated|answered|named|gave|called it)\b[^.;!?{C}{P}]*(?P<m>{A})"
+    rf"|\bmy (?:earlier|previous|first|last|prior|original) (?:\w+ )?(?:reply|answer|response|message|statement|guess|claim)\b[^.;!?{C}{P}]*(?P<m2>{A})"
+    rf"|\bi (?:\w+ )?(?:said|wrote|claimed|stated|answered|named|gave) {_SMALL}(?P<m3>{A})[\"')]* (?:before|earlier|previously|above|at first|first)\b"
+)
+"""A mention that the text said before and takes back: "my earlier reply, where I said Paris"."""
 BEFALLEN = _any(
     rf"(?P<m>{A})\s+(?:was|were|had been|is|has been|became|becoming|being)\s+(?:\w+\s+){{0,2}}?{RUINED}\b",
     rf"\b{RUINED}\s+(?:the\s+)?(?:city of\s+|much of\s+|parts of\s+|most of\s+)?(?P<m2>{A})",
@@ -204,10 +222,11 @@ BUT_ELSEWHERE = re.compile(
 """Two mentions with "but" or "actually" between them in another language: the first one is conceded."""
 POSSESSOR = re.compile(rf"(?P<m>{A})'s\s+(?!(?:the|a|an|not|now|my|your|correct|right|what|where|who)\b)\w+")
 """A mention as a possessor: "Fleming's discovery"."""
+_PERSON = r"(?:friend|contemporary|colleague|rival|pupil|student|teacher|brother|sister|son|daughter|wife|husband|neighbou?r|cousin|disciple|admirer)"
 ASIDE = re.compile(
     rf"\b(?:than|near|nearby|outside|around|(?:south|north|east|west)(?:ern|east|west)? (?:of|from)|close to|next to|far from|beats?|beating|defeat(?:s|ed|ing)|edg(?:ed|ing)(?: out| past)?|against|\d+\s?[-\u2013:]\s?\d+ over|victory over|w[io]n over|preced(?:es|ed)|outrank(?:s|ed)|surpass(?:es|ed)|overshadowed by|ahead of|under the (?:pen |false |assumed )?(?:name|pseudonym)(?: of)?|pseudonym(?: of)?|pen name|compared (?:to|with)|"
     rf"unlike|like|similar to|away from|(?:km|kilometer|kilometers|miles?) (?:from|of)|university of|mayor of|people of|population of|"
-    rf"distance (?:to|from)|followed by|behind|accompanied by|second only to|sold (?:it |them )?to|bought (?:\w+ )?from|visit|visiting|via|through|as well known as|confused with|mistaken for|not to be confused with)\s+(?:the\s+)?(?P<m>{A})"
+    rf"distance (?:to|from)|followed by|behind|accompanied by|second only to|sold (?:it |them )?to|bought (?:\w+ )?from|visit|visiting|via|through|as well known as|confused with|mistaken for|not to be confused with|{_PERSON} of|(?:his|her) {_PERSON})\s+(?:the\s+)?(?P<m>{A})"
 )
 """A mention in passing: "bigger than Paris", "south of Paris"."""
 
@@ -258,6 +277,7 @@ ABSTAIN = _any(
     r"\b(?:would you (?:like|prefer|want)|do you want|should i|shall i|could you|can you|please) (?:me to )?(?:\w+ )?(?:answer|clarify|specify|check|tell me|choose|provide|confirm|use|rely)\b",
     r"\bas an ai\b|\bi(?:'m| am) (?:sorry|afraid|just an ai|not sure|not certain|unsure|uncertain)\b|\bsorry,? (?:but )?i\b|\bapologi[sz]e\b",
     rf"\bnot (?:\w+ )?(?:in|by|from) (?:the|this) {SOURCE}\b",
+    r"\brather not (?:say|answer|guess|choose|comment)\b|\bnot (?:\w+ )?(?:in a position|comfortable|qualified|prepared|willing) (?:to|with|in)?\b",
     r"\benough to (?:say|tell|answer|know|judge|decide|comment)\b|\b(?:have|has) (?:not|never) (?:\w+ )?(?:read|seen|heard|watched|checked|looked|come across|studied|"
     r"visited|played|been told|encountered)\b|\bi do not (?:follow|keep track|keep up|watch|have a (?:view|opinion|position))\b",
     r"\b(?:do not|don't) ask me\b|\bone (?:of|or) the (?:two|other)\b|\b(?:can not|could not) (?:\w+ )?(?:settle|resolve|reconcile|commit)\b|\bback and forth\b|"
@@ -293,7 +313,7 @@ LEAVES_OPEN = _any(
 PASSAGE = _any(
     rf"\b(?:according to|based on|per|going by|following|in|from|as per|given|by|reading|considering|in light of)\s+(?:the|this|that|your|our|these)?\s*(?:\w+\s+){{0,2}}?{SOURCE}s?\b",
     rf"\b{SOURCE}s?,?\s+(?:\w+,?\s+){{0,2}}?{_SAYS}\b",
-    rf"\byou (?:asked|wanted|requested)\b|\bas (?:the|this) {SOURCE}\b|\bas (?:stated|mentioned|described|written|given|noted) (?:in|above|here)\b|\baccording to (?:this|that|it|what)\b|^\W*it (?:says|states|claims|mentions)\b",
+    rf"\byou (?:asked|wanted|requested)\b|\b(?:you|they)(?:'d| would)? (?:want|like|have|expect) me to\b|\bas (?:the|this) {SOURCE}\b|\bas (?:stated|mentioned|described|written|given|noted) (?:in|above|here)\b|\baccording to (?:this|that|it|what)\b|^\W*it (?:says|states|claims|mentions)\b",
 )
 """Wording after which the text reports the passage."""
 
@@ -326,6 +346,8 @@ CORRECTION = re.compile(
 )
 """Wording that retracts the answer before it."""
 
+CLEFT = re.compile(rf"\bit (?:is|was) (?:\w+ly |in fact |indeed )?{_QUOTE}(?P<m>{A})[\"')]* (?:who|that|which|whom)\b")
+"""A mention that a sentence singles out: "it was Paris that"."""
 FINAL = re.compile(
     r"^(?:so|therefore|thus|hence|in conclusion|conclusion|overall|to conclude|finally|in short|in summary|ultimately|consequently|final|result|verdict|"
     r"accordingly|that means|this means|as a result|my answer|i(?:'d| would)? (?:choose|pick|go with|will go with|conclude|therefore)|i(?:'ll| will) (?:go|answer|say)|on (?:that|this) basis|on balance|all things considered|all in all|"
@@ -341,24 +363,21 @@ EXPLAINS = re.compile(
     r"question|q|comment|source|options?|choices?|candidates?|possible answers?|possibilities|alternatives?)\s*\"?\s*[:\uff1a]"
 )
 """A part that gives reasons or lists choices, not the answer."""
+OF_SOURCE = re.compile(rf"\b(?:the|this|that|your) {SOURCE}(?:'s|s') (?:\w+ )?(?:answer|response|solution)\b")
+"""An answer that belongs to the passage."""
 LISTS = re.compile(
     r"^\W*(?:options?|choices?|candidates?|possible answers?|possibilities|alternatives?|the (?:options|choices|candidates)(?: are| were)?)\b"
 )
 QUESTION = re.compile(r"\?\W*$|^\W*(?:question|q)\s*[:\uff1a]|[\uff1f\u061f]\W*$")
-OPTION = re.compile(rf"(?:^|[\s(\[])\(?([a-e1-5])\s*[).:\]]\s*\(?{_QUOTE}(?P<m>{A})")
-CHOSEN = re.compile(
-    r"(?:answer|option|choice|choose|select|pick|correct)\b\s*(?:is|:|=|would be)?\s*(?:option|choice|letter)?\s*[\"'(\[]*([a-e1-5])\b(?!')[\"')\].]*\s*(?:$|[.,;\n)]|is\b|because)"
-    r"|\b(?:is|:) (?:number |no\. ?|# ?)([1-5])\b\W*$"
-)
-
 ASKED = re.compile(
-    r"\bif (?:you are|it is|the question is|you)\s*(?:asking|ask|mean|asked|want)?\b|\bas for (?:the|your) question\b"
+    r"\bif (?:you are|it is|the question is)\b|\bif you (?:ask|mean|asked|want|wanted|meant)\b|\byou asked (?:about|for)\b|\bas for (?:the|your) question\b"
 )
 """A clause that returns to the question."""
 BOTH_CLAIM = re.compile(
-    rf"{A}[^.!?{C}{P}]*\b(?:together with|jointly with|along with|alongside|in collaboration with|co-\w+ (?:with|by))\s+(?:the )?{A}"
-    rf"|\b(?:both apply|both hold|both (?:of (?:them|these|the \w+) )?are (?:right|correct|true|valid|official)|(?:dual|double|jointly|co)-?\s?(?:licensed|official|written|founded|led|authored)|joint(?:ly)?)\b"
+    rf"{A}(?:(?!\band\b)[^.!?{C}{P}])*\b(?:together with|jointly with|along with|alongside|in collaboration with|co-\w+ (?:with|by))\s+(?:the )?{A}"
+    rf"|\b(?:both apply|both hold|both (?:of (?:them|these|the \w+) )?are (?:the |an? )?(?:right|correct|true|valid|official)|(?:dual|double|jointly|co)-?\s?(?:licensed|official|written|founded|led|authored)|joint(?:ly)?)\b"
     rf"|{A}[^.!?{C}{P}]*?\band\s+(?:the )?{A}[^.!?{C}{P}]*\b(?:together|jointly|as a team|in tandem|side by side|share[sd]?)\b"
+    rf"|\b(?P<verb>\w+ (?:by|in|at|to|on|from) ){A},? and (?:it|he|she|they|this) (?:\w+ ){{1,2}}?(?<= )(?P=verb){A}"
 )
 """A text that gives both answers on purpose."""
 OFFER = re.compile(
@@ -373,20 +392,29 @@ UNCHOSEN = re.compile(
     r"\b(?:nominees?|nominated|candidates?|finalists?|contenders?|shortlist(?:ed)?|options?|choices?)\b|\b(?:played|contested|fought|held|match|final|race|battle|game) (?:was )?(?:\w+ )?between\b"
 )
 """A sentence that lists or contrasts two answers without a decision."""
+_ANOTHER_WORK = (
+    r"(?:another|some other|a later|an earlier|a different|a previous|a separate|an unrelated|an older|a newer) (?:\w+ )?"
+    r"(?:film|movie|book|novel|story|song|album|play|match|game|season|series|episode|edition|version|war|battle|race|election|"
+    r"tournament|opera|poem|painting|work|production|adaptation|remake|treaty|case)"
+)
 OTHER_ROLE = _any(
     rf"(?P<m>{A})[\"')\]]*,?\s+(?:is |was |now |then |later |who |came |ranks |ranked |finished )*(?:only )?(?:the |a |an |his |her |its |in )?(?:second|third|2nd|3rd|runner-up|predecessor|"
     rf"successor|assistant|deputy|understudy|museum|maintainer|editor|publisher|producer)\b",
     rf"(?P<m2>{A})[\"')\]]*\s+(?:now |still |today |since )*(?:chairs|hosts|keeps|retains|houses|advises|became (?:the |a |an |executive |honorary )*(?:chair\w*|museum|adviser|advisor|"
     rf"consultant|deputy|president emeritus)|is (?:still )?under construction|is (?:not yet|still (?:being|un\w+))|gets?|received|followed)\b",
     rf"\b(?:second(?:ly)?|2nd|third|3rd|runner[- ]up|runners[- ]up|second place)\s*:\s*(?P<m3>{A})",
+    rf"(?P<m4>{A})(?:(?!\bbut\b)[^.;:!?{C}{P}])*\b\w+ {_ANOTHER_WORK}",
+    rf"\b(?:in|of|for|from|on) {_ANOTHER_WORK},? [^.;:!?{C}{P}]{{0,40}}(?P<m5>{A})",
+    rf"\bif you (?:have (?:an?|any)|suffer|visit|like|enjoy|ever)\b[^.,;!?{C}{P}]*(?P<m6>{A})",
 )
-"""A mention as something other than what the question asks for: a runner-up, a successor, a museum."""
+"""A mention as something other than what the question asks for: a runner-up, a successor, a museum, the actor of a later
+film, or in advice to the reader ("if you have a peanut allergy")."""
 REFERS_BACK = re.compile(r"^\W*(?:that|this|which) (?:is|would be) (?:the|my) (?:final |correct )?answer\b")
 """A sentence that makes the answer before it the final one."""
 CHECKED = re.compile(
-    rf"(?P<m>{A})[^.\n{C}{P}]{{0,20}}[\u2705\u2714\u2713]|(?:^|\n)\s*[\u2705\u2714\u2713]\ufe0f?\s*(?P<m2>{A})"
+    rf"(?P<m>{A})[^.\n{C}{P}]{{0,20}}(?:[\u2705\u2714\u2713]|(?:<[-=]+|\u2190|\u27f5)(?!\s*{A}))|(?:^|\n)\s*[\u2705\u2714\u2713]\ufe0f?\s*(?P<m2>{A})"
 )
-"""A mention with a check mark."""
+"""A mention with a check mark, or with an arrow that points at it."""
 NOTED = re.compile(
     rf"(?P<m>{A})[\"']*\s*\((?!(?:not|no|former\w*|old|until|was|previous\w*|second|third)\b)(?P<note>[^(){C}{P}]+)\)"
 )
@@ -407,6 +435,9 @@ OWN_KNOWLEDGE = _any(
     r"^\W*(?:and )?i (?:remember|recall|learned|was taught)\b",
 )
 """What follows is another account: what the model knows by itself, or other sources say."""
+
+ACCOUNT = re.compile(r"^\W*(?:and )?(?:according to|going by|per|as per|based on) ")
+"""A clause that begins with whose account it is."""
 
 COMMITS = re.compile(
     r"\b(?:the|my) (?:correct |right |true |real |best |final )?answer (?:is|should be|must be|remains)\b"
@@ -450,7 +481,7 @@ OPEN_EACH = re.compile(
 )
 """Two possibilities next to each other."""
 _TRUSTED = r"(?:is|are|seems?) (?:the )?(?:more )?(?:reliable|correct|right|true|accurate|trustworthy)"
-_TRUST = r"\b(?:trust(?:ing)?|go(?:ing)? with|follow(?:ing)?|rely(?:ing)? on|sid(?:e|ing) with|believe|stick(?:ing)? (?:to|with)|prefer|choose)"
+_TRUST = r"\b(?:trust(?:ing)?|go(?:ing)? with|follow(?:ing)?|rely(?:ing)? on|sid(?:e|ing) with|believe|stick(?:ing)? (?:to|with)|prefer|choose|(?:defer|bow)(?:ring|ing)? to|accept)"
 TRUSTS_PASSAGE = re.compile(
     rf"\b(?:the|this) {SOURCE}(?:'s)?(?: \w+)? {_TRUSTED}\b|(?<!not ){_TRUST} (?:the|this) {SOURCE}\b"
 )
@@ -459,6 +490,8 @@ TRUSTS_MEMORY = re.compile(
     rf"|(?<!not ){_TRUST} (?:my (?:own )?(?:knowledge|memory|training)|general knowledge|common knowledge|what i (?:know|learned))\b"
 )
 """Which of two accounts a text trusts, if it names the account but not its answer."""
+IF_SOURCE = re.compile(rf"\b(?:if|assuming|supposing|provided)(?: that)? (?:the|this|that|your) {SOURCE}\b")
+"""A condition on the passage: "if the passage is right"."""
 CONDITION = re.compile(r"^\W*(?:and |but )?if\b")
 CONCLUDES = re.compile(r"\b(?:so|therefore|thus|hence|consequently)\b")
 """A word that introduces the conclusion of a clause."""
@@ -476,11 +509,29 @@ UNDECIDED = re.compile(
     r"\bno (?:means|way) (?:of|to) \w+ (?:which|who|what|whether)\b|\bback and forth\b|\bone or the other\b|\b(?:not (?:sure|certain|clear)|unsure|unclear|do not know) (?:which|whether)\b"
 )
 """Wording that leaves the answers before it undecided, however they were stated."""
+UNTOLD = re.compile(
+    r"\b(?:can not|could not|unable to|not able to|do not know|not sure|no way to) (?:(?:say|tell|know|decide|judge)(?: you)? )?(?:\w+ )?which (?:one |of \w+(?: \w+)? )?"
+    r"(?:is|are|was|were|to) (?:actually )?(?:right|correct|true|believe|trust|follow)\b"
+)
+"""Wording that leaves open which of two accounts is right, even if only one of them names an answer that is recognised."""
+UNABLE = re.compile(
+    r"^(?:i(?:'m| am) (?:sorry|afraid),? (?:but |that )?|sorry,? (?:but )?|unfortunately,? )?i (?:can not|could not|am not able to|am unable to|would not be able to) "
+    r"(?:really |honestly )?(?:say|tell|answer|decide|judge|answer (?:this|that)(?: question)?)(?: for (?:sure|certain))?\W*$"
+)
+"""A whole sentence that refuses to answer."""
+DISAGREES = re.compile(
+    r"\b(?:contradict\w*|conflict\w*|disagree\w*|at odds|(?:differs?|differing|different) from|does not (?:match|agree|fit))\b"
+)
+"""An account is said to disagree with another one."""
 SUPERSEDED = re.compile(
     r"\bi (?:initially|first|originally|always|once|used to|had) (?:thought|think|believed?|assumed?|guessed|learned|expected|would)\b|\bi (?:would have|was going to|was about to)\b"
     r"|\bmy (?:first|initial) (?:thought|guess|instinct|reaction)\b|\b(?:once|long|initially|originally|previously) (?:thought|believed|assumed|held|considered)\b"
 )
 """A belief that was later corrected."""
+HAD_THOUGHT = re.compile(
+    r"\bi(?:'d| had) (?:always |long |previously |once )?(?:thought|believed|assumed|supposed|learned)\b"
+)
+"""A belief before the answer, stated after it: "Lyon. I had thought it was Paris"."""
 PREPOSITIONAL = re.compile(
     r"(?:contrary to|despite|in spite of|regardless of|notwithstanding|ignoring|disregarding|leaving aside|apart from)\b"
 )
@@ -495,6 +546,7 @@ SPLIT = re.compile(
 DECLINES = re.compile(
     r"\b(?:rather|prefer) not (?:to )?(?:give|say|answer|choose|commit|decide|guess|pick|take)\b|\b(?:not able to|unable to|can not|could not) "
     r"(?:provide|give|offer) (?:you )?(?:a|an|any|the|one) (?:\w+ )?(?:definite|definitive|clear|certain|single|reliable|conclusive)\b"
+    r"|\bi (?:will not|would not|can not|could not|refuse to|decline to) (?:choose|decide|pick|take sides|judge|settle (?:it|this|that))(?: between (?:them|the two))?\W*$"
 )
 """Wording that declines to answer, whatever accounts it names."""
 YET_ANSWERS = re.compile(r"\b(?:but|however|still|guess|think|believe|probably|likely|suppose|lean(?:ing)?)\b")

@@ -16,6 +16,7 @@ from inversion.score.clauses import apply_contrasts, clauses_of
 from inversion.score.cues import A
 from inversion.score.judgement import Judgement
 from inversion.score.masked_response import ANY_ANSWER, MaskedResponse
+from inversion.score.options import LISTED, listed_option, option_of_question
 from inversion.score.setting_aside import drop_mention, set_aside_mentions
 from inversion.score.statements import WORD, answers_again, are_rivals, content_words
 
@@ -44,14 +45,14 @@ def judge(
     """
     text = MaskedResponse(response, context_answers, parametric_answers, passage, question)
     if not text.mentions:
-        return _without_answer(text, "no_answer")
+        return option_of_question(text) or _without_answer(text, "no_answer")
     set_aside_mentions(text)
     return _decide(text)
 
 
 def _decide(text: MaskedResponse) -> Judgement:
     """The label from the remaining mentions."""
-    if (chosen := _option(text)) is not None:
+    if (chosen := listed_option(text)) is not None:
         return chosen
     if empty := cues.NO_ANSWER_VALUE.search(text.masked):
         return Judgement("abstains", (text.original(empty.start()), text.original(empty.end())), "refusal")
@@ -65,6 +66,8 @@ def _decide(text: MaskedResponse) -> Judgement:
     if undecided and len(text.sides(0, undecided[-1].end())) == 2 and not text.remaining(undecided[-1].end()):
         remaining = text.remaining()
         return Judgement("abstains", (text.chars(remaining[0])[0], text.original(undecided[-1].end())), "left_open")
+    if (open_at := _untold(text)) is not None:
+        return Judgement("abstains", (text.chars(text.remaining()[0])[0], text.original(open_at)), "left_open")
     if (asked := cues.OPEN_QUESTION.search(text.masked)) and _only_accounts(text, asked.end()):
         remaining = text.remaining()
         return Judgement("abstains", (text.original(asked.start()), text.chars(remaining[-1])[1]), "left_open")
@@ -108,6 +111,21 @@ def _decide(text: MaskedResponse) -> Judgement:
     if not sides:
         return _without_answer(text, "answers_set_aside")
     return _two_sides(text, remaining)
+
+
+def _untold(text: MaskedResponse) -> int | None:
+    """Where a text that leaves the answer open does so, even if it names one only: it cannot say which account is
+    right, or it cannot answer and adds only that the passage disagrees with something else."""
+    remaining = text.remaining()
+    if not remaining:
+        return None
+    untold = cues.UNTOLD.search(text.masked)
+    if untold is not None and not text.remaining(untold.end()):
+        return untold.end()
+    naming = [sentence for sentence in text.sentences if text.remaining(sentence.start, sentence.end)]
+    refuses = any(cues.UNABLE.search(s.text) for s in text.sentences if s.end <= naming[0].start)
+    reports = all(cues.PASSAGE.search(s.text) and cues.DISAGREES.search(s.text) for s in naming)
+    return naming[-1].end if refuses and reports and naming[-1] is text.sentences[-1] else None
 
 
 def _only_accounts(text: MaskedResponse, start: int) -> bool:
@@ -181,15 +199,6 @@ def _without_answer(text: MaskedResponse, rule: str) -> Judgement:
     return Judgement("neither", span, rule)
 
 
-def _option(text: MaskedResponse) -> Judgement | None:
-    """The answer whose option letter the text picks."""
-    options = {match[1]: text.at(match.start("m")) for match in cues.OPTION.finditer(text.masked)}
-    if len(options) < 2:
-        return None
-    chosen = [match[1] or match[2] for match in cues.CHOSEN.finditer(text.masked)]
-    return _judged(text, options[chosen[-1]], "option") if chosen and chosen[-1] in options else None
-
-
 def _set_aside_corrected(text: MaskedResponse) -> None:
     """Set aside what a correction retracts: everything before it, if an answer follows."""
     for cue in cues.CORRECTION.finditer(text.masked):
@@ -255,7 +264,12 @@ def _final_answer(text: MaskedResponse) -> Judgement | None:
         stripped = sentence.text.strip()
         if cues.HEADING.search(text.masked[: sentence.start]):
             stripped = f"answer: {stripped}"
-        if cues.EXPLAINS.search(stripped) or cues.QUESTION.search(stripped) or not cues.FINAL.search(stripped):
+        if (
+            cues.EXPLAINS.search(stripped)
+            or cues.OF_SOURCE.search(stripped)
+            or cues.QUESTION.search(stripped)
+            or not cues.FINAL.search(stripped)
+        ):
             continue
         remaining = text.remaining(sentence.start, sentence.end)
         if remaining and len({text.side(i) for i in remaining}) == 1:
@@ -312,18 +326,22 @@ def _two_sides(text: MaskedResponse, remaining: list[int]) -> Judgement:
     ):
         return Judgement("neither", span, "answers_set_aside")
     if (
-        cues.OPTION.search(text.masked)
+        LISTED.search(text.masked)
         and cues.LISTS.search(text.masked)
-        and len(list(cues.OPTION.finditer(text.masked))) >= len(remaining)
+        and len(list(LISTED.finditer(text.masked))) >= len(remaining)
     ):
         return Judgement("neither", span, "answers_set_aside")
+    cleft = {index for match in cues.CLEFT.finditer(text.masked) if (index := text.at(match.start("m"))) in remaining}
+    if len({text.side(index) for index in cleft}) == 1:
+        return _judged(text, min(cleft), "final_answer")
     if any(c.search(text.masked) for c in (cues.LEAVES_OPEN, cues.STRONG_REFUSAL, cues.OPEN_EACH)):
         return Judgement("abstains", span, "left_open")
     first = next(s for s in text.sentences if text.remaining(s.start, s.end))
     if len(text.sides(first.start, first.end)) == 1:
         others = [s for s in text.sentences if text.sides(s.start, s.end) - text.sides(first.start, first.end)]
         rest = ANY_ANSWER.sub(" ", first.text)
-        if cues.PASSAGE.search(first.text) and any(cues.OWN_KNOWLEDGE.search(other.text) for other in others):
+        accounts = any(cues.OWN_KNOWLEDGE.search(other.text) or cues.ACCOUNT.match(other.text) for other in others)
+        if cues.PASSAGE.search(first.text) and accounts:
             return Judgement("both", span, "both_answers")
         if len(re.findall(r"\w+", rest)) <= 2 and text.sentences[0] is first and len(text.sentences) > 1:
             if not any(

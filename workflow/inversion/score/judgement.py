@@ -18,23 +18,25 @@ class Judgement(NamedTuple):
 RULES = {
     "only_answer": "the text names one answer only",
     "copied": "the answer is in a part that is copied from the passage",
-    "negated": "the other answer is negated (`not Paris`, `instead of Paris`, `Paris is wrong`)",
-    "rejected": "the other answer is rejected (`contrary to the passage`, `no evidence that`, `This is false.`)",
+    "negated": "the other answer is negated (`not Paris`, `instead of Paris`, `Paris is wrong`, `Paris never had it`)",
+    "rejected": "the other answer is rejected (`contrary to the passage`, `no evidence that`, `This is false.`, "
+    "`It is neither.`)",
     "past": "the other answer is in the past (`formerly Paris`, `Paris was ... until`, `Paris was ..., now`)",
     "left_behind": "something moves from the other answer to this one (`from Paris to Lyon`, `Paris -> Lyon`)",
-    "corrected": "the text retracts the other answer (`no wait`, `correction`)",
+    "corrected": "the text retracts the other answer (`no wait`, `correction`, `my earlier reply, where I said Paris`)",
     "final_answer": "a sentence gives the final answer (`The answer is`, `A:`, `Therefore`, `Winner:`, the key "
-    "`answer` of JSON), or marks it (bold, a check mark, words of the question in brackets)",
-    "option": "the text picks the letter of an option",
+    "`answer` of JSON), or marks it (bold, a check mark, an arrow, `it was Lyon that`, words of the question in "
+    "brackets)",
+    "option": "the text picks an option by its letter, number or place in a list (`Correct: B`, `The second one.`)",
     "polarity": "the text begins with yes or no, and the question is a yes/no question",
     "conceded": "the other answer is conceded (`Although ...`, `usually ..., but`, `The passage says ..., but`, "
     "`whom many believe to be ...`)",
-    "aside": "the other answer is named in passing (`south of Paris`), as something else (`the runner-up`), in a "
-    "question, in a list, or for something narrower than what was asked",
+    "aside": "the other answer is named in passing (`south of Paris`), as something else (`the runner-up`, `in a later "
+    "film`), in a question, in a list, or for something narrower than what was asked",
     "direct_answer": "the text begins with the answer and says more about it after that",
     "first_statement": "the first statement answers, and the other answer is in a statement about something else",
     "both_answers": "the text gives both answers",
-    "left_open": "the text leaves open which answer it is",
+    "left_open": "the text leaves open which answer it is (`I cannot tell you which is right`)",
     "refusal": "the text refuses, or says that the answer is not known",
     "answers_set_aside": "every answer that the text names is negated, rejected, past or copied from the passage",
     "no_answer": "the text names neither answer",

@@ -30,6 +30,7 @@ def set_aside_mentions(text: MaskedResponse) -> None:
         for match in cues.DENIED.finditer(sentence.text):
             for sign in ANY_ANSWER.finditer(sentence.text, *match.span()):
                 drop_mention(text, sentence.start + sign.start(), "rejected")
+        _set_aside_matches(text, sentence, cues.RETRACTED, "corrected")
         _set_aside_matches(text, sentence, cues.LEFT, "left_behind")
         _set_aside_matches(text, sentence, cues.FORMER, "past")
         _set_aside_matches(text, sentence, cues.BEFALLEN, "past")
@@ -94,14 +95,16 @@ _OF_SOURCE = re.compile(rf"\bthe (?:{cues.SOURCE}|information)\b[^.]{{0,20}}\b(?
 
 
 def _denied_before(text: MaskedResponse) -> None:
-    """Set aside the mentions that the next sentence denies: those of the whole sentence ("This is false.") or those
-    that are attributed to the passage ("It is wrong.")."""
+    """Set aside the mentions that a later sentence denies: those of the sentence before it ("This is false."), those
+    that are attributed to the passage ("It is wrong."), or all of them ("It is neither.")."""
     before: Sentence | None = None
     for sentence in text.sentences:
+        if cues.NEITHER_BEFORE.search(sentence.text):
+            text.set_aside.update(dict.fromkeys(text.remaining(0, sentence.start), "rejected"))
         if cues.DENIES_BEFORE.search(sentence.text.strip(" \"'")) and before is not None:
             of_source = _OF_SOURCE.search(sentence.text)
             for earlier in text.sentences[: text.sentences.index(sentence)] if of_source else [before]:
-                if not of_source or cues.PASSAGE.search(earlier.text):
+                if not of_source or cues.PASSAGE.search(earlier.text) or cues.IF_SOURCE.search(earlier.text):
                     for i in text.remaining(earlier.start, earlier.end):
                         text.set_aside[i] = "rejected"
         if ANY_ANSWER.search(sentence.text):
