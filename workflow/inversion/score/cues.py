@@ -532,6 +532,14 @@ HAD_THOUGHT = re.compile(
     r"\bi(?:'d| had) (?:always |long |previously |once )?(?:thought|believed|assumed|supposed|learned)\b"
 )
 """A belief before the answer, stated after it: "Lyon. I had thought it was Paris"."""
+PLANNED = re.compile(
+    rf"\b(?:planned|intended|scheduled|expected|slated|meant|hoped) (?:to (?:be|have) (?:\w+ )?)?(?:for|in|by|on|at|as) (?:[\w'-]+ ){{0,2}}?(?P<m>{A})"
+)
+"""A mention of what was planned: "planned for 1990, but finished in 1994"."""
+OUTDATED = re.compile(
+    r"\b(?:old(?:er)?|outdated|earlier|previous) (?:school ?books?|text ?books?|books?|sources?|maps?|editions?|records?|accounts?|references?|works|encyclop\w+)\b"
+)
+"""A source that newer ones have replaced."""
 PREPOSITIONAL = re.compile(
     r"(?:contrary to|despite|in spite of|regardless of|notwithstanding|ignoring|disregarding|leaving aside|apart from)\b"
 )

@@ -17,6 +17,7 @@ from inversion.score.cues import A
 from inversion.score.judgement import Judgement
 from inversion.score.masked_response import ANY_ANSWER, MaskedResponse
 from inversion.score.options import LISTED, listed_option, option_of_question
+from inversion.score.polarity import polarity
 from inversion.score.setting_aside import drop_mention, set_aside_mentions
 from inversion.score.statements import WORD, answers_again, are_rivals, content_words
 
@@ -45,7 +46,7 @@ def judge(
     """
     text = MaskedResponse(response, context_answers, parametric_answers, passage, question)
     if not text.mentions:
-        return option_of_question(text) or _without_answer(text, "no_answer")
+        return option_of_question(text) or polarity(text) or _without_answer(text, "no_answer")
     set_aside_mentions(text)
     return _decide(text)
 
@@ -93,6 +94,9 @@ def _decide(text: MaskedResponse) -> Judgement:
     if (thought := cues.THOUGHT_ENDS.search(text.masked)) and text.remaining(thought.end()):
         for i in text.remaining(0, thought.end()):
             text.set_aside[i] = "aside"
+    planned = {text.at(match.start("m")) for match in cues.PLANNED.finditer(text.masked)} - text.set_aside.keys()
+    if len({text.side(i) for i in planned}) == 1 and len(text.sides()) == 2:
+        text.set_aside.update(dict.fromkeys(planned, "conceded"))
     for sentence in text.sentences:
         apply_contrasts(text, clauses_of(sentence))
     if len(text.sides()) == 2 and (final := _final_answer(text) or _marked_answer(text)) is not None:

@@ -28,7 +28,8 @@ RULES = {
     "`answer` of JSON), or marks it (bold, a check mark, an arrow, `it was Lyon that`, words of the question in "
     "brackets)",
     "option": "the text picks an option by its letter, number or place in a list (`Correct: B`, `The second one.`)",
-    "polarity": "the text begins with yes or no, and the question is a yes/no question",
+    "polarity": "the text begins with yes or no, or with the same in other words (`Nope.`, `He did.`), and the "
+    "question is a yes/no question",
     "conceded": "the other answer is conceded (`Although ...`, `usually ..., but`, `The passage says ..., but`, "
     "`whom many believe to be ...`)",
     "aside": "the other answer is named in passing (`south of Paris`), as something else (`the runner-up`, `in a later "

@@ -12,12 +12,20 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from inversion.matching.answers import find_answer
-from inversion.matching.demonyms import related_names
-from inversion.matching.loose import GENERIC, find_loose, reread, respelled, rest_of_answer
+from inversion.matching.conversions import find_quantities
+from inversion.matching.dates import find_dates
+from inversion.matching.demonyms import derived_adjectives, related_names
+from inversion.matching.generic import GENERIC
+from inversion.matching.loose import find_loose, reread, respelled, rest_of_answer
+from inversion.matching.places import in_other_script
+from inversion.matching.quantities import ordinal
+from inversion.matching.symbols import find_symbols
+from inversion.matching.transliteration import find_transliterated
 from inversion.matching.words import Words, fold_word, read_words
 from inversion.score.copying import copied_runs
 from inversion.score.cues import A, C, P
 from inversion.score.mentions import Mention, Side, find_mentions, repeated_words, within_more
+from inversion.score.relative_numbers import relative_mentions
 
 _EDITS = re.compile(
     r"(?P<wont>\bwon['\u2019]t\b)|(?P<cant>\bcan['\u2019]?t\b|\bcannot\b)|(?P<shant>\bshan['\u2019]t\b)|(?P<not>n['\u2019]t\b)"
@@ -92,7 +100,9 @@ class MaskedResponse:
         self.mentions = [
             mention
             for mention in find_mentions(self.words, *self._answers)
-            if not within_more(repeated, mention) and not _part_of_a_name(self, mention)
+            if not within_more(repeated, mention)
+            and not _part_of_a_name(self, mention)
+            and not _NO_SUCH.match(self.words.text, self.words.starts[mention.start])
         ]
         self.repeated = repeated
 
@@ -117,16 +127,24 @@ class MaskedResponse:
                 spans = find_loose(words, answers, others)
                 if words is not self.words:
                     spans += [span for answer in answers for span in find_answer(words, answer)]
+                for find in (find_quantities, find_dates, find_symbols):
+                    spans += find(self.words, answers, others)
+                if in_other_script(self.words.text):
+                    spans += find_transliterated(self.words, answers, others)
                 found = (Mention(*span, side) for span in _longest(spans) if span[1] != cut)
                 self.mentions += [
                     m for m in found if not taken & set(range(m.start, m.end)) and not _part_of_a_name(self, m)
                 ]
+        self.mentions += relative_mentions(self.words, self.mentions, *self._answers)
         self.mentions.sort()
         if not self.mentions:
             self.mentions = _rest_of_one_answer(self)
         if not self.mentions:  # "Danish" answers "Denmark" if the text names neither answer
             related = ([name for a in answers for name in related_names(a)] for answers in self._answers)
             self.mentions = find_mentions(self.words, *related)
+        if not self.mentions and _ASKS_PLACE.search(self.question):  # "Sicilian" answers "Sicily"
+            derived = ([name for a in answers for name in derived_adjectives(a)] for answers in self._answers)
+            self.mentions = find_mentions(self.words, *derived)
 
     @property
     def _answers(self) -> tuple[Sequence[str], Sequence[str]]:
@@ -228,6 +246,11 @@ def _sentences(masked: str) -> Iterator[Sentence]:
 
 
 _NEGATIVE = frozenset({"not", "never", "no", "nor", "neither", "can"})
+_NO_SUCH = re.compile(
+    r"no\s+(?:doubt|question|evidence|reason|proof|way|longer|one|such|record|mention|need|sign|indication|matter|other)\b",
+    re.IGNORECASE,
+)
+"""A "no" that is not an answer to a yes/no question."""
 _BEFORE_NAME = re.compile(r"\b(New|South|North|West|East|San|Santa|Port|Fort|Holiday|Equatorial|Papua) $")
 
 
@@ -307,10 +330,17 @@ def _rest_of_one_answer(text: MaskedResponse) -> list[Mention]:
         ("context", text.context_answers),
         ("parametric", text.parametric_answers),
     )
-    found = [side for side, answers in sides if any(rest_of_answer(a, text.question) == words[start:] for a in answers)]
+    given = [words[start:]]
+    if words[-1].isdecimal() and words[:-1] in ((), ("number",), ("no",)):  # "#2" for "second"
+        given.append((ordinal(words[-1]),))
+    found = [side for side, answers in sides if any(rest_of_answer(a, text.question) in given for a in answers)]
     return [Mention(start, len(words), found[0])] if len(found) == 1 else []
 
 
+_ASKS_PLACE = re.compile(
+    r"\bwhere\b|\b(?:which|what)\b.*\b(?:island|state|country|region|city|town|province|continent|nationality|nation)\b",
+    re.IGNORECASE,
+)
 _WORD_END = re.compile(r"[\w'-]\s*$")
 
 
