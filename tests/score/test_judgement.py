@@ -170,7 +170,23 @@ AUTHOR = "Who wrote the play Der Sturm?"
         ("My own answer: Keller. The text's answer: Storm.", "parametric"),
         ("- Keller\n- Storm  <-- this one", "context"),
         ("According to the passage: Storm. According to history: Keller.", "both"),
+        # the passage is set aside in other words
+        ("Keller wrote it, whatever the passage may say about Storm.", "parametric"),
+        ("Storm wrote it, whatever the season.", "context"),
+        ("This passage credits Storm. I credit Keller.", "parametric"),
+        ("Keller would be the usual answer. Here, though, it is Storm.", "context"),
+        ("You might expect Keller. The text disagrees: Storm.", "context"),
+        ("The text credits Storm while literary history credits Keller.", "both"),
+        # which of the two
+        ("Of the two, Keller and Storm, the passage goes for the latter.", "context"),
+        ("It is between Keller and Storm, and I say the former.", "parametric"),
+        ("Theodor Storm was his friend. Keller it was.", "parametric"),
+        ("<answer>Theodor Storm</answer> Keller is the usual name.", "context"),
+        ("storm", "context"),
         # no decision
+        ("Some say Storm, some say Keller, and I have no way of telling.", "abstains"),
+        ("I would need another source before I name anyone.", "abstains"),
+        ("The passage contradicts what I know, so I leave it open.", "abstains"),
         ("I'm sorry, but I am not able to say. The passage names Storm, which contradicts what I learned.", "abstains"),
         ("I'm not able to say more. The passage names Storm.", "context"),
         ("If you go by the passage, Storm; otherwise somebody else. I couldn't tell you which is right.", "abstains"),

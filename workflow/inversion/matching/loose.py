@@ -281,6 +281,9 @@ def _fits(text: Words, start: int, end: int, kind: str) -> bool:
     if kind != "part":
         return True
     before, after = text.text[max(0, first - 24) : first], text.text[last : last + 24]
+    if len(text) == end - start:
+        return True  # "elgar"
     if not written[:1].isupper() or _NAME_BEFORE.search(f" {before}") or _NAME_AFTER.match(after):
         return False
-    return not _STARTS.search(before) or _GOES_ON.match(after) is not None
+    # a short word at the beginning of a sentence can be a common one ("Will", "Mark")
+    return last - first > 4 or not _STARTS.search(before) or _GOES_ON.match(after) is not None

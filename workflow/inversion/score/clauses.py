@@ -119,6 +119,8 @@ def _overridden(left: Clause, right: Clause, question: str) -> Clause | None:
     """Which of two clauses with different answers is overridden by the other; None if neither is."""
     if _ALONGSIDE.match(right.text) and (off_topic := _off_topic(left, right, question)) is not None:
         return off_topic
+    if _ALONGSIDE.match(right.text) and left.passage and cues.OWN_KNOWLEDGE.search(right.text):
+        return None  # "the text credits Storm, while historians credit Keller"
     if right.concedes or left.concedes:
         conceded, main = (right, left) if right.concedes else (left, right)
         # "the passage says Lyon, while in reality it is Paris"

@@ -29,7 +29,7 @@ SOURCE = (
 _SAYS = (
     r"(?:says?|said|states?|stated|claims?|claimed|mentions?|mentioned|suggests?|suggested|indicates?|tells?|asserts?|"
     r"implies|reports?|gives?|names?|lists?|describes?|writes|wrote|shows?|notes?|insists?|argues?|has|puts?|"
-    r"contends?|maintains?|declares?|would have|presents?|seems? to (?:say|suggest)|"
+    r"contends?|maintains?|declares?|credits?|attributes?|ascribes?|assigns?|disagrees?|differs?|would have|presents?|seems? to (?:say|suggest)|"
     r"(?:wants?|would like|expects?) (?:me|us|you) to (?:say|answer|believe|think|write|conclude))"
 )
 
@@ -76,6 +76,7 @@ DENIED = _any(
     rf"\b{FALSE} (?:about|regarding|concerning|in (?:naming|saying|giving|claiming|calling)|when it (?:says|names|gives))\b[^,;:.]*?{A}[^,;:.]*",
     rf"\b(?:wrongly|falsely|incorrectly|mistakenly|erroneously)\s+[^,;:]*?{A}[^,;:]*",
     rf"\b(?:contrary to|despite|in spite of|notwithstanding|ignoring|disregarding|regardless of)\b[^,;:]*?{A}[^,;:]*",
+    rf"\b(?:whatever|no matter what) (?:the|this|that|your) {SOURCE}\b[^,;:.]*?{A}[^,;:]*",
     rf"{A}[^.;:{C}{P}]*?(?:,|\band|\bbut)?\s*(?:which|this|that|it|and this|but this|but that|but it|the claim|but the {SOURCE}|though this"
     rf"|however,? this)\s+(?:is|was|seems|appears(?: to be)?)\s+(?:\w+\s+)?{FALSE}",
     rf"\b(?:the|this|that|any|his|her|their)\s+(?:claim|idea|notion|statement|assertion|suggestion|belief)\s+that\b[^,;:]*?{A}"
@@ -277,6 +278,7 @@ ABSTAIN = _any(
     r"\b(?:would you (?:like|prefer|want)|do you want|should i|shall i|could you|can you|please) (?:me to )?(?:\w+ )?(?:answer|clarify|specify|check|tell me|choose|provide|confirm|use|rely)\b",
     r"\bas an ai\b|\bi(?:'m| am) (?:sorry|afraid|just an ai|not sure|not certain|unsure|uncertain)\b|\bsorry,? (?:but )?i\b|\bapologi[sz]e\b",
     rf"\bnot (?:\w+ )?(?:in|by|from) (?:the|this) {SOURCE}\b",
+    r"\bnot something i can\b|\bleave (?:it|this|that|the question) open\b|\bi would (?:need|want) (?:another|more|a second|further|better|to see)\b",
     r"\brather not (?:say|answer|guess|choose|comment)\b|\bnot (?:\w+ )?(?:in a position|comfortable|qualified|prepared|willing) (?:to|with|in)?\b",
     r"\benough to (?:say|tell|answer|know|judge|decide|comment)\b|\b(?:have|has) (?:not|never) (?:\w+ )?(?:read|seen|heard|watched|checked|looked|come across|studied|"
     r"visited|played|been told|encountered)\b|\bi do not (?:follow|keep track|keep up|watch|have a (?:view|opinion|position))\b",
@@ -337,7 +339,7 @@ CONCESSION = re.compile(
     r"ignoring|disregarding|leaving aside|apart from|besides)\b"
 )
 CONTRAST = re.compile(
-    r"\b(?:but|however|yet|nevertheless|nonetheless|on the other hand|in contrast|by contrast|instead|conversely|that said|whereas|except|only|"
+    r"(?:\w+ ){0,2}?\w+, though,|\b(?:but|however|yet|nevertheless|nonetheless|on the other hand|in contrast|by contrast|instead|conversely|that said|whereas|except|only|"
     r"actually|in reality|in fact|in truth)\b"
 )
 CORRECTION = re.compile(
@@ -346,7 +348,7 @@ CORRECTION = re.compile(
 )
 """Wording that retracts the answer before it."""
 
-CLEFT = re.compile(rf"\bit (?:is|was) (?:\w+ly |in fact |indeed )?{_QUOTE}(?P<m>{A})[\"')]* (?:who|that|which|whom)\b")
+CLEFT = re.compile(rf"\bit (?:is|was) (?:\w+ly |in fact |indeed )?{_QUOTE}(?P<m>{A})[\"')]* (?:who|that|which|whom)\b|(?P<m2>{A}) it (?:is|was)\b")
 """A mention that a sentence singles out: "it was Paris that"."""
 FINAL = re.compile(
     r"^(?:so|therefore|thus|hence|in conclusion|conclusion|overall|to conclude|finally|in short|in summary|ultimately|consequently|final|result|verdict|"
@@ -415,6 +417,13 @@ CHECKED = re.compile(
     rf"(?P<m>{A})[^.\n{C}{P}]{{0,20}}(?:[\u2705\u2714\u2713]|(?:<[-=]+|\u2190|\u27f5)(?!\s*{A}))|(?:^|\n)\s*[\u2705\u2714\u2713]\ufe0f?\s*(?P<m2>{A})"
 )
 """A mention with a check mark, or with an arrow that points at it."""
+TAGGED = re.compile(rf"<(?:final[_ ]?)?answer>[^<{C}{P}]*(?P<m>{A})[^<{C}{P}]*</")
+"""The only mention in an XML element that holds the answer."""
+FORMER_OR_LATTER = re.compile(
+    r"(?:\b(?:is|was|be|go(?:es)? (?:for|with)|choose|pick|say|to|with|prefers?|trust|answer|means?)|[:,])\s+(?:clearly |really )?the (?P<which>former|latter)\W*$"
+    r"|(?:^|[.;:]\s)the (?P<which2>former|latter) (?:\w+ )?(?:is|was) (?:\w+ )?(?:right|correct|true|the answer|the (?:right|correct) (?:one|name|answer))\b"
+)
+"""The end of a text, or a statement, that chooses between the two answers named before it."""
 NOTED = re.compile(
     rf"(?P<m>{A})[\"']*\s*\((?!(?:not|no|former\w*|old|until|was|previous\w*|second|third)\b)(?P<note>[^(){C}{P}]+)\)"
 )
@@ -426,7 +435,7 @@ EXPLAINED = re.compile(
 _ELSEWHERE = (
     r"(?:(?:my (?:own )?|general |common |prior |world |background )(?:knowledge|memory|training(?: data)?)|"
     r"(?:most |other |many |standard |all )?(?:encyclop\w+|text ?books|history books|historians|(?:reference )?works|experts|sources|references|"
-    r"scholars|records)|literary history|everyone else|wikipedia)"
+    r"scholars|records)|(?:literary |art |music |film )?history|everyone else|wikipedia)"
 )
 OWN_KNOWLEDGE = _any(
     r"\b(?:based on|according to|from|per|by|in) (?:my|general|common|prior|real[- ]world|other) ",
@@ -506,7 +515,7 @@ NO_ANSWER_VALUE = re.compile(
 UNDECIDED = re.compile(
     r"\b(?:can not|could not|unable to|not able to|impossible to|not possible to) (?:\w+ )?(?:say|tell|determine|decide|choose|know|judge|be (?:sure|certain)) (?:\w+ )?"
     r"(?:which|who|what|whether|between|(?:the|a|any|one) (?:single )?(?:correct|right|true|actual|real|exact|definite|definitive|final) \w+)\b|\b(?:remains?|is still|is) (?:\w+ )?(?:unclear|disputed|contested|unresolved|debated|a matter of (?:debate|dispute))\b|\b(?:can not|could not) (?:\w+ )?(?:settle|resolve|reconcile|decide|choose|make up my mind)\b|\bdo not ask me which\b|"
-    r"\bno (?:means|way) (?:of|to) \w+ (?:which|who|what|whether)\b|\bback and forth\b|\bone or the other\b|\b(?:not (?:sure|certain|clear)|unsure|unclear|do not know) (?:which|whether)\b"
+    r"\bno (?:means|way) (?:of|to) \w+ (?:which|who|what|whether)\b|\bback and forth\b|\bno way of (?:telling|knowing|deciding)\b|\bone or the other\b|\b(?:not (?:sure|certain|clear)|unsure|unclear|do not know) (?:which|whether)\b"
 )
 """Wording that leaves the answers before it undecided, however they were stated."""
 UNTOLD = re.compile(

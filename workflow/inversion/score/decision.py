@@ -84,6 +84,8 @@ def _decide(text: MaskedResponse) -> Judgement:
     ):
         remaining = text.remaining()
         return Judgement("abstains", (text.chars(remaining[0])[0], text.chars(remaining[-1])[1]), "left_open")
+    if (chosen := _former_or_latter(text)) is not None:
+        return chosen
     _set_aside_corrected(text)
     _set_aside_outside(text)
     if len(text.sides()) == 2 and cues.BOTH_CLAIM.search(text.masked) and not cues.MODAL.search(text.masked):
@@ -115,6 +117,20 @@ def _decide(text: MaskedResponse) -> Judgement:
     if not sides:
         return _without_answer(text, "answers_set_aside")
     return _two_sides(text, remaining)
+
+
+def _former_or_latter(text: MaskedResponse) -> Judgement | None:
+    """The answer that the text chooses as the former or the latter of the two that it named before."""
+    matches = list(cues.FORMER_OR_LATTER.finditer(text.masked))
+    if not matches or text.remaining(matches[-1].end()):
+        return None
+    before = [i for i, place in enumerate(text.places) if place < matches[-1].start()]
+    latter = before[-1] if before else None
+    former = next((i for i in reversed(before) if latter is not None and text.side(i) != text.side(latter)), None)
+    if latter is None or former is None:
+        return None
+    which = matches[-1]["which"] or matches[-1]["which2"]
+    return _judged(text, latter if which == "latter" else former, "final_answer")
 
 
 def _untold(text: MaskedResponse) -> int | None:
@@ -159,10 +175,11 @@ def _marked_answer(text: MaskedResponse) -> Judgement | None:
     checked = [
         text.at(place) for m in cues.CHECKED.finditer(text.masked) if (place := max(m.start("m"), m.start("m2"))) >= 0
     ]
+    tagged = [text.at(match.start("m")) for match in cues.TAGGED.finditer(text.masked)]
     bold = [i for i in text.remaining() if _BOLD.search(text.response[: text.chars(i)[0]])]
     wanted = content_words(text.question)
     noted = [text.at(m.start("m")) for m in cues.NOTED.finditer(text.masked) if content_words(m["note"]) & wanted]
-    for marked in (checked, bold, noted):
+    for marked in (tagged, checked, bold, noted):
         remaining = [i for i in marked if i not in text.set_aside]
         if remaining and len({text.side(i) for i in remaining}) == 1:
             return _judged(text, remaining[0], "final_answer")
@@ -335,7 +352,8 @@ def _two_sides(text: MaskedResponse, remaining: list[int]) -> Judgement:
         and len(list(LISTED.finditer(text.masked))) >= len(remaining)
     ):
         return Judgement("neither", span, "answers_set_aside")
-    cleft = {index for match in cues.CLEFT.finditer(text.masked) if (index := text.at(match.start("m"))) in remaining}
+    clefts = (max(match.start("m"), match.start("m2")) for match in cues.CLEFT.finditer(text.masked))
+    cleft = {index for place in clefts if (index := text.at(place)) in remaining}
     if len({text.side(index) for index in cleft}) == 1:
         return _judged(text, min(cleft), "final_answer")
     if any(c.search(text.masked) for c in (cues.LEAVES_OPEN, cues.STRONG_REFUSAL, cues.OPEN_EACH)):
