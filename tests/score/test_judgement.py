@@ -177,6 +177,20 @@ AUTHOR = "Who wrote the play Der Sturm?"
         ("Keller would be the usual answer. Here, though, it is Storm.", "context"),
         ("You might expect Keller. The text disagrees: Storm.", "context"),
         ("The text credits Storm while literary history credits Keller.", "both"),
+        ("In poems it is Storm, in novels Keller.", "both"),
+        ("In the play it is Keller, in the film Storm.", "parametric"),
+        ("Most books name Keller; this one names Storm, so Storm.", "context"),
+        # the passage is said to be wrong
+        ("Storm must be a misprint for Keller.", "parametric"),
+        ("The passage has a typo (Storm for Keller).", "parametric"),
+        ("The passage confuses Storm with Keller.", "parametric"),
+        ("Keller [sic: the passage has Storm]", "parametric"),
+        ('"Storm" should read "Keller".', "parametric"),
+        # questions that suggest an answer
+        ("Wasn't it Keller?", "parametric"),
+        ("Isn't it Storm, not Keller?", "context"),
+        ("Wasn't it Storm? No, it was Keller.", "parametric"),
+        ("It wasn't Keller, was it?", "neither"),
         # which of the two
         ("Of the two, Keller and Storm, the passage goes for the latter.", "context"),
         ("It is between Keller and Storm, and I say the former.", "parametric"),

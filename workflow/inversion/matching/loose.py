@@ -81,7 +81,7 @@ def _spellings(answer: str) -> Iterator[tuple[tuple[str, ...], str]]:
             yield ("".join(name[0] for name in names).lower(),), "capitals"
         for name in (names[0], names[-1]):
             folded = fold_word(name)
-            if name[0].isupper() and len(folded) >= 3 and folded not in GENERIC | ARTICLES:
+            if name[0].isupper() and len(folded) >= 3 and folded not in GENERIC | ARTICLES | ROMAN_NUMERALS.keys():
                 yield read_words(name).words, "part"
                 if name is names[-1]:
                     yield (f"{folded}s",), "part"
@@ -260,7 +260,7 @@ _LINKS = ARTICLES | {"of"}
 
 
 _NAME_BEFORE = re.compile(
-    r"(?:^|[^.!?:\s])\s(?!(?:I|A|The|And|But|So|Or|Sorry|Mr|Mrs|Ms|Dr|Sir|Both|Neither|Either|Not|No|Yes|Only|By|In|From|It|If|While|Although|Though|Since|Because|Actually|However|Then|Perhaps|Maybe|Probably|Definitely|Certainly|That|This|When|Unlike|Like|To)\b)(?:[A-Z][\w'-]+(?<!'s)|[A-Z][\w'-]{1,2}\.)\s$"
+    r"(?:^|[^.!?:\s])\s(?!(?:I|A|The|And|But|So|Or|Sorry|Mr|Mrs|Ms|Dr|Sir|Lord|Lady|King|Queen|Prince|Princess|Emperor|Empress|Tsar|Pope|President|Professor|Prof|Captain|General|Colonel|Admiral|Judge|Justice|Senator|Governor|Chancellor|Count|Baron|Dame|Miss|Author|Both|Neither|Either|Not|No|Yes|Only|By|In|From|It|If|While|Although|Though|Since|Because|Actually|However|Then|Perhaps|Maybe|Probably|Definitely|Certainly|That|This|When|Unlike|Like|To)\b)(?:[A-Z][\w'-]+(?<!'s)|[A-Z][\w'-]{1,2}\.)\s$"
 )
 _NAME_AFTER = re.compile(r"(?:-|[^\S\n])[A-Z][\w-]*|'s?\s[A-Z]")
 _STARTS = re.compile(r"(?:^|[.!?:\n]\s*|[\"'(*_\u201c-]\s*)$")

@@ -40,7 +40,8 @@ _ANIONS = {
 _COMMON_NAMES = {"H2O": "water", "NH3": "ammonia", "CH4": "methane", "O3": "ozone", "H2O2": "hydrogen peroxide"}
 _FORMULA = re.compile(r"([A-Z][a-z]?)(\d?)([A-Z][a-z]?)(\d?)|([A-Z][a-z]?)2")
 _WHOLE = re.compile(
-    r"\W*(?:(?i:it|that|(?:the )?(?:answer|symbol|code))(?: is|'s|:)? )?[\"'(*]*(?P<symbol>[^\W\d_]{1,3})[\"')*]*\W*"
+    r"\W*(?:(?i:it|that|(?:the )?(?:answer|symbol|code))(?: is|'s|:)? )?"
+    r"[\"'(*]*(?P<symbol>[^\W\d_]{1,3}|[IVXLCDM]{1,12})[\"')*]*\W*"
 )
 _AFTER_COMMA = re.compile(r",\s$")
 
@@ -58,7 +59,7 @@ def find_symbols(text: Words, answers: Sequence[str], others: Sequence[str]) -> 
     spans = []
     for place, (start, end) in enumerate(zip(text.starts, text.ends, strict=True)):
         written = text.text[start:end]
-        if not 0 < len(written) <= 6 or not (written[0].isupper() or (whole and not written.isascii())):
+        if not 0 < len(written) <= 12 or not (written[0].isupper() or (whole and not written.isascii())):
             continue
         symbol = unicodedata.normalize("NFKC", written)
         alone = whole is not None and start <= whole.start("symbol") < end
@@ -82,6 +83,8 @@ def _plain(answer: str) -> str:
 def _names(symbol: str, alone: bool, after_comma: bool) -> frozenset[str]:
     """What a symbol stands for, as normalised names."""
     found = [*_compounds(symbol)]
+    if (len(symbol) > 3 or alone) and _ROMAN.fullmatch(symbol):
+        found.append(str(_value_of_roman(symbol)))
     if len(symbol) == 3 and symbol.isupper():
         found += _currency(symbol)
     if alone or after_comma:
@@ -91,6 +94,19 @@ def _names(symbol: str, alone: bool, after_comma: bool) -> frozenset[str]:
         found += [_ELEMENT[symbol]] if symbol in _ELEMENT else []
         found += [" ".join(unit)] if (unit := unit_of_symbol(symbol)) else []
     return frozenset(map(_plain, found))
+
+
+_ROMAN = re.compile(r"(?=.)M{0,3}(?:CM|CD|D?C{0,3})(?:XC|XL|L?X{0,3})(?:IX|IV|V?I{0,3})")
+_ROMAN_DIGITS = {"M": 1000, "D": 500, "C": 100, "L": 50, "X": 10, "V": 5, "I": 1}
+
+
+def _value_of_roman(numeral: str) -> int:
+    """The number that a Roman numeral stands for."""
+    values = [_ROMAN_DIGITS[letter] for letter in numeral]
+    return sum(
+        -value if any(later > value for later in values[place + 1 : place + 2]) else value
+        for place, value in enumerate(values)
+    )
 
 
 def _compounds(formula: str) -> Iterator[str]:

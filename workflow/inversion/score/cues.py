@@ -60,7 +60,7 @@ NEGATED = _any(
 NEGATED_AFTER = re.compile(
     rf"(?P<m>{A})[\"'*)\]]*,?\s+(?:(?:is|was|are|were|has|had|does|did|will|would|can|could|should|may|might)\s+"
     r"(?:\w+\s+)?(?:not|never|no longer)\b(?!\s+(?:only|just|merely|disputed|changed))"
-    r"|(?:is|was)\s+(?:\w+\s+){0,2}?(?:wrong|incorrect|false|outdated|untrue|a mistake|an error|mistaken|inaccurate|obsolete"
+    r"|(?:is|was|must be|has to be)\s+(?:\w+\s+){0,2}?(?:wrong|incorrect|false|outdated|untrue|off by|a typo|a misprint|a slip|a mistake|an error|mistaken|inaccurate|obsolete"
     r"|a myth|a misconception|out of the question)\b)"
 )
 """A mention whose own sentence denies it: "Paris is not the capital", "Paris is wrong"."""
@@ -74,6 +74,9 @@ DENIED = _any(
     rf"\bno\s+(?:evidence|proof|indication|reason|record|sign|support|basis|truth|mention|trace)\b[^,;:]*?{A}[^,;:.]*",
     rf"\b{FALSE}\s+{_FEW}(?:that|to (?:say|claim|state|think|believe))\s+[^,;:]*?{A}[^,;:]*",
     rf"\b{FALSE} (?:about|regarding|concerning|in (?:naming|saying|giving|claiming|calling)|when it (?:says|names|gives))\b[^,;:.]*?{A}[^,;:.]*",
+    rf"\b(?:typo|misprint|slip|mistake|error) \({A} for(?=\W*{A})",
+    rf"\[sic\b[^\]]*?{A}[^\]]*",
+    rf"{A}[\"']*\)? should (?:read|be|say|have (?:been|read|said))(?= [\"']*{A})",
     rf"\b(?:wrongly|falsely|incorrectly|mistakenly|erroneously)\s+[^,;:]*?{A}[^,;:]*",
     rf"\b(?:contrary to|despite|in spite of|notwithstanding|ignoring|disregarding|regardless of)\b[^,;:]*?{A}[^,;:]*",
     rf"\b(?:whatever|no matter what) (?:the|this|that|your) {SOURCE}\b[^,;:.]*?{A}[^,;:]*",
@@ -225,9 +228,9 @@ POSSESSOR = re.compile(rf"(?P<m>{A})'s\s+(?!(?:the|a|an|not|now|my|your|correct|
 """A mention as a possessor: "Fleming's discovery"."""
 _PERSON = r"(?:friend|contemporary|colleague|rival|pupil|student|teacher|brother|sister|son|daughter|wife|husband|neighbou?r|cousin|disciple|admirer)"
 ASIDE = re.compile(
-    rf"\b(?:than|near|nearby|outside|around|(?:south|north|east|west)(?:ern|east|west)? (?:of|from)|close to|next to|far from|beats?|beating|defeat(?:s|ed|ing)|edg(?:ed|ing)(?: out| past)?|against|\d+\s?[-\u2013:]\s?\d+ over|victory over|w[io]n over|preced(?:es|ed)|outrank(?:s|ed)|surpass(?:es|ed)|overshadowed by|ahead of|under the (?:pen |false |assumed )?(?:name|pseudonym)(?: of)?|pseudonym(?: of)?|pen name|compared (?:to|with)|"
+    rf"(?:\b(?:than(?: even| both| either)?|near|nearby|outside|around|(?:south|north|east|west)(?:ern|east|west)? (?:of|from)|close to|next to|far from|beats?|beating|defeat(?:s|ed|ing)|edg(?:ed|ing)(?: out| past)?|against|\d+\s?[-\u2013:]\s?\d+ over|victory over|w[io]n over|preced(?:es|ed)|outrank(?:s|ed)|surpass(?:es|ed)|overshadowed by|ahead of|under the (?:pen |false |assumed )?(?:name|pseudonym)(?: of)?|pseudonym(?: of)?|pen name|compared (?:to|with)|"
     rf"unlike|like|similar to|away from|(?:km|kilometer|kilometers|miles?) (?:from|of)|university of|mayor of|people of|population of|"
-    rf"distance (?:to|from)|followed by|behind|accompanied by|second only to|sold (?:it |them )?to|bought (?:\w+ )?from|visit|visiting|via|through|as well known as|confused with|mistaken for|not to be confused with|{_PERSON} of|(?:his|her) {_PERSON})\s+(?:the\s+)?(?P<m>{A})"
+    rf"distance (?:to|from)|followed by|behind|accompanied by|second only to|sold (?:it |them )?to|bought (?:\w+ )?from|visit|visiting|via|through|as well known as|confused with|mistaken for|not to be confused with|{_PERSON} of|(?:his|her) {_PERSON}|dwarf(?:s|ed)|outstrip(?:s|ped)|exceed(?:s|ed))|[\w{C}{P}] >)\s+(?:the\s+)?(?P<m>{A})"
 )
 """A mention in passing: "bigger than Paris", "south of Paris"."""
 
@@ -320,7 +323,7 @@ PASSAGE = _any(
 """Wording after which the text reports the passage."""
 
 GENERAL = re.compile(
-    rf"\b(?:on average|colloquially|informally|unofficially|nominally|on paper|in theory|usually|normally|commonly|generally|typically|often|traditionally|popularly|widely|many|most (?:people|sources|textbooks)|people|you (?:might|may|"
+    rf"\b(?:on average|colloquially|informally|unofficially|nominally|on paper|in theory|usually|normally|commonly|generally|typically|often|traditionally|popularly|widely|many|most (?:people|(?:\w+ )?(?:sources|textbooks|books|works|maps|lists|histories))|people|you (?:might|may|"
     rf"would|could) (?:think|expect|say|know)|one (?:might|may|would)|everyone|everybody|conventional\w*|it is (?:often |widely |commonly )?(?:said|believed|"
     rf"thought|assumed)|some (?:people|say|sources)|common (?:knowledge|belief)|historically|if the (?:{SOURCE}|text)|would (?:be|have been)|comes to mind|my (?:training|prior|memory|first)|i (?:thought|believed|learned|was taught|remember|would have said|had "
     rf"thought)|textbooks?|old(?:er)? (?:books?|sources?|texts?|maps?|tables?|editions?|records?|accounts?|references?)|(?:thought|believed|assumed|supposed) to be|in the past|well[- ]known|used to|at first|supposedly|allegedly)\b"
@@ -348,7 +351,9 @@ CORRECTION = re.compile(
 )
 """Wording that retracts the answer before it."""
 
-CLEFT = re.compile(rf"\bit (?:is|was) (?:\w+ly |in fact |indeed )?{_QUOTE}(?P<m>{A})[\"')]* (?:who|that|which|whom)\b|(?P<m2>{A}) it (?:is|was)\b")
+CLEFT = re.compile(
+    rf"\bit (?:is|was) (?:\w+ly |in fact |indeed )?{_QUOTE}(?P<m>{A})[\"')]* (?:who|that|which|whom)\b|(?P<m2>{A}) it (?:is|was)\b"
+)
 """A mention that a sentence singles out: "it was Paris that"."""
 FINAL = re.compile(
     r"^(?:so|therefore|thus|hence|in conclusion|conclusion|overall|to conclude|finally|in short|in summary|ultimately|consequently|final|result|verdict|"
@@ -357,6 +362,7 @@ FINAL = re.compile(
     r"|\b(?:trophy|title|crown|gold|gold medal|prize|award|medal|victory|win|role|throne|post|job|honou?r|honou?rs|distinction|credit)\s+(?:\w+ )?(?:went|goes|passed|passes|fell|falls|belongs|belonged|ended up|"
     r"is due)\s+(?:to|with)\b|\b(?:took the oath|(?:was|were|is) (?:sworn in|crowned|enthroned|inaugurated)|took office|ascended|acceded)\b"
     r"|\b(?:final|correct|right|true|actual|real|best|my|the|short|expected)?\s*(?:answer|solution|response)\b[^.]{0,40}?(?:\bis\b|:|=|\bwould be\b|\bmust be\b|\bshould be\b|\bremains\b)"
+    rf"|,\s(?:so|hence|therefore|thus)\s+(?:it is |it was |the answer is |that is |i (?:say|choose) )?(?:the |in )?{A}\W*$"
     r"|^(?:a|ans|answer|output|final answer|respuesta|réponse|antwort|ответ|答案|答|回答|答え)\s*[:\uff1a=]|^\W*\"?(?:final_)?answer\"?\s*:|\bboxed\b|^\W*####|\bis (?:the|my) (?:correct |final |right |best |true )?(?:answer|choice)\b|(?:答案|正解|答え)(?:是|は|:|\uff1a)"
 )
 """A sentence that gives the final answer."""
@@ -371,6 +377,10 @@ LISTS = re.compile(
     r"^\W*(?:options?|choices?|candidates?|possible answers?|possibilities|alternatives?|the (?:options|choices|candidates)(?: are| were)?)\b"
 )
 QUESTION = re.compile(r"\?\W*$|^\W*(?:question|q)\s*[:\uff1a]|[\uff1f\u061f]\W*$")
+NEGATIVE_QUESTION = re.compile(
+    r"^\W*(?:but |well, |hm+, )?(?:is|was|are|were|should|would|did|does|could) not (?:it|that|this|he|she|they|the)\b(?=[^?]*\?\W*$)"
+)
+"""A question that suggests its answer: "Wasn't it Paris?"."""
 ASKED = re.compile(
     r"\bif (?:you are|it is|the question is)\b|\bif you (?:ask|mean|asked|want|wanted|meant)\b|\byou asked (?:about|for)\b|\bas for (?:the|your) question\b"
 )
@@ -400,17 +410,20 @@ _ANOTHER_WORK = (
     r"tournament|opera|poem|painting|work|production|adaptation|remake|treaty|case)"
 )
 OTHER_ROLE = _any(
-    rf"(?P<m>{A})[\"')\]]*,?\s+(?:is |was |now |then |later |who |came |ranks |ranked |finished )*(?:only )?(?:the |a |an |his |her |its |in )?(?:second|third|2nd|3rd|runner-up|predecessor|"
+    rf"(?P<m>{A})[\"')\]]*,?\s+(?:is |was |now |then |later |who |came |comes |takes |ranks |ranked |finished |finishes )*(?:only )?(?:the |a |an |his |her |its |in )?(?:(?:second|third|2nd|3rd)\b(?![ -]\w+,?(?: is| was|:)? (?:the )?{A})|runner-up|predecessor|"
     rf"successor|assistant|deputy|understudy|museum|maintainer|editor|publisher|producer)\b",
     rf"(?P<m2>{A})[\"')\]]*\s+(?:now |still |today |since )*(?:chairs|hosts|keeps|retains|houses|advises|became (?:the |a |an |executive |honorary )*(?:chair\w*|museum|adviser|advisor|"
     rf"consultant|deputy|president emeritus)|is (?:still )?under construction|is (?:not yet|still (?:being|un\w+))|gets?|received|followed)\b",
     rf"\b(?:second(?:ly)?|2nd|third|3rd|runner[- ]up|runners[- ]up|second place)\s*:\s*(?P<m3>{A})",
+    rf"\b(?:second|third|next)(?: |-)\w+(?:,| is| was|:)? (?:the )?(?P<m7>{A})",
     rf"(?P<m4>{A})(?:(?!\bbut\b)[^.;:!?{C}{P}])*\b\w+ {_ANOTHER_WORK}",
     rf"\b(?:in|of|for|from|on) {_ANOTHER_WORK},? [^.;:!?{C}{P}]{{0,40}}(?P<m5>{A})",
     rf"\bif you (?:have (?:an?|any)|suffer|visit|like|enjoy|ever)\b[^.,;!?{C}{P}]*(?P<m6>{A})",
 )
 """A mention as something other than what the question asks for: a runner-up, a successor, a museum, the actor of a later
 film, or in advice to the reader ("if you have a peanut allergy")."""
+RANK = re.compile(r"\b(?:second|third|2nd|3rd|next|runner-up)\b")
+"""A rank that a question can ask for."""
 REFERS_BACK = re.compile(r"^\W*(?:that|this|which) (?:is|would be) (?:the|my) (?:final |correct )?answer\b")
 """A sentence that makes the answer before it the final one."""
 CHECKED = re.compile(
@@ -499,6 +512,11 @@ TRUSTS_MEMORY = re.compile(
     rf"|(?<!not ){_TRUST} (?:my (?:own )?(?:knowledge|memory|training)|general knowledge|common knowledge|what i (?:know|learned))\b"
 )
 """Which of two accounts a text trusts, if it names the account but not its answer."""
+MIXED_UP = re.compile(
+    rf"\b{SOURCE} (?:has |must have |seems to have |seems to )?(?:confus(?:es?|ed)|mix(?:es|ed)?(?: \w+){{0,3}} up|conflat(?:es?|ed)|mist(?:akes?|ook|aken)|swap(?:s|ped)|"
+    rf"interchang(?:es?|ed))\b[^.;!?]*{A}[^.;!?]*{A}"
+)
+"""The passage is said to take one answer for the other, so what it says is rejected."""
 IF_SOURCE = re.compile(rf"\b(?:if|assuming|supposing|provided)(?: that)? (?:the|this|that|your) {SOURCE}\b")
 """A condition on the passage: "if the passage is right"."""
 CONDITION = re.compile(r"^\W*(?:and |but )?if\b")

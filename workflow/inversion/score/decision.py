@@ -6,11 +6,9 @@ Named rules set mentions aside that are negated, rejected, in the past, left ope
 
 from __future__ import annotations
 
-import itertools
 import re
 from collections.abc import Sequence
 
-from inversion.matching.words import fold_word, read_words
 from inversion.score import cues
 from inversion.score.clauses import apply_contrasts, clauses_of
 from inversion.score.cues import A
@@ -18,8 +16,9 @@ from inversion.score.judgement import Judgement
 from inversion.score.masked_response import ANY_ANSWER, MaskedResponse
 from inversion.score.options import LISTED, listed_option, option_of_question
 from inversion.score.polarity import polarity
-from inversion.score.setting_aside import drop_mention, set_aside_mentions
-from inversion.score.statements import WORD, answers_again, are_rivals, content_words
+from inversion.score.setting_aside import set_aside_mentions
+from inversion.score.statements import answers_again, are_rivals, content_words
+from inversion.score.weak_mentions import set_aside_weak
 
 
 def judge(
@@ -104,7 +103,7 @@ def _decide(text: MaskedResponse) -> Judgement:
     if len(text.sides()) == 2 and (final := _final_answer(text) or _marked_answer(text)) is not None:
         return final
     if len(text.sides()) == 2:
-        _set_aside_weak(text)
+        set_aside_weak(text)
     if len(text.sides()) == 2:
         apply_contrasts(text, [clause for sentence in text.sentences for clause in clauses_of(sentence)])
     remaining = text.remaining()
@@ -229,49 +228,6 @@ def _set_aside_corrected(text: MaskedResponse) -> None:
                 text.set_aside[i] = "corrected"
 
 
-def _set_aside_weak(text: MaskedResponse) -> None:
-    """Set aside mentions that only count if the other answer does not remain: in the past, in passing or in a list."""
-    believed = [match.start(name) for match in cues.BELIEVED.finditer(text.masked) for name in ("m", "m2")]
-    believed = [place for place in believed if place >= 0 and text.at(place) not in text.set_aside]
-    if len({text.masked[place] for place in believed}) == 1 and len(text.sides()) == 2:
-        text.set_aside.update(dict.fromkeys(map(text.at, believed), "conceded"))
-    pairs = ((cues.BUT_ELSEWHERE, "conceded"), (cues.WAS_THEN_IS, "past"))
-    for match, rule in ((match, rule) for pattern, rule in pairs for match in pattern.finditer(text.masked)):
-        groups = {name: place for name in match.groupdict() if (place := match.start(name)) >= 0}
-        gone = next(place for name, place in groups.items() if name[0] == "m")
-        to = next(place for name, place in groups.items() if name.startswith("to"))
-        if text.masked[gone] != text.masked[to] and not {text.at(gone), text.at(to)} & text.set_aside.keys():
-            for place in text.places[text.at(gone) : text.at(to)] or [gone]:
-                if text.masked[place] == text.masked[gone]:
-                    drop_mention(text, place, rule)
-    for match in cues.OTHER_ROLE.finditer(text.masked):
-        place = next(place for name in match.groupdict() if (place := match.start(name)) >= 0)
-        if len(text.sides()) == 2:
-            text.set_aside.setdefault(text.at(place), "aside")
-    if (explained := cues.EXPLAINED.search(text.masked)) and len(text.sides()) == 2:
-        leading = text.at(explained.start("m"))
-        if leading not in text.set_aside:
-            stop = text.sentences[0].end
-            later = (i for i in text.remaining(explained.end(), stop) if text.side(i) != text.side(leading))
-            text.set_aside.update(dict.fromkeys(later, "aside"))
-    for match in cues.PAIR.finditer(text.masked):
-        pair = {text.at(match.start("m")), text.at(match.start("n"))}
-        rest = [sentence for sentence in text.sentences if sentence.start <= match.start() < sentence.end]
-        if rest and match["m"] != match["n"] and set(text.remaining(match.end() - 1, rest[0].end)) - pair:
-            text.set_aside.update(dict.fromkeys(pair - text.set_aside.keys(), "aside"))
-    for match in [*cues.ASIDE.finditer(text.masked), *cues.POSSESSOR.finditer(text.masked)]:
-        index = text.at(match.start("m"))
-        if index not in text.set_aside and len(text.sides()) == 2:
-            text.set_aside[index] = "aside"
-    _set_aside_narrower(text)
-    for sentence in text.sentences:
-        here = text.remaining(sentence.start, sentence.end)
-        listed = cues.QUESTION.search(sentence.text) or cues.LISTS.search(sentence.text)
-        if here and listed and set(text.remaining()) - set(here):
-            for i in here:
-                text.set_aside[i] = "aside"
-
-
 def _final_answer(text: MaskedResponse) -> Judgement | None:
     """The answer of the last sentence that gives a final answer, if it gives one side only; ``both`` if two lines give
     different answers under the same heading ("Answer: ...")."""
@@ -296,37 +252,6 @@ def _final_answer(text: MaskedResponse) -> Judgement | None:
         if remaining and len({text.side(i) for i in remaining}) == 1:
             return _judged(text, remaining[0], "final_answer")
     return None
-
-
-_STILL_ASKED = frozenset(
-    {"actual", "correct", "current", "new", "now", "official", "present", "real", "right", "same", "true"}
-)
-"""Words that do not make what is said narrower than the question."""
-
-
-def _set_aside_narrower(text: MaskedResponse) -> None:
-    """Set aside the mentions in a sentence about something narrower than the question, if another sentence uses the
-    question's own words: "The largest organ is ... The largest internal organ is ..."."""
-    pairs, asked = set(itertools.pairwise(read_words(text.question).words)), content_words(text.question)
-    said = [(sentence, [*map(fold_word, WORD.findall(sentence.text))]) for sentence in text.sentences]
-    for sentence, words in said:
-        here = text.remaining(sentence.start, sentence.end)
-        inside = {
-            (one, other)
-            for one, added, other in zip(words, words[1:], words[2:], strict=False)
-            if (one, other) in pairs
-            and (extra := content_words(added))
-            and not extra & asked
-            and added not in _STILL_ASKED
-        }
-        plain = {
-            side
-            for s, w in said
-            if s is not sentence and inside & set(itertools.pairwise(w))
-            for side in text.sides(s.start, s.end)
-        }
-        if here and plain - text.sides(sentence.start, sentence.end):
-            text.set_aside.update(dict.fromkeys(here, "aside"))
 
 
 _JOINED = re.compile(

@@ -135,7 +135,7 @@ class MaskedResponse:
                 self.mentions += [
                     m for m in found if not taken & set(range(m.start, m.end)) and not _part_of_a_name(self, m)
                 ]
-        self.mentions += relative_mentions(self.words, self.mentions, *self._answers)
+        self._add_relative()
         self.mentions.sort()
         if not self.mentions:
             self.mentions = _rest_of_one_answer(self)
@@ -145,6 +145,14 @@ class MaskedResponse:
         if not self.mentions and _ASKS_PLACE.search(self.question):  # "Sicilian" answers "Sicily"
             derived = ([name for a in answers for name in derived_adjectives(a)] for answers in self._answers)
             self.mentions = find_mentions(self.words, *derived)
+
+    def _add_relative(self) -> None:
+        """Add the mentions that are relative to the other answer; "ten years after 1666" is one mention."""
+        for mention in relative_mentions(self.words, self.mentions, *self._answers):
+            base = next((m for m in self.mentions if m.start == mention.end and m.side != mention.side), None)
+            self.mentions.append(mention if base is None else Mention(mention.start, base.end, mention.side))
+            if base is not None:
+                self.mentions.remove(base)
 
     @property
     def _answers(self) -> tuple[Sequence[str], Sequence[str]]:

@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from decimal import Decimal
 
 from inversion.matching.words import Words, read_words
+from inversion.score.cues import SOURCE
 from inversion.score.mentions import Mention, Side
 
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
@@ -19,22 +20,27 @@ _BETWEEN = 2
 def relative_mentions(
     words: Words, mentions: Sequence[Mention], context_answers: Sequence[str], parametric_answers: Sequence[str]
 ) -> list[Mention]:
-    """Where the text gives one answer as a number more or less than the other, which it names, and nowhere else.
+    """Where the text gives one answer as a number more or less than the other, and nowhere else. It must name the other
+    one, or compare with the passage ("ten years earlier than the passage says").
 
     The sum must be exactly the answer, so that other numbers in a text are never read as one.
     """
     named = {mention.side for mention in mentions}
     answers: dict[Side, set[Decimal]] = {"context": _values(context_answers), "parametric": _values(parametric_answers)}
-    if len(named) != 1 or not all(answers.values()):
+    if len(named) > 1 or not all(answers.values()):
         return []
-    (side,) = named
+    (side,) = named or {"context"}
     other: Side = "parametric" if side == "context" else "context"
     taken = {place for mention in mentions for place in range(mention.start, mention.end)}
     return [
         Mention(start, end, other)
         for start, end, difference in _differences(words, taken)
-        if any(value + difference in answers[other] for value in answers[side])
+        if (named or _OF_SOURCE.match(words.text, words.ends[end - 1]))
+        and any(value + difference in answers[other] for value in answers[side])
     ]
+
+
+_OF_SOURCE = re.compile(rf"\s+(?:than\s+)?(?:what\s+)?(?:the|this|that)\s+{SOURCE}\b")
 
 
 def _values(answers: Sequence[str]) -> set[Decimal]:

@@ -25,11 +25,16 @@ def set_aside_mentions(text: MaskedResponse) -> None:
         if not ANY_ANSWER.search(sentence.text):
             continue
         _hedged(text, sentence)
-        _set_aside_matches(text, sentence, cues.NEGATED, "negated")
+        suggests = cues.NEGATIVE_QUESTION.match(sentence.text)
+        _set_aside_matches(text, sentence, cues.NEGATED, "negated", suggests.end() if suggests else 0)
         _set_aside_matches(text, sentence, cues.NEGATED_AFTER, "negated")
         for match in cues.DENIED.finditer(sentence.text):
             for sign in ANY_ANSWER.finditer(sentence.text, *match.span()):
                 drop_mention(text, sentence.start + sign.start(), "rejected")
+        if cues.MIXED_UP.search(sentence.text) and len(text.sides(sentence.start, sentence.end)) == 2:
+            for i in text.remaining(sentence.start, sentence.end):
+                if text.side(i) == "context":
+                    text.set_aside[i] = "rejected"
         _set_aside_matches(text, sentence, cues.RETRACTED, "corrected")
         _set_aside_matches(text, sentence, cues.LEFT, "left_behind")
         _set_aside_matches(text, sentence, cues.FORMER, "past")
@@ -45,10 +50,11 @@ def set_aside_mentions(text: MaskedResponse) -> None:
     _denied_before(text)
 
 
-def _set_aside_matches(text: MaskedResponse, sentence: Sentence, pattern: re.Pattern[str], rule: str) -> None:
-    """Set aside the mentions in a pattern's groups ``m...``. If it has a group ``to...``, that must be the other
-    answer."""
-    position = 0
+def _set_aside_matches(
+    text: MaskedResponse, sentence: Sentence, pattern: re.Pattern[str], rule: str, position: int = 0
+) -> None:
+    """Set aside the mentions in a pattern's groups ``m...``, from a position on. If it has a group ``to...``, that must
+    be the other answer."""
     while match := pattern.search(sentence.text, position):
         groups = {name: place for name in match.groupdict() if (place := match.start(name)) >= 0}
         gone = next(place for name, place in groups.items() if name[0] == "m")
