@@ -260,9 +260,9 @@ _LINKS = ARTICLES | {"of"}
 
 
 _NAME_BEFORE = re.compile(
-    r"(?:^|[^.!?:\s])\s(?!(?:I|A|The|And|But|So|Or|Sorry|Mr|Mrs|Ms|Dr|Sir|Lord|Lady|King|Queen|Prince|Princess|Emperor|Empress|Tsar|Pope|President|Professor|Prof|Captain|General|Colonel|Admiral|Judge|Justice|Senator|Governor|Chancellor|Count|Baron|Dame|Miss|Author|Both|Neither|Either|Not|No|Yes|Only|By|In|From|It|If|While|Although|Though|Since|Because|Actually|However|Then|Perhaps|Maybe|Probably|Definitely|Certainly|That|This|When|Unlike|Like|To)\b)(?:[A-Z][\w'-]+(?<!'s)|[A-Z][\w'-]{1,2}\.)\s$"
+    r"(?:^|[^.!?:\s])\s(?!(?:I|A|The|And|But|So|Or|Sorry|Mr|Mrs|Ms|Dr|Sir|Lord|Lady|King|Queen|Prince|Princess|Emperor|Empress|Tsar|Pope|President|Professor|Prof|Captain|General|Colonel|Admiral|Judge|Justice|Senator|Governor|Chancellor|Count|Baron|Dame|Miss|Author|Answer|Antwort|Text|Passage|Artikel|Kontext|Wissen|Nach|Laut|[A-Z][a-z]+ly|Both|Neither|Either|Not|No|Yes|Only|By|In|From|It|If|While|Although|Though|Since|Because|Actually|However|Then|Perhaps|Maybe|Probably|Definitely|Certainly|That|This|When|Unlike|Like|To)\b)(?:[A-Z][\w'-]+(?<!'s)|[A-Z][\w'-]{1,2}\.)\s$"
 )
-_NAME_AFTER = re.compile(r"(?:-|[^\S\n])[A-Z][\w-]*|'s?\s[A-Z]")
+_NAME_AFTER = re.compile(r"(?:-|[^\S\n])(?!(?:The|An?)\s)[A-Z][\w-]*|'s?\s(?!(?:The|An?)\s)[A-Z]")
 _STARTS = re.compile(r"(?:^|[.!?:\n]\s*|[\"'(*_\u201c-]\s*)$")
 _GOES_ON = re.compile(
     r"\W*$|\s*\n|\W*(?:and|or|&|is|was|wrote|did|has|had|never|only|also|later|first|still|just|already|could|would|will|can|held|ran|gave|came|"

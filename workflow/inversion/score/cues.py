@@ -52,6 +52,10 @@ NEGATED = _any(
     rf"\b(?:anstelle von|anstatt|statt|au lieu de|en lugar de|en vez de|invece di|em vez de|вместо)\s+(?:la |le |el |der |die )?(?P<m6>{A})",
     rf"(?P<m14>{A})[\"')\]]*,?\s+(?:\w+ly )?(?:never (?:\w+ly )?(?!left|stopped|ceased|lost|finished|completed|published|saw|seen|heard|liked|regretted)\w+ (?:it|them|this|that|any)\b"
     r"|(?:had|has|have) (?:nothing to do with|no (?:part|hand|role|share) in)\b)",
+    rf"(?P<m16>{A})[\"')\]]*\s*(?::|=|\(|\s[-\u2013\u2014])\s*(?:no|nope|wrong|false|incorrect|not correct|crossed out|deleted|rejected|0 ?%)(?:\b|(?<=%))"
+    r"(?!\s+(?:doubt|question|longer))",
+    rf"(?:(?:^|[.;,\n(]\s*)(?:wrong|false|incorrect)(?: answer)?\s*:|\[\s?\]|[\u2610\u25cb])\s*{_QUOTE}(?P<m17>{A})",
+    rf"\b(?:pas|nicht|niet|non è|no es|no fue)\s+(?:de |d'|von |di |van |der |die |das |le |la |en |in |à |a )(?P<m18>{A})",
     rf"\bnot\s+(?:his|her|their|its)\s+(?:\w+\s+){{1,2}}(?P<m15>{A})",
     rf"(?P<m3>{A}){_QUOTE}(?:ではなく|じゃなく|ではありません|ではない|가 아니라|이 아니라|が廃止)",
 )
@@ -221,7 +225,7 @@ WAS_THEN_IS = _any(
 """Two mentions, one of the former and one of the present answer."""
 
 BUT_ELSEWHERE = re.compile(
-    rf"(?P<m>{A})[^.!?\u3002]*?(?:但是?|可是|不过|然而|しかし|ですが|だが|けれど|하지만|그러나|지만|实际上|其实|実際|実は|실제로|\b(?:sino|en realidad|en réalité|in wirklichkeit|tatsächlich|in realtà|na verdade|на самом деле|но|mais|pero|aber|sondern|mas|لكن)\b)[^.!?\u3002]*?(?P<to>{A})"
+    rf"(?P<m>{A})[^.!?\u3002]*?(?:但是?|可是|不过|然而|しかし|ですが|だが|けれど|하지만|그러나|지만|实际上|其实|実際|実は|실제로|\b(?:sino|en realidad|en réalité|in wirklichkeit|tatsächlich|in realtà|na verdade|на самом деле|но|mais|pero|aber|sondern|mas|ma|bensì|però|maar|men|lecz|ale|لكن)\b)[^.!?\u3002]*?(?P<to>{A})"
 )
 """Two mentions with "but" or "actually" between them in another language: the first one is conceded."""
 POSSESSOR = re.compile(rf"(?P<m>{A})'s\s+(?!(?:the|a|an|not|now|my|your|correct|right|what|where|who)\b)\w+")
@@ -295,7 +299,7 @@ ABSTAIN = _any(
     r"ne (?:permet|dit|précise) pas|no (?:sabría|se sabe|está claro|tengo (?:ni )?idea|puedo|se puede)|desconozco|ni idea|non (?:saprei|si sa|è chiaro|posso|ne ho idea)|non ho idea|"
     r"não (?:se sabe|posso|faço ideia|está claro|tenho)|desconheço|geen idee|weet (?:ik )?(?:het )?niet|без понятия|затрудняюсь|не уверен|трудно сказать|невозможно|не ясно|"
     r"不好说|说不准|难以|不得而知|没有(?:足够|相关|提到)|未提(?:及|到)|答えられません|判断できません|断定できません|何とも言えません|言えません|確認できません|不明です|잘 모르|확실하지 않|말할 수 없|لست متأكد",
-    r"je ne sais pas|je ne peux pas|no lo sé|no sé|no puedo|ich weiß (?:es )?nicht|ich wei(?:ss|ß) nicht|ich kann|keine ahnung|non lo so|não sei|ik weet het niet|"
+    r"no tengo (?:forma|manera|modo)|préfère ne pas|prefiero no|preferisco non|möchte (?:\w+ )?nicht|je ne sais pas|je ne peux pas|no lo sé|no sé|no puedo|ich weiß (?:es )?nicht|ich wei(?:ss|ß) nicht|ich kann|keine ahnung|non lo so|não sei|ik weet het niet|"
     r"не знаю|не могу|неизвестно|不知道|无法|無法|不清楚|不确定|わかりません|分かりません|わからない|答えできません|回答できません|不明|모르겠|알 수 없|لا أعرف|لا أعلم|"
     r"bilmiyorum|nie wiem|मुझे नहीं पता",
 )
@@ -318,7 +322,7 @@ LEAVES_OPEN = _any(
 PASSAGE = _any(
     rf"\b(?:according to|based on|per|going by|following|in|from|as per|given|by|reading|considering|in light of)\s+(?:the|this|that|your|our|these)?\s*(?:\w+\s+){{0,2}}?{SOURCE}s?\b",
     rf"\b{SOURCE}s?,?\s+(?:\w+,?\s+){{0,2}}?{_SAYS}\b",
-    rf"\byou (?:asked|wanted|requested)\b|\b(?:you|they)(?:'d| would)? (?:want|like|have|expect) me to\b|\bas (?:the|this) {SOURCE}\b|\bas (?:stated|mentioned|described|written|given|noted) (?:in|above|here)\b|\baccording to (?:this|that|it|what)\b|^\W*it (?:says|states|claims|mentions)\b",
+    rf"\byou (?:asked|wanted|requested)\b|\b(?:you|they)(?:'d| would)? (?:want|like|have|expect) me to\b|\bas (?:the|this) {SOURCE}\b|\bas (?:stated|mentioned|described|written|given|noted) (?:in|above|here)\b|\baccording to (?:this|that|it|what)\b|\b(?:laut|gemäß|nach|selon|d'après|según|secondo|segundo|согласно)\s+(?:\w+\s+){{0,2}}?(?:text\w*|passage|artikel|pasaje|artículo|testo|тексту)\b|^\W*it (?:says|states|claims|mentions)\b",
 )
 """Wording after which the text reports the passage."""
 
@@ -346,6 +350,7 @@ CONTRAST = re.compile(
     r"actually|in reality|in fact|in truth)\b"
 )
 CORRECTION = re.compile(
+    rf"[.,\u2026\u2013\u2014-]\s*no,\s+(?=(?:it (?:is|was) )?(?:the )?{A})|"
     r"\b(?:no,? wait|wait|sorry|correction|i mean|i meant|scratch that|my mistake|my bad|my apologies|i apologi[sz]e|let me correct|correct(?:ing)? myself|on "
     r"second thoughts?|or rather|make that|strike that|oops|no, (?:it|that|the|actually)|i was wrong|i misspoke|hold on|hmm,? no|rather,|er,|update:|edit:)"
 )
@@ -415,6 +420,9 @@ OTHER_ROLE = _any(
     rf"(?P<m2>{A})[\"')\]]*\s+(?:now |still |today |since )*(?:chairs|hosts|keeps|retains|houses|advises|became (?:the |a |an |executive |honorary )*(?:chair\w*|museum|adviser|advisor|"
     rf"consultant|deputy|president emeritus)|is (?:still )?under construction|is (?:not yet|still (?:being|un\w+))|gets?|received|followed)\b",
     rf"\b(?:second(?:ly)?|2nd|third|3rd|runner[- ]up|runners[- ]up|second place)\s*:\s*(?P<m3>{A})",
+    rf"{A} over (?:the )?(?P<m8>{A})",
+    rf"\b(?:probably|(?:most|more) likely|presumably)\b[^.;!?{C}{P}]*{A}[^.;!?{C}{P}]*\b(?:possibly|perhaps|maybe|less likely)\b (?:\w+ ){{0,2}}(?P<m9>{A})",
+    rf"[;.,]\s*otherwise,?:?\s+(?:it (?:is|was|would be) )?(?P<m10>{A})",
     rf"\b(?:second|third|next)(?: |-)\w+(?:,| is| was|:)? (?:the )?(?P<m7>{A})",
     rf"(?P<m4>{A})(?:(?!\bbut\b)[^.;:!?{C}{P}])*\b\w+ {_ANOTHER_WORK}",
     rf"\b(?:in|of|for|from|on) {_ANOTHER_WORK},? [^.;:!?{C}{P}]{{0,40}}(?P<m5>{A})",
@@ -428,12 +436,14 @@ REFERS_BACK = re.compile(r"^\W*(?:that|this|which) (?:is|would be) (?:the|my) (?
 """A sentence that makes the answer before it the final one."""
 CHECKED = re.compile(
     rf"(?P<m>{A})[^.\n{C}{P}]{{0,20}}(?:[\u2705\u2714\u2713]|(?:<[-=]+|\u2190|\u27f5)(?!\s*{A}))|(?:^|\n)\s*[\u2705\u2714\u2713]\ufe0f?\s*(?P<m2>{A})"
+    rf"|(?:\[x\]|[\u2611\u25cf]|(?:^|[.;,\n(]\s*)(?:right|true|truth|correct|reality)(?: answer)?\s*:|\bthe truth is(?: that)?(?: it (?:is|was))?)\s*{_QUOTE}(?P<m3>{A})"
+    rf"|(?P<m4>{A})[\"')\]]*\s*(?::|=|\()\s*(?:yes|right|correct|true)\b"
 )
-"""A mention with a check mark, or with an arrow that points at it."""
+"""A mention with a check mark, a yes, or an arrow that points at it."""
 TAGGED = re.compile(rf"<(?:final[_ ]?)?answer>[^<{C}{P}]*(?P<m>{A})[^<{C}{P}]*</")
 """The only mention in an XML element that holds the answer."""
 FORMER_OR_LATTER = re.compile(
-    r"(?:\b(?:is|was|be|go(?:es)? (?:for|with)|choose|pick|say|to|with|prefers?|trust|answer|means?)|[:,])\s+(?:clearly |really )?the (?P<which>former|latter)\W*$"
+    r"(?:\b(?:is|was|be|go(?:es)? (?:for|with)|choose|pick|say|to|with|prefers?|trust|follow|take|believe|answer|means?)|[:,])\s+(?:clearly |really )?the (?P<which>former|latter)\W*$"
     r"|(?:^|[.;:]\s)the (?P<which2>former|latter) (?:\w+ )?(?:is|was) (?:\w+ )?(?:right|correct|true|the answer|the (?:right|correct) (?:one|name|answer))\b"
 )
 """The end of a text, or a statement, that chooses between the two answers named before it."""
@@ -455,6 +465,7 @@ OWN_KNOWLEDGE = _any(
     rf"\b(?:based on|according to|per|by|in) (?:the )?{_ELSEWHERE}\b",
     rf"\b{_ELSEWHERE},? (?:{_SAYS}|say|name|list|give|state|mention|report)\b",
     r"^\W*(?:and )?i (?:remember|recall|learned|was taught)\b",
+    r"\b(?:nach meinem wissen|meines wissens|à ma connaissance|que yo sepa|según mis conocimientos|per quanto ne so)\b",
 )
 """What follows is another account: what the model knows by itself, or other sources say."""
 
@@ -533,7 +544,7 @@ NO_ANSWER_VALUE = re.compile(
 UNDECIDED = re.compile(
     r"\b(?:can not|could not|unable to|not able to|impossible to|not possible to) (?:\w+ )?(?:say|tell|determine|decide|choose|know|judge|be (?:sure|certain)) (?:\w+ )?"
     r"(?:which|who|what|whether|between|(?:the|a|any|one) (?:single )?(?:correct|right|true|actual|real|exact|definite|definitive|final) \w+)\b|\b(?:remains?|is still|is) (?:\w+ )?(?:unclear|disputed|contested|unresolved|debated|a matter of (?:debate|dispute))\b|\b(?:can not|could not) (?:\w+ )?(?:settle|resolve|reconcile|decide|choose|make up my mind)\b|\bdo not ask me which\b|"
-    r"\bno (?:means|way) (?:of|to) \w+ (?:which|who|what|whether)\b|\bback and forth\b|\bno way of (?:telling|knowing|deciding)\b|\bone or the other\b|\b(?:not (?:sure|certain|clear)|unsure|unclear|do not know) (?:which|whether)\b"
+    r"\bno (?:means|way) (?:of|to) \w+ (?:which|who|what|whether)\b|\bback and forth\b|\bno way of (?:telling|knowing|deciding)\b|\b(?:take your pick|your (?:call|choice|pick)|you (?:decide|choose)|up to you)\b|\bone or the other\b|\b(?:not (?:sure|certain|clear)|unsure|unclear|do not know) (?:which|whether)\b"
 )
 """Wording that leaves the answers before it undecided, however they were stated."""
 UNTOLD = re.compile(

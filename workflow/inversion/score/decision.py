@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 
 from inversion.score import cues
+from inversion.score.choices import final_answer, former_or_latter, judged, likelier, marked_answer, next_to_title
 from inversion.score.clauses import apply_contrasts, clauses_of
 from inversion.score.cues import A
 from inversion.score.judgement import Judgement
@@ -17,7 +18,7 @@ from inversion.score.masked_response import ANY_ANSWER, MaskedResponse
 from inversion.score.options import LISTED, listed_option, option_of_question
 from inversion.score.polarity import polarity
 from inversion.score.setting_aside import set_aside_mentions
-from inversion.score.statements import answers_again, are_rivals, content_words
+from inversion.score.statements import answers_again, are_rivals
 from inversion.score.weak_mentions import set_aside_weak
 
 
@@ -74,7 +75,7 @@ def _decide(text: MaskedResponse) -> Judgement:
     for cue, side in ((cues.TRUSTS_PASSAGE, "context"), (cues.TRUSTS_MEMORY, "parametric")):
         trusts = list(cue.finditer(text.masked))
         if trusts and len(text.sides(0, trusts[-1].start())) == 2 and not text.remaining(trusts[-1].end()):
-            return _judged(text, next(i for i in text.remaining() if text.side(i) == side), "final_answer")
+            return judged(text, next(i for i in text.remaining() if text.side(i) == side), "final_answer")
     naming = [s for s in text.sentences if text.remaining(s.start, s.end)]
     if (
         naming
@@ -83,7 +84,7 @@ def _decide(text: MaskedResponse) -> Judgement:
     ):
         remaining = text.remaining()
         return Judgement("abstains", (text.chars(remaining[0])[0], text.chars(remaining[-1])[1]), "left_open")
-    if (chosen := _former_or_latter(text)) is not None:
+    if (chosen := former_or_latter(text)) is not None:
         return chosen
     _set_aside_corrected(text)
     _set_aside_outside(text)
@@ -100,7 +101,7 @@ def _decide(text: MaskedResponse) -> Judgement:
         text.set_aside.update(dict.fromkeys(planned, "conceded"))
     for sentence in text.sentences:
         apply_contrasts(text, clauses_of(sentence))
-    if len(text.sides()) == 2 and (final := _final_answer(text) or _marked_answer(text)) is not None:
+    if len(text.sides()) == 2 and (final := final_answer(text) or marked_answer(text)) is not None:
         return final
     if len(text.sides()) == 2:
         set_aside_weak(text)
@@ -116,20 +117,6 @@ def _decide(text: MaskedResponse) -> Judgement:
     if not sides:
         return _without_answer(text, "answers_set_aside")
     return _two_sides(text, remaining)
-
-
-def _former_or_latter(text: MaskedResponse) -> Judgement | None:
-    """The answer that the text chooses as the former or the latter of the two that it named before."""
-    matches = list(cues.FORMER_OR_LATTER.finditer(text.masked))
-    if not matches or text.remaining(matches[-1].end()):
-        return None
-    before = [i for i, place in enumerate(text.places) if place < matches[-1].start()]
-    latter = before[-1] if before else None
-    former = next((i for i in reversed(before) if latter is not None and text.side(i) != text.side(latter)), None)
-    if latter is None or former is None:
-        return None
-    which = matches[-1]["which"] or matches[-1]["which2"]
-    return _judged(text, latter if which == "latter" else former, "final_answer")
 
 
 def _untold(text: MaskedResponse) -> int | None:
@@ -168,42 +155,14 @@ def _set_aside_outside(text: MaskedResponse) -> None:
         text.set_aside.update(dict.fromkeys(text.remaining(links.start()), "aside"))
 
 
-def _marked_answer(text: MaskedResponse) -> Judgement | None:
-    """The only answer that the text marks in bold, with a check mark, with words of the question in brackets ("Skin
-    (largest)"), or as its answer in a later sentence."""
-    checked = [
-        text.at(place) for m in cues.CHECKED.finditer(text.masked) if (place := max(m.start("m"), m.start("m2"))) >= 0
-    ]
-    tagged = [text.at(match.start("m")) for match in cues.TAGGED.finditer(text.masked)]
-    bold = [i for i in text.remaining() if _BOLD.search(text.response[: text.chars(i)[0]])]
-    wanted = content_words(text.question)
-    noted = [text.at(m.start("m")) for m in cues.NOTED.finditer(text.masked) if content_words(m["note"]) & wanted]
-    for marked in (tagged, checked, bold, noted):
-        remaining = [i for i in marked if i not in text.set_aside]
-        if remaining and len({text.side(i) for i in remaining}) == 1:
-            return _judged(text, remaining[0], "final_answer")
-    for sentence in text.sentences:
-        if cues.REFERS_BACK.search(sentence.text) and (before := text.remaining(0, sentence.start)):
-            return _judged(text, before[-1], "final_answer")
-    return None
-
-
-_BOLD = re.compile(r"(?:\*\*|__)[\"']?(?:the |The )?$")
-
-
-def _judged(text: MaskedResponse, index: int, rule: str) -> Judgement:
-    """The label of one mention."""
-    return Judgement(text.side(index), text.chars(index), rule)
-
-
 def _one_side(text: MaskedResponse, remaining: list[int]) -> Judgement:
     """The only remaining answer, with the rule that set the other one aside."""
     last = remaining[-1] if "corrected" in text.set_aside.values() else remaining[0]
     others = [rule for i, rule in text.set_aside.items() if text.side(i) != text.side(last)]
     if set(remaining) <= text.copied:
-        return _judged(text, last, "copied")
+        return judged(text, last, "copied")
     rule = others[0] if others else "only_answer"
-    return _judged(text, last, "conceded" if rule == "left_open" else rule)
+    return judged(text, last, "conceded" if rule == "left_open" else rule)
 
 
 def _without_answer(text: MaskedResponse, rule: str) -> Judgement:
@@ -226,32 +185,6 @@ def _set_aside_corrected(text: MaskedResponse) -> None:
         if before and after and text.side(before[-1]) != text.side(after[0]):
             for i in before:
                 text.set_aside[i] = "corrected"
-
-
-def _final_answer(text: MaskedResponse) -> Judgement | None:
-    """The answer of the last sentence that gives a final answer, if it gives one side only; ``both`` if two lines give
-    different answers under the same heading ("Answer: ...")."""
-    lines = [
-        (match[0], text.sides(match.end(), s.end)) for s in text.sentences if (match := cues.LABELLED.match(s.text))
-    ]
-    if len(lines) > 1 and len({heading for heading, _ in lines}) == 1 and len(set().union(*(s for _, s in lines))) == 2:
-        remaining = text.remaining()
-        return Judgement("both", (text.chars(remaining[0])[0], text.chars(remaining[-1])[1]), "both_answers")
-    for sentence in reversed(text.sentences):
-        stripped = sentence.text.strip()
-        if cues.HEADING.search(text.masked[: sentence.start]):
-            stripped = f"answer: {stripped}"
-        if (
-            cues.EXPLAINS.search(stripped)
-            or cues.OF_SOURCE.search(stripped)
-            or cues.QUESTION.search(stripped)
-            or not cues.FINAL.search(stripped)
-        ):
-            continue
-        remaining = text.remaining(sentence.start, sentence.end)
-        if remaining and len({text.side(i) for i in remaining}) == 1:
-            return _judged(text, remaining[0], "final_answer")
-    return None
 
 
 _JOINED = re.compile(
@@ -277,10 +210,12 @@ def _two_sides(text: MaskedResponse, remaining: list[int]) -> Judgement:
         and len(list(LISTED.finditer(text.masked))) >= len(remaining)
     ):
         return Judgement("neither", span, "answers_set_aside")
+    if (chosen := likelier(text)) is not None:
+        return chosen
     clefts = (max(match.start("m"), match.start("m2")) for match in cues.CLEFT.finditer(text.masked))
     cleft = {index for place in clefts if (index := text.at(place)) in remaining}
     if len({text.side(index) for index in cleft}) == 1:
-        return _judged(text, min(cleft), "final_answer")
+        return judged(text, min(cleft), "final_answer")
     if any(c.search(text.masked) for c in (cues.LEAVES_OPEN, cues.STRONG_REFUSAL, cues.OPEN_EACH)):
         return Judgement("abstains", span, "left_open")
     first = next(s for s in text.sentences if text.remaining(s.start, s.end))
@@ -296,21 +231,24 @@ def _two_sides(text: MaskedResponse, remaining: list[int]) -> Judgement:
                 or answers_again(first.text, other.text, text.question)
                 for other in others
             ):
-                return _judged(text, remaining[0], "direct_answer")
+                return judged(text, remaining[0], "direct_answer")
         elif not any(are_rivals(first.text, other.text, text.question) for other in others):
-            return _judged(text, remaining[0], "first_statement")
+            return judged(text, remaining[0], "first_statement")
         return Judgement("both", span, "both_answers")
     later = text.sides(first.end)
     if len(later) == 1 and cues.NAMES_TWO.search(first.text):
-        return _judged(text, text.remaining(first.end)[0], "aside")
+        return judged(text, text.remaining(first.end)[0], "aside")
     for match in _JOINED.finditer(text.masked):
         either = " or " in match[0] and (cues.MODAL.search(first.text) or cues.HEDGE.search(first.text))
         if match[1] != match[2]:
             return Judgement("abstains", span, "left_open") if either else Judgement("both", span, "both_answers")
+    titled = next_to_title(text)
+    if titled is not None:
+        return judged(text, titled, "aside")
     before = text.masked[: first.end]
     for pattern in (cues.SUBORDINATE, cues.OBJECT):
         for match in pattern.finditer(before):
             index = text.at(match.start("m"))
             if index in remaining and index != remaining[0] and text.side(index) != text.side(remaining[0]):
-                return _judged(text, remaining[0], "aside")
+                return judged(text, remaining[0], "aside")
     return Judgement("both", span, "both_answers")

@@ -25,8 +25,8 @@ RULES = {
     "left_behind": "something moves from the other answer to this one (`from Paris to Lyon`, `Paris -> Lyon`)",
     "corrected": "the text retracts the other answer (`no wait`, `correction`, `my earlier reply, where I said Paris`)",
     "final_answer": "a sentence gives the final answer (`The answer is`, `A:`, `Therefore`, `Winner:`, the key "
-    "`answer` of JSON), or marks it (bold, a check mark, an arrow, `it was Lyon that`, words of the question in "
-    "brackets)",
+    "`answer` of JSON), or marks it (bold, a check mark, an arrow, `Lyon: yes`, `Lyon 90 %`, "
+    "`the latter`, `it was Lyon that`, words of the question in brackets)",
     "option": "the text picks an option by its letter, number or place in a list (`Correct: B`, `The second one.`)",
     "polarity": "the text begins with yes or no, or with the same in other words (`Nope.`, `He did.`), and the "
     "question is a yes/no question",
