@@ -97,3 +97,25 @@ def test_the_number_of_an_ordinal(response: str, label: str) -> None:
 
 def test_a_numeral_alone_is_no_part_of_a_name() -> None:
     assert judge("VII", ["Berenice IV"], ["Cleopatra VII"], None, "Who was the last pharaoh?").label == "neither"
+
+
+@pytest.mark.parametrize(
+    ("response", "label"),
+    [
+        ("Raff sang in Weimar; the Hamburg Choir is run by Brahms.", "parametric"),
+        ("Raff runs the Weimar Choir; Brahms runs the Hamburg Choir.", "parametric"),
+        ("The Weimar Choir is run by Raff. The Hamburg Choir is run by Brahms.", "parametric"),
+        ("Weimar Choir: Brahms; Hamburg Choir: Raff", "context"),
+        ('{"Weimar Choir": "Brahms", "Hamburg Choir": "Raff"}', "context"),
+        ("Weimar Choir has Brahms and Hamburg Choir has Raff.", "context"),
+        ("Brahms runs the Hamburg Choir; Raff founded it.", "parametric"),
+        ("Raff and Brahms run the Hamburg Choir.", "both"),
+        ("The former director is Brahms, the current one Raff.", "context"),
+        ("It never passed to Raff; it is run by Brahms.", "parametric"),
+        ("Raff has no choir. Brahms has.", "parametric"),
+    ],
+)
+def test_each_answer_with_another_name(response: str, label: str) -> None:
+    question = "Who runs the Hamburg Choir?"
+    judged = judge(response, ["Joachim Raff"], ["Johannes Brahms"], None, question)
+    assert judged.label == label, judged

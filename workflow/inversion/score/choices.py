@@ -8,7 +8,7 @@ from inversion.score import cues
 from inversion.score.cues import A
 from inversion.score.judgement import Judgement
 from inversion.score.masked_response import MaskedResponse
-from inversion.score.statements import content_words
+from inversion.score.statements import NAME, content_words
 
 
 def judged(text: MaskedResponse, index: int, rule: str) -> Judgement:
@@ -98,19 +98,16 @@ def likelier(text: MaskedResponse) -> Judgement | None:
     return judged(text, one if first > second else other, "final_answer")
 
 
-_TITLE = re.compile(r"(?<=\w )[A-Z][\w'-]*(?: (?:(?:of|the|and|in|to|a) )*[A-Z][\w'-]*)*")
-
-
-def next_to_title(text: MaskedResponse) -> int | None:
-    """The only mention next to the name in the question, if the text names both answers in one sentence, each with
+def next_to_name(text: MaskedResponse) -> int | None:
+    """The only mention next to a name in the question, if the text names both answers in one sentence, each with
     something else: "Kafka wrote The Castle, Hesse The Trial"."""
-    names = _TITLE.findall(text.question)
-    if len(names) != 1:
-        return None
-    name = re.escape(names[0].lower().removeprefix("the "))
-    near = re.compile(
-        rf"(?P<m>{A})(?:'s| of| wrote| made)? (?:the )?{name}\b|\b{name}(?: is| was)?(?: by)? (?P<m2>{A})"
-    )
-    found = {text.at(max(match.start("m"), match.start("m2"))) for match in near.finditer(text.masked)}
+    found: set[int] = set()
+    for name in NAME.findall(text.question):
+        words = re.escape(name.lower())
+        near = re.compile(
+            rf"(?P<m>{A})(?:'s| of| wrote| made| runs)? (?:the )?{words}\b"
+            rf"|\b{words}(?: is| was| has|:| [-\u2013\u2014])?(?: by)? (?P<m2>{A})"
+        )
+        found |= {text.at(max(match.start("m"), match.start("m2"))) for match in near.finditer(text.masked)}
     found -= text.set_aside.keys()
     return min(found) if len({text.side(i) for i in found}) == 1 else None

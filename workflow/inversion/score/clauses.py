@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from inversion.score import cues
 from inversion.score.masked_response import ANY_ANSWER, MaskedResponse, Sentence
 from inversion.score.mentions import Side
-from inversion.score.statements import repeats_verb, stems, without_names
+from inversion.score.statements import NAME, repeats_verb, stems, without_names
 
 _BREAK = re.compile(
     r"[,\u2014\u2013(-]?\s*\b(?=(?:but|however|yet|although|even though|though(?!,)|while|whilst|whereas|despite|"
@@ -169,11 +169,12 @@ def _other_side(side: Side) -> Side:
 def _about_another(left: Clause, right: Clause, question: str) -> Clause | None:
     """Which of two clauses names something else than the question does, if the other clause names what the question
     does: "Holst wrote The Planets. Nimrod is by Elgar" for "Who wrote Nimrod?"."""
-    wanted = stems(question)
-    names = wanted - stems(without_names(question))
-    for clause, other in ((left, right), (right, left)):
-        said = stems(clause.text)
-        if names and names <= stems(other.text) and not names & said and said - wanted:
+    wanted, one, two = stems(question), stems(left.text), stems(right.text)
+    names = [stems(name) for name in NAME.findall(question)]
+    for clause, said, rest in ((left, one, two), (right, two, one)):
+        full = [name for name in names if name and name <= rest]
+        # a part of the name can be its short form, unless the clauses differ in their names only
+        if any(not name & said or (name - said and rest - said <= name) for name in full) and said - wanted:
             return None if _PRONOUN.search(clause.text) else clause
     return None
 

@@ -48,7 +48,7 @@ NEGATED = _any(
     rf"ousted|unseated|debunked|refuted|disproved|overruled|retracted|ruled out)\b",
     rf"(?P<m9>{A})\s*(?:\u274c|\u2717|\u2718|\u2716|\U0001f44e)",
     rf"\b(?:do|does|did|would|should) not\s+(?!only|just|merely)\w+\s+{_SMALL}{_QUOTE}(?P<m5>{A})",
-    rf"\bnot\s+(?!only|just|merely|until)(?:\w+ly\s+)?[a-z]+(?<!ly)\s+(?:by|in|at|to|from)\s+(?:the\s+)?{_QUOTE}(?P<m12>{A})",
+    rf"\b(?:not|never)\s+(?!only|just|merely|until)(?:\w+ly\s+)?[a-z]+(?<!ly)\s+(?:by|in|at|to|from)\s+(?:the\s+)?{_QUOTE}(?P<m12>{A})",
     rf"\b(?:anstelle von|anstatt|statt|au lieu de|en lugar de|en vez de|invece di|em vez de|вместо)\s+(?:la |le |el |der |die )?(?P<m6>{A})",
     rf"(?P<m14>{A})[\"')\]]*,?\s+(?:\w+ly )?(?:never (?:\w+ly )?(?!left|stopped|ceased|lost|finished|completed|published|saw|seen|heard|liked|regretted)\w+ (?:it|them|this|that|any)\b"
     r"|(?:had|has|have) (?:nothing to do with|no (?:part|hand|role|share) in)\b)",
@@ -421,6 +421,8 @@ OTHER_ROLE = _any(
     rf"consultant|deputy|president emeritus)|is (?:still )?under construction|is (?:not yet|still (?:being|un\w+))|gets?|received|followed)\b",
     rf"\b(?:second(?:ly)?|2nd|third|3rd|runner[- ]up|runners[- ]up|second place)\s*:\s*(?P<m3>{A})",
     rf"{A} over (?:the )?(?P<m8>{A})",
+    rf"\b(?:former|previous|outgoing) (?:\w+ ){{1,3}}?(?:is|was) (?:the )?(?P<m11>{A})",
+    rf"(?P<m12>{A})[^.;!?{C}{P}]{{0,20}} has no \w+",
     rf"\b(?:probably|(?:most|more) likely|presumably)\b[^.;!?{C}{P}]*{A}[^.;!?{C}{P}]*\b(?:possibly|perhaps|maybe|less likely)\b (?:\w+ ){{0,2}}(?P<m9>{A})",
     rf"[;.,]\s*otherwise,?:?\s+(?:it (?:is|was|would be) )?(?P<m10>{A})",
     rf"\b(?:second|third|next)(?: |-)\w+(?:,| is| was|:)? (?:the )?(?P<m7>{A})",

@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 
 from inversion.score import cues
-from inversion.score.choices import final_answer, former_or_latter, judged, likelier, marked_answer, next_to_title
+from inversion.score.choices import final_answer, former_or_latter, judged, likelier, marked_answer, next_to_name
 from inversion.score.clauses import apply_contrasts, clauses_of
 from inversion.score.cues import A
 from inversion.score.judgement import Judgement
@@ -242,9 +242,9 @@ def _two_sides(text: MaskedResponse, remaining: list[int]) -> Judgement:
         either = " or " in match[0] and (cues.MODAL.search(first.text) or cues.HEDGE.search(first.text))
         if match[1] != match[2]:
             return Judgement("abstains", span, "left_open") if either else Judgement("both", span, "both_answers")
-    titled = next_to_title(text)
-    if titled is not None:
-        return judged(text, titled, "aside")
+    named = next_to_name(text)
+    if named is not None:
+        return judged(text, named, "aside")
     before = text.masked[: first.end]
     for pattern in (cues.SUBORDINATE, cues.OBJECT):
         for match in pattern.finditer(before):

@@ -30,6 +30,10 @@ _KIND_ASKED = re.compile(
 """The kind of answer that a question asks for: "which city"."""
 
 
+NAME = re.compile(r"(?<=\w )(?!(?:The|An?)\b)[A-Z][\w'-]*(?: [A-Z][\w'-]*)*")
+"""A name in a question."""
+
+
 def without_names(question: str) -> str:
     """A question without its names."""
     return re.sub(r"(?<=\w )[A-Z]\w+", "", question)
