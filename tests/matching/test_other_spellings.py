@@ -9,6 +9,7 @@ import pytest
 from inversion.matching.answers import same_answer
 from inversion.matching.conversions import find_quantities
 from inversion.matching.dates import find_dates
+from inversion.matching.katakana import find_in_katakana
 from inversion.matching.loose import find_loose
 from inversion.matching.places import exonyms
 from inversion.matching.symbols import find_symbols
@@ -170,3 +171,19 @@ def test_the_same_number_or_currency(first: str, second: str) -> None:
 @pytest.mark.parametrize(("first", "second"), [("ten-four", "1004"), ("twenty-five", "2005"), ("fifteen-one", "1501")])
 def test_numbers_with_hyphens_that_are_no_years(first: str, second: str) -> None:
     assert not same_answer(first, second)
+
+
+@pytest.mark.parametrize(
+    ("text", "answer", "other", "found"),
+    [
+        ("モーツァルトです。", "Wolfgang Amadeus Mozart", "Joseph Haydn", "モーツァルト"),
+        ("レオナルド・ダ・ヴィンチが描いた", "Leonardo da Vinci", "Raphael", "レオナルド・ダ・ヴィンチ"),
+        ("チャイコフスキー", "Pyotr Tchaikovsky", "Mussorgsky", "チャイコフスキー"),
+        ("ベートーヴェン", "Joseph Haydn", "Ludwig van Beethoven", None),
+        ("バッハ", "Johann Sebastian Bach", "Joseph Haydn", None),
+        ("アメリカのコーヒー", "tomorrow", "coffee", None),
+    ],
+)
+def test_names_in_katakana(text: str, answer: str, other: str, found: str | None) -> None:
+    spans = _found(find_in_katakana, text, answer, other)
+    assert max(spans, key=len, default=None) == found

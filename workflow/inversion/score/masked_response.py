@@ -16,6 +16,7 @@ from inversion.matching.conversions import find_quantities
 from inversion.matching.dates import find_dates
 from inversion.matching.demonyms import derived_adjectives, related_names
 from inversion.matching.generic import GENERIC
+from inversion.matching.katakana import find_in_katakana
 from inversion.matching.loose import find_loose, reread, respelled, rest_of_answer
 from inversion.matching.places import in_other_script
 from inversion.matching.quantities import ordinal
@@ -46,7 +47,8 @@ _REPLACED = {
 
 
 _SENTENCE = re.compile(
-    r"(?<=[.!?])[\"'\u201d\u2019)\]]*\s+|(?<=[\u3002\uff01\uff1f\u061f])[\"\u201d\u300d]?\s*|\s*\n+\s*|;\s*|,\s*(?=\"[\w -]{1,40}\"\s*:)|\s+(?=\([a-e]\)\s)"
+    r"(?<=[.!?])[\"'\u201d\u2019)\]]*\s+|(?<=[\u3002\uff01\uff1f\u061f])[\"\u201d\u300d]?\s*|\s*\n+\s*|;\s*"
+    r"|,\s*(?=\"[\w -]{1,40}\"\s*:)|\s+(?=\([a-e]\)\s)"
 )
 
 
@@ -131,6 +133,7 @@ class MaskedResponse:
                     spans += find(self.words, answers, others)
                 if in_other_script(self.words.text):
                     spans += find_transliterated(self.words, answers, others)
+                    spans += find_in_katakana(self.words, answers, others)
                 found = (Mention(*span, side) for span in _longest(spans) if span[1] != cut)
                 self.mentions += [
                     m for m in found if not taken & set(range(m.start, m.end)) and not _part_of_a_name(self, m)
