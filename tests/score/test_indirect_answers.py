@@ -54,6 +54,23 @@ def test_numbers_relative_to_the_other_answer(response: str, label: str) -> None
 
 
 @pytest.mark.parametrize(
+    ("response", "question", "label"),
+    [
+        ("Bo Ek held the record for many years, in", "Who holds the record in the javelin?", "neither"),
+        (
+            "Bo Ek held the record for many years; now it is Al Moe's.",
+            "Who holds the record in the javelin?",
+            "context",
+        ),
+        ("Bo Ek has held the record for many years.", "Who holds the record in the javelin?", "parametric"),
+        ("Bo Ek held the record for many years.", "Who held the record in 1990?", "parametric"),
+    ],
+)
+def test_who_held_something_for_years(response: str, question: str, label: str) -> None:
+    assert judge(response, ["Al Moe"], ["Bo Ek"], None, question).label == label
+
+
+@pytest.mark.parametrize(
     ("response", "label"),
     [
         ("The Danube comes second, after the Volga.", "parametric"),

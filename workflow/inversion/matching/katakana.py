@@ -1,8 +1,8 @@
 """Foreign names in Japanese katakana: "シェイクスピア" for Shakespeare.
 
 Katakana change vowels, and write several consonants of other languages with the same letter. Names are therefore
-compared by their consonants only, in six classes. Four consonants are required, so short names are not found. Korean and
-Arabic names are not read in this way: every syllable and word would be compared, and too many are alike.
+compared by their consonants only, in six classes. Four consonants are required, so short names are not found. Korean
+and Arabic names are not read in this way: every syllable and word would be compared, and too many are alike.
 """
 
 from __future__ import annotations

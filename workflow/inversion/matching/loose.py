@@ -202,7 +202,10 @@ def _misspells(word: str, right: str, name: bool, *, after_name: bool = False) -
         shorter, longer = sorted((word, right), key=len)
         one_letter = shorter[same:] == longer[same + 1 :]
     elif word[same + 1 :] == right[same + 1 :]:
-        one_letter = name and len(right) > (3 if after_name else 6) and same < len(right) - 1
+        # a final vowel differs between languages: "Athene" for Athena
+        last = same == len(right) - 1
+        vowels = word[-1] in "aeio" and right[-1] in "aeio"
+        one_letter = name and len(right) > (3 if after_name else 5 if last else 6) and (vowels or not last)
     else:
         one_letter = word[same : same + 2] == right[same : same + 2][::-1] and word[same + 2 :] == right[same + 2 :]
     return one_letter and not is_another_place(word, right)

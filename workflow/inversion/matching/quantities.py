@@ -162,6 +162,8 @@ def is_pronoun(text: str, start: int, end: int) -> bool:
     """Whether the number word at ``start`` of ``text`` is a pronoun: "one" in "no one" or "one of them"."""
     if text[start:end].lower() != "one":
         return False
+    if text[:start].strip().lower() == "the" and re.search(r"\w", text[end:]) is None:
+        return False  # the whole text is "the one"
     return bool(_PRONOUN_BEFORE.search(text, max(0, start - 10), start) or _PRONOUN_AFTER.match(text, end))
 
 

@@ -137,6 +137,13 @@ FORMER = _any(
 )
 """A mention of a former answer: "formerly Paris", "Paris, the old capital", "Paris was ... until"."""
 
+HELD = re.compile(
+    rf"(?P<m>{A})[\"')\]]* (?:once )?(?:held|was|had|owned|led|ruled|ran|hosted)\b[^.;!?]*?\bfor (?:many|several|some|a few|two|three|over|more than|nearly|almost|\d+)\b"
+    r"[^.;,!?]{0,20}\b(?:years|decades|seasons|centuries)\b"
+)
+"""A mention of who held something for years, which is past if the question is about the present."""
+PRESENT = re.compile(r"\b(?:holds|owns|leads|rules|runs|hosts|currently|current|now|today)\b")
+PAST = re.compile(r"\b(?:was|were|did|had|before|first|last)\b")
 RUINED = (
     r"(?:destroyed|devastated|damaged|flooded|submerged|ruined|uninhabitable|evacuated|abandoned|struck|hit|impacted|unsafe|overwhelmed|ravaged|"
     r"crippled|paralysed|paralyzed|inundated|affected|threatened|engulfed|plagued|wiped out|levell?ed|razed|burnt|burned|battered|buried|swallowed)"

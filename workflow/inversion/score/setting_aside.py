@@ -21,6 +21,8 @@ def set_aside_mentions(text: MaskedResponse) -> None:
                 text.copied.add(i)
                 if mention.side == "parametric":
                     text.set_aside[i] = "copied"
+    asked = text.question.lower()
+    present = cues.PRESENT.search(asked) is not None and cues.PAST.search(asked) is None
     for sentence in text.sentences:
         if not ANY_ANSWER.search(sentence.text):
             continue
@@ -38,6 +40,8 @@ def set_aside_mentions(text: MaskedResponse) -> None:
         _set_aside_matches(text, sentence, cues.RETRACTED, "corrected")
         _set_aside_matches(text, sentence, cues.LEFT, "left_behind")
         _set_aside_matches(text, sentence, cues.FORMER, "past")
+        if present:
+            _set_aside_matches(text, sentence, cues.HELD, "past")
         _set_aside_matches(text, sentence, cues.BEFALLEN, "past")
         _set_aside_matches(text, sentence, cues.DENIED_ELSEWHERE, "rejected")
         if aside := cues.PUT_ASIDE.search(sentence.text):
