@@ -133,6 +133,8 @@ def test_looser_spellings(text: str, answer: str, other: str, found: str | None)
         ("Pallas Athene", "Athena", "Athene"),
         ("Helena of Troy", "Helene of Troy", "Helena of Troy"),
         ("the Athens", "Athena", None),
+        ("by Walentina Tereschkowa", "Valentina Tereshkova", None),
+        ("by Valentina Tereschkowa", "Valentina Tereshkova", "Valentina Tereschkowa"),
         ("Sung by Aretha Franklyn", "Aretha Franklin", "Aretha Franklyn"),
         ("by Thomas Harpy", "Thomas Hardy", "Thomas Harpy"),
         ("by Karl Bath", "Karl Barth", "Karl Bath"),

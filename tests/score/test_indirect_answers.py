@@ -78,11 +78,13 @@ def test_who_held_something_for_years(response: str, question: str, label: str) 
         ("Longer than even the Volga is the Danube.", "context"),
         ("Volga > Danube > Ural", "parametric"),
         ("> Danube", "context"),
+        ("The Danube came second to the Volga.", "parametric"),
+        ("The Danube is the longest German river. The Volga is the longest river.", "parametric"),
         ("The Danube dwarfs the Volga.", "context"),
     ],
 )
 def test_comparisons(response: str, label: str) -> None:
-    question = "Which river of Europe is the longest?"
+    question = "Which is the longest river of Europe?"
     assert judge(response, ["Danube"], ["Volga"], None, question).label == label
 
 

@@ -27,6 +27,7 @@ from inversion.matching.places import (
     is_another_place,
 )
 from inversion.matching.quantities import currency_names, ordinal
+from inversion.matching.transliteration import sound
 from inversion.matching.words import ROMAN_NUMERALS, Words, fold_word, read_words
 
 _OTHER_READINGS = (
@@ -193,6 +194,8 @@ def _misspells(word: str, right: str, name: bool, *, after_name: bool = False) -
     other words of the name precede it, so that fewer letters are enough."""
     if _DOUBLED.sub(r"\1", word) == _DOUBLED.sub(r"\1", right):
         return True
+    if name and len(right) > 6 and sound(word) == sound(right):  # "Tereschkowa" for Tereshkova
+        return not is_another_place(word, right)
     if len(right) < (4 if after_name else 6) or abs(len(word) - len(right)) > 1 or not right.isalpha():
         return False
     same = next((n for n, (one, other) in enumerate(zip(word, right, strict=False)) if one != other), None)
@@ -269,7 +272,7 @@ _NAME_AFTER = re.compile(r"(?:-|[^\S\n])(?!(?:The|An?)\s)[A-Z][\w-]*|'s?\s(?!(?:
 _STARTS = re.compile(r"(?:^|[.!?:\n]\s*|[\"'(*_\u201c-]\s*)$")
 _GOES_ON = re.compile(
     r"\W*$|\s*\n|\W*(?:and|or|&|is|was|wrote|did|has|had|never|only|also|later|first|still|just|already|could|would|will|can|held|ran|gave|came|"
-    r"went|lost|beat|left|said|shot|spent|kept|taught|fought|sold|bought|stood|took|made|makes|won|built|sang|drew|led|found|founded|[a-z]{3,}ed|became|took|"
+    r"went|lost|beat|left|said|shot|spent|kept|taught|fought|flew|rode|drove|swam|fell|rose|met|grew|knew|chose|spoke|broke|threw|sat|set|put|read|began|sold|bought|stood|took|made|makes|won|built|sang|drew|led|found|founded|[a-z]{3,}ed|became|took|"
     r"discovers?|writes|plays|lies)\b|\s*[^\w\s'\u2019]"
 )
 

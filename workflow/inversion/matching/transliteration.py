@@ -64,7 +64,7 @@ def _written(text: Words, place: int) -> str:
 
 
 @functools.lru_cache(maxsize=65536)
-def _sound(word: str) -> str:
+def sound(word: str) -> str:
     """A word in Latin letters, spelled as it sounds."""
     for pattern, sound in _SOUNDS:
         word = pattern.sub(sound, word)
@@ -81,7 +81,7 @@ def _latin(word: str) -> str:
 def _sounds_like(written: str, name: str) -> bool:
     """Whether a word in another script sounds like a word of a name. It may have an ending of up to three letters, and
     one sound in five may differ."""
-    said, right = _sound(_latin(written)), _sound(name)
+    said, right = sound(_latin(written)), sound(name)
     if len(right) < 2 or said[:1] != right[:1]:
         return False
     return any(

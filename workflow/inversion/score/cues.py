@@ -70,7 +70,7 @@ NEGATED_AFTER = re.compile(
 """A mention whose own sentence denies it: "Paris is not the capital", "Paris is wrong"."""
 
 FALSE = (
-    r"(?:wrong|incorrect|false|untrue|inaccurate|erroneous|mistaken|not (?:\w+ )?(?:true|correct|accurate|right|the case)|"
+    r"(?:wrong|incorrect|false|untrue|inaccurate|erroneous|mistaken|not (?:\w+ )?(?:true|correct|accurate|right|so|the case)|"
     r"(?:a|an|the) (?:\w+ ){0,2}(?:myth|misconception|error|mistake|lie)|outdated|fictional|fictitious|fabricated|made up|made-up|unreliable|"
     r"misinformation|nonsense|contradicts|not to be (?:trusted|believed|relied on))"
 )
@@ -78,6 +78,7 @@ DENIED = _any(
     rf"\bno\s+(?:evidence|proof|indication|reason|record|sign|support|basis|truth|mention|trace)\b[^,;:]*?{A}[^,;:.]*",
     rf"\b{FALSE}\s+{_FEW}(?:that|to (?:say|claim|state|think|believe))\s+[^,;:]*?{A}[^,;:]*",
     rf"\b{FALSE} (?:about|regarding|concerning|in (?:naming|saying|giving|claiming|calling)|when it (?:says|names|gives))\b[^,;:.]*?{A}[^,;:.]*",
+    rf"{A}[\"')\]]*,? which i (?:\w+ ){{0,4}}?(?:doubt|dispute|reject|do not (?:believe|accept))\b",
     rf"\b(?:typo|misprint|slip|mistake|error) \({A} for(?=\W*{A})",
     rf"\[sic\b[^\]]*?{A}[^\]]*",
     rf"{A}[\"']*\)? should (?:read|be|say|have (?:been|read|said))(?= [\"']*{A})",
@@ -102,6 +103,7 @@ DENIED_ELSEWHERE = re.compile(
 DENIES_BEFORE = re.compile(
     rf"^(?:but|however|yet|and|unfortunately)?,?\s*(?:this|that|it|the (?:{SOURCE}|information|claim|above))"
     rf"(?:\s+(?:{SOURCE}|claim|information))?\s+(?:is|was|seems(?: to be)?|appears to be|must be)\s+(?:\w+\s+)?{FALSE}"
+    r"|^(?:but )?i (?:do not|can not) (?:\w+ )?(?:think|believe|accept) (?:that|this|it)(?: (?:is|was)\b|\W*$)|^(?:but )?i (?:doubt|reject|dispute) (?:that|this|it)\b"
     r"|^(?:that|this) is not (?:true|right|correct|so)\b|^(?:wrong|false|incorrect|not true)\b|^no[,.!]?$"
 )
 """A sentence that denies the one before it: "This is incorrect."."""
@@ -191,6 +193,8 @@ LEFT = _any(
     rf"\b(?:aus|von|vom|de|du|da|dal|van|z|из|\u0441|от|من)\s+(?:la |le |el |der |die |das )?(?P<m15>{A})[^.;!?{C}{P}]*\b(?:nach|à|a|au|vers|en|para|naar|do|в|во|на|к|إلى)\s+"
     rf"(?:la |le |el |der |die |das )?(?P<to15>{A})",
     rf"\b(?:quitté|verlassen|verließ|dejó|abandonó|lasciato|покинул\w*)\s+(?:la |le |el )?(?P<m16>{A})",
+    rf"(?P<m19>{A})[^.;!?]{{0,80}}\bchang(?:e|ed|ing) (?:it|that|this|my answer) (?:in)?to (?:the )?{_QUOTE}(?P<to19>{A})",
+    rf"\b(?:correct|change|amend)\s+(?:the )?{_QUOTE}(?P<m20>{A})[\"')\]]*\s+(?:in)?to\s+(?:the )?{_QUOTE}(?P<to20>{A})",
     rf"(?:从|從|由)\s*(?P<m7>{A}).{{0,12}}?(?:迁|遷|搬|移|改|变|變|到|至|为|為)",
     rf"(?P<m8>{A})(?:から).{{0,12}}?(?P<to8>{A})",
 )
@@ -292,7 +296,7 @@ ABSTAIN = _any(
     r"\b(?:would you (?:like|prefer|want)|do you want|should i|shall i|could you|can you|please) (?:me to )?(?:\w+ )?(?:answer|clarify|specify|check|tell me|choose|provide|confirm|use|rely)\b",
     r"\bas an ai\b|\bi(?:'m| am) (?:sorry|afraid|just an ai|not sure|not certain|unsure|uncertain)\b|\bsorry,? (?:but )?i\b|\bapologi[sz]e\b",
     rf"\bnot (?:\w+ )?(?:in|by|from) (?:the|this) {SOURCE}\b",
-    r"\bnot something i can\b|\bleave (?:it|this|that|the question) open\b|\bi would (?:need|want) (?:another|more|a second|further|better|to see)\b",
+    r"\bnot something i can\b|\bleave (?:it|this|that|the question) open\b|\blook (?:it|this|that) up\b|\bdepends? on (?:whether|who|which|what|how)\b|\bi would (?:need|want) (?:another|more|a second|further|better|to see)\b",
     r"\brather not (?:say|answer|guess|choose|comment)\b|\bnot (?:\w+ )?(?:in a position|comfortable|qualified|prepared|willing) (?:to|with|in)?\b",
     r"\benough to (?:say|tell|answer|know|judge|decide|comment)\b|\b(?:have|has) (?:not|never) (?:\w+ )?(?:read|seen|heard|watched|checked|looked|come across|studied|"
     r"visited|played|been told|encountered)\b|\bi do not (?:follow|keep track|keep up|watch|have a (?:view|opinion|position))\b",
@@ -334,7 +338,7 @@ PASSAGE = _any(
 """Wording after which the text reports the passage."""
 
 GENERAL = re.compile(
-    rf"\b(?:on average|colloquially|informally|unofficially|nominally|on paper|in theory|usually|normally|commonly|generally|typically|often|traditionally|popularly|widely|many|most (?:people|(?:\w+ )?(?:sources|textbooks|books|works|maps|lists|histories))|people|you (?:might|may|"
+    rf"\b(?:on average|if i (?:only )?(?:had|went|knew|trusted|followed)|colloquially|informally|unofficially|nominally|on paper|in theory|usually|normally|commonly|generally|typically|often|traditionally|popularly|widely|many|most (?:people|(?:\w+ )?(?:sources|textbooks|books|works|maps|lists|histories))|people|you (?:might|may|"
     rf"would|could) (?:think|expect|say|know)|one (?:might|may|would)|everyone|everybody|conventional\w*|it is (?:often |widely |commonly )?(?:said|believed|"
     rf"thought|assumed)|some (?:people|say|sources)|common (?:knowledge|belief)|historically|if the (?:{SOURCE}|text)|would (?:be|have been)|comes to mind|my (?:training|prior|memory|first)|i (?:thought|believed|learned|was taught|remember|would have said|had "
     rf"thought)|textbooks?|old(?:er)? (?:books?|sources?|texts?|maps?|tables?|editions?|records?|accounts?|references?)|(?:thought|believed|assumed|supposed) to be|in the past|well[- ]known|used to|at first|supposedly|allegedly)\b"
@@ -358,7 +362,7 @@ CONTRAST = re.compile(
 )
 CORRECTION = re.compile(
     rf"[.,\u2026\u2013\u2014-]\s*no,\s+(?=(?:it (?:is|was) )?(?:the )?{A})|"
-    r"\b(?:no,? wait|wait|sorry|correction|i mean|i meant|scratch that|my mistake|my bad|my apologies|i apologi[sz]e|let me correct|correct(?:ing)? myself|on "
+    r"\b(?:no,? wait|wait|sorry|correction|i mean|i meant|scratch that|my mistake|my bad|my apologies|i apologi[sz]e|let me correct|correct(?:ing)? myself|thought better of it|changed my mind|on "
     r"second thoughts?|or rather|make that|strike that|oops|no, (?:it|that|the|actually)|i was wrong|i misspoke|hold on|hmm,? no|rather,|er,|update:|edit:)"
 )
 """Wording that retracts the answer before it."""
@@ -375,6 +379,7 @@ FINAL = re.compile(
     r"is due)\s+(?:to|with)\b|\b(?:took the oath|(?:was|were|is) (?:sworn in|crowned|enthroned|inaugurated)|took office|ascended|acceded)\b"
     r"|\b(?:final|correct|right|true|actual|real|best|my|the|short|expected)?\s*(?:answer|solution|response)\b[^.]{0,40}?(?:\bis\b|:|=|\bwould be\b|\bmust be\b|\bshould be\b|\bremains\b)"
     rf"|,\s(?:so|hence|therefore|thus)\s+(?:it is |it was |the answer is |that is |i (?:say|choose) )?(?:the |in )?{A}\W*$"
+    r"|^(?:but )?here,? i (?:answer|say|choose|write|go with)\b"
     r"|^(?:a|ans|answer|output|final answer|respuesta|réponse|antwort|ответ|答案|答|回答|答え)\s*[:\uff1a=]|^\W*\"?(?:final_)?answer\"?\s*:|\bboxed\b|^\W*####|\bis (?:the|my) (?:correct |final |right |best |true )?(?:answer|choice)\b|(?:答案|正解|答え)(?:是|は|:|\uff1a)"
 )
 """A sentence that gives the final answer."""
@@ -422,7 +427,7 @@ _ANOTHER_WORK = (
     r"tournament|opera|poem|painting|work|production|adaptation|remake|treaty|case)"
 )
 OTHER_ROLE = _any(
-    rf"(?P<m>{A})[\"')\]]*,?\s+(?:is |was |now |then |later |who |came |comes |takes |ranks |ranked |finished |finishes )*(?:only )?(?:the |a |an |his |her |its |in )?(?:(?:second|third|2nd|3rd)\b(?![ -]\w+,?(?: is| was|:)? (?:the )?{A})|runner-up|predecessor|"
+    rf"(?P<m>{A})[\"')\]]*,?\s+(?:is |was |now |then |later |who |came |comes |takes |ranks |ranked |finished |finishes )*(?:only )?(?:the |a |an |his |her |its |in )?(?:(?:second|third|2nd|3rd)\b(?![ -](?!to\b|behind\b|after\b)\w+,?(?: is| was|:)? (?:the )?{A})|runner-up|predecessor|"
     rf"successor|assistant|deputy|understudy|museum|maintainer|editor|publisher|producer)\b",
     rf"(?P<m2>{A})[\"')\]]*\s+(?:now |still |today |since )*(?:chairs|hosts|keeps|retains|houses|advises|became (?:the |a |an |executive |honorary )*(?:chair\w*|museum|adviser|advisor|"
     rf"consultant|deputy|president emeritus)|is (?:still )?under construction|is (?:not yet|still (?:being|un\w+))|gets?|received|followed)\b",
@@ -525,11 +530,11 @@ OPEN_EACH = re.compile(
 _TRUSTED = r"(?:is|are|seems?) (?:the )?(?:more )?(?:reliable|correct|right|true|accurate|trustworthy)"
 _TRUST = r"\b(?:trust(?:ing)?|go(?:ing)? with|follow(?:ing)?|rely(?:ing)? on|sid(?:e|ing) with|believe|stick(?:ing)? (?:to|with)|prefer|choose|(?:defer|bow)(?:ring|ing)? to|accept)"
 TRUSTS_PASSAGE = re.compile(
-    rf"\b(?:the|this) {SOURCE}(?:'s)?(?: \w+)? {_TRUSTED}\b|(?<!not ){_TRUST} (?:the|this) {SOURCE}\b"
+    rf"\b(?:the|this) {SOURCE}(?:'s)?(?: \w+)? {_TRUSTED}\b|(?<!not ){_TRUST} (?:(?:the|this|your) {SOURCE}|yours)\b"
 )
 TRUSTS_MEMORY = re.compile(
     rf"\b(?:textbooks?|memory|usual|common|known|established|real|traditional|other|older|standard|official)(?:'s)?(?: \w+)? {_TRUSTED}\b"
-    rf"|(?<!not ){_TRUST} (?:my (?:own )?(?:knowledge|memory|training)|general knowledge|common knowledge|what i (?:know|learned))\b"
+    rf"|(?<!not ){_TRUST} (?:my (?:own )?(?:knowledge|memory|training)|general knowledge|common knowledge|what i (?:know|learned)|mine)\b"
 )
 """Which of two accounts a text trusts, if it names the account but not its answer."""
 MIXED_UP = re.compile(

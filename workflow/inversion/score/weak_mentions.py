@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 
-from inversion.matching.words import fold_word, read_words
+from inversion.matching.words import fold_word
 from inversion.score import cues
 from inversion.score.cues import A, C, P
 from inversion.score.masked_response import MaskedResponse
@@ -67,7 +67,8 @@ _STILL_ASKED = frozenset(
 def _set_aside_narrower(text: MaskedResponse) -> None:
     """Set aside the mentions in a sentence about something narrower than the question, if another sentence uses the
     question's own words: "The largest organ is ... The largest internal organ is ..."."""
-    pairs, asked = set(itertools.pairwise(read_words(text.question).words)), content_words(text.question)
+    words_asked = map(fold_word, WORD.findall(text.question))
+    pairs, asked = set(itertools.pairwise(words_asked)), content_words(text.question)
     said = [(sentence, [*map(fold_word, WORD.findall(sentence.text))]) for sentence in text.sentences]
     for sentence, words in said:
         here = text.remaining(sentence.start, sentence.end)
