@@ -1,13 +1,14 @@
 """The estimated cost of a study: known counts are exact, and estimates depend on the right quantities."""
 
 import math
+import re
 import runpy
 from pathlib import Path
 
 import pytest
 
 from inversion import cli
-from inversion.config.evaluation import ContextAwareDecoding, Evaluation, Prompt
+from inversion.config.evaluation import ContextAwareDecoding, Design, Evaluation, Prompt
 from inversion.config.load import parse_config, read_config
 from inversion.config.probes import (
     PROBES,
@@ -168,10 +169,27 @@ def test_probes_cost_their_passes_at_every_checkpoint():
 @pytest.mark.slow
 def test_the_smallest_detectable_fall_is_given_for_each_experiment():
     lines = detectable(STUDY, KnownCounts())
-    assert [line.partition(",")[0] for line in lines[:-1]] == list(STUDY.experiments)
-    assert all("in the mean of 3 seeds" in line for line in lines[:-1] if not line.startswith("squad"))
-    assert all("descriptive" in line for line in lines[:-1] if line.startswith("squad"))
+    *falls, fewer = lines[:-1]
+    assert [line.partition(",")[0] for line in falls] == list(STUDY.experiments)
+    assert all("in the mean of 3 seeds" in line for line in falls if not line.startswith("squad"))
+    assert all("descriptive" in line for line in falls if line.startswith("squad"))
+    found = re.match(
+        r"`evaluation.design: \{items: (\d+)\}` evaluates (\d+) % .* of ([\d.]+) instead of ([\d.]+)", fewer
+    )
+    assert found is not None
+    count, percent, sample, whole = map(float, found.groups())
+    assert percent == 100 * count / 500 <= 70
+    assert whole <= sample <= whole + 1.5
     assert "scatter by 2 points" in lines[-1]
+
+
+def test_a_design_lowers_the_cost_of_answers():
+    fewer = STUDY.model_copy(update={"evaluation": STUDY.evaluation.model_copy(update={"design": Design(items=60)})})
+    jobs = [job("generate_responses", chunk="0")]
+    (whole,), (sample,) = (plan(study, RULES, jobs, KnownCounts()) for study in (STUDY, fewer))
+    assert sample.jobs == whole.jobs
+    assert sample.gpu_hours < 0.5 * whole.gpu_hours, "the rest is loading weights"
+    assert not any("evaluation.design" in line for line in detectable(fewer, KnownCounts()))
 
 
 def test_the_command_runs_the_script_of_the_workflow(monkeypatch: pytest.MonkeyPatch) -> None:

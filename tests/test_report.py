@@ -307,6 +307,11 @@ def test_selections_audit_models_and_configuration_are_shown() -> None:
     assert "models: llama: {}" in text
 
 
+def test_a_sample_of_the_items_is_named() -> None:
+    assert "a balanced sample of 1,500 items" in words(render_report(report(items_per_set=1500), TEMPLATE))
+    assert "balanced sample" not in words(render_report(report(), TEMPLATE))
+
+
 def test_everything_is_escaped() -> None:
     evil = "<script>alert(1)</script>"
     html = render_report(

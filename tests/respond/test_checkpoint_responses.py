@@ -4,11 +4,19 @@ from dataclasses import replace
 
 import pytest
 
-from inversion.artifacts import MARKER, ArtifactError, complete_folder, folder_digest, seal_folder, write_json
+from inversion.artifacts import (
+    MARKER,
+    ArtifactError,
+    complete_folder,
+    folder_digest,
+    folder_note,
+    seal_folder,
+    write_json,
+)
 from inversion.config.evaluation import Prompt
 from inversion.config.sets import WorldSet
 from inversion.conflict.world_sets import world_items
-from inversion.manifests import REMOVED_FILE, CheckpointEntry, read_responses
+from inversion.manifests import REMOVED_FILE, RESPONSES_FILE, CheckpointEntry, read_responses
 from inversion.respond import checkpoint_responses as module
 from inversion.respond.checkpoint_responses import respond
 
@@ -87,12 +95,10 @@ def test_a_killed_job_resumes(answer, chunk, questioned):
     assert questioned == [0, 10, 20]
 
 
-@pytest.mark.parametrize("change", ["items", "tokens", "prompts", "checkpoint"])
-def test_a_changed_specification_generates_responses_again(answer, chunk, questioned, items, tmp_path, change):
+@pytest.mark.parametrize("change", ["tokens", "prompts", "checkpoint"])
+def test_a_changed_specification_generates_responses_again(answer, chunk, questioned, tmp_path, change):
     answer(chunk)
-    if change == "items":
-        answer(chunk, asked=items[:2])
-    elif change == "tokens":
+    if change == "tokens":
         answer(chunk, tokens=2)
     elif change == "prompts":
         answer(chunk, prompts=TWO)
@@ -107,8 +113,68 @@ def test_a_changed_specification_generates_responses_again(answer, chunk, questi
     assert questioned[3:] == ([20] if change == "checkpoint" else [0, 10, 20])
 
 
+@pytest.fixture
+def asked_items(monkeypatch):
+    """The ids of the items of every call of a model."""
+    calls = []
+    original = module.answer_decoded
+
+    def spy(model, tokenizer, questions, *rest):
+        calls.append([question.item.item_id for question in questions])
+        return original(model, tokenizer, questions, *rest)
+
+    monkeypatch.setattr(module, "answer_decoded", spy)
+    return calls
+
+
+def test_more_items_cost_only_the_new_ones(answer, chunk, asked_items, items):
+    answer(chunk, asked=[items[3], items[1]])
+    asked_items.clear()
+    grown = answer(chunk)
+    assert asked_items == [[items[0].item_id, items[2].item_id]] * 3
+    assert [(r.step, r.item_id) for r in grown] == [(s.step, i.item_id) for s in chunk for i in items]
+
+
+def test_grown_responses_equal_those_to_all_items_at_once(answer, chunk, items, tmp_path):
+    answer(chunk, asked=items[2:])
+    grown = answer(chunk, prompts=TWO)
+    shutil.rmtree(tmp_path / "responses")
+    for one, other in zip(grown, answer(chunk, prompts=TWO), strict=True):
+        assert (one.step, one.item_id, one.prompt, one.text) == (other.step, other.item_id, other.prompt, other.text)
+        assert one.context_logprob == pytest.approx(other.context_logprob, abs=1e-5)
+
+
+def test_fewer_items_need_no_model(answer, chunk, asked_items, items):
+    whole = answer(chunk)
+    asked_items.clear()
+    assert answer(chunk, asked=items[1:3]) == [r for r in whole if r.item_id in {i.item_id for i in items[1:3]}]
+    assert asked_items == []
+
+
+def test_only_a_changed_item_is_answered_again(answer, chunk, asked_items, items):
+    whole = answer(chunk)
+    asked_items.clear()
+    changed = replace(items[2], context_answers=[*items[2].context_answers, items[1].context_answers[0]])
+    after = answer(chunk, asked=[*items[:2], changed, items[3]])
+    assert asked_items == [[changed.item_id]] * 3
+    assert [r for r in after if r.item_id != changed.item_id] == [r for r in whole if r.item_id != changed.item_id]
+
+
+def test_responses_without_hashes_of_items_are_kept_or_generated_again(answer, chunk, asked_items, items, tmp_path):
+    """As they were stored before hashes of items were."""
+    whole = answer(chunk)
+    for folder in (tmp_path / "responses").glob("step-*"):
+        (folder / "items.parquet").unlink()
+        seal_folder(folder, folder_note(folder))
+    asked_items.clear()
+    assert answer(chunk) == whole
+    assert asked_items == []
+    answer(chunk, asked=items[:3])
+    assert asked_items == [[item.item_id for item in items[:3]]] * 3
+
+
 def files(folder):
-    return {file.parent.name: file.read_bytes() for file in sorted(folder.glob("responses/step-*/*.parquet"))}
+    return {file.parent.name: file.read_bytes() for file in sorted(folder.glob(f"responses/step-*/{RESPONSES_FILE}"))}
 
 
 def test_only_an_added_set_or_prompt_is_evaluated(answer, chunk, questioned, items, tmp_path):
@@ -172,5 +238,5 @@ def test_removed_weights_are_an_error_only_if_they_are_needed(answer, chunk, que
     write_json(tmp_path / "checkpoints" / REMOVED_FILE, [20])
     assert answer(chunk) == first
     with pytest.raises(ArtifactError, match=r"step-000020 was deleted by `keep_checkpoints`.*delete .*train.json"):
-        answer(chunk, asked=items[:2])
+        answer(chunk, asked=[*items[:3], replace(items[3], item_id="new")])
     assert questioned == [0, 10, 20], "before anything is asked"

@@ -185,6 +185,29 @@ def test_only_an_added_set_is_evaluated(rerun):
     assert len([row for row in after if row.set == "more"]) == 3 * len({row.step for row in after}) > 0
 
 
+def test_a_design_samples_the_items_and_a_larger_one_keeps_their_responses(rerun):
+    run = "runs/llama/mixture/standard/seed0"
+    labels = f"results/{run}/labels.parquet"
+
+    def items(design):
+        rerun.study(lambda s: s["evaluation"].update(design=design))
+        assert not rules(rerun.plan()) & {"finetune", "prepare_base", "probe_knowledge"}
+        rerun.run(labels)
+        table = pl.read_parquet(rerun.folder / labels)
+        return {
+            name: {frame["item_id"].n_unique() for _, frame in of_set.group_by("step")}
+            for (name,), of_set in table.group_by("set")
+        }
+
+    assert items({"items": 6}) == {"conflict": {6}, "new-facts": {6}, "recall": {6}}
+    before = read_responses(rerun.result(f"{run}/responses/chunk-000.json"))
+    assert items({"items": 7}) == {"conflict": {7}, "new-facts": {7}, "recall": {7}}
+    after = read_responses(rerun.result(f"{run}/responses/chunk-000.json"))
+    assert {(row.step, row.set, row.item_id): row for row in after}.items() >= {
+        (row.step, row.set, row.item_id): row for row in before
+    }.items()
+
+
 def test_every_file_of_a_model_folder_is_watched(rerun):
     """Other weights with the same configuration are another model."""
     base = rerun.result("models/llama/base")

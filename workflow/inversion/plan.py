@@ -33,6 +33,10 @@ SERIES_CHECKPOINTS = 20
 ITEMS = 500
 """Assumed number of items of a conflict set that does not give it."""
 TOKENS_A_QUESTION = 150
+FEWEST_ITEMS = 50
+"""The smallest sample of a set that is proposed."""
+ALMOST = 0.015
+"""How much larger the fall may be that a proposed sample detects."""
 LAYERS = 32
 """Assumed number of layers of a model whose hours are estimated, for probes whose cost depends on it."""
 OTHER_TASK = BenchmarkTask("", "", questions=10_000, tokens_read=500)
@@ -168,8 +172,8 @@ def detectable(study: Config, known: KnownCounts) -> list[str]:
     # imported here because it imports scipy, and every job of the workflow imports this module for one constant
     from inversion.analyse.power import AUTOCORRELATION, POWER
 
-    sizes = sorted({_set_items(spec) for spec in study.sets.values()})
-    lines = []
+    sizes = sorted({_set_items(study, spec) for spec in study.sets.values()})
+    lines, largest = [], 0
     for name in study.experiments:
         runs = [run for run in study.experiment_runs(name) if run.recipe in study.recipes]
         groups: dict[tuple[int, int], list[str]] = {}
@@ -177,6 +181,7 @@ def detectable(study: Config, known: KnownCounts) -> list[str]:
             seeds = sum(run[:3] == group for run in runs)
             count = 1 + checkpoints(study, next(run for run in runs if run[:3] == group), known)
             groups.setdefault((count, seeds), []).append(group[1])
+            largest = max(largest, count)
         for (count, seeds), datasets in groups.items():
             found = [
                 _falls(items, count, seeds, len(runs) * len(study.sets), study)
@@ -184,6 +189,8 @@ def detectable(study: Config, known: KnownCounts) -> list[str]:
             ]
             where = f"{name}, {', '.join(dict.fromkeys(datasets))} ({_counted(count, 'checkpoint')})"
             lines.append(f"{where}: {'; '.join(found)}")
+    if lines and study.evaluation.design is None:
+        lines += _fewer_items(sizes[-1], largest, study)
     return [
         *lines,
         f"assumed: checkpoints scatter by {100 * study.evaluation.scatter:g} points around their trend "
@@ -191,6 +198,27 @@ def detectable(study: Config, known: KnownCounts) -> list[str]:
         "seeds differ by scatter only, "
         f"and the verdict of a run is corrected for all runs and sets of its experiment; power {POWER:.0%}",
     ]
+
+
+def _fewer_items(items: int, checkpoints: int, study: Config) -> list[str]:
+    """The smallest tenth of a set's ``items`` that detects almost the same fall in one run, as a line that proposes it;
+    none if all of them are needed."""
+    from inversion.analyse.power import detectable_fall
+
+    margin, scatter = study.evaluation.margin, study.evaluation.scatter
+
+    def fall(count: int) -> float:
+        return detectable_fall(count, checkpoints, 1, 1, margin, scatter).run
+
+    whole = fall(items)
+    for tenths in range(1, 8):
+        count = math.ceil(items * tenths / 10)
+        if count >= FEWEST_ITEMS and (found := fall(count)) <= whole + ALMOST:
+            return [
+                f"`evaluation.design: {{items: {count}}}` evaluates {100 * count / items:.0f} % of the largest set and "
+                f"detects a fall of {100 * found:.1f} instead of {100 * whole:.1f} points in one run, before correction"
+            ]
+    return []
 
 
 def _falls(items: int, checkpoints: int, seeds: int, tests: int, study: Config) -> str:
@@ -257,14 +285,16 @@ def _steps(study: Config, run: Run, known: KnownCounts) -> int:
     return study.training_of(run.recipe).total_steps(_examples(run.dataset, study, known))
 
 
-def _set_items(spec: object) -> int:
-    """The number of conflict items of a set, or :data:`ITEMS` if it does not give it."""
-    return getattr(spec, "items", None) or getattr(spec, "limit", None) or ITEMS
+def _set_items(study: Config, spec: object) -> int:
+    """The number of conflict items of a set that every checkpoint answers. A set that does not give its number is
+    assumed to have :data:`ITEMS`."""
+    items: int = getattr(spec, "items", None) or getattr(spec, "limit", None) or ITEMS
+    return min(items, study.evaluation.design.items) if study.evaluation.design else items
 
 
 def _items(study: Config) -> int:
     """The number of questions per checkpoint. Those with contrastive decoding count twice."""
-    sets = sum(_set_items(spec) * (1 + len(getattr(spec, "controls", ()))) for spec in study.sets.values())
+    sets = sum(_set_items(study, spec) * (1 + len(getattr(spec, "controls", ()))) for spec in study.sets.values())
     return sets * sum(1 if prompt.decoding is None else 2 for prompt in study.evaluation.prompts.values())
 
 

@@ -82,6 +82,8 @@ class Report:
     """The base models, by name."""
     configuration: str
     """The whole configuration, as YAML."""
+    items_per_set: int | None = None
+    """The number of items of each set that every checkpoint answered, if it is a sample."""
 
 
 ITEMS_PAGE = "items.html"
@@ -200,7 +202,7 @@ def experiment_findings(table: pl.DataFrame) -> dict[str, list[str]]:
         compared = (
             ""
             if row.fall_difference is None
-            else f"; {_points(row.fall_difference)} compared with the recipe that changes nothing"
+            else f"; {_points(row.fall_difference)} compared with the baseline recipe"
         )
         counts = {name: getattr(row, f"runs_{name}") for name in VERDICTS}
         runs = ", ".join(f"{n} of {row.seeds} {VERDICTS[name].words}" for name, n in counts.items() if n)

@@ -178,6 +178,7 @@ TABLES = [
 PROBED = [name for name, spec in STUDY.sets.items() if spec.has_context and not spec.is_control]
 SUFFIXES = ("svg", "pdf", "png")
 KEEP = STUDY.evaluation.keep_checkpoints
+DESIGN = STUDY.evaluation.design and STUDY.evaluation.design.model_dump()
 # requested only if something is to be deleted
 KEPT = [f"results/runs/{run}/kept.json" for run in TRAINED if KEEP != "all"]
 FETCHED = "results/data/fetched"

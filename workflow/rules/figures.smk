@@ -71,6 +71,7 @@ rule write_report:
         },
         models=MODELS,
         configuration=lambda w: yaml.safe_dump(STUDY.model_dump(mode="json"), sort_keys=False),
+        items_per_set=DESIGN and DESIGN["items"],
         pages=fingerprint(file_hashes(WORKFLOW / "report")),
         code=code_of("write_report"),
     script:

@@ -23,6 +23,7 @@ rule generate_responses:
     params:
         template=lambda w: template_of(w.dataset),
         prompts=STUDY.evaluation.model_dump_json(include={"prompts"}),
+        design=DESIGN,
         max_new_tokens=STUDY.evaluation.max_new_tokens,
         batch_size=STUDY.evaluation.batch_size,
         version=respond.VERSION,
@@ -89,6 +90,7 @@ rule label_responses:
     conda:
         "../../envs/inversion.yaml"
     params:
+        design=DESIGN,
         code=code_of("label_responses", *(scorer.label for scorer in SCORERS.values())),
     script:
         "../scripts/label_responses.py"

@@ -6,7 +6,8 @@ from inversion.job import logged
 
 from inversion.config.base import config_from_json
 from inversion.config.datasets import Template
-from inversion.config.evaluation import Evaluation
+from inversion.config.evaluation import Design, Evaluation
+from inversion.conflict.design import chosen_items
 from inversion.manifests import BaseManifest, CheckpointList
 from inversion.records.data import ConflictItem
 from inversion.records.frames import read_records
@@ -21,7 +22,10 @@ with logged(snakemake.log[0]):
         base_digest=base.digest,
         run_folder=run_folder,
         chunk=listed.chunks[int(snakemake.wildcards.chunk)],
-        items=[item for path in files.sets for item in read_records(path, ConflictItem)],
+        items=chosen_items(
+            [item for path in files.sets for item in read_records(path, ConflictItem)],
+            Design(**params.design) if params.design else None,
+        ),
         template=config_from_json(Template, params.template),
         prompts=config_from_json(Evaluation, params.prompts).prompts,
         max_new_tokens=params.max_new_tokens,

@@ -58,5 +58,6 @@ with logged(snakemake.log[0]):
         audit=read_frame(files.audit, AuditFinding),
         models={name: BaseManifest.read(path) for name, path in zip(params.models, files.models, strict=True)},
         configuration=params.configuration,
+        items_per_set=params.items_per_set,
     )
     write_report(Path(snakemake.output.report), report, PAGES / "report.html.j2")

@@ -6,7 +6,17 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
-from inversion.config.base import Name, NonNegativeInt, PositiveFloat, PositiveInt, Strict, commit, local_path, nearest
+from inversion.config.base import (
+    Name,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    Seed,
+    Strict,
+    commit,
+    local_path,
+    nearest,
+)
 from inversion.config.tasks import TASKS
 
 CONTRAST_CHECK = "inversion.respond.contrast:check_contrast"
@@ -91,6 +101,17 @@ class Prompt(Strict):
     distribution."""
 
 
+class Design(Strict):
+    """Which items every checkpoint answers, if not all."""
+
+    items: PositiveInt
+    """Number of items of each set (all if there are fewer). They are the same at every checkpoint, and a set's controls
+    are those of its items. Levels of clusters, strata and factors are represented in proportion, for any number.
+    Raising the number later evaluates only the additional items."""
+    seed: Seed = 0
+    """Which items are chosen among those that are equally needed."""
+
+
 class Evaluation(Strict):
     """How checkpoints are evaluated."""
 
@@ -100,6 +121,8 @@ class Evaluation(Strict):
     """How many checkpoints one job evaluates on one loaded base model."""
     max_new_tokens: PositiveInt = 8
     """Maximum number of tokens of a generated answer."""
+    design: Design | None = None
+    """Evaluate a balanced sample of each set's items. By default all items are evaluated."""
     batch_size: PositiveInt = 256
     """Prompts per forward pass. Results do not depend on it in float32; in bfloat16 a few answers are worded
     differently (docs/evaluation.md)."""

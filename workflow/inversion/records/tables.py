@@ -178,8 +178,8 @@ class ExperimentRow:
     end_low: float
     end_high: float
     fall_difference: float | None
-    """The fall minus that of the reference recipe (the one that changes nothing) with the same model, dataset and seed,
-    averaged over seeds. Null for the reference recipe itself, and if it is not in the experiment."""
+    """The fall minus that of the baseline recipe (the one that changes nothing) with the same model, dataset and seed,
+    averaged over seeds. Null for the baseline recipe itself, and if it is not in the experiment."""
     fall_difference_low: float | None
     fall_difference_high: float | None
     end_difference: float | None
@@ -330,7 +330,7 @@ class Tradeoff:
     n: int
     """Number of items."""
     difference: float | None = None
-    """``end`` minus that of the reference, which is the recipe that changes nothing under the first prompt, with the
+    """``end`` minus that of the reference, which is the baseline recipe under the first prompt, with the
     same model, dataset and seed. Null for the reference itself, and in experiments without it."""
     difference_low: float | None = None
     difference_high: float | None = None

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from inversion.artifacts import fingerprint
 from inversion.config.datasets import Template
 from inversion.config.evaluation import Prompt
 from inversion.manifests import RESPONSES_FILE, CheckpointEntry, MeasuredManifest
@@ -17,6 +18,9 @@ from inversion.respond import VERSION
 from inversion.respond.answers import EncodedQuestion, encode_questions, refuse_long
 from inversion.respond.contrast import answer_decoded
 from inversion.respond.resumable import MeasurePart, ResultFiles, measure_checkpoints, weights_of
+
+_DIGEST = 16
+"""The number of hexadecimal digits of an item's hash that are stored."""
 
 
 def respond(
@@ -35,6 +39,7 @@ def respond(
     ``run_folder``/responses.
 
     The responses to one set under one prompt are a separate part, which does not depend on the other sets and prompts.
+    If its items change, only new and changed items are answered.
     ``tokenizer`` is the folder of a tokenizer that replaces the base model's; the digests of ``chunk`` then include it.
     Resuming and errors are those of :func:`~inversion.respond.resumable.measure_checkpoints`. Also raises
     :class:`~inversion.models.ModelError` if a checkpoint does not have all tokens of the prompts.
@@ -47,6 +52,13 @@ def respond(
     parts = {
         part: {"prompt": prompts[prompt].model_dump(mode="json"), "items": [item.identity() for item in of_set]}
         for part, (prompt, of_set) in set_by_part.items()
+    }
+    digests = {
+        part: {
+            item.item_id: fingerprint({"prompt": spec_of_part["prompt"], "item": identity})[:_DIGEST]
+            for item, identity in zip(set_by_part[part][1], spec_of_part["items"], strict=True)
+        }
+        for part, spec_of_part in parts.items()
     }
 
     def prepare() -> Callable[[CheckpointEntry], MeasurePart[Response]]:
@@ -66,25 +78,25 @@ def respond(
 
         def at(entry: CheckpointEntry) -> MeasurePart[Response]:
             model = checkpoints.load(weights_of(entry, base, run_folder))
-            return lambda part: answer_decoded(
-                model,
-                checkpoints.tokenizer,
-                _within_vocabulary(questions(part), model, entry.step),
-                prompts,
-                template,
-                entry.step,
-                max_new_tokens,
-                batch_size,
-            )
+
+            def answer(part: str, ids: Collection[str]) -> list[Response]:
+                chosen = set(ids)
+                asked = [question for question in questions(part) if question.item.item_id in chosen]
+                _within_vocabulary(asked, model, entry.step)
+                return answer_decoded(
+                    model, checkpoints.tokenizer, asked, prompts, template, entry.step, max_new_tokens, batch_size
+                )
+
+            return answer
 
         return at
 
     files = ResultFiles("responses", RESPONSES_FILE, "answered", parts=("prompt", "set"))
-    return measure_checkpoints(run_folder, files, chunk, spec, parts, prepare, Response)
+    return measure_checkpoints(run_folder, files, chunk, spec, parts, prepare, Response, digests)
 
 
-def _within_vocabulary(questions: list[EncodedQuestion], model: Any, step: int) -> list[EncodedQuestion]:
-    """``questions`` unchanged. Raises :class:`ModelError` if ``model`` lacks one of their tokens."""
+def _within_vocabulary(questions: list[EncodedQuestion], model: Any, step: int) -> None:
+    """Raises :class:`ModelError` if ``model`` lacks a token of ``questions``."""
     words = model.get_input_embeddings().weight.shape[0]
     highest = max(
         max(tokens, default=0)
@@ -99,4 +111,3 @@ def _within_vocabulary(questions: list[EncodedQuestion], model: Any, step: int) 
             "template whose tokens it has or, if this is the base of a series with added tokens, set "
             "`ask_base: false`"
         )
-    return questions

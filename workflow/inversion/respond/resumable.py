@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -26,10 +27,24 @@ logger = logging.getLogger(__name__)
 
 R = TypeVar("R")
 
-MeasurePart = Callable[[str], Iterable[R]]
-"""Returns the rows of one part of one checkpoint, given the name of the part."""
+MeasurePart = Callable[..., Iterable[R]]
+"""Returns the rows of one part of one checkpoint, given the name of the part. If the rows of the part belong to single
+items, the ids of the items to measure are a second argument."""
 PrepareParts = Callable[[], Callable[[CheckpointEntry], MeasurePart[R]]]
 """Loads what all checkpoints share, and returns the function that loads one checkpoint."""
+
+
+_ITEMS_FILE = "items.parquet"
+
+
+@dataclass(frozen=True, slots=True)
+class _StoredItem:
+    """An item whose rows are stored."""
+
+    part: str
+    item_id: str
+    digest: str
+    """The hash of everything about the item that its rows depend on."""
 
 
 class ResultFiles(NamedTuple):
@@ -56,6 +71,7 @@ def measure_checkpoints(
     parts: Mapping[str, Any],
     prepare: PrepareParts[R],
     record: type[R],
+    items: Mapping[str, Mapping[str, str]] | None = None,
 ) -> MeasuredManifest:
     """The folders with the rows (``record``) of all ``steps``. Missing rows are measured.
 
@@ -65,6 +81,9 @@ def measure_checkpoints(
     ``prepare`` is called only if something is missing, and the function that it returns only for the steps with missing
     parts, in order.
 
+    ``items`` names the parts whose rows have an ``item_id``, and gives a hash for each of their items. If such a part
+    changes, the rows of unchanged items are kept, and only the other items are measured.
+
     Raises :class:`ArtifactError` if a checkpoint that is needed is damaged or was removed.
     """
     run_folder = Path(run_folder)
@@ -73,24 +92,31 @@ def measure_checkpoints(
     wanted = {name: fingerprint(part) for name, part in parts.items()}
     stored = {step: _stored_parts(folder, specs[step]) for step, folder in folders.items()}
     due = [entry for entry in steps if stored[entry.step] != wanted]
-    missing = {entry.step: entry for entry in due if wanted.items() - stored[entry.step].items()}
+    left = {entry.step: _parts_left(folders[entry.step], stored[entry.step], wanted, items or {}) for entry in due}
+    missing = {entry.step: entry for entry in due if any(ids is None or ids for ids in left[entry.step].values())}
     if due:
         logger.info("%d of %d checkpoints left", len(due), len(steps))
     for entry in missing.values():
         _require_checkpoint(run_folder, entry)
     load = prepare() if missing else None
     for entry in due:
-        folder, old = folders[entry.step], stored[entry.step]
-        stored_rows = read_frame(folder / files.file, record) if old else to_frame([], record)
+        folder = folders[entry.step]
+        stored_rows = read_frame(folder / files.file, record) if stored[entry.step] else to_frame([], record)
         measure = load(entry) if load and entry.step in missing else None
-        rows = [
-            stored_rows.filter(files.part() == name)
-            if measure is None or old.get(name) == digest
-            else to_frame(measure(name), record)
-            for name, digest in wanted.items()
-        ]
+        rows = []
+        for name in wanted:
+            kept, ids = stored_rows.filter(files.part() == name), left[entry.step].get(name, [])
+            if ids is None:
+                kept = to_frame(measure(name) if measure else [], record)
+            elif items and name in items:
+                new = to_frame(measure(name, ids) if measure and ids else [], record)
+                kept = _in_order(pl.concat([kept.filter(~pl.col("item_id").is_in(ids)), new]), items[name])
+            rows.append(kept)
         with complete_folder(folder, {"spec": specs[entry.step], "parts": wanted}) as partial:
             write_parquet(partial / files.file, pl.concat(rows, rechunk=True))
+            if items:
+                listed = [_StoredItem(name, *pair) for name in wanted for pair in items.get(name, {}).items()]
+                write_parquet(partial / _ITEMS_FILE, to_frame(listed, _StoredItem))
         logger.info("step %d %s", entry.step, files.done)
     return MeasuredManifest(
         steps=[
@@ -126,6 +152,29 @@ def _require_checkpoint(run_folder: Path, entry: CheckpointEntry) -> None:
         raise ArtifactError(
             f"{fault}; create it again with `snakemake --forcerun {manifest}`: undamaged checkpoints are kept"
         )
+
+
+def _parts_left(
+    folder: Path, stored: Mapping[str, str], wanted: Mapping[str, str], items: Mapping[str, Mapping[str, str]]
+) -> dict[str, list[str] | None]:
+    """The parts that differ from what is ``stored``, each with the ids of the items to measure; None is the whole
+    part."""
+    left: dict[str, list[str] | None] = {}
+    known = set()
+    if stored and (folder / _ITEMS_FILE).is_file():
+        known = set(read_frame(folder / _ITEMS_FILE, _StoredItem).iter_rows())
+    for name, digest in wanted.items():
+        if stored.get(name) != digest:
+            left[name] = None
+            if name in items:
+                left[name] = [item for item, own in items[name].items() if (name, item, own) not in known]
+    return left
+
+
+def _in_order(rows: pl.DataFrame, items: Mapping[str, str]) -> pl.DataFrame:
+    """The rows of ``items``, in their order."""
+    places = pl.DataFrame({"item_id": list(items)}, schema={"item_id": pl.String}).with_row_index("place")
+    return rows.join(places, on="item_id").sort("place", maintain_order=True).drop("place")
 
 
 def _stored_parts(folder: Path, spec: str) -> dict[str, str]:
