@@ -29,7 +29,7 @@ SOURCE = (
 _SAYS = (
     r"(?:says?|said|states?|stated|claims?|claimed|mentions?|mentioned|suggests?|suggested|indicates?|tells?|asserts?|"
     r"implies|reports?|gives?|names?|lists?|describes?|writes|wrote|shows?|notes?|insists?|argues?|has|puts?|"
-    r"contends?|maintains?|declares?|credits?|attributes?|ascribes?|assigns?|disagrees?|differs?|would have|presents?|seems? to (?:say|suggest)|"
+    r"contends?|maintains?|declares?|places?|credits?|attributes?|ascribes?|assigns?|disagrees?|differs?|would have|presents?|seems? to (?:say|suggest)|"
     r"(?:wants?|would like|expects?) (?:me|us|you) to (?:say|answer|believe|think|write|conclude))"
 )
 
@@ -319,6 +319,7 @@ ABSTAIN = _any(
 OPEN_QUESTION = re.compile(
     r"\b(?:can not|could not) be (?:\w+ )?(?:answered|determined|decided|settled|known|said|established|resolved|verified|confirmed)\b|"
     r"\b(?:not possible|impossible|unable|not able) to (?:\w+ )?(?:answer|say|tell|determine|decide|settle|know|establish|verify|confirm)\b|"
+    r"\bi (?:can not|could not|will not) (?:\w+ )?(?:answer|settle|resolve|decide|determine)\b|"
     r"\bno (?:\w+ )?answer (?:is possible|can be given)\b"
 )
 """Wording that leaves a question open, after which accounts can follow that do not answer it."""
@@ -477,8 +478,8 @@ _ELSEWHERE = (
 OWN_KNOWLEDGE = _any(
     r"\b(?:based on|according to|from|per|by|in) (?:my|general|common|prior|real[- ]world|other) ",
     rf"\b(?:based on|according to|per|by|in) (?:the )?{_ELSEWHERE}\b",
-    rf"\b{_ELSEWHERE},? (?:{_SAYS}|say|name|list|give|state|mention|report)\b",
-    r"^\W*(?:and )?i (?:remember|recall|learned|was taught)\b",
+    rf"\b{_ELSEWHERE},? (?:{_SAYS}|say|name|list|give|state|mention|report|place|put|suggest|indicate|point)\b",
+    r"^\W*(?:and )?i (?:remember|recall|learned|was taught)\b|\bi have (?:always|only|usually|often) (?:\w+ )?(?:seen|read|heard|learned|known|been told)\b",
     r"\b(?:nach meinem wissen|meines wissens|à ma connaissance|que yo sepa|según mis conocimientos|per quanto ne so)\b",
 )
 """What follows is another account: what the model knows by itself, or other sources say."""
@@ -558,7 +559,7 @@ NO_ANSWER_VALUE = re.compile(
 UNDECIDED = re.compile(
     r"\b(?:can not|could not|unable to|not able to|impossible to|not possible to) (?:\w+ )?(?:say|tell|determine|decide|choose|know|judge|be (?:sure|certain)) (?:\w+ )?"
     r"(?:which|who|what|whether|between|(?:the|a|any|one) (?:single )?(?:correct|right|true|actual|real|exact|definite|definitive|final) \w+)\b|\b(?:remains?|is still|is) (?:\w+ )?(?:unclear|disputed|contested|unresolved|debated|a matter of (?:debate|dispute))\b|\b(?:can not|could not) (?:\w+ )?(?:settle|resolve|reconcile|decide|choose|make up my mind)\b|\bdo not ask me which\b|"
-    r"\bno (?:means|way) (?:of|to) \w+ (?:which|who|what|whether)\b|\bback and forth\b|\bno way of (?:telling|knowing|deciding)\b|\b(?:take your pick|your (?:call|choice|pick)|you (?:decide|choose)|up to you)\b|\bone or the other\b|\b(?:not (?:sure|certain|clear)|unsure|unclear|do not know) (?:which|whether)\b"
+    r"\bno (?:means|way) (?:of|to) \w+ (?:which|who|what|whether)\b|\bback and forth\b|\bno way of (?:telling|knowing|deciding)\b|\b(?:take your pick|your (?:call|choice|pick)|you (?:decide|choose)|up to you)\b|\bone or the other\b|\b(?:not (?:sure|certain|clear)|unsure|unclear|do not know) (?:which|whether)\b|\bneither (?:can|could|do|will|would) i\b|\b(?:nobody|no one|(?:scholars|experts|historians|scientists|sources|people) (?:have|do|can|could) not) (?:has |have |\w+ )?(?:settled?|agreed?|resolved?|decided?)\b"
 )
 """Wording that leaves the answers before it undecided, however they were stated."""
 UNTOLD = re.compile(
@@ -568,7 +569,7 @@ UNTOLD = re.compile(
 """Wording that leaves open which of two accounts is right, even if only one of them names an answer that is recognised."""
 UNABLE = re.compile(
     r"^(?:i(?:'m| am) (?:sorry|afraid),? (?:but |that )?|sorry,? (?:but )?|unfortunately,? )?i (?:can not|could not|am not able to|am unable to|would not be able to) "
-    r"(?:really |honestly )?(?:say|tell|answer|decide|judge|answer (?:this|that)(?: question)?)(?: for (?:sure|certain))?\W*$"
+    r"(?:really |honestly )?(?:say|tell|answer|decide|judge|settle|determine|(?:answer|settle|determine) (?:this|that|it)(?: question)?)(?: for (?:sure|certain)| with (?:any )?(?:confidence|certainty))?\W*$"
 )
 """A whole sentence that refuses to answer."""
 DISAGREES = re.compile(
@@ -604,7 +605,7 @@ SPLIT = re.compile(
 )
 """Two camps, one for each answer: "some consider Paris ..., while others say Lyon"."""
 DECLINES = re.compile(
-    r"\b(?:rather|prefer) not (?:to )?(?:give|say|answer|choose|commit|decide|guess|pick|take)\b|\b(?:not able to|unable to|can not|could not) "
+    r"\b(?:rather|prefer) not (?:to )?(?:give|say|answer|choose|commit|decide|guess|pick|take|name|single out|favou?r|settle)\b(?! (?:any )?(?:more|further|anything else))|\b(?:not able to|unable to|can not|could not) "
     r"(?:provide|give|offer) (?:you )?(?:a|an|any|the|one) (?:\w+ )?(?:definite|definitive|clear|certain|single|reliable|conclusive)\b"
     r"|\bi (?:will not|would not|can not|could not|refuse to|decline to) (?:choose|decide|pick|take sides|judge|settle (?:it|this|that))(?: between (?:them|the two))?\W*$"
 )
@@ -617,3 +618,21 @@ OF_PRONOUN = re.compile(rf"^\W*(?:he|she|it|they|this|that) (\w+) (?:\w+ ){{0,2}
 """A sentence that says something about a pronoun with an answer, and its verb."""
 ALSO = re.compile(r"^\W*(?:he|she|it|they|this|that)\s+(?:\w+\s+){0,2}?also\b")
 """A sentence that adds something about the subject of the one before it."""
+UNVERIFIED = re.compile(
+    r"\b(?:no way (?:to|of)|can not|could not|unable to|not able to) (?:\w+ )?(?:verify|verifying|confirm|confirming|check|checking|vouch)\b"
+)
+"""An account is said to be unverified."""
+ASKS_WHICH = re.compile(
+    r"\b(?:would you (?:like|prefer)|do you (?:want|prefer|mean|need)|should i|shall i|which (?:one |of \w+ (?:\w+ )?|answer |account )?(?:should|shall|do|would|did) (?:i|you))\b"
+)
+"""A question that asks the reader which answer to give."""
+ACCOUNT_OF_SOURCE = re.compile(
+    rf"\b(?:the (?:one|answer|name|version)|what) (?:\w+ )?(?:from|in|by|of|given (?:by|in)|according to) |\b{SOURCE}\b"
+)
+"""Words that call an answer one account of several."""
+STILL_OPEN = re.compile(
+    r"\bjury is (?:still )?out\b|\b(?:flip|toss) a coin\b|\b(?:stay|remain|keep)(?:ing)? neutral\b|\byou tell me\b|\bno way (?:for me |for us )?(?:to|of) (?:say|tell|know|decid)\w* who\b(?: is (?:right|correct))?"
+    r"|\bnot (?:\w+ )?comfortable (?:with )?(?:choosing|picking|deciding|answering)\b|\b(?:conflicting|contradictory|contradicting) (?:information|accounts|sources|answers)\b"
+    r"|\b(?:two|my) sources,? (?:two names|disagree|conflict)\b"
+)
+"""Wording that leaves open which of several accounts is right, before or after them."""

@@ -72,6 +72,8 @@ def _decide(text: MaskedResponse) -> Judgement:
     if (asked := cues.OPEN_QUESTION.search(text.masked)) and _only_accounts(text, asked.end()):
         remaining = text.remaining()
         return Judgement("abstains", (text.original(asked.start()), text.chars(remaining[-1])[1]), "left_open")
+    if (unchosen := _asks_which(text) or _still_open(text)) is not None:
+        return unchosen
     for cue, side in ((cues.TRUSTS_PASSAGE, "context"), (cues.TRUSTS_MEMORY, "parametric")):
         trusts = list(cue.finditer(text.masked))
         if trusts and len(text.sides(0, trusts[-1].start())) == 2 and not text.remaining(trusts[-1].end()):
@@ -130,8 +132,32 @@ def _untold(text: MaskedResponse) -> int | None:
         return untold.end()
     naming = [sentence for sentence in text.sentences if text.remaining(sentence.start, sentence.end)]
     refuses = any(cues.UNABLE.search(s.text) for s in text.sentences if s.end <= naming[0].start)
-    reports = all(cues.PASSAGE.search(s.text) and cues.DISAGREES.search(s.text) for s in naming)
+    doubts = (cues.DISAGREES, cues.UNVERIFIED)
+    reports = all(cues.PASSAGE.search(s.text) and any(d.search(s.text) for d in doubts) for s in naming)
     return naming[-1].end if refuses and reports and naming[-1] is text.sentences[-1] else None
+
+
+def _asks_which(text: MaskedResponse) -> Judgement | None:
+    """An abstention, if the text only asks the reader which of the two answers to give."""
+    naming = [sentence for sentence in text.sentences if text.remaining(sentence.start, sentence.end)]
+    if len(naming) != 1 or len(text.sides(naming[0].start, naming[0].end)) < 2:
+        return None
+    asks = all(cue.search(naming[0].text) for cue in (cues.QUESTION, cues.ASKS_WHICH, cues.ACCOUNT_OF_SOURCE))
+    remaining = text.remaining()
+    span = (text.chars(remaining[0])[0], text.chars(remaining[-1])[1])
+    return Judgement("abstains", span, "left_open") if asks else None
+
+
+def _still_open(text: MaskedResponse) -> Judgement | None:
+    """An abstention, if the text says anywhere that it does not decide, and commits to neither of the two answers."""
+    cue = cues.STILL_OPEN.search(text.masked)
+    if cue is None or len(text.sides()) < 2:
+        return None
+    naming = [cues.STILL_OPEN.sub(" ", s.text) for s in text.sentences if text.remaining(s.start, s.end)]
+    if any(c.search(said) for said in naming for c in (cues.FINAL, cues.REAL, cues.CONCLUDES, cues.YET_ANSWERS)):
+        return None
+    remaining = text.remaining()
+    return Judgement("abstains", (text.chars(remaining[0])[0], text.chars(remaining[-1])[1]), "left_open")
 
 
 def _only_accounts(text: MaskedResponse, start: int) -> bool:
@@ -141,7 +167,8 @@ def _only_accounts(text: MaskedResponse, start: int) -> bool:
     clauses = [clause for sentence in text.sentences for clause in clauses_of(sentence)]
     naming = [clause for clause in clauses if text.remaining(clause.start, clause.end)]
     return all(
-        len(text.sides(clause.start, clause.end)) == 1 and (clause.passage or cues.OWN_KNOWLEDGE.search(clause.text))
+        len(text.sides(clause.start, clause.end)) == 1
+        and (clause.passage or cues.OWN_KNOWLEDGE.search(clause.text))
         for clause in naming
     )
 
