@@ -8,6 +8,7 @@ from inversion.score import cues
 from inversion.score.cues import A
 from inversion.score.judgement import Judgement
 from inversion.score.masked_response import MaskedResponse
+from inversion.score.relative_numbers import number_of
 from inversion.score.statements import NAME, content_words
 
 
@@ -75,8 +76,43 @@ def former_or_latter(text: MaskedResponse) -> Judgement | None:
     former = next((i for i in reversed(before) if latter is not None and text.side(i) != text.side(latter)), None)
     if latter is None or former is None:
         return None
-    which = matches[-1]["which"] or matches[-1]["which2"]
-    return judged(text, latter if which == "latter" else former, "final_answer")
+    which = next(filter(None, matches[-1].groups()))
+    return judged(text, latter if which in ("latter", "second") else former, "final_answer")
+
+
+_MORE = frozenset({"later", "larger", "bigger", "higher", "greater", "longer"})
+
+
+def earlier_or_later(text: MaskedResponse) -> Judgement | None:
+    """The answer that the text chooses at its end as the earlier, later, smaller or larger of two numbers."""
+    match = cues.EARLIER_OR_LATER.search(text.masked)
+    values = [number_of(answers) for answers in (text.context_answers, text.parametric_answers)]
+    if match is None or None in values or values[0] == values[1] or len(text.sides(0, match.start())) < 2:
+        return None
+    context_is_more = values[0] > values[1]  # type: ignore[operator]
+    side = "context" if context_is_more == (match["which"] in _MORE) else "parametric"
+    return judged(text, next(i for i in text.remaining() if text.side(i) == side), "final_answer")
+
+
+def concluded(text: MaskedResponse) -> Judgement | None:
+    """The answer at the very end of a text that reasons first: after a conclusion and a colon ("which tells us that it
+    is elsewhere: Lyon"), or alone, if the text named both answers or reported accounts before."""
+    last = text.sentences[-1]
+    here = text.remaining(last.start, last.end)
+    if len({text.side(i) for i in here}) != 1 or len(text.sentences) < 2:
+        return None
+    before = text.sentences[-2]
+    apart = "\n" in text.masked[before.end - 1 : last.start + 1] or not text.remaining(before.start, before.end)
+    alone = apart and cues.BARE.fullmatch(last.text)
+    naming = [s for s in text.sentences[:-1] if text.remaining(s.start, s.end)]
+    if any((cues.BARE.fullmatch(s.text) and "?" not in s.text) or cues.LISTS.search(s.text) for s in naming):
+        return None
+    both = len(text.sides(0, last.start)) == 2
+    reports = (cues.PASSAGE, cues.SUPERSEDED, cues.GENERAL)
+    accounts = naming and all(any(cue.search(s.text) for cue in reports) for s in naming)
+    if (alone and (both or accounts)) or (naming and cues.CONCLUDED.search(last.text)):
+        return judged(text, here[-1], "final_answer")
+    return None
 
 
 _PERCENT = r"(?:\d+(?:\.\d+)?) ?%"

@@ -459,6 +459,7 @@ TAGGED = re.compile(rf"<(?:final[_ ]?)?answer>[^<{C}{P}]*(?P<m>{A})[^<{C}{P}]*</
 """The only mention in an XML element that holds the answer."""
 FORMER_OR_LATTER = re.compile(
     r"(?:\b(?:is|was|be|go(?:es)? (?:for|with)|choose|pick|say|to|with|prefers?|trust|follow|take|believe|answer|means?)|[:,])\s+(?:clearly |really )?the (?P<which>former|latter)\W*$"
+    r"|\b(?:is|was|be|with|choose|pick|say|trust|take|:|,) the (?P<which3>first|second) of (?:these|those|them|the two)(?: \w+)?(?:\W*$| (?:that|which|who)\b)"
     r"|(?:^|[.;:]\s)the (?P<which2>former|latter) (?:\w+ )?(?:is|was) (?:\w+ )?(?:right|correct|true|the answer|the (?:right|correct) (?:one|name|answer))\b"
 )
 """The end of a text, or a statement, that chooses between the two answers named before it."""
@@ -636,3 +637,14 @@ STILL_OPEN = re.compile(
     r"|\b(?:two|my) sources,? (?:two names|disagree|conflict)\b"
 )
 """Wording that leaves open which of several accounts is right, before or after them."""
+EARLIER_OR_LATER = re.compile(
+    r"(?<!not )(?<!which )(?<!what )\b(?:is|be|was|go(?:ing)? (?:for|with)|choose|pick|say|trust|take|prefer|stick (?:to|with)|believe|keep|:) the (?P<which>earlier|later|smaller|larger|bigger|lower|higher|greater|shorter|longer)"
+    r"(?: (?:one|year|date|number|figure|value|of (?:the|these) (?:two|\w+)))*\W*$"
+)
+"""The end of a text that chooses between two numbers by their order."""
+BARE = re.compile(rf"\W*(?:(?:it is|it was|the|a|an|in|answer|fine|ok|okay)\W+)*{A}\W*")
+"""A sentence that is only an answer."""
+CONCLUDED = re.compile(
+    rf"(?:\b(?:which|that|this|it) (?:tells? (?:us|me)|means|implies|leaves (?:us|me|only)|suggests|shows|points to)\b|\b(?:so|therefore|thus|hence|leaving|conclude|conclusion)\b)[^.;!?{C}{P}]*:\s*(?:the )?{_QUOTE}{A}\W*$"
+)
+"""A conclusion with the answer after a colon."""

@@ -10,11 +10,20 @@ import re
 from collections.abc import Sequence
 
 from inversion.score import cues
-from inversion.score.choices import final_answer, former_or_latter, judged, likelier, marked_answer, next_to_name
+from inversion.score.choices import (
+    concluded,
+    earlier_or_later,
+    final_answer,
+    former_or_latter,
+    judged,
+    likelier,
+    marked_answer,
+    next_to_name,
+)
 from inversion.score.clauses import apply_contrasts, clauses_of
 from inversion.score.cues import A
 from inversion.score.judgement import Judgement
-from inversion.score.masked_response import ANY_ANSWER, MaskedResponse
+from inversion.score.masked_response import ANY_ANSWER, MaskedResponse, first_turn
 from inversion.score.options import LISTED, listed_option, option_of_question
 from inversion.score.polarity import polarity
 from inversion.score.setting_aside import set_aside_mentions
@@ -44,7 +53,7 @@ def judge(
     An alias that both sides share counts for the context. The correct answer to a matching item, whose two answers are
     equal, is therefore labelled ``context``.
     """
-    text = MaskedResponse(response, context_answers, parametric_answers, passage, question)
+    text = MaskedResponse(first_turn(response, question), context_answers, parametric_answers, passage, question)
     if not text.mentions:
         return option_of_question(text) or polarity(text) or _without_answer(text, "no_answer")
     set_aside_mentions(text)
@@ -86,7 +95,7 @@ def _decide(text: MaskedResponse) -> Judgement:
     ):
         remaining = text.remaining()
         return Judgement("abstains", (text.chars(remaining[0])[0], text.chars(remaining[-1])[1]), "left_open")
-    if (chosen := former_or_latter(text)) is not None:
+    if (chosen := former_or_latter(text) or earlier_or_later(text) or concluded(text)) is not None:
         return chosen
     _set_aside_corrected(text)
     _set_aside_outside(text)

@@ -235,6 +235,21 @@ class MaskedResponse:
         return " are" if match[0].lower().endswith("re") else " is"
 
 
+_NEXT_TURN = re.compile(r"\n[^\w\n]*(?:question|q|user|human)\s*\d*\s*[:\uff1a](?P<asked>[^\n]*)", re.IGNORECASE)
+_ANY_WORD = re.compile(r"\w")
+
+
+def first_turn(response: str, question: str) -> str:
+    """A response up to another question that it goes on to generate ("Lyon\\n\\nQ: ..."). What repeats the question asked
+    is kept."""
+    asked = {*read_words(question).words}
+    for match in _NEXT_TURN.finditer(response):
+        repeats = asked and asked <= {*read_words(match["asked"]).words}
+        if match["asked"].strip() and not repeats and _ANY_WORD.search(response, 0, match.start()):
+            return response[: match.start()]
+    return response
+
+
 def _longest(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
     """The spans that are not contained in another span."""
     return [s for s in dict.fromkeys(spans) if not any(o[0] <= s[0] and s[1] <= o[1] and o != s for o in spans)]

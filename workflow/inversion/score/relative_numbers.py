@@ -49,6 +49,12 @@ def _values(answers: Sequence[str]) -> set[Decimal]:
     return {Decimal(word[0]) for word in first if word and _NUMBER.fullmatch(word[0])}
 
 
+def number_of(answers: Sequence[str]) -> Decimal | None:
+    """The number that all aliases of an answer begin with; None if there is none or more than one."""
+    values = _values(answers)
+    return values.pop() if len(values) == 1 else None
+
+
 def _differences(words: Words, taken: Collection[int]) -> list[tuple[int, int, Decimal]]:
     """The spans of "five years later" and the like, with the number that they add."""
     found = []
