@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from inversion.score import cues
 from inversion.score.masked_response import ANY_ANSWER, MaskedResponse, Sentence
@@ -74,6 +74,18 @@ def clauses_of(sentence: Sentence) -> list[Clause]:
             start, clause, concedes = start + comma, clause[comma:], False
             contrasts = cues.CONTRAST.match(clause.lstrip(" ,\"'(")) is not None
         found.append(Clause(sentence.start + start, sentence.start + end, clause, concedes, contrasts))
+    return _with_attribution(found)
+
+
+def _with_attribution(clauses: list[Clause]) -> list[Clause]:
+    """The clauses, with one that only says whose claim it is as part of the clause before it: "Lyon, at least that's
+    what the passage claims"."""
+    found: list[Clause] = []
+    for clause in clauses:
+        if found and cues.ATTRIBUTES.match(clause.text) and not ANY_ANSWER.search(clause.text):
+            found[-1] = replace(found[-1], end=clause.end, text=found[-1].text + clause.text)
+        else:
+            found.append(clause)
     return found
 
 

@@ -381,6 +381,7 @@ FINAL = re.compile(
     r"|\b(?:final|correct|right|true|actual|real|best|my|the|short|expected)?\s*(?:answer|solution|response)\b[^.]{0,40}?(?:\bis\b|:|=|\bwould be\b|\bmust be\b|\bshould be\b|\bremains\b)"
     rf"|,\s(?:so|hence|therefore|thus)\s+(?:it is |it was |the answer is |that is |i (?:say|choose) )?(?:the |in )?{A}\W*$"
     r"|^(?:but )?here,? i (?:answer|say|choose|write|go with)\b"
+    rf"|^(?:the )?{A}[\"')\]]* (?:is|was) (?:the )?(?:correct|right)(?: one| answer| name)?\W*$"
     r"|^(?:a|ans|answer|output|final answer|respuesta|réponse|antwort|ответ|答案|答|回答|答え)\s*[:\uff1a=]|^\W*\"?(?:final_)?answer\"?\s*:|\bboxed\b|^\W*####|\bis (?:the|my) (?:correct |final |right |best |true )?(?:answer|choice)\b|(?:答案|正解|答え)(?:是|は|:|\uff1a)"
 )
 """A sentence that gives the final answer."""
@@ -533,6 +534,10 @@ _TRUSTED = r"(?:is|are|seems?) (?:the )?(?:more )?(?:reliable|correct|right|true
 _TRUST = r"\b(?:trust(?:ing)?|go(?:ing)? with|follow(?:ing)?|rely(?:ing)? on|sid(?:e|ing) with|believe|stick(?:ing)? (?:to|with)|prefer|choose|(?:defer|bow)(?:ring|ing)? to|accept)"
 TRUSTS_PASSAGE = re.compile(
     rf"\b(?:the|this) {SOURCE}(?:'s)?(?: \w+)? {_TRUSTED}\b|(?<!not ){_TRUST} (?:(?:the|this|your) {SOURCE}|yours)\b"
+    rf"|\b{SOURCE},? which i (?:\w+ )?(?:take at (?:its|his|her|face) (?:word|value)|trust|believe|have no reason to doubt)\b"
+    rf"|(?<!not )(?<!would )\btak(?:e|ing) the {SOURCE} at (?:its|his|her|face) (?:word|value)\b|\bno (?:reason|cause|grounds) to (?:doubt|question|distrust|disbelieve) the {SOURCE}\b"
+    rf"|{C}[^{C}{P}]*(?:(?<!not )(?<!would )\btak(?:e|ing) (?:it|that|this) at (?:its|his|her|face) (?:word|value)\b|\bno (?:reason|cause|grounds) to (?:doubt|question|distrust|disbelieve) (?:it|that|this)\b)"
+    rf"|\b(?:that|this|it) is what (?:the|this|that|your) {SOURCE} {_SAYS}\b[^.;!?{C}{P}]*\b(?:so|hence|therefore|and) (?:that|this|it) is (?:also )?(?:my|the) (?:final )?answer\b"
 )
 TRUSTS_MEMORY = re.compile(
     rf"\b(?:textbooks?|memory|usual|common|known|established|real|traditional|other|older|standard|official)(?:'s)?(?: \w+)? {_TRUSTED}\b"
@@ -648,3 +653,30 @@ CONCLUDED = re.compile(
     rf"(?:\b(?:which|that|this|it) (?:tells? (?:us|me)|means|implies|leaves (?:us|me|only)|suggests|shows|points to)\b|\b(?:so|therefore|thus|hence|leaving|conclude|conclusion)\b)[^.;!?{C}{P}]*:\s*(?:the )?{_QUOTE}{A}\W*$"
 )
 """A conclusion with the answer after a colon."""
+SOURCE_IS_WRONG = re.compile(
+    rf"(?<!if )(?<!whether )(?<!unless )(?<!that )(?<!because )\b(?:the|this|that|your) {SOURCE} (?:is|was|must be|has to be|seems|appears)(?: to be)? "
+    r"(?:\w+ly |simply |just |quite |plain )?(?:wrong|mistaken|in error|incorrect|inaccurate|false|untrue|at fault|lying)(?: (?:about|on) (?:it|this|that|him|her|them|his|her|their))?"
+    r"(?= here| there|\W*$|[.,;!)]| and\b)"
+    rf"|\bif [^.;!?{C}{P}]*\b{SOURCE}\b[^.;!?{C}{P}]*, which (?:it|i|they) (?:can|is|do|does|could|should|are) not\b"
+)
+"""The passage is said to be wrong about its answer."""
+NOT_WHAT_WAS_ASKED = re.compile(
+    r"(?:^\W*|[,;\u2013\u2014] ?)(?:but |though |however,? |yet |and )?(?:it|this|that|he|she|they)(?: is| was| are| were) (?:\w+ly |of course )?not (?P<rest>(?:where|who|what|when|the \w+ (?:where|who|that|which|in which|whose))\b[^.;!?]*)"
+)
+"""A sentence that denies that the answer before it is what the question asks for."""
+IF_TRUSTED = re.compile(
+    rf"\b(?:if|assuming|provided) (?:you|one|we) (?:\w+ )?(?:trust|believe|accept|follow|go by|take)\b[^.;!?{C}{P}]*\b(?:{SOURCE}|it|that)\b"
+)
+"""A condition on somebody's trust in the passage."""
+NOT_I = re.compile(
+    r"^\W*(?:but |however,? |though )?(?:i|we)(?:,? (?:for one|personally|myself),?)? (?:do|would|can|could|will) not(?: (?:trust|believe|accept|follow|buy) (?:it|that|this))?(?:,? (?:though|however|myself|personally))?(?:\W*$|[:,])"
+)
+"""A sentence that withholds the writer's trust."""
+ATTRIBUTES = re.compile(
+    rf"^\W*(?:(?:or )?at least,?\s+)?(?:so |(?:that|this) is (?:how|what) |(?:as|if) )?(?:(?:the|this|that|your) {SOURCE} {_SAYS}|according to (?:the|this|that|your) {SOURCE})\b[^.;!?{C}{P}]*$"
+)
+"""A clause that says only that the passage claims what precedes it."""
+RESPECTS = re.compile(
+    rf"\b(?:with (?:all )?(?:due )?respect|no offen[cs]e|(?:my )?apologies|no disrespect) to (?:the |any |all )?(?P<m>{A})"
+)
+"""A mention that a text is polite about, because it does not give it as the answer."""

@@ -24,6 +24,7 @@ from inversion.score.clauses import apply_contrasts, clauses_of
 from inversion.score.cues import A
 from inversion.score.judgement import Judgement
 from inversion.score.masked_response import ANY_ANSWER, MaskedResponse, first_turn
+from inversion.score.not_asked import about_something_else, set_aside_unasked
 from inversion.score.options import LISTED, listed_option, option_of_question
 from inversion.score.polarity import polarity
 from inversion.score.setting_aside import set_aside_mentions
@@ -57,6 +58,7 @@ def judge(
     if not text.mentions:
         return option_of_question(text) or polarity(text) or _without_answer(text, "no_answer")
     set_aside_mentions(text)
+    set_aside_unasked(text)
     return _decide(text)
 
 
@@ -85,7 +87,7 @@ def _decide(text: MaskedResponse) -> Judgement:
         return unchosen
     for cue, side in ((cues.TRUSTS_PASSAGE, "context"), (cues.TRUSTS_MEMORY, "parametric")):
         trusts = list(cue.finditer(text.masked))
-        if trusts and len(text.sides(0, trusts[-1].start())) == 2 and not text.remaining(trusts[-1].end()):
+        if trusts and len(text.sides(0, trusts[-1].end())) == 2 and not text.remaining(trusts[-1].end()):
             return judged(text, next(i for i in text.remaining() if text.side(i) == side), "final_answer")
     naming = [s for s in text.sentences if text.remaining(s.start, s.end)]
     if (
@@ -176,8 +178,7 @@ def _only_accounts(text: MaskedResponse, start: int) -> bool:
     clauses = [clause for sentence in text.sentences for clause in clauses_of(sentence)]
     naming = [clause for clause in clauses if text.remaining(clause.start, clause.end)]
     return all(
-        len(text.sides(clause.start, clause.end)) == 1
-        and (clause.passage or cues.OWN_KNOWLEDGE.search(clause.text))
+        len(text.sides(clause.start, clause.end)) == 1 and (clause.passage or cues.OWN_KNOWLEDGE.search(clause.text))
         for clause in naming
     )
 
@@ -232,6 +233,8 @@ _JOINED = re.compile(
 def _two_sides(text: MaskedResponse, remaining: list[int]) -> Judgement:
     """The label if both answers remain."""
     span = (text.chars(remaining[0])[0], text.chars(remaining[-1])[1])
+    if about_something_else(text):
+        return Judgement("neither", span, "answers_set_aside")
     listing = [s for s in text.sentences if len(text.sides(s.start, s.end)) == 2]
     if (
         listing

@@ -240,8 +240,8 @@ _ANY_WORD = re.compile(r"\w")
 
 
 def first_turn(response: str, question: str) -> str:
-    """A response up to another question that it goes on to generate ("Lyon\\n\\nQ: ..."). What repeats the question asked
-    is kept."""
+    """A response up to another question that it goes on to generate ("Q: ..." after the answer). What repeats the
+    question asked is kept."""
     asked = {*read_words(question).words}
     for match in _NEXT_TURN.finditer(response):
         repeats = asked and asked <= {*read_words(match["asked"]).words}

@@ -8,6 +8,7 @@ from inversion.score import cues
 from inversion.score.copying import COPIED_AROUND, copied_runs
 from inversion.score.cues import A
 from inversion.score.masked_response import ANY_ANSWER, MaskedResponse, Sentence
+from inversion.score.statements import content_words
 
 
 def set_aside_mentions(text: MaskedResponse) -> None:
@@ -38,6 +39,7 @@ def set_aside_mentions(text: MaskedResponse) -> None:
                 if text.side(i) == "context":
                     text.set_aside[i] = "rejected"
         _set_aside_matches(text, sentence, cues.RETRACTED, "corrected")
+        _set_aside_matches(text, sentence, cues.RESPECTS, "conceded")
         _set_aside_matches(text, sentence, cues.LEFT, "left_behind")
         _set_aside_matches(text, sentence, cues.FORMER, "past")
         if present:
@@ -119,3 +121,26 @@ def _denied_before(text: MaskedResponse) -> None:
                         text.set_aside[i] = "rejected"
         if ANY_ANSWER.search(sentence.text):
             before = sentence
+    _source_denied(text)
+
+
+def _source_denied(text: MaskedResponse) -> None:
+    """Set aside the passage's answer before a statement that the passage is wrong about it, or that the reader should
+    trust the passage, not the writer ("If you trust the passage, Lyon. I don't, though."), and an answer that is said
+    not to be what was asked ("It's not where he was born.")."""
+    asked = content_words(text.question)
+    before: Sentence | None = None
+    for sentence in text.sentences:
+        wrong = cues.SOURCE_IS_WRONG.search(sentence.text)
+        earlier = sentence if before is None else before
+        if wrong:
+            for i in text.remaining(earlier.start, sentence.start + wrong.start()):
+                if text.side(i) == "context":
+                    text.set_aside[i] = "rejected"
+        unlike = cues.NOT_WHAT_WAS_ASKED.search(sentence.text)
+        declined = cues.NOT_I.match(sentence.text) and cues.IF_TRUSTED.search(earlier.text)
+        if declined or (unlike and content_words(unlike["rest"]) & asked):
+            inside = unlike.start() if unlike else 0
+            span = (sentence.start, sentence.start + inside) if inside else (earlier.start, sentence.start)
+            text.set_aside.update(dict.fromkeys(text.remaining(*span), "rejected"))
+        before = sentence
