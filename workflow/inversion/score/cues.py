@@ -243,7 +243,7 @@ POSSESSOR = re.compile(rf"(?P<m>{A})'s\s+(?!(?:the|a|an|not|now|my|your|correct|
 """A mention as a possessor: "Fleming's discovery"."""
 _PERSON = r"(?:friend|contemporary|colleague|rival|pupil|student|teacher|brother|sister|son|daughter|wife|husband|neighbou?r|cousin|disciple|admirer)"
 ASIDE = re.compile(
-    rf"(?:\b(?:than(?: even| both| either)?|near|nearby|outside|around|(?:south|north|east|west)(?:ern|east|west)? (?:of|from)|close to|next to|far from|beats?|beating|defeat(?:s|ed|ing)|edg(?:ed|ing)(?: out| past)?|against|\d+\s?[-\u2013:]\s?\d+ over|victory over|w[io]n over|preced(?:es|ed)|outrank(?:s|ed)|surpass(?:es|ed)|overshadowed by|ahead of|under the (?:pen |false |assumed )?(?:name|pseudonym)(?: of)?|pseudonym(?: of)?|pen name|compared (?:to|with)|"
+    rf"(?:\b(?:than(?: even| both| either)?|near|nearby|outside|around|(?:south|north|east|west)(?:ern|east|west)? (?:of|from)|close to|next to|far from|beats?|beating|defeat(?:s|ed|ing)|edg(?:ed|ing)(?: out| past)?|against|\d+\s?[-\u2013:]\s?\d+ (?:[\w-]+ ){{0,4}}?over|victory over|w[io]n over|preced(?:es|ed)|outrank(?:s|ed)|surpass(?:es|ed)|overshadowed by|ahead of|under the (?:pen |false |assumed )?(?:name|pseudonym)(?: of)?|pseudonym(?: of)?|pen name|compared (?:to|with)|"
     rf"unlike|like|similar to|away from|(?:km|kilometer|kilometers|miles?) (?:from|of)|university of|mayor of|people of|population of|"
     rf"distance (?:to|from)|followed by|behind|accompanied by|second only to|sold (?:it |them )?to|bought (?:\w+ )?from|visit|visiting|via|through|as well known as|confused with|mistaken for|not to be confused with|{_PERSON} of|(?:his|her) {_PERSON}|dwarf(?:s|ed)|outstrip(?:s|ped)|exceed(?:s|ed))|[\w{C}{P}] >)\s+(?:the\s+)?(?P<m>{A})"
 )
@@ -421,6 +421,7 @@ APPENDIX = re.compile(
 """The beginning of the links of an article."""
 UNCHOSEN = re.compile(
     r"\b(?:nominees?|nominated|candidates?|finalists?|contenders?|shortlist(?:ed)?|options?|choices?)\b|\b(?:played|contested|fought|held|match|final|race|battle|game) (?:was )?(?:\w+ )?between\b"
+    rf"|{A}[\"')\]]* (?:vs?\.?|versus|against) (?:the )?{A}"
 )
 """A sentence that lists or contrasts two answers without a decision."""
 _ANOTHER_WORK = (
@@ -497,7 +498,7 @@ REPORTS = re.compile(rf"\b{SOURCE},?\s+(?:\w+,?\s+){{0,2}}?{_SAYS}\b")
 """A clause that reports what the passage says."""
 
 PAIR = re.compile(
-    rf"\b(?:between|of|comparing|compared|both|either|from|options|candidates|choices)\b[^.!?{C}{P}]*(?P<m>{A})[\"')]*\s*(?:,|/|and|or|with|to|vs\.?|versus|against)+"
+    rf"(?:\b(?:between|of|comparing|compared|both|either|from|options|candidates|choices)\b[^.!?{C}{P}]*|^\W*(?={A} (?:vs?\.?|versus)))(?P<m>{A})[\"')]*\s*(?:,|/|and|or|with|to|vs?\.?|versus|against)+"
     rf"\s*(?:and |or )?(?:the )?[\"'(]*(?P<n>{A})[^{C}{P}]*?[,:;]"
 )
 """Two answers that are compared before one is chosen: "between Paris and Lyon, it is Lyon"."""

@@ -21,6 +21,7 @@ from inversion.score.choices import (
     next_to_name,
 )
 from inversion.score.clauses import apply_contrasts, clauses_of
+from inversion.score.contests import apply_results, winner
 from inversion.score.cues import A
 from inversion.score.judgement import Judgement
 from inversion.score.masked_response import ANY_ANSWER, MaskedResponse, first_turn
@@ -59,6 +60,7 @@ def judge(
         return option_of_question(text) or polarity(text) or _without_answer(text, "no_answer")
     set_aside_mentions(text)
     set_aside_unasked(text)
+    apply_results(text)
     return _decide(text)
 
 
@@ -97,7 +99,7 @@ def _decide(text: MaskedResponse) -> Judgement:
     ):
         remaining = text.remaining()
         return Judgement("abstains", (text.chars(remaining[0])[0], text.chars(remaining[-1])[1]), "left_open")
-    if (chosen := former_or_latter(text) or earlier_or_later(text) or concluded(text)) is not None:
+    if (chosen := former_or_latter(text) or earlier_or_later(text) or concluded(text) or winner(text)) is not None:
         return chosen
     _set_aside_corrected(text)
     _set_aside_outside(text)
