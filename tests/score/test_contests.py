@@ -64,3 +64,28 @@ def test_comparisons_that_are_reversed(response: str, label: str) -> None:
     question = "Which mountain is the highest in Africa?"
     judged = judge(response, ["Mount Kenya"], ["Kilimanjaro"], None, question)
     assert judged.label == label, judged
+
+
+@pytest.mark.parametrize(
+    ("response", "label"),
+    [
+        ("The French won it, 3-0 against Brazil.", "parametric"),
+        ("The Brazilians did, 2-1 over France.", "context"),
+        ("Brazil won it, although the French like to deny it.", "context"),
+    ],
+)
+def test_peoples_for_countries(response: str, label: str) -> None:
+    assert judge(response, ["Brazil"], ["France"], None, "Who won the 1998 World Cup?").label == label
+
+
+@pytest.mark.parametrize(
+    ("response", "question", "label"),
+    [
+        ("1st: Norgay\n2nd: Hillary", "Who was the first person on the summit?", "context"),
+        ("First Hillary, then Norgay a minute after him.", "Who was the first person on the summit?", "parametric"),
+        ("First came Norgay, second Hillary.", "Who was the second person on the summit?", "parametric"),
+        ("Hillary was the first, Norgay came a minute after him.", "Who was the first person on top?", "parametric"),
+    ],
+)
+def test_the_rank_that_was_asked_for(response: str, question: str, label: str) -> None:
+    assert judge(response, ["Norgay"], ["Hillary"], None, question).label == label

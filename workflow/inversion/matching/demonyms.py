@@ -55,7 +55,8 @@ United States, United States of America, America, USA, U.S.A., US, U.S.; United 
 Arab Emirates, UAE, U.A.E.; Soviet Union, USSR, U.S.S.R.; Democratic Republic of the Congo, DR Congo, DRC; China, People's Republic of
 China, PRC; New Zealand, NZ; Saudi Arabia, KSA; Czech Republic, Czechia; Myanmar, Burma; Ivory Coast, Côte
 d'Ivoire; Netherlands, Holland; Eswatini, Swaziland; East Timor, Timor-Leste; Cape Verde, Cabo Verde; North Macedonia, Macedonia;
-Bosnia and Herzegovina, Bosnia; Iran, Persia; Thailand, Siam; Turkey, Türkiye; Sri Lanka, Ceylon
+Bosnia and Herzegovina, Bosnia; Iran, Persia; Thailand, Siam; Turkey, Türkiye; Sri Lanka, Ceylon; East Germany,
+German Democratic Republic, GDR, DDR; West Germany, FRG
 """
 """Countries with their other names, including former names and abbreviations."""
 

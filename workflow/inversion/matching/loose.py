@@ -17,6 +17,7 @@ from dataclasses import replace
 from decimal import ROUND_HALF_UP, Decimal
 
 from inversion.matching.answers import ARTICLES
+from inversion.matching.demonyms import country_names
 from inversion.matching.generic import GENERIC
 from inversion.matching.places import (
     LANGUAGES,
@@ -80,6 +81,9 @@ def _spellings(answer: str) -> Iterator[tuple[tuple[str, ...], str]]:
         capital = [name for name in names if name[0].isupper()]
         if len(capital) >= 3 and capital == names:
             yield ("".join(name[0] for name in names).lower(),), "capitals"
+        ends = (*read_words(names[0]).words, *read_words(names[-1]).words)
+        if len(capital) == len(names) == 3 and not GENERIC & {*ends} and all(len(end) > 2 for end in ends):
+            yield ends, "plain"  # without the middle name
         for name in (names[0], names[-1]):
             folded = fold_word(name)
             if name[0].isupper() and len(folded) >= 3 and folded not in GENERIC | ARTICLES | ROMAN_NUMERALS.keys():
@@ -89,6 +93,9 @@ def _spellings(answer: str) -> Iterator[tuple[tuple[str, ...], str]]:
         if names[1] == "the" and len(names) > 2:
             yield (*read_words(names[0]).words, "i"), "plain"  # "William the Conqueror" as "William I"
     yield from _with_other_numeral(names)
+    for name in country_names(answer.strip()):  # "the GDR" for East Germany
+        if (named := read_words(name).words) != words:
+            yield named, "capitals" if name.isupper() else "plain"
     if len(words) > 1 and " ".join(words) in currency_names():
         yield words[-1:], "plain"
     if answer[:1].isupper():
@@ -146,8 +153,9 @@ def respelled(text: Words, answers: Sequence[str], others: Sequence[str]) -> Wor
     are doubled, or from one of six or more by one letter added, missing or swapped with the next one, or, in a name of
     seven or more, by another letter. Four letters are enough after the other words of the same name ("Karl Bath" for
     Barth), unless the word occurs in many names. A different ending is another word ("Italian" is not "Italia"), except
-    for a silent "h", and so is the name of another place ("Kingstown" is not "Kingston"). A word is abbreviated if it
-    begins a word of a longer answer and ends in a full stop ("Corp. Z"). Words of ``others`` are neither.
+    for a silent "h" or, in a long name, "e", and so is the name of another place ("Kingstown" is not "Kingston"). A
+    word is abbreviated if it begins a word of a longer answer and ends in a full stop ("Corp. Z"). Words of ``others``
+    are neither.
     """
     known = {word for other in (*answers, *others) for word in read_words(other).words}
     named = [words for answer in answers if (words := read_words(answer).words)]
@@ -200,7 +208,10 @@ def _misspells(word: str, right: str, name: bool, *, after_name: bool = False) -
         return False
     same = next((n for n, (one, other) in enumerate(zip(word, right, strict=False)) if one != other), None)
     if same is None:  # one begins with the other: "cheeta"
-        return f"{right}h" == word or right == f"{word}h"
+        if f"{right}h" == word or right == f"{word}h":
+            return True
+        silent = name and len(right) > 6 and (f"{right}e" == word or right == f"{word}e")  # "Pastorale"
+        return silent and not is_another_place(word, right)
     if len(word) != len(right):
         shorter, longer = sorted((word, right), key=len)
         one_letter = shorter[same:] == longer[same + 1 :]
@@ -230,8 +241,19 @@ def find_loose(text: Words, answers: Sequence[str], others: Sequence[str]) -> li
                 end = start + len(wanted)
                 if word == wanted[0] and text.words[start:end] == wanted and _fits(text, start, end, kind):
                     spans.add((start, end))
+                elif word == wanted[0] and text.words[start:end] == wanted and kind == "part":
+                    spans.update(_after_short_form(text, start, end, answer))
         spans.update(_in_two_words(text, answer))
     return sorted(spans)
+
+
+def _after_short_form(text: Words, start: int, end: int, answer: str) -> Iterator[tuple[int, int]]:
+    """A surname after a longer or shorter form of the right first name: "Benjamin Britten" for Ben Britten."""
+    words = read_words(answer).words
+    said, right = (text.words[start - 1], words[0]) if start else ("", words[0])
+    last = words[len(words) - (end - start) :] == text.words[start:end]
+    if last and said != right and min(len(said), len(right)) > 2 and (said.startswith(right) or right.startswith(said)):
+        yield start - 1, end
 
 
 def _all_spellings(answer: str, foreign: bool) -> Iterator[tuple[tuple[str, ...], str]]:
@@ -268,6 +290,10 @@ _LINKS = ARTICLES | {"of"}
 _NAME_BEFORE = re.compile(
     r"(?:^|[^.!?:\s])\s(?!(?:I|A|The|And|But|So|Or|Sorry|Mr|Mrs|Ms|Dr|Sir|Lord|Lady|King|Queen|Prince|Princess|Emperor|Empress|Tsar|Pope|President|Professor|Prof|Captain|General|Colonel|Admiral|Judge|Justice|Senator|Governor|Chancellor|Count|Baron|Dame|Miss|Author|Answer|Antwort|Text|Passage|Artikel|Kontext|Wissen|Nach|Laut|[A-Z][a-z]+ly|Both|Neither|Either|Not|No|Yes|Only|By|In|From|It|If|While|Although|Though|Since|Because|Actually|However|Then|Perhaps|Maybe|Probably|Definitely|Certainly|That|This|When|Unlike|Like|To)\b)(?:[A-Z][\w'-]+(?<!'s)|[A-Z][\w'-]{1,2}\.)\s$"
 )
+_GIVEN = re.compile(
+    r"(?:^|[:,.]\s*|\b(?:is|was|by|to|says?|said|names?|named|called|answer|yes|think|guess|mr|mrs|dr|sir)\s+)$"
+)
+"""What precedes a surname in a text without capitals."""
 _NAME_AFTER = re.compile(r"(?:-|[^\S\n])(?!(?:The|An?)\s)[A-Z][\w-]*|'s?\s(?!(?:The|An?)\s)[A-Z]")
 _STARTS = re.compile(r"(?:^|[.!?:\n]\s*|[\"'(*_\u201c-]\s*)$")
 _GOES_ON = re.compile(
@@ -289,6 +315,8 @@ def _fits(text: Words, start: int, end: int, kind: str) -> bool:
     before, after = text.text[max(0, first - 24) : first], text.text[last : last + 24]
     if len(text) == end - start:
         return True  # "elgar"
+    if written.islower() and text.text.islower() and last - first > 4:
+        return _GIVEN.search(before) is not None and not _NAME_AFTER.match(after)  # "it was elgar"
     if not written[:1].isupper() or _NAME_BEFORE.search(f" {before}") or _NAME_AFTER.match(after):
         return False
     # a short word at the beginning of a sentence can be a common one ("Will", "Mark")

@@ -37,6 +37,8 @@ def city_in_other_scripts(name: str) -> tuple[tuple[str, ...], ...]:
 
 
 _EXONYM = re.compile(r"[^\W\d_]{4,}(?:[ -][^\W\d_]{2,})?")
+_ARTICLE = re.compile(r"^(?:the|den|de|la|le|el|il|los|las|al) (?=\w{4})", re.IGNORECASE)
+"""An article at the beginning of a name, which differs between languages."""
 _LARGE = 100_000
 """The population from which a city is also found by its name in another language."""
 
@@ -54,7 +56,7 @@ def exonyms(name: str) -> tuple[str, ...]:
         dict.fromkeys(
             other
             for other in others
-            if _EXONYM.fullmatch(other)
+            if _EXONYM.fullmatch(_ARTICLE.sub("", other))
             and other[0].isupper()
             and not in_other_script(other)
             and (folded := _key(other)) != key
@@ -66,8 +68,13 @@ def exonyms(name: str) -> tuple[str, ...]:
 
 
 def _resembles(one: str, other: str) -> bool:
-    """Whether two names begin alike and at least half of their letters are the same."""
+    """Whether two names begin alike and at least half of their letters are the same, or all of their consonants are, in
+    both cases without a leading article."""
+    one, other = (_ARTICLE.sub("", name) for name in (one, other))
     one, other = (name.replace("c", "k").replace("w", "v").replace("ph", "f") for name in (one, other))
+    consonants = {re.sub("[aeiou]", "", name) for name in (one, other)}
+    if len(consonants) == 1 and len(min(consonants)) > 1 and min(len(one), len(other)) > 3:
+        return True  # "Haag" and "Hague"
     return one[0] == other[0] and 2 * edit_distance(one, other) <= max(len(one), len(other))
 
 

@@ -102,6 +102,8 @@ _MORE_UNITS = {
     "degrees centigrade": "degree celsius",
     "\N{DEGREE SIGN} c": "degree celsius",
     "\N{DEGREE SIGN} f": "degree fahrenheit",
+    "\N{DEGREE CELSIUS}": "degree celsius",
+    "\N{DEGREE FAHRENHEIT}": "degree fahrenheit",
     "degrees c": "degree celsius",
     "degrees f": "degree fahrenheit",
     "percentage points": "percentage point",

@@ -11,6 +11,7 @@ import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 
+from inversion.matching.answers import find_answer
 from inversion.matching.quantities import unit_of_symbol
 from inversion.matching.words import Words, read_words
 
@@ -67,7 +68,17 @@ def find_symbols(text: Words, answers: Sequence[str], others: Sequence[str]) -> 
         names = _names(symbol, alone, after_comma)
         if names & wanted and not names & theirs:
             spans.append((place, place + 1))
-    return spans
+    return spans + [span for name in _named_compounds(tuple(answers)) for span in find_answer(text, name)]
+
+
+@functools.lru_cache(maxsize=65536)
+def _named_compounds(answers: tuple[str, ...]) -> tuple[str, ...]:
+    """The names of the answers that are formulas with a digit or of two elements: "sodium chloride" for NaCl."""
+    formulas = (answer.translate(_SUBSCRIPTS) for answer in answers)
+    return tuple(name for formula in formulas if len(formula) > 2 for name in _compounds(formula))
+
+
+_SUBSCRIPTS = {0x2080 + digit: str(digit) for digit in range(10)}
 
 
 @functools.lru_cache(maxsize=65536)

@@ -60,6 +60,7 @@ _LATIN_RUN = re.compile(rf"(?:(?!{_UNSPACED})\w)+")
 _DATE = re.compile(DATE, re.IGNORECASE)
 _DIGITS = re.compile(DIGITS)
 _SPELLED = re.compile(NUMBER_WORDS, re.IGNORECASE)
+_DEGREE = re.compile(r"(?<=[\d ])[\u00ba\u02da](?=\s?[CFK]\b)")
 _LATEX_MATH = re.compile(r"\$([^$\n]{1,60})\$(?!\d)")
 _LATEX = re.compile(r"\\(?:text|textbf|textit|mathrm|mathbf|boxed|operatorname)\{?|\\[,;! ]")
 _ORDINAL = re.compile(r"(?:st|nd|rd|th)\b", re.IGNORECASE)
@@ -120,6 +121,8 @@ def read_words(text: str) -> Words:
     word in lower case: "US" is not "us".
     """
     plain = text.translate(_PLAIN)
+    if "\u00ba" in plain or "\u02da" in plain:  # "98ºC" has the sign of a Spanish ordinal
+        plain = _DEGREE.sub("\N{DEGREE SIGN}", plain)
     if plain.count("$") > 1:
         plain = _LATEX_MATH.sub(r" \1 ", plain)
     if "\\" in plain:

@@ -191,10 +191,14 @@ def _about_another(left: Clause, right: Clause, question: str) -> Clause | None:
     return None
 
 
+_FILLERS = frozenset({"absol", "certa", "clear", "cours", "defin", "indee", "obvio", "sure", "surel", "yes"})
+"""The beginnings of words that say nothing about what a clause is about."""
+
+
 def _off_topic(left: Clause, right: Clause, question: str) -> Clause | None:
     """Which of two clauses is about something else than the question, if the other clause answers it: "he lived in
     Toledo, but was born in Crete" for "Where was he born?"."""
-    one, other, wanted = stems(left.text), stems(right.text), stems(question)
+    one, other, wanted = stems(left.text) - _FILLERS, stems(right.text) - _FILLERS, stems(question)
     if one & wanted < other & wanted and one - wanted:
         return left
     return right if other & wanted < one & wanted and other - wanted else None

@@ -24,7 +24,8 @@ _LOSER = re.compile(
 """A mention of who lost, unless the sentence goes on to something else."""
 _UNBEATEN = re.compile(
     r"\b(?:nobody|no one|none|nothing|no (?:other |single )?\w+)\b(?: (?!not\b)[\w'-]+){0,4}? "
-    r"(?P<verb>beats?|tops?|topped|surpass\w*|exceed\w*|match\w*|rivals|rivalled|equal\w*|bested|outdoes|(?:is|are|was|were) (?:even )?\w+er than)"
+    r"(?P<verb>beats?|tops?|topped|surpass\w*|exceed\w*|match\w*|rivals|rivalled|equal\w*|bested|outdoes|"
+    r"(?:is|are|was|were) (?:even )?\w+er than)"
     rf" (?:the )?(?P<m>{A})(?![^.;!?]*\b(?:until|except|besides|but|before)\b)"
 )
 """A mention of what nothing beats."""

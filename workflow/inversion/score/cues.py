@@ -120,7 +120,7 @@ FORMER = _any(
     rf"earlier|ancient|past|initially|at first|back then|anciennement|früher|antes|раньше|原来|曾经|かつて)"
     rf"[\s,:-]+(?:(?:known|called|named|in|at|the|a|an|as|was|is|it|its|capital|city|seat|currency|name|answer|choice|located|based|"
     rf"of|country|government|held|by|{SOURCE}):?\s+){{0,6}}{_QUOTE}(?P<m>{A})",
-    rf"(?P<m2>{A})[\"')\]]*,?\s*(?:\(|which |that |who )?(?:was|had been|is|were)?\s*(?:the |its |a |an |their )?(?:former|previous|old|past|"
+    rf"(?P<m2>{A})(?! old\b)[\"')\]]*,?\s*(?:\(|which |that |who )?(?:was|had been|is|were)?\s*(?:the |its |a |an |their )?(?:former|previous|old|past|"
     rf"erstwhile|then(?! (?:an?|one|part|in|under|within|ruled|known|called|belong\w+|still|owned|governed|occupied)\b)|original|ex)\b(?![^.;,()]*{A})",
     rf"(?P<m3>{A})\s+(?:was|had been|served as|used to be|used to serve|remained|were)\b[^.;]*?\b(?:until|till|before (?:\d+|it|that|this|the|"
     rf"being|moving)|previously|formerly|originally|in the past|at one time|at the time|once|back then|for (?:centuries|decades|"
@@ -681,3 +681,7 @@ RESPECTS = re.compile(
     rf"\b(?:with (?:all )?(?:due )?respect|no offen[cs]e|(?:my )?apologies|no disrespect) to (?:the |any |all )?(?P<m>{A})"
 )
 """A mention that a text is polite about, because it does not give it as the answer."""
+RETURNED = re.compile(
+    rf"\bfrom (?P<to>{A}) to (?P<m>{A})[^!?{C}{P}]*?\b(?:(?:from (?P<m2>{A})|and|then|later|finally) back(?: again| there)?|back again)\b(?! (?:in|to|then) {A})"
+)
+"""A move to another place and back: "from Bonn to Berlin in 1999, and from Berlin back again"."""

@@ -25,7 +25,7 @@ from inversion.score.contests import apply_results, winner
 from inversion.score.cues import A
 from inversion.score.judgement import Judgement
 from inversion.score.masked_response import ANY_ANSWER, MaskedResponse, first_turn
-from inversion.score.not_asked import about_something_else, set_aside_unasked
+from inversion.score.not_asked import about_something_else, of_asked_rank, set_aside_unasked
 from inversion.score.options import LISTED, listed_option, option_of_question
 from inversion.score.polarity import polarity
 from inversion.score.setting_aside import set_aside_mentions
@@ -99,7 +99,13 @@ def _decide(text: MaskedResponse) -> Judgement:
     ):
         remaining = text.remaining()
         return Judgement("abstains", (text.chars(remaining[0])[0], text.chars(remaining[-1])[1]), "left_open")
-    if (chosen := former_or_latter(text) or earlier_or_later(text) or concluded(text) or winner(text)) is not None:
+    if (
+        chosen := former_or_latter(text)
+        or earlier_or_later(text)
+        or concluded(text)
+        or winner(text)
+        or of_asked_rank(text)
+    ) is not None:
         return chosen
     _set_aside_corrected(text)
     _set_aside_outside(text)

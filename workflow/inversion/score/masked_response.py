@@ -105,7 +105,11 @@ class MaskedResponse:
             if not within_more(repeated, mention)
             and not _part_of_a_name(self, mention)
             and not _NO_SUCH.match(self.words.text, self.words.starts[mention.start])
+            and not _HAS_WON.search(self.words.text, 0, self.words.ends[mention.end - 1])
         ]
+        joined = [mention for mention in self.mentions if _joined_to_a_name(self, mention)]
+        if len(joined) < len(self.mentions):
+            self.mentions = [mention for mention in self.mentions if mention not in joined]
         self.repeated = repeated
 
     def _read_loosely(self) -> None:
@@ -148,6 +152,19 @@ class MaskedResponse:
         if not self.mentions and _ASKS_PLACE.search(self.question):  # "Sicilian" answers "Sicily"
             derived = ([name for a in answers for name in derived_adjectives(a)] for answers in self._answers)
             self.mentions = find_mentions(self.words, *derived)
+        if len(named := {mention.side for mention in self.mentions}) == 1:
+            self._add_peoples("parametric" if "context" in named else "context")
+
+    def _add_peoples(self, side: Side) -> None:
+        """Add what a people did, if the text names the other country only: "the Dutch won it, 1-0 against Spain"."""
+        answers = self.context_answers if side == "context" else self.parametric_answers
+        names = [name for answer in answers for name in related_names(answer)]
+        for name in (*names, *(f"{name}s" for name in names)):
+            for start, end in find_answer(self.words, name):
+                first, last = self.words.starts[start], self.words.ends[end - 1]
+                if _THE.search(self.words.text, 0, first) and _PEOPLE_DID.match(self.words.text, last):
+                    self.mentions.append(Mention(start, end, side))
+        self.mentions = sorted(set(self.mentions))
 
     def _add_relative(self) -> None:
         """Add the mentions that are relative to the other answer; "ten years after 1666" is one mention."""
@@ -277,6 +294,10 @@ _NO_SUCH = re.compile(
     re.IGNORECASE,
 )
 """A "no" that is not an answer to a yes/no question."""
+_THE = re.compile(r"\b[Tt]he $")
+_PEOPLE_DID = re.compile(r" (?:won|did|beat|defeated|lost|team|side)\b")
+_HAS_WON = re.compile(r"\b(?:has|have|had|having|was|were|been) won$")
+"""A "won" that is not a currency."""
 _BEFORE_NAME = re.compile(r"\b(New|South|North|West|East|San|Santa|Port|Fort|Holiday|Equatorial|Papua) $")
 
 
@@ -307,9 +328,26 @@ def _part_of_a_name(text: MaskedResponse, mention: Mention) -> bool:
         return False
     after = _CAPITALISED_AFTER.match(text.response, end)
     others = {word for words in longer for word in words}
-    followed = after is not None and fold_word(after[1]) not in others
+    followed = after is not None and fold_word(after[1]) not in others and not name[0].isdecimal()
     preceded = _CAPITALISED_BEFORE.search(before)
-    return followed or (preceded is not None and fold_word(preceded[1]) not in others)
+    return followed or (preceded is not None and fold_word(preceded[1]) not in others | _TITLES)
+
+
+_TITLES = frozenset({"king", "queen", "emperor", "empress", "tsar", "pope", "prince", "princess", "president", "sir"})
+_HYPHEN_BEFORE = re.compile(r"\b[A-Z][a-z]+-$")
+_HYPHEN_AFTER = re.compile(r"-[A-Z][a-z]+")
+
+
+def _joined_to_a_name(text: MaskedResponse, mention: Mention) -> bool:
+    """Whether a hyphen joins a mention to another name, in a compound that neither the question nor the passage nor an
+    alias has: "Serbo-Croatian", "Galician-Portuguese"."""
+    start, end = text.words.starts[mention.start], text.words.ends[mention.end - 1]
+    before, after = _HYPHEN_BEFORE.search(text.response, 0, start), _HYPHEN_AFTER.match(text.response, end)
+    if not before and not after:
+        return False
+    whole = text.response[before.start() if before else start : after.end() if after else end]
+    sources = (text.question, text.passage or "", *text.context_answers, *text.parametric_answers)
+    return not any(whole in source for source in sources)
 
 
 _NEXT_NAME = re.compile(r"(?:,? (?=D\.? ?C\b)| )((?:[A-Z][a-z]+|[IVX]{2,}|D\.? ?C)\b)(?!['\s]*:|')")
@@ -318,8 +356,8 @@ _GOES_ON = GENERIC | frozenset(
         r"\w+",
         """
         a ag airlines an and as at band because business but by desert dollar empire entertainment euro football for
-        from gmbh had has he holdings however in inc is it language law limited ltd medical motors mountains no not of
-        on or pictures platforms records sa she studios technologies that the there they this to was yes
+        from gmbh had has he holdings however in inc is it jr language law limited ltd medical motors mountains no not
+        of on or pictures platforms records sa she studios technologies that the there they this to was yes
         """,
     )
 )

@@ -6,17 +6,22 @@ from __future__ import annotations
 import functools
 import re
 
+from inversion.matching.quantities import ordinal
 from inversion.score import cues
 from inversion.score.cues import A, C, P
+from inversion.score.judgement import Judgement
 from inversion.score.masked_response import ANY_ANSWER, MaskedResponse, Sentence
 from inversion.score.statements import WORD, content_words
 
-_ORDINALS = ("first", "second", "third", "fourth", "fifth", "last")
-_RANKED = re.compile(rf"\b({'|'.join(_ORDINALS)}) (\w+)")
+_ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
+_RANKED = re.compile(rf"\b({'|'.join(_ORDINALS)}|\d+(?:st|nd|rd|th)) (\w+)")
 _YEAR = re.compile(r"\b(?:1\d{3}|20\d\d)\b(?!['\w])")
 _PIECE = re.compile(r"[,;.:!?]\s|\n|\b(?:and|but|while|whereas)\b")
 _IS = re.compile(r"^\W*(?P<subject>[^.,;:!?]+?) (?:is|was|are|were) (?P<rest>[^;!?]+)")
 _SUBJECT_WORDS = 4
+_HELPERS = re.compile(rf"\bwith (?:the |some |much )?(?:help|support|assistance|aid) (?:from|of|by) (?P<m>{A})")
+"""A mention of who helped."""
+_ASKS_HELPER = re.compile(r"\b(?:help|support|assist|aid)", re.IGNORECASE)
 _NEGATION = re.compile(r"\b(?:not|never|no|nor|neither|once|formerly|former)\b")
 _PRONOUN = re.compile(r"\b(?:it|he|she|they|this|that|these|those|its|his|her|their|which|who|what|answer)\b")
 
@@ -25,6 +30,8 @@ def set_aside_unasked(text: MaskedResponse) -> None:
     """Set aside every mention that is named for something that the question does not ask."""
     if not text.question:
         return
+    for match in _HELPERS.finditer(text.masked) if not _ASKS_HELPER.search(text.question) else ():
+        text.set_aside.setdefault(text.at(match.start("m")), "aside")
     _other_ranks(text)
     _other_years(text)
     _next_to_another_answer(text)
@@ -32,19 +39,51 @@ def set_aside_unasked(text: MaskedResponse) -> None:
 
 def _other_ranks(text: MaskedResponse) -> None:
     """Set aside what is said to be the second of something, if the question asks for the first of the same."""
-    for rank, noun in _RANKED.findall(text.question.lower()):
-        for match in _other_rank(rank, noun).finditer(text.masked):
+    asked = _RANKED.findall(text.question.lower())
+    for _, noun in asked:
+        for match in _other_rank(tuple(rank for rank, _ in asked), noun).finditer(text.masked):
             place = max(match.start("m"), match.start("m2"))
             text.set_aside.setdefault(text.at(place), "aside")
 
 
 @functools.lru_cache(maxsize=4096)
-def _other_rank(rank: str, noun: str) -> re.Pattern[str]:
-    """A mention as another one of its kind than the one of a rank: "Paris was the second city" for "first"."""
-    other = rf"the (?:{'|'.join(each for each in _ORDINALS if each != rank)}) {noun}\b"
+def _other_rank(ranks: tuple[str, ...], noun: str) -> re.Pattern[str]:
+    """A mention as another one of its kind than those of some ranks: "Paris was the second city" for "first"."""
+    own = _spellings(ranks)
+    another = rf"the (?!(?:{'|'.join(own)})\b)(?:{'|'.join(_ORDINALS)}|\d+(?:st|nd|rd|th))"
+    other = rf"{another}(?: {noun}\b|(?=\W*$|[.;,]))"
     return re.compile(
         rf"(?P<m>{A})[\"')\]]*,? (?:is|was|became|served as|(?:is|was|became) [^.;,!?]*? and) (?:only )?{other}"
-        rf"|\b{other}(?: [^.;,!?{C}{P}]*)? (?:is|was) (?P<m2>{A})"
+        rf"|\b{another} {noun}\b(?: [^.;,!?{C}{P}]*)? (?:is|was) (?P<m2>{A})"
+    )
+
+
+def _spellings(ranks: tuple[str, ...]) -> set[str]:
+    """Ranks in words and in digits."""
+    pairs = [(each, ordinal(str(n))) for n, each in enumerate(_ORDINALS, 1)]
+    return {*ranks, *(spelling for pair in pairs if {*pair} & {*ranks} for spelling in pair)}
+
+
+def of_asked_rank(text: MaskedResponse) -> Judgement | None:
+    """The answer that a text which names both lists under the rank that the question asks for: "1st: Lyon, 2nd:
+    Paris", "First came Lyon, then Paris"."""
+    ranks = tuple(rank for rank, _ in _RANKED.findall(text.question.lower()))
+    if len(ranks) != 1 or len(text.sides()) < 2:
+        return None
+    places = (max(match.start("m"), match.start("m2")) for match in _listed_under(ranks).finditer(text.masked))
+    found = set(map(text.at, places)) - text.set_aside.keys()
+    if len({text.side(i) for i in found}) != 1:
+        return None
+    return Judgement(text.side(min(found)), text.chars(min(found)), "final_answer")
+
+
+@functools.lru_cache(maxsize=4096)
+def _listed_under(ranks: tuple[str, ...]) -> re.Pattern[str]:
+    """A mention directly before or after one of some ranks."""
+    own = "|".join(sorted(_spellings(ranks)))
+    return re.compile(
+        rf"(?:^|[\n.,;]\s*)(?:{own})(?:\s?:|,? (?:was|is|came))? (?:the )?(?P<m>{A})"
+        rf"|(?P<m2>{A}) (?:is|was|came) (?:the )?(?:{own})(?=[.,;]|$)"
     )
 
 

@@ -53,6 +53,12 @@ def set_aside_mentions(text: MaskedResponse) -> None:
             for sign in ANY_ANSWER.finditer(sentence.text, 0, moved.start() + 1):
                 if sign[0] == moved["m"]:
                     drop_mention(text, sentence.start + sign.start(), "left_behind")
+    for match in cues.RETURNED.finditer(text.masked):
+        if match["to"] != match["m"] and (match["m2"] is None or match["m2"] == match["m"]):
+            text.set_aside.pop(text.at(match.start("to")), None)
+            for place in map(match.start, ("m", "m2")):
+                if place >= 0:
+                    drop_mention(text, place, "left_behind")
     _denied_before(text)
 
 
