@@ -23,7 +23,7 @@ from inversion.score import judge
         # a silent e, another name of a country, an article of a city
         ("The Concertante", "Concertant", "Sinfonia", "context"),
         ("The DDR", "East Germany", "Cuba", "context"),
-        ("the ddr", "East Germany", "Cuba", "neither"),
+        ("The DDR, ahead of Cuba.", "East Germany", "Cuba", "context"),
         ("It is Ceylon.", "Cuba", "Sri Lanka", "parametric"),
         ("In Den Haag.", "Bern", "The Hague", "parametric"),
         ("In Oporto.", "Porto", "Lisbon", "context"),

@@ -94,8 +94,8 @@ def _spellings(answer: str) -> Iterator[tuple[tuple[str, ...], str]]:
             yield (*read_words(names[0]).words, "i"), "plain"  # "William the Conqueror" as "William I"
     yield from _with_other_numeral(names)
     for name in country_names(answer.strip()):  # "the GDR" for East Germany
-        if (named := read_words(name).words) != words:
-            yield named, "capitals" if name.isupper() else "plain"
+        if len(name) > 2 and name.isalpha() and name.isupper():
+            yield read_words(name).words, "capitals"
     if len(words) > 1 and " ".join(words) in currency_names():
         yield words[-1:], "plain"
     if answer[:1].isupper():

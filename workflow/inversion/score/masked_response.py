@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from inversion.matching.answers import find_answer
 from inversion.matching.conversions import find_quantities
 from inversion.matching.dates import find_dates
-from inversion.matching.demonyms import derived_adjectives, related_names
+from inversion.matching.demonyms import country_names, derived_adjectives, related_names
 from inversion.matching.generic import GENERIC
 from inversion.matching.katakana import find_in_katakana
 from inversion.matching.loose import find_loose, reread, respelled, rest_of_answer
@@ -146,8 +146,12 @@ class MaskedResponse:
         self.mentions.sort()
         if not self.mentions:
             self.mentions = _rest_of_one_answer(self)
-        if not self.mentions:  # "Danish" answers "Denmark" if the text names neither answer
-            related = ([name for a in answers for name in related_names(a)] for answers in self._answers)
+        if (
+            not self.mentions
+        ):  # "Danish" answers "Denmark", and "the GDR" East Germany, if the text names neither answer
+            related = (
+                [name for a in answers for name in (*related_names(a), *country_names(a))] for answers in self._answers
+            )
             self.mentions = find_mentions(self.words, *related)
         if not self.mentions and _ASKS_PLACE.search(self.question):  # "Sicilian" answers "Sicily"
             derived = ([name for a in answers for name in derived_adjectives(a)] for answers in self._answers)
