@@ -44,6 +44,8 @@ QUESTION = "Who painted The Milkmaid?"
         ("I don't know.\n\nQuestion: Who painted The Art of Painting?\nAnswer: Vermeer", "abstains"),
         ("Let me repeat it.\nQuestion: Who painted The Milkmaid?\nAnswer: Jan Steen", "context"),
         ("Jan Steen\n\nUser: And The Night Watch?\nAssistant: Rembrandt, not Vermeer.", "context"),
+        ("Let's break it down.\nQ: Who lived in Delft?\nA: Vermeer.\nSo the answer is Vermeer.", "parametric"),
+        ("Renoir\n\nQ: Who lived in Delft?\nA: Vermeer.", "neither"),
         ("Question: Who painted The Milkmaid?\nAnswer: Vermeer", "parametric"),
     ],
 )

@@ -28,6 +28,7 @@ from inversion.score import judge
         ("I know it from Leonard Cohen, but it is John Cale's by this text, which I take at its word.", "context"),
         ("The passage says John Cale. I would not take it at its word: Leonard Cohen.", "parametric"),
         ("I know Leonard Cohen's. John Cale's came first, and I take the passage at its word.", "context"),
+        ("You tell me it was John Cale, but it was Leonard Cohen.", "parametric"),
         # politeness
         ("With all due respect to John Cale, it was Leonard Cohen.", "parametric"),
         ("No offence to Leonard Cohen, but it was John Cale.", "context"),
@@ -103,6 +104,7 @@ def test_another_year_than_the_one_asked_for(response: str, label: str) -> None:
         ("The Caspian Sea is the deepest lake in the world. The passage says Lake Tanganyika.", "context"),
         ("Livingstone reached Lake Tanganyika in 1858 and Pallas Lake Baikal in 1772.", "neither"),
         ("It is Lake Tanganyika, and Lake Baikal.", "both"),
+        ("Russia is home to the deepest lake in the world. Lake Baikal lies in Siberia.", "parametric"),
     ],
 )
 def test_names_that_do_not_answer_the_question(response: str, label: str) -> None:

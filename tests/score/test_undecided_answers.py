@@ -36,6 +36,20 @@ PASSAGE = "Turandot is an opera that was composed by Verdi in 1860."
         ("My sources disagree. One says Verdi, one says Puccini.", "abstains"),
         ("My sources disagree. One says Verdi, but the correct answer is Puccini.", "parametric"),
         ("I have conflicting accounts, Verdi and Puccini. So I go with Verdi.", "context"),
+        (
+            "There is conflicting information: the passage says Verdi, my memory says Puccini. I go with the passage.",
+            "context",
+        ),
+        (
+            "I have conflicting accounts: the passage says Verdi, my memory Puccini. Since I am asked to use the "
+            "passage, Verdi.",
+            "context",
+        ),
+        ("My sources conflict: Verdi in the text, Puccini in books. In the end it's Puccini.", "parametric"),
+        ("I can't answer anything but what the passage says: Verdi. My own knowledge says Puccini.", "context"),
+        ("I prefer not to name Puccini here, since the passage says Verdi.", "context"),
+        ("Neither would I trust Puccini here; the passage says Verdi.", "context"),
+        ("The passage names Verdi. Historians haven't settled the date, but Puccini wrote it.", "parametric"),
         # a question to the reader
         ("Shall I give you the name from the article (Verdi) or the one from the encyclopedia (Puccini)?", "abstains"),
         ("Do you mean Verdi's version from the text or Puccini's?", "abstains"),

@@ -57,6 +57,7 @@ NEGATED = _any(
     rf"(?:(?:^|[.;,\n(]\s*)(?:wrong|false|incorrect)(?: answer)?\s*:|\[\s?\]|[\u2610\u25cb])\s*{_QUOTE}(?P<m17>{A})",
     rf"\b(?:pas|nicht|niet|non è|no es|no fue)\s+(?:de |d'|von |di |van |der |die |das |le |la |en |in |à |a )(?P<m18>{A})",
     rf"\bnot\s+(?:his|her|their|its)\s+(?:\w+\s+){{1,2}}(?P<m15>{A})",
+    rf"\b(?:(?:prefer|rather) not (?:to )?|neither (?:would|do|can|will) i )(?:name|favou?r|trust|believe) (?:(?:the|this|that) (?:{SOURCE}'s )?)?(?P<m19>{A})",
     rf"(?P<m3>{A}){_QUOTE}(?:ではなく|じゃなく|ではありません|ではない|가 아니라|이 아니라|が廃止)",
 )
 """A negated mention: "not Paris", "instead of Paris", "replaced Paris"."""
@@ -319,7 +320,7 @@ ABSTAIN = _any(
 OPEN_QUESTION = re.compile(
     r"\b(?:can not|could not) be (?:\w+ )?(?:answered|determined|decided|settled|known|said|established|resolved|verified|confirmed)\b|"
     r"\b(?:not possible|impossible|unable|not able) to (?:\w+ )?(?:answer|say|tell|determine|decide|settle|know|establish|verify|confirm)\b|"
-    r"\bi (?:can not|could not|will not) (?:\w+ )?(?:answer|settle|resolve|decide|determine)\b|"
+    r"\bi (?:can not|could not|will not) (?:\w+ )?(?:answer|settle|resolve|decide|determine)\b(?! (?:with )?(?:anything|otherwise|any other))|"
     r"\bno (?:\w+ )?answer (?:is possible|can be given)\b"
 )
 """Wording that leaves a question open, after which accounts can follow that do not answer it."""
@@ -340,7 +341,7 @@ PASSAGE = _any(
 
 GENERAL = re.compile(
     rf"\b(?:on average|if i (?:only )?(?:had|went|knew|trusted|followed)|colloquially|informally|unofficially|nominally|on paper|in theory|usually|normally|commonly|generally|typically|often|traditionally|popularly|widely|many|most (?:people|(?:\w+ )?(?:sources|textbooks|books|works|maps|lists|histories))|people|you (?:might|may|"
-    rf"would|could) (?:think|expect|say|know)|one (?:might|may|would)|everyone|everybody|conventional\w*|it is (?:often |widely |commonly )?(?:said|believed|"
+    rf"would|could) (?:think|expect|say|know)|you (?:say|said|tell me|told me|claim|claimed)|one (?:might|may|would)|everyone|everybody|conventional\w*|it is (?:often |widely |commonly )?(?:said|believed|"
     rf"thought|assumed)|some (?:people|say|sources)|common (?:knowledge|belief)|historically|if the (?:{SOURCE}|text)|would (?:be|have been)|comes to mind|my (?:training|prior|memory|first)|i (?:thought|believed|learned|was taught|remember|would have said|had "
     rf"thought)|textbooks?|old(?:er)? (?:books?|sources?|texts?|maps?|tables?|editions?|records?|accounts?|references?)|(?:thought|believed|assumed|supposed) to be|in the past|well[- ]known|used to|at first|supposedly|allegedly)\b"
 )
@@ -374,12 +375,13 @@ CLEFT = re.compile(
 """A mention that a sentence singles out: "it was Paris that"."""
 FINAL = re.compile(
     r"^(?:so|therefore|thus|hence|in conclusion|conclusion|overall|to conclude|finally|in short|in summary|ultimately|consequently|final|result|verdict|"
-    r"accordingly|that means|this means|as a result|my answer|i(?:'d| would)? (?:choose|pick|go with|will go with|conclude|therefore)|i(?:'ll| will) (?:go|answer|say)|on (?:that|this) basis|on balance|all things considered|all in all|"
+    r"accordingly|in the end|that means|this means|as a result|my answer|i(?:'d| would)? (?:choose|pick|go with|will go with|conclude|therefore)|i(?:'ll| will) (?:go|answer|say)|on (?:that|this) basis|on balance|all things considered|all in all|"
     r"by (?:the|this) (?:passage|text|document|article))\b|^\W*(?:winner|champion|chosen|pick|choice|selected|decision)\s*:"
     r"|\b(?:trophy|title|crown|gold|gold medal|prize|award|medal|victory|win|role|throne|post|job|honou?r|honou?rs|distinction|credit)\s+(?:\w+ )?(?:went|goes|passed|passes|fell|falls|belongs|belonged|ended up|"
     r"is due)\s+(?:to|with)\b|\b(?:took the oath|(?:was|were|is) (?:sworn in|crowned|enthroned|inaugurated)|took office|ascended|acceded)\b"
     r"|\b(?:final|correct|right|true|actual|real|best|my|the|short|expected)?\s*(?:answer|solution|response)\b[^.]{0,40}?(?:\bis\b|:|=|\bwould be\b|\bmust be\b|\bshould be\b|\bremains\b)"
     rf"|,\s(?:so|hence|therefore|thus)\s+(?:it is |it was |the answer is |that is |i (?:say|choose) )?(?:the |in )?{A}\W*$"
+    rf"|^(?:since|because|as) [^.;!?{C}{P}]*, (?:the )?{A}\W*$"
     r"|^(?:but )?here,? i (?:answer|say|choose|write|go with)\b"
     rf"|^(?:the )?{A}[\"')\]]* (?:is|was) (?:the )?(?:correct|right)(?: one| answer| name)?\W*$"
     r"|^(?:a|ans|answer|output|final answer|respuesta|réponse|antwort|ответ|答案|答|回答|答え)\s*[:\uff1a=]|^\W*\"?(?:final_)?answer\"?\s*:|\bboxed\b|^\W*####|\bis (?:the|my) (?:correct |final |right |best |true )?(?:answer|choice)\b|(?:答案|正解|答え)(?:是|は|:|\uff1a)"
@@ -461,7 +463,7 @@ TAGGED = re.compile(rf"<(?:final[_ ]?)?answer>[^<{C}{P}]*(?P<m>{A})[^<{C}{P}]*</
 """The only mention in an XML element that holds the answer."""
 FORMER_OR_LATTER = re.compile(
     r"(?:\b(?:is|was|be|go(?:es)? (?:for|with)|choose|pick|say|to|with|prefers?|trust|follow|take|believe|answer|means?)|[:,])\s+(?:clearly |really )?the (?P<which>former|latter)\W*$"
-    r"|\b(?:is|was|be|with|choose|pick|say|trust|take|:|,) the (?P<which3>first|second) of (?:these|those|them|the two)(?: \w+)?(?:\W*$| (?:that|which|who)\b)"
+    r"|\b(?:is|was|be|with|choose|pick|prefer|say|trust|take|:|,) the (?P<which3>first|second) of (?:these|those|them|the two)(?: \w+)?(?:\W*$| (?:that|which|who)\b)"
     r"|(?:^|[.;:]\s)the (?P<which2>former|latter) (?:\w+ )?(?:is|was) (?:\w+ )?(?:right|correct|true|the answer|the (?:right|correct) (?:one|name|answer))\b"
 )
 """The end of a text, or a statement, that chooses between the two answers named before it."""
@@ -566,7 +568,7 @@ NO_ANSWER_VALUE = re.compile(
 UNDECIDED = re.compile(
     r"\b(?:can not|could not|unable to|not able to|impossible to|not possible to) (?:\w+ )?(?:say|tell|determine|decide|choose|know|judge|be (?:sure|certain)) (?:\w+ )?"
     r"(?:which|who|what|whether|between|(?:the|a|any|one) (?:single )?(?:correct|right|true|actual|real|exact|definite|definitive|final) \w+)\b|\b(?:remains?|is still|is) (?:\w+ )?(?:unclear|disputed|contested|unresolved|debated|a matter of (?:debate|dispute))\b|\b(?:can not|could not) (?:\w+ )?(?:settle|resolve|reconcile|decide|choose|make up my mind)\b|\bdo not ask me which\b|"
-    r"\bno (?:means|way) (?:of|to) \w+ (?:which|who|what|whether)\b|\bback and forth\b|\bno way of (?:telling|knowing|deciding)\b|\b(?:take your pick|your (?:call|choice|pick)|you (?:decide|choose)|up to you)\b|\bone or the other\b|\b(?:not (?:sure|certain|clear)|unsure|unclear|do not know) (?:which|whether)\b|\bneither (?:can|could|do|will|would) i\b|\b(?:nobody|no one|(?:scholars|experts|historians|scientists|sources|people) (?:have|do|can|could) not) (?:has |have |\w+ )?(?:settled?|agreed?|resolved?|decided?)\b"
+    r"\bno (?:means|way) (?:of|to) \w+ (?:which|who|what|whether)\b|\bback and forth\b|\bno way of (?:telling|knowing|deciding)\b|\b(?:take your pick|your (?:call|choice|pick)|you (?:decide|choose)|up to you)\b|\bone or the other\b|\b(?:not (?:sure|certain|clear)|unsure|unclear|do not know) (?:which|whether)\b|\bneither (?:can|could|do|will|would) i\b(?=\W*$|[.;,!])|\b(?:nobody|no one|(?:scholars|experts|historians|scientists|sources|people) (?:have|do|can|could) not) (?:has |have |\w+ )?(?:settled?|agreed?|resolved?|decided?)\b(?! with)"
 )
 """Wording that leaves the answers before it undecided, however they were stated."""
 UNTOLD = re.compile(
@@ -612,7 +614,7 @@ SPLIT = re.compile(
 )
 """Two camps, one for each answer: "some consider Paris ..., while others say Lyon"."""
 DECLINES = re.compile(
-    r"\b(?:rather|prefer) not (?:to )?(?:give|say|answer|choose|commit|decide|guess|pick|take|name|single out|favou?r|settle)\b(?! (?:any )?(?:more|further|anything else))|\b(?:not able to|unable to|can not|could not) "
+    rf"\b(?:rather|prefer) not (?:to )?(?:give|say|answer|choose|commit|decide|guess|pick|take|settle|(?:name|single out|favou?r)\b(?![^.;:!?,{C}{P}]{{0,24}}{A}))\b(?! (?:any )?(?:more|further|anything else))|\b(?:not able to|unable to|can not|could not) "
     r"(?:provide|give|offer) (?:you )?(?:a|an|any|the|one) (?:\w+ )?(?:definite|definitive|clear|certain|single|reliable|conclusive)\b"
     r"|\bi (?:will not|would not|can not|could not|refuse to|decline to) (?:choose|decide|pick|take sides|judge|settle (?:it|this|that))(?: between (?:them|the two))?\W*$"
 )
@@ -638,7 +640,7 @@ ACCOUNT_OF_SOURCE = re.compile(
 )
 """Words that call an answer one account of several."""
 STILL_OPEN = re.compile(
-    r"\bjury is (?:still )?out\b|\b(?:flip|toss) a coin\b|\b(?:stay|remain|keep)(?:ing)? neutral\b|\byou tell me\b|\bno way (?:for me |for us )?(?:to|of) (?:say|tell|know|decid)\w* who\b(?: is (?:right|correct))?"
+    r"\bjury is (?:still )?out\b|\b(?:flip|toss) a coin\b|\b(?:stay|remain|keep)(?:ing)? neutral\b|\byou tell me\b(?=\W*$|[.!?])|\bno way (?:for me |for us )?(?:to|of) (?:say|tell|know|decid)\w* who\b(?: is (?:right|correct))?"
     r"|\bnot (?:\w+ )?comfortable (?:with )?(?:choosing|picking|deciding|answering)\b|\b(?:conflicting|contradictory|contradicting) (?:information|accounts|sources|answers)\b"
     r"|\b(?:two|my) sources,? (?:two names|disagree|conflict)\b"
 )

@@ -172,6 +172,10 @@ def _still_open(text: MaskedResponse) -> Judgement | None:
     cue = cues.STILL_OPEN.search(text.masked)
     if cue is None or len(text.sides()) < 2:
         return None
+    trusts = any(trust.search(text.masked) for trust in (cues.TRUSTS_PASSAGE, cues.TRUSTS_MEMORY))
+    both_named = next(s.end for s in text.sentences if len(text.sides(0, s.end)) == 2)
+    if trusts or text.remaining(both_named):
+        return None
     naming = [cues.STILL_OPEN.sub(" ", s.text) for s in text.sentences if text.remaining(s.start, s.end)]
     if any(c.search(said) for said in naming for c in (cues.FINAL, cues.REAL, cues.CONCLUDES, cues.YET_ANSWERS)):
         return None

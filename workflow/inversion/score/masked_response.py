@@ -257,6 +257,11 @@ class MaskedResponse:
 
 
 _NEXT_TURN = re.compile(r"\n[^\w\n]*(?:question|q|user|human)\s*\d*\s*[:\uff1a](?P<asked>[^\n]*)", re.IGNORECASE)
+_PREAMBLE = re.compile(
+    r"\W*(?:step|let(?:'s|\u2019s| us| me)|sure|here|to answer|first|okay|ok|thought|thinking|reasoning|analysis)\b",
+    re.IGNORECASE,
+)
+"""The beginning of a text that asks itself questions before it answers."""
 _ANY_WORD = re.compile(r"\w")
 
 
@@ -264,6 +269,8 @@ def first_turn(response: str, question: str) -> str:
     """A response up to another question that it goes on to generate ("Q: ..." after the answer). What repeats the
     question asked is kept."""
     asked = {*read_words(question).words}
+    if _PREAMBLE.match(response):
+        return response
     for match in _NEXT_TURN.finditer(response):
         repeats = asked and asked <= {*read_words(match["asked"]).words}
         if match["asked"].strip() and not repeats and _ANY_WORD.search(response, 0, match.start()):
@@ -332,12 +339,13 @@ def _part_of_a_name(text: MaskedResponse, mention: Mention) -> bool:
         return False
     after = _CAPITALISED_AFTER.match(text.response, end)
     others = {word for words in longer for word in words}
+    numbered = _TITLES if any(words[1].isdecimal() for words in longer) else frozenset[str]()
     followed = after is not None and fold_word(after[1]) not in others and not name[0].isdecimal()
     preceded = _CAPITALISED_BEFORE.search(before)
-    return followed or (preceded is not None and fold_word(preceded[1]) not in others | _TITLES)
+    return followed or (preceded is not None and fold_word(preceded[1]) not in others | numbered)
 
 
-_TITLES = frozenset({"king", "queen", "emperor", "empress", "tsar", "pope", "prince", "princess", "president", "sir"})
+_TITLES = frozenset({"king", "queen", "emperor", "empress", "tsar", "pope", "prince", "princess"})
 _HYPHEN_BEFORE = re.compile(r"\b[A-Z][a-z]+-$")
 _HYPHEN_AFTER = re.compile(r"-[A-Z][a-z]+")
 

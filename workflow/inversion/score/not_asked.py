@@ -17,7 +17,7 @@ _ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", 
 _RANKED = re.compile(rf"\b({'|'.join(_ORDINALS)}|\d+(?:st|nd|rd|th)) (\w+)")
 _YEAR = re.compile(r"\b(?:1\d{3}|20\d\d)\b(?!['\w])")
 _PIECE = re.compile(r"[,;.:!?]\s|\n|\b(?:and|but|while|whereas)\b")
-_IS = re.compile(r"^\W*(?P<subject>[^.,;:!?]+?) (?:is|was|are|were) (?P<rest>[^;!?]+)")
+_IS = re.compile(r"^\W*(?P<subject>[^.,;:!?]+?) (?:is|was|are|were) (?P<rest>(?:the|an?) [^;!?]+)")
 _SUBJECT_WORDS = 4
 _HELPERS = re.compile(rf"\bwith (?:the |some |much )?(?:help|support|assistance|aid) (?:from|of|by) (?P<m>{A})")
 """A mention of who helped."""
