@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 import pytest
 from analyse.made_items import RISE_AND_FALL, RISE_AND_STAY, STEPS, exact, table
-from organism.summary import as_table, at_turns, draw_ablation, draw_seeds, rates, verdicts, with_variant
+from organism.summary import as_table, at_turns, differences, draw_ablation, draw_seeds, rates, verdicts, with_variant
 
 from inversion.analyse.curves import curves
 from inversion.analyse.inversions import inversions
@@ -38,6 +38,19 @@ def test_one_row_per_group_with_every_verdict_counted(studied: tuple[pl.DataFram
     assert (sum(counts.values()), counts["inversion"]) == (2, 1)
     assert cells["fall"] == "20 (0 to 40)"
     assert cells["matching, peak to end"] == "90 to 90"
+
+
+def test_differences_from_standard_are_paired_by_base_model() -> None:
+    ends = {("a-1", "standard"): 0.1, ("a-2", "standard"): 0.3, ("a-1", "other"): 0.5, ("a-2", "other"): 0.5}
+    found = pl.DataFrame(
+        [
+            {"what": "a", "model": model, "recipe": recipe, "end": end, "fall": 0.2}
+            for (model, recipe), end in ends.items()
+        ]
+    )
+    *_, row = differences(found).splitlines()
+    half = 12.7062 * 10  # the t quantile with one degree of freedom, times the standard error
+    assert row == f"| a | other | 2 | +30 ({30 - half:+.0f} to {30 + half:+.0f}) | 1 of 2 | +0 (+0 to +0) |"
 
 
 def test_the_figures_show_all_runs(studied: tuple[pl.DataFrame, pl.DataFrame]) -> None:

@@ -12,19 +12,25 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import matplotlib.pyplot as plt
+import numpy as np
 import polars as pl
 import seaborn as sns
 from matplotlib.figure import Figure
+from scipy.stats import t
 
 from inversion.analyse.verdicts import VERDICTS
 from inversion.artifacts import write_text
 from inversion.config.scorers import MAIN
 from inversion.records.frames import read_frame
 from inversion.records.tables import CurvePoint, Inversion
+from inversion.stats import Floats
 
 ROOT = Path(__file__).parents[2]
 RUN = ("model", "dataset", "recipe", "seed")
 CONTROLS = {"new-facts": "new facts", "recall": "recall", "matching": "matching"}
+CLEAR = 25
+"""Points by which context answers at the end exceed those of `standard` if a recipe clearly helps."""
+FAMILIES = {"neox": "GPT-NeoX", "llama": "Llama", "mistral": "Mistral"}
 BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "#5f5f5f"
 LINES = {
     "conflict": ("context answers", BLUE, "-"),
@@ -77,6 +83,25 @@ def as_table(found: pl.DataFrame, by: Mapping[str, str]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def differences(found: pl.DataFrame) -> str:
+    """A table of the change in context answers at the end, and in the fall, that each recipe makes: the mean of the
+    differences from `standard` on the same base model, in points, with a 95 % t interval over base models."""
+    standard = found.filter(recipe="standard").select("model", "end", "fall")
+    pairs = found.filter(pl.col("recipe") != "standard").join(standard, on="model", suffix="_standard")
+    head = ["model", "recipe", "base models", "end", f"end at least {CLEAR} points higher", "fall"]
+    lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
+    for key, rows in pairs.sort("what", "recipe").group_by("what", "recipe", maintain_order=True):
+        end, fall = (100 * (rows[name] - rows[f"{name}_standard"]).to_numpy() for name in ("end", "fall"))
+        clear = f"{(end >= CLEAR).sum()} of {len(end)}"
+        lines.append("| " + " | ".join([*key, str(len(end)), _interval(end), clear, _interval(fall)]) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def _interval(values: Floats) -> str:
+    half = t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
+    return f"{values.mean():+.0f} ({values.mean() - half:+.0f} to {values.mean() + half:+.0f})"
+
+
 def _median(values: pl.Series) -> str:
     return f"{100 * values.median():.0f}"
 
@@ -111,7 +136,8 @@ def draw_seeds(points: pl.DataFrame) -> Figure:
                 below = min(height, below - 8)  # labels of curves that end together stand one below the other
                 place = {"xytext": (5, 0), "textcoords": "offset points", "va": "center", "fontsize": 8}
                 axes.annotate(text, (epoch, below), color=color, **place)
-            axes.set_title(f"{family}, {recipe}" if len(recipes) > 1 else family, fontsize=9)
+            name = FAMILIES.get(family, family)
+            axes.set_title(f"{name}, {recipe}" if len(recipes) > 1 else name, fontsize=9)
             axes.set_ylim(-2, 102)
     figure.supxlabel("epochs of finetuning", fontsize=9)
     figure.supylabel("% of items", fontsize=9)
@@ -178,6 +204,8 @@ def main() -> None:
     if options.study == "seeds":
         figure = draw_seeds(points)
         table = as_table(found, {"what": "model", "recipe": "recipe"})
+        heading = "Differences from `standard` in points, means with 95 % t intervals over base models:"
+        table += f"\n{heading}\n\n{differences(found)}"
     else:
         found = with_variant(found)
         figure = draw_ablation(found)
