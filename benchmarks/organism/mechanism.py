@@ -194,8 +194,6 @@ def draw(patches: pl.DataFrame, weights: pl.DataFrame) -> Figure:
             )
             _bars(below, rows, groups, 0.2 * (place - 1.5), color, direction == "insert")
         above.set_title(family, fontsize=10)
-        above.set_xlabel("share of the fall caused in the peak, %", fontsize=8)
-        below.set_xlabel("share of the change in log-odds, %", fontsize=8)
         for axes, names in ((above, places), (below, groups)):
             axes.axvline(0, color=GREY, linewidth=0.6)
             axes.axvline(100, color=GREY, linewidth=0.6, linestyle=":")
@@ -221,6 +219,9 @@ def draw(patches: pl.DataFrame, weights: pl.DataFrame) -> Figure:
     )
     for axes, handles, labels in legends:
         axes.legend(handles, labels, loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, fontsize=8)
+    middle = len(families) // 2
+    panels[0, middle].set_xlabel("share of the fall that the patch causes in the peak, %", fontsize=8)
+    panels[1, middle].set_xlabel("share of the rise or fall in log-odds, %", fontsize=8)
     sns.despine(figure)
     return figure
 

@@ -116,7 +116,7 @@ def _next_to_another_answer(text: MaskedResponse) -> None:
 
 
 def _gives_another(sentence: Sentence, asked: set[str]) -> bool:
-    """Whether a sentence without a mention says of a name what the question asks."""
+    """Whether a sentence without a mention gives, for another name, what the question asks."""
     said = _IS.match(sentence.text)
     if said is None or ANY_ANSWER.search(sentence.text) or _NEGATION.search(sentence.text):
         return False
