@@ -200,9 +200,7 @@ def experiment_findings(table: pl.DataFrame) -> dict[str, list[str]]:
         where = f"{row.model}, {row.dataset}, {row.recipe}, on {row.set}"
         interval = "" if math.isnan(row.fall_low) else f" [{_points(row.fall_low)}, {_points(row.fall_high)}]"
         compared = (
-            ""
-            if row.fall_difference is None
-            else f"; {_points(row.fall_difference)} compared with the baseline recipe"
+            "" if row.fall_difference is None else f"; {_points(row.fall_difference)} compared with the baseline recipe"
         )
         counts = {name: getattr(row, f"runs_{name}") for name in VERDICTS}
         runs = ", ".join(f"{n} of {row.seeds} {VERDICTS[name].words}" for name, n in counts.items() if n)
