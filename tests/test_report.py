@@ -308,7 +308,7 @@ def test_selections_audit_models_and_configuration_are_shown() -> None:
 
 
 def test_a_sample_of_the_items_is_named() -> None:
-    assert "a balanced sample of 1,500 items" in words(render_report(report(items_per_set=1500), TEMPLATE))
+    assert "a balanced sample of 150 items" in words(render_report(report(items_per_set=150), TEMPLATE))
     assert "balanced sample" not in words(render_report(report(), TEMPLATE))
 
 
