@@ -234,6 +234,13 @@ def test_checkpoints_of_series_are_those_that_exist_or_are_named() -> None:
     assert not any("examples each" in line for line in said)
 
 
+@pytest.mark.slow
+def test_the_smallest_fall_is_given_for_series_whose_checkpoints_are_known() -> None:
+    lines = detectable(SERIES, KnownCounts(checkpoints={"sft": 20, "no-base": 20}))
+    assert [line.partition(" (")[0] for line in lines if line.startswith("found")] == ["found, sft", "found, no-base"]
+    assert not any(line.startswith("found") for line in detectable(SERIES, KnownCounts()))
+
+
 def test_series_are_planned_like_runs() -> None:
     wildcards = {"model": "olmo-7b", "dataset": "olmo-7b", "recipe": "external", "seed": "0"}
     jobs = [

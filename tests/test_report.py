@@ -307,6 +307,27 @@ def test_selections_audit_models_and_configuration_are_shown() -> None:
     assert "models: llama: {}" in text
 
 
+def test_a_fall_that_no_run_shows_is_not_a_headline() -> None:
+    one = {"seeds": 1, "inference": "descriptive: one run", "fall": 0.06, "fall_low": math.nan, "fall_high": math.nan}
+    one |= {"runs_inversion": 0, "runs_no_drop": 0, "runs_inconclusive": 1}
+    text = words(render_report(report(experiment_rows=to_frame([experiment_row(**one)], ExperimentRow)), TEMPLATE))
+    assert "no fall is shown (6 points from peak to trough) (descriptive: one run)" in text
+    assert "a fall of 6 points" not in text
+    shown = one | {"runs_inconclusive": 0, "runs_fall": 1}
+    text = words(render_report(report(experiment_rows=to_frame([experiment_row(**shown)], ExperimentRow)), TEMPLATE))
+    assert "a fall of 6 points (descriptive: one run)" in text
+
+
+def test_a_set_that_the_model_hardly_knows_is_named_next_to_the_verdicts() -> None:
+    assert "llama knows 1 of the 4 items of conflict (25 %)." in words(render_report(report(), TEMPLATE))
+    known = [
+        Knowledge("llama", "conflict", f"q{n}", n != 1, "known" if n != 1 else "not generated", "Kabul")
+        for n in range(4)
+    ]
+    text = words(render_report(report(knowledge=to_frame(known, Knowledge)), TEMPLATE))
+    assert "of the 4 items of conflict" not in text
+
+
 def test_a_sample_of_the_items_is_named() -> None:
     assert "a balanced sample of 150 items" in words(render_report(report(items_per_set=150), TEMPLATE))
     assert "balanced sample" not in words(render_report(report(), TEMPLATE))

@@ -166,8 +166,7 @@ def detectable(study: Config, known: KnownCounts) -> list[str]:
     """The smallest falls that each experiment detects, one line per number of checkpoints and seeds of its runs.
 
     They are those of the primary analysis for the smallest and the largest conflict set, with the scatter of
-    checkpoints in the study (``evaluation.scatter``). Series are omitted, because their steps are not known before they
-    are found.
+    checkpoints in the study (``evaluation.scatter``). Series whose checkpoints are not known yet are omitted.
     """
     # imported here because it imports scipy, and every job of the workflow imports this module for one constant
     from inversion.analyse.power import AUTOCORRELATION, POWER
@@ -175,7 +174,11 @@ def detectable(study: Config, known: KnownCounts) -> list[str]:
     sizes = sorted({_set_items(study, spec) for spec in study.sets.values()})
     lines, largest = [], 0
     for name in study.experiments:
-        runs = [run for run in study.experiment_runs(name) if run.recipe in study.recipes]
+        runs = [
+            run
+            for run in study.experiment_runs(name)
+            if run.recipe in study.recipes or run.dataset in known.checkpoints
+        ]
         groups: dict[tuple[int, int], list[str]] = {}
         for group in dict.fromkeys(run[:3] for run in runs):
             seeds = sum(run[:3] == group for run in runs)

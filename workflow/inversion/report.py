@@ -90,6 +90,8 @@ ITEMS_PAGE = "items.html"
 """The page of items, which is next to the report (:mod:`inversion.items_page`)."""
 _NONE = "\N{EN DASH}"
 """Shown in place of a missing number."""
+_FALLS = ("inversion", "recovery", "fall")
+"""The verdicts that show a fall."""
 _KINDS = ("C", "C+S", "S", "counterfactual")
 
 
@@ -153,6 +155,7 @@ def render_report(report: Report, template: str, scorer: str = MAIN) -> str:
         verdicts=VERDICTS,
         headline=headline(by_scorer[scorer]),
         findings_by_experiment=experiment_findings(report.experiment_rows),
+        little_knowledge=little_knowledge(report.knowledge),
         experiment_rows=from_frame(report.experiment_rows, ExperimentRow),
         contributions=from_frame(report.contributions.filter(pl.col("scorer") == scorer), Contribution),
         groups=verdict_groups(by_scorer[scorer]),
@@ -204,10 +207,23 @@ def experiment_findings(table: pl.DataFrame) -> dict[str, list[str]]:
         )
         counts = {name: getattr(row, f"runs_{name}") for name in VERDICTS}
         runs = ", ".join(f"{n} of {row.seeds} {VERDICTS[name].words}" for name, n in counts.items() if n)
-        found.setdefault(row.experiment, []).append(
-            f"{where}: a fall of {_points(row.fall).lstrip('+')} points{interval} ({row.inference}){compared}. {runs}."
-        )
+        change = f"a fall of {_points(row.fall).lstrip('+')} points{interval}"
+        if row.inference.startswith("descriptive") and not any(counts[name] for name in _FALLS):
+            change = f"no fall is shown ({_points(row.fall).lstrip('+')} points from peak to trough)"
+        found.setdefault(row.experiment, []).append(f"{where}: {change} ({row.inference}){compared}. {runs}.")
     return found
+
+
+def little_knowledge(knowledge: pl.DataFrame) -> list[str]:
+    """One sentence per model and set of which the model knows less than half of the items; from the table
+    ``knowledge``."""
+    shares = knowledge.group_by("model", "set", maintain_order=True).agg(pl.col("known").sum(), items=pl.len())
+    return [
+        f"{model} knows {known} of the {items} items of {name} ({100 * known / items:.0f} %). Its other answers "
+        "without the context may be guesses, so use a set that it knows, or see the results on known items below."
+        for model, name, known, items in shares.iter_rows()
+        if known < items / 2
+    ]
 
 
 def verdict_groups(rows: Sequence[Inversion]) -> list[VerdictGroup]:
