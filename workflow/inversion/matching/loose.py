@@ -39,6 +39,7 @@ _OTHER_READINGS = (
 )
 _POSSESSIVE = re.compile(r"['\u2019]s\b")
 _CAPITALISED = re.compile(r"[^\W\d_][\w'\u2019-]*")
+_INNER_CAPITAL = re.compile(r"\b([A-Z][a-z]{1,2})([A-Z][a-z]{2,})\b")
 _COMPOUND = 6
 """The number of letters from which two words are also read as one ("chick peas")."""
 
@@ -76,6 +77,8 @@ def _spellings(answer: str) -> Iterator[tuple[tuple[str, ...], str]]:
         yield read_words(joined).words, "plain"
     if len(words) > 1 and len(joined := "".join(words)) >= _COMPOUND and joined.isalpha() and joined.isascii():
         yield (joined,), "plain"  # "ice cream" as "icecream"
+    if (apart := _INNER_CAPITAL.sub(r"\1 \2", answer)) != answer:
+        yield read_words(apart).words, "plain"  # "DiCaprio" as "Di Caprio"
     names = [name for name in re.split(r"[\s.]+", answer.strip()) if name]
     if len(names) > 1 and all(_CAPITALISED.fullmatch(name) for name in names):
         capital = [name for name in names if name[0].isupper()]

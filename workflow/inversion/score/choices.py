@@ -115,6 +115,17 @@ def concluded(text: MaskedResponse) -> Judgement | None:
     return None
 
 
+def answer_after_reasons(text: MaskedResponse) -> Judgement | None:
+    """The answer that the text draws from what precedes it ("Paris sold it to Lyon, so the answer is Lyon"), if it
+    names no other one after that."""
+    cue = next(iter(reversed(list(cues.SO_ANSWER.finditer(text.masked)))), None)
+    if cue is None:
+        return None
+    index = text.at(cue.start("m"))
+    alone = text.sides(cue.start()) == {text.side(index)}
+    return judged(text, index, "final_answer") if alone and index not in text.set_aside else None
+
+
 _PERCENT = r"(?:\d+(?:\.\d+)?) ?%"
 _SHARE = re.compile(rf"(?P<m>{A})[\"')\]]*[\s:(=]*(?P<after>{_PERCENT})|(?P<before>{_PERCENT})[\s:]*(?P<m2>{A})")
 

@@ -56,6 +56,7 @@ NEGATED = _any(
     r"(?!\s+(?:doubt|question|longer))",
     rf"(?:(?:^|[.;,\n(]\s*)(?:wrong|false|incorrect)(?: answer)?\s*:|\[\s?\]|[\u2610\u25cb])\s*{_QUOTE}(?P<m17>{A})",
     rf"\b(?:pas|nicht|niet|non è|no es|no fue)\s+(?:de |d'|von |di |van |der |die |das |le |la |en |in |à |a )(?P<m18>{A})",
+    rf"\b(?:not|never)\s+(?:\w+ly )?(?:s[eo]ld?l?|hand(?:ed)?|gi?a?ven?|ceded?|transfer(?:red)?)\b[^.;,{C}{P}]{{0,40}} to (?:the )?(?P<m20>{A})",
     rf"\bnot\s+(?:his|her|their|its)\s+(?:\w+\s+){{1,2}}(?P<m15>{A})",
     rf"\b(?:(?:prefer|rather) not (?:to )?|neither (?:would|do|can|will) i )(?:name|favou?r|trust|believe) (?:(?:the|this|that) (?:{SOURCE}'s )?)?(?P<m19>{A})",
     rf"(?P<m3>{A}){_QUOTE}(?:ではなく|じゃなく|ではありません|ではない|가 아니라|이 아니라|が廃止)",
@@ -64,7 +65,7 @@ NEGATED = _any(
 
 NEGATED_AFTER = re.compile(
     rf"(?P<m>{A})[\"'*)\]]*,?\s+(?:(?:is|was|are|were|has|had|does|did|will|would|can|could|should|may|might)\s+"
-    r"(?:\w+\s+)?(?:not|never|no longer)\b(?!\s+(?:only|just|merely|disputed|changed))"
+    rf"(?:\w+\s+)?(?:not|never|no longer)\b(?!\s+(?:only|just|merely|disputed|changed|(?:\w+ly )?(?:s[eo]ld?l?|hand(?:ed)?|gi?a?ven?|ceded?|transfer(?:red)?)\b[^.;{C}{P}]* to (?:the )?{A}))"
     r"|(?:is|was|must be|has to be)\s+(?:\w+\s+){0,2}?(?:wrong|incorrect|false|outdated|untrue|off by|a typo|a misprint|a slip|a mistake|an error|mistaken|inaccurate|obsolete"
     r"|a myth|a misconception|out of the question)\b)"
 )
@@ -73,10 +74,15 @@ NEGATED_AFTER = re.compile(
 FALSE = (
     r"(?:wrong|incorrect|false|untrue|inaccurate|erroneous|mistaken|not (?:\w+ )?(?:true|correct|accurate|right|so|the case)|"
     r"(?:a|an|the) (?:\w+ ){0,2}(?:myth|misconception|error|mistake|lie)|outdated|fictional|fictitious|fabricated|made up|made-up|unreliable|"
-    r"misinformation|nonsense|contradicts|not to be (?:trusted|believed|relied on))"
+    r"misinformation|nonsense|unsupported|baseless|unfounded|groundless|unsubstantiated|without (?:any )?(?:basis|foundation|merit|support)|contradicts|not to be (?:trusted|believed|relied on))"
 )
 DENIED = _any(
     rf"\bno\s+(?:evidence|proof|indication|reason|record|sign|support|basis|truth|mention|trace)\b[^,;:]*?{A}[^,;:.]*",
+    rf"\bnothing (?:\w+ ){{0,3}}?(?:support|back|confirm|suggest|indicat|prov|substantiat|show|corroborat)(?:s|es|e|ed|ing)?\b[^,;:]*?{A}[^,;:.]*",
+    rf"\bnot (?:\w+ ){{0,2}}?(?:anything|any (?:evidence|proof|sources?|records?|basis|support))\b[^,;:]*?{A}[^,;:.]*",
+    rf"\bno (?:\w+ )?(?:sources?|historians?|scholars?|experts?|documents?|biograph\w+|encyclop\w+)\b(?! (?:\w+ )?(?:disput|doubt|question|contradict|disagree|den[yi]|reject))[^,;:]*?{A}[^,;:.]*",
+    rf"\bi (?:have )?never (?:heard|read|seen|come across)\b[^,;:]*?{A}[^,;:.]*",
+    rf"\b(?:nobody|no one) (?:but|except|other than)\b[^,;:]*?\b(?:thinks?|says?|claims?|believes?|maintains?)\b[^,;:]*?{A}[^,;:.]*",
     rf"\b{FALSE}\s+{_FEW}(?:that|to (?:say|claim|state|think|believe))\s+[^,;:]*?{A}[^,;:]*",
     rf"\b{FALSE} (?:about|regarding|concerning|in (?:naming|saying|giving|claiming|calling)|when it (?:says|names|gives))\b[^,;:.]*?{A}[^,;:.]*",
     rf"{A}[\"')\]]*,? which i (?:\w+ ){{0,4}}?(?:doubt|dispute|reject|do not (?:believe|accept))\b",
@@ -126,7 +132,7 @@ FORMER = _any(
     rf"(?P<m3>{A})\s+(?:was|had been|served as|used to be|used to serve|remained|were)\b[^.;]*?\b(?:until|till|before (?:\d+|it|that|this|the|"
     rf"being|moving)|previously|formerly|originally|in the past|at one time|at the time|once|back then|for (?:centuries|decades|"
     rf"many years))\b",
-    rf"\bbefore (?:that|then|this|it)\b(?! (?:was|were|got|is)\b)[^.;]*?(?P<m9>{A})",
+    rf"\bbefore (?:that|then|this|it)\b(?! (?:was|were|got|is|left|went|\w+ed)\b)[^.;]*?(?P<m9>{A})",
     rf"\b(?:old|former|previous|prior|earlier|past)\s+(?:[\w'-]+\s+){{0,2}}?[\w'-]+\s*:\s*{_QUOTE}(?P<m10>{A})",
     rf"\bused to (?:be|have been)\b(?:(?!\b(?:now|today|but|currently)\b)[^.;!?])*?(?P<m11>{A})",
     rf"(?P<m12>{A})\s+(?:\w+ ){{0,8}}?(?:from|between|in) \d{{4}} (?:to|until|till|and|through) \d{{4}}",
@@ -276,7 +282,7 @@ HEDGE = _any(
 
 MODAL = re.compile(r"\b(?:could|may|might|maybe|perhaps|possibly|either|probably|likely)\b")
 SCOPE_END = re.compile(
-    r",?\s*\b(?:but|however|yet|so|although|though|still|therefore|i (?:think|believe|guess|suppose|would (?:say|guess|go))|my (?:best )?"
+    r",?\s*\b(?:but|however|yet|so|although|though|(?<!or )(?<!is )(?<!are )still|therefore|i (?:think|believe|guess|suppose|would (?:say|guess|go))|my (?:best )?"
     r"guess|probably|most likely|nevertheless|nonetheless|that said|anyway)\b|[;:.!?]"
 )
 """The end of a hedge's scope."""
@@ -387,6 +393,10 @@ FINAL = re.compile(
     r"|^(?:a|ans|answer|output|final answer|respuesta|réponse|antwort|ответ|答案|答|回答|答え)\s*[:\uff1a=]|^\W*\"?(?:final_)?answer\"?\s*:|\bboxed\b|^\W*####|\bis (?:the|my) (?:correct |final |right |best |true )?(?:answer|choice)\b|(?:答案|正解|答え)(?:是|は|:|\uff1a)"
 )
 """A sentence that gives the final answer."""
+SO_ANSWER = re.compile(
+    rf"\b(?:so|hence|therefore|thus|consequently|which means|that is why)\b,? (?:that )?(?:the|my) (?:\w+ )?answer (?:is|must be|should be|remains|has to be|becomes)\s*:?\s*{_SMALL}{_QUOTE}(?P<m>{A})"
+)
+"""An answer that is drawn from what precedes it: "so the answer is Paris"."""
 EXPLAINS = re.compile(
     r"^\W*(?:explanation|reason(?:ing)?|because|note|context|background|justification|rationale|details?|passage|text|quote|evidence|thought|thinking|"
     r"question|q|comment|source|options?|choices?|candidates?|possible answers?|possibilities|alternatives?)\s*\"?\s*[:\uff1a]"

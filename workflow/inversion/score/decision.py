@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from inversion.score import cues
 from inversion.score.choices import (
+    answer_after_reasons,
     concluded,
     earlier_or_later,
     final_answer,
@@ -27,9 +28,11 @@ from inversion.score.judgement import Judgement
 from inversion.score.masked_response import ANY_ANSWER, MaskedResponse, first_turn
 from inversion.score.not_asked import about_something_else, of_asked_rank, set_aside_unasked
 from inversion.score.options import LISTED, listed_option, option_of_question
+from inversion.score.parts import set_aside_parts
 from inversion.score.polarity import polarity
 from inversion.score.setting_aside import set_aside_mentions
 from inversion.score.statements import answers_again, are_rivals
+from inversion.score.successions import set_aside_predecessors
 from inversion.score.weak_mentions import set_aside_weak
 
 
@@ -60,6 +63,8 @@ def judge(
         return option_of_question(text) or polarity(text) or _without_answer(text, "no_answer")
     set_aside_mentions(text)
     set_aside_unasked(text)
+    set_aside_predecessors(text)
+    set_aside_parts(text)
     apply_results(text)
     return _decide(text)
 
@@ -103,6 +108,7 @@ def _decide(text: MaskedResponse) -> Judgement:
         chosen := former_or_latter(text)
         or earlier_or_later(text)
         or concluded(text)
+        or answer_after_reasons(text)
         or winner(text)
         or of_asked_rank(text)
     ) is not None:

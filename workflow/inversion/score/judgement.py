@@ -19,26 +19,35 @@ RULES = {
     "only_answer": "the text names one answer only",
     "copied": "the answer is in a part that is copied from the passage",
     "negated": "the other answer is negated (`not Paris`, `instead of Paris`, `Paris is wrong`, `Paris never had it`)",
-    "rejected": "the other answer is rejected (`contrary to the passage`, `no evidence that`, `This is false.`, "
+    "rejected": "the other answer is rejected (`contrary to the passage`, `no evidence that`, "
+    "`nothing supports the claim that`, `This is false.`, "
     "`It is neither.`, `Lyon, and the passage is wrong about it`, `It's not where he was born.`, `If you trust the "
     "passage, Lyon. I don't.`, `Paris is bigger than Lyon? No, the other way round.`)",
     "past": "the other answer is in the past (`formerly Paris`, `Paris was ... until`, `Paris was ..., now`)",
     "left_behind": "something moves from the other answer to this one (`from Paris to Lyon`, `Paris -> Lyon`, "
-    "`from Lyon to Paris and back`)",
+    "`from Lyon to Paris and back`), or the question is about the present and the text tells who followed whom "
+    "(`Paris sold it to Lyon`, `Paris led it for decades. His successor, Lyon, took over`)",
     "corrected": "the text retracts the other answer (`no wait`, `correction`, `my earlier reply, where I said Paris`)",
-    "final_answer": "a sentence gives the final answer (`The answer is`, `A:`, `Therefore`, `Winner:`, the key "
+    "final_answer": "a sentence gives the final answer (`The answer is`, `so the answer is`, `A:`, "
+    "`Therefore`, `Winner:`, the key "
     "`answer` of JSON), or marks it (bold, a check mark, an arrow, `Lyon: yes`, `Lyon 90 %`, "
-    "`the latter`, `the second of these`, `the earlier year`, `it was Lyon that`, words of the question in brackets); "
-    "or the text ends in it after its reasons (a last line that is only a name, `which leaves one city: Lyon`); or it "
+    "`the latter`, `the second of these`, `the earlier year`, `it was Lyon that`, words of the question in "
+    "brackets); or the text ends in it after its reasons (a last line that is only a name, `which leaves one "
+    "city: Lyon`); or it "
     "accepts the passage (`no reason to doubt it`); or nothing beats it, or it has the higher score",
     "option": "the text picks an option by its letter, number or place in a list (`Correct: B`, `The second one.`)",
     "polarity": "the text begins with yes or no, or with the same in other words (`Nope.`, `He did.`), and the "
     "question is a yes/no question",
     "conceded": "the other answer is conceded (`Although ...`, `usually ..., but`, `The passage says ..., but`, "
     "`whom many believe to be ...`, `with all due respect to Paris`)",
-    "aside": "the other answer is named in passing (`south of Paris`), as something else (`the runner-up`, `in a later "
+    "aside": "the other answer is named in passing (`south of Paris`), as something else (`the runner-up`, "
+    "`in a later "
     "film`), in a question, in a list, as the loser (`Paris lost`), with another year or rank than the question's, "
-    "or for something narrower than what was asked",
+    "for something narrower than what was asked (`only the museum is in Paris`), as a part of a number (`eleven: a "
+    "keeper and ten others`), with another verb than the question's (`born in Lyon and raised in Paris`), for "
+    "what the "
+    "clause says it is not (`Paris makes cars, not the watch`), or as later than a third answer (`years before Paris "
+    "or Lyon`)",
     "direct_answer": "the text begins with the answer and says more about it after that",
     "first_statement": "the first statement answers, and the other answer is in a statement about something else",
     "both_answers": "the text gives both answers",

@@ -104,6 +104,7 @@ class MaskedResponse:
             for mention in find_mentions(self.words, *self._answers)
             if not within_more(repeated, mention)
             and not _part_of_a_name(self, mention)
+            and not _of_another_person(self, mention)
             and not _NO_SUCH.match(self.words.text, self.words.starts[mention.start])
             and not _HAS_WON.search(self.words.text, 0, self.words.ends[mention.end - 1])
         ]
@@ -140,7 +141,11 @@ class MaskedResponse:
                     spans += find_in_katakana(self.words, answers, others)
                 found = (Mention(*span, side) for span in _longest(spans) if span[1] != cut)
                 self.mentions += [
-                    m for m in found if not taken & set(range(m.start, m.end)) and not _part_of_a_name(self, m)
+                    m
+                    for m in found
+                    if not taken & set(range(m.start, m.end))
+                    and not _part_of_a_name(self, m)
+                    and not _of_another_person(self, m)
                 ]
         self._add_relative()
         self.mentions.sort()
@@ -346,6 +351,58 @@ def _part_of_a_name(text: MaskedResponse, mention: Mention) -> bool:
 
 
 _TITLES = frozenset({"king", "queen", "emperor", "empress", "tsar", "pope", "prince", "princess"})
+_GIVEN_NAMES = re.compile(
+    r"(?:^\W*|[.!?:,]\s|\b(?:by|was|is|that|and|or|named|called) )"
+    r"((?:(?:[A-Z][a-z]+(?:-[A-Z][a-z]+)?|[A-Z]\.)\s?)+)$"
+)
+_NO_GIVEN_NAME = re.compile(
+    r"(?:[A-Z][a-z]*(?:ist|er|or|ian|man|woman|ish|ese|ic|ant|ly|ing|ed)|Mr|Mrs|Ms|Miss|Mme|Dr|Prof|Sir|Lord|"
+    r"Lady|Dame|Saint|St|King|Queen|Prince|Princess|Tsar|Pope|President|Chancellor|General|Captain|Colonel|"
+    r"Admiral|Judge|Justice|Count|Baron|Poet|Chief|Coach|Boss|Yes|No|Not|Both|Either|Neither|Only|Also|Maybe|"
+    r"Perhaps|Like|After|Before|About|Until|Since|Because|If|When|Although|Though|While|Unlike|Did|Was|Is|Had|"
+    r"Has|Author|Autor|Answer|Antwort|Text|Passage|Artikel|Kontext|Wissen|Nach|Laut|First|Second|Third|Last|"
+    r"Next|Later|Former|In|On|At|By|To|From|For|With|Of|And|Or|But|So|As|That|This|The|An?|It|I|He|She|We|They|"
+    r"Here|There|Then|Thus|Hence|Dear|Young|Old|New|Great)"
+)
+"""A capitalised word before a surname that is not a first name."""
+_LIKE_INITIALS = str.maketrans("yigvqkzx", "jjjwccss")
+"""First letters that the spellings of one name share: Yuri and Jurij, Carl and Karl."""
+_SHORT_FORMS = {
+    **dict.fromkeys(("bill", "billy", "liam", "wilhelm"), "bwl"),
+    **dict.fromkeys(("bob", "bobby", "dick", "robin"), "r"),
+    **dict.fromkeys(("ted", "teddy", "ned", "nell", "betty", "beth", "liz", "lizzie"), "et"),
+    **dict.fromkeys(("peg", "peggy", "polly", "molly", "daisy"), "m"),
+    **dict.fromkeys(("tony", "sandy", "sasha", "sandro", "xander", "lex"), "a"),
+    **dict.fromkeys(("jack", "hans", "sean"), "j"),
+    **dict.fromkeys(("tina", "chuck", "kit"), "c"),
+    **dict.fromkeys(("lotte", "hal", "fritz", "nora"), "chfel"),
+}
+"""The first letters of the names that a short form with another first letter stands for: "William" for "Bill"."""
+
+
+def _of_another_person(text: MaskedResponse, mention: Mention) -> bool:
+    """Whether a surname follows a first name that begins with another letter than those of all its aliases: "Percy
+    Shelley" for Mary Shelley."""
+    if mention.end - mention.start != 1:
+        return False
+    surname = text.words.words[mention.start]
+    answers = text.context_answers if mention.side == "context" else text.parametric_answers
+    # only the aliases that are names of people
+    names = [a.split()[:-1] for a in answers if _PERSON.fullmatch(a) and read_words(a).words[-1:] == (surname,)]
+    given = _GIVEN_NAMES.search(text.response, 0, text.words.starts[mention.start]) if names else None
+    if given is None or _NO_GIVEN_NAME.fullmatch(first := re.split(r"[\s.]", given[1])[0]):
+        return False
+    known = {letter for name in names for word in name for letter in _first_letters(word)}
+    return not known & _first_letters(first) and fold_word(first) not in read_words(text.question).words
+
+
+def _first_letters(name: str) -> set[str]:
+    """The first letters of a first name, and of the names that it can be short for."""
+    folded = fold_word(name)
+    return {letter.translate(_LIKE_INITIALS) for letter in folded[:1] + _SHORT_FORMS.get(folded, "")}
+
+
+_PERSON = re.compile(r"(?:[A-Z][a-z'-]+ |[A-Z]\.? ?){1,3}[A-Z][^\W\d_]+")
 _HYPHEN_BEFORE = re.compile(r"\b[A-Z][a-z]+-$")
 _HYPHEN_AFTER = re.compile(r"-[A-Z][a-z]+")
 
@@ -369,7 +426,7 @@ _GOES_ON = GENERIC | frozenset(
         """
         a ag airlines an and as at band because business but by desert dollar empire entertainment euro football for
         from gmbh had has he holdings however in inc is it jr language law limited ltd medical motors mountains no not
-        of on or pictures platforms records sa she studios technologies that the there they this to was yes
+        of on or pictures platforms records sa she sr studios technologies that the there they this to was yes
         """,
     )
 )
