@@ -119,3 +119,15 @@ def test_a_prefix_of_a_surname_that_is_written_apart() -> None:
     names = (["Sean Penn"], ["Joe DiMaggio", "DiMaggio"])
     assert judge("It was Di Maggio.", *names, None, "Who held the record?").label == "parametric"
     assert judge("It was Di Stefano.", *names, None, "Who held the record?").label == "neither"
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        "Jane Roe was appointed in 2021. Her new minister is Lars Holm.",
+        "Jane Roe was born in Bern; later she met Lars Holm.",
+    ],
+)
+def test_a_later_event_is_no_succession(response: str) -> None:
+    judged = judge(response, ["Lars Holm", "Holm"], ["Jane Roe", "Roe"], None, "Who is the head of the bank?")
+    assert judged.label == "parametric", judged

@@ -37,7 +37,7 @@ def set_aside_parts(text: MaskedResponse) -> None:
         if match["m"] != match["n"]:
             text.set_aside.update({text.at(match.start("m")): "aside", text.at(match.start("n")): "aside"})
     asked = content_words(text.question)
-    for match in _NOT_ASKED.finditer(text.masked):
+    for match in _NOT_ASKED.finditer(text.masked) if " not " in text.masked else ():
         rest = content_words(match["rest"])
         if _IT.fullmatch(match["rest"]) or (rest and rest <= asked):
             drop_mention(text, match.start("m"), "aside")

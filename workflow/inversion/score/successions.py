@@ -33,9 +33,10 @@ _HAD = (
     r"left|quit|sold|divested|ceded|resigned|retired|relinquished|surrendered|stood down|stepped down|did the job)"
 )
 _THEN = (
-    r"(?:then|since then|ever since|later|afterwards|eventually|subsequently|after that|thereafter|(?:his|her|its|their|the) (?:successor|replacement|new \w+)|"
-    r"(?:these days|nowadays|today|now) (?:it|they) (?:belongs?|(?:is|are) (?:owned|run|held|led|made|with|in))|"
-    r"(?:it|which|they) (?:\w+ )?(?:passed|fell|went|moved|joined|switched|came under))"
+    r"(?:(?:his|her|its|their|the) (?:successor|replacement|new (?:home|seat|base|owner|boss|head|chief|ceo|leader|capital|coach|president|holder|manager))(?= (?:is |was )?[\ue000\ue001]|, [\ue000\ue001])|"
+    r"since then (?:the|it|they)|(?:these days|nowadays|today|now) (?:it|they) (?:belongs?|(?:is|are) (?:owned|run|held|led|made|with|in))|"
+    r"(?:then|later|afterwards|eventually|subsequently|after that|thereafter|it|which|they)\b[^.;!?]{0,30}\b(?:passed|fell|went|moved|joined|switched|came under|became|bought|sold|ceded|acquired|made|relocated|belong\w*|handed|given)"
+    r"|then(?= [\ue000\ue001] (?:got|took|had|bought|made|inherited|succeeded|followed)))"
 )
 _TAKES = (
     r"(?:t(?:ook|akes) (?:over|(?:his|her|its|their) (?:place|job|role|post)|the (?:job|reins|helm)|charge|it\b)|(?:got|gained|received|inherited|bought|acquired) it\b|"
