@@ -68,7 +68,7 @@ _SUCCESSIONS = tuple(
 
 def set_aside_predecessors(text: MaskedResponse) -> None:
     """Set the predecessor aside if the text names both answers as holders that followed each other, and the question
-    is about the present. If it tells of several successions, the last one counts."""
+    is about the present. If it describes several successions, the last one counts."""
     asked = text.question.lower()
     if len(text.sides()) < 2 or cues.PAST.search(asked) or not _PRESENT_ASKED.search(asked):
         return
