@@ -22,7 +22,7 @@ from verdicts import Cell, Course, clusters_of
 
 from inversion.analyse.inversions import inversions
 from inversion.analyse.trend import MARGIN, Trend, fit_trend
-from inversion.analyse.verdicts import decide
+from inversion.analyse.verdicts import FALLS, decide
 from inversion.artifacts import read_parquet, write_text
 from inversion.config.run import Run
 from inversion.config.scorers import MAIN
@@ -69,7 +69,7 @@ def compare(pairs: Iterator[tuple[tuple[str, float, float], tuple[str, float, fl
     listed = list(pairs)
     same = sum(one[0] == other[0] for one, other in listed)
     close = sum(abs(one[1] - other[1]) < MARGIN and abs(one[2] - other[2]) < MARGIN for one, other in listed)
-    fell = set(verdicts.FELL)
+    fell = set(FALLS)
     opposite = sum(({one[0], other[0]} & fell != set()) and "no_drop" in (one[0], other[0]) for one, other in listed)
     return Agreement(len(listed), same / len(listed), close / len(listed), opposite)
 

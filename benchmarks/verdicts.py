@@ -31,7 +31,7 @@ from inversion.analyse.inversions import inversions
 from inversion.analyse.moments import CROSS_FIT_VARIANCE, moments
 from inversion.analyse.panels import Panel
 from inversion.analyse.trend import fit_trend, window_length
-from inversion.analyse.verdicts import VERDICTS, decide
+from inversion.analyse.verdicts import FALLS, VERDICTS, decide
 from inversion.artifacts import write_text
 from inversion.config.evaluation import Evaluation
 from inversion.config.run import Run
@@ -51,7 +51,6 @@ ABILITY, LASTING = 0.6, 0.2
 """Shares of an item's variance that never change, and that are autocorrelated over checkpoints."""
 LASTING_RHO = 0.7
 CLAIMED = ("inversion", "recovery")
-FELL = ("inversion", "recovery", "fall")
 
 
 def autoregression(series: int, length: int, rho: float, rng: np.random.Generator) -> Floats:
@@ -180,9 +179,9 @@ def cells() -> Iterator[Cell]:
     for course in (SATURATING, FLAT, LINEAR):
         for checkpoints in (12, 21, 100):
             for rho in (0.0, 0.5):
-                yield Cell(rising, course, FELL, ("at most", 0.05), 400, checkpoints, rho)
-        yield Cell(rising, course, FELL, ("at most", 0.1), 400, 21, 0.8)
-        yield Cell(rising, course, FELL, ("at most", 0.05), 4464, 21, 0.5)
+                yield Cell(rising, course, FALLS, ("at most", 0.05), 400, checkpoints, rho)
+        yield Cell(rising, course, FALLS, ("at most", 0.1), 400, 21, 0.8)
+        yield Cell(rising, course, FALLS, ("at most", 0.05), 4464, 21, 0.5)
 
     for checkpoints in (12, 21, 100):
         fall = "A monotone fall of 20 points is a `fall`"

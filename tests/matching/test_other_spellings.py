@@ -187,3 +187,9 @@ def test_numbers_with_hyphens_that_are_no_years(first: str, second: str) -> None
 def test_names_in_katakana(text: str, answer: str, other: str, found: str | None) -> None:
     spans = _found(find_in_katakana, text, answer, other)
     assert max(spans, key=len, default=None) == found
+
+
+def test_eight_and_nine_atoms_have_prefixes_of_their_own() -> None:
+    assert find_symbols(read_words("S2F8"), ["disulfur octafluoride"], []) == [(0, 1)]
+    assert find_symbols(read_words("P4S9"), ["tetraphosphorus nonasulfide"], []) == [(0, 1)]
+    assert find_symbols(read_words("S2F8"), ["disulfur monofluoride"], []) == []

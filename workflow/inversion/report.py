@@ -18,7 +18,7 @@ from markupsafe import Markup
 
 from inversion.analyse.benchmarks import LM_EVAL
 from inversion.analyse.panels import ALL, KNOWN
-from inversion.analyse.verdicts import VERDICTS, Verdict
+from inversion.analyse.verdicts import FALLS, VERDICTS, Verdict
 from inversion.artifacts import write_text
 from inversion.config.scorers import MAIN
 from inversion.manifests import BaseManifest
@@ -90,8 +90,6 @@ ITEMS_PAGE = "items.html"
 """The page of items, which is next to the report (:mod:`inversion.items_page`)."""
 _NONE = "\N{EN DASH}"
 """Shown in place of a missing number."""
-_FALLS = ("inversion", "recovery", "fall")
-"""The verdicts that show a fall."""
 _KINDS = ("C", "C+S", "S", "counterfactual")
 
 
@@ -208,7 +206,7 @@ def experiment_findings(table: pl.DataFrame) -> dict[str, list[str]]:
         counts = {name: getattr(row, f"runs_{name}") for name in VERDICTS}
         runs = ", ".join(f"{n} of {row.seeds} {VERDICTS[name].words}" for name, n in counts.items() if n)
         change = f"a fall of {_points(row.fall).lstrip('+')} points{interval}"
-        if row.inference.startswith("descriptive") and not any(counts[name] for name in _FALLS):
+        if not interval and not any(counts[name] for name in FALLS):
             change = f"no fall is shown ({_points(row.fall).lstrip('+')} points from peak to trough)"
         found.setdefault(row.experiment, []).append(f"{where}: {change} ({row.inference}){compared}. {runs}.")
     return found
@@ -220,7 +218,8 @@ def little_knowledge(knowledge: pl.DataFrame) -> list[str]:
     shares = knowledge.group_by("model", "set", maintain_order=True).agg(pl.col("known").sum(), items=pl.len())
     return [
         f"{model} knows {known} of the {items} items of {name} ({100 * known / items:.0f} %). Its other answers "
-        "without the context may be guesses, so use a set that it knows, or see the results on known items below."
+        "without the context may be guesses, so use a set that it knows"
+        + (", or see the results on known items below." if known else ".")
         for model, name, known, items in shares.iter_rows()
         if known < items / 2
     ]

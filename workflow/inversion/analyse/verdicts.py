@@ -80,6 +80,8 @@ VERDICTS = {
     ),
 }
 """The verdicts by the name that :func:`decide` returns, in the order in which pages list them."""
+FALLS = ("inversion", "recovery", "fall")
+"""The verdicts that show a fall."""
 
 
 def decide(trend: Trend, margin: float = MARGIN, p_fall: float | None = None) -> str:

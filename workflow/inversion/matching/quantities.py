@@ -263,7 +263,7 @@ def unit_at(text: str, position: int) -> tuple[tuple[str, ...], int] | None:
 
 
 def unit_of_symbol(symbol: str) -> tuple[str, ...] | None:
-    """The normalised words of the unit that a symbol stands for; None if it is no symbol of a unit."""
+    """The normalised words of the unit that a symbol stands for; None if it is not the symbol of a unit."""
     return _units()[0].get(symbol.lower())
 
 

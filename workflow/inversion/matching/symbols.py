@@ -33,7 +33,7 @@ copernicium Nh nihonium Fl flerovium Mc moscovium Lv livermorium Ts tennessine O
 """The symbols and names of the chemical elements."""
 _ELEMENT: dict[str, str] = dict(re.findall(r"(\w+)\s+(\w+)", _ELEMENTS))
 _BRITISH = (("sulph", "sulf"), ("aluminum", "aluminium"), ("cesium", "caesium"))
-_MULTIPLES = ("", "", "di", "tri", "tetra", "penta", "hexa", "hepta")
+_MULTIPLES = ("", "", "di", "tri", "tetra", "penta", "hexa", "hepta", "octa", "nona")
 _ANIONS = {
     "O": "oxide", "F": "fluoride", "Cl": "chloride", "Br": "bromide", "I": "iodide", "S": "sulfide", "N": "nitride",
     "C": "carbide", "P": "phosphide", "H": "hydride",
@@ -131,7 +131,7 @@ def _compounds(formula: str) -> Iterator[str]:
         yield _ELEMENT[parts[5]]
     elif parts[3] in _ANIONS and formula != "NO":
         first, second = _ELEMENT[parts[1]], _ANIONS[parts[3]]
-        one, two = (_MULTIPLES[int(count or 1) % len(_MULTIPLES)] for count in (parts[2], parts[4]))
+        one, two = (_MULTIPLES[int(count or 1)] for count in (parts[2], parts[4]))
         yield f"{first} {second}"
         for prefix in (two or "mono", (two or "mono")[:-1]):  # "monoxide", "pentoxide"
             yield f"{one}{first} {prefix}{second}"

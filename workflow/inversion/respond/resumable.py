@@ -92,7 +92,8 @@ def measure_checkpoints(
     wanted = {name: fingerprint(part) for name, part in parts.items()}
     stored = {step: _stored_parts(folder, specs[step]) for step, folder in folders.items()}
     due = [entry for entry in steps if stored[entry.step] != wanted]
-    left = {entry.step: _parts_left(folders[entry.step], stored[entry.step], wanted, items or {}) for entry in due}
+    asked = items or {}
+    left = {entry.step: _parts_left(folders[entry.step], stored[entry.step], wanted, asked) for entry in due}
     missing = {entry.step: entry for entry in due if any(ids is None or ids for ids in left[entry.step].values())}
     if due:
         logger.info("%d of %d checkpoints left", len(due), len(steps))
@@ -105,17 +106,17 @@ def measure_checkpoints(
         measure = load(entry) if load and entry.step in missing else None
         rows = []
         for name in wanted:
-            kept, ids = stored_rows.filter(files.part() == name), left[entry.step].get(name, [])
-            if ids is None:
-                kept = to_frame(measure(name) if measure else [], record)
-            elif items and name in items:
-                new = to_frame(measure(name, ids) if measure and ids else [], record)
-                kept = _in_order(pl.concat([kept.filter(~pl.col("item_id").is_in(ids)), new]), items[name])
-            rows.append(kept)
+            found, ids = stored_rows.filter(files.part() == name), left[entry.step].get(name, [])
+            if measure and ids is None:
+                found = to_frame(measure(name), record)
+            elif measure and ids:
+                new = to_frame(measure(name, ids), record)
+                found = pl.concat([found.filter(~pl.col("item_id").is_in(ids)), new])
+            rows.append(_in_order(found, asked[name]) if name in asked else found)
         with complete_folder(folder, {"spec": specs[entry.step], "parts": wanted}) as partial:
             write_parquet(partial / files.file, pl.concat(rows, rechunk=True))
-            if items:
-                listed = [_StoredItem(name, *pair) for name in wanted for pair in items.get(name, {}).items()]
+            if asked:
+                listed = [_StoredItem(name, *pair) for name in asked for pair in asked[name].items()]
                 write_parquet(partial / _ITEMS_FILE, to_frame(listed, _StoredItem))
         logger.info("step %d %s", entry.step, files.done)
     return MeasuredManifest(
