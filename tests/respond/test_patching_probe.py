@@ -142,15 +142,16 @@ def test_patches_are_those_of_plain_hooks(tiny_model, tokenizer, asked, name):
             assert found.margins[row, place].item() == pytest.approx(expected.item(), abs=1e-5), patch
     for component in EVERY:
         of_component = [place for place, patch in enumerate(patches) if patch.component == component]
-        assert (found.margins[:, of_component] - found.own[:, None]).abs().max() > 0.01
+        assert (found.margins - found.own)[:, of_component].abs().max() > 0.01
 
 
 def test_a_patch_from_the_same_checkpoint_changes_nothing(tiny_model, tokenizer, asked):
     model = random_model("llama", tiny_model, tokenizer)
     patches = every(model, EVERY, GROUPS)
     found = patched_margins(model, model, asked, asked, patches, tokenizer.pad_token_id, 4)
-    torch.testing.assert_close(found.margins, found.own[:, None].expand_as(found.margins), atol=1e-6, rtol=0)
-    torch.testing.assert_close(found.own, margins(model, [x.divergence for x in asked], tokenizer.pad_token_id, 4))
+    assert torch.equal(found.margins, found.own)
+    whole = margins(model, [x.divergence for x in asked], tokenizer.pad_token_id, 4)
+    torch.testing.assert_close(found.own, whole[:, None].expand_as(found.own), atol=1e-6, rtol=1e-5)
 
 
 def test_patching_the_last_layer_gives_the_donors_output(tiny_model, tokenizer, asked):
@@ -162,11 +163,11 @@ def test_patching_the_last_layer_gives_the_donors_output(tiny_model, tokenizer, 
     last = {group: Patch("residual", 1, None, group) for group in POSITIONS}
     found = patched_margins(receiver, donor, asked, asked, list(last.values()), tokenizer.pad_token_id, 4)
     theirs = margins(donor, [x.divergence for x in asked], tokenizer.pad_token_id, 4)
-    of = dict(zip(last, found.margins.T, strict=True))
+    of, own = (dict(zip(last, side.T, strict=True)) for side in found)
     for group in ("all", "last"):
         torch.testing.assert_close(of[group], theirs, atol=1e-4, rtol=1e-4)
     for group in ("context", "question"):
-        torch.testing.assert_close(of[group], found.own, atol=1e-6, rtol=0)  # no layer reads these tokens any more
+        torch.testing.assert_close(of[group], own[group], atol=1e-6, rtol=0)  # no layer reads these tokens any more
 
 
 def test_a_head_that_alone_differs_is_the_whole_difference(tiny_model, tokenizer, asked):
@@ -179,8 +180,8 @@ def test_a_head_that_alone_differs_is_the_whole_difference(tiny_model, tokenizer
     patches = [Patch("head", layer, head, "all") for layer in (0, 1) for head in (0, 1)]
     found = patched_margins(receiver, donor, asked, asked, patches, tokenizer.pad_token_id, 4)
     theirs = margins(donor, [x.divergence for x in asked], tokenizer.pad_token_id, 4)
-    assert (found.own - theirs).abs().max() > 1e-2
-    torch.testing.assert_close(found.margins[:, 0], found.own, atol=1e-6, rtol=0)
+    assert (found.own[:, 0] - theirs).abs().max() > 1e-2
+    torch.testing.assert_close(found.margins[:, 0], found.own[:, 0], atol=1e-6, rtol=0)
     torch.testing.assert_close(found.margins[:, 1], theirs, atol=1e-5, rtol=1e-5)
 
 

@@ -15,6 +15,9 @@ Scale = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
 RANDOM_SETS = 20
 """The number of sets of random heads to which the heads with the largest effects are compared. If the effect of the
 latter exceeds that of all sets, its p-value is below 1 in 20."""
+LAST_TOKEN = 0.05
+"""The estimated cost of reading the last token of a question if the others are in memory, as a share of reading all of
+it. It is less for long questions."""
 
 
 class Probe(Strict):
@@ -53,7 +56,7 @@ class Probe(Strict):
     models_held: ClassVar[int] = 1
     """The number of models that it has in memory at the same time."""
 
-    def questions_read_once(self, layers: int) -> int:
+    def questions_read_once(self, layers: int) -> float:
         """The number of questions of each set that are read once for the whole run, for a model with this number of
         ``layers``."""
         return 0
@@ -200,7 +203,7 @@ class PatchingProbe(MilestoneProbe):
     part taken from the end, for each component of each layer. This measures how much of the fall of context answers
     each part carries."""
 
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     measure: ClassVar[str] = "inversion.respond.patching_probe:probe_patching"
     check: ClassVar[str] = "inversion.respond.patching_probe:check_patching"
     facts: ClassVar[str] = "inversion.records.mechanism:PatchedMargin"
@@ -231,19 +234,23 @@ class PatchingProbe(MilestoneProbe):
             raise ValueError(f"`answers` has layer {missing[0]}, which is not in `layers`; add it there, or remove it")
         return self
 
-    def questions_read_once(self, layers: int) -> int:
+    def questions_read_once(self, layers: int) -> float:
         """Every item with each component of each layer at each position, in two receivers, from five donors. 32 heads
-        per layer are assumed. A generated answer counts as reading its question three times."""
+        per layer are assumed. The layers before the patched one are not read again. A generated answer counts as
+        reading its question three times."""
         components = sum(32 if component == "head" else 1 for component in {*self.components})
-        patched = layers if self.layers is None else len({*self.layers})
-        return 2 * 5 * components * len({*self.positions}) * (patched + 3 * len({*self.answers})) * self.items
+        patched = range(layers) if self.layers is None else {*self.layers}
+        read = sum(max(0, layers - layer) / layers for layer in patched) + 3 * len({*self.answers})
+        groups = sum(LAST_TOKEN if group == "last" else 1 for group in {*self.positions})
+        without_a_patch = 2  # by donor and receiver
+        return 2 * 5 * groups * (components * read + without_a_patch) * self.items
 
 
 class KnockoutProbe(MilestoneProbe):
     """Knock-outs: at the start, peak and end of a run, each attention head in turn cannot read the context from the
     last token of the prompt, or reads it with scaled attention."""
 
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     measure: ClassVar[str] = "inversion.respond.knockout_probe:probe_knockouts"
     check: ClassVar[str] = "inversion.respond.knockout_probe:check_knockouts"
     facts: ClassVar[str] = "inversion.records.mechanism:KnockoutMargin"
@@ -260,11 +267,11 @@ class KnockoutProbe(MilestoneProbe):
     """The number of heads that are also knocked out (or scaled) together: those with the largest effects on items of
     other clusters. As a comparison, 20 sets of as many random heads are used. 0 omits this."""
 
-    def questions_read_once(self, layers: int) -> int:
-        """Every item at three checkpoints with each head of each layer scaled, where 32 heads per layer are assumed,
-        and with sets of several heads."""
+    def questions_read_once(self, layers: int) -> float:
+        """Every item at three checkpoints, and its last token again with each head of each layer scaled, where 32 heads
+        per layer are assumed, and with sets of several heads."""
         cuts = 32 * layers + ((1 + RANDOM_SETS) if self.together else 0)
-        return 3 * len(self.scales) * cuts * self.items
+        return 3 * len(self.scales) * (1 + LAST_TOKEN * cuts) * self.items
 
 
 class WeightsProbe(MilestoneProbe):
@@ -282,7 +289,7 @@ class WeightsProbe(MilestoneProbe):
     )
     models_held: ClassVar[int] = 3
 
-    def questions_read_once(self, layers: int) -> int:
+    def questions_read_once(self, layers: int) -> float:
         """Every item at three checkpoints, at two of them again as a check, and with four groups exchanged in two
         directions over two intervals."""
         return (3 + 2 + 2 * 2 * 4) * self.items

@@ -27,8 +27,9 @@ from inversion.models import CheckpointLoader, ModelError
 from inversion.models.transformer_modules import eager, plain, transformer_modules
 from inversion.records.mechanism import KnockoutMargin
 from inversion.respond.batches import by_length
-from inversion.respond.milestones import LocatedItem, batch_margins, locate_items, milestones
+from inversion.respond.milestones import LocatedItem, locate_items, margins_of, milestones
 from inversion.respond.probing import ProbedRun, conflict_sample, probe_checkpoints, question_spec
+from inversion.respond.rereading import Rereading
 from inversion.respond.resumable import weights_of
 
 _WEIGHTS = 2**28
@@ -199,14 +200,17 @@ def knockout_margins(
             chosen = [items[index] for index in batch]
             points = [one.divergence for one in chosen]
             context = _context(chosen).to(whole.device)
-            own[batch] = batch_margins(model, points, pad_id).cpu()
+            # only the last token can change
+            rereading = Rereading(model, [point.prefix for point in points], pad_id, begin=context.shape[1] - 1)
+            own[batch] = margins_of(rereading.own, points).cpu()
             for place, heads in enumerate(cuts):
                 with ExitStack() as scaled:
                     for layer in sorted({layer for layer, _ in heads}):
                         of_layer = [head for other, head in heads if other == layer]
                         attention = modules.attention[layer]
                         scaled.enter_context(_scaled(attention, of_layer, modules.heads, context, scale))
-                    found[batch, place] = batch_margins(model, points, pad_id).cpu()
+                    changed = rereading.logits(min(layer for layer, _ in heads))
+                    found[batch, place] = margins_of(changed, points).cpu()
     return KnockoutResult(found, own)
 
 

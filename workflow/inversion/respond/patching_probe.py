@@ -35,18 +35,19 @@ from inversion.models.transformer_modules import (
 from inversion.records.frames import read_frame
 from inversion.records.mechanism import DONORS, PatchedMargin
 from inversion.respond.answers import answer_texts, keeps_keys_only
-from inversion.respond.batches import by_length, pad, positions
+from inversion.respond.batches import by_length
 from inversion.respond.milestones import (
     LocatedItem,
     Milestones,
-    batch_margins,
     before_the_answer,
     locate_items,
     margins,
+    margins_of,
     milestones,
     with_places,
 )
 from inversion.respond.probing import FACTS_FILE, ProbedRun, conflict_sample, question_spec
+from inversion.respond.rereading import Rereading
 from inversion.respond.resumable import MeasurePart, ResultFiles, measure_checkpoints, weights_of
 
 _NUMBERS = 2**28
@@ -72,7 +73,8 @@ class PatchingResult(NamedTuple):
     """The log-odds with each patch: float32 [items, patches]. NaN for an item that has no token of the patch's
     group."""
     own: Tensor
-    """The log-odds without a patch: float32 [items]."""
+    """The log-odds without a patch, read in the same steps as with it, so that a patch that changes nothing has no
+    effect at all: float32 [items, patches], with the same NaN."""
 
 
 def probe_patching(run: ProbedRun, probe: PatchingProbe) -> pl.DataFrame:
@@ -145,18 +147,19 @@ def probe_patching(run: ProbedRun, probe: PatchingProbe) -> pl.DataFrame:
                         set=item.divergence.item.set,
                         item_id=item.divergence.item.item_id,
                         cluster=item.divergence.item.cluster,
-                        own=result.own[place].item(),
                         rival=rival_margins[place],
                     )
-                    for patch, margin in zip(patches, result.margins[place].tolist(), strict=True):
+                    of_item = result.margins[place].tolist(), result.own[place].tolist()
+                    for patch, margin, own in zip(patches, *of_item, strict=True):
                         if math.isnan(margin):
                             continue
                         if patch not in written:
-                            yield row(**patch._asdict(), margin=margin)
+                            yield row(**patch._asdict(), margin=margin, own=own)
                             continue
                         yield row(
                             **patch._asdict(),
                             margin=margin,
+                            own=own,
                             text=written[patch][place],
                             own_text=own_texts[place],
                             rival_text=rival_texts[place],
@@ -254,18 +257,18 @@ def patched_margins(
     source has fewer tokens, its first token is used for the remaining ones. Raises
     :class:`~inversion.models.ModelError` if the components of the model are not found.
     """
-    found = torch.empty(len(items), len(patches))
-    own = torch.empty(len(items))
-    for batch, patchings in _patchings(receiver, donor, items, sources, patches, pad_id, batch_size):
-        points = [items[index].divergence for index in batch]
-        own[batch] = batch_margins(receiver, points, pad_id).cpu()
-        for place, patching in enumerate(patchings):
-            with patching:
-                found[batch, place] = batch_margins(receiver, points, pad_id).cpu()
+    found, own = (torch.full((len(items), len(patches)), math.nan) for _ in range(2))
+    places = {patch: place for place, patch in enumerate(patches)}
+    for one in _patchings(receiver, donor, items, sources, patches, pad_id, batch_size):
+        points = [items[index].divergence for index in one.batch]
+        rereading = Rereading(receiver, [point.prefix for point in points], pad_id, one.begin)
+        for patch, patching in one.patchings:
+            with patching(rereading.begin):
+                found[one.batch, places[patch]] = margins_of(rereading.logits(patch.layer), points).cpu()
+            own[one.batch, places[patch]] = margins_of(rereading.own, points).cpu()
     for place, patch in enumerate(patches):
-        found[
-            [index for index, pair in enumerate(zip(items, sources, strict=True)) if not _has(patch, *pair)], place
-        ] = math.nan
+        missing = [index for index, pair in enumerate(zip(items, sources, strict=True)) if not _has(patch, *pair)]
+        found[missing, place] = own[missing, place] = math.nan
     return PatchingResult(found, own)
 
 
@@ -290,11 +293,11 @@ def patched_answers(
     _require_cache(receiver)
     pad_id = tokenizer.pad_token_id
     found: dict[Patch, list[str | None]] = {patch: [None] * len(items) for patch in patches}
-    for batch, patchings in _patchings(receiver, donor, items, sources, patches, pad_id, batch_size):
-        prompts = [items[index].divergence.prefix for index in batch]
-        for patch, patching in zip(patches, patchings, strict=True):
-            texts = answer_texts(receiver, tokenizer, prompts, template, max_new_tokens, patching)
-            for index, text in zip(batch, texts, strict=True):
+    for one in _patchings(receiver, donor, items, sources, patches, pad_id, batch_size):
+        prompts = [items[index].divergence.prefix for index in one.batch]
+        for patch, patching in one.patchings:
+            texts = answer_texts(receiver, tokenizer, prompts, template, max_new_tokens, patching(0))
+            for index, text in zip(one.batch, texts, strict=True):
                 if _has(patch, items[index], sources[index]):
                     found[patch][index] = text
     return found
@@ -333,6 +336,18 @@ def _has(patch: Patch, item: LocatedItem, source: LocatedItem) -> bool:
     return bool(item.places[patch.positions] and source.places[patch.positions])
 
 
+class _Patchings(NamedTuple):
+    """The patches of one group of tokens for one batch of items."""
+
+    batch: list[int]
+    """The indices of the items."""
+    begin: int
+    """The first column of the left-padded batch that is patched."""
+    patchings: Sequence[tuple[Patch, Callable[[int], AbstractContextManager[None]]]]
+    """Each patch, and a function that returns a context within which the receiver reads the columns of the batch from
+    a given one on with this patch."""
+
+
 def _patchings(
     receiver: Any,
     donor: Any,
@@ -341,39 +356,51 @@ def _patchings(
     patches: Sequence[Patch],
     pad_id: int,
     batch_size: int,
-) -> Iterator[tuple[list[int], Iterator[AbstractContextManager[None]]]]:
-    """Batches of the indices of ``items``, and for each of ``patches`` a context within which ``receiver`` reads the
-    left-padded batch with this patch."""
+) -> Iterator[_Patchings]:
+    """All ``patches``, by batches of items and groups of tokens. Groups of which no item has a token are omitted."""
     components = list(dict.fromkeys(patch.component for patch in patches))
     layers = sorted({patch.layer for patch in patches})
     taking, giving = _modules(receiver, components), _modules(donor, components)
-    heads = transformer_modules(receiver).heads
+    modules = transformer_modules(receiver)
     size = plain(receiver).config.get_text_config().hidden_size
     longest = max(len(one.divergence.prefix) for one in [*items, *sources])
-    rows = max(1, min(batch_size, _NUMBERS // max(1, len(components) * len(layers) * longest * size)))
+    kept = len(components) * len(layers) + len(modules.layers)
+    rows = max(1, min(batch_size, _NUMBERS // max(1, kept * longest * size)))
     for batch in by_length([len(one.divergence.prefix) for one in items], rows):
         here, there = [items[index] for index in batch], [sources[index] for index in batch]
-        given = _left_by(donor, giving, layers, there, pad_id)
-        grids: dict[str, tuple[Tensor, Tensor]] = {}
         for group in dict.fromkeys(patch.positions for patch in patches):
             chosen, taken = _lined_up(here, there, group)
-            grids[group] = chosen.to(receiver.device), taken.to(receiver.device)
+            if not chosen.any():
+                continue
+            begin, taken_from = int(chosen.any(0).nonzero().min()), int(taken[chosen].min())
+            states = _left_by(donor, giving, layers, there, pad_id, taken_from)
+            grid = chosen.to(receiver.device), (taken - taken_from).clamp(min=0).to(receiver.device)
+            patchings = [
+                (patch, partial(_patching, patch, taking, states, *grid, modules.heads))
+                for patch in patches
+                if patch.positions == group
+            ]
+            yield _Patchings(batch, begin, patchings)
 
-        def patching(
-            patch: Patch,
-            given: Mapping[tuple[str, int], Tensor] = given,
-            grids: Mapping[str, tuple[Tensor, Tensor]] = grids,
-        ) -> AbstractContextManager[None]:
-            states = given[patch.component, patch.layer]
-            module = taking[patch.component][patch.layer]
-            chosen, taken = grids[patch.positions]
-            if patch.head is None:
-                return outputs_pass([module], lambda _, output: _replace(chosen, taken, states, output))
-            width = states.shape[-1] // heads
-            part = slice(patch.head * width, (patch.head + 1) * width)
-            return input_passes(module, lambda own: _replace(chosen, taken, states, own, part))
 
-        yield batch, map(patching, patches)
+def _patching(
+    patch: Patch,
+    modules: Mapping[str, Sequence[nn.Module]],
+    given: Mapping[tuple[str, int], Tensor],
+    chosen: Tensor,
+    taken: Tensor,
+    heads: int,
+    begin: int,
+) -> AbstractContextManager[None]:
+    """A context within which ``modules`` read the columns from ``begin`` on with ``patch``: what they give is replaced
+    by what is ``given``, which begins at the first column that is taken."""
+    module, states = modules[patch.component][patch.layer], given[patch.component, patch.layer]
+    chosen, taken = chosen[:, begin:], taken[:, begin:]
+    if patch.head is None:
+        return outputs_pass([module], lambda _, output: _replace(chosen, taken, states, output))
+    width = states.shape[-1] // heads
+    part = slice(patch.head * width, (patch.head + 1) * width)
+    return input_passes(module, lambda own: _replace(chosen, taken, states, own, part))
 
 
 def _modules(model: Any, components: Sequence[str]) -> dict[str, list[nn.Module]]:
@@ -398,8 +425,10 @@ def _left_by(
     layers: Sequence[int],
     read: Sequence[LocatedItem],
     pad_id: int,
+    begin: int,
 ) -> dict[tuple[str, int], Tensor]:
-    """What each component of some ``layers`` of ``model`` gives at every token of a left-padded batch."""
+    """What each component of some ``layers`` of ``model`` gives at the columns of a left-padded batch from ``begin``
+    on."""
     left: dict[tuple[str, int], Tensor] = {}
 
     def keep(place: tuple[str, int], *states: Any) -> None:
@@ -413,9 +442,8 @@ def _left_by(
                 hooks.enter_context(
                     input_passes(module, keep_this) if component == "head" else outputs_pass([module], keep_this)
                 )
-        ids, mask = pad([one.divergence.prefix for one in read], pad_id, "left", model.device)
-        model(input_ids=ids, attention_mask=mask, position_ids=positions(mask), use_cache=False, logits_to_keep=1)
-    return left
+        rereading = Rereading(model, [one.divergence.prefix for one in read], pad_id, begin)
+    return {place: states[:, begin - rereading.begin :] for place, states in left.items()}
 
 
 def _lined_up(here: Sequence[LocatedItem], there: Sequence[LocatedItem], name: str) -> tuple[Tensor, Tensor]:
