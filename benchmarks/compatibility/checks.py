@@ -47,6 +47,7 @@ from inversion.models import (
     load_tokenizer,
     stop_token_ids,
 )
+from inversion.models.transformer_modules import transformer_modules
 from inversion.records.answers import Response
 from inversion.records.frames import from_frame, read_records
 from inversion.records.measurements import AttentionMass, ExampleGradient
@@ -374,16 +375,29 @@ def lens(case: Case) -> float:
 
 
 def patching(case: Case) -> float:
-    """All tokens of the last layer from another checkpoint: its own answer."""
+    """Each component of each layer at each group of tokens, from the other checkpoint and from itself, against whole
+    readings in which the output of the module is replaced."""
     run = _tried(case, "patching")
     rows = from_frame(probe_patching(_probed(case, run), PatchingProbe(items=2, peak=1)), PatchedMargin)
-    own = _margins(case, run)
-    last, found = max(row.layer for row in rows), []
+    spots = {one.divergence.item.item_id: one for one in _located(case, run)}
+    own, plain = _margins(case, run), {entry.step: _plain(case, run, entry) for entry in run.steps[1:]}
+    found = []
     for row in rows:
         found.append(abs(row.own - own[row.step, row.item_id]))
         if row.donor == "self":
-            found.append(abs(row.margin - own[row.step, row.item_id]))
-    return _largest(found) if last else math.inf
+            found.append(abs(row.margin - row.own))
+        elif row.donor == "rival":
+            one = spots[row.item_id]
+            donor, receiver = (
+                (model, transformer_modules(model).writers[row.component][row.layer])
+                for model in (plain[row.donor_step], plain[row.step])
+            )
+            with reference.replaced(donor, receiver[1], one.divergence.prefix, one.places[row.positions]):
+                margin = reference.margin(
+                    receiver[0], one.divergence.prefix, one.divergence.context_token, one.divergence.parametric_token
+                )
+            found.append(abs(row.margin - margin))
+    return _largest(found)
 
 
 def knockouts(case: Case) -> float:

@@ -189,6 +189,34 @@ def take(model: Any, replaced: Weights) -> None:
 
 
 @contextmanager
+def replaced(
+    donor: tuple[Any, nn.Module], module: nn.Module, ids: Sequence[int], places: Sequence[int]
+) -> Iterator[None]:
+    """Within the block, the output of ``module`` at some tokens of a row is that of a module of another model, given as
+    model and module."""
+    given: list[Tensor] = []
+
+    def first(output: Any) -> Tensor:
+        tensor: Tensor = output[0] if isinstance(output, tuple) else output
+        return tensor
+
+    def replace(_: nn.Module, __: Any, output: Any) -> Any:
+        changed = first(output).clone()
+        changed[:, list(places)] = given[0][:, list(places)]
+        return (changed, *output[1:]) if isinstance(output, tuple) else changed
+
+    model, source = donor
+    keeping = source.register_forward_hook(lambda _, __, output: given.append(first(output)))
+    logits(model, ids)
+    keeping.remove()
+    handle = module.register_forward_hook(replace)
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+@contextmanager
 def without_head(number: int, head: int, keys: Sequence[int]) -> Iterator[None]:
     """In the attention that is computed as the ``number``-th of a forward pass, ``head`` does not read ``keys`` from
     the last token: the scores that go into the softmax are changed."""
