@@ -1,4 +1,5 @@
-"""Quantities that are the same in another unit or with another number of digits: "173 °F" for 78.4 °C."""
+"""Quantities that are the same in another unit or with another number of digits ("173 °F" for 78.4 °C), and in
+words such as "nearly" or "a dozen"."""
 
 from __future__ import annotations
 
@@ -17,6 +18,7 @@ area: square meter 1, square foot 0.09290304, square mile 2589988.110336
 volume: milliliter 0.001, liter 1, cubic centimeter 0.001, cubic meter 1000
 mass: milligram 0.001, gram 1, kilogram 1000, metric ton 1000000, ounce 28.349523125, pound 453.59237
 time: millisecond 0.001, second 1, minute 60, hour 3600, day 86400, week 604800
+calendar: month 1, year 12, decade 120, century 1200
 speed: meter per second 3600, kilometer per hour 1000, kilometer per second 3600000, mile per hour 1609.344
 temperature: degree celsius 1.8, kelvin 1.8, degree fahrenheit 1
 share: percent 1
@@ -60,13 +62,70 @@ def find_quantities(text: Words, answers: Sequence[str], others: Sequence[str]) 
     wanted, theirs = (
         [quantity for name in names if (quantity := _whole(name)) is not None] for names in (answers, others)
     )
+    dozens = find_dozens(text, answers, others)
     if not wanted:
-        return []
-    return [
+        return dozens
+    return dozens + [
         (said.start, said.end)
         for said in _quantities(text.words)
-        if any(_states(said, each) for each in wanted) and not any(_states(said, each) for each in theirs)
+        if _nearly(text.words, said, wanted, theirs)
+        or (any(_states(said, each) for each in wanted) and not any(_states(said, each) for each in theirs))
     ]
+
+
+_BELOW = (("nearly",), ("almost",), ("just", "under"), ("little", "under"), ("slightly", "under"))
+_ABOVE = (("just", "over"), ("little", "over"), ("slightly", "over"), ("slightly", "above"))
+_NEAR = Decimal("0.1")
+"""How far an answer may be from "nearly" a quantity, as a share of it."""
+_APART = Decimal("0.25")
+"""How far the other answer must be from it."""
+_WITHOUT_SHARES = frozenset({"temperature", "share"})
+"""Dimensions in which a tenth of a value is not a small difference, or the zero is arbitrary."""
+
+
+def _nearly(words: Sequence[str], said: _Quantity, wanted: Sequence[_Quantity], theirs: Sequence[_Quantity]) -> bool:
+    """Whether a quantity after "nearly" or "just over" is one of ``wanted`` ("nearly two years" for 22 months), and the
+    other answer is far from it."""
+    before = tuple(words[max(0, said.start - 2) : said.start])
+    below, above = (any(before[-len(cue) :] == cue for cue in cues) for cues in (_BELOW, _ABOVE))
+    dimension = _UNITS[said.unit][0]
+    if not (below or above) or dimension in _WITHOUT_SHARES or said.value <= 0:
+        return False
+    ours, other = (
+        [_converted(each, said.unit) / said.value - 1 for each in each_side if _UNITS[each.unit][0] == dimension]
+        for each_side in (wanted, theirs)
+    )
+    near = any((-_NEAR <= share < 0) if below else (0 < share <= _NEAR) for share in ours)
+    return near and all(abs(share) > _APART for share in other)
+
+
+def find_dozens(text: Words, answers: Sequence[str], others: Sequence[str]) -> list[tuple[int, int]]:
+    """Where ``text`` states a number of ``answers`` in dozens, as half-open spans of words: "a dozen" for 12, "half a
+    dozen" for 6."""
+    if "dozen" not in text.words:
+        return []
+    theirs = {read_words(other).words for other in others}
+    named = {words for answer in answers if (words := read_words(answer).words)} - theirs
+    return [
+        (start, after)
+        for start, end, count in _dozens(text.words)
+        for words in named
+        if words[0] == count and text.words[end : (after := end + len(words) - 1)] == words[1:]
+    ]
+
+
+def _dozens(words: Sequence[str]) -> Iterator[tuple[int, int, str]]:
+    """Where a number of dozens begins and ends, and the number in digits. "A dozen or so" is not a number."""
+    for place, word in enumerate(words):
+        before = tuple(words[max(0, place - 2) : place])
+        if word != "dozen" or words[place + 1 : place + 2] == ("or",):
+            continue
+        if before == ("half", "a"):
+            yield place - 2, place + 1, "6"
+        elif before[-1:] == ("a",):
+            yield place - 1, place + 1, "12"
+        elif before and before[-1].isdecimal():
+            yield place - 1, place + 1, str(12 * int(before[-1]))
 
 
 @functools.lru_cache(maxsize=65536)

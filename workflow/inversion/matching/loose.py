@@ -1,8 +1,9 @@
 """Loose spellings of an answer, used only if a text contains neither answer in an exact spelling.
 
-Each is a separate rule: a misspelled or abbreviated word, a word written as two or two as one, a date without its
-year, a year of two digits, a range of years in words, a rounded number, a name without its apostrophe, the initials of
-a name, one word of a name, the name of a country, language or city in another language
+Each is a separate rule: a misspelled or abbreviated word, an institution in another order or shortened
+(:mod:`~inversion.matching.abbreviations`, :mod:`~inversion.matching.institutions`), a word written as two or two as
+one, a date without its year, a year of two digits, a range of years in words, a rounded number, a name without its
+apostrophe, the initials of a name, one word of a name, the name of a country, language or city in another language
 (:mod:`~inversion.matching.places`, and Unicode CLDR through Babel), and an answer without the words that the question
 gives.
 """
@@ -16,9 +17,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from decimal import ROUND_HALF_UP, Decimal
 
-from inversion.matching.answers import ARTICLES
+from inversion.matching.abbreviations import ABBREVIATED, find_abbreviated
+from inversion.matching.answers import ARTICLES, find_answer
 from inversion.matching.demonyms import country_names
 from inversion.matching.generic import GENERIC
+from inversion.matching.institutions import institution_spellings
 from inversion.matching.places import (
     LANGUAGES,
     cities_in_other_languages,
@@ -26,6 +29,7 @@ from inversion.matching.places import (
     exonyms,
     in_other_script,
     is_another_place,
+    is_place,
 )
 from inversion.matching.quantities import currency_names, ordinal
 from inversion.matching.transliteration import sound
@@ -40,6 +44,15 @@ _OTHER_READINGS = (
 _POSSESSIVE = re.compile(r"['\u2019]s\b")
 _CAPITALISED = re.compile(r"[^\W\d_][\w'\u2019-]*")
 _INNER_CAPITAL = re.compile(r"\b([A-Z][a-z]{1,2})([A-Z][a-z]{2,})\b")
+_SAME_CUES = (
+    (("almost",), ("nearly",), ("just", "under"), ("close", "to"), ("not", "quite")),
+    (("about",), ("around",), ("approximately",), ("roughly",), ("some",), ("circa",), ("ca",), ("approx",)),
+    (("over",), ("more", "than"), ("above",)),
+    (("under",), ("less", "than"), ("fewer", "than"), ("below",)),
+)
+"""Words before a number that say the same: "nearly two years" and "almost two years"."""
+_SAINTS = frozenset({"san", "sankt", "sant", "santa", "santo", "sao", "sint", "swieta", "swiety"})
+"""The word for a saint in other languages."""
 _COMPOUND = 6
 """The number of letters from which two words are also read as one ("chick peas")."""
 
@@ -58,6 +71,12 @@ def loose_spellings(answer: str) -> tuple[tuple[tuple[str, ...], str], ...]:
     return tuple(dict.fromkeys(_spellings(answer)))
 
 
+_NO_PART = GENERIC | ARTICLES | ROMAN_NUMERALS.keys()
+"""Words that are not enough for a name of several words."""
+_NO_FIRST = _NO_PART | ABBREVIATED
+"""Those that are not enough if they are the first ones: "Professor" for "Professor Plum"."""
+
+
 def _spellings(answer: str) -> Iterator[tuple[tuple[str, ...], str]]:
     words = read_words(answer).words
     if not words:
@@ -73,6 +92,10 @@ def _spellings(answer: str) -> Iterator[tuple[tuple[str, ...], str]]:
     if len(words) == 2 and all(re.fullmatch(r"1\d{3}|20\d\d", word) for word in words):
         for between in ("to", "and", "until", "till", "through"):
             yield (words[0], between, words[1]), "plain"
+    for cues in _SAME_CUES:
+        cue = next((cue for cue in cues if words[: len(cue)] == cue), None)
+        if cue is not None and len(words) > len(cue) and words[len(cue)][0].isdecimal():
+            yield from (((*other, *words[len(cue) :]), "plain") for other in cues if other != cue)
     if (joined := _POSSESSIVE.sub("s", answer)) != answer:
         yield read_words(joined).words, "plain"
     if len(words) > 1 and len(joined := "".join(words)) >= _COMPOUND and joined.isalpha() and joined.isascii():
@@ -89,7 +112,7 @@ def _spellings(answer: str) -> Iterator[tuple[tuple[str, ...], str]]:
             yield ends, "plain"  # without the middle name
         for name in (names[0], names[-1]):
             folded = fold_word(name)
-            if name[0].isupper() and len(folded) >= 3 and folded not in GENERIC | ARTICLES | ROMAN_NUMERALS.keys():
+            if name[0].isupper() and len(folded) >= 3 and folded not in (_NO_FIRST if name is names[0] else _NO_PART):
                 yield read_words(name).words, "part"
                 if name is names[-1]:
                     yield (f"{folded}s",), "part"
@@ -156,9 +179,10 @@ def respelled(text: Words, answers: Sequence[str], others: Sequence[str]) -> Wor
     are doubled, or from one of six or more by one letter added, missing or swapped with the next one, or, in a name of
     seven or more, by another letter. Four letters are enough after the other words of the same name ("Karl Bath" for
     Barth), unless the word occurs in many names. A different ending is another word ("Italian" is not "Italia"), except
-    for a silent "h" or, in a long name, "e", and so is the name of another place ("Kingstown" is not "Kingston"). A
-    word is abbreviated if it begins a word of a longer answer and ends in a full stop ("Corp. Z"). Words of ``others``
-    are neither.
+    for a silent "h" or, in a long name, "e", and so is the name of another place ("Kingstown" is not "Kingston"). In a
+    word of eight letters or more, one or two letters can be a few places from where they belong. The word for a saint
+    in another language is read as "saint" before the rest of the name. A word is abbreviated if it begins a word of a
+    longer answer and ends in a full stop ("Corp. Z"). Words of ``others`` are neither.
     """
     known = {word for other in (*answers, *others) for word in read_words(other).words}
     named = [words for answer in answers if (words := read_words(answer).words)]
@@ -186,9 +210,25 @@ def respelled(text: Words, answers: Sequence[str], others: Sequence[str]) -> Wor
                     and _misspells(word, right, True, after_name=True)
                 ):
                     found[place] = right
+    for place, (word, following) in enumerate(itertools.pairwise(text.words)):
+        if word in _SAINTS and not _is_town(text, place):
+            saint = ("saint", found.get(place + 1, following))
+            if any(words[:2] == saint for words in named):
+                found[place] = "saint"
     if not found:
         return text
     return replace(text, words=tuple(found.get(place, word) for place, word in enumerate(text.words)))
+
+
+_IN_TOWN = re.compile(r"\b(?:at|from|in|near|of|to)\s+$", re.IGNORECASE)
+_STATE = re.compile(r",\s+[A-Z]")
+
+
+def _is_town(text: Words, place: int) -> bool:
+    """Whether the name that begins with the word for a saint at ``place`` is a town: "in Santa Barbara"."""
+    start, end = text.starts[place], text.ends[place + 1]
+    local = _IN_TOWN.search(text.text, max(0, start - 8), start) or _STATE.match(text.text, end)
+    return local is not None and is_place(" ".join(text.words[place : place + 2]))
 
 
 def _identifies(words: Sequence[str]) -> bool:
@@ -206,6 +246,8 @@ def _misspells(word: str, right: str, name: bool, *, after_name: bool = False) -
     if _DOUBLED.sub(r"\1", word) == _DOUBLED.sub(r"\1", right):
         return True
     if name and len(right) > 6 and sound(word) == sound(right):  # "Tereschkowa" for Tereshkova
+        return not is_another_place(word, right)
+    if _moved(word, right):
         return not is_another_place(word, right)
     if len(right) < (4 if after_name else 6) or abs(len(word) - len(right)) > 1 or not right.isalpha():
         return False
@@ -228,12 +270,31 @@ def _misspells(word: str, right: str, name: bool, *, after_name: bool = False) -
     return one_letter and not is_another_place(word, right)
 
 
+def _moved(word: str, right: str) -> bool:
+    """Whether a word of eight letters or more has one or two letters a few places from where they belong:
+    "Marscapone" for "mascarpone". Its first and last letters must be right."""
+    if len(word) != len(right) or len(right) < 8 or word == right or (word[0], word[-1]) != (right[0], right[-1]):
+        return False
+    if sorted(word) != sorted(right):
+        return False
+    first, last = (
+        next(n for n, (one, other) in enumerate(zip(a, b, strict=True)) if one != other)
+        for a, b in ((word, right), (word[::-1], right[::-1]))
+    )
+    said, wanted = word[first : len(word) - last], right[first : len(right) - last]
+    if len(said) > 5:
+        return False
+    return any(said[n:] + said[:n] == wanted for n in (1, 2, len(said) - 1, len(said) - 2))
+
+
 def find_loose(text: Words, answers: Sequence[str], others: Sequence[str]) -> list[tuple[int, int]]:
     """Where ``text`` contains a loose spelling of ``answers`` that cannot mean ``others``, as half-open spans of
     words."""
     theirs = {word for other in others for word in read_words(other).words}
     foreign = in_other_script(text.text)
     also = {spelling for other in others for spelling, _ in _all_spellings(other, foreign)}
+    theirs_whole = {named for other in others for named in _institution(other, tuple(others))}
+    theirs_whole |= {words for other in others if (words := read_words(other).words)}
     present = frozenset(text.words)
     spans: set[tuple[int, int]] = set()
     for answer in answers:
@@ -246,8 +307,24 @@ def find_loose(text: Words, answers: Sequence[str], others: Sequence[str]) -> li
                     spans.add((start, end))
                 elif word == wanted[0] and text.words[start:end] == wanted and kind == "part":
                     spans.update(_after_short_form(text, start, end, answer))
+        for named in _institution(answer, tuple(answers)):
+            if present.issuperset(named) and named not in theirs_whole:
+                spans.update(span for span in find_answer(text, " ".join(named)) if _alone(text, span[0], answer))
         spans.update(_in_two_words(text, answer))
+    spans.update(find_abbreviated(text, answers, others))
     return sorted(spans)
+
+
+def _alone(text: Words, start: int, answer: str) -> bool:
+    """Whether no word of another name precedes the name of an institution: "Peggy Guggenheim Museum"."""
+    before = text.text[max(0, text.starts[start] - 24) : text.starts[start]]
+    return _NAME_BEFORE.search(f" {before}") is None or text.words[start - 1] in read_words(answer).words
+
+
+@functools.lru_cache(maxsize=65536)
+def _institution(answer: str, aliases: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
+    """The other names of an institution."""
+    return tuple(dict.fromkeys(institution_spellings(answer, aliases)))
 
 
 def _after_short_form(text: Words, start: int, end: int, answer: str) -> Iterator[tuple[int, int]]:

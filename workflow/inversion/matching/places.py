@@ -111,6 +111,11 @@ def is_another_place(word: str, name: str) -> bool:
     return word != name and word in names and name in names
 
 
+def is_place(name: str) -> bool:
+    """Whether a name in normalised words is that of a country or of a city of 15,000 people or more."""
+    return name in _countries() or name in _cities()
+
+
 @functools.cache
 def _countries() -> frozenset[str]:
     """The normalised names of countries."""

@@ -35,18 +35,45 @@ NUMBER_WORDS = (
 """A number in words: ``seven``, ``twenty-five``, ``nineteen oh five``, ``one hundred and five``, ``seventh``."""
 NUMBER_WORD_SET = frozenset(re.findall(r"[a-z]+", _NUMBER_WORD.removeprefix("(?:")))
 """The words that can begin a number in words."""
+_CARDINAL = rf"(?:zero|{_ONES}|{_TEENS}|{_TENS}|hundred|thousand|million|billion|trillion)"
+_LARGE = r"(?:hundred|thousand|million|billion|trillion)"
+_PARTS = r"(?:an?[\s-]+half|an?[\s-]+quarter|three[\s-]+quarters)"
+MIXED_NUMBER = (
+    rf"\b(?:(?P<whole>{_CARDINAL}(?:(?:\s+and\s+|\s*-\s*|\s+){_CARDINAL})*)"
+    rf"(?:\s+(?P<decimals>point(?:[\s-]+(?:zero|oh|{_ONES}))+)\b|[\s-]+and[\s-]+(?P<part>{_PARTS})\b)"
+    rf"(?:[\s-]+(?P<magnitude>{_LARGE})s?\b)?"
+    rf"|(?P<share>half|quarter|three[\s-]+quarters)(?:[\s-]+(?:of\s+)?an?)?[\s-]+(?P<of>{_LARGE})\b)"
+)
+"""A number in words with decimals or a fraction: ``seven point two million``, ``one and a half``, ``half a million``,
+``three quarters of a million``."""
+ONE_AND_A_PART = r"an?\s+(?P<what>[a-z]+)\s+and\s+a\s+(?P<part>half|quarter)\b(?!-)"
+"""``a million and a half``, ``an hour and a half``."""
+PART_AFTER = rf"\s?(?P<sign>[\u00bc-\u00be])|\s(?P<digits>1/2|1/4|3/4)(?![\d/])|\s+and\s+(?P<part>{_PARTS})\b"
+"""The fraction after a number in digits: ``11\N{VULGAR FRACTION ONE HALF}``, ``11 and a half``."""
+PART_AFTER_UNIT = (
+    r"\s+and\s+a\s+(?P<part>half|quarter)\b(?=\s*(?:[^\w\s-]|$)|\s+(?:ago|and|at|before|in|later|long|on)\b)"
+)
+"""The fraction after a unit: ``two hours and a half``."""
 _HYPHENS = re.compile(r"[a-z]+(?:-[a-z]+)+")
 _PRONOUN_BEFORE = re.compile(r"\b(?:no|any|every|some|this|that|which|the|another|each|only)[\s-]+$", re.IGNORECASE)
 _PRONOUN_AFTER = re.compile(r"\s+(?:of|who|that|which|can|could|must|should|might|may|another|day)\b", re.IGNORECASE)
 
 _MAGNITUDES = {
     "hundred": 10**2, "thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12,
-    "k": 10**3, "m": 10**6, "mn": 10**6, "mln": 10**6, "bn": 10**9,
+    "k": 10**3, "m": 10**6, "mn": 10**6, "mln": 10**6, "mm": 10**6, "mil": 10**6, "mill": 10**6, "b": 10**9,
+    "bn": 10**9, "bln": 10**9, "bil": 10**9, "t": 10**12, "tn": 10**12, "trn": 10**12,
 }  # fmt: skip
 MAGNITUDE = re.compile(
     r"[\s-]*((?i:hundred|thousand|million|billion|trillion))(?i:s)?\b|((?<=\d)(?:k|M)|\s?(?:mn|mln|bn))(?![\w/\u00b2\u00b3])"
 )
 """The magnitude of a number, as a word or an abbreviation (``380k``, ``1.2M``). ``1.2m`` is a length instead."""
+_MONEY = (
+    r"(?:[$\N{EURO SIGN}\N{POUND SIGN}\N{YEN SIGN}\N{INDIAN RUPEE SIGN}]"
+    r"|(?:US\s)?(?:dollars?|euros?|pounds?|yen|rupees?|rubles?|francs?|pesos?|USD|EUR|GBP)\b)"
+)
+MONEY_MAGNITUDE = r"(?:\s?(?i:mill?|mln|mm|bil|bln|trn|tn)|[mMbBT])\b"
+"""The magnitude of an amount of money, which can be shorter than that of other numbers: ``$11.5 mil``, ``$3m``."""
+MAGNITUDE_BEFORE_MONEY = rf"{MONEY_MAGNITUDE}(?=\s?{_MONEY})"
 POWER_OF_TEN = re.compile(
     r"\s?(?:[x\u00d7*\u00b7\u22c5]|\\times|\\cdot)\s?10\s?"
     r"(?:(?:\^|\*\*)\s?\{?(?P<power>-?\d{1,2})\}?(?!\d)|(?P<raised>[\u2070\u00b9\u00b2\u00b3\u2074-\u2079]{1,2}))"
@@ -183,6 +210,30 @@ def in_digits(words: str) -> tuple[str, ...]:
     if len(found) == 2 and all(part.isdecimal() and 10 <= int(part) <= 99 for part in found) and int(found[0]) <= 20:
         return ("".join(found),)  # "nineteen forty-five"
     return tuple(found)
+
+
+_PART_VALUES = {
+    "half": "0.5", "quarter": "0.25", "quarters": "0.75", "1/2": "0.5", "1/4": "0.25", "3/4": "0.75", "\u00bc": "0.25",
+    "\u00bd": "0.5", "\u00be": "0.75",
+}  # fmt: skip
+
+
+def plus_part(plain: str, part: str) -> str:
+    """A whole number plus a half, a quarter or three quarters: ``2`` and ``a half`` become ``2.5``."""
+    return f"{Decimal(plain) + Decimal(_PART_VALUES[re.split(r'[ -]', part.lower())[-1]]):f}"
+
+
+def mixed_number(match: re.Match[str]) -> str | None:
+    """The number in digits that :data:`MIXED_NUMBER` matched; None if its words are not a single number."""
+    if match["share"]:
+        return scaled(plus_part("0", match["share"]), match["of"])
+    found = in_digits(match["whole"])
+    if match["decimals"]:
+        found = in_digits(f"{match['whole']} {match['decimals'].replace('-', ' ')}")
+    if len(found) != 1 or not found[0].replace(".", "", 1).isdecimal():
+        return None
+    plain = plus_part(found[0], match["part"]) if match["part"] else found[0]
+    return scaled(plain, match["magnitude"]) if match["magnitude"] else plain
 
 
 def ordinal(digits: str) -> str:

@@ -12,9 +12,15 @@ from inversion.matching.quantities import (
     DATE,
     DIGITS,
     MAGNITUDE,
+    MAGNITUDE_BEFORE_MONEY,
+    MIXED_NUMBER,
+    MONEY_MAGNITUDE,
     MONTH_BEGINNINGS,
     NUMBER_WORD_SET,
     NUMBER_WORDS,
+    ONE_AND_A_PART,
+    PART_AFTER,
+    PART_AFTER_UNIT,
     POWER_OF_TEN,
     SYMBOLS,
     currency_plurals,
@@ -22,7 +28,9 @@ from inversion.matching.quantities import (
     date_words,
     in_digits,
     is_pronoun,
+    mixed_number,
     number,
+    plus_part,
     scaled,
     unit_at,
     with_power,
@@ -60,6 +68,16 @@ _LATIN_RUN = re.compile(rf"(?:(?!{_UNSPACED})\w)+")
 _DATE = re.compile(DATE, re.IGNORECASE)
 _DIGITS = re.compile(DIGITS)
 _SPELLED = re.compile(NUMBER_WORDS, re.IGNORECASE)
+_MIXED = re.compile(MIXED_NUMBER, re.IGNORECASE)
+_BEGINS_MIXED = NUMBER_WORD_SET | {"half", "quarter"}
+_ONE_AND_A_PART = re.compile(ONE_AND_A_PART, re.IGNORECASE)
+_HALF_A = re.compile(r"half\s+an?\b", re.IGNORECASE)
+_PART_AFTER = re.compile(PART_AFTER, re.IGNORECASE)
+_PART_AFTER_UNIT = re.compile(PART_AFTER_UNIT, re.IGNORECASE)
+_MONEY_MAGNITUDE = re.compile(MONEY_MAGNITUDE)
+_MAGNITUDE_BEFORE_MONEY = re.compile(MAGNITUDE_BEFORE_MONEY)
+_AT = re.compile(r"\b(?:at|the|that|this|any|some|no|which|each|every|to)\s+$", re.IGNORECASE)
+"""What precedes a "one point" that is no number: "at one point two of them left"."""
 _DEGREE = re.compile(r"(?<=[\d ])[\u00ba\u02da](?=\s?[CFK]\b)")
 _LATEX_MATH = re.compile(r"\$([^$\n]{1,60})\$(?!\d)")
 _LATEX = re.compile(r"\\(?:text|textbf|textit|mathrm|mathbf|boxed|operatorname)\{?|\\[,;! ]")
@@ -141,7 +159,7 @@ def read_words(text: str) -> Words:
         elif kind == "unspaced":
             token = _pieces(plain, start, match.end())
         elif kind == "number":
-            token = _number(plain, start)
+            token = _number(plain, start, money=money is not None)
             if money is not None:
                 token = [(word, money.start(), end) for word, _, end in token]
                 token.append((SYMBOLS[money[0].rstrip()[-1]], money.start(), token[-1][2]))
@@ -157,9 +175,9 @@ _Found = tuple[str, int, int]
 """A word and the span of characters that it came from."""
 
 
-def _number(text: str, start: int) -> list[_Found]:
+def _number(text: str, start: int, *, money: bool = False) -> list[_Found]:
     """The words of a token that begins with a digit or a minus sign: a date, a number with its magnitude and unit, or a
-    word such as "3D"."""
+    word such as "3D". ``money`` says that the sign of a currency precedes it."""
     if date := _DATE.match(text, start):
         return [(word, start, date.end()) for word in date_words(date[0])]
     sign = "" if text[start].isdecimal() else "-"
@@ -173,10 +191,14 @@ def _number(text: str, start: int) -> list[_Found]:
     plain = sign + number(digits[0])
     if (scientific := POWER_OF_TEN.match(text, end)) and plain.count(".") < 2:
         plain, end = with_power(plain, scientific["power"] or scientific["raised"]), scientific.end()
+    if plain.isdecimal() and (part := _PART_AFTER.match(text, end)):
+        plain, end = plus_part(plain, part["sign"] or part["digits"] or part["part"]), part.end()
     if magnitude := MAGNITUDE.match(text, end):
         plain, end = scaled(plain, magnitude[1] or magnitude[2]), magnitude.end()
-    if unit := unit_at(text, end):
-        return [(word, start, unit[1]) for word in (plain, *unit[0])]
+    elif magnitude := (_MONEY_MAGNITUDE if money else _MAGNITUDE_BEFORE_MONEY).match(text, end):
+        plain, end = scaled(plain, magnitude[0]), magnitude.end()
+    if (unit := _with_unit(plain, text, end)) is not None:
+        return [(word, start, unit[1]) for word in unit[0]]
     following = text[end : end + 1]
     if following == "_" or (following.isascii() and following.isalpha()):  # "3D", "1990s"
         run = _LATIN_RUN.match(text, digits.start())
@@ -189,14 +211,22 @@ def _letters(text: str, match: re.Match[str]) -> list[_Found]:
     """The words of a token that begins with a letter: a number in words, a date, initials or other words."""
     start, end = match.span()
     word = match[0].lower()
+    if word in _BEGINS_MIXED and (mixed := _mixed(text, start)) is not None:
+        return [(word, start, mixed[1]) for word in mixed[0]]
+    if word in ("a", "an") and (more := _ONE_AND_A_PART.match(text, start)):
+        plain = plus_part("1", more["part"])
+        if large := MAGNITUDE.match(text, more.start("what")):
+            return [(scaled(plain, large[1]), start, more.end())]
+        if unit := unit_at(text, more.start("what")):
+            return [(word, start, more.end()) for word in (plain, *unit[0])]
     if word in NUMBER_WORD_SET and (spelled := _SPELLED.match(text, start)):
         if is_pronoun(text, start, spelled.end()):
             return [(word, start, end)]
         words, end = in_digits(spelled[0]), spelled.end()
         if dated := date_after(words[-1], text, end):
             return [(word, start, dated[1]) for word in dated[0]]
-        if unit := unit_at(text, end):
-            words, end = (*words, *unit[0]), unit[1]
+        if (unit := _with_unit(words[-1], text, end)) is not None:
+            words, end = (*words[:-1], *unit[0]), unit[1]
         return [(word, start, end) for word in words]
     if word[:3] in MONTH_BEGINNINGS and (date := _DATE.match(text, start)):
         return [(word, start, date.end()) for word in date_words(date[0])]
@@ -204,6 +234,31 @@ def _letters(text: str, match: re.Match[str]) -> list[_Found]:
         letters = re.sub(r"[.\s]", "", initials[0])
         return [(CAPITAL_NAMES.get(letters.upper()) or fold_word(letters), start, initials.end())]
     return _pieces(text, start, end)
+
+
+def _with_unit(plain: str, text: str, end: int) -> tuple[tuple[str, ...], int] | None:
+    """A number with the unit that follows it at ``end``, and where they end; None if no unit follows."""
+    unit = unit_at(text, end)
+    if unit is None:
+        return None
+    if plain.isdecimal() and (part := _PART_AFTER_UNIT.match(text, unit[1])):
+        return (plus_part(plain, part["part"]), *unit[0]), part.end()
+    return (plain, *unit[0]), unit[1]
+
+
+def _mixed(text: str, start: int) -> tuple[tuple[str, ...], int] | None:
+    """A number in words with decimals or a fraction, with its unit, and where they end; None if there is none."""
+    if half := _HALF_A.match(text, start):
+        unit = unit_at(text, half.end())
+        if unit is not None:
+            return ("0.5", *unit[0]), unit[1]
+    match = _MIXED.match(text, start)
+    if match is None or (match["decimals"] and match["whole"].lower() == "one" and _AT.search(text[:start][-8:])):
+        return None
+    plain = mixed_number(match)
+    if plain is None:
+        return None
+    return _with_unit(plain, text, match.end()) or ((plain,), match.end())
 
 
 def _pieces(text: str, start: int, end: int) -> list[_Found]:

@@ -18,7 +18,7 @@ from inversion.matching.demonyms import country_names, derived_adjectives, relat
 from inversion.matching.generic import GENERIC
 from inversion.matching.katakana import find_in_katakana
 from inversion.matching.loose import find_loose, reread, respelled, rest_of_answer
-from inversion.matching.places import in_other_script
+from inversion.matching.places import in_other_script, is_another_place
 from inversion.matching.quantities import ordinal
 from inversion.matching.symbols import find_symbols
 from inversion.matching.transliteration import find_transliterated
@@ -502,9 +502,10 @@ def _cut_off(text: MaskedResponse) -> list[Mention]:
                     whole = words[-size:-1] == wanted[:-1] and len(words[-1]) > 2 and wanted[-1].startswith(words[-1])
                 elif len(wanted) == 1:
                     whole = len(words[-1]) > 3 and 2 * len(words[-1]) >= len(wanted[0]) > len(words[-1])
-                    whole = whole and wanted[0].startswith(words[-1])
+                    whole = whole and wanted[0].startswith(words[-1]) and not is_another_place(words[-1], wanted[0])
                 else:
                     whole = len(wanted) > size and words[-size:] == wanted[:size] and len(wanted[0]) > 3
+                    whole = whole and not {*wanted[:size]} <= GENERIC  # "University" begins many names
                 if whole and not taken & set(range(len(words) - size, len(words))):
                     found[side] = max(found.get(side, 0), size)
                     break
