@@ -11,8 +11,11 @@ from inversion.matching.places import is_place
 from inversion.matching.words import read_words
 
 _KINDS = frozenset(
-    "academy archive cathedral conservatory foundation gallery hospital institute library museum observatory orchestra "
-    "theater theatre zoo".split()
+    re.findall(
+        r"\w+",
+        "academy archive cathedral conservatory foundation gallery hospital institute library museum observatory "
+        "orchestra theater theatre zoo",
+    )
 )
 """Kinds of institutions. Universities are missing, because the order of their words tells them apart: Washington
 University is not the University of Washington."""
