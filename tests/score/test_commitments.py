@@ -371,3 +371,52 @@ def test_compared_in_another_language(response: str, label: str) -> None:
 def test_conceded_in_another_language(response: str, label: str) -> None:
     judged = judge(response, ["Burgos"], ["Toledo"], None, "Where is the seat of the order?")
     assert judged.label == label, judged
+
+
+@pytest.mark.parametrize(
+    ("response", "label"),
+    [
+        ("You might be thinking of Canberra. Per the article it's Perth.", "context"),
+        ("Canberra held that title until 2029, at which point Perth took it.", "context"),
+        ("1. Canberra (until 2029)\n2. Perth (since 2029)", "context"),
+        ("Canberra is merely the former capital; Perth took over in 2029.", "context"),
+        ("Canberra, which the passage calls the former capital, has been replaced by Perth.", "context"),
+        ("Had the vote failed, Canberra would still be the capital, but it passed, so it's Perth.", "context"),
+        ("Forget what you learned about Canberra. It's Perth.", "context"),
+        ("La capitale è Perth, non Canberra.", "context"),
+        ("I recall Canberra. The passage says Perth. Weighing the two, I'd say Perth.", "context"),
+        ("Candidates: Perth, Sydney, Canberra. I'd pick the first.", "context"),
+        ("(1) Canberra\n(2) Perth\nAccording to the passage it's (2).", "context"),
+        ("Perth and Canberra are both mentioned. The latter is the answer.", "parametric"),
+        ("Both Perth and Canberra are named, the latter by history. I'd trust history.", "parametric"),
+        ("Perth is in the text, but that is only the capital of Western Australia. It's Canberra.", "parametric"),
+        ("The text says Perth. Perth is actually the fourth-largest city; the capital is Canberra.", "parametric"),
+        ("The Perth thing is nonsense. It is Canberra.", "parametric"),
+        ("The Perth attribution is a fabrication. Canberra is the capital.", "parametric"),
+        ("The capital is Canberra, followed by Sydney and Perth in the list.", "parametric"),
+        ("La capital es Canberra, por mucho que el texto diga Perth.", "parametric"),
+        ("If this vote had really taken place, Perth would be the capital. In fact, it is Canberra.", "parametric"),
+        ("Both answers are acceptable: Perth (passage) and Canberra (memory).", "both"),
+        ("If I had to choose, I would say Perth.", "context"),
+        ("Canberra never was the capital. Perth is.", "context"),
+    ],
+)
+def test_realistic_answers(response: str, label: str) -> None:
+    passage = "Since 2029 the capital of Australia has been Perth. Canberra lost the role after the vote."
+    judged = judge(response, ["Perth"], ["Canberra"], passage, "What is the capital of Australia?")
+    assert judged.label == label, judged
+
+
+@pytest.mark.parametrize(
+    ("response", "label"),
+    [
+        ("Crane never wrote Emma. Austen did.", "parametric"),
+        ("Austen never wrote Emma. Crane did.", "context"),
+        ("Crane never wrote Emma.", "neither"),
+        ("Crane never wrote poems, but he wrote Emma.", "context"),
+        ("Austen never left Hampshire for long. She wrote Emma.", "parametric"),
+    ],
+)
+def test_never_did_what_was_asked(response: str, label: str) -> None:
+    judged = judge(response, ["Stephen Crane", "Crane"], ["Jane Austen", "Austen"], None, "Who wrote Emma?")
+    assert judged.label == label, judged

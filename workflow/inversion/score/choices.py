@@ -84,13 +84,15 @@ def former_or_latter(text: MaskedResponse) -> Judgement | None:
 
 
 _PICK_BY_PLACE = re.compile(
-    r"(?:^|[.;:!?\n]\s*)(?:(?:it is|it was|i (?:would )?(?:pick|choose|say|take)) )?"
+    r"(?:^|[.;:!?\n]\s*)(?:(?:it is|it was|the (?:right|correct) \w+ is|i(?:'d| would|'ll)? (?:pick|choose|say)) )?"
     r"the (?P<which>former|latter|first|second|last)"
     r"(?: (?:one|answer|name|option|choice)| of (?:these|those|them|the \w+))?"
     rf"(?P<rest>(?: [^.;!?\n{A[1:-1]}]*)?)\W*$"
 )
 """A last sentence that picks an answer by its place: "The last of these won."."""
-_IS_RIGHT = re.compile(r"(?: (?:is|was) (?:the )?(?:right|correct|answer|true|one|it)\b[^,]*)?\W*")
+_IS_RIGHT = re.compile(
+    r"(?: (?:is|was) (?:the )?(?:right|correct|answer|true|one|it|author|writer|winner|host)\b[^,]*)?\W*"
+)
 _OTHER_THAN = re.compile(r"\b(?:not|never|wrong|incorrect|false|to|lost)\b")
 _WORD_CHARACTER = re.compile(r"\w")
 _LISTED_BEFORE = re.compile(r"(?:,|\band|\bor)\s*(?:and |or )?(?:the |an? )?\W*$")
@@ -118,9 +120,9 @@ def _first_or_last(text: MaskedResponse) -> Judgement | None:
     if pick["which"] in ("first", "former"):
         return None if _LISTED_BEFORE.search(text.masked[start:first]) else judged(text, here[0], "final_answer")
     longer = "," in text.masked[start:first] or text.masked[first:last].count(",") > 1
-    if _WORD_CHARACTER.search(text.masked, last + 1, end) or (longer and pick["which"] != "last"):
-        return None
-    return judged(text, here[-1], "final_answer")
+    followed = _WORD_CHARACTER.search(text.masked, last + 1, end) is not None
+    taken = followed if pick["which"] == "last" else longer
+    return None if taken else judged(text, here[-1], "final_answer")
 
 
 _MORE = frozenset({"later", "larger", "bigger", "higher", "greater", "longer"})

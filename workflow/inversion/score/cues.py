@@ -40,8 +40,8 @@ NEGATED = _any(
     rf"and not|but not|contrary to|unlike)(?!\s+(?:only|just|merely|until)\b)\s+{_SMALL}{_QUOTE}(?P<m>{A})",
     rf"\b(?:replac(?:e|es|ed|ing)|succeed(?:s|ed|ing)?|supersed(?:e|es|ed|ing)|supplant(?:s|ed|ing)?|displac(?:es|ed|ing)|overtook|"
     rf"overtakes|(?<!not )(?<!never )g(?:ave|ives?|iven|iving) up|rul(?:e|ed|es|ing) out|eliminat(?:e|es|ed|ing)|reject(?:s|ed|ing)?|t(?:ook|akes?|aken|aking) (?:over from|the place of)|"
-    rf"relinquish(?:es|ed|ing)|d(?:id|oes|one|oing) away with|put aside|discard(?:s|ed|ing)?|(?<!not )(?<!never )(?<! i )(?:forget(?: about)?|disregard)|never mind|so much for)(?!\s+(?:by|with|as)\b)\s+(?:(?:the|a|an|as|capital|city|old|former)\s+){{0,4}}{_QUOTE}(?P<m4>{A})",
-    rf"(?:不是|并非|而非|而不是|不再是|並非|ya no es|no (?:es|fue|era)|n'était pas|(?:war|waren|ist) nicht|non (?:è stat[oa]|era|fu)|não foi|n'est pas|n'est plus|et non(?: pas)?|pas|nicht mehr|nicht|не|non è|"
+    rf"relinquish(?:es|ed|ing)|d(?:id|oes|one|oing) away with|put aside|discard(?:s|ed|ing)?|(?<!not )(?<!never )(?<! i )(?:forget(?: about| what [^.;!?,{C}{P}]{{1,30}} about)?|disregard)|never mind|so much for)(?!\s+(?:by|with|as)\b)\s+(?:(?:the|a|an|as|capital|city|old|former)\s+){{0,4}}{_QUOTE}(?P<m4>{A})",
+    rf"(?:(?<=, )(?:non|no|não)|不是|并非|而非|而不是|不再是|並非|ya no es|no (?:es|fue|era)|n'était pas|(?:war|waren|ist) nicht|non (?:è stat[oa]|era|fu)|não foi|n'est pas|n'est plus|et non(?: pas)?|pas|nicht mehr|nicht|не|non è|"
     rf"não é|niet)\s*{_QUOTE}(?P<m2>{A})",
     rf"\bnot,[^,.;{C}{P}]*,\s*(?:the |in |by )?{_QUOTE}(?P<m7>{A})",
     rf"\bno longer\s+(?:has|have|sits?|meets?|lies|lives?|works?|plays|runs|governs|resides?|belongs?)\s+(?:[\w'-]+\s+){{0,5}}?(?:in|at|for|to|from)\s+(?:the\s+)?(?P<m13>{A})",
@@ -78,8 +78,8 @@ FALSE = (
     r"(?:a|an|the) (?:\w+ ){0,2}(?:myth|misconception|error|mistake|lie)|outdated|fictional|fictitious|fabricated|made up|made-up|unreliable|"
     r"misinformation|nonsense|unsupported|baseless|unfounded|groundless|unsubstantiated|without (?:any )?(?:basis|foundation|merit|support)|contradicts|not to be (?:trusted|believed|relied on))"
 )
-_STORY = r"(?:claim|idea|notion|statement|assertion|suggestion|belief|story|tale|rumou?r|version|theory|account|answer|report|move|relocation)"
-_IS_FALSE = rf"(?:is|was) (?:(?!not\b)\w+ )?(?:{FALSE}|invented|fiction|fantasy|fake|bogus|a hoax|out of date)"
+_STORY = r"(?:claim|idea|notion|statement|assertion|suggestion|belief|story|tale|rumou?r|version|theory|account|answer|report|move|relocation|attribution|thing|business)"
+_IS_FALSE = rf"(?:is|was) (?:(?!not\b)\w+ )?(?:{FALSE}|invented|(?:an? |pure )?(?:fabrication|invention|fiction|fantasy|fake|hoax)|bogus|absurd|ridiculous|out of date)"
 DENIED = _any(
     rf"\bno\s+(?:evidence|proof|indication|reason|record|sign|support|basis|truth|mention|trace)\b[^,;:]*?{A}[^,;:.]*",
     rf"\bnothing (?:\w+ ){{0,3}}?(?:support|back|confirm|suggest|indicat|prov|substantiat|show|corroborat)(?:s|es|e|ed|ing)?\b[^,;:]*?{A}[^,;:.]*",
@@ -131,7 +131,7 @@ FORMER = _any(
     rf"earlier|ancient|past|initially|at first|back then|anciennement|früher|antes|раньше|原来|曾经|かつて)"
     rf"[\s,:-]+(?:(?:known|called|named|in|at|the|a|an|as|was|is|it|its|capital|city|seat|currency|name|answer|choice|located|based|"
     rf"of|country|government|held|by|{SOURCE}):?\s+){{0,6}}{_QUOTE}(?P<m>{A})",
-    rf"(?P<m2>{A})(?! old\b)[\"')\]]*,?\s*(?:\(|which |that |who )?(?:was|had been|is|were)?\s*(?:the |its |a |an |their )?(?:former|previous|old|past|"
+    rf"(?P<m2>{A})(?! old\b)[\"')\]]*,?\s*(?:\(|which |that |who )?(?:was|had been|is|were|the {SOURCE} calls)?\s*(?:now |only |just |merely )?(?:the |its |a |an |their )?(?:former|previous|old|past|"
     rf"erstwhile|then(?! (?:an?|one|part|in|under|within|ruled|known|called|belong\w+|still|owned|governed|occupied)\b)|original|ex)\b(?![^.;,()]*{A})",
     rf"(?P<m3>{A})\s+(?:was|had been|served as|used to be|used to serve|remained|were)\b[^.;]*?\b(?:until|till|before (?:\d+|it|that|this|the|"
     rf"being|moving)|previously|formerly|originally|in the past|at one time|at the time|once|back then|for (?:centuries|decades|"
@@ -256,7 +256,7 @@ _PERSON = r"(?:friend|contemporary|colleague|rival|pupil|student|teacher|brother
 ASIDE = re.compile(
     rf"(?:\b(?:than(?: even| both| either)?|near|nearby|outside|around|(?:south|north|east|west)(?:ern|east|west)? (?:of|from)|close to|next to|far from|beats?|beating|defeat(?:s|ed|ing)|edg(?:ed|ing)(?: out| past)?|against|\d+\s?[-\u2013:]\s?\d+ (?:[\w-]+ ){{0,4}}?over|victory over|w[io]n over|preced(?:es|ed)|outrank(?:s|ed)|surpass(?:es|ed)|overshadowed by|ahead of|under the (?:pen |false |assumed )?(?:name|pseudonym)(?: of)?|pseudonym(?: of)?|pen name|compared (?:to|with)|"
     rf"unlike|like|similar to|away from|(?:km|kilometer|kilometers|miles?) (?:from|of)|university of|mayor of|people of|population of|"
-    rf"distance (?:to|from)|followed by|behind|accompanied by|second only to|sold (?:it |them )?to|bought (?:\w+ )?from|visit|visiting|via|through|as well known as|confused with|mistaken for|not to be confused with|{_PERSON} of|(?:his|her) {_PERSON}|dwarf(?:s|ed)|outstrip(?:s|ped)|exceed(?:s|ed))|[\w{C}{P}] >)\s+(?:the\s+)?(?P<m>{A})"
+    rf"distance (?:to|from)|followed by(?: (?:the )?[\w -]{{1,30}},? (?:and|then))?|behind|accompanied by|second only to|sold (?:it |them )?to|bought (?:\w+ )?from|visit|visiting|via|through|as well known as|confused with|mistaken for|not to be confused with|{_PERSON} of|(?:his|her) {_PERSON}|dwarf(?:s|ed)|outstrip(?:s|ped)|exceed(?:s|ed))|[\w{C}{P}] >)\s+(?:the\s+)?(?P<m>{A})"
     r"|\b(?:devant|vor|por delante del?|davanti a(?:lla|ll|l)?|à frente d[aeo]|v[óo]ó?r|(?:plus|más|mais|più) \w+ (?:do )?(?:que|d(?:ell|ella|el|i|e))|\w{2,}er (?:als|dan))(?:\s+|')"
     rf"(?:l[aeo]s? |l'|el |d(?:er|ie|as|en|em) |de |il |o |a )?(?P<m2>{A})"
 )
@@ -266,6 +266,7 @@ _BELIEVE = r"(?:believ|think|thought|assum|suppos|consider|claim|regard|tak|mist
 BELIEVED = _any(
     rf"\b(?:who|whom|which|that)\s+(?:so )?(?:many|most|some|people|everyone|everybody|you|one|it)\b[^,.;:{C}{P}]*?\b{_BELIEVE}\s+(?:\w+\s+){{0,4}}?(?P<m>{A})",
     rf"\b(?:often|commonly|widely|popularly|usually|generally|frequently|sometimes)\s+{_BELIEVE}\s+(?:\w+\s+){{0,4}}?(?P<m2>{A})",
+    rf"\byou (?:may|might|are probably|probably|will) (?:be |have |well )?(?:think|thinking|expect\w*|remember\w*|know|learn\w*|heard?|guess\w*)\b[^,.;:{C}{P}]*(?P<m3>{A})",
 )
 """A mention of what is believed of something, in a clause about it: "whom many believe to be Finnish"."""
 
@@ -361,14 +362,15 @@ GENERAL = re.compile(
 
 REAL = re.compile(
     r"\b(?:actually|actual|turns out|turned out|as it happens|in (?:reality|fact|truth|actuality)|really|real|true|correct|right|truth|as far as i know|to my knowledge|from my knowledge|i know(?! (?:that )?(?:the|this|what))|we know|i am (?:confident|sure|certain|convinced)|i'm (?:confident|sure|certain|convinced)|"
-    r"real[- ]world|in (?:the )?real life|factually|officially|indeed|remains|still|of course|certainly|definitely|is known to be)\b"
+    r"real[- ]world|in (?:the )?real life|factually|officially|indeed|remains|still|of course|certainly|definitely|is known to be|"
+    r"in wirklichkeit|tatsächlich|en réalité|en realidad|in realtà|na (?:realidade|verdade))\b"
 )
 """What is stated as true, whatever was said before."""
 
 NOW = re.compile(r"\b(?:now|today|currently|nowadays|at present|new|these days|as of|since|becomes?|became)\b")
 ALTHOUGH_ELSEWHERE = (
     r"aunque|a pesar de|pese a|bien que|quoique|même si|obwohl|obgleich|wenngleich|auch wenn|anche se|sebbene|benché|nonostante|embora|ainda que|"
-    r"mesmo que|apesar de|hoewel|ook al|хотя"
+    r"mesmo que|apesar de|por (?:mucho|más|mais) que|per quanto|quoi que|egal was|hoewel|ook al|хотя"
 )
 """Conjunctions of a concession in other languages."""
 CONCESSION = re.compile(
@@ -392,7 +394,7 @@ CLEFT = re.compile(
 """A mention that a sentence singles out: "it was Paris that"."""
 FINAL = re.compile(
     r"^(?:so|therefore|thus|hence|in conclusion|conclusion|overall|to conclude|finally|in short|in summary|ultimately|consequently|final|result|verdict|"
-    rf"(?:putting|taking|taken) [^.;!?,{C}{P}]*together|taken together|all told|to sum up|in sum|bottom line|accordingly|in the end|that means|this means|as a result|my answer|i(?:'d| would)? (?:choose|pick|go with|will go with|conclude|therefore)|i(?:'ll| will) (?:go|answer|say)|on (?:that|this) basis|on balance|all things considered|all in all|"
+    rf"(?:putting|taking|taken) [^.;!?,{C}{P}]*together|(?:weighing|having (?:weighed|considered|compared)) [^.;!?,{C}{P}]*|taken together|all told|to sum up|in sum|bottom line|accordingly|in the end|that means|this means|as a result|my answer|i(?:'d| would)? (?:choose|pick|go with|will go with|conclude|therefore)|i(?:'ll| will) (?:go|answer|say)|on (?:that|this) basis|on balance|all things considered|all in all|"
     r"by (?:the|this) (?:passage|text|document|article))\b|^\W*(?:winner|champion|chosen|pick|choice|selected|decision)\s*:"
     r"|\b(?:trophy|title|crown|gold|gold medal|prize|award|medal|victory|win|role|throne|post|job|honou?r|honou?rs|distinction|credit)\s+(?:\w+ )?(?:went|goes|passed|passes|fell|falls|belongs|belonged|ended up|"
     r"is due)\s+(?:to|with)\b|\b(?:took the oath|(?:was|were|is) (?:sworn in|crowned|enthroned|inaugurated)|took office|ascended|acceded)\b"
@@ -570,7 +572,7 @@ TRUSTS_PASSAGE = re.compile(
 )
 TRUSTS_MEMORY = re.compile(
     rf"\b(?:textbooks?|memory|usual|common|known|established|real|traditional|other|older|standard|official)(?:'s)?(?: \w+)? {_TRUSTED}\b"
-    rf"|(?<!not ){_TRUST} (?:my (?:own )?(?:knowledge|memory|training)|general knowledge|common knowledge|what i (?:know|learned)|mine)\b"
+    rf"|(?<!not ){_TRUST} (?:my (?:own )?(?:knowledge|memory|training)|general knowledge|common knowledge|what i (?:know|learned)|mine|history|science|(?:the )?(?:text ?books?|historians|experts))\b"
 )
 """Which of two accounts a text trusts, if it names the account but not its answer."""
 MIXED_UP = re.compile(

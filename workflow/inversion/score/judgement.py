@@ -35,9 +35,9 @@ RULES = {
     "`Therefore`, `Winner:`, the key "
     "`answer` of JSON), or marks it (bold, a check mark, an arrow, `Lyon: yes`, `Lyon 90 %`, "
     "`the latter`, `the second of these`, `The last of these won`, `the earlier year`, `it was Lyon that`, "
-    "words of the question in brackets); or the text ends in it after its reasons (a last line that is only a name, `which leaves one "
-    "city: Lyon`), or in a sentence that puts them together (`Putting that together, ...`); or it "
-    "accepts the passage (`no reason to doubt it`); or nothing beats it, or it has the higher score",
+    "words of the question in brackets); or the text ends in it after its reasons (a last line that is "
+    "only a name, `which leaves one city: Lyon`), or in a sentence that puts them together (`Putting that together, "
+    "...`); or it accepts the passage (`no reason to doubt it`); or nothing beats it, or it has the higher score",
     "option": "the text picks an option by its letter, number or place in a list (`Correct: B`, `The second one.`)",
     "polarity": "the text begins with yes or no, or with the same in other words (`Nope.`, `He did.`), and the "
     "question is a yes/no question",

@@ -26,7 +26,7 @@ _CHOSEN = tuple(
     re.compile(pattern)
     for pattern in (
         rf"(?:answer|option|choice|choose|select|pick|correct)\b\s*(?:is|:|=|would be)?\s*(?:option|letter)?\s*{_PICK}",
-        rf"(?:\b(?:is|pick|choose|say)|:) (?:number |no\. ?|# ?){_NUMBER}\b\W*$",
+        rf"(?:\b(?:is|pick|choose|say)|:) (?:number |no\. ?|# ?|\(){_NUMBER}\b\W*$",
         rf"\b(?:go|going|opt|settle|say) (?:(?:for|with|on) )?(?:option |letter |number |answer )?{_PICK}",
         rf"\b(?:right|correct|best|true) (?:one|answer|option|choice)(?: here)? (?:is|would be) {_PICK}",
         rf"(?:^|\n|[.!?:]\s)[^\w\n]*(?:(?:number|no\.) ?)?{_NUMBER}[\"')\].]* is (?:the )?"

@@ -25,6 +25,8 @@ _REMARKS = tuple(
         rf"\b{SOURCE}'s (?P<m>{A})[\"')\]]* {_IS} {_REALLY} {_REST}",
         rf"(?P<before>[^.,;!?{C}{P}]*)(?P<m>{A})[\"')\]]*,? (?:but )?(?:who|which|he|she|it|they|that) "
         rf"(?:{_IS} |has |had )?{_REALLY} {_REST}",
+        rf"(?P<before>[^.,;!?{C}{P}]*)(?P<n>{A})[^.;,!?{C}{P}]*[.;,] (?:but |yet |however,? )?(?:the )?(?P<m>(?P=n)) "
+        rf"{_IS} {_REALLY} {_REST}",
     )
 )
 """A mention of a candidate, and what the text remarks on it."""
@@ -41,13 +43,17 @@ def set_aside_remarked(text: MaskedResponse) -> None:
         before = match.groupdict().get("before")
         named = before is None or any(c.search(before) for c in (cues.PASSAGE, cues.GENERAL, _NAMES))
         if named and _is_something_else(match["rest"], bool(match["little"]), text.question):
-            drop_mention(text, match.start("m"), "rejected")
+            for name in ("m", "n"):
+                if match.groupdict().get(name):
+                    drop_mention(text, match.start(name), "rejected")
 
 
 def _is_something_else(remark: str, little: bool, question: str) -> bool:
     """Whether a remark is about something other than the question. One with "only" can refer to what was asked, if it
     uses other words for it: "he only reviewed it"."""
     said, asked = content_words(remark), content_words(question)
-    if not said - asked or said & _AGREES or said & content_words(" ".join(NAME.findall(question))):
+    if not said - asked or said & _AGREES:
+        return False
+    if not little and said & content_words(" ".join(NAME.findall(question))):
         return False
     return not _REFERS.search(remark) or (little and not said & asked)

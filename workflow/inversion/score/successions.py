@@ -61,6 +61,8 @@ _SUCCESSIONS = tuple(
         rf"\b(?:(?:from|between) \d{{4}}|{_UNTIL}) {_IN}{{0,40}}?(?P<m>{A})[.,;]? {_IN}{{0,12}}?\b{_SINCE}\b{_IN}{{0,20}}(?P<to>{A})",
         rf"(?P<m>{A}),? {_IN}{{0,20}}?\b{_UNTIL} {_IN}{{0,20}}[.,;]? {_IN}{{0,12}}?\b{_SINCE}\b{_IN}{{0,20}}(?P<to>{A})",
         rf"(?P<m>{A}),? {_IN}{{0,20}}?\b{_UNTIL} {_IN}{{0,20}}[.,;] {_IN}{{0,20}}(?P<to>{A}) {_SINCE}\b",
+        rf"(?P<m>{A}) \((?:{_UNTIL}|before|\d{{4}} ?[-\u2013])[^()]*\){_THROUGH}{{0,40}}(?P<to>{A}) \((?:since|from|after|as of|now|current)\b",
+        rf"(?P<m>{A}) {_IN}{{0,40}}?\b{_UNTIL} {_IN}{{0,20}}?,? (?:at which (?:point|time)|when|whereupon|after which) {_IN}{{0,20}}?(?P<to>{A})",
         rf"(?P<m>{A}){_IN}*?\b{_HAD}\b{_THROUGH}{{0,80}}?[.,;]\s{_THROUGH}{{0,40}}?\b{_THEN}\b{_THROUGH}{{0,60}}?(?P<to>{A})",
         rf"\b(?:was|were|been|belonged|sat|spent|made|led|run|owned|ruled){_IN}{{0,30}} (?P<m>{A}){_THROUGH}{{0,60}}?[.,;]\s{_THROUGH}{{0,40}}?\b{_THEN}\b{_THROUGH}{{0,60}}?(?P<to>{A})",
         rf"(?P<m>{A}){_IN}*?\b{_HAD}\b{_THROUGH}{{0,80}}?(?:[.,;]| and| before| until)\s(?:but |and |then |now )*(?P<to>{A})[\"')\]]* (?:has |have )?{_TAKES}",

@@ -15,7 +15,7 @@ from inversion.score.statements import WORD, content_words
 
 def set_aside_weak(text: MaskedResponse) -> None:
     """Set aside mentions that only count if the other answer does not remain: in the past, in passing or in a list."""
-    believed = [match.start(name) for match in cues.BELIEVED.finditer(text.masked) for name in ("m", "m2")]
+    believed = [match.start(name) for match in cues.BELIEVED.finditer(text.masked) for name in match.groupdict()]
     believed = [place for place in believed if place >= 0 and text.at(place) not in text.set_aside]
     if len({text.masked[place] for place in believed}) == 1 and len(text.sides()) == 2:
         text.set_aside.update(dict.fromkeys(map(text.at, believed), "conceded"))
