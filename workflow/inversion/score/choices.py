@@ -7,7 +7,7 @@ import re
 from inversion.score import cues
 from inversion.score.cues import A
 from inversion.score.judgement import Judgement
-from inversion.score.masked_response import MaskedResponse
+from inversion.score.masked_response import ANY_ANSWER, MaskedResponse
 from inversion.score.relative_numbers import number_of
 from inversion.score.statements import NAME, content_words
 
@@ -67,9 +67,12 @@ _BOLD = re.compile(r"(?:\*\*|__)[\"']?(?:the |The )?$")
 
 
 def former_or_latter(text: MaskedResponse) -> Judgement | None:
-    """The answer that the text chooses as the former or the latter of the two that it named before."""
+    """The answer that the text chooses as the former or the latter of the two that it named before, or as the first or
+    last of a longer list."""
     matches = list(cues.FORMER_OR_LATTER.finditer(text.masked))
-    if not matches or text.remaining(matches[-1].end()):
+    if not matches:
+        return _first_or_last(text)
+    if text.remaining(matches[-1].end()):
         return None
     before = [i for i, place in enumerate(text.places) if place < matches[-1].start()]
     latter = before[-1] if before else None
@@ -78,6 +81,48 @@ def former_or_latter(text: MaskedResponse) -> Judgement | None:
         return None
     which = next(filter(None, matches[-1].groups()))
     return judged(text, latter if which in ("latter", "second") else former, "final_answer")
+
+
+_PICK_BY_PLACE = re.compile(
+    r"(?:^|[.;:!?\n]\s*)(?:(?:it is|it was|the (?:right|correct) \w+ is|i(?:'d| would|'ll)? (?:pick|choose|say)) )?"
+    r"the (?P<which>former|latter|first|second|last)"
+    r"(?: (?:one|answer|name|option|choice)| of (?:these|those|them|the \w+))?"
+    rf"(?P<rest>(?: [^.;!?\n{A[1:-1]}]*)?)\W*$"
+)
+"""A last sentence that picks an answer by its place: "The last of these won."."""
+_IS_RIGHT = re.compile(
+    r"(?: (?:is|was) (?:the )?(?:right|correct|answer|true|one|it|author|writer|winner|host)\b[^,]*)?\W*"
+)
+_OTHER_THAN = re.compile(r"\b(?:not|never|wrong|incorrect|false|to|lost)\b")
+_WORD_CHARACTER = re.compile(r"\w")
+_LISTED_BEFORE = re.compile(r"(?:,|\band|\bor)\s*(?:and |or )?(?:the |an? )?\W*$")
+
+
+def picks(rest: str, question: str) -> bool:
+    """Whether what a text says of one place in a list makes it the answer: nothing, that it is right, or words of the
+    question ("The last of these won")."""
+    if _OTHER_THAN.search(rest):
+        return False
+    return _IS_RIGHT.fullmatch(rest) is not None or bool(content_words(rest) & content_words(question))
+
+
+def _first_or_last(text: MaskedResponse) -> Judgement | None:
+    """The first or last of the answers that one sentence names, if the last sentence picks it by its place. None if
+    another name is at that place."""
+    pick = _PICK_BY_PLACE.search(text.masked)
+    if pick is None or not picks(pick["rest"], text.question):
+        return None
+    before = [s for s in text.sentences if s.end <= pick.start("which") and ANY_ANSWER.search(s.text)]
+    here = [i for s in before[-1:] for i, place in enumerate(text.places) if s.start <= place < s.end]
+    if len({text.side(i) for i in here}) < 2:
+        return None
+    start, first, last, end = before[-1].start, text.places[here[0]], text.places[here[-1]], before[-1].end
+    if pick["which"] in ("first", "former"):
+        return None if _LISTED_BEFORE.search(text.masked[start:first]) else judged(text, here[0], "final_answer")
+    longer = "," in text.masked[start:first] or text.masked[first:last].count(",") > 1
+    followed = _WORD_CHARACTER.search(text.masked, last + 1, end) is not None
+    taken = followed if pick["which"] == "last" else longer
+    return None if taken else judged(text, here[-1], "final_answer")
 
 
 _MORE = frozenset({"later", "larger", "bigger", "higher", "greater", "longer"})

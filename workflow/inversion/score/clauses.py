@@ -13,7 +13,8 @@ from inversion.score.statements import NAME, repeats_verb, stems, without_names
 
 _BREAK = re.compile(
     r"[,\u2014\u2013(-]?\s*\b(?=(?:but|however|yet|although|even though|though(?!,)|while|whilst|whereas|despite|"
-    r"in spite of|contrary to|regardless of|albeit|nevertheless|nonetheless)\b)|\s[\u2014\u2013-]{1,2}\s|\u2014"
+    rf"in spite of|contrary to|regardless of|albeit|nevertheless|nonetheless|{cues.ALTHOUGH_ELSEWHERE})\b)"
+    r"|\s[\u2014\u2013-]{1,2}\s|\u2014"
 )
 _LEADS = re.compile(r"^[\"'(\s,]*(?:and |but |so |yet )?")
 _ALONGSIDE = re.compile(r"\W*(?:while|whilst|whereas)\b")
@@ -92,7 +93,7 @@ def _with_attribution(clauses: list[Clause]) -> list[Clause]:
 def _end_of_concession(clause: str) -> int | None:
     """Where a leading concession ends: at the last comma before the last answer of the other side."""
     signs = [(match.start(), match[0]) for match in ANY_ANSWER.finditer(clause)]
-    commas = [match.start() for match in re.finditer(r",(?!\d)|:", clause)]
+    commas = [match.start() for match in re.finditer(r",(?!\d|\s*(?:dass|daß|que|che|dat|что)\b)|:", clause)]
     if not commas:
         return None
     alone = cues.PREPOSITIONAL.match(clause.lstrip(" ,\"'(")) and not cues.RELATIVE.match(clause, commas[0])

@@ -33,13 +33,15 @@ _SAYS = (
     r"(?:wants?|would like|expects?) (?:me|us|you) to (?:say|answer|believe|think|write|conclude))"
 )
 
+_KEEPS = r"(?:forget|doubt|deny|dispute|question|leave|lose|miss|overlook|stop|cease)\b"
+"""Verbs whose negation does not deny their object: "did not leave Paris"."""
 NEGATED = _any(
     rf"\b(?:not|never|neither|nor|no longer|instead of|rather than|in place of|(?<!none )(?<!anything )(?<!nothing )(?<!anyone )(?<!nobody )(?<!no one )other than|except(?: for)?|as opposed to|"
     rf"and not|but not|contrary to|unlike)(?!\s+(?:only|just|merely|until)\b)\s+{_SMALL}{_QUOTE}(?P<m>{A})",
     rf"\b(?:replac(?:e|es|ed|ing)|succeed(?:s|ed|ing)?|supersed(?:e|es|ed|ing)|supplant(?:s|ed|ing)?|displac(?:es|ed|ing)|overtook|"
     rf"overtakes|(?<!not )(?<!never )g(?:ave|ives?|iven|iving) up|rul(?:e|ed|es|ing) out|eliminat(?:e|es|ed|ing)|reject(?:s|ed|ing)?|t(?:ook|akes?|aken|aking) (?:over from|the place of)|"
-    rf"relinquish(?:es|ed|ing)|d(?:id|oes|one|oing) away with|put aside|discard(?:s|ed|ing)?)(?!\s+(?:by|with|as)\b)\s+(?:(?:the|a|an|as|capital|city|old|former)\s+){{0,4}}{_QUOTE}(?P<m4>{A})",
-    rf"(?:不是|并非|而非|而不是|不再是|並非|ya no es|no (?:es|fue|era)|n'était pas|(?:war|waren|ist) nicht|non (?:è stat[oa]|era|fu)|não foi|n'est pas|n'est plus|et non(?: pas)?|pas|nicht mehr|nicht|не|non è|"
+    rf"relinquish(?:es|ed|ing)|d(?:id|oes|one|oing) away with|put aside|discard(?:s|ed|ing)?|(?<!not )(?<!never )(?<! i )(?:forget(?: about| what [^.;!?,{C}{P}]{{1,30}} about)?|disregard)|never mind|so much for)(?!\s+(?:by|with|as)\b)\s+(?:(?:the|a|an|as|capital|city|old|former)\s+){{0,4}}{_QUOTE}(?P<m4>{A})",
+    rf"(?:(?<=, )(?:non|no|não)|不是|并非|而非|而不是|不再是|並非|ya no es|no (?:es|fue|era)|n'était pas|(?:war|waren|ist) nicht|non (?:è stat[oa]|era|fu)|não foi|n'est pas|n'est plus|et non(?: pas)?|pas|nicht mehr|nicht|не|non è|"
     rf"não é|niet)\s*{_QUOTE}(?P<m2>{A})",
     rf"\bnot,[^,.;{C}{P}]*,\s*(?:the |in |by )?{_QUOTE}(?P<m7>{A})",
     rf"\bno longer\s+(?:has|have|sits?|meets?|lies|lives?|works?|plays|runs|governs|resides?|belongs?)\s+(?:[\w'-]+\s+){{0,5}}?(?:in|at|for|to|from)\s+(?:the\s+)?(?P<m13>{A})",
@@ -47,8 +49,8 @@ NEGATED = _any(
     rf"(?P<m11>{A})[\"')\]]*,?\s+(?:is|was|were|has been|had been|got)\s+(?:\w+ly )?(?:stripped|deprived|relieved|disqualified|demoted|dethroned|"
     rf"ousted|unseated|debunked|refuted|disproved|overruled|retracted|ruled out)\b",
     rf"(?P<m9>{A})\s*(?:\u274c|\u2717|\u2718|\u2716|\U0001f44e)",
-    rf"\b(?:do|does|did|would|should) not\s+(?!only|just|merely)\w+\s+{_SMALL}{_QUOTE}(?P<m5>{A})",
-    rf"\b(?:not|never)\s+(?!only|just|merely|until)(?:\w+ly\s+)?[a-z]+(?<!ly)\s+(?:by|in|at|to|from)\s+(?:the\s+)?{_QUOTE}(?P<m12>{A})",
+    rf"\b(?:do|does|did|would|should) not\s+(?!only|just|merely|{_KEEPS})\w+\s+{_SMALL}{_QUOTE}(?P<m5>{A})",
+    rf"\b(?:not|never)\s+(?!only|just|merely|until|{_KEEPS})(?:\w+ly\s+)?[a-z]+(?<!ly)(?:\s+(?:place|part|(?:its|their|his|her|an?|any|the)\s+\w+))?\s+(?:by|in|at|to|from)\s+(?:the\s+)?{_QUOTE}(?P<m12>{A})",
     rf"\b(?:anstelle von|anstatt|statt|au lieu de|en lugar de|en vez de|invece di|em vez de|вместо)\s+(?:la |le |el |der |die )?(?P<m6>{A})",
     rf"(?P<m14>{A})[\"')\]]*,?\s+(?:\w+ly )?(?:never (?:\w+ly )?(?!left|stopped|ceased|lost|finished|completed|published|saw|seen|heard|liked|regretted)\w+ (?:it|them|this|that|any)\b"
     r"|(?:had|has|have) (?:nothing to do with|no (?:part|hand|role|share) in)\b)",
@@ -64,10 +66,10 @@ NEGATED = _any(
 """A negated mention: "not Paris", "instead of Paris", "replaced Paris"."""
 
 NEGATED_AFTER = re.compile(
-    rf"(?P<m>{A})[\"'*)\]]*,?\s+(?:(?:is|was|are|were|has|had|does|did|will|would|can|could|should|may|might)\s+"
+    rf"(?P<m>{A})[\"'*)\]]*(?:, (?:the|an?) [\w' -]{{2,30}},|,)?\s+(?:(?:is|was|are|were|has|had|does|did|will|would|can|could|should|may|might)\s+"
     rf"(?:\w+\s+)?(?:not|never|no longer)\b(?!\s+(?:only|just|merely|disputed|changed|(?:\w+ly )?(?:s[eo]ld?l?|hand(?:ed)?|gi?a?ven?|ceded?|transfer(?:red)?)\b[^.;{C}{P}]* to (?:the )?{A}))"
     r"|(?:is|was|must be|has to be)\s+(?:\w+\s+){0,2}?(?:wrong|incorrect|false|outdated|untrue|off by|a typo|a misprint|a slip|a mistake|an error|mistaken|inaccurate|obsolete"
-    r"|a myth|a misconception|out of the question)\b)"
+    r"|a myth|a misconception|out of the question|out(?=[.,;]))\b)"
 )
 """A mention whose own sentence denies it: "Paris is not the capital", "Paris is wrong"."""
 
@@ -76,6 +78,8 @@ FALSE = (
     r"(?:a|an|the) (?:\w+ ){0,2}(?:myth|misconception|error|mistake|lie)|outdated|fictional|fictitious|fabricated|made up|made-up|unreliable|"
     r"misinformation|nonsense|unsupported|baseless|unfounded|groundless|unsubstantiated|without (?:any )?(?:basis|foundation|merit|support)|contradicts|not to be (?:trusted|believed|relied on))"
 )
+_STORY = r"(?:claim|idea|notion|statement|assertion|suggestion|belief|story|tale|rumou?r|version|theory|account|answer|report|move|relocation|attribution|thing|business)"
+_IS_FALSE = rf"(?:is|was) (?:(?!not\b)\w+ )?(?:{FALSE}|invented|(?:an? |pure )?(?:fabrication|invention|fiction|fantasy|fake|hoax)|bogus|absurd|ridiculous|out of date)"
 DENIED = _any(
     rf"\bno\s+(?:evidence|proof|indication|reason|record|sign|support|basis|truth|mention|trace)\b[^,;:]*?{A}[^,;:.]*",
     rf"\bnothing (?:\w+ ){{0,3}}?(?:support|back|confirm|suggest|indicat|prov|substantiat|show|corroborat)(?:s|es|e|ed|ing)?\b[^,;:]*?{A}[^,;:.]*",
@@ -93,9 +97,9 @@ DENIED = _any(
     rf"\b(?:contrary to|despite|in spite of|notwithstanding|ignoring|disregarding|regardless of)\b[^,;:]*?{A}[^,;:]*",
     rf"\b(?:whatever|no matter what) (?:the|this|that|your) {SOURCE}\b[^,;:.]*?{A}[^,;:]*",
     rf"{A}[^.;:{C}{P}]*?(?:,|\band|\bbut)?\s*(?:which|this|that|it|and this|but this|but that|but it|the claim|but the {SOURCE}|though this"
-    rf"|however,? this)\s+(?:is|was|seems|appears(?: to be)?)\s+(?:\w+\s+)?{FALSE}",
-    rf"\b(?:the|this|that|any|his|her|their)\s+(?:claim|idea|notion|statement|assertion|suggestion|belief)\s+that\b[^,;:]*?{A}"
-    rf"[^,;:]*?\b(?:is|was)\s+(?:\w+\s+)?{FALSE}",
+    rf"|however,? this)\s+(?:is|was|seems|appears(?: to be)?)\s+(?:(?!not\b)\w+\s+)?{FALSE}",
+    rf"\b(?:the|this|that|any|his|her|their)\s+{_STORY}\s+(?:that|about|of|with|to)\b[^,;:]*?{A}[^,;:]*?\b{_IS_FALSE}",
+    rf"{A}(?:'s)? {_STORY} {_IS_FALSE}",
     rf"\b(?:i|we)\s+(?:disagree|(?:do|can) not (?:agree|accept|believe|accept|think)|doubt|reject|would not say)\b[^,;:]*?{A}[^,;:]*",
 )
 """A stretch that denies what it says: "there is no evidence that Lyon ...", "wrongly says that Lyon ..."."""
@@ -108,8 +112,8 @@ DENIED_ELSEWHERE = re.compile(
 """A mention that another language denies: "大阪という記述は誤りです"."""
 
 DENIES_BEFORE = re.compile(
-    rf"^(?:but|however|yet|and|unfortunately)?,?\s*(?:this|that|it|the (?:{SOURCE}|information|claim|above))"
-    rf"(?:\s+(?:{SOURCE}|claim|information))?\s+(?:is|was|seems(?: to be)?|appears to be|must be)\s+(?:\w+\s+)?{FALSE}"
+    rf"^(?:but|however|yet|and|unfortunately)?,?\s*(?:this|that|it|the (?:{SOURCE}|information|above|sentence|line|quote|quotation))"
+    rf"(?:\s+(?:{SOURCE}|information|sentence|line|quote|quotation))?\s+(?:is|was|seems(?: to be)?|appears to be|must be)\s+(?:(?!not\b)\w+\s+)?{FALSE}"
     r"|^(?:but )?i (?:do not|can not) (?:\w+ )?(?:think|believe|accept) (?:that|this|it)(?: (?:is|was)\b|\W*$)|^(?:but )?i (?:doubt|reject|dispute) (?:that|this|it)\b"
     r"|^(?:that|this) is not (?:true|right|correct|so)\b|^(?:wrong|false|incorrect|not true)\b|^no[,.!]?$"
 )
@@ -127,7 +131,7 @@ FORMER = _any(
     rf"earlier|ancient|past|initially|at first|back then|anciennement|früher|antes|раньше|原来|曾经|かつて)"
     rf"[\s,:-]+(?:(?:known|called|named|in|at|the|a|an|as|was|is|it|its|capital|city|seat|currency|name|answer|choice|located|based|"
     rf"of|country|government|held|by|{SOURCE}):?\s+){{0,6}}{_QUOTE}(?P<m>{A})",
-    rf"(?P<m2>{A})(?! old\b)[\"')\]]*,?\s*(?:\(|which |that |who )?(?:was|had been|is|were)?\s*(?:the |its |a |an |their )?(?:former|previous|old|past|"
+    rf"(?P<m2>{A})(?! old\b)[\"')\]]*,?\s*(?:\(|which |that |who )?(?:was|had been|is|were|the {SOURCE} calls)?\s*(?:now |only |just |merely )?(?:the |its |a |an |their )?(?:former|previous|old|past|"
     rf"erstwhile|then(?! (?:an?|one|part|in|under|within|ruled|known|called|belong\w+|still|owned|governed|occupied)\b)|original|ex)\b(?![^.;,()]*{A})",
     rf"(?P<m3>{A})\s+(?:was|had been|served as|used to be|used to serve|remained|were)\b[^.;]*?\b(?:until|till|before (?:\d+|it|that|this|the|"
     rf"being|moving)|previously|formerly|originally|in the past|at one time|at the time|once|back then|for (?:centuries|decades|"
@@ -252,14 +256,17 @@ _PERSON = r"(?:friend|contemporary|colleague|rival|pupil|student|teacher|brother
 ASIDE = re.compile(
     rf"(?:\b(?:than(?: even| both| either)?|near|nearby|outside|around|(?:south|north|east|west)(?:ern|east|west)? (?:of|from)|close to|next to|far from|beats?|beating|defeat(?:s|ed|ing)|edg(?:ed|ing)(?: out| past)?|against|\d+\s?[-\u2013:]\s?\d+ (?:[\w-]+ ){{0,4}}?over|victory over|w[io]n over|preced(?:es|ed)|outrank(?:s|ed)|surpass(?:es|ed)|overshadowed by|ahead of|under the (?:pen |false |assumed )?(?:name|pseudonym)(?: of)?|pseudonym(?: of)?|pen name|compared (?:to|with)|"
     rf"unlike|like|similar to|away from|(?:km|kilometer|kilometers|miles?) (?:from|of)|university of|mayor of|people of|population of|"
-    rf"distance (?:to|from)|followed by|behind|accompanied by|second only to|sold (?:it |them )?to|bought (?:\w+ )?from|visit|visiting|via|through|as well known as|confused with|mistaken for|not to be confused with|{_PERSON} of|(?:his|her) {_PERSON}|dwarf(?:s|ed)|outstrip(?:s|ped)|exceed(?:s|ed))|[\w{C}{P}] >)\s+(?:the\s+)?(?P<m>{A})"
+    rf"distance (?:to|from)|followed by(?: (?:the )?[\w -]{{1,30}},? (?:and|then))?|behind|accompanied by|second only to|sold (?:it |them )?to|bought (?:\w+ )?from|visit|visiting|via|through|as well known as|confused with|mistaken for|not to be confused with|{_PERSON} of|(?:his|her) {_PERSON}|dwarf(?:s|ed)|outstrip(?:s|ped)|exceed(?:s|ed))|[\w{C}{P}] >)\s+(?:the\s+)?(?P<m>{A})"
+    r"|\b(?:devant|vor|por delante del?|davanti a(?:lla|ll|l)?|à frente d[aeo]|v[óo]ó?r|(?:plus|más|mais|più) \w+ (?:do )?(?:que|d(?:ell|ella|el|i|e))|\w{2,}er (?:als|dan))(?:\s+|')"
+    rf"(?:l[aeo]s? |l'|el |d(?:er|ie|as|en|em) |de |il |o |a )?(?P<m2>{A})"
 )
-"""A mention in passing: "bigger than Paris", "south of Paris"."""
+"""A mention in passing: "bigger than Paris", "south of Paris", "devant Paris"."""
 
 _BELIEVE = r"(?:believ|think|thought|assum|suppos|consider|claim|regard|tak|mistak|said|say)\w*"
 BELIEVED = _any(
     rf"\b(?:who|whom|which|that)\s+(?:so )?(?:many|most|some|people|everyone|everybody|you|one|it)\b[^,.;:{C}{P}]*?\b{_BELIEVE}\s+(?:\w+\s+){{0,4}}?(?P<m>{A})",
     rf"\b(?:often|commonly|widely|popularly|usually|generally|frequently|sometimes)\s+{_BELIEVE}\s+(?:\w+\s+){{0,4}}?(?P<m2>{A})",
+    rf"\byou (?:may|might|are probably|probably|will) (?:be |have |well )?(?:think|thinking|expect\w*|remember\w*|know|learn\w*|heard?|guess\w*)\b[^,.;:{C}{P}]*(?P<m3>{A})",
 )
 """A mention of what is believed of something, in a clause about it: "whom many believe to be Finnish"."""
 
@@ -355,14 +362,20 @@ GENERAL = re.compile(
 
 REAL = re.compile(
     r"\b(?:actually|actual|turns out|turned out|as it happens|in (?:reality|fact|truth|actuality)|really|real|true|correct|right|truth|as far as i know|to my knowledge|from my knowledge|i know(?! (?:that )?(?:the|this|what))|we know|i am (?:confident|sure|certain|convinced)|i'm (?:confident|sure|certain|convinced)|"
-    r"real[- ]world|in (?:the )?real life|factually|officially|indeed|remains|still|of course|certainly|definitely|is known to be)\b"
+    r"real[- ]world|in (?:the )?real life|factually|officially|indeed|remains|still|of course|certainly|definitely|is known to be|"
+    r"in wirklichkeit|tatsächlich|en réalité|en realidad|in realtà|na (?:realidade|verdade))\b"
 )
 """What is stated as true, whatever was said before."""
 
 NOW = re.compile(r"\b(?:now|today|currently|nowadays|at present|new|these days|as of|since|becomes?|became)\b")
+ALTHOUGH_ELSEWHERE = (
+    r"aunque|a pesar de|pese a|bien que|quoique|même si|obwohl|obgleich|wenngleich|auch wenn|anche se|sebbene|benché|nonostante|embora|ainda que|"
+    r"mesmo que|apesar de|por (?:mucho|más|mais) que|per quanto|quoi que|egal was|hoewel|ook al|хотя"
+)
+"""Conjunctions of a concession in other languages."""
 CONCESSION = re.compile(
     r"\b(?:although|even though|though(?!,)|while|whilst|whereas|even if|albeit|granted|despite|in spite of|contrary to|regardless of|notwithstanding|unlike|"
-    r"ignoring|disregarding|leaving aside|apart from|besides)\b"
+    rf"ignoring|disregarding|leaving aside|apart from|besides|{ALTHOUGH_ELSEWHERE})\b"
 )
 CONTRAST = re.compile(
     r"(?:\w+ ){0,2}?\w+, though,|\b(?:but|however|yet|nevertheless|nonetheless|on the other hand|in contrast|by contrast|instead|conversely|that said|whereas|except|only|"
@@ -381,13 +394,13 @@ CLEFT = re.compile(
 """A mention that a sentence singles out: "it was Paris that"."""
 FINAL = re.compile(
     r"^(?:so|therefore|thus|hence|in conclusion|conclusion|overall|to conclude|finally|in short|in summary|ultimately|consequently|final|result|verdict|"
-    r"accordingly|in the end|that means|this means|as a result|my answer|i(?:'d| would)? (?:choose|pick|go with|will go with|conclude|therefore)|i(?:'ll| will) (?:go|answer|say)|on (?:that|this) basis|on balance|all things considered|all in all|"
+    rf"(?:putting|taking|taken) [^.;!?,{C}{P}]*together|(?:weighing|having (?:weighed|considered|compared)) [^.;!?,{C}{P}]*|taken together|all told|to sum up|in sum|bottom line|accordingly|in the end|that means|this means|as a result|my answer|i(?:'d| would)? (?:choose|pick|go with|will go with|conclude|therefore)|i(?:'ll| will) (?:go|answer|say)|on (?:that|this) basis|on balance|all things considered|all in all|"
     r"by (?:the|this) (?:passage|text|document|article))\b|^\W*(?:winner|champion|chosen|pick|choice|selected|decision)\s*:"
     r"|\b(?:trophy|title|crown|gold|gold medal|prize|award|medal|victory|win|role|throne|post|job|honou?r|honou?rs|distinction|credit)\s+(?:\w+ )?(?:went|goes|passed|passes|fell|falls|belongs|belonged|ended up|"
     r"is due)\s+(?:to|with)\b|\b(?:took the oath|(?:was|were|is) (?:sworn in|crowned|enthroned|inaugurated)|took office|ascended|acceded)\b"
     r"|\b(?:final|correct|right|true|actual|real|best|my|the|short|expected)?\s*(?:answer|solution|response)\b[^.]{0,40}?(?:\bis\b|:|=|\bwould be\b|\bmust be\b|\bshould be\b|\bremains\b)"
     rf"|,\s(?:so|hence|therefore|thus)\s+(?:it is |it was |the answer is |that is |i (?:say|choose) )?(?:the |in )?{A}\W*$"
-    rf"|^(?:since|because|as) [^.;!?{C}{P}]*, (?:the )?{A}\W*$"
+    rf"|^(?:since|because|as) [^.;!?{C}{P}]*[,:] (?:it is )?(?:the )?{A}\W*$"
     r"|^(?:but )?here,? i (?:answer|say|choose|write|go with)\b"
     rf"|^(?:the )?{A}[\"')\]]* (?:is|was) (?:the )?(?:correct|right)(?: one| answer| name)?\W*$"
     r"|^(?:a|ans|answer|output|final answer|respuesta|réponse|antwort|ответ|答案|答|回答|答え)\s*[:\uff1a=]|^\W*\"?(?:final_)?answer\"?\s*:|\bboxed\b|^\W*####|\bis (?:the|my) (?:correct |final |right |best |true )?(?:answer|choice)\b|(?:答案|正解|答え)(?:是|は|:|\uff1a)"
@@ -420,6 +433,7 @@ BOTH_CLAIM = re.compile(
     rf"{A}(?:(?!\band\b)[^.!?{C}{P}])*\b(?:together with|jointly with|along with|alongside|in collaboration with|co-\w+ (?:with|by))\s+(?:the )?{A}"
     rf"|\b(?:both apply|both hold|both (?:of (?:them|these|the \w+) )?are (?:the |an? )?(?:right|correct|true|valid|official)|(?:dual|double|jointly|co)-?\s?(?:licensed|official|written|founded|led|authored)|joint(?:ly)?)\b"
     rf"|{A}[^.!?{C}{P}]*?\band\s+(?:the )?{A}[^.!?{C}{P}]*\b(?:together|jointly|as a team|in tandem|side by side|share[sd]?)\b"
+    rf"|\bboth\b[^.!?:{C}{P}]*:\s*(?:the )?{A}[^.!?{C}{P}]{{0,20}}(?:,|\band\b)\s*(?:the )?{A}(?:\s*\([^(){C}{P}]*\))?\W*$"
     rf"|\b(?P<verb>\w+ (?:by|in|at|to|on|from) ){A},? and (?:it|he|she|they|this) (?:\w+ ){{1,2}}?(?<= )(?P=verb){A}"
 )
 """A text that gives both answers on purpose."""
@@ -427,6 +441,10 @@ OFFER = re.compile(
     r"\b(?:let me know|would you like|feel free|happy to (?:tell|help|explain|go)|do you want (?:me )?to (?:hear|know)|want to (?:hear|know)|if you(?:'d| would)? (?:like|want) (?:me )?to|i can also)\b"
 )
 """An offer to say more at the end of a chat response."""
+NOTE = re.compile(
+    r"^\W*(?:(?:please )?note\b|(?:please )?(?:be aware|keep in mind|bear in mind)\b|for (?:reference|the record|comparison)\b|incidentally\b|by the way\b|fyi\b|n\.?b\b)"
+)
+"""The beginning of a note after the answer."""
 APPENDIX = re.compile(
     r"\n\W*(?:see also|references|external links|further reading|related (?:articles|pages|topics|questions)|categories|tags|footnotes|read more)\b[^\n]*(?:\n|:)"
 )
@@ -554,7 +572,7 @@ TRUSTS_PASSAGE = re.compile(
 )
 TRUSTS_MEMORY = re.compile(
     rf"\b(?:textbooks?|memory|usual|common|known|established|real|traditional|other|older|standard|official)(?:'s)?(?: \w+)? {_TRUSTED}\b"
-    rf"|(?<!not ){_TRUST} (?:my (?:own )?(?:knowledge|memory|training)|general knowledge|common knowledge|what i (?:know|learned)|mine)\b"
+    rf"|(?<!not ){_TRUST} (?:my (?:own )?(?:knowledge|memory|training)|general knowledge|common knowledge|what i (?:know|learned)|mine|history|science|(?:the )?(?:text ?books?|historians|experts))\b"
 )
 """Which of two accounts a text trusts, if it names the account but not its answer."""
 MIXED_UP = re.compile(

@@ -24,12 +24,15 @@ from inversion.score.choices import (
 from inversion.score.clauses import apply_contrasts, clauses_of
 from inversion.score.contests import apply_results, winner
 from inversion.score.cues import A
+from inversion.score.double_negation import restore_affirmed
+from inversion.score.hypotheticals import set_aside_hypothetical
 from inversion.score.judgement import Judgement
 from inversion.score.masked_response import ANY_ANSWER, MaskedResponse, first_turn
 from inversion.score.not_asked import about_something_else, of_asked_rank, set_aside_unasked
 from inversion.score.options import LISTED, listed_option, option_of_question
 from inversion.score.parts import set_aside_parts
 from inversion.score.polarity import polarity
+from inversion.score.remarks import set_aside_remarked
 from inversion.score.setting_aside import set_aside_mentions
 from inversion.score.statements import answers_again, are_rivals
 from inversion.score.successions import set_aside_predecessors
@@ -62,6 +65,9 @@ def judge(
     if not text.mentions:
         return option_of_question(text) or polarity(text) or _without_answer(text, "no_answer")
     set_aside_mentions(text)
+    restore_affirmed(text)
+    set_aside_remarked(text)
+    set_aside_hypothetical(text)
     set_aside_unasked(text)
     set_aside_predecessors(text)
     set_aside_parts(text)
@@ -202,9 +208,13 @@ def _only_accounts(text: MaskedResponse, start: int) -> bool:
 
 
 def _set_aside_outside(text: MaskedResponse) -> None:
-    """Set aside what is not part of the answer: offers at the end of a chat response, and the links of an article."""
+    """Set aside what is not part of the answer: offers at the end of a chat response, notes on what other sources say,
+    and the links of an article."""
+    sources = (cues.PASSAGE, cues.GENERAL, cues.OWN_KNOWLEDGE)
     for sentence in text.sentences:
-        if cues.OFFER.search(sentence.text) and text.remaining(0, sentence.start):
+        noted = cues.NOTE.match(sentence.text) and not cues.REAL.search(sentence.text)
+        noted = noted and any(cue.search(sentence.text) for cue in sources)
+        if (noted or cues.OFFER.search(sentence.text)) and text.remaining(0, sentence.start):
             text.set_aside.update(dict.fromkeys(text.remaining(sentence.start, sentence.end), "aside"))
     if (links := cues.APPENDIX.search(text.masked)) and text.remaining(0, links.start()):
         text.set_aside.update(dict.fromkeys(text.remaining(links.start()), "aside"))

@@ -261,7 +261,11 @@ class MaskedResponse:
         return " are" if match[0].lower().endswith("re") else " is"
 
 
-_NEXT_TURN = re.compile(r"\n[^\w\n]*(?:question|q|user|human)\s*\d*\s*[:\uff1a](?P<asked>[^\n]*)", re.IGNORECASE)
+_NEXT_TURN = re.compile(
+    r"\n[^\w\n]*(?:(?:(?:follow[- ]?up|next|another|related|further|additional|new|second|bonus) )?"
+    r"(?:question|q|user|human|student|exercise)|follow[- ]?up)\s*\d*\s*[:\uff1a](?P<asked>[^\n]*)",
+    re.IGNORECASE,
+)
 _PREAMBLE = re.compile(
     r"\W*(?:step|let(?:'s|\u2019s| us| me)|sure|here|to answer|first|okay|ok|thought|thinking|reasoning|analysis)\b",
     re.IGNORECASE,

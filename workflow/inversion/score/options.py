@@ -7,12 +7,17 @@ import re
 from collections.abc import Sequence
 
 from inversion.matching.answers import shared_answers
+from inversion.score.choices import picks
 from inversion.score.cues import A
 from inversion.score.judgement import Judgement
 from inversion.score.masked_response import MaskedResponse
 
 _LABEL = r"(?P<label>[a-e1-5])"
-LISTED = re.compile(rf"(?:^|[\s(\[])\(?([a-e1-5])\s*[).:\]]\s*\(?[\"'(\[\u201c\u2018\u300c\u300e\u00ab]*(?P<m>{A})")
+_IN_WORDS = {"one": "1", "two": "2", "three": "3", "four": "4", "five": "5"}
+_NUMBER = rf"(?P<label>[a-e1-5]|{'|'.join(_IN_WORDS)})"
+LISTED = re.compile(
+    rf"(?:^|[\s(\[])\(?([a-e1-5])\s*[).:\]]\s*\(?[\"'(\[\u201c\u2018\u300c\u300e\u00ab]*(?:the )?(?P<m>{A})"
+)
 """An answer in a list of options, after its label: "(b) Paris"."""
 _ANY_LISTED = re.compile(r"(?:^|[\s(\[])\(?([a-e1-5])\s*[).:\]]\s*(?=\S)")
 _PICK = rf"[\"'(\[]*{_LABEL}\b(?!')[\"')\].]*\s*(?:$|[.,;\n)]|is\b|because)"
@@ -21,10 +26,11 @@ _CHOSEN = tuple(
     re.compile(pattern)
     for pattern in (
         rf"(?:answer|option|choice|choose|select|pick|correct)\b\s*(?:is|:|=|would be)?\s*(?:option|letter)?\s*{_PICK}",
-        rf"\b(?:is|:) (?:number |no\. ?|# ?){_LABEL}\b\W*$",
+        rf"(?:\b(?:is|pick|choose|say)|:) (?:number |no\. ?|# ?|\(){_NUMBER}\b\W*$",
         rf"\b(?:go|going|opt|settle|say) (?:(?:for|with|on) )?(?:option |letter |number |answer )?{_PICK}",
         rf"\b(?:right|correct|best|true) (?:one|answer|option|choice)(?: here)? (?:is|would be) {_PICK}",
-        rf"(?:^|\n|[.!?:]\s)[^\w\n]*{_LABEL}[\"')\].]* is (?:the )?(?:correct|right|best|true|answer|one|it)\b",
+        rf"(?:^|\n|[.!?:]\s)[^\w\n]*(?:(?:number|no\.) ?)?{_NUMBER}[\"')\].]* is (?:the )?"
+        r"(?:correct|right|best|true|answer|one|it)\b",
         rf"(?:^|\n|[.!?:]\s){_ALONE}{_LABEL}{_ALONE}$",
     )
 )
@@ -32,7 +38,8 @@ _CHOSEN = tuple(
 _PLACES = ("first", "second", "third", "fourth", "fifth")
 _PLACE = re.compile(
     r"(?:^|\n|[.!?:]\s|\b(?:pick|choose|select|with|for|is|say) )[^\w\n]*(?:the )?"
-    rf"(?P<place>{'|'.join(_PLACES)})(?: (?:one|option|choice|answer))?\W*$"
+    rf"(?P<place>{'|'.join(_PLACES)}|last)(?: (?:one|option|choice|answer|of (?:these|those|them|the \w+)))?"
+    r"(?P<rest>(?: [^.;!?\n]*)?)\W*$"
 )
 """The end of a text that picks an option by its place: "The second."."""
 
@@ -45,9 +52,10 @@ def listed_option(text: MaskedResponse) -> Judgement | None:
     if not options or len(labels) < 2:
         return None
     pick = _picked(text.masked)
-    chosen = None if pick is None else pick["label"]
-    if chosen is None and (place := _PLACE.search(text.masked)) and _PLACES.index(place["place"]) < len(labels):
-        chosen = labels[_PLACES.index(place["place"])]
+    chosen = None if pick is None else _IN_WORDS.get(pick["label"], pick["label"])
+    if chosen is None and (place := _PLACE.search(text.masked)) and picks(place["rest"], text.question):
+        number = -1 if place["place"] == "last" else _PLACES.index(place["place"])
+        chosen = labels[number] if number < len(labels) else None
     if chosen not in options:
         return None
     return Judgement(text.side(options[chosen]), text.chars(options[chosen]), "option")

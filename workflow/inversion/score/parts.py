@@ -20,9 +20,10 @@ _ONLY_PART = re.compile(
 )
 """A mention of where a part only is: "only the museum is still in Paris"."""
 _NOT_ASKED = re.compile(
-    rf"(?P<m>{A})(?![\"')\]]*,? not\b)[^.;!?{C}{P}]*?,? (?:but |and )?not (?P<rest>(?!only\b|just\b|merely\b)[^.,;:!?{C}{P}]+)(?=[.,;:!?]|$)"
+    rf"(?P<m>{A})(?:(?![\"')\]]*,? not\b)[^.;!?{C}{P}]*?,? (?:but |and )?not|[\"')\]]* never) (?P<rest>(?!only\b|just\b|merely\b)[^.,;:!?{C}{P}]+)(?=[.,;:!?]|$)"
 )
 """A mention in a clause that ends in what it does not say: "Paris makes cars, not the watch"."""
+_NEGATION = re.compile(r" (?:not|never) ")
 _IT = re.compile(r"(?:it|that|this|that one|this one|the one (?:that )?(?:you )?asked(?: about| for)?)\W*")
 _BEFORE_BOTH = re.compile(
     rf"\b(?:before|ahead of|earlier than|prior to|long before|sooner than) (?:either |both )?(?:the )?(?P<m>{A})[\"')\]]*,? (?:or|and|nor) (?:the )?(?P<n>{A})"
@@ -37,7 +38,7 @@ def set_aside_parts(text: MaskedResponse) -> None:
         if match["m"] != match["n"]:
             text.set_aside.update({text.at(match.start("m")): "aside", text.at(match.start("n")): "aside"})
     asked = content_words(text.question)
-    for match in _NOT_ASKED.finditer(text.masked) if " not " in text.masked else ():
+    for match in _NOT_ASKED.finditer(text.masked) if _NEGATION.search(text.masked) else ():
         rest = content_words(match["rest"])
         if _IT.fullmatch(match["rest"]) or (rest and rest <= asked):
             drop_mention(text, match.start("m"), "aside")
@@ -59,7 +60,7 @@ def set_aside_parts(text: MaskedResponse) -> None:
 
 _WHOLE_THEN_PART = re.compile(
     rf"(?P<whole>{A})[^.!?{C}{P}]*?(?:"
-    rf"(?::|\(|,? (?:that is|i\.e\.|namely|which is),?)[^.!?{C}{P}]*?(?:\b(?:and|plus|with)\b[^.!?{C}{P}]*?(?P<m>{A})|(?P<m2>{A})[^.!?{C}{P}]*?\b(?:and|plus)\b)"
+    rf"(?::|\((?![^(){C}{P}]*\))|,? (?:that is|i\.e\.|namely|which is),?)[^.!?{C}{P}]*?(?:\b(?:and|plus|with)\b[^.!?{C}{P}]*?(?P<m>{A})|(?P<m2>{A})[^.!?{C}{P}]*?\b(?:and|plus)\b)"
     rf"|\b(?:of (?:which|whom|it|that|these|those|them)|including|includes|compris\w+|consist\w+ of|made up of|composed of|divided into|split into)\b[^.!?{C}{P}]*(?P<m3>{A})"
     rf"|[,(;.\u2013\u2014][^.!?{C}{P}]*(?P<m4>{A})[\"')]*\s?(?:of (?:it|that|this|them|these|those|whom|which|the \w+)|in (?:cash|stock|shares|debt))\b)"
 )

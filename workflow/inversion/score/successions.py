@@ -42,6 +42,11 @@ _TAKES = (
     r"(?:t(?:ook|akes) (?:over|(?:his|her|its|their) (?:place|job|role|post)|the (?:job|reins|helm)|charge|it\b)|(?:got|gained|received|inherited|bought|acquired) it\b|"
     r"stepped in|(?:is|was|became) (?:now )?(?:his|her|its|their) (?:successor|replacement)|(?:succeeded|replaced|followed) (?:him|her|it|them)\b|(?:has|have) (?:had|held|led|owned|run|been|made|ruled)\b[^.;!?]*\bsince\b)"
 )
+_SINCE = (
+    r"(?:after (?:that|this|which)|afterwards|thereafter|(?:ever )?since(?: then)?|from (?:then|that (?:year|date|point)|there) on|"
+    r"today|now|nowadays)"
+)
+_UNTIL = r"(?:until|till|up to|through)"
 _GONE = r"(?:sacked|fired|dismissed|let go|ousted|removed|resigned|retired|quit|left|died|stood down|stepped down)"
 _APPOINTED = r"(?:was|is|has been) (?:\w+ly )?(?:hired|appointed|named|elected|chosen|brought in|installed|promoted|put in charge)"
 _SUCCESSIONS = tuple(
@@ -53,6 +58,11 @@ _SUCCESSIONS = tuple(
         rf"\b(?:goodbye to|farewell to|(?:its|their|his|her) back on|parted with|walked away from) (?:the )?(?P<m>{A}){_IN}*(?P<to>{A})",
         rf"\bafter (?:[\w-]+ ){{0,4}}?(?:years|decades|centuries|a century|a decade|ages) (?:in|at|under|with|of) (?:the )?(?P<m>{A}){_IN}*(?P<to>{A})",
         rf"\bafter (?:the )?(?P<m>{A}) (?:came|comes) (?P<to>{A})",
+        rf"\b(?:(?:from|between) \d{{4}}|{_UNTIL}) {_IN}{{0,40}}?(?P<m>{A})[.,;]? {_IN}{{0,12}}?\b{_SINCE}\b{_IN}{{0,20}}(?P<to>{A})",
+        rf"(?P<m>{A}),? {_IN}{{0,20}}?\b{_UNTIL} {_IN}{{0,20}}[.,;]? {_IN}{{0,12}}?\b{_SINCE}\b{_IN}{{0,20}}(?P<to>{A})",
+        rf"(?P<m>{A}),? {_IN}{{0,20}}?\b{_UNTIL} {_IN}{{0,20}}[.,;] {_IN}{{0,20}}(?P<to>{A}) {_SINCE}\b",
+        rf"(?P<m>{A}) \((?:{_UNTIL}|before|\d{{4}} ?[-\u2013])[^()]*\){_THROUGH}{{0,40}}(?P<to>{A}) \((?:since|from|after|as of|now|current)\b",
+        rf"(?P<m>{A}) {_IN}{{0,40}}?\b{_UNTIL} {_IN}{{0,20}}?,? (?:at which (?:point|time)|when|whereupon|after which) {_IN}{{0,20}}?(?P<to>{A})",
         rf"(?P<m>{A}){_IN}*?\b{_HAD}\b{_THROUGH}{{0,80}}?[.,;]\s{_THROUGH}{{0,40}}?\b{_THEN}\b{_THROUGH}{{0,60}}?(?P<to>{A})",
         rf"\b(?:was|were|been|belonged|sat|spent|made|led|run|owned|ruled){_IN}{{0,30}} (?P<m>{A}){_THROUGH}{{0,60}}?[.,;]\s{_THROUGH}{{0,40}}?\b{_THEN}\b{_THROUGH}{{0,60}}?(?P<to>{A})",
         rf"(?P<m>{A}){_IN}*?\b{_HAD}\b{_THROUGH}{{0,80}}?(?:[.,;]| and| before| until)\s(?:but |and |then |now )*(?P<to>{A})[\"')\]]* (?:has |have )?{_TAKES}",

@@ -15,7 +15,7 @@ from inversion.score.statements import WORD, content_words
 
 def set_aside_weak(text: MaskedResponse) -> None:
     """Set aside mentions that only count if the other answer does not remain: in the past, in passing or in a list."""
-    believed = [match.start(name) for match in cues.BELIEVED.finditer(text.masked) for name in ("m", "m2")]
+    believed = [match.start(name) for match in cues.BELIEVED.finditer(text.masked) for name in match.groupdict()]
     believed = [place for place in believed if place >= 0 and text.at(place) not in text.set_aside]
     if len({text.masked[place] for place in believed}) == 1 and len(text.sides()) == 2:
         text.set_aside.update(dict.fromkeys(map(text.at, believed), "conceded"))
@@ -45,7 +45,7 @@ def set_aside_weak(text: MaskedResponse) -> None:
         if rest and match["m"] != match["n"] and set(text.remaining(match.end() - 1, rest[0].end)) - pair:
             text.set_aside.update(dict.fromkeys(pair - text.set_aside.keys(), "aside"))
     for match in [*cues.ASIDE.finditer(text.masked), *cues.POSSESSOR.finditer(text.masked)]:
-        index = text.at(match.start("m"))
+        index = text.at(max(match.start(name) for name in match.groupdict()))
         if index not in text.set_aside and len(text.sides()) == 2:
             text.set_aside[index] = "aside"
     _set_aside_narrower(text)
