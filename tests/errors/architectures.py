@@ -10,7 +10,7 @@ from errors.cases import Case, Section
 from transformers import AutoModelForCausalLM
 
 from inversion.config.evaluation import CONTRAST_CHECK
-from inversion.config.probes import PROBES
+from inversion.config.probes import PROBES, KnockoutProbe, PatchingProbe, Probe
 from inversion.config.training import FullTuning, LoraTuning, Tuning
 from inversion.respond.answer_check import check_answers
 from inversion.train.tuning_check import check_tunings
@@ -35,6 +35,11 @@ def _saved(config: str, settings: dict[str, Any]) -> str:
 def trained(what: str, tuning: Tuning, config: str, fix: str | None = None, **settings: Any) -> Case:
     """A model that a study trains with ``tuning``."""
     return Case(what, lambda: check_tunings(_saved(config, settings), [tuning]), fix)
+
+
+def sized(what: str, probe: Probe) -> Case:
+    """A model of a study with a probe that must fit its number of layers and heads."""
+    return Case(what, lambda: check_answers(_saved("LlamaConfig", {**SIZES, "intermediate_size": 32}), [], [probe]))
 
 
 def checked(what: str, check: str | None, config: str, fix: str | None = None, **settings: Any) -> Case:
@@ -63,6 +68,8 @@ ARCHITECTURES = Section(
             **SIZES,
             **MIXTRAL,
         ),
+        sized("Answers patched at a layer that the model does not have", PatchingProbe(answers=(2,))),
+        sized("More heads together than the model has", KnockoutProbe(together=5)),
         checked("Contrastive decoding of a model with a state", CONTRAST_CHECK, "Lfm2Config", **LFM2),
         checked("The probe `attention` on a model with other layers", PROBES["attention"].check, "Lfm2Config", **LFM2),
         checked("The probe `lens` on a model with other names", PROBES["lens"].check, "FalconConfig", **SIZES),

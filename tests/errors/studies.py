@@ -407,6 +407,20 @@ AGREE = Section(
             "remove the key; the probe takes every head of every layer",
         ),
         value("Answers at a layer that is not patched", "probes", {"patching": {"layers": [4], "answers": [5]}}),
+        changed(
+            "Patches of a layer that a model of the world does not have",
+            lambda s: (
+                s.update(probes={"patching": {"layers": [0, 40]}}),
+                s["experiments"]["all"].update(figures=["patching"]),
+            ),
+        ),
+        changed(
+            "More heads together than a model of the world has",
+            lambda s: (
+                s.update(probes={"knockouts": {"together": 99}}),
+                s["experiments"]["all"].update(figures=["knockouts"]),
+            ),
+        ),
         value(
             "A token that the lens does not know", "probes", {"lens": {"positions": ["object"]}}, "write one of the two"
         ),

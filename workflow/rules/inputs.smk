@@ -39,12 +39,15 @@ def basis_of(wildcards):
 
 
 def checks_of(wildcards):
-    """What is tried with a base model before anything is trained: the tuning methods of its runs, and references of
-    functions for their probes and decoding. None for a model of the world, whose families are known."""
+    """What is tried with a base model before anything is trained: the tuning methods of its runs, references of
+    functions for their probes and decoding, and probes that must fit its size, if there are any. None for a model of
+    the world, whose families and sizes are known."""
     if STUDY.models[wildcards.model].from_world:
         return {"tunings": [], "functions": []}
     tunings = [as_json(tuning) for tuning in STUDY.tunings_of(wildcards.model)]
-    return {"tunings": tunings, "functions": STUDY.checks_of(wildcards.model)}
+    probes = {name: as_json(probe) for name, probe in STUDY.sized_probes_of(wildcards.model).items()}
+    checks = {"tunings": tunings, "functions": STUDY.checks_of(wildcards.model)}
+    return checks | ({"probes": probes} if probes else {})
 
 
 def rows_of(dataset):

@@ -7,6 +7,7 @@ from inversion.job import logged
 from inversion.config.base import config_from_json
 from inversion.config.datasets import WORLD_TEMPLATE, Template
 from inversion.config.models import FolderModel, GgufModel, HubModel, Model, WorldModel
+from inversion.config.probes import PROBES
 from inversion.config.training import Tuning
 from inversion.config.world import World
 from inversion.instruct.template_check import check_template
@@ -37,6 +38,7 @@ with logged(snakemake.log[0]):
         tokenizer = load_tokenizer(folder)
         for dataset, template in params.basis:
             check_template(tokenizer, config_from_json(Template, template), dataset, vocabulary_size(folder))
-        check_answers(folder, params.checks["functions"])
+        probes = [config_from_json(PROBES[name], probe) for name, probe in params.checks.get("probes", {}).items()]
+        check_answers(folder, params.checks["functions"], probes)
         check_tunings(folder, [config_from_json(Tuning, tuning) for tuning in params.checks["tunings"]])
     base.write(snakemake.output.base)

@@ -55,6 +55,13 @@ class Probe(Strict):
     """Whether it can generate answers, so that it needs the number of tokens that the study allows."""
     models_held: ClassVar[int] = 1
     """The number of models that it has in memory at the same time."""
+    sizes: ClassVar[frozenset[str]] = frozenset()
+    """The settings that must fit the number of layers and heads of the model."""
+
+    def misfit(self, layers: int, heads: int) -> str | None:
+        """Why these settings do not fit a model with this number of layers, and of heads in each of them, with the fix;
+        None if they fit."""
+        return None
 
     def questions_read_once(self, layers: int) -> float:
         """The number of questions of each set that are read once for the whole run, for a model with this number of
@@ -212,6 +219,7 @@ class PatchingProbe(MilestoneProbe):
     shows: ClassVar[str] = "the share of the fall between peak and end that each layer and component carries"
     writes_answers: ClassVar[bool] = True
     models_held: ClassVar[int] = 2
+    sizes: ClassVar[frozenset[str]] = frozenset({"layers", "answers"})
 
     components: tuple[Literal["residual", "attention", "mlp", "head"], ...] = Field(
         default=("residual", "attention", "mlp"), min_length=1
@@ -233,6 +241,17 @@ class PatchingProbe(MilestoneProbe):
         if self.layers is not None and (missing := sorted({*self.answers} - {*self.layers})):
             raise ValueError(f"`answers` has layer {missing[0]}, which is not in `layers`; add it there, or remove it")
         return self
+
+    def misfit(self, layers: int, heads: int) -> str | None:
+        """The first layer in ``layers`` or ``answers`` that the model does not have."""
+        for key in ("layers", "answers"):
+            for layer in getattr(self, key) or ():
+                if layer >= layers:
+                    return (
+                        f"`probes.patching.{key}` has layer {layer}, but the model has {layers} layers (0 to "
+                        f"{layers - 1}); change it"
+                    )
+        return None
 
     def questions_read_once(self, layers: int) -> float:
         """Every item with each component of each layer at each position, in two receivers, from five donors. 32 heads
@@ -259,6 +278,7 @@ class KnockoutProbe(MilestoneProbe):
     shows: ClassVar[str] = (
         "the effect of each attention head's attention to the context on the answer, at start, peak and end"
     )
+    sizes: ClassVar[frozenset[str]] = frozenset({"together"})
 
     scales: tuple[Scale, ...] = Field(default=(0.0,), min_length=1)
     """Factors by which a head's attention weights from the last token to the context are multiplied, before its weights
@@ -266,6 +286,14 @@ class KnockoutProbe(MilestoneProbe):
     together: NonNegativeInt = 0
     """The number of heads that are also knocked out (or scaled) together: those with the largest effects on items of
     other clusters. As a comparison, 20 sets of as many random heads are used. 0 omits this."""
+
+    def misfit(self, layers: int, heads: int) -> str | None:
+        """Whether more heads are knocked out together than the model has."""
+        if self.together <= layers * heads:
+            return None
+        return (
+            f"`probes.knockouts.together` is {self.together}, but the model has {layers * heads} heads in all; lower it"
+        )
 
     def questions_read_once(self, layers: int) -> float:
         """Every item at three checkpoints, and its last token again with each head of each layer scaled, where 32 heads

@@ -19,8 +19,8 @@ from inversion.config.datasets import (
 )
 from inversion.config.evaluation import CONTRAST_CHECK, Benchmark, Evaluation
 from inversion.config.figures import FIGURES, describe_figures
-from inversion.config.models import FolderModel, Model
-from inversion.config.probes import PROBES, Probes
+from inversion.config.models import FolderModel, Model, WorldModel
+from inversion.config.probes import PROBES, Probe, Probes
 from inversion.config.recipes import (
     ContextOnlySelection,
     KindSelection,
@@ -213,13 +213,20 @@ class Config(Strict):
                     raise ValueError(f"{key}.{name} has `source: world`, but the key `world` is missing; add it")
 
     def _check_probes(self) -> None:
-        """Raises :class:`ValueError` if no experiment lists a probe's figure, which selects the probed runs."""
+        """Raises :class:`ValueError` if no experiment lists a probe's figure, which selects the probed runs, or if a
+        probe does not fit a model of the world. Other models are checked when they are prepared."""
         for probe in PROBES:
             if getattr(self.probes, probe) is not None and not self.probed_runs(probe):
                 raise ValueError(
                     f"probes.{probe} is set, but no experiment lists the figure {probe!r}, which selects the runs to "
                     "probe; add it to the figures of an experiment, or remove the probe"
                 )
+        for name, model in self.models.items():
+            if isinstance(model, WorldModel):
+                for probe in self._probes_of(name):
+                    size = model.architecture
+                    if (reason := getattr(self.probes, probe).misfit(size.layers, size.heads)) is not None:
+                        raise ValueError(f"models.{name}: {reason}")
 
     def _check_figures(self, where: str, experiment: Experiment) -> None:
         """Raises :class:`ValueError` if a figure lacks the probe that it shows, or the data that the probe needs."""
@@ -419,12 +426,24 @@ class Config(Strict):
 
     def checks_of(self, model: str) -> list[str]:
         """References of the functions that check a model for the probes of its runs and for the study's decoding."""
-        probed = [name for name in PROBES if any(run.model == model for run in self.probed_runs(name))]
         contrasted = any(prompt.decoding for prompt in self.evaluation.prompts.values())
         return [
-            *(check for name in probed if (check := PROBES[name].check) is not None),
+            *(check for name in self._probes_of(model) if (check := PROBES[name].check) is not None),
             *([CONTRAST_CHECK] if contrasted else []),
         ]
+
+    def sized_probes_of(self, model: str) -> dict[str, Probe]:
+        """The probes of a model's runs by name, with only the settings that must fit its number of layers and heads.
+        Probes in which these have their defaults are omitted."""
+        sized = {
+            name: PROBES[name].model_validate(getattr(self.probes, name).model_dump(include=PROBES[name].sizes))
+            for name in self._probes_of(model)
+        }
+        return {name: probe for name, probe in sized.items() if probe != PROBES[name]()}
+
+    def _probes_of(self, model: str) -> list[str]:
+        """The names of the probes of a model's runs."""
+        return [name for name in PROBES if any(run.model == model for run in self.probed_runs(name))]
 
     def compared_prompts(self, name: str) -> list[str]:
         """The prompts that the trade-offs of the experiment ``name`` compare."""

@@ -73,6 +73,9 @@ def probe_knockouts(run: ProbedRun, probe: KnockoutProbe) -> pl.DataFrame:
         def measure(entry: CheckpointEntry) -> Iterator[KnockoutMargin]:
             model = checkpoints.load(weights_of(entry, run.base, run.folder))
             ask = partial(knockout_margins, model, pad_id=checkpoints.tokenizer.pad_token_id, batch_size=run.batch_size)
+            modules = transformer_modules(model)
+            if (reason := probe.misfit(len(modules.layers), modules.heads)) is not None:
+                raise ValueError(reason)
             singles = every_head(model)
             sets = random_sets(singles, probe.together, probe.seed) if probe.together else []
             for milestone in (name for name, step in found._asdict().items() if step.step == entry.step):
@@ -132,14 +135,7 @@ def every_head(model: Any) -> list[tuple[int, int]]:
 
 
 def random_sets(heads: Heads, count: int, seed: int) -> list[Heads]:
-    """:data:`RANDOM_SETS` sets of ``count`` of ``heads``, each drawn without replacement.
-
-    Raises :class:`ValueError` if there are not as many heads.
-    """
-    if count > len(heads):
-        raise ValueError(
-            f"`probes.knockouts.together` is {count}, but the model has {len(heads)} heads in all; lower it"
-        )
+    """:data:`RANDOM_SETS` sets of ``count`` of ``heads``, each drawn without replacement."""
     draw = random.Random(seed)
     return [sorted(draw.sample(list(heads), count)) for _ in range(RANDOM_SETS)]
 

@@ -200,12 +200,8 @@ def every_patch(model: Any, probe: PatchingProbe) -> list[Patch]:
     """All patches that ``probe`` asks for. Raises :class:`ValueError` for a layer that ``model`` does not have."""
     modules = transformer_modules(model)
     count = len(modules.layers)
-    for key in ("layers", "answers"):
-        if missing := [layer for layer in getattr(probe, key) or () if layer >= count]:
-            raise ValueError(
-                f"`probes.patching.{key}` has layer {missing[0]}, but the model has {count} layers (0 to {count - 1}); "
-                "change it"
-            )
+    if (reason := probe.misfit(count, modules.heads)) is not None:
+        raise ValueError(reason)
     return [
         Patch(component, layer, head, group)
         for component in dict.fromkeys(probe.components)
