@@ -32,7 +32,7 @@ from inversion.score.not_asked import about_something_else, of_asked_rank, set_a
 from inversion.score.options import LISTED, listed_option, option_of_question
 from inversion.score.parts import set_aside_parts
 from inversion.score.polarity import polarity
-from inversion.score.remarks import set_aside_remarked
+from inversion.score.remarks import set_aside_before_third, set_aside_remarked
 from inversion.score.setting_aside import set_aside_mentions
 from inversion.score.statements import answers_again, are_rivals
 from inversion.score.successions import set_aside_predecessors
@@ -67,6 +67,7 @@ def judge(
     set_aside_mentions(text)
     restore_affirmed(text)
     set_aside_remarked(text)
+    set_aside_before_third(text)
     set_aside_hypothetical(text)
     set_aside_unasked(text)
     set_aside_predecessors(text)
