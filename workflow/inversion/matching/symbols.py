@@ -64,7 +64,7 @@ def find_symbols(text: Words, answers: Sequence[str], others: Sequence[str]) -> 
             continue
         symbol = unicodedata.normalize("NFKC", written)
         alone = whole is not None and start <= whole.start("symbol") < end
-        after_comma = _AFTER_COMMA.search(text.text, 0, start) is not None
+        after_comma = _AFTER_COMMA.search(text.text, max(0, start - 2), start) is not None
         names = _names(symbol, alone, after_comma)
         if names & wanted and not names & theirs:
             spans.append((place, place + 1))

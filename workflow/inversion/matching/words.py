@@ -138,7 +138,7 @@ def read_words(text: str) -> Words:
     "isn't" is read as "is not" and "cannot" as "can not". Case only matters for names in capitals that are a different
     word in lower case: "US" is not "us".
     """
-    plain = text.translate(_PLAIN)
+    plain = text if text.isascii() and "`" not in text else text.translate(_PLAIN)
     if "\u00ba" in plain or "\u02da" in plain:  # "98ºC" has the sign of a Spanish ordinal
         plain = _DEGREE.sub("\N{DEGREE SIGN}", plain)
     if plain.count("$") > 1:
@@ -210,6 +210,8 @@ def _number(text: str, start: int, *, money: bool = False) -> list[_Found]:
 def _letters(text: str, match: re.Match[str]) -> list[_Found]:
     """The words of a token that begins with a letter: a number in words, a date, initials or other words."""
     start, end = match.span()
+    if (simple := _simple_word(match[0])) is not None:  # most words
+        return [(simple, start, end)]
     word = match[0].lower()
     if word in _BEGINS_MIXED and (mixed := _mixed(text, start)) is not None:
         return [(word, start, mixed[1]) for word in mixed[0]]
@@ -234,6 +236,18 @@ def _letters(text: str, match: re.Match[str]) -> list[_Found]:
         letters = re.sub(r"[.\s]", "", initials[0])
         return [(CAPITAL_NAMES.get(letters.upper()) or fold_word(letters), start, initials.end())]
     return _pieces(text, start, end)
+
+
+@functools.lru_cache(maxsize=65536)
+def _simple_word(written: str) -> str | None:
+    """The normalised form of a word that is read in the same way whatever precedes or follows it; None for others."""
+    word = written.lower()
+    if not (word.isascii() and word.isalpha()) or len(word) == 1 or word[-1] == "n" or word == "an":
+        return None
+    if word in _BEGINS_MIXED or word[:3] in MONTH_BEGINNINGS:
+        return None
+    words = _ascii_words(written, written, 0, len(written))
+    return words[0] if len(words) == 1 else None
 
 
 def _with_unit(plain: str, text: str, end: int) -> tuple[tuple[str, ...], int] | None:

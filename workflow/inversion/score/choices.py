@@ -46,10 +46,8 @@ def final_answer(text: MaskedResponse) -> Judgement | None:
 def marked_answer(text: MaskedResponse) -> Judgement | None:
     """The only answer that the text marks in bold, with a check mark, with words of the question in brackets ("Skin
     (largest)"), or as its answer in a later sentence."""
-    checked = [
-        text.at(place) for m in cues.CHECKED.finditer(text.masked) if (place := max(map(m.start, m.groupdict()))) >= 0
-    ]
-    tagged = [text.at(match.start("m")) for match in cues.TAGGED.finditer(text.masked)]
+    checked = [text.at(place) for m in text.matches(cues.CHECKED) if (place := max(map(m.start, m.groupdict()))) >= 0]
+    tagged = [text.at(match.start("m")) for match in text.matches(cues.TAGGED)]
     bold = [i for i in text.remaining() if _BOLD.search(text.response[: text.chars(i)[0]])]
     wanted = content_words(text.question)
     noted = [text.at(m.start("m")) for m in cues.NOTED.finditer(text.masked) if content_words(m["note"]) & wanted]
@@ -57,7 +55,7 @@ def marked_answer(text: MaskedResponse) -> Judgement | None:
         remaining = [i for i in marked if i not in text.set_aside]
         if remaining and len({text.side(i) for i in remaining}) == 1:
             return judged(text, remaining[0], "final_answer")
-    for sentence in text.sentences:
+    for sentence in text.sentences if text.may_have(cues.REFERS_BACK) else ():
         if cues.REFERS_BACK.search(sentence.text) and (before := text.remaining(0, sentence.start)):
             return judged(text, before[-1], "final_answer")
     return None
@@ -69,7 +67,9 @@ _BOLD = re.compile(r"(?:\*\*|__)[\"']?(?:the |The )?$")
 def former_or_latter(text: MaskedResponse) -> Judgement | None:
     """The answer that the text chooses as the former or the latter of the two that it named before, or as the first or
     last of a longer list."""
-    matches = list(cues.FORMER_OR_LATTER.finditer(text.masked))
+    if not text.names_both:
+        return None
+    matches = list(text.matches(cues.FORMER_OR_LATTER))
     if not matches:
         return _first_or_last(text)
     if text.remaining(matches[-1].end()):
@@ -130,9 +130,11 @@ _MORE = frozenset({"later", "larger", "bigger", "higher", "greater", "longer"})
 
 def earlier_or_later(text: MaskedResponse) -> Judgement | None:
     """The answer that the text chooses at its end as the earlier, later, smaller or larger of two numbers."""
-    match = cues.EARLIER_OR_LATER.search(text.masked)
+    match = text.search(cues.EARLIER_OR_LATER)
+    if match is None:
+        return None
     values = [number_of(answers) for answers in (text.context_answers, text.parametric_answers)]
-    if match is None or None in values or values[0] == values[1] or len(text.sides(0, match.start())) < 2:
+    if None in values or values[0] == values[1] or len(text.sides(0, match.start())) < 2:
         return None
     context_is_more = values[0] > values[1]  # type: ignore[operator]
     side = "context" if context_is_more == (match["which"] in _MORE) else "parametric"
@@ -163,7 +165,7 @@ def concluded(text: MaskedResponse) -> Judgement | None:
 def answer_after_reasons(text: MaskedResponse) -> Judgement | None:
     """The answer that the text draws from what precedes it ("Paris sold it to Lyon, so the answer is Lyon"), if it
     names no other one after that."""
-    cue = next(iter(reversed(list(cues.SO_ANSWER.finditer(text.masked)))), None)
+    cue = next(iter(reversed(list(text.matches(cues.SO_ANSWER)))), None)
     if cue is None:
         return None
     index = text.at(cue.start("m"))

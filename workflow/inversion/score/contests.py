@@ -51,7 +51,7 @@ def apply_results(text: MaskedResponse) -> None:
     if _WON.search(asked) and not _LOST.search(asked):
         for match in _LOSER.finditer(text.masked):
             drop_mention(text, match.start("m"), "aside")
-    for match in _REVERSED.finditer(text.masked):
+    for match in _REVERSED.finditer(text.masked) if text.names_both else ():
         if match["m"] != match["to"] and (match["more"] is None or _asks_for_more(match["more"], asked)):
             drop_mention(text, match.start("m"), "rejected")
 

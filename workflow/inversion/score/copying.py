@@ -17,6 +17,11 @@ COPIED_AROUND = 3
 """The number of words of the passage around an answer that make it part of copied text."""
 
 
+_FEWEST = 3
+"""The number of words of the shortest copy."""
+_SENTENCE_ENDS = re.compile(r"[.!?\n\u3002]")
+
+
 @lru_cache(maxsize=512)
 def _read_passage(passage: str) -> tuple[tuple[str, ...], dict[str, list[int]], frozenset[tuple[int, int]]]:
     """The words of a passage, the positions of each word, and the spans of its sentences."""
@@ -24,7 +29,8 @@ def _read_passage(passage: str) -> tuple[tuple[str, ...], dict[str, list[int]], 
     places: dict[str, list[int]] = {}
     for place, word in enumerate(words.words):
         places.setdefault(word, []).append(place)
-    ends = [place for place in range(1, len(words)) if re.search(r"[.!?\n\u3002]", words.gap(place))] + [len(words)]
+    gaps = enumerate(zip(words.ends[:-1], words.starts[1:], strict=True), 1)
+    ends = [place for place, gap in gaps if _SENTENCE_ENDS.search(words.text, *gap)] + [len(words)]
     starts = [0, *ends[:-1]]
     return words.words, places, frozenset(zip(starts, ends, strict=True))
 
@@ -37,17 +43,21 @@ def copied_runs(words: Words, passage: str) -> list[tuple[int, int]]:
     start, text = 0, words.words
     while start < len(text):
         best, origin = 0, 0
+        following = text[start + 1 : start + _FEWEST]
         for place in places.get(text[start], ()):
-            size = 0
+            if source[place + 1 : place + _FEWEST] != following:
+                continue
+            size = len(following) + 1
             while (
                 start + size < len(text) and place + size < len(source) and text[start + size] == source[place + size]
             ):
                 size += 1
             if size > best:
                 best, origin = size, place
-        sentence = any(begin >= origin and end <= origin + best for begin, end in sentences)
-        if (best >= COPIED_WORDS and _written_words(text[start : start + best]) >= COPIED_WORDS) or (
-            best >= 3 and (sentence or best == len(text))
+        if best >= _FEWEST and (
+            (best >= COPIED_WORDS and _written_words(text[start : start + best]) >= COPIED_WORDS)
+            or best == len(text)
+            or any(begin >= origin and end <= origin + best for begin, end in sentences)
         ):
             runs.append((start, start + best))
         start += max(best, 1) if runs and runs[-1][1] == start + best else 1

@@ -18,9 +18,7 @@ def _any(*patterns: str) -> re.Pattern[str]:
 
 
 _FEW = r"(?:[\w'-]+\s+){0,4}?"
-_SMALL = (
-    r"(?:(?:in|the|a|an|at|to|of|by|on|called|named|really|actually|simply|be|as|been|its?|capital|city|old)\s+){0,5}"
-)
+_SMALL = r"(?:(?:in|the|a|an|at|to|of|by|on|called|named|really|actually|simply|be|as|been|its?|capital|city|old|usual|traditional|well-known|familiar|expected|famous)\s+){0,5}"
 _QUOTE = r"[\"'(\[\u201c\u2018\u300c\u300e\u00ab]*"
 SOURCE = (
     r"(?:passage|text|context|article|document|paragraph|source|excerpt|story|report|author|snippet|statement|material|"
@@ -33,14 +31,14 @@ _SAYS = (
     r"(?:wants?|would like|expects?) (?:me|us|you) to (?:say|answer|believe|think|write|conclude))"
 )
 
-_KEEPS = r"(?:forget|doubt|deny|dispute|question|leave|lose|miss|overlook|stop|cease)\b"
+_KEEPS = r"(?:forget|ignore|disregard|doubt|deny|dispute|question|leave|lose|miss|overlook|stop|cease)\b"
 """Verbs whose negation does not deny their object: "did not leave Paris"."""
 NEGATED = _any(
     rf"\b(?:not|never|neither|nor|no longer|instead of|rather than|in place of|(?<!none )(?<!anything )(?<!nothing )(?<!anyone )(?<!nobody )(?<!no one )other than|except(?: for)?|as opposed to|"
     rf"and not|but not|contrary to|unlike)(?!\s+(?:only|just|merely|until)\b)\s+{_SMALL}{_QUOTE}(?P<m>{A})",
     rf"\b(?:replac(?:e|es|ed|ing)|succeed(?:s|ed|ing)?|supersed(?:e|es|ed|ing)|supplant(?:s|ed|ing)?|displac(?:es|ed|ing)|overtook|"
     rf"overtakes|(?<!not )(?<!never )g(?:ave|ives?|iven|iving) up|rul(?:e|ed|es|ing) out|eliminat(?:e|es|ed|ing)|reject(?:s|ed|ing)?|t(?:ook|akes?|aken|aking) (?:over from|the place of)|"
-    rf"relinquish(?:es|ed|ing)|d(?:id|oes|one|oing) away with|put aside|discard(?:s|ed|ing)?|(?<!not )(?<!never )(?<! i )(?:forget(?: about| what [^.;!?,{C}{P}]{{1,30}} about)?|disregard)|never mind|so much for)(?!\s+(?:by|with|as)\b)\s+(?:(?:the|a|an|as|capital|city|old|former)\s+){{0,4}}{_QUOTE}(?P<m4>{A})",
+    rf"relinquish(?:es|ed|ing)|d(?:id|oes|one|oing) away with|put aside|discard(?:s|ed|ing)?|(?<!not )(?<!never )(?<! i )(?:forget(?: about| what [^.;!?,{C}{P}]{{1,30}} about)?|disregard|ignore)|never mind|so much for)(?!\s+(?:by|with|as)\b)\s+(?:(?:the|a|an|as|capital|city|old|former)\s+){{0,4}}{_QUOTE}(?P<m4>{A})",
     rf"(?:(?<=, )(?:non|no|não)|不是|并非|而非|而不是|不再是|並非|ya no es|no (?:es|fue|era)|n'était pas|(?:war|waren|ist) nicht|non (?:è stat[oa]|era|fu)|não foi|n'est pas|n'est plus|et non(?: pas)?|pas|nicht mehr|nicht|не|non è|"
     rf"não é|niet)\s*{_QUOTE}(?P<m2>{A})",
     rf"\bnot,[^,.;{C}{P}]*,\s*(?:the |in |by )?{_QUOTE}(?P<m7>{A})",
@@ -68,7 +66,7 @@ NEGATED = _any(
 NEGATED_AFTER = re.compile(
     rf"(?P<m>{A})[\"'*)\]]*(?:, (?:the|an?) [\w' -]{{2,30}},|,)?\s+(?:(?:is|was|are|were|has|had|does|did|will|would|can|could|should|may|might)\s+"
     rf"(?:\w+\s+)?(?:not|never|no longer)\b(?!\s+(?:only|just|merely|disputed|changed|(?:\w+ly )?(?:s[eo]ld?l?|hand(?:ed)?|gi?a?ven?|ceded?|transfer(?:red)?)\b[^.;{C}{P}]* to (?:the )?{A}))"
-    r"|(?:is|was|must be|has to be)\s+(?:\w+\s+){0,2}?(?:wrong|incorrect|false|outdated|untrue|off by|a typo|a misprint|a slip|a mistake|an error|mistaken|inaccurate|obsolete"
+    r"|(?:is|was|must be|has to be)\s+(?:\w+\s+){0,2}?(?:wrong|incorrect|false|outdated|untrue|off by|a typo|a misprint|a slip|a mistake|an error|mistaken|inaccurate|obsolete|nonsense|(?:an|pure) invention|a fabrication"
     r"|a myth|a misconception|out of the question|out(?=[.,;]))\b)"
 )
 """A mention whose own sentence denies it: "Paris is not the capital", "Paris is wrong"."""
@@ -177,7 +175,7 @@ BEFALLEN = _any(
 )
 """A mention to which something happened, which does not make it the answer: "an earthquake destroyed Paris"."""
 UNFINISHED_MOVE = re.compile(
-    rf"(?P<m>{A})[^.!?{C}{P}]*\b(?:{MOVES}|decided|chose|opted|planned|voted|agreed|prompting|forcing|forced)\b[^.!?{C}{P}]*\Z"
+    rf"(?P<m>{A})[^.!?{C}{P}]*\b(?:{MOVES}|decided|chose|opted|planned|voted|agreed|prompting|forcing|forced)\b[^.!?){C}{P}]*(?<!\d)\Z"
 )
 """The last mention before a move whose end is cut off: "Paris was hit, so the government moved the capital to"."""
 
@@ -297,7 +295,7 @@ SCOPE_END = re.compile(
 ABSTAIN = _any(
     r"\bi (?:really |honestly |simply )?(?:do not|did not|don't) (?:really |actually )?(?:know|have (?:\w+ ){0,3}?(?:information|knowledge|data|access|answer|idea)|"
     r"remember|recall|understand)\b",
-    r"\b(?:i )?(?:cannot|can not|could not|am unable to|'m unable to|am not able to|unable to|not able to|will not|would rather not|must "
+    r"\b(?:i )?(?:cannot|can not(?! (?:\w+ )?be (?:right|true|correct|accurate|so|real|the case)\b)|could not|am unable to|'m unable to|am not able to|unable to|not able to|will not|would rather not|must "
     r"decline|decline to|prefer not to|refuse to)\s*(?:\w+ )?(?:answer|determine|say|tell|provide|find|help|assist|confirm|verify|decide|choose|give|be "
     r"(?:answered|determined|sure|certain|established|known)|infer|conclude|respond|identify|comment|judge|comply|pick|speculate|share|locate|make)?\b",
     r"\b(?:not|no|insufficient|without|lacks?|lacking|too little) (?:\w+ )?(?:enough |sufficient |relevant )?(?:information|details?|data|context|evidence(?! (?:that|of|for))|"
@@ -348,7 +346,7 @@ LEAVES_OPEN = _any(
 PASSAGE = _any(
     rf"\b(?:according to|based on|per|going by|following|in|from|as per|given|by|reading|considering|in light of)\s+(?:the|this|that|your|our|these)?\s*(?:\w+\s+){{0,2}}?{SOURCE}s?\b",
     rf"\b{SOURCE}s?,?\s+(?:\w+,?\s+){{0,2}}?{_SAYS}\b",
-    rf"\byou (?:asked|wanted|requested)\b|\b(?:you|they)(?:'d| would)? (?:want|like|have|expect) me to\b|\bas (?:the|this) {SOURCE}\b|\bas (?:stated|mentioned|described|written|given|noted) (?:in|above|here)\b|\baccording to (?:this|that|it|what)\b|\b(?:laut|gemäß|nach|selon|d'après|según|secondo|segundo|согласно)\s+(?:\w+\s+){{0,2}}?(?:text\w*|passage|artikel|pasaje|artículo|testo|тексту)\b|^\W*it (?:says|states|claims|mentions)\b",
+    rf"\byou (?:asked|wanted|requested)\b|\b(?:you|they)(?:'d| would)? (?:want|like|have|expect) me to\b|\bas (?:the|this) {SOURCE}\b|\bas (?:stated|mentioned|described|written|given|noted) (?:in|above|here)\b|\baccording to (?:this|that|it|what)\b|\b(?:laut|gemäß|nach|selon|d'après|según|secondo|segundo|согласно)\s+(?:\w+\s+){{0,2}}?(?:text\w*|passage|artikel|pasaje|artículo|testo|тексту)\b|^\W*it (?:says|states|claims|mentions)\b|\b(?:wenn man|folgt man|si (?:l'on|on) (?:se|en|suit))\s+(?:[\w']+\s+){{0,3}}?(?:text\w*|passage|artikel)\b",
 )
 """Wording after which the text reports the passage."""
 
@@ -363,7 +361,7 @@ GENERAL = re.compile(
 REAL = re.compile(
     r"\b(?:actually|actual|turns out|turned out|as it happens|in (?:reality|fact|truth|actuality)|really|real|true|correct|right|truth|as far as i know|to my knowledge|from my knowledge|i know(?! (?:that )?(?:the|this|what))|we know|i am (?:confident|sure|certain|convinced)|i'm (?:confident|sure|certain|convinced)|"
     r"real[- ]world|in (?:the )?real life|factually|officially|indeed|remains|still|of course|certainly|definitely|is known to be|"
-    r"in wirklichkeit|tatsächlich|en réalité|en realidad|in realtà|na (?:realidade|verdade))\b"
+    r"in (?:wirklichkeit|der (?:realität|wirklichkeit|wirklichen welt))|tatsächlich|en réalité|dans (?:la réalité|le monde réel)|en realidad|in realtà|na (?:realidade|verdade))\b"
 )
 """What is stated as true, whatever was said before."""
 
@@ -394,8 +392,8 @@ CLEFT = re.compile(
 """A mention that a sentence singles out: "it was Paris that"."""
 FINAL = re.compile(
     r"^(?:so|therefore|thus|hence|in conclusion|conclusion|overall|to conclude|finally|in short|in summary|ultimately|consequently|final|result|verdict|"
-    rf"(?:putting|taking|taken) [^.;!?,{C}{P}]*together|(?:weighing|having (?:weighed|considered|compared)) [^.;!?,{C}{P}]*|taken together|all told|to sum up|in sum|bottom line|accordingly|in the end|that means|this means|as a result|my answer|i(?:'d| would)? (?:choose|pick|go with|will go with|conclude|therefore)|i(?:'ll| will) (?:go|answer|say)|on (?:that|this) basis|on balance|all things considered|all in all|"
-    r"by (?:the|this) (?:passage|text|document|article))\b|^\W*(?:winner|champion|chosen|pick|choice|selected|decision)\s*:"
+    rf"(?:putting|taking|taken) [^.;!?,{C}{P}]*together|(?:weighing|having (?:weighed|considered|compared)) [^.;!?,{C}{P}]*|taken together|all told|to sum up|in sum|bottom line|accordingly|in the end|that means|this means|as a result|my answer|i(?:'d| would)? (?:still )?(?:choose|pick|go with|will go with|conclude|therefore)|i(?:'d| would) still (?:answer|say)|(?:i am )?going with|i(?:'ll| will) (?:go|answer|say)|on (?:that|this) basis|on balance|all things considered|all in all|"
+    r"by (?:the|this) (?:passage|text|document|article)(?! (?:it|this|that) would))\b|^\W*(?:winner|champion|chosen|pick|choice|selected|decision)\s*:"
     r"|\b(?:trophy|title|crown|gold|gold medal|prize|award|medal|victory|win|role|throne|post|job|honou?r|honou?rs|distinction|credit)\s+(?:\w+ )?(?:went|goes|passed|passes|fell|falls|belongs|belonged|ended up|"
     r"is due)\s+(?:to|with)\b|\b(?:took the oath|(?:was|were|is) (?:sworn in|crowned|enthroned|inaugurated)|took office|ascended|acceded)\b"
     r"|\b(?:final|correct|right|true|actual|real|best|my|the|short|expected)?\s*(?:answer|solution|response)\b[^.]{0,40}?(?:\bis\b|:|=|\bwould be\b|\bmust be\b|\bshould be\b|\bremains\b)"
@@ -429,11 +427,17 @@ ASKED = re.compile(
     r"\bif (?:you are|it is|the question is)\b|\bif you (?:ask|mean|asked|want|wanted|meant)\b|\byou asked (?:about|for)\b|\bas for (?:the|your) question\b"
 )
 """A clause that returns to the question."""
+_NOTE = rf"{A} \((?!(?:not|no|wrong|incorrect|false|former\w*|old|until|was)\b)[^(){C}{P}]+\)"
+_NOTE_OF_SOURCE = rf"{A} \((?:in |per |from |according to )?(?:(?:the|this) )?{SOURCE}\)"
+_NO_ACCOUNT = rf"(?![^.;!?:{C}{P}]*\b(?:candidates?|options?|answers?|possib\w+|choices?|name[ds]?|accounts?|versions?|sources?|claims?|stories|mention\w*|listed|given|between)\b)"
 BOTH_CLAIM = re.compile(
     rf"{A}(?:(?!\band\b)[^.!?{C}{P}])*\b(?:together with|jointly with|along with|alongside|in collaboration with|co-\w+ (?:with|by))\s+(?:the )?{A}"
     rf"|\b(?:both apply|both hold|both (?:of (?:them|these|the \w+) )?are (?:the |an? )?(?:right|correct|true|valid|official)|(?:dual|double|jointly|co)-?\s?(?:licensed|official|written|founded|led|authored)|joint(?:ly)?)\b"
     rf"|{A}[^.!?{C}{P}]*?\band\s+(?:the )?{A}[^.!?{C}{P}]*\b(?:together|jointly|as a team|in tandem|side by side|share[sd]?)\b"
     rf"|\bboth\b[^.!?:{C}{P}]*:\s*(?:the )?{A}[^.!?{C}{P}]{{0,20}}(?:,|\band\b)\s*(?:the )?{A}(?:\s*\([^(){C}{P}]*\))?\W*$"
+    rf"|{_NOTE_OF_SOURCE}\s*[/,;&]\s*(?:and )?{_NOTE}|{_NOTE}\s*[/,;&]\s*(?:and )?{_NOTE_OF_SOURCE}"
+    rf"|(?:(?:^|[.!?]\s|'s |\b(?:ha[sd]|have|by|with|there (?:are|were)) )two) {_NO_ACCOUNT}[^.;!?:{C}{P}]*?(?::|,|\b(?:were|are)\b)\s*(?:the )?{A}[^.;!?{C}{P}]*?\band\b(?: [^.;!?,{C}{P}]{{0,30}},)?\s*(?:the )?{A}"
+    r"(?![^.!?]*\b(?:but|only|not)\b)"
     rf"|\b(?P<verb>\w+ (?:by|in|at|to|on|from) ){A},? and (?:it|he|she|they|this) (?:\w+ ){{1,2}}?(?<= )(?P=verb){A}"
 )
 """A text that gives both answers on purpose."""
@@ -564,6 +568,7 @@ OPEN_EACH = re.compile(
 _TRUSTED = r"(?:is|are|seems?) (?:the )?(?:more )?(?:reliable|correct|right|true|accurate|trustworthy)"
 _TRUST = r"\b(?:trust(?:ing)?|go(?:ing)? with|follow(?:ing)?|rely(?:ing)? on|sid(?:e|ing) with|believe|stick(?:ing)? (?:to|with)|prefer|choose|(?:defer|bow)(?:ring|ing)? to|accept)"
 TRUSTS_PASSAGE = re.compile(
+    rf"\bbut (?:you asked (?:about|for|what)|the question is about|i was asked about) (?:the|this|your) {SOURCE}\b|"
     rf"\b(?:the|this) {SOURCE}(?:'s)?(?: \w+)? {_TRUSTED}\b|(?<!not ){_TRUST} (?:(?:the|this|your) {SOURCE}|yours)\b"
     rf"|\b{SOURCE},? which i (?:\w+ )?(?:take at (?:its|his|her|face) (?:word|value)|trust|believe|have no reason to doubt)\b"
     rf"|(?<!not )(?<!would )\btak(?:e|ing) the {SOURCE} at (?:its|his|her|face) (?:word|value)\b|\bno (?:reason|cause|grounds) to (?:doubt|question|distrust|disbelieve) the {SOURCE}\b"

@@ -32,7 +32,7 @@ from inversion.score.not_asked import about_something_else, of_asked_rank, set_a
 from inversion.score.options import LISTED, listed_option, option_of_question
 from inversion.score.parts import set_aside_parts
 from inversion.score.polarity import polarity
-from inversion.score.remarks import set_aside_remarked
+from inversion.score.remarks import set_aside_before_third, set_aside_remarked
 from inversion.score.setting_aside import set_aside_mentions
 from inversion.score.statements import answers_again, are_rivals
 from inversion.score.successions import set_aside_predecessors
@@ -67,6 +67,7 @@ def judge(
     set_aside_mentions(text)
     restore_affirmed(text)
     set_aside_remarked(text)
+    set_aside_before_third(text)
     set_aside_hypothetical(text)
     set_aside_unasked(text)
     set_aside_predecessors(text)
@@ -79,35 +80,31 @@ def _decide(text: MaskedResponse) -> Judgement:
     """The label from the remaining mentions."""
     if (chosen := listed_option(text)) is not None:
         return chosen
-    if empty := cues.NO_ANSWER_VALUE.search(text.masked):
+    if empty := text.search(cues.NO_ANSWER_VALUE):
         return Judgement("abstains", (text.original(empty.start()), text.original(empty.end())), "refusal")
-    declines = cues.DECLINES.search(text.masked)
+    declines = text.search(cues.DECLINES)
     commits = declines is not None and (
         len(text.sides(declines.end())) == 1 or cues.YET_ANSWERS.search(text.masked, declines.end()) is not None
     )
     if declines and not commits:
         return Judgement("abstains", (text.original(declines.start()), text.original(declines.end())), "refusal")
-    undecided = [*cues.UNDECIDED.finditer(text.masked), *cues.SPLIT.finditer(text.masked)]
+    undecided = [*text.matches(cues.UNDECIDED), *text.matches(cues.SPLIT)]
     if undecided and len(text.sides(0, undecided[-1].end())) == 2 and not text.remaining(undecided[-1].end()):
         remaining = text.remaining()
         return Judgement("abstains", (text.chars(remaining[0])[0], text.original(undecided[-1].end())), "left_open")
     if (open_at := _untold(text)) is not None:
         return Judgement("abstains", (text.chars(text.remaining()[0])[0], text.original(open_at)), "left_open")
-    if (asked := cues.OPEN_QUESTION.search(text.masked)) and _only_accounts(text, asked.end()):
+    if (asked := text.search(cues.OPEN_QUESTION)) and _only_accounts(text, asked.end()):
         remaining = text.remaining()
         return Judgement("abstains", (text.original(asked.start()), text.chars(remaining[-1])[1]), "left_open")
     if (unchosen := _asks_which(text) or _still_open(text)) is not None:
         return unchosen
     for cue, side in ((cues.TRUSTS_PASSAGE, "context"), (cues.TRUSTS_MEMORY, "parametric")):
-        trusts = list(cue.finditer(text.masked))
+        trusts = list(text.matches(cue)) if len(text.sides()) == 2 else []
         if trusts and len(text.sides(0, trusts[-1].end())) == 2 and not text.remaining(trusts[-1].end()):
             return judged(text, next(i for i in text.remaining() if text.side(i) == side), "final_answer")
-    naming = [s for s in text.sentences if text.remaining(s.start, s.end)]
-    if (
-        naming
-        and all(cues.QUESTION.search(s.text) for s in naming)
-        and cues.ABSTAIN.search(text.masked, naming[-1].end)
-    ):
+    naming = [s for s in text.sentences if text.remaining(s.start, s.end)] if text.may_have(cues.QUESTION) else []
+    if naming and all(cues.QUESTION.search(s.text) for s in naming) and text.search(cues.ABSTAIN, naming[-1].end):
         remaining = text.remaining()
         return Judgement("abstains", (text.chars(remaining[0])[0], text.chars(remaining[-1])[1]), "left_open")
     if (
@@ -121,19 +118,20 @@ def _decide(text: MaskedResponse) -> Judgement:
         return chosen
     _set_aside_corrected(text)
     _set_aside_outside(text)
-    if len(text.sides()) == 2 and cues.BOTH_CLAIM.search(text.masked) and not cues.MODAL.search(text.masked):
+    if len(text.sides()) == 2 and text.search(cues.BOTH_CLAIM) and not cues.MODAL.search(text.masked):
         remaining = text.remaining()
         return Judgement("both", (text.chars(remaining[0])[0], text.chars(remaining[-1])[1]), "both_answers")
-    if (turn := cues.NEXT_TURN.search(text.masked)) and text.remaining(0, turn.start()):
+    if (turn := text.search(cues.NEXT_TURN)) and text.remaining(0, turn.start()):
         text.set_aside.update(dict.fromkeys(text.remaining(turn.start()), "aside"))
-    if (thought := cues.THOUGHT_ENDS.search(text.masked)) and text.remaining(thought.end()):
+    if (thought := text.search(cues.THOUGHT_ENDS)) and text.remaining(thought.end()):
         for i in text.remaining(0, thought.end()):
             text.set_aside[i] = "aside"
-    planned = {text.at(match.start("m")) for match in cues.PLANNED.finditer(text.masked)} - text.set_aside.keys()
+    planned = {text.at(match.start("m")) for match in text.matches(cues.PLANNED)} - text.set_aside.keys()
     if len({text.side(i) for i in planned}) == 1 and len(text.sides()) == 2:
         text.set_aside.update(dict.fromkeys(planned, "conceded"))
     for sentence in text.sentences:
-        apply_contrasts(text, clauses_of(sentence))
+        if len(text.sides(sentence.start, sentence.end)) == 2:
+            apply_contrasts(text, clauses_of(sentence))
     if len(text.sides()) == 2 and (final := final_answer(text) or marked_answer(text)) is not None:
         return final
     if len(text.sides()) == 2:
@@ -143,7 +141,7 @@ def _decide(text: MaskedResponse) -> Judgement:
     remaining = text.remaining()
     sides = text.sides()
     naming = [s for s in text.sentences if text.remaining(s.start, s.end)]
-    if remaining and all(cues.QUESTION.search(s.text) for s in naming) and cues.STRONG_REFUSAL.search(text.masked):
+    if remaining and text.search(cues.STRONG_REFUSAL) and all(cues.QUESTION.search(s.text) for s in naming):
         return Judgement("abstains", (text.chars(remaining[0])[0], text.chars(remaining[-1])[1]), "left_open")
     if len(sides) == 1:
         return _one_side(text, remaining)
@@ -158,9 +156,11 @@ def _untold(text: MaskedResponse) -> int | None:
     remaining = text.remaining()
     if not remaining:
         return None
-    untold = cues.UNTOLD.search(text.masked)
+    untold = text.search(cues.UNTOLD)
     if untold is not None and not text.remaining(untold.end()):
         return untold.end()
+    if not text.may_have(cues.UNABLE) or not text.may_have(cues.DISAGREES, cues.UNVERIFIED):
+        return None
     naming = [sentence for sentence in text.sentences if text.remaining(sentence.start, sentence.end)]
     refuses = any(cues.UNABLE.search(s.text) for s in text.sentences if s.end <= naming[0].start)
     doubts = (cues.DISAGREES, cues.UNVERIFIED)
@@ -170,6 +170,8 @@ def _untold(text: MaskedResponse) -> int | None:
 
 def _asks_which(text: MaskedResponse) -> Judgement | None:
     """An abstention, if the text only asks the reader which of the two answers to give."""
+    if not text.may_have(cues.QUESTION) or not text.may_have(cues.ASKS_WHICH):
+        return None
     naming = [sentence for sentence in text.sentences if text.remaining(sentence.start, sentence.end)]
     if len(naming) != 1 or len(text.sides(naming[0].start, naming[0].end)) < 2:
         return None
@@ -181,7 +183,7 @@ def _asks_which(text: MaskedResponse) -> Judgement | None:
 
 def _still_open(text: MaskedResponse) -> Judgement | None:
     """An abstention, if the text says anywhere that it does not decide, and commits to neither of the two answers."""
-    cue = cues.STILL_OPEN.search(text.masked)
+    cue = text.search(cues.STILL_OPEN)
     if cue is None or len(text.sides()) < 2:
         return None
     trusts = any(trust.search(text.masked) for trust in (cues.TRUSTS_PASSAGE, cues.TRUSTS_MEMORY))
@@ -211,12 +213,12 @@ def _set_aside_outside(text: MaskedResponse) -> None:
     """Set aside what is not part of the answer: offers at the end of a chat response, notes on what other sources say,
     and the links of an article."""
     sources = (cues.PASSAGE, cues.GENERAL, cues.OWN_KNOWLEDGE)
-    for sentence in text.sentences:
+    for sentence in text.sentences if text.may_have(cues.NOTE, cues.OFFER) else ():
         noted = cues.NOTE.match(sentence.text) and not cues.REAL.search(sentence.text)
         noted = noted and any(cue.search(sentence.text) for cue in sources)
         if (noted or cues.OFFER.search(sentence.text)) and text.remaining(0, sentence.start):
             text.set_aside.update(dict.fromkeys(text.remaining(sentence.start, sentence.end), "aside"))
-    if (links := cues.APPENDIX.search(text.masked)) and text.remaining(0, links.start()):
+    if (links := text.search(cues.APPENDIX)) and text.remaining(0, links.start()):
         text.set_aside.update(dict.fromkeys(text.remaining(links.start()), "aside"))
 
 
@@ -236,7 +238,7 @@ def _without_answer(text: MaskedResponse, rule: str) -> Judgement:
     if hedged:
         spans = [text.chars(i) for i in hedged]
         return Judgement("abstains", (min(s for s, _ in spans), max(e for _, e in spans)), "left_open")
-    refusal = cues.ABSTAIN.search(text.masked) or cues.NO_ANSWER_VALUE.search(text.masked)
+    refusal = text.search(cues.ABSTAIN) or text.search(cues.NO_ANSWER_VALUE)
     if refusal is not None and "copied" not in text.set_aside.values():
         return Judgement("abstains", (text.original(refusal.start()), text.original(refusal.end())), "refusal")
     span = text.chars(min(text.set_aside)) if text.set_aside else None
@@ -245,7 +247,7 @@ def _without_answer(text: MaskedResponse, rule: str) -> Judgement:
 
 def _set_aside_corrected(text: MaskedResponse) -> None:
     """Set aside what a correction retracts: everything before it, if an answer follows."""
-    for cue in cues.CORRECTION.finditer(text.masked):
+    for cue in text.matches(cues.CORRECTION) if len(text.sides()) == 2 else ():
         before, after = text.remaining(0, cue.start()), text.remaining(cue.end())
         if before and after and text.side(before[-1]) != text.side(after[0]):
             for i in before:
@@ -279,11 +281,11 @@ def _two_sides(text: MaskedResponse, remaining: list[int]) -> Judgement:
         return Judgement("neither", span, "answers_set_aside")
     if (chosen := likelier(text)) is not None:
         return chosen
-    clefts = (max(match.start("m"), match.start("m2")) for match in cues.CLEFT.finditer(text.masked))
+    clefts = (max(match.start("m"), match.start("m2")) for match in text.matches(cues.CLEFT))
     cleft = {index for place in clefts if (index := text.at(place)) in remaining}
     if len({text.side(index) for index in cleft}) == 1:
         return judged(text, min(cleft), "final_answer")
-    if any(c.search(text.masked) for c in (cues.LEAVES_OPEN, cues.STRONG_REFUSAL, cues.OPEN_EACH)):
+    if any(text.search(cue) for cue in (cues.LEAVES_OPEN, cues.STRONG_REFUSAL, cues.OPEN_EACH)):
         return Judgement("abstains", span, "left_open")
     first = next(s for s in text.sentences if text.remaining(s.start, s.end))
     if len(text.sides(first.start, first.end)) == 1:

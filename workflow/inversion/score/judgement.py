@@ -24,7 +24,9 @@ RULES = {
     "`nothing supports the claim that`, `This is false.`, "
     "`It is neither.`, `Lyon, and the passage is wrong about it`, `It's not where he was born.`, `If you trust the "
     "passage, Lyon. I don't.`, `Paris is bigger than Lyon? No, the other way round.`, `The Lyon story is made up`, "
-    "`The Lyon in the text is actually a village in Ohio`, `The passage names Lyon, which only hosted the finals`)",
+    "`The Lyon in the text is actually a village in Ohio`, `The Lyon in the text is not right`, `The passage names "
+    "Lyon, which only hosted the finals`), or only reported before a third one (`The passage says Lyon, but the "
+    "capital is in fact Nice`)",
     "past": "the other answer is in the past (`formerly Paris`, `Paris was ... until`, `Paris was ..., now`)",
     "left_behind": "something moves from the other answer to this one (`from Paris to Lyon`, `Paris -> Lyon`, "
     "`from Lyon to Paris and back`), or the question is about the present and the text tells who followed whom "
@@ -55,7 +57,8 @@ RULES = {
     "or Lyon`)",
     "direct_answer": "the text begins with the answer and says more about it after that",
     "first_statement": "the first statement answers, and the other answer is in a statement about something else",
-    "both_answers": "the text gives both answers",
+    "both_answers": "the text gives both answers (`founded by two people: Paris and Lyon`, `Lyon (passage) / Paris "
+    "(textbooks)`)",
     "left_open": "the text leaves open which answer it is (`I cannot tell you which is right`, `Scholars haven't "
     "agreed, and neither can I`, `Would you like the passage's answer, Lyon, or mine, Paris?`), or it refuses and "
     "names both as accounts only",

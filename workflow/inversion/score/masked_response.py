@@ -7,7 +7,7 @@ everyday wording (:mod:`inversion.score.cues`).
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -23,16 +23,30 @@ from inversion.matching.quantities import ordinal
 from inversion.matching.symbols import find_symbols
 from inversion.matching.transliteration import find_transliterated
 from inversion.matching.words import Words, fold_word, read_words
+from inversion.score import cues
 from inversion.score.copying import copied_runs
 from inversion.score.cues import A, C, P
+from inversion.score.literals import LiteralFinder
 from inversion.score.mentions import Mention, Side, find_mentions, repeated_words, within_more
 from inversion.score.relative_numbers import relative_mentions
 
 _EDITS = re.compile(
     r"(?P<wont>\bwon['\u2019]t\b)|(?P<cant>\bcan['\u2019]?t\b|\bcannot\b)|(?P<shant>\bshan['\u2019]t\b)|(?P<not>n['\u2019]t\b)"
-    r"|(?P<is>(?<=\w)['\u2019](?:s|re)\b)|(?P<mark>[*`#\u200b]+|(?<!\w)_+|_+(?!\w)|\\(?:boxed|text)?\{?)|(?P<quote>[\u2018\u2019])|(?P<space>[^\S\n]+)",
+    r"|(?P<is>(?<=\w)['\u2019](?:s|re)\b)|(?P<mark>[*`#\u200b]+|(?<!\w)_+|_+(?!\w)|\\(?:boxed|text)?\{?)"
+    r"|(?P<quote>[\u2018\u2019])|(?P<space>[^\S\n]{2,}|[^\S\n ])",
     re.IGNORECASE,
 )
+
+
+_EDITED = re.compile(
+    r"['\u2018\u2019*`#\u200b_\\\t\v\f\r\x1c-\x1f\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]"
+)
+"""The characters of which every edit has one, except for double spaces, "cant" and "cannot"."""
+
+
+def _is_edited(response: str) -> bool:
+    """Whether a response can have an edit."""
+    return "  " in response or _EDITED.search(response) is not None or "can" in response.lower()
 
 
 _REPLACED = {
@@ -53,6 +67,7 @@ _SENTENCE = re.compile(
 
 
 ANY_ANSWER = re.compile(A)
+_CUES = LiteralFinder(value for value in vars(cues).values() if isinstance(value, re.Pattern))
 
 
 @dataclass(slots=True)
@@ -79,6 +94,8 @@ class MaskedResponse:
     places: list[int] = field(init=False)
     """The position of each mention in the masked text."""
     sentences: list[Sentence] = field(init=False)
+    candidates: int = field(init=False)
+    """The patterns of :mod:`inversion.score.cues` that the masked text can match."""
     repeated: list[bool] = field(init=False)
     """Whether each word is repeated from the question."""
     set_aside: dict[int, str] = field(init=False, default_factory=dict)
@@ -94,6 +111,7 @@ class MaskedResponse:
             self._read_loosely()
         self._mask()
         self.sentences = list(_sentences(self.masked))
+        self.candidates = _CUES.candidates(self.masked)
 
     def _read(self, response: str) -> None:
         """Find the words of a response, and the mentions among them."""
@@ -106,7 +124,7 @@ class MaskedResponse:
             and not _part_of_a_name(self, mention)
             and not _of_another_person(self, mention)
             and not _NO_SUCH.match(self.words.text, self.words.starts[mention.start])
-            and not _HAS_WON.search(self.words.text, 0, self.words.ends[mention.end - 1])
+            and not _has_won(self.words.text, self.words.ends[mention.end - 1])
         ]
         joined = [mention for mention in self.mentions if _joined_to_a_name(self, mention)]
         if len(joined) < len(self.mentions):
@@ -201,14 +219,36 @@ class MaskedResponse:
         """The side of a mention."""
         return self.mentions[index].side
 
+    def may_have(self, *patterns: re.Pattern[str]) -> bool:
+        """Whether the masked text can match any of some patterns of :mod:`inversion.score.cues`. False saves a
+        search."""
+        for pattern in patterns:  # noqa: SIM110 (a loop is faster than any())
+            if _CUES.can_match(pattern, self.candidates):
+                return True
+        return False
+
+    @property
+    def names_both(self) -> bool:
+        """Whether the text names both answers, set aside or not."""
+        return C in self.masked and P in self.masked
+
+    def search(self, pattern: re.Pattern[str], start: int = 0) -> re.Match[str] | None:
+        """The first match of a pattern of :mod:`inversion.score.cues` in the masked text."""
+        return pattern.search(self.masked, start) if _CUES.can_match(pattern, self.candidates) else None
+
+    def matches(self, pattern: re.Pattern[str]) -> Iterator[re.Match[str]]:
+        """All matches of a pattern of :mod:`inversion.score.cues` in the masked text."""
+        return pattern.finditer(self.masked) if _CUES.can_match(pattern, self.candidates) else iter(())
+
     def remaining(self, start: int = 0, end: int | None = None) -> list[int]:
         """The mentions between two positions of the masked text that have not been set aside."""
-        stop = len(self.masked) if end is None else end
-        return [i for i, place in enumerate(self.places) if i not in self.set_aside and start <= place < stop]
+        first = bisect_left(self.places, start) if start else 0
+        stop = len(self.places) if end is None else bisect_left(self.places, end)
+        return [i for i in range(first, stop) if i not in self.set_aside]
 
     def sides(self, start: int = 0, end: int | None = None) -> set[Side]:
         """The sides of the mentions that have not been set aside."""
-        return {self.side(i) for i in self.remaining(start, end)}
+        return {self.mentions[i].side for i in self.remaining(start, end)}
 
     def at(self, place: int) -> int:
         """The mention at a position of the masked text."""
@@ -219,7 +259,7 @@ class MaskedResponse:
         repeated_negations = (i for i, word in enumerate(self.words.words) if self.repeated[i] and word in _NEGATIVE)
         edits += [(self.words.starts[i], self.words.ends[i], "") for i in repeated_negations]
         spans = [(start, end) for start, end, _ in edits]
-        for match in _EDITS.finditer(self.response):
+        for match in _EDITS.finditer(self.response) if _is_edited(self.response) else ():
             if all(match.end() <= start or end <= match.start() for start, end in spans):
                 kind = match.lastgroup or "space"
                 edits.append((*match.span(), self._contraction(match) if kind == "is" else _REPLACED[kind]))
@@ -318,6 +358,13 @@ _THE = re.compile(r"\b[Tt]he $")
 _PEOPLE_DID = re.compile(r" (?:won|did|beat|defeated|lost|team|side)\b")
 _HAS_WON = re.compile(r"\b(?:has|have|had|having|was|were|been) won$")
 """A "won" that is not a currency."""
+
+
+def _has_won(text: str, end: int) -> bool:
+    """Whether a word that ends at ``end`` is such a "won"."""
+    return text.endswith("won", 0, end) and _HAS_WON.search(text, 0, end) is not None
+
+
 _BEFORE_NAME = re.compile(r"\b(New|South|North|West|East|San|Santa|Port|Fort|Holiday|Equatorial|Papua) $")
 
 
@@ -415,7 +462,9 @@ def _joined_to_a_name(text: MaskedResponse, mention: Mention) -> bool:
     """Whether a hyphen joins a mention to another name, in a compound that neither the question nor the passage nor an
     alias has: "Serbo-Croatian", "Galician-Portuguese"."""
     start, end = text.words.starts[mention.start], text.words.ends[mention.end - 1]
-    before, after = _HYPHEN_BEFORE.search(text.response, 0, start), _HYPHEN_AFTER.match(text.response, end)
+    hyphen = text.response.endswith("-", 0, start)
+    before = _HYPHEN_BEFORE.search(text.response, 0, start) if hyphen else None
+    after = _HYPHEN_AFTER.match(text.response, end)
     if not before and not after:
         return False
     whole = text.response[before.start() if before else start : after.end() if after else end]
@@ -478,7 +527,12 @@ _ASKS_PLACE = re.compile(
     r"\bwhere\b|\b(?:which|what)\b.*\b(?:island|state|country|region|city|town|province|continent|nationality|nation)\b",
     re.IGNORECASE,
 )
-_WORD_END = re.compile(r"[\w'-]\s*$")
+
+
+def _ends_in_word(response: str) -> bool:
+    """Whether a response ends in a word, so that it may have been cut off."""
+    last = response.rstrip()[-1:]
+    return last.isalnum() or last in ("_", "'", "-")
 
 
 def _cut_off(text: MaskedResponse) -> list[Mention]:
@@ -488,7 +542,7 @@ def _cut_off(text: MaskedResponse) -> list[Mention]:
     is not necessarily what the model would answer.
     """
     words = text.words.words
-    if not words or not _WORD_END.search(text.response):
+    if not words or not _ends_in_word(text.response):
         return []
     if _breaks_off_copied(text):
         return []
@@ -521,6 +575,6 @@ def _cut_off(text: MaskedResponse) -> list[Mention]:
 
 def _breaks_off_copied(text: MaskedResponse) -> bool:
     """Whether the response ends within a copy of the passage."""
-    if not text.passage or not _WORD_END.search(text.response):
+    if not text.passage or not _ends_in_word(text.response):
         return False
     return any(end == len(text.words) for _, end in copied_runs(text.words, text.passage))

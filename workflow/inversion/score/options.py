@@ -48,8 +48,10 @@ def listed_option(text: MaskedResponse) -> Judgement | None:
     """The answer whose option the text picks from a list of its own; None if there is no list, or if it picks none or
     one that is neither answer."""
     options = {match[1]: text.at(match.start("m")) for match in LISTED.finditer(text.masked)}
+    if not options:
+        return None
     labels = list(dict.fromkeys(match[1] for match in _ANY_LISTED.finditer(text.masked)))
-    if not options or len(labels) < 2:
+    if len(labels) < 2:
         return None
     pick = _picked(text.masked)
     chosen = None if pick is None else _IN_WORDS.get(pick["label"], pick["label"])

@@ -34,7 +34,7 @@ _PIECE = re.compile(r"[,;]\s|\b(?:and|but|though|although|while|whereas)\b")
 
 def set_aside_parts(text: MaskedResponse) -> None:
     """Set aside every mention that is named for a part of what was asked, or for something else."""
-    for match in _BEFORE_BOTH.finditer(text.masked):
+    for match in _BEFORE_BOTH.finditer(text.masked) if text.names_both else ():
         if match["m"] != match["n"]:
             text.set_aside.update({text.at(match.start("m")): "aside", text.at(match.start("n")): "aside"})
     asked = content_words(text.question)

@@ -28,13 +28,18 @@ def set_aside_mentions(text: MaskedResponse) -> None:
         if not ANY_ANSWER.search(sentence.text):
             continue
         _hedged(text, sentence)
-        suggests = cues.NEGATIVE_QUESTION.match(sentence.text)
+        suggests = cues.NEGATIVE_QUESTION.match(sentence.text) if text.may_have(cues.NEGATIVE_QUESTION) else None
         _set_aside_matches(text, sentence, cues.NEGATED, "negated", suggests.end() if suggests else 0)
         _set_aside_matches(text, sentence, cues.NEGATED_AFTER, "negated")
-        for match in cues.DENIED.finditer(sentence.text):
+        for match in cues.DENIED.finditer(sentence.text) if text.may_have(cues.DENIED) else ():
             for sign in ANY_ANSWER.finditer(sentence.text, *match.span()):
                 drop_mention(text, sentence.start + sign.start(), "rejected")
-        if cues.MIXED_UP.search(sentence.text) and len(text.sides(sentence.start, sentence.end)) == 2:
+        if (
+            text.names_both
+            and text.may_have(cues.MIXED_UP)
+            and cues.MIXED_UP.search(sentence.text)
+            and len(text.sides(sentence.start, sentence.end)) == 2
+        ):
             for i in text.remaining(sentence.start, sentence.end):
                 if text.side(i) == "context":
                     text.set_aside[i] = "rejected"
@@ -46,14 +51,14 @@ def set_aside_mentions(text: MaskedResponse) -> None:
             _set_aside_matches(text, sentence, cues.HELD, "past")
         _set_aside_matches(text, sentence, cues.BEFALLEN, "past")
         _set_aside_matches(text, sentence, cues.DENIED_ELSEWHERE, "rejected")
-        if aside := cues.PUT_ASIDE.search(sentence.text):
+        if text.may_have(cues.PUT_ASIDE) and (aside := cues.PUT_ASIDE.search(sentence.text)):
             for i in text.remaining(sentence.start, sentence.start + aside.start()):
                 text.set_aside[i] = "rejected"
-        if moved := cues.UNFINISHED_MOVE.search(sentence.text):
+        if text.may_have(cues.UNFINISHED_MOVE) and (moved := cues.UNFINISHED_MOVE.search(sentence.text)):
             for sign in ANY_ANSWER.finditer(sentence.text, 0, moved.start() + 1):
                 if sign[0] == moved["m"]:
                     drop_mention(text, sentence.start + sign.start(), "left_behind")
-    for match in cues.RETURNED.finditer(text.masked):
+    for match in text.matches(cues.RETURNED) if text.names_both else ():
         if match["to"] != match["m"] and (match["m2"] is None or match["m2"] == match["m"]):
             text.set_aside.pop(text.at(match.start("to")), None)
             for place in map(match.start, ("m", "m2")):
@@ -67,6 +72,8 @@ def _set_aside_matches(
 ) -> None:
     """Set aside the mentions in a pattern's groups ``m...``, from a position on. If it has a group ``to...``, that must
     be the other answer."""
+    if not text.may_have(pattern):
+        return
     while match := pattern.search(sentence.text, position):
         groups = {name: place for name in match.groupdict() if (place := match.start(name)) >= 0}
         gone = next(place for name, place in groups.items() if name[0] == "m")
@@ -103,7 +110,7 @@ def drop_mention(text: MaskedResponse, place: int, rule: str) -> None:
 
 def _hedged(text: MaskedResponse, sentence: Sentence) -> None:
     """Set aside the mentions that a hedge leaves open, up to the end of its scope."""
-    for match in cues.HEDGE.finditer(sentence.text):
+    for match in cues.HEDGE.finditer(sentence.text) if text.may_have(cues.HEDGE) else ():
         stop = cues.SCOPE_END.search(sentence.text, match.end())
         for sign in ANY_ANSWER.finditer(sentence.text, match.end(), stop.start() if stop else len(sentence.text)):
             drop_mention(text, sentence.start + sign.start(), "left_open")
@@ -116,7 +123,7 @@ def _denied_before(text: MaskedResponse) -> None:
     """Set aside the mentions that a later sentence denies: those of the sentence before it ("This is false."), those
     that are attributed to the passage ("It is wrong."), or all of them ("It is neither.")."""
     before: Sentence | None = None
-    for sentence in text.sentences:
+    for sentence in text.sentences if text.may_have(cues.NEITHER_BEFORE, cues.DENIES_BEFORE) else ():
         if cues.NEITHER_BEFORE.search(sentence.text):
             text.set_aside.update(dict.fromkeys(text.remaining(0, sentence.start), "rejected"))
         if cues.DENIES_BEFORE.search(sentence.text.strip(" \"'")) and before is not None:
@@ -134,6 +141,8 @@ def _source_denied(text: MaskedResponse) -> None:
     """Set aside the passage's answer before a statement that the passage is wrong about it, or that the reader should
     trust the passage, not the writer ("If you trust the passage, Lyon. I don't, though."), and an answer that is said
     not to be what was asked ("It's not where he was born.")."""
+    if not text.may_have(cues.SOURCE_IS_WRONG, cues.NOT_WHAT_WAS_ASKED, cues.NOT_I):
+        return
     asked = content_words(text.question)
     before: Sentence | None = None
     for sentence in text.sentences:

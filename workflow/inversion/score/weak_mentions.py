@@ -15,12 +15,12 @@ from inversion.score.statements import WORD, content_words
 
 def set_aside_weak(text: MaskedResponse) -> None:
     """Set aside mentions that only count if the other answer does not remain: in the past, in passing or in a list."""
-    believed = [match.start(name) for match in cues.BELIEVED.finditer(text.masked) for name in match.groupdict()]
+    believed = [match.start(name) for match in text.matches(cues.BELIEVED) for name in match.groupdict()]
     believed = [place for place in believed if place >= 0 and text.at(place) not in text.set_aside]
     if len({text.masked[place] for place in believed}) == 1 and len(text.sides()) == 2:
         text.set_aside.update(dict.fromkeys(map(text.at, believed), "conceded"))
     pairs = ((cues.BUT_ELSEWHERE, "conceded"), (cues.WAS_THEN_IS, "past"))
-    for match, rule in ((match, rule) for pattern, rule in pairs for match in pattern.finditer(text.masked)):
+    for match, rule in ((match, rule) for pattern, rule in pairs for match in text.matches(pattern)):
         groups = {name: place for name in match.groupdict() if (place := match.start(name)) >= 0}
         gone = next(place for name, place in groups.items() if name[0] == "m")
         to = next(place for name, place in groups.items() if name.startswith("to"))
@@ -28,23 +28,23 @@ def set_aside_weak(text: MaskedResponse) -> None:
             for place in text.places[text.at(gone) : text.at(to)] or [gone]:
                 if text.masked[place] == text.masked[gone]:
                     drop_mention(text, place, rule)
-    for match in cues.OTHER_ROLE.finditer(text.masked):
+    for match in text.matches(cues.OTHER_ROLE):
         place = next(place for name in match.groupdict() if (place := match.start(name)) >= 0)
         ranked = cues.RANK.search(match[0])
         if len(text.sides()) == 2 and not (ranked and ranked[0] in text.question.lower()):
             text.set_aside.setdefault(text.at(place), "aside")
-    if (explained := cues.EXPLAINED.search(text.masked)) and len(text.sides()) == 2:
+    if (explained := text.search(cues.EXPLAINED)) and len(text.sides()) == 2:
         leading = text.at(explained.start("m"))
         if leading not in text.set_aside:
             stop = text.sentences[0].end
             later = (i for i in text.remaining(explained.end(), stop) if text.side(i) != text.side(leading))
             text.set_aside.update(dict.fromkeys(later, "aside"))
-    for match in cues.PAIR.finditer(text.masked):
+    for match in text.matches(cues.PAIR):
         pair = {text.at(match.start("m")), text.at(match.start("n"))}
         rest = [sentence for sentence in text.sentences if sentence.start <= match.start() < sentence.end]
         if rest and match["m"] != match["n"] and set(text.remaining(match.end() - 1, rest[0].end)) - pair:
             text.set_aside.update(dict.fromkeys(pair - text.set_aside.keys(), "aside"))
-    for match in [*cues.ASIDE.finditer(text.masked), *cues.POSSESSOR.finditer(text.masked)]:
+    for match in [*text.matches(cues.ASIDE), *text.matches(cues.POSSESSOR)]:
         index = text.at(max(match.start(name) for name in match.groupdict()))
         if index not in text.set_aside and len(text.sides()) == 2:
             text.set_aside[index] = "aside"
