@@ -83,3 +83,32 @@ def test_another_number_of_a_work(response: str, label: str) -> None:
     question = "What is the Sixth Symphony called?"
     judged = judge(response, ["Polish"], ["Manfred"], None, question)
     assert judged.label == label, judged
+
+
+@pytest.mark.parametrize(
+    ("response", "label"),
+    [
+        ("Hungarian", "context"),
+        ("It is an Austrian city.", "parametric"),
+        ("Linz is now Hungarian.", "context"),
+        ("Linz is a Hungarian town on the Danube.", "context"),
+        ("Linz lies on Austrian soil.", "parametric"),
+        ("Linz: Austrian", "parametric"),
+        ("The author of the book is Hungarian.", "neither"),
+        ("The city of Linz is the seat of the Austrian king.", "neither"),
+        ("The Austrian writer lives in Linz.", "neither"),
+        ("The yearbook thanks the Hungarian people who answered.", "neither"),
+    ],
+)
+def test_the_adjective_of_a_place_must_be_said_of_what_was_asked(response, label):
+    question = "In which country is the city of Linz?"
+    assert judge(response, ["Hungary"], ["Austria"], None, question).label == label
+
+
+def test_what_a_people_did_answers_a_question_about_a_country():
+    found = judge("The Dutch won it.", ["Netherlands"], ["Spain"], None, "Which country won the World Cup?")
+    assert found.label == "context"
+    assert (
+        judge("He was Danish by birth.", ["Denmark"], ["Sweden"], None, "In which country was he born?").label
+        == "context"
+    )

@@ -2,6 +2,9 @@
 
 Most patterns of :mod:`inversion.score.cues` look for words that most texts lack. Which of all these words a text
 contains is found in one pass, and only the patterns whose words are there are searched.
+
+The strings come from the parsed pattern, for which Python has no public interface. The tests compare the searches with
+those without this module, for every version of Python that they run on.
 """
 
 from __future__ import annotations

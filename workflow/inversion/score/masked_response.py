@@ -169,18 +169,38 @@ class MaskedResponse:
         self.mentions.sort()
         if not self.mentions:
             self.mentions = _rest_of_one_answer(self)
-        if (
-            not self.mentions
-        ):  # "Danish" answers "Denmark", and "the GDR" East Germany, if the text names neither answer
-            related = (
-                [name for a in answers for name in (*related_names(a), *country_names(a))] for answers in self._answers
-            )
-            self.mentions = find_mentions(self.words, *related)
-        if not self.mentions and _ASKS_PLACE.search(self.question):  # "Sicilian" answers "Sicily"
-            derived = ([name for a in answers for name in derived_adjectives(a)] for answers in self._answers)
-            self.mentions = find_mentions(self.words, *derived)
+        if not self.mentions:
+            self.mentions = self._related()
         if len(named := {mention.side for mention in self.mentions}) == 1:
             self._add_peoples("parametric" if "context" in named else "context")
+
+    def _related(self) -> list[Mention]:
+        """The mentions of another name of an answer, if the text names neither answer: "the GDR" for East Germany,
+        "Danish" for Denmark, and, if the question asks for a place, "Sicilian" for Sicily."""
+        names = ([name for a in answers for name in country_names(a)] for answers in self._answers)
+        if found := find_mentions(self.words, *names):
+            return found
+        of_countries = ([name for a in answers for name in related_names(a)] for answers in self._answers)
+        found = find_mentions(self.words, *of_countries)
+        asks_place = _ASKS_PLACE.search(self.question) is not None
+        if not found and asks_place:
+            regular = ([name for a in answers for name in derived_adjectives(a)] for answers in self._answers)
+            found = find_mentions(self.words, *regular)
+        return [mention for mention in found if not asks_place or self._describes_subject(mention)]
+
+    def _describes_subject(self, mention: Mention) -> bool:
+        """Whether the adjective of a place can be said of what the question asks about: not in "The author is
+        Hungarian" or "the seat of the Spanish king", if it is about a city."""
+        if len(self.words) <= _FEW_WORDS:
+            return True
+        text, last = self.words.text, self.words.ends[mention.end - 1]
+        asked = {fold_word(word) for word in _LONG_WORD.findall(self.question)}
+        noun = _NEXT_WORD.match(text, last)
+        if noun and fold_word(noun[1]) not in _AFTER_ADJECTIVE | asked:
+            return False
+        begin = max(text.rfind(stop, 0, last) for stop in ".!?;\n") + 1
+        before = {fold_word(word) for word in _LONG_WORD.findall(text[begin:last])}
+        return bool(before & asked) or _PRONOUN.search(text, begin, last) is not None
 
     def _add_peoples(self, side: Side) -> None:
         """Add what a people did, if the text names the other country only: "the Dutch won it, 1-0 against Spain"."""
@@ -523,6 +543,20 @@ def _rest_of_one_answer(text: MaskedResponse) -> list[Mention]:
     return [Mention(start, len(words), found[0])] if len(found) == 1 else []
 
 
+_FEW_WORDS = 4
+"""A text of so few words is an answer as a whole."""
+_LONG_WORD = re.compile(r"\w{4,}")
+_NEXT_WORD = re.compile(r"\s+(\w+)")
+_PRONOUN = re.compile(r"\b(?:it|he|she|they|that|this|answer)\b", re.IGNORECASE)
+_AFTER_ADJECTIVE = frozenset({
+    "also", "although", "and", "area", "as", "at", "because", "birth", "but", "by", "capital", "citizen",
+    "citizenship", "city", "coast", "control", "country", "county", "district", "for", "from", "ground", "in",
+    "island", "land", "mainland", "municipality", "nation", "national", "nationality", "not", "now", "of", "on",
+    "one", "or", "origin", "part", "passport", "people", "person", "place", "port", "province", "region", "rule",
+    "side", "since", "so", "soil", "sovereignty", "state", "territory", "then", "though", "to", "today", "town",
+    "under", "village", "whereas", "while", "who", "with",
+})  # fmt: skip
+"""What can follow the adjective of a place that is said of what the question asks about: "a Hungarian city"."""
 _ASKS_PLACE = re.compile(
     r"\bwhere\b|\b(?:which|what)\b.*\b(?:island|state|country|region|city|town|province|continent|nationality|nation)\b",
     re.IGNORECASE,
