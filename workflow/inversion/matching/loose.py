@@ -118,6 +118,10 @@ def _spellings(answer: str) -> Iterator[tuple[tuple[str, ...], str]]:
                     yield (f"{folded}s",), "part"
         if names[1] == "the" and len(names) > 2:
             yield (*read_words(names[0]).words, "i"), "plain"  # "William the Conqueror" as "William I"
+        if _is_surname(names):
+            yield read_words(" ".join(names[1:])).words, "part"  # "García Márquez", "da Vinci"
+        if names[0] == "The" and len(names) == 2 and names[1][0].isupper() and re.search(r"[a-z]{3}s$", names[1]):
+            yield read_words(names[1][:-1]).words, "part"  # "Inca civilization"
     yield from _with_other_numeral(names)
     for name in country_names(answer.strip()):  # "the GDR" for East Germany
         if len(name) > 2 and name.isalpha() and name.isupper():
@@ -130,6 +134,47 @@ def _spellings(answer: str) -> Iterator[tuple[tuple[str, ...], str]]:
     for name in (*_translations().get(plain, ()), *cities_in_other_languages().get(plain, ())):
         if (translated := read_words(name).words) and translated != words:
             yield translated, "plain"
+
+
+_PARTICLES = frozenset(
+    {
+        "al",
+        "bin",
+        "da",
+        "de",
+        "del",
+        "della",
+        "den",
+        "der",
+        "di",
+        "do",
+        "dos",
+        "du",
+        "el",
+        "ibn",
+        "la",
+        "le",
+        "ter",
+        "van",
+        "von",
+    }
+)
+
+
+_PARTICLES_BEFORE = re.compile(rf"\b(?:(?:{'|'.join(sorted(_PARTICLES))}) )+$")
+
+
+def _is_surname(names: Sequence[str]) -> bool:
+    """Whether a name without its first word is a surname of several words. Places and titles are not persons."""
+    first, rest = names[0], [fold_word(name) for name in names[1:]]
+    if len(names) not in (3, 4) or not (first[0].isupper() and names[-1][0].isupper()) or fold_word(first) in _NO_FIRST:
+        return False
+    if any(name[0].islower() and name not in _PARTICLES for name in names) or any(len(name) < 2 for name in rest):
+        return False
+    if len(names) == 4 and names[2] not in _PARTICLES:
+        return False
+    whole = " ".join(map(fold_word, names))
+    return not GENERIC & {*rest} and not any(is_place(name) for name in (whole, " ".join(rest)))
 
 
 _ROMAN = ROMAN_NUMERALS | {"i": "1", "v": "5", "x": "10"}
@@ -337,8 +382,8 @@ def _institution(answer: str, aliases: tuple[str, ...]) -> tuple[tuple[str, ...]
 
 def _after_short_form(text: Words, start: int, end: int, answer: str) -> Iterator[tuple[int, int]]:
     """A surname after a longer or shorter form of the right first name: "Benjamin Britten" for Ben Britten."""
-    words = read_words(answer).words
-    said, right = (text.words[start - 1], words[0]) if start else ("", words[0])
+    words = tuple(word for word in read_words(answer).words if word not in ARTICLES)
+    said, right = (text.words[start - 1], words[0]) if start and words else ("", "")
     last = words[len(words) - (end - start) :] == text.words[start:end]
     if last and said != right and min(len(said), len(right)) > 2 and (said.startswith(right) or right.startswith(said)):
         yield start - 1, end
@@ -376,7 +421,7 @@ _LINKS = ARTICLES | {"of"}
 
 
 _NAME_BEFORE = re.compile(
-    r"(?:^|[^.!?:\s])\s(?!(?:I|A|The|And|But|So|Or|Sorry|Mr|Mrs|Ms|Dr|Sir|Lord|Lady|King|Queen|Prince|Princess|Emperor|Empress|Tsar|Pope|President|Professor|Prof|Captain|General|Colonel|Admiral|Judge|Justice|Senator|Governor|Chancellor|Count|Baron|Dame|Miss|Author|Answer|Antwort|Text|Passage|Artikel|Kontext|Wissen|Nach|Laut|[A-Z][a-z]+ly|Both|Neither|Either|Not|No|Yes|Only|By|In|From|It|If|While|Although|Though|Since|Because|Actually|However|Then|Perhaps|Maybe|Probably|Definitely|Certainly|That|This|When|Unlike|Like|To)\b)(?:[A-Z][\w'-]+(?<!'s)|[A-Z][\w'-]{1,2}\.)\s$"
+    r"(?:^|[^.!?:\s])\s(?!(?:I|An?|The|And|But|So|Or|Sorry|Mr|Mrs|Ms|Dr|Sir|Lord|Lady|King|Queen|Prince|Princess|Emperor|Empress|Tsar|Pope|President|Professor|Prof|Captain|General|Colonel|Admiral|Judge|Justice|Senator|Governor|Chancellor|Count|Baron|Dame|Miss|Author|Answer|Antwort|Text|Passage|Artikel|Kontext|Wissen|Nach|Laut|[A-Z][a-z]+ly|Both|Neither|Either|Not|No|Yes|Only|By|In|From|It|If|While|Although|Though|Since|Because|Actually|However|Then|Perhaps|Maybe|Probably|Definitely|Certainly|That|This|When|Unlike|Like|To)\b)(?:[A-Z][\w'-]+(?<!'s)|[A-Z][\w'-]{1,2}\.)\s$"
 )
 _GIVEN = re.compile(
     r"(?:^|[:,.]\s*|\b(?:is|was|by|to|says?|said|names?|named|called|answer|yes|think|guess|mr|mrs|dr|sir)\s+)$"
@@ -401,11 +446,13 @@ def _fits(text: Words, start: int, end: int, kind: str) -> bool:
     if kind != "part":
         return True
     before, after = text.text[max(0, first - 24) : first], text.text[last : last + 24]
+    before = _PARTICLES_BEFORE.sub("", before)  # "Paul van der Berg" is not Anna van der Berg
     if len(text) == end - start:
         return True  # "elgar"
     if written.islower() and text.text.islower() and last - first > 4:
         return _GIVEN.search(before) is not None and not _NAME_AFTER.match(after)  # "it was elgar"
-    if not written[:1].isupper() or _NAME_BEFORE.search(f" {before}") or _NAME_AFTER.match(after):
+    capital = written.partition(" ")[2] if written.partition(" ")[0] in _PARTICLES else written
+    if not capital[:1].isupper() or _NAME_BEFORE.search(f" {before}") or _NAME_AFTER.match(after):
         return False
     # a short word at the beginning of a sentence can be a common one ("Will", "Mark")
     return last - first > 4 or not _STARTS.search(before) or _GOES_ON.match(after) is not None

@@ -58,6 +58,7 @@ NEGATED = _any(
     rf"\b(?:pas|nicht|niet|non è|no es|no fue)\s+(?:de |d'|von |di |van |der |die |das |le |la |en |in |à |a )(?P<m18>{A})",
     rf"\b(?:not|never)\s+(?:\w+ly )?(?:s[eo]ld?l?|hand(?:ed)?|gi?a?ven?|ceded?|transfer(?:red)?)\b[^.;,{C}{P}]{{0,40}} to (?:the )?(?P<m20>{A})",
     rf"\bnot\s+(?:his|her|their|its)\s+(?:\w+\s+){{1,2}}(?P<m15>{A})",
+    rf"\bnot\s+[\"'\u201c\u2018](?:the )?(?:\w+ ){{1,2}}(?:of )?(?P<m21>{A})",
     rf"\b(?:(?:prefer|rather) not (?:to )?|neither (?:would|do|can|will) i )(?:name|favou?r|trust|believe) (?:(?:the|this|that) (?:{SOURCE}'s )?)?(?P<m19>{A})",
     rf"(?P<m3>{A}){_QUOTE}(?:ではなく|じゃなく|ではありません|ではない|가 아니라|이 아니라|が廃止)",
 )
@@ -126,7 +127,7 @@ NEITHER_BEFORE = re.compile(
 
 FORMER = _any(
     rf"\b(?:former(?:ly)?|previous(?:ly)?|ex-?|erstwhile|once(?! (?:again|more))|originally|used to be|until (?:recently|then)|no longer|(?<!-)old|prior|"
-    rf"earlier|ancient|past|initially|at first|back then|anciennement|früher|antes|раньше|原来|曾经|かつて)"
+    rf"earlier|ancient(?!\s+{A} (?:builders?|civili[sz]ations?|cultures?|dynasty|emp\w+|kings?|kingdom|peoples?|tribes?)\b)|past|initially|at first|back then|anciennement|früher|antes|раньше|原来|曾经|かつて)"
     rf"[\s,:-]+(?:(?:known|called|named|in|at|the|a|an|as|was|is|it|its|capital|city|seat|currency|name|answer|choice|located|based|"
     rf"of|country|government|held|by|{SOURCE}):?\s+){{0,6}}{_QUOTE}(?P<m>{A})",
     rf"(?P<m2>{A})(?! old\b)[\"')\]]*,?\s*(?:\(|which |that |who )?(?:was|had been|is|were|the {SOURCE} calls)?\s*(?:now |only |just |merely )?(?:the |its |a |an |their )?(?:former|previous|old|past|"
@@ -260,6 +261,11 @@ ASIDE = re.compile(
 )
 """A mention in passing: "bigger than Paris", "south of Paris", "devant Paris"."""
 
+WITHIN = re.compile(
+    rf"\b(?:in|within) the (?:\w+ )?(?P<kind>province|state|region|district|department|county|municipality|prefecture|canton|suburb|outskirts|vicinity|area)s? of (?P<m>{A})"
+)
+"""A mention that only says in which larger area the other answer is: "a city in the province of Havana"."""
+
 _BELIEVE = r"(?:believ|think|thought|assum|suppos|consider|claim|regard|tak|mistak|said|say)\w*"
 BELIEVED = _any(
     rf"\b(?:who|whom|which|that)\s+(?:so )?(?:many|most|some|people|everyone|everybody|you|one|it)\b[^,.;:{C}{P}]*?\b{_BELIEVE}\s+(?:\w+\s+){{0,4}}?(?P<m>{A})",
@@ -301,12 +307,12 @@ ABSTAIN = _any(
     r"\b(?:not|no|insufficient|without|lacks?|lacking|too little) (?:\w+ )?(?:enough |sufficient |relevant )?(?:information|details?|data|context|evidence(?! (?:that|of|for))|"
     r"answer (?:is )?(?:given|provided|available|possible))\b",
     r"\b(?:does|do|did|is|are|was) not (?:\w+ )?(?:say|mention(?:ed)?|provide[d]?|specif(?:y|ied)|state[d]?|contain|give[n]?|tell|answer(?:ed)?|"
-    r"include[d]?|indicate[d]?|address|discuss|clear|known|sure|certain|available|disclosed|determinable|possible|enough)\b",
+    r"include[d]?|indicate[d]?|address|discuss|clear|known|sure|certain|available|disclosed|determinable|possible(?! to (?:choose|find|have|be|make|get|reach|use) (?:a|an|one|the|any)\b)|enough)\b",
     r"\b(?:unknown|unanswerable|unclear|uncertain|unsure|undetermined|undecided|indeterminate|n/?a|not applicable|no idea|no clue|no comment|"
     r"no answer|cannot say|hard to say|difficult to say|impossible to (?:say|tell|know|determine)|who knows|not sure|not certain|it depends|"
-    r"your guess is as good|beyond my knowledge|no one knows|nobody knows|not answerable|conflicting|inconclusive|pass|(?:sources|accounts|texts|they) (?:conflict|disagree|contradict)|none of the \w+ agree)\b",
+    r"your guess is as good|beyond my knowledge|no one knows|nobody knows|not answerable|conflicting|inconclusive|(?:sources|accounts|texts|they) (?:conflict|disagree|contradict)|none of the \w+ agree)\b",
     r"\b(?:would you (?:like|prefer|want)|do you want|should i|shall i|could you|can you|please) (?:me to )?(?:\w+ )?(?:answer|clarify|specify|check|tell me|choose|provide|confirm|use|rely)\b",
-    r"\bas an ai\b|\bi(?:'m| am) (?:sorry|afraid|just an ai|not sure|not certain|unsure|uncertain)\b|\bsorry,? (?:but )?i\b|\bapologi[sz]e\b",
+    r"^\W*(?:i(?:'ll| will| would| am going to)? )?pass\b(?! (?:the|this|by|it))|\bi(?:'ll| will| would)? pass\b|\bas an ai\b|\bi(?:'m| am) (?:sorry|afraid|just an ai|not sure|not certain|unsure|uncertain)\b|\bsorry,? (?:but )?i\b|\bapologi[sz]e\b",
     rf"\bnot (?:\w+ )?(?:in|by|from) (?:the|this) {SOURCE}\b",
     r"\bnot something i can\b|\bleave (?:it|this|that|the question) open\b|\blook (?:it|this|that) up\b|\bdepends? on (?:whether|who|which|what|how)\b|\bi would (?:need|want) (?:another|more|a second|further|better|to see)\b",
     r"\brather not (?:say|answer|guess|choose|comment)\b|\bnot (?:\w+ )?(?:in a position|comfortable|qualified|prepared|willing) (?:to|with|in)?\b",

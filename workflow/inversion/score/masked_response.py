@@ -126,6 +126,8 @@ class MaskedResponse:
             and not _NO_SUCH.match(self.words.text, self.words.starts[mention.start])
             and not _has_won(self.words.text, self.words.ends[mention.end - 1])
         ]
+        if _COMPLETES.search(self.question):
+            self.mentions = [mention for mention in self.mentions if _completes(self, mention)]
         joined = [mention for mention in self.mentions if _joined_to_a_name(self, mention)]
         if len(joined) < len(self.mentions):
             self.mentions = [mention for mention in self.mentions if mention not in joined]
@@ -162,6 +164,7 @@ class MaskedResponse:
                     m
                     for m in found
                     if not taken & set(range(m.start, m.end))
+                    and not within_more(self.repeated, m)
                     and not _part_of_a_name(self, m)
                     and not _of_another_person(self, m)
                 ]
@@ -557,6 +560,20 @@ _AFTER_ADJECTIVE = frozenset({
     "under", "village", "whereas", "while", "who", "with",
 })  # fmt: skip
 """What can follow the adjective of a place that is said of what the question asks about: "a Hungarian city"."""
+_COMPLETES = re.compile(r"\bends in the word \"")
+_ENDS = re.compile(r"[\"'\u201d\u2019)\]*_]*(?:[.!?\u2026]|\s*\n|\s*$|\s*[-\u2013\u2014(])")
+
+
+def _completes(text: MaskedResponse, mention: Mention) -> bool:
+    """Whether a mention completes the quote that the question begins: it ends a sentence, or follows the last word of
+    the question. "There is no such thing" does not end in "there"."""
+    before, last = text.words.words[: mention.start], read_words(text.question).words[-1:]
+    end = text.words.ends[mention.end - 1]
+    if before[-1:] == last or (not before and text.words.text[end : end + 1] in (",", ";", ":")):
+        return True
+    return _ENDS.match(text.words.text, end) is not None
+
+
 _ASKS_PLACE = re.compile(
     r"\bwhere\b|\b(?:which|what)\b.*\b(?:island|state|country|region|city|town|province|continent|nationality|nation)\b",
     re.IGNORECASE,

@@ -56,7 +56,7 @@ def set_aside_mentions(text: MaskedResponse) -> None:
                 text.set_aside[i] = "rejected"
         if text.may_have(cues.UNFINISHED_MOVE) and (moved := cues.UNFINISHED_MOVE.search(sentence.text)):
             for sign in ANY_ANSWER.finditer(sentence.text, 0, moved.start() + 1):
-                if sign[0] == moved["m"]:
+                if sign[0] == moved["m"] and not _TO.search(sentence.text, 0, sign.start()):
                     drop_mention(text, sentence.start + sign.start(), "left_behind")
     for match in text.matches(cues.RETURNED) if text.names_both else ():
         if match["to"] != match["m"] and (match["m2"] is None or match["m2"] == match["m"]):
@@ -86,6 +86,8 @@ def _set_aside_matches(
         position = max(match.start() + 1, gone if gone > position else position + 1)
 
 
+_TO = re.compile(r"\b(?:to|into) (?:the )?$")
+"""What precedes the place to which something moves."""
 _OR = re.compile(rf"[\"')\]]*\s*,?\s*(?:or|nor)\s+(?:the |a |in |by )?[\"'(\[]*({A})")
 _AND = re.compile(rf"[\"')\]]*\s*(?:,|and|or|,\s*and)\s+(?:the )?({A})")
 

@@ -48,6 +48,9 @@ def set_aside_weak(text: MaskedResponse) -> None:
         index = text.at(max(match.start(name) for name in match.groupdict()))
         if index not in text.set_aside and len(text.sides()) == 2:
             text.set_aside[index] = "aside"
+    for match in text.matches(cues.WITHIN):
+        if match["kind"] not in text.question.lower() and len(text.sides()) == 2:
+            drop_mention(text, match.start("m"), "aside")
     _set_aside_narrower(text)
     _set_aside_other_scopes(text)
     for sentence in text.sentences:
