@@ -66,16 +66,21 @@ def check_out(commit: str, study: Path | None, folder: Path) -> None:
     (folder / "recorder/sitecustomize.py").write_text(RECORDER)
 
 
-def start(folder: Path) -> subprocess.Popen[bytes]:
-    """Run the study in ``folder``."""
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"} | {
+def environment(folder: Path) -> dict[str, str]:
+    """The environment in which the workflow in ``folder`` runs with its own library and the recorder."""
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return kept | {
         "PYTHONPATH": f"{folder / 'workflow'}{os.pathsep}{folder / 'recorder'}",
         "RUN_TIME_FILE": str(folder / "times.jsonl"),
         "OMP_NUM_THREADS": "1",
     }
+
+
+def start(folder: Path) -> subprocess.Popen[bytes]:
+    """Run the study in ``folder``."""
     command = [sys.executable, "-m", "snakemake", "--cores", "1"]
     with open(folder / "output", "wb") as output:
-        return subprocess.Popen(command, cwd=folder, env=environment, stdout=output, stderr=output)
+        return subprocess.Popen(command, cwd=folder, env=environment(folder), stdout=output, stderr=output)
 
 
 def by_rule(times: str) -> dict[str, Used]:

@@ -8,7 +8,7 @@ from probed_models import FAMILIES, random_model
 
 from inversion.models.transformer_modules import outputs_pass, transformer_modules
 from inversion.respond import rereading as module
-from inversion.respond.batches import pad, positions
+from inversion.respond.batches import PADDING, by_similar_length, pad, positions
 from inversion.respond.rereading import Rereading
 
 SEQUENCES = [[7, 4, 9, 12, 5, 8, 6, 11], [6, 9, 5, 13, 10], [8, 5, 7, 4, 12, 9, 6]]
@@ -97,3 +97,25 @@ def test_other_models_are_read_whole(tiny_model, tokenizer, kind, monkeypatch):
         counts.clear()
         rereading.logits(layer=1)
         assert counts == ([2, 2] if kind == "shared between layers" else [8, 8])
+
+
+@torch.no_grad()
+def test_whether_layers_can_be_skipped_is_tried_once(tiny_model, tokenizer):
+    model = random_model("llama", tiny_model, tokenizer)
+    first = Rereading(model, SEQUENCES, tokenizer.pad_token_id)
+    assert first.skips
+    counts = computed(model)
+    second = Rereading(model, SEQUENCES, tokenizer.pad_token_id, skips=first.skips)
+    assert counts == [8, 8]
+    assert torch.equal(second.logits(1), first.own)
+
+
+@pytest.mark.parametrize("lengths", [[], [5], [9, 1, 9, 8, 1, 1], [*range(80, 200)], [100] * 7])
+def test_batches_of_similar_length_have_little_padding(lengths):
+    batches = list(by_similar_length(lengths, 4))
+    assert sorted(index for batch in batches for index in batch) == list(range(len(lengths)))
+    for batch in batches:
+        of_batch = [lengths[index] for index in batch]
+        assert of_batch == sorted(of_batch, reverse=True)
+        assert len(batch) <= 4
+        assert sum(of_batch) >= (1 - PADDING) * of_batch[0] * len(batch)

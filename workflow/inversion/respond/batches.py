@@ -8,6 +8,9 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+PADDING = 0.1
+"""The largest share of padding in a batch of sequences that are read very often."""
+
 
 def by_length(lengths: Sequence[int], size: int) -> Iterator[list[int]]:
     """Batches of at most ``size`` indices, the longest sequences first. Sequences of equal length keep their order.
@@ -18,6 +21,22 @@ def by_length(lengths: Sequence[int], size: int) -> Iterator[list[int]]:
     count = -(-len(order) // size)
     for batch in range(count):
         yield order[len(order) * batch // count : len(order) * (batch + 1) // count]
+
+
+def by_similar_length(lengths: Sequence[int], size: int) -> Iterator[list[int]]:
+    """Batches of at most ``size`` indices, the longest sequences first, in which at most :data:`PADDING` of the tokens
+    are padding. Sequences that are read very often are batched in this way."""
+    batch: list[int] = []
+    tokens = 0
+    for index in sorted(range(len(lengths)), key=lambda index: (-lengths[index], index)):
+        padded = lengths[batch[0] if batch else index] * (len(batch) + 1)
+        if batch and (len(batch) == size or tokens + lengths[index] < (1 - PADDING) * padded):
+            yield batch
+            batch, tokens = [], 0
+        batch.append(index)
+        tokens += lengths[index]
+    if batch:
+        yield batch
 
 
 def pad(

@@ -26,7 +26,7 @@ from inversion.manifests import CheckpointEntry
 from inversion.models import CheckpointLoader, ModelError
 from inversion.models.transformer_modules import eager, plain, transformer_modules
 from inversion.records.mechanism import KnockoutMargin
-from inversion.respond.batches import by_length
+from inversion.respond.batches import by_similar_length
 from inversion.respond.milestones import LocatedItem, locate_items, margins_of, milestones
 from inversion.respond.probing import ProbedRun, conflict_sample, probe_checkpoints, question_spec
 from inversion.respond.rereading import Rereading
@@ -192,7 +192,7 @@ def knockout_margins(
     found = torch.empty(len(items), len(cuts))
     own = torch.empty(len(items))
     with eager(whole):
-        for batch in by_length([len(one.divergence.prefix) for one in items], rows):
+        for batch in by_similar_length([len(one.divergence.prefix) for one in items], rows):
             chosen = [items[index] for index in batch]
             points = [one.divergence for one in chosen]
             context = _context(chosen).to(whole.device)

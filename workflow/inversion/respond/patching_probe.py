@@ -35,7 +35,7 @@ from inversion.models.transformer_modules import (
 from inversion.records.frames import read_frame
 from inversion.records.mechanism import DONORS, PatchedMargin
 from inversion.respond.answers import answer_texts, keeps_keys_only
-from inversion.respond.batches import by_length
+from inversion.respond.batches import by_length, by_similar_length
 from inversion.respond.milestones import (
     LocatedItem,
     Milestones,
@@ -255,9 +255,11 @@ def patched_margins(
     """
     found, own = (torch.full((len(items), len(patches)), math.nan) for _ in range(2))
     places = {patch: place for place, patch in enumerate(patches)}
+    skips = None
     for one in _patchings(receiver, donor, items, sources, patches, pad_id, batch_size):
         points = [items[index].divergence for index in one.batch]
-        rereading = Rereading(receiver, [point.prefix for point in points], pad_id, one.begin)
+        rereading = Rereading(receiver, [point.prefix for point in points], pad_id, one.begin, skips)
+        skips = rereading.skips
         for patch, patching in one.patchings:
             with patching(rereading.begin):
                 found[one.batch, places[patch]] = margins_of(rereading.logits(patch.layer), points).cpu()
@@ -362,7 +364,7 @@ def _patchings(
     longest = max(len(one.divergence.prefix) for one in [*items, *sources])
     kept = len(components) * len(layers) + len(modules.layers)
     rows = max(1, min(batch_size, _NUMBERS // max(1, kept * longest * size)))
-    for batch in by_length([len(one.divergence.prefix) for one in items], rows):
+    for batch in by_similar_length([len(one.divergence.prefix) for one in items], rows):
         here, there = [items[index] for index in batch], [sources[index] for index in batch]
         for group in dict.fromkeys(patch.positions for patch in patches):
             chosen, taken = _lined_up(here, there, group)
@@ -438,7 +440,7 @@ def _left_by(
                 hooks.enter_context(
                     input_passes(module, keep_this) if component == "head" else outputs_pass([module], keep_this)
                 )
-        rereading = Rereading(model, [one.divergence.prefix for one in read], pad_id, begin)
+        rereading = Rereading(model, [one.divergence.prefix for one in read], pad_id, begin, skips=False)
     return {place: states[:, begin - rereading.begin :] for place, states in left.items()}
 
 

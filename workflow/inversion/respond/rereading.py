@@ -26,10 +26,18 @@ class Rereading:
     memory, and so is what each layer gives at the columns from ``begin`` on.
 
     Models with other states than keys and values (state spaces, convolutions), or with keys and values that several
-    layers share, read all tokens and all layers again.
+    layers share, read all tokens and all layers again. Models whose layers share more than their outputs, or change
+    them afterwards, read all layers again; whether a model does is tried, unless ``skips`` says it already.
     """
 
-    def __init__(self, model: Any, sequences: Sequence[Sequence[int]], pad_id: int, begin: int = 0) -> None:
+    def __init__(
+        self,
+        model: Any,
+        sequences: Sequence[Sequence[int]],
+        pad_id: int,
+        begin: int = 0,
+        skips: bool | None = None,
+    ) -> None:
         self._model = model
         self._layers = transformer_modules(model).layers
         config = plain(model).config.get_text_config()
@@ -46,10 +54,10 @@ class Rereading:
                 kept.callback(layer.register_forward_hook(self._keep).remove)
             self.own: Tensor = self._read(slice(self.begin, None), self.begin)
             """The logits after the last token of each sequence without a change: [sequences, vocabulary]."""
-        self._skipped = len(self._layers) if partly else 0
-        # a model whose layers share more than their outputs, or change them afterwards, reads all layers again
-        if not torch.equal(self.logits(len(self._layers) // 2), self.own):
-            self._skipped = 0
+        self.skips = partly if skips is None else skips
+        """Whether the layers before a change need not be computed again."""
+        if skips is None and partly:
+            self.skips = torch.equal(self.logits(len(self._layers) // 2), self.own)
 
     def _keep(self, module: nn.Module, arguments: Any, output: Any) -> None:
         self._outputs.append(output)
@@ -58,7 +66,7 @@ class Rereading:
         """The logits after the last token of each sequence: [sequences, vocabulary]. The layers before ``layer`` give
         what they gave without a change."""
         with ExitStack() as skipped:
-            for index in range(min(layer, self._skipped)):
+            for index in range(layer if self.skips else 0):
                 skipped.enter_context(_gives(self._layers[index], self._outputs[index]))
             return self._read(slice(self.begin, None), self.begin)
 
