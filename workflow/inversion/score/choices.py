@@ -99,7 +99,7 @@ _LISTED_BEFORE = re.compile(r"(?:,|\band|\bor)\s*(?:and |or )?(?:the |an? )?\W*$
 
 
 def picks(rest: str, question: str) -> bool:
-    """Whether what a text says of one place in a list makes it the answer: nothing, that it is right, or words of the
+    """Whether what a text says about one place in a list makes it the answer: nothing, that it is right, or words of the
     question ("The last of these won")."""
     if _OTHER_THAN.search(rest):
         return False
