@@ -99,8 +99,8 @@ _LISTED_BEFORE = re.compile(r"(?:,|\band|\bor)\s*(?:and |or )?(?:the |an? )?\W*$
 
 
 def picks(rest: str, question: str) -> bool:
-    """Whether what a text says about one place in a list makes it the answer: nothing, that it is right, or words of the
-    question ("The last of these won")."""
+    """Whether what a text says about one place in a list makes it the answer: nothing, that it is right, or words of
+    the question ("The last of these won")."""
     if _OTHER_THAN.search(rest):
         return False
     return _IS_RIGHT.fullmatch(rest) is not None or bool(content_words(rest) & content_words(question))
