@@ -4,7 +4,8 @@ from contextlib import ExitStack
 
 import pytest
 import torch
-from probed_models import FAMILIES, random_model
+from probed_models import FAMILIES, SIZES, random_model
+from transformers import AutoModelForCausalLM, LlamaConfig
 
 from inversion.models.transformer_modules import outputs_pass, transformer_modules
 from inversion.respond import rereading as module
@@ -51,6 +52,21 @@ def test_a_change_has_the_same_effect_as_in_a_whole_reading(tiny_model, tokenize
             torch.testing.assert_close(rereading.logits(layer), expected, atol=1e-4, rtol=1e-4)
         assert (expected - rereading.own).abs().max() > 1e-2
         assert torch.equal(rereading.logits(layer), rereading.own), "without a change, the same to the last bit"
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("kind", ["dynamic", "longrope"])
+def test_positions_that_depend_on_the_length_are_read_whole(tokenizer, kind):
+    factors = {"short_factor": [1.0] * 4, "long_factor": [9.0] * 4, "original_max_position_embeddings": 7}
+    positions_of = {"rope_type": kind, "rope_theta": 10000.0, "factor": 4.0} | (factors if kind == "longrope" else {})
+    sizes = SIZES | {"max_position_embeddings": 28 if kind == "longrope" else 5}
+    torch.manual_seed(0)
+    config = LlamaConfig(**sizes, vocab_size=len(tokenizer), rope_parameters=positions_of)
+    model = AutoModelForCausalLM.from_config(config, dtype=torch.float32).eval()
+    rereading = Rereading(model, SEQUENCES, tokenizer.pad_token_id, begin=6)
+    whole = read_whole(model, tokenizer.pad_token_id)
+    torch.testing.assert_close(rereading.own, whole, atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(rereading.logits(1), whole, atol=1e-5, rtol=1e-4)
 
 
 @torch.no_grad()
