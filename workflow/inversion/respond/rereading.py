@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from inversion.models import exact_window
 from inversion.models.transformer_modules import plain, transformer_modules
 from inversion.respond.answers import keeps_keys_only
 from inversion.respond.batches import pad, positions
@@ -26,9 +27,10 @@ class Rereading:
     memory, and so is what each layer gives at the columns from ``begin`` on.
 
     Models with other states than keys and values (state spaces, convolutions), or with keys and values that several
-    layers share, read all tokens and all layers again. Models whose positions depend on the length of what they read
-    (dynamic and LongRoPE positions) read all tokens again. Models whose layers share more than their outputs, or change
-    them afterwards, read all layers again; whether a model does is tried, unless ``skips`` says it already.
+    layers share, read all tokens and all layers again. Sequences beyond the exact window
+    (:func:`~inversion.models.exact_window`), where a prefix alone can have other keys, are read whole. Models whose
+    layers share more than their outputs, or change them afterwards, read all layers again; whether a model does is
+    tried, unless ``skips`` says it already.
     """
 
     def __init__(
@@ -43,9 +45,10 @@ class Rereading:
         self._layers = transformer_modules(model).layers
         config = plain(model).config.get_text_config()
         partly = keeps_keys_only(model) and not getattr(config, "num_kv_shared_layers", 0)
-        self.begin = begin if partly and not _scales_with_length(config) else 0
-        """The first column that is read again."""
         self._ids, self._mask = pad(sequences, pad_id, "left", model.device)
+        window = exact_window(plain(model).config)
+        self.begin = begin if partly and (window is None or self._ids.shape[1] <= window) else 0
+        """The first column that is read again."""
         self._memory = PreallocatedKVCache(len(self._layers), *self._ids.shape) if self.begin else None
         if self._memory is not None:
             self._read(slice(self.begin), 0)
@@ -85,17 +88,6 @@ class Rereading:
             logits_to_keep=torch.tensor([ids.shape[1] - 1], device=ids.device),
         ).logits[:, -1]
         return logits
-
-
-_OF_LENGTH = frozenset({"dynamic", "longrope"})
-"""Kinds of rotary positions whose angles depend on the number of tokens of a forward pass."""
-
-
-def _scales_with_length(config: Any) -> bool:
-    """Whether a prefix that is read alone has other keys than as a part of a longer sequence."""
-    settings = getattr(config, "rope_parameters", None) or {}
-    by_layer = [each for each in settings.values() if isinstance(each, dict)]
-    return any(each.get("rope_type") in _OF_LENGTH for each in (settings, *by_layer))
 
 
 @contextmanager
