@@ -20,6 +20,9 @@ include: "workflow/rules/figures.smk"
 include: "workflow/rules/theory.smk"
 
 
+if workflow.is_main_process:
+    SOURCES.remember()
+
 if not IS_MODULE:
 
     report: "workflow/report/workflow.rst"

@@ -23,10 +23,11 @@ from verdicts import Cell, Course, clusters_of
 from inversion.analyse.inversions import inversions
 from inversion.analyse.trend import MARGIN, Trend, fit_trend
 from inversion.analyse.verdicts import FALLS, decide
-from inversion.artifacts import read_parquet, write_text
+from inversion.artifacts import write_text
 from inversion.config.run import Run
 from inversion.config.scorers import MAIN
 from inversion.conflict.design import balanced_order
+from inversion.parquet import read_parquet
 from inversion.records.data import ConflictItem
 from inversion.stats import Bools, Ints, cluster_sums
 

@@ -12,34 +12,28 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inversion import artifacts
 from inversion.artifacts import (
     MARKER,
     ArtifactError,
     atomic_path,
-    code_fingerprint,
     complete_folder,
     fingerprint,
     folder_digest,
     folder_fault,
     folder_note,
-    parquet_fault,
     read_json,
-    read_parquet,
     seal_folder,
     sha256_bytes,
     sha256_file,
     write_bytes,
     write_json,
-    write_parquet,
-    write_table,
     write_text,
 )
+from inversion.parquet import read_parquet
 
 
 def names(folder: Path) -> list[str]:
@@ -84,145 +78,6 @@ def test_fingerprint_refuses_values_that_json_lacks() -> None:
         fingerprint({"path": Path("x")})
     with pytest.raises(ValueError, match="not JSON compliant"):
         fingerprint(float("nan"))
-
-
-# --- the fingerprint of code --------------------------------------------------------------------
-
-SCRIPT = """
-from inversion.analyse import curve
-
-curve(snakemake.input[0])
-"""
-
-PACKAGE = {
-    "__init__.py": '"""The library."""\n',
-    "analyse.py": """
-        \"\"\"Curves.\"\"\"
-        from inversion import stats
-        from inversion.config.study import Config
-
-        LEVEL = 0.95
-
-        def curve(path):
-            \"\"\"The curve.\"\"\"
-            return stats.interval(path, LEVEL)  # both sides
-
-        class Point:
-            step: int
-            \"\"\"Optimizer steps.\"\"\"
-        """,
-    "stats.py": """
-        def interval(path, level):
-            from inversion.deep.inner import bootstrap
-            return bootstrap(path, level)
-        """,
-    "config/__init__.py": "from inversion.config.schema import Config\n",
-    "config/schema.py": "class Config:\n    pass\n",
-    "deep/__init__.py": "",
-    "deep/inner.py": """
-        from . import draw
-
-        def bootstrap(path, level):
-            return draw.once()
-        """,
-    "deep/draw.py": "def once():\n    return 4\n",
-    "plot.py": "COLOUR = 'red'\n",
-}
-
-
-@pytest.fixture
-def code(tmp_path: Path) -> Path:
-    """A folder with a small script and a small package."""
-    (tmp_path / "script.py").write_text(SCRIPT)
-    for name, text in PACKAGE.items():
-        path = tmp_path / "inversion" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(textwrap.dedent(text))
-    return tmp_path
-
-
-def replace(path: Path, old: str, new: str) -> None:
-    text = path.read_text()
-    assert old in text
-    path.write_text(text.replace(old, new))
-
-
-def print_of(code: Path) -> str:
-    return code_fingerprint(code / "script.py", code / "inversion")
-
-
-@pytest.mark.parametrize(
-    ("old", "new"),
-    [
-        ("# both sides", "# two-sided"),
-        ("  # both sides", ""),
-        ('"""The curve."""', '"""Something else\n\n    at length."""'),
-        ('    """The curve."""\n', ""),
-        ('"""Curves."""\n', ""),
-        ('"""Optimizer steps."""', '"""Steps of the optimizer."""'),
-        ("LEVEL = 0.95", "\n\n# the usual\nLEVEL = (\n    0.95\n)"),
-        ("return stats.interval(path, LEVEL)", "return stats.interval(\n        path,\n        LEVEL,\n    )"),
-    ],
-)
-def test_comments_docstrings_and_layout_do_not_count(code: Path, old: str, new: str) -> None:
-    before = print_of(code)
-    replace(code / "inversion" / "analyse.py", old, new)
-    assert print_of(code) == before
-
-
-@pytest.mark.parametrize(
-    ("file", "old", "new"),
-    [
-        ("script.py", "input[0]", "input[1]"),
-        ("inversion/analyse.py", "0.95", "0.9"),
-        ("inversion/analyse.py", "step: int", "step: float"),
-        ("inversion/stats.py", "bootstrap(path", "bootstrap(not path"),
-        ("inversion/config/schema.py", "pass", "x = 1"),
-        ("inversion/config/__init__.py", "Config\n", "Config\nx = 1\n"),
-        ("inversion/deep/inner.py", "once()", "once() + 1"),
-        ("inversion/deep/draw.py", "4", "5"),
-        ("inversion/__init__.py", "\n", "\nx = 1\n"),
-    ],
-)
-def test_code_that_the_script_reaches_counts(code: Path, file: str, old: str, new: str) -> None:
-    before = print_of(code)
-    replace(code / file, old, new)
-    assert print_of(code) != before
-
-
-def test_a_module_that_the_script_does_not_reach_does_not_count(code: Path) -> None:
-    before = print_of(code)
-    replace(code / "inversion" / "plot.py", "red", "blue")
-    (code / "inversion" / "new.py").write_text("x = 1\n")
-    assert print_of(code) == before
-
-
-def test_a_module_that_the_script_resolves_by_name_counts_with_all_that_it_reaches(code: Path) -> None:
-    def named() -> str:
-        return code_fingerprint(code / "script.py", code / "inversion", ["inversion.plot", "json"])
-
-    before, alone = named(), print_of(code)
-    assert before != alone
-    replace(code / "inversion" / "plot.py", "red", "blue")
-    assert named() != before
-    assert print_of(code) == alone
-
-
-def test_a_reference_to_a_module_that_does_not_exist_is_refused(code: Path) -> None:
-    with pytest.raises(ArtifactError, match=r"inversion\.plots is not a module"):
-        code_fingerprint(code / "script.py", code / "inversion", ["inversion.plots"])
-
-
-def test_the_path_of_the_checkout_does_not_count(code: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
-    before = print_of(code)
-    elsewhere = tmp_path_factory.mktemp("elsewhere") / "checkout"
-    code.rename(elsewhere)
-    assert print_of(elsewhere) == before
-
-
-def test_the_real_library_can_be_followed() -> None:
-    package = Path(artifacts.__file__).parent
-    assert code_fingerprint(package / "stats.py", package) != code_fingerprint(package / "artifacts.py", package)
 
 
 # --- atomic files -------------------------------------------------------------------------------
@@ -300,87 +155,6 @@ def test_a_broken_file_is_named(tmp_path: Path, read: Callable[[Path], Any], con
     assert message.startswith(f"{path} is not ")
     assert message.endswith("; delete it and rerun to rebuild it")
     assert "\n" not in message
-
-
-# --- tables -------------------------------------------------------------------------------------
-
-
-def table() -> pl.DataFrame:
-    return pl.DataFrame(
-        {
-            "step": range(300),
-            "text": [f"answer {i % 7}" for i in range(300)],
-            "answers": [[str(i)] * (i % 3) for i in range(300)],
-            "logprob": [None if i % 5 else -i / 3 for i in range(300)],
-        }
-    )
-
-
-def test_equal_tables_give_equal_bytes(tmp_path: Path) -> None:
-    write_parquet(tmp_path / "one.parquet", table())
-    write_parquet(tmp_path / "two.parquet", pl.concat([table()[:100], table()[100:]]))
-    assert (tmp_path / "one.parquet").read_bytes() == (tmp_path / "two.parquet").read_bytes()
-    assert read_parquet(tmp_path / "one.parquet").equals(table())
-
-
-@pytest.mark.parametrize("keep", [0.0, 0.3, 0.9, 0.999])
-def test_a_truncated_table_is_named(tmp_path: Path, keep: float) -> None:
-    path = tmp_path / "labels.parquet"
-    write_parquet(path, table())
-    path.write_bytes(path.read_bytes()[: int(keep * path.stat().st_size)])
-    with pytest.raises(ArtifactError) as caught:
-        read_parquet(path)
-    assert str(caught.value).startswith(f"{path} is not a readable table (")
-    assert "\n" not in str(caught.value)
-
-
-@pytest.mark.parametrize("frame", [table(), table()[:0], pl.DataFrame({"text": ["0" * 64, "sha256"]})], ids=len)
-def test_a_table_round_trips_with_the_same_bytes(tmp_path: Path, frame: pl.DataFrame) -> None:
-    for name in ("one.parquet", "two.parquet"):
-        write_parquet(tmp_path / name, frame)
-    assert (tmp_path / "one.parquet").read_bytes() == (tmp_path / "two.parquet").read_bytes()
-    assert read_parquet(tmp_path / "one.parquet").equals(frame)
-    assert pl.read_parquet(tmp_path / "one.parquet").equals(frame)
-
-
-@given(st.data())
-def test_a_damaged_table_is_named(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
-    path = tmp_path_factory.getbasetemp() / "damaged.parquet"
-    write_parquet(path, table())
-    content = bytearray(path.read_bytes())
-    for place in data.draw(st.lists(st.integers(0, len(content) - 1), min_size=1, max_size=30, unique=True)):
-        content[place] ^= 1 << data.draw(st.integers(0, 7))
-    path.write_bytes(content)
-    with pytest.raises(ArtifactError, match=r"damaged\.parquet is not a readable table \("):
-        read_parquet(path)
-
-
-def test_a_table_of_another_writer_is_named(tmp_path: Path) -> None:
-    path = tmp_path / "labels.parquet"
-    table().write_parquet(path)
-    with pytest.raises(ArtifactError, match=r"\(it has no seal\); delete it and rerun"):
-        read_parquet(path)
-
-
-def test_a_flipped_bit_in_a_table_is_detected_by_its_hash(tmp_path: Path) -> None:
-    path = tmp_path / "labels.parquet"
-    write_parquet(path, table())
-    content = bytearray(path.read_bytes())
-    content[40] ^= 1
-    path.write_bytes(content)
-    with pytest.raises(ArtifactError, match="its hash differs"):
-        read_parquet(path)
-
-
-def test_a_panic_of_the_reader_is_reported_as_a_broken_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def panic(source: object) -> pl.DataFrame:
-        raise pl.exceptions.PanicException("called `Result::unwrap()` on an `Err` value")
-
-    path = tmp_path / "labels.parquet"
-    write_parquet(path, table())
-    monkeypatch.setattr(pl, "read_parquet", panic)
-    with pytest.raises(ArtifactError, match=r"labels\.parquet is not a readable table"):
-        read_parquet(path)
 
 
 # --- complete folders ---------------------------------------------------------------------------
@@ -502,44 +276,3 @@ def test_sealing_again_accepts_the_current_files(checkpoint: Path) -> None:
     seal_folder(checkpoint)
     assert folder_fault(checkpoint) is None
     assert folder_note(checkpoint) == {}
-
-
-def test_a_table_is_also_written_as_csv_with_joined_lists(tmp_path: Path) -> None:
-    frame = pl.DataFrame({"item": ["a", "b"], "answers": [["x", "y, z"], []], "rate": [0.5, None]})
-    write_table(tmp_path / "t.parquet", tmp_path / "t.csv", frame)
-    assert read_parquet(tmp_path / "t.parquet").equals(frame)
-    assert (tmp_path / "t.csv").read_text() == 'item,answers,rate\na,"x | y, z",0.5\nb,"",\n'
-
-
-@pytest.mark.parametrize("hash_up_to", [0, 2**22])
-def test_a_truncated_table_is_detected_without_reading_it(tmp_path: Path, hash_up_to: int) -> None:
-    table = tmp_path / "table.parquet"
-    write_parquet(table, pl.DataFrame({"a": range(1000)}))
-    whole = table.read_bytes()
-    assert parquet_fault(table, hash_up_to) is None
-    for size in (0, 3, len(whole) // 2, len(whole) - 1):
-        table.write_bytes(whole[:size])
-        assert parquet_fault(table, hash_up_to) == f"it is truncated, at {size} bytes"
-
-
-def test_a_small_table_is_compared_with_its_seal(tmp_path: Path) -> None:
-    table = tmp_path / "table.parquet"
-    write_parquet(table, pl.DataFrame({"a": range(1000)}))
-    whole = table.read_bytes()
-    middle = len(whole) // 2
-    table.write_bytes(whole[:middle] + bytes([whole[middle] ^ 1]) + whole[middle + 1 :])
-    assert parquet_fault(table) == "it has changed since it was written: its hash differs"
-    assert parquet_fault(table, hash_up_to=0) is None
-    pl.DataFrame({"a": [1]}).write_parquet(table)  # a table of somebody else's
-    assert parquet_fault(table) is None
-
-
-def test_no_cell_of_a_csv_can_run_as_a_formula(tmp_path: Path) -> None:
-    texts = ["=1+1", "+1", "-1", "@cell", "\tx", "plain = text", "", None]
-    frame = pl.DataFrame({"text": texts, "answers": [["=1+1", "b"], *[["a"]] * 7], "n": range(-4, 4)})
-    write_table(tmp_path / "t.parquet", tmp_path / "t.csv", frame)
-    read = pl.read_csv(tmp_path / "t.csv")
-    assert read["text"].to_list()[:6] == ["'=1+1", "'+1", "'-1", "'@cell", "'\tx", "plain = text"]
-    assert read["answers"][0] == "'=1+1 | b"
-    assert read["n"].to_list() == frame["n"].to_list(), "numbers stay numbers"
-    assert read_parquet(tmp_path / "t.parquet").equals(frame)

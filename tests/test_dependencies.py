@@ -14,9 +14,9 @@ from typing import NamedTuple
 import pytest
 
 import inversion
-from inversion.artifacts import code_fingerprint
 from inversion.config.figures import FIGURES
 from inversion.config.probes import PROBES
+from inversion.source_code import SourceCode
 
 ROOT = Path(__file__).parents[1]
 WORKFLOW = ROOT / "workflow"
@@ -77,13 +77,14 @@ class Copy(NamedTuple):
     """A copy of the library, which tests may change if they undo the change."""
 
     package: Path
+    sources: SourceCode
     stages: dict[str, tuple[str, list[str]]]
     """Each stage with a fingerprint: its script, and the modules that it imports by reference while it runs."""
     before: dict[str, str]
 
     def prints(self) -> dict[str, str]:
         return {
-            stage: code_fingerprint(WORKFLOW / "scripts" / f"{script}.py", self.package, modules)
+            stage: self.sources.fingerprint(WORKFLOW / "scripts" / f"{script}.py", modules)
             for stage, (script, modules) in self.stages.items()
         }
 
@@ -102,7 +103,7 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Copy:
     }
     package = tmp_path_factory.mktemp("library") / "inversion"
     shutil.copytree(LIBRARY, package, ignore=shutil.ignore_patterns("__pycache__"))
-    unchanged = Copy(package, stages, {})
+    unchanged = Copy(package, SourceCode(package), stages, {})
     return unchanged._replace(before=unchanged.prints())
 
 

@@ -14,7 +14,7 @@ from errors.cases import Case, Section, write
 from errors.data import lines
 
 from inversion import cli
-from inversion.artifacts import folder_digest, folder_fault, read_json, read_parquet, seal_folder, write_parquet
+from inversion.artifacts import folder_digest, folder_fault, read_json, seal_folder
 from inversion.config.recipes import CounterfactualAugmentation, NoFactOverlapSelection, RandomSelection, Recipe
 from inversion.config.run import Run
 from inversion.config.training import Training
@@ -23,6 +23,7 @@ from inversion.fetch import fetch_file
 from inversion.instruct.augment import TrainingSetInputs, build_training_set, counterfactuals
 from inversion.instruct.selections import SelectionInputs, select
 from inversion.manifests import BaseManifest, CheckpointList, TrainManifest
+from inversion.parquet import read_parquet, write_parquet
 from inversion.records.data import ConflictItem, Example, Message
 from inversion.records.frames import read_records
 from inversion.train.store import open_store, thin_checkpoints

@@ -15,7 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inversion import records
-from inversion.artifacts import ArtifactError, write_parquet
+from inversion.artifacts import ArtifactError
+from inversion.parquet import write_parquet
 from inversion.records.answers import Response
 from inversion.records.data import ConflictItem, Example, Message
 from inversion.records.frames import from_frame, read_frame, read_records, require_schema, schema_of, to_frame

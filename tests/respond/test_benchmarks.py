@@ -12,7 +12,8 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 from inversion.artifacts import folder_digest, seal_folder
 from inversion.config.evaluation import Benchmark
 from inversion.config.training import LoraTuning
-from inversion.manifests import CheckpointEntry, read_benchmarks
+from inversion.manifests import CheckpointEntry
+from inversion.measured_folders import read_benchmarks
 from inversion.models import load_for_tuning
 from inversion.respond import benchmarks as module
 from inversion.respond.benchmarks import OURS, load_tasks, run_benchmarks

@@ -16,7 +16,8 @@ from inversion.artifacts import (
 from inversion.config.evaluation import Prompt
 from inversion.config.sets import WorldSet
 from inversion.conflict.world_sets import world_items
-from inversion.manifests import REMOVED_FILE, RESPONSES_FILE, CheckpointEntry, read_responses
+from inversion.manifests import REMOVED_FILE, RESPONSES_FILE, CheckpointEntry
+from inversion.measured_folders import read_responses
 from inversion.respond import checkpoint_responses as module
 from inversion.respond.checkpoint_responses import respond
 

@@ -12,7 +12,7 @@ from transformers import AutoTokenizer
 
 from inversion.config.evaluation import Prompt
 from inversion.config.series import FolderSeries, HubSeries
-from inversion.manifests import read_responses
+from inversion.measured_folders import read_responses
 from inversion.models import ModelError, describe_base
 from inversion.models.hub import prefetch_series
 from inversion.records.data import ConflictItem

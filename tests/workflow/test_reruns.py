@@ -13,8 +13,10 @@ import pytest
 from checkout import TOKEN, UMASK
 
 from inversion import train
-from inversion.artifacts import complete_folder, folder_note, write_parquet
-from inversion.manifests import RESPONSES_FILE, read_responses
+from inversion.artifacts import complete_folder, folder_note
+from inversion.manifests import RESPONSES_FILE
+from inversion.measured_folders import read_responses
+from inversion.parquet import write_parquet
 from inversion.records.answers import Response
 from inversion.records.frames import read_records, to_frame
 from inversion.records.reference import TABLES as DOCUMENTED

@@ -9,8 +9,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from inversion.artifacts import write_parquet
 from inversion.manifests import BaseManifest
+from inversion.parquet import write_parquet
 
 pytestmark = pytest.mark.workflow
 

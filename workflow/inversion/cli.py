@@ -13,9 +13,10 @@ from pathlib import Path
 import polars as pl
 
 import inversion
-from inversion.artifacts import ArtifactError, read_parquet
+from inversion.artifacts import ArtifactError
 from inversion.config import render
 from inversion.config.files import ConfigError
+from inversion.parquet import read_parquet
 from inversion.series import SeriesError
 
 

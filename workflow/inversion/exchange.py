@@ -17,9 +17,10 @@ from typing import Any, Literal
 
 import polars as pl
 
-from inversion.artifacts import write_parquet, write_text
+from inversion.artifacts import write_text
 from inversion.config.base import LARGEST_STEP
 from inversion.config.series import steps_in
+from inversion.parquet import write_parquet
 from inversion.records.answers import Response
 from inversion.records.frames import schema_of, to_frame
 

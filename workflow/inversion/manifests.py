@@ -7,22 +7,12 @@ manifests are relative, so that results can be moved.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
 
-import polars as pl
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from inversion.artifacts import (
-    ArtifactError,
-    folder_digest,
-    folder_fault,
-    read_json,
-    write_json,
-)
-from inversion.records.answers import BenchmarkScore, Response
-from inversion.records.frames import read_frame, read_records
+from inversion.artifacts import ArtifactError, read_json, write_json
 
 RESPONSES_FILE = "responses.parquet"
 BENCHMARKS_FILE = "scores.parquet"
@@ -279,32 +269,3 @@ class MeasuredManifest(Manifest):
     """The measurements at a chunk of checkpoints: ``responses/chunk-000.json``."""
 
     steps: list[MeasuredFolder]
-
-
-def read_responses(path: str | Path) -> list[Response]:
-    """The responses that the :class:`MeasuredManifest` at ``path`` lists.
-
-    Raises :class:`ArtifactError`, naming the file and the fix, if one is missing or damaged.
-    """
-    return [
-        response for folder in _verified_folders(path) for response in read_records(folder / RESPONSES_FILE, Response)
-    ]
-
-
-def read_benchmarks(path: str | Path) -> pl.DataFrame:
-    """The :class:`~inversion.records.answers.BenchmarkScore` rows that the manifest at ``path`` lists. Raises the
-    errors of :func:`read_responses`."""
-    return pl.concat(read_frame(folder / BENCHMARKS_FILE, BenchmarkScore) for folder in _verified_folders(path))
-
-
-def _verified_folders(path: str | Path) -> Iterator[Path]:
-    """The folders that the :class:`MeasuredManifest` at ``path`` lists. Each is verified when it is reached."""
-    run_folder = Path(path).parent.parent
-    for entry in MeasuredManifest.read(path).steps:
-        folder = run_folder / entry.folder
-        fault = folder_fault(folder)
-        if fault is None and folder_digest(folder) != entry.digest:
-            fault = f"{folder} is not what {path} lists"
-        if fault:
-            raise ArtifactError(f"{fault}; delete {path} and rerun: only the damaged parts are evaluated again")
-        yield folder

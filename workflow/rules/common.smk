@@ -26,15 +26,7 @@ if str(WORKFLOW) not in sys.path:
 IS_MODULE = not workflow.modifier.is_main_snakefile()
 
 from inversion import respond, train, world
-from inversion.artifacts import (
-    ArtifactError,
-    code_fingerprint,
-    file_hashes,
-    fingerprint,
-    parquet_fault,
-    sha256_file,
-    visible_files,
-)
+from inversion.artifacts import ArtifactError, file_hashes, fingerprint, sha256_file, visible_files
 from inversion.config.figures import FIGURES
 from inversion.config.files import ConfigError, read_values
 from inversion.config.load import parse_config, require_inputs, with_source
@@ -44,7 +36,9 @@ from inversion.config.scorers import SCORERS
 from inversion.config.series import EXTERNAL
 from inversion.manifests import BaseManifest, CheckpointList, TrainManifest
 from inversion.plan import LARGE
+from inversion.seals import parquet_fault
 from inversion.series import SeriesError, candidates, content_fingerprint
+from inversion.source_code import SourceCode
 from inversion.train.specification import training_specification
 from main_process import (
     CHEAPER_JOBS,
@@ -58,9 +52,11 @@ from main_process import (
 
 # --configfile replaces the default study instead of being merged into it, which would also run the organism
 DEFAULT_STUDY = os.path.relpath(WORKFLOW.parent / "config/config.yaml")
+# Snakemake keeps the last of two equal keys, and reads `yes` as True. Each file is checked once.
+_check_values = cache(read_values)
 if not IS_MODULE and not workflow.overwrite_configfiles:
     with one_line(ConfigError):
-        read_values(DEFAULT_STUDY)
+        _check_values(DEFAULT_STUDY)
 
     configfile: DEFAULT_STUDY
 
@@ -71,9 +67,7 @@ def _study():
     else:
         values, source = config, " ".join(map(os.path.relpath, workflow.configfiles)) or "configuration"
         for file in workflow.configfiles:
-            read_values(
-                os.path.relpath(file)
-            )  # Snakemake keeps the last of two equal keys, and reads `yes` as True
+            _check_values(os.path.relpath(file))
     study = parse_config(values, source)
     require_inputs(study, source)
     if any(prompt.instruction for prompt in study.evaluation.prompts.values()):

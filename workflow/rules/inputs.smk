@@ -3,6 +3,9 @@
 
 # A rule reruns if the behaviour of its code, including the library, changes, but not for a comment. Snakemake's own
 # code trigger only compares the script's time stamp, and is switched off (profiles/default).
+SOURCES = SourceCode(WORKFLOW / "inversion", ".snakemake/source-code.json")
+
+
 @cache
 def code_of(script, *implementations):
     """The fingerprint of a script and of the library modules that it imports.
@@ -11,7 +14,7 @@ def code_of(script, *implementations):
     do not show them.
     """
     modules = [reference.partition(":")[0] for reference in implementations]
-    return code_fingerprint(WORKFLOW / "scripts" / f"{script}.py", WORKFLOW / "inversion", modules)
+    return SOURCES.fingerprint(WORKFLOW / "scripts" / f"{script}.py", modules)
 
 
 def as_json(model):

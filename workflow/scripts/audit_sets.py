@@ -2,12 +2,12 @@
 
 from inversion.job import logged
 
-from inversion.artifacts import write_parquet
 from inversion.config.base import config_from_json
 from inversion.config.sets import ConflictSet
 from inversion.config.world import World
 from inversion.conflict.audit import audit_set
 from inversion.conflict.files import read_source
+from inversion.parquet import write_parquet
 from inversion.records.data import AuditFinding, Example
 from inversion.records.frames import read_records, to_frame
 from inversion.world.facts import build_world

@@ -2,7 +2,7 @@
 
 from inversion.job import logged
 
-from inversion.artifacts import write_parquet, write_text
+from inversion.artifacts import write_text
 from inversion.config.base import config_from_json
 from inversion.config.datasets import Dataset
 from inversion.config.recipes import Recipe
@@ -12,6 +12,7 @@ from inversion.config.world import World
 from inversion.instruct.augment import TrainingSetInputs, build_training_set
 from inversion.instruct.selection_page import token_counts
 from inversion.manifests import BaseManifest
+from inversion.parquet import write_parquet
 from inversion.records.data import ConflictItem, ContextNeed, Example, SelectionCount
 from inversion.records.frames import read_records, to_frame
 from inversion.world.facts import build_world

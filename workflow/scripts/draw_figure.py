@@ -8,8 +8,8 @@ from inversion.job import logged
 import polars as pl
 
 from inversion.analyse.benchmarks import LM_EVAL
-from inversion.artifacts import read_parquet
 from inversion.config.run import Run
+from inversion.parquet import read_parquet
 from inversion.plot.style import save_figure
 
 

@@ -2,11 +2,12 @@
 
 from inversion.job import logged
 
-from inversion.artifacts import write_parquet
 from inversion.config.evaluation import Design
 from inversion.config.run import Run
 from inversion.conflict.design import chosen_items
-from inversion.manifests import CheckpointList, read_responses
+from inversion.manifests import CheckpointList
+from inversion.measured_folders import read_responses
+from inversion.parquet import write_parquet
 from inversion.records.answers import Knowledge, KnowledgeProbe, Response
 from inversion.records.data import ConflictItem
 from inversion.records.frames import read_records, to_frame

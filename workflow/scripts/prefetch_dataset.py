@@ -6,8 +6,8 @@ os.environ["HF_HUB_OFFLINE"] = os.environ["PREFETCH_HF_HUB_OFFLINE"]  # read onc
 
 from inversion.job import logged
 
-from inversion.artifacts import write_parquet
 from inversion.instruct.hub_rows import fetch_rows
+from inversion.parquet import write_parquet
 
 with logged(snakemake.log[0]):
     params = snakemake.params

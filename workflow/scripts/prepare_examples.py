@@ -2,11 +2,11 @@
 
 from inversion.job import logged
 
-from inversion.artifacts import write_parquet
 from inversion.config.base import config_from_json
 from inversion.config.datasets import Dataset
 from inversion.config.world import World
 from inversion.instruct.sources import load_examples
+from inversion.parquet import write_parquet
 from inversion.records.data import Example
 from inversion.records.frames import to_frame
 from inversion.world.facts import build_world

@@ -2,11 +2,11 @@
 
 from inversion.job import logged
 
-from inversion.artifacts import write_parquet
 from inversion.config.base import config_from_json
 from inversion.config.sets import ConflictSet
 from inversion.config.world import World
 from inversion.conflict.files import excluded_items, load_items, source_items
+from inversion.parquet import write_parquet
 from inversion.records.data import ConflictItem, Example
 from inversion.records.frames import read_records, to_frame
 from inversion.world.facts import build_world

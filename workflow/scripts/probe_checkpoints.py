@@ -5,13 +5,13 @@ from pkgutil import resolve_name
 
 from inversion.job import logged
 
-from inversion.artifacts import write_parquet
 from inversion.config.base import config_from_json
 from inversion.config.datasets import Template
 from inversion.config.evaluation import Prompt
 from inversion.config.probes import PROBES
 from inversion.config.training import Training
 from inversion.manifests import BaseManifest, CheckpointList
+from inversion.parquet import write_parquet
 from inversion.records.data import ConflictItem, Example
 from inversion.records.frames import read_records
 from inversion.respond.probing import ProbedRun

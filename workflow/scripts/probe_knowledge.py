@@ -2,9 +2,9 @@
 
 from inversion.job import logged
 
-from inversion.artifacts import write_parquet
 from inversion.manifests import BaseManifest
 from inversion.models import context_window, load_model, load_tokenizer
+from inversion.parquet import write_parquet
 from inversion.records.answers import KnowledgeProbe
 from inversion.records.data import ConflictItem
 from inversion.records.frames import read_records, to_frame

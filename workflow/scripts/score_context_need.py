@@ -2,11 +2,11 @@
 
 from inversion.job import logged
 
-from inversion.artifacts import write_parquet
 from inversion.config.base import config_from_json
 from inversion.config.datasets import Template
 from inversion.manifests import BaseManifest
 from inversion.models import load_model, load_tokenizer
+from inversion.parquet import write_parquet
 from inversion.records.data import ContextNeed, Example
 from inversion.records.frames import read_records, to_frame
 from inversion.respond.context_need import context_need

@@ -2,9 +2,9 @@
 
 from inversion.job import logged
 
-from inversion.artifacts import write_parquet, write_table
 from inversion.config.base import config_from_json
 from inversion.config.theory import Theory
+from inversion.parquet import write_parquet, write_table
 from inversion.records.frames import to_frame
 from inversion.records.theory import TheoryClaim, TheoryPhase, TheoryStep
 from inversion.theory.claims import check_claims

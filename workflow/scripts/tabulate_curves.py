@@ -4,9 +4,9 @@ from inversion.job import logged
 
 from inversion.analyse.benchmarks import with_benchmarks
 from inversion.analyse.curves import curves
-from inversion.artifacts import write_table
 from inversion.config.run import Run
 from inversion.manifests import CheckpointList
+from inversion.parquet import write_table
 from inversion.records.answers import BenchmarkScore, Item
 from inversion.records.frames import read_frame
 

@@ -3,7 +3,7 @@
 from inversion.job import logged
 
 from inversion.analyse.flips import flip_overlap, flips
-from inversion.artifacts import write_table
+from inversion.parquet import write_table
 from inversion.records.answers import Item
 from inversion.records.frames import read_frame
 

@@ -5,8 +5,8 @@ from inversion.job import logged
 from inversion.analyse.contributions import contributions
 from inversion.analyse.experiments import experiments
 from inversion.analyse.inversions import Primary, inversions
-from inversion.artifacts import write_table
 from inversion.config.run import Run
+from inversion.parquet import write_table
 from inversion.records.answers import Item
 from inversion.records.frames import read_frame
 

@@ -4,7 +4,7 @@ from inversion.job import logged
 
 import polars as pl
 
-from inversion.artifacts import write_table
+from inversion.parquet import write_table
 from inversion.records.answers import Item
 from inversion.records.frames import read_frame
 

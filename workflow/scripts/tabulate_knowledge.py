@@ -3,7 +3,7 @@ rest."""
 
 from inversion.job import logged
 
-from inversion.artifacts import write_table
+from inversion.parquet import write_table
 from inversion.records.answers import Knowledge, KnowledgeProbe
 from inversion.records.data import ConflictItem
 from inversion.records.frames import read_records, to_frame

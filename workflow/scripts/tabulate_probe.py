@@ -6,8 +6,8 @@ from inversion.job import logged
 
 import polars as pl
 
-from inversion.artifacts import write_table
 from inversion.config.run import Run
+from inversion.parquet import write_table
 from inversion.records.frames import read_frame
 
 with logged(snakemake.log[0]):

@@ -3,9 +3,9 @@
 from inversion.job import logged
 
 from inversion.analyse.series_table import series_steps
-from inversion.artifacts import write_table
 from inversion.config.run import Run
 from inversion.manifests import SeriesManifest
+from inversion.parquet import write_table
 from inversion.records.answers import Item
 from inversion.records.frames import read_frame, to_frame
 from inversion.records.tables import SeriesStep

@@ -4,7 +4,7 @@ from inversion.job import logged
 
 from inversion.analyse.answer_style import answer_style
 from inversion.analyse.published_measures import published_measures
-from inversion.artifacts import write_table
+from inversion.parquet import write_table
 from inversion.records.answers import Item
 from inversion.records.frames import read_frame
 

@@ -3,8 +3,8 @@
 from inversion.job import logged
 
 from inversion.analyse.tradeoffs import ComparedRuns, Reference, benchmark_scores, item_scores, tradeoffs
-from inversion.artifacts import write_table
 from inversion.config.run import Run
+from inversion.parquet import write_table
 from inversion.records.answers import BenchmarkScore, Item
 from inversion.records.frames import read_frame
 

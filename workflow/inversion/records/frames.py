@@ -15,7 +15,8 @@ from typing import Any, TypeVar
 
 import polars as pl
 
-from inversion.artifacts import ArtifactError, read_parquet
+from inversion.artifacts import ArtifactError
+from inversion.parquet import read_parquet
 
 R = TypeVar("R")
 

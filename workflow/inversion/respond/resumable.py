@@ -11,16 +11,9 @@ from typing import Any, NamedTuple, TypeVar
 
 import polars as pl
 
-from inversion.artifacts import (
-    ArtifactError,
-    complete_folder,
-    fingerprint,
-    folder_digest,
-    folder_fault,
-    folder_note,
-    write_parquet,
-)
+from inversion.artifacts import ArtifactError, complete_folder, fingerprint, folder_digest, folder_fault, folder_note
 from inversion.manifests import CheckpointEntry, MeasuredFolder, MeasuredManifest, removed_steps
+from inversion.parquet import write_parquet
 from inversion.records.frames import read_frame, to_frame
 
 logger = logging.getLogger(__name__)
