@@ -77,16 +77,18 @@ class Copy(NamedTuple):
     """A copy of the library, which tests may change if they undo the change."""
 
     package: Path
-    sources: SourceCode
     stages: dict[str, tuple[str, list[str]]]
     """Each stage with a fingerprint: its script, and the modules that it imports by reference while it runs."""
     before: dict[str, str]
 
     def prints(self) -> dict[str, str]:
-        return {
-            stage: self.sources.fingerprint(WORKFLOW / "scripts" / f"{script}.py", modules)
+        sources = SourceCode(self.package, self.package.with_name("memory.json"))
+        prints = {
+            stage: sources.fingerprint(WORKFLOW / "scripts" / f"{script}.py", modules)
             for stage, (script, modules) in self.stages.items()
         }
+        sources.remember()
+        return prints
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +105,7 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Copy:
     }
     package = tmp_path_factory.mktemp("library") / "inversion"
     shutil.copytree(LIBRARY, package, ignore=shutil.ignore_patterns("__pycache__"))
-    unchanged = Copy(package, SourceCode(package), stages, {})
+    unchanged = Copy(package, stages, {})
     return unchanged._replace(before=unchanged.prints())
 
 

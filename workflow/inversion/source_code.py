@@ -15,7 +15,7 @@ from inversion.artifacts import ArtifactError, fingerprint, read_json, sha256_by
 
 
 class SourceCode:
-    """The library ``package`` and the scripts that import its modules.
+    """The library ``package`` and the scripts that import its modules. Each file is read once.
 
     To read all sources as syntax trees takes a second. The file ``memory`` therefore keeps what was found in each,
     by the hash of its content, for later processes; :meth:`remember` writes it.
@@ -27,6 +27,7 @@ class SourceCode:
         self._modules = _modules(self.package)
         self._remembered = _remembered(self.memory)
         self._used: dict[str, _Syntax] = {}
+        self._read: dict[Path, tuple[str, _Syntax]] = {}
 
     def fingerprint(self, script: str | Path, also: Iterable[str] = ()) -> str:
         """Hex SHA-256 of the behaviour of ``script`` and of the modules of the package that it imports.
@@ -48,9 +49,11 @@ class SourceCode:
             if path in seen:
                 continue
             seen.add(path)
-            syntax = self._syntax(path)
+            if path not in self._read:
+                self._read[path] = self._name(path), self._syntax(path)
+            name, syntax = self._read[path]
             pending += self._files(syntax.imports)
-            trees[self._name(path)] = syntax.digest
+            trees[name] = syntax.digest
         return fingerprint(trees)
 
     def remember(self) -> None:
