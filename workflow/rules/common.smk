@@ -1,5 +1,6 @@
 # The study: its validated configuration, and the lists that rules and targets expand. Every job parses this file, so
 # it must not import anything slow.
+import gc
 import json
 import os
 import re
@@ -49,6 +50,10 @@ from main_process import (
     hold_folder,
     one_line,
 )
+
+# Snakemake and the imports above have created half a million objects, none of which is garbage. Later collections skip
+# them, which saves a twentieth of the time of a plan.
+gc.freeze()
 
 # --configfile replaces the default study instead of being merged into it, which would also run the organism
 DEFAULT_STUDY = os.path.relpath(WORKFLOW.parent / "config/config.yaml")
