@@ -40,6 +40,8 @@ _OTHER_READINGS = (
     (re.compile(r"(?<![\d.,])([1-9]\d{0,2})\.(\d{3})(?![\d.,]?\d)"), r"\1,\2"),
     # "380K": thousands, not kelvins
     (re.compile(r"(?<=\d)K\b"), "k"),
+    # "250_000" in code
+    (re.compile(r"(?<=\d)_(?=\d{3}(?!\d))"), ","),
 )
 _POSSESSIVE = re.compile(r"['\u2019]s\b")
 _CAPITALISED = re.compile(r"[^\W\d_][\w'\u2019-]*")

@@ -58,15 +58,22 @@ NEGATED = _any(
     rf"\b(?:pas|nicht|niet|non è|no es|no fue)\s+(?:de |d'|von |di |van |der |die |das |le |la |en |in |à |a )(?P<m18>{A})",
     rf"\b(?:not|never)\s+(?:\w+ly )?(?:s[eo]ld?l?|hand(?:ed)?|gi?a?ven?|ceded?|transfer(?:red)?)\b[^.;,{C}{P}]{{0,40}} to (?:the )?(?P<m20>{A})",
     rf"\bnot\s+(?:his|her|their|its)\s+(?:\w+\s+){{1,2}}(?P<m15>{A})",
+    rf"\bno longer\s+(?:ha(?:s|ve) to|needs? to|must|should)\s+(?:be|have|know|say)\s+{_SMALL}{_QUOTE}(?P<m22>{A})",
+    rf"\band not\b[^.;:!?,{C}{P}]{{1,40}}\b(?:in|on|at|by|from)\s+(?:the\s+)?(?P<m23>{A})",
+    rf"\b(?:cho(?:se|sen)|picked|selected|prefer(?:red|s)|favou?red) (?:it|this|that|him|her|them|{A}) over (?:the )?{_QUOTE}(?P<m24>{A})",
     rf"\bnot\s+[\"'\u201c\u2018](?:the )?(?:\w+ ){{1,2}}(?:of )?(?P<m21>{A})",
     rf"\b(?:(?:prefer|rather) not (?:to )?|neither (?:would|do|can|will) i )(?:name|favou?r|trust|believe) (?:(?:the|this|that) (?:{SOURCE}'s )?)?(?P<m19>{A})",
     rf"(?P<m3>{A}){_QUOTE}(?:ではなく|じゃなく|ではありません|ではない|가 아니라|이 아니라|が廃止)",
 )
 """A negated mention: "not Paris", "instead of Paris", "replaced Paris"."""
 
+_UNDONE = r"been (?:\w+ly )?(?:abandoned|replaced|superseded|abolished|dropped|dethroned|surpassed|overtaken|overturned|refuted|disproved|debunked|moved|renamed|withdrawn|given up)"
+"""What would end the validity of an answer, so that its negation affirms the answer: "has not been replaced"."""
 NEGATED_AFTER = re.compile(
     rf"(?P<m>{A})[\"'*)\]]*(?:, (?:the|an?) [\w' -]{{2,30}},|,)?\s+(?:(?:is|was|are|were|has|had|does|did|will|would|can|could|should|may|might)\s+"
-    rf"(?:\w+\s+)?(?:not|never|no longer)\b(?!\s+(?:only|just|merely|disputed|changed|(?:\w+ly )?(?:s[eo]ld?l?|hand(?:ed)?|gi?a?ven?|ceded?|transfer(?:red)?)\b[^.;{C}{P}]* to (?:the )?{A}))"
+    rf"(?:\w+\s+)?(?:not|never|no longer)\b(?!\s+(?:only|just|merely|disputed|changed|{_UNDONE}|(?:\w+ly )?(?:s[eo]ld?l?|hand(?:ed)?|gi?a?ven?|ceded?|transfer(?:red)?)\b[^.;{C}{P}]* to (?:the )?{A}))"
+    r"|no longer (?!only|just|merely)\w+"
+    r"|(?:is|was) (?:a |an )?(?:\w+ly )?(?:different|another|separate|unrelated) "
     r"|(?:is|was|must be|has to be)\s+(?:\w+\s+){0,2}?(?:wrong|incorrect|false|outdated|untrue|off by|a typo|a misprint|a slip|a mistake|an error|mistaken|inaccurate|obsolete|nonsense|(?:an|pure) invention|a fabrication"
     r"|a myth|a misconception|out of the question|out(?=[.,;]))\b)"
 )
@@ -79,6 +86,7 @@ FALSE = (
 )
 _STORY = r"(?:claim|idea|notion|statement|assertion|suggestion|belief|story|tale|rumou?r|version|theory|account|answer|report|move|relocation|attribution|thing|business)"
 _IS_FALSE = rf"(?:is|was) (?:(?!not\b)\w+ )?(?:{FALSE}|invented|(?:an? |pure )?(?:fabrication|invention|fiction|fantasy|fake|hoax)|bogus|absurd|ridiculous|out of date)"
+_IMAGINED = r"(?:hypothetical|fictional|fictitious|imagin(?:ed|ary)|invented|speculative|counterfactual|alternat(?:e|ive)|made[- ]up)"
 DENIED = _any(
     rf"\bno\s+(?:evidence|proof|indication|reason|record|sign|support|basis|truth|mention|trace)\b[^,;:]*?{A}[^,;:.]*",
     rf"\bnothing (?:\w+ ){{0,3}}?(?:support|back|confirm|suggest|indicat|prov|substantiat|show|corroborat)(?:s|es|e|ed|ing)?\b[^,;:]*?{A}[^,;:.]*",
@@ -97,8 +105,15 @@ DENIED = _any(
     rf"\b(?:whatever|no matter what) (?:the|this|that|your) {SOURCE}\b[^,;:.]*?{A}[^,;:]*",
     rf"{A}[^.;:{C}{P}]*?(?:,|\band|\bbut)?\s*(?:which|this|that|it|and this|but this|but that|but it|the claim|but the {SOURCE}|though this"
     rf"|however,? this)\s+(?:is|was|seems|appears(?: to be)?)\s+(?:(?!not\b)\w+\s+)?{FALSE}",
+    rf"{A}[^.!?{C}{P}]*,? (?:so|and therefore|which means that) (?:he|she|it|they|this|that) (?:can|could) not (?:possibly )?(?:be|have)\b",
+    rf"{A}[^.;!?{C}{P}]*\b(?:look|search|seek)\w* (?:for (?:it|him|her|them) )?(?:there )?in vain\b",
+    rf"\b(?:look|search|seek)\w* (?:for )?(?:the )?{A} (?:there )?in vain\b",
     rf"\b(?:the|this|that|any|his|her|their)\s+{_STORY}\s+(?:that|about|of|with|to)\b[^,;:]*?{A}[^,;:]*?\b{_IS_FALSE}",
     rf"{A}(?:'s)? {_STORY} {_IS_FALSE}",
+    rf"\b(?:calling|naming|saying|claiming|crediting|dating|placing|putting)\b[^,;:.]*?{A}[^,;:.]*?\b{_IS_FALSE}",
+    rf"{A}[^.;!?{C}{P}]{{0,40}}\b(?:typo|misprint|slip|mistake|error) for (?=(?:the )?{A})",
+    rf"\b(?:describes|depicts|imagines|portrays|presents|invents|is about|talks about) (?:a|an|some) (?:\w+ )?(?:{_IMAGINED}|future|scenario|world|timeline|reality)\b[^.;!?]*?{A}[^,;.!?]*",
+    rf"{A}(?: in (?:the|this) {SOURCE})? (?:looks|sounds|seems|reads|appears)(?: to be| like)? (?:an? )?(?:\w+ly )?{_IMAGINED}\b",
     rf"\b(?:i|we)\s+(?:disagree|(?:do|can) not (?:agree|accept|believe|accept|think)|doubt|reject|would not say)\b[^,;:]*?{A}[^,;:]*",
 )
 """A stretch that denies what it says: "there is no evidence that Lyon ...", "wrongly says that Lyon ..."."""
@@ -121,7 +136,7 @@ DENIES_BEFORE = re.compile(
 NEITHER_BEFORE = re.compile(
     r"^(?:but |in fact,? |actually,? )?(?:it is|it was|that is|the answer is) (?:in fact |actually )?neither\b(?! (?:the )?[\ue000\ue001])"
     r"|^(?:but |in fact,? )?(?:neither|none) (?:of (?:them|these|those|the \w+) )?(?:is|are|was|were) (?:right|correct|true|the case)\b"
-    r"|^(?:but )?(?:both|all)(?: of (?:them|these|those))? (?:are|were) (?:wrong|incorrect|false|mistaken)\b"
+    r"|(?:^|[,;:] )(?:but |yet )?(?:both|all)(?: of (?:them|these|those))? (?:are|were) (?:wrong|incorrect|false|mistaken)(?=\W*$|[.,;])|^(?:but )?(?:both|all)(?: of (?:them|these|those))? (?:are|were) (?:wrong|incorrect|false|mistaken)\b"
 )
 """A sentence that denies every answer before it: "It's neither"."""
 
@@ -137,8 +152,11 @@ FORMER = _any(
     rf"many years))\b",
     rf"\bbefore (?:that|then|this|it)\b(?! (?:was|were|got|is|left|went|\w+ed)\b)[^.;]*?(?P<m9>{A})",
     rf"\b(?:old|former|previous|prior|earlier|past)\s+(?:[\w'-]+\s+){{0,2}}?[\w'-]+\s*:\s*{_QUOTE}(?P<m10>{A})",
+    rf"\b(?:old|former|previous|earlier)\s+(?:[\w'-]+\s+){{1,3}}?(?:was|were|is)\s+{_SMALL}(?P<m15>{A})(?=[^!?{C}{P}]*\b(?:new|current|present|latest)\b)",
+    rf"\b(?:was|were|been) (?:\w+ )?(?:known as|called|named) {_SMALL}(?P<m16>{A})\s+for (?:[\w-]+ ){{1,4}}?(?:years|decades|centuries|a century|a decade|ages|generations)\b",
+    rf"(?P<m17>{A})[\"')\]]* (?:is|are) (?:now )?(?:history(?=[.,;!])|a thing of the past|no more|long gone)",
     rf"\bused to (?:be|have been)\b(?:(?!\b(?:now|today|but|currently)\b)[^.;!?])*?(?P<m11>{A})",
-    rf"(?P<m12>{A})\s+(?:\w+ ){{0,8}}?(?:from|between|in) \d{{4}} (?:to|until|till|and|through) \d{{4}}",
+    rf"(?<!by )(?<!by the )(?P<m12>{A})\s+(?:\w+ ){{0,8}}?(?:from|between|in) \d{{4}} (?:to|until|till|and|through) \d{{4}}",
     rf"(?:^|[\s(])(?:\d{{1,2}} \w+ )?\d{{4}}\s*[\u2013-]\s*(?:\d{{1,2}} \w+ )?\d{{2,4}}\s*[:,]?\s*{_QUOTE}(?P<m13>{A})",
     rf"^\W*(?:until|till|up to|prior to|before)\s+[^.;:{C}{P}]*:\s*{_QUOTE}(?P<m14>{A})",
     rf"(?P<m4>{A})\s+(?:used to\b|(?:has |had )?lost (?:its|the|his|her)\b)",
@@ -187,7 +205,7 @@ LEFT = _any(
     rf"(?:[\w'-]+\s+){{0,6}}?(?:away |out )?(?:from|of)\s+{_SMALL}(?P<m3>{A})",
     rf"\b(?:left|leaving|leave|leaves|abandon\w*|abolish\w*|dropp\w+|vacat\w+|scrapp\w+)\s+{_SMALL}(?P<m4>{A})",
     rf"(?P<m5>{A})[\"')\]]*\s*(?:\u2192|->|-->|=>|\u21d2|>>|\u279c|\u27f6)\s*{_QUOTE}(?P<to5>{A})",
-    rf"(?P<m6>{A})[\"')\]]*,?\s+(?:was|is|were|has been|had been|got|being|will be)\s+(?:later |then |officially |eventually |since |now )?"
+    rf"(?P<m6>{A})[\"')\]]*,?(?: (?:limit|rule|rate|system|name|version|law|act|tax|record|currency|format))?\s+(?:was|is|were|has been|had been|got|being|will be)\s+(?:later |then |officially |eventually |since |now )?"
     rf"(?:replaced|succeeded|superseded|supplanted|overtaken|surpassed|eclipsed|dethroned|ousted|unseated|displaced|swapped|exchanged|followed|changed|renamed|converted)\s+"
     rf"(?:by|to|into|with|for|as)\s+(?:[\w'-]+\s+){{0,4}}?(?P<to6>{A})",
     rf"(?P<m17>{A})[^.;!?]*?\bbefore (?:it|he|she|they|that) (?:was|were|got) (?:\w+ )?(?:replaced|succeeded|superseded|overtaken|surpassed|"
@@ -224,7 +242,7 @@ _NOW_ELSEWHERE = (
 WAS_THEN_IS = _any(
     rf"(?P<m8>{A})[^.!?]*?\b{MOVES}\b[^.!?]*?\b(?:to|into|in|as)\s+(?:[\w'-]+\s+){{0,7}}?(?!(?P=m8))(?P<to8>{A})",
     rf"(?P<m>{A})[^.!?]*?\b(?:was|were|had been|used to|has long been)\b[^!?]*?\b(?:now|today|currently|nowadays|became|becomes|become|"
-    rf"these days|at present|presently|since then|moved|relocated|has since|when it|will be|it is)\b[^!?]*?(?P<to>{A})",
+    rf"these days|at present|presently|since (?:then|\d{{4}})|moved|relocated|has since|when it|will be|it is)\b[^!?]*?(?P<to>{A})",
     rf"\b(?:was|were|had been|used to be|has long been|in the past|before|back then|originally|once|previously|formerly|historically|traditionally)\b[^.!?]*?(?P<m2>{A})"
     rf"[^!?]*?\b(?:now|today|currently|nowadays|became|becomes|these days|at present|presently|since then|moved|relocated|has since|"
     rf"when it|will be)\b[^!?]*?(?P<to2>{A})",
@@ -290,6 +308,15 @@ HEDGE = _any(
     r"\b(?:torn|split|undecided|waver\w*|hesitat\w+) between\b|\btoss[- ]up\b|\b(?:fifty|50)[- /](?:fifty|50)\b",
 )
 """The beginning of text that leaves the answer open."""
+
+_THING = (
+    r"(?:the )?(?:(?!(?:two|both|is|was|are|were|but|who|which|that|says?|did|does|has|had|it|not|and|or|in|to|by|while|rather|instead)\b)"
+    rf"[\w'{C}{P}-]+ ?){{1,4}}"
+)
+ENUMERATION = re.compile(
+    rf"\b(?:are|were|includ(?:e|es|ing)|such as|like|with|between|among):? {_THING}, {_THING}(?:, {_THING})*(?:,? (?:and|or) {_THING})?(?![\w{C}{P}])"
+)
+"""A list of at least three things."""
 
 MODAL = re.compile(r"\b(?:could|may|might|maybe|perhaps|possibly|either|probably|likely)\b")
 SCOPE_END = re.compile(
@@ -487,6 +514,8 @@ OTHER_ROLE = _any(
 )
 """A mention as something other than what the question asks for: a runner-up, a successor, a museum, the actor of a later
 film, or in advice to the reader ("if you have a peanut allergy")."""
+ASKS_FORMER = re.compile(r"\b(?:former|formerly|previous|previously|old|original|originally|earlier|past)\b")
+"""A question about what was."""
 RANK = re.compile(r"\b(?:second|third|2nd|3rd|next|runner-up)\b")
 """A rank that a question can ask for."""
 REFERS_BACK = re.compile(r"^\W*(?:that|this|which) (?:is|would be) (?:the|my) (?:final |correct )?answer\b")
@@ -607,7 +636,8 @@ NO_ANSWER_VALUE = re.compile(
 UNDECIDED = re.compile(
     r"\b(?:can not|could not|unable to|not able to|impossible to|not possible to) (?:\w+ )?(?:say|tell|determine|decide|choose|know|judge|be (?:sure|certain)) (?:\w+ )?"
     r"(?:which|who|what|whether|between|(?:the|a|any|one) (?:single )?(?:correct|right|true|actual|real|exact|definite|definitive|final) \w+)\b|\b(?:remains?|is still|is) (?:\w+ )?(?:unclear|disputed|contested|unresolved|debated|a matter of (?:debate|dispute))\b|\b(?:can not|could not) (?:\w+ )?(?:settle|resolve|reconcile|decide|choose|make up my mind)\b|\bdo not ask me which\b|"
-    r"\bno (?:means|way) (?:of|to) \w+ (?:which|who|what|whether)\b|\bback and forth\b|\bno way of (?:telling|knowing|deciding)\b|\b(?:take your pick|your (?:call|choice|pick)|you (?:decide|choose)|up to you)\b|\bone or the other\b|\b(?:not (?:sure|certain|clear)|unsure|unclear|do not know) (?:which|whether)\b|\bneither (?:can|could|do|will|would) i\b(?=\W*$|[.;,!])|\b(?:nobody|no one|(?:scholars|experts|historians|scientists|sources|people) (?:have|do|can|could) not) (?:has |have |\w+ )?(?:settled?|agreed?|resolved?|decided?)\b(?! with)"
+    rf"\bit (?:is|was) {_SMALL}{A} if\b[^.!?{C}{P}]*\b(?:and|but|or) {_SMALL}{A} if\b|"
+    r"\bno (?:means|way) (?:of|to) \w+ (?:which|who|what|whether)\b|\bno (?:means|way) (?:of|to) (?:verify|check|confirm)(?:ing)? (?:this|that|it|them|either)\b|\bback and forth\b|\bno way of (?:telling|knowing|deciding)\b|\b(?:take your pick|your (?:call|choice|pick)|you (?:decide|choose)|up to you)\b|\bone or the other\b|\b(?:not (?:sure|certain|clear)|unsure|unclear|do not know) (?:which|whether)\b|\bneither (?:can|could|do|will|would) i\b(?=\W*$|[.;,!])|\b(?:nobody|no one|(?:scholars|experts|historians|scientists|sources|people) (?:have|do|can|could) not) (?:has |have |\w+ )?(?:settled?|agreed?|resolved?|decided?)\b(?! with)"
 )
 """Wording that leaves the answers before it undecided, however they were stated."""
 UNTOLD = re.compile(
@@ -699,6 +729,7 @@ SOURCE_IS_WRONG = re.compile(
     rf"(?<!if )(?<!whether )(?<!unless )(?<!that )(?<!because )\b(?:the|this|that|your) {SOURCE} (?:is|was|must be|has to be|seems|appears)(?: to be)? "
     r"(?:\w+ly |simply |just |quite |plain )?(?:wrong|mistaken|in error|incorrect|inaccurate|false|untrue|at fault|lying)(?: (?:about|on) (?:it|this|that|him|her|them|his|her|their))?"
     r"(?= here| there|\W*$|[.,;!)]| and\b)"
+    rf"|\"{SOURCE}_(?:is_)?(?:correct|right|true|accurate|reliable)\"\s*:\s*(?:false|no|\"(?:false|no)\")"
     rf"|\bif [^.;!?{C}{P}]*\b{SOURCE}\b[^.;!?{C}{P}]*, which (?:it|i|they) (?:can|is|do|does|could|should|are) not\b"
 )
 """The passage is said to be wrong about its answer."""

@@ -410,6 +410,8 @@ def _part_of_a_name(text: MaskedResponse, mention: Mention) -> bool:
         return True
     if _AFTER_NAME.match(text.response, end) and name == ("guinea",):
         return True
+    if _in_an_institution(text, start, end):
+        return True
     answers = text.context_answers if mention.side == "context" else text.parametric_answers
     if _of_another_name(text, end):
         return True
@@ -422,6 +424,39 @@ def _part_of_a_name(text: MaskedResponse, mention: Mention) -> bool:
     followed = after is not None and fold_word(after[1]) not in others and not name[0].isdecimal()
     preceded = _CAPITALISED_BEFORE.search(before)
     return followed or (preceded is not None and fold_word(preceded[1]) not in others | numbered)
+
+
+_OF_INSTITUTION = re.compile(
+    r"\b(?:Universit(?:y|ies)|Bank|Battle|Siege|Treaty|Peace|Congress|Museum|Institute|College|Archbishop|Bishop|Duke|"
+    r"Duchess|Earl|Bay|Gulf|Port) of (?:the )?$"
+)
+_INSTITUTION = re.compile(
+    r" (?:Company|Museum|University|Institute|Airport|Station|Prize|Award|Stadium|Festival|Orchestra|Theatre|Theater|"
+    r"College|Hospital|Foundation|Society|Library|Gallery)\b"
+)
+_NAMED_BEFORE = re.compile(r"(?<=[a-z,] )(?!The\b)[A-Z][a-z]+ $")
+_EVENT = re.compile(
+    r" (?:[A-Z][A-Za-z]+(?:'s|\u2019s)? )*(?:Cup|Fair|Games|Olympics|Exposition|Expo|Championships?|Festival)\b"
+)
+
+
+_ANY_NAME = re.compile(r"[a-z]{2,}")
+
+
+def _in_an_institution(text: MaskedResponse, start: int, end: int) -> bool:
+    """Whether the mention between two characters of the response is part of the name of an institution or event that
+    the question and the passage do not name: "the University of Tokyo", "the Royal Shakespeare Company", "the 1889
+    World's Fair"."""
+    before = _OF_INSTITUTION.search(text.response, 0, start)
+    after = _INSTITUTION.match(text.response, end) if _NAMED_BEFORE.search(text.response, 0, start) else None
+    event = _EVENT.match(text.response, end) if text.response[start:end].isdecimal() else None
+    found = before or after or event
+    if found is None:
+        return False
+    known = f"{text.question} {text.passage or ''} {' '.join((*text.context_answers, *text.parametric_answers))}"
+    return event is not None or not {*_ANY_NAME.findall(found[0].lower())} <= {*_ANY_NAME.findall(known.lower())} | {
+        "of"
+    }
 
 
 _TITLES = frozenset({"king", "queen", "emperor", "empress", "tsar", "pope", "prince", "princess"})
@@ -608,7 +643,7 @@ def _cut_off(text: MaskedResponse) -> list[Mention]:
             wanted = read_words(answer).words
             for size in range(min(len(wanted), len(words)), 0, -1):
                 if len(wanted) > 1 and size == len(wanted):
-                    whole = words[-size:-1] == wanted[:-1] and len(words[-1]) > 2 and wanted[-1].startswith(words[-1])
+                    whole = words[-size:-1] == wanted[:-1] and len(words[-1]) > 1 and wanted[-1].startswith(words[-1])
                 elif len(wanted) == 1:
                     whole = len(words[-1]) > 3 and 2 * len(words[-1]) >= len(wanted[0]) > len(words[-1])
                     whole = whole and wanted[0].startswith(words[-1]) and not is_another_place(words[-1], wanted[0])

@@ -24,6 +24,7 @@ def set_aside_mentions(text: MaskedResponse) -> None:
                     text.set_aside[i] = "copied"
     asked = text.question.lower()
     present = cues.PRESENT.search(asked) is not None and cues.PAST.search(asked) is None
+    asks_former = cues.ASKS_FORMER.search(asked) is not None
     for sentence in text.sentences:
         if not ANY_ANSWER.search(sentence.text):
             continue
@@ -46,7 +47,8 @@ def set_aside_mentions(text: MaskedResponse) -> None:
         _set_aside_matches(text, sentence, cues.RETRACTED, "corrected")
         _set_aside_matches(text, sentence, cues.RESPECTS, "conceded")
         _set_aside_matches(text, sentence, cues.LEFT, "left_behind")
-        _set_aside_matches(text, sentence, cues.FORMER, "past")
+        if not asks_former:
+            _set_aside_matches(text, sentence, cues.FORMER, "past")
         if present:
             _set_aside_matches(text, sentence, cues.HELD, "past")
         _set_aside_matches(text, sentence, cues.BEFALLEN, "past")
@@ -64,7 +66,26 @@ def set_aside_mentions(text: MaskedResponse) -> None:
             for place in map(match.start, ("m", "m2")):
                 if place >= 0:
                     drop_mention(text, place, "left_behind")
+    _listed(text)
     _denied_before(text)
+
+
+_TWO = re.compile(r"\b(?:two|both)\b[^.!?]*$")
+_LONG_LIST = 4
+"""A list of so many things contains an answer only as one of them."""
+
+
+def _listed(text: MaskedResponse) -> None:
+    """Set aside the mentions in a list of several things, of which neither answer is singled out: "The five oceans are
+    the Atlantic, the Pacific, the Indian, ..."."""
+    for match in text.matches(cues.ENUMERATION):
+        inside = [i for i, place in enumerate(text.places) if match.start() <= place < match.end()]
+        things = len(re.split(r",(?: and | or )?| and ", match[0].rstrip(" ,")))
+        two = _TWO.search(text.masked, max(0, match.start() - 40), match.start())
+        names_both = len({text.side(i) for i in inside}) == 2 and things > len(inside) and not two
+        if names_both or (inside and things >= _LONG_LIST):
+            for i in inside:
+                drop_mention(text, text.places[i], "aside")
 
 
 def _set_aside_matches(
@@ -126,8 +147,8 @@ def _denied_before(text: MaskedResponse) -> None:
     that are attributed to the passage ("It is wrong."), or all of them ("It is neither.")."""
     before: Sentence | None = None
     for sentence in text.sentences if text.may_have(cues.NEITHER_BEFORE, cues.DENIES_BEFORE) else ():
-        if cues.NEITHER_BEFORE.search(sentence.text):
-            text.set_aside.update(dict.fromkeys(text.remaining(0, sentence.start), "rejected"))
+        if neither := cues.NEITHER_BEFORE.search(sentence.text):
+            text.set_aside.update(dict.fromkeys(text.remaining(0, sentence.start + neither.start()), "rejected"))
         if cues.DENIES_BEFORE.search(sentence.text.strip(" \"'")) and before is not None:
             of_source = _OF_SOURCE.search(sentence.text)
             for earlier in text.sentences[: text.sentences.index(sentence)] if of_source else [before]:
