@@ -5,6 +5,7 @@ They are declared in :data:`inversion.config.scorers.SCORERS`.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -58,10 +59,14 @@ def judge_item(item: ConflictItem, response: Response) -> Judgement:
     elif item.kind == "yes_no" and (word := _POLARITY.match(text)):
         answer = word["word"], word.span("word")
     if answer is None:
-        return judge(text, item.context_answers, item.parametric_answers, item.context, item.question)
+        return _judge(text, (*item.context_answers,), (*item.parametric_answers,), item.context, item.question)
     given, span = answer
     side = next((side for side, answers in sides.items() if shared_answers([given], answers)), None)
     return Judgement(side or "neither", span, "option" if item.options else "polarity")  # type: ignore[arg-type]
+
+
+_judge = functools.lru_cache(maxsize=2**16)(judge)
+"""A model gives most of its answers at several checkpoints, and each is judged for its label and for its evidence."""
 
 
 def by_judge(item: ConflictItem, response: Response) -> str:
