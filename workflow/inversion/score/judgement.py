@@ -19,7 +19,8 @@ RULES = {
     "only_answer": "the text names one answer only",
     "copied": "the answer is in a part that is copied from the passage",
     "negated": "the other answer is negated (`not Paris`, `instead of Paris`, `Paris is wrong`, `Paris never had it`, "
-    "`forget Paris`), unless a second negation cancels the first (`It isn't wrong to say Paris`)",
+    "`Since Paris no longer counts`, `forget Paris`), unless a second negation cancels the first (`It isn't wrong to "
+    "say Paris`, `Paris has not been replaced`)",
     "rejected": "the other answer is rejected (`contrary to the passage`, `no evidence that`, "
     "`nothing supports the claim that`, `This is false.`, "
     "`It is neither.`, `Lyon, and the passage is wrong about it`, `It's not where he was born.`, `If you trust the "
@@ -27,7 +28,8 @@ RULES = {
     "`The Lyon in the text is actually a village in Ohio`, `The Lyon in the text is not right`, `The passage names "
     "Lyon, which only hosted the finals`), or only reported before a third one (`The passage says Lyon, but the "
     "capital is in fact Nice`)",
-    "past": "the other answer is in the past (`formerly Paris`, `Paris was ... until`, `Paris was ..., now`)",
+    "past": "the other answer is in the past (`formerly Paris`, `Paris was ... until`, `Paris was ..., now`, `The old one was Paris, "
+    "the new one ...`, `Paris is history`), unless the question asks for a former one",
     "left_behind": "something moves from the other answer to this one (`from Paris to Lyon`, `Paris -> Lyon`, "
     "`from Lyon to Paris and back`), or the question is about the present and the text tells who followed whom "
     "(`Paris sold it to Lyon`, `Paris led it for decades. His successor, Lyon, took over`, "
@@ -49,8 +51,8 @@ RULES = {
     "aside": "the other answer is named in passing (`south of Paris`, `devant Paris`), in a note on what "
     "others say (`Note that textbooks give Paris`), as something else (`the runner-up`, "
     "`in a later "
-    "film`), in a question, in a list, as the loser (`Paris lost`), with another year or rank than the question's, "
-    "for something narrower than what was asked (`only the museum is in Paris`), as a part of a number (`eleven: a "
+    "film`), in a question, in a list (`The neighbours are Lyon, Paris, Nice and Lille`), as the loser (`Paris "
+    "lost`), with another year or rank than the question's, for something narrower than what was asked (`only the museum is in Paris`), as a part of a number (`eleven: a "
     "keeper and ten others`), with another verb than the question's (`born in Lyon and raised in Paris`), for "
     "what the "
     "clause says it is not (`Paris makes cars, not the watch`), or as later than a third answer (`years before Paris "
