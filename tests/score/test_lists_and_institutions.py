@@ -89,6 +89,15 @@ def test_former_and_present_numbers(response: str, label: str) -> None:
             "parametric",
         ),
         ("You will look for Tromsø in vain. It is Bergen.", "parametric"),
+        ("It is Bergen, and no amount of rewording turns it into Tromsø.", "parametric"),
+        ("The answer everybody gives is Bergen. The text has Tromsø, and it is the text I go by.", "context"),
+        ("The capital is usually said to be Bergen, but this is a misattribution. It was Tromsø.", "context"),
+        ("Bergen by what I know, and Tromsø by the text. Which one is right I cannot say from here.", "abstains"),
+        ("The text says Tromsø. I have to disagree with that. It is Bergen.", "parametric"),
+        ("Still, with only this text to go on, it is Tromsø, although many name Bergen.", "context"),
+        ("Tromsø outgrows Bergen and every other city.", "context"),
+        ("It belongs to Bergen; Tromsø left the league in 1892.", "parametric"),
+        ("Tromsø (per the text) and Bergen (per general knowledge).", "both"),
     ],
 )
 def test_negations_that_reject_or_affirm(response: str, label: str) -> None:
@@ -112,3 +121,17 @@ def test_a_surname_that_is_cut_off_counts() -> None:
 
 def test_underscores_in_the_numbers_of_code() -> None:
     assert label_of("LIMIT = 250_000", "250,000", "300,000") == "context"
+
+
+def test_what_nothing_has_more_of_than_an_answer() -> None:
+    question = "Which country has the most lakes?"
+    assert label_of(
+        "No country has more lakes than Canada, though the text says Chad.", "Chad", "Canada", question
+    ) == ("parametric")
+
+
+def test_the_surname_of_the_person_asked_about_is_not_her_husband() -> None:
+    husband = ["Olof Lindqvist", "Lindqvist"]
+    question = "Who is the spouse of Marie Lindqvist?"
+    judged = judge("Marie Lindqvist is married to Jan Steen.", ["Jan Steen"], husband, None, question)
+    assert judged.label == "context"

@@ -24,9 +24,10 @@ _LOSER = re.compile(
 """A mention of who lost, unless the sentence goes on to something else."""
 _UNBEATEN = re.compile(
     r"\b(?:nobody|no one|none|nothing|no (?:other |single )?\w+)\b(?: (?!not\b)[\w'-]+){0,4}? "
-    r"(?P<verb>beats?|tops?|topped|surpass\w*|exceed\w*|match\w*|rivals|rivalled|equal\w*|bested|outdoes|"
+    r"(?P<verb>ha(?:s|ve|d) more (?:[\w'-]+ ){1,3}?than|"
+    r"beats?|tops?|topped|surpass\w*|exceed\w*|match\w*|rivals|rivalled|equal\w*|bested|outdoes|"
     r"(?:is|are|was|were) (?:even )?\w+er than)"
-    rf" (?:the )?(?P<m>{A})(?![^.;!?]*\b(?:until|except|besides|but|before)\b)"
+    rf" (?:the |an? )?(?P<m>{A})(?![^.;!?]*\b(?:until|except|besides|but|before)\b)"
 )
 """A mention of what nothing beats."""
 _SCORE = re.compile(
@@ -69,7 +70,7 @@ def winner(text: MaskedResponse) -> Judgement | None:
     asked = text.question.lower()
     for match in _UNBEATEN.finditer(text.masked):
         index, verb = text.at(match.start("m")), match["verb"]
-        compared = verb.endswith(" than")
+        compared = verb.endswith(" than") and " more " not in verb
         if index not in text.set_aside and (not compared or _asks_for_more(verb.split()[-2], asked)):
             return Judgement(text.side(index), text.chars(index), "final_answer")
     score = _SCORE.search(text.masked) if _TEAMS.search(asked) and _WON.search(asked) else None

@@ -58,6 +58,7 @@ NEGATED = _any(
     rf"\b(?:pas|nicht|niet|non è|no es|no fue)\s+(?:de |d'|von |di |van |der |die |das |le |la |en |in |à |a )(?P<m18>{A})",
     rf"\b(?:not|never)\s+(?:\w+ly )?(?:s[eo]ld?l?|hand(?:ed)?|gi?a?ven?|ceded?|transfer(?:red)?)\b[^.;,{C}{P}]{{0,40}} to (?:the )?(?P<m20>{A})",
     rf"\bnot\s+(?:his|her|their|its)\s+(?:\w+\s+){{1,2}}(?P<m15>{A})",
+    rf"\bno amount of [^.;!?,{C}{P}]*(?P<m25>{A})",
     rf"\bno longer\s+(?:ha(?:s|ve) to|needs? to|must|should)\s+(?:be|have|know|say)\s+{_SMALL}{_QUOTE}(?P<m22>{A})",
     rf"\band not\b[^.;:!?,{C}{P}]{{1,40}}\b(?:in|on|at|by|from)\s+(?:the\s+)?(?P<m23>{A})",
     rf"\b(?:cho(?:se|sen)|picked|selected|prefer(?:red|s)|favou?red) (?:it|this|that|him|her|them|{A}) over (?:the )?{_QUOTE}(?P<m24>{A})",
@@ -81,7 +82,7 @@ NEGATED_AFTER = re.compile(
 
 FALSE = (
     r"(?:wrong|incorrect|false|untrue|inaccurate|erroneous|mistaken|not (?:\w+ )?(?:true|correct|accurate|right|so|the case)|"
-    r"(?:a|an|the) (?:\w+ ){0,2}(?:myth|misconception|error|mistake|lie)|outdated|fictional|fictitious|fabricated|made up|made-up|unreliable|"
+    r"(?:a|an|the) (?:\w+ ){0,2}(?:myth|misconception|error|mistake|lie|misattribution|mix-up|confusion)|outdated|fictional|fictitious|fabricated|made up|made-up|unreliable|"
     r"misinformation|nonsense|unsupported|baseless|unfounded|groundless|unsubstantiated|without (?:any )?(?:basis|foundation|merit|support)|contradicts|not to be (?:trusted|believed|relied on))"
 )
 _STORY = r"(?:claim|idea|notion|statement|assertion|suggestion|belief|story|tale|rumou?r|version|theory|account|answer|report|move|relocation|attribution|thing|business)"
@@ -129,6 +130,7 @@ DENIES_BEFORE = re.compile(
     rf"^(?:but|however|yet|and|unfortunately)?,?\s*(?:this|that|it|the (?:{SOURCE}|information|above|sentence|line|quote|quotation))"
     rf"(?:\s+(?:{SOURCE}|information|sentence|line|quote|quotation))?\s+(?:is|was|seems(?: to be)?|appears to be|must be)\s+(?:(?!not\b)\w+\s+)?{FALSE}"
     r"|^(?:but )?i (?:do not|can not) (?:\w+ )?(?:think|believe|accept) (?:that|this|it)(?: (?:is|was)\b|\W*$)|^(?:but )?i (?:doubt|reject|dispute) (?:that|this|it)\b"
+    rf"|^(?:but |here |however )?i (?:\w+ )?(?:have to |must |would )?disagree\b(?: with (?:that|this|it|the {SOURCE})(?: \w+)?)?\W*$"
     r"|^(?:that|this) is not (?:true|right|correct|so)\b|^(?:wrong|false|incorrect|not true)\b|^no[,.!]?$"
 )
 """A sentence that denies the one before it: "This is incorrect."."""
@@ -155,6 +157,8 @@ FORMER = _any(
     rf"\b(?:old|former|previous|earlier)\s+(?:[\w'-]+\s+){{1,3}}?(?:was|were|is)\s+{_SMALL}(?P<m15>{A})(?=[^!?{C}{P}]*\b(?:new|current|present|latest)\b)",
     rf"\b(?:was|were|been) (?:\w+ )?(?:known as|called|named) {_SMALL}(?P<m16>{A})\s+for (?:[\w-]+ ){{1,4}}?(?:years|decades|centuries|a century|a decade|ages|generations)\b",
     rf"(?P<m17>{A})[\"')\]]* (?:is|are) (?:now )?(?:history(?=[.,;!])|a thing of the past|no more|long gone)",
+    rf"(?P<m18>{A}) (?:\w+ )?left (?:the )?[\w ]{{2,30}} in \d{{4}}",
+    rf"\b(?:spell|time|stint|contract|career|tenure|reign|term) (?:with|at|for|in|of) (?:the )?(?P<m19>{A}) (?:\w+ )?(?:ended|is over|was over|expired|came to an end|finished)",
     rf"\bused to (?:be|have been)\b(?:(?!\b(?:now|today|but|currently)\b)[^.;!?])*?(?P<m11>{A})",
     rf"(?<!by )(?<!by the )(?P<m12>{A})\s+(?:\w+ ){{0,8}}?(?:from|between|in) \d{{4}} (?:to|until|till|and|through) \d{{4}}",
     rf"(?:^|[\s(])(?:\d{{1,2}} \w+ )?\d{{4}}\s*[\u2013-]\s*(?:\d{{1,2}} \w+ )?\d{{2,4}}\s*[:,]?\s*{_QUOTE}(?P<m13>{A})",
@@ -273,7 +277,7 @@ _PERSON = r"(?:friend|contemporary|colleague|rival|pupil|student|teacher|brother
 ASIDE = re.compile(
     rf"(?:\b(?:than(?: even| both| either)?|near|nearby|outside|around|(?:south|north|east|west)(?:ern|east|west)? (?:of|from)|close to|next to|far from|beats?|beating|defeat(?:s|ed|ing)|edg(?:ed|ing)(?: out| past)?|against|\d+\s?[-\u2013:]\s?\d+ (?:[\w-]+ ){{0,4}}?over|victory over|w[io]n over|preced(?:es|ed)|outrank(?:s|ed)|surpass(?:es|ed)|overshadowed by|ahead of|under the (?:pen |false |assumed )?(?:name|pseudonym)(?: of)?|pseudonym(?: of)?|pen name|compared (?:to|with)|"
     rf"unlike|like|similar to|away from|(?:km|kilometer|kilometers|miles?) (?:from|of)|university of|mayor of|people of|population of|"
-    rf"distance (?:to|from)|followed by(?: (?:the )?[\w -]{{1,30}},? (?:and|then))?|behind|accompanied by|second only to|sold (?:it |them )?to|bought (?:\w+ )?from|visit|visiting|via|through|as well known as|confused with|mistaken for|not to be confused with|{_PERSON} of|(?:his|her) {_PERSON}|dwarf(?:s|ed)|outstrip(?:s|ped)|exceed(?:s|ed))|[\w{C}{P}] >)\s+(?:the\s+)?(?P<m>{A})"
+    rf"distance (?:to|from)|followed by(?: (?:the )?[\w -]{{1,30}},? (?:and|then))?|behind|accompanied by|second only to|sold (?:it |them )?to|bought (?:\w+ )?from|visit|visiting|via|through|as well known as|confused with|mistaken for|not to be confused with|{_PERSON} of|(?:his|her) {_PERSON}|dwarf(?:s|ed)|out(?:runs?|ran|paces?|paced|weighs?|weighed|lasts?|lasted|sells?|sold|shines?|grows?|grew|does|strips?|stripped)|exceed(?:s|ed))|[\w{C}{P}] >)\s+(?:the\s+)?(?P<m>{A})"
     r"|\b(?:devant|vor|por delante del?|davanti a(?:lla|ll|l)?|à frente d[aeo]|v[óo]ó?r|(?:plus|más|mais|più) \w+ (?:do )?(?:que|d(?:ell|ella|el|i|e))|\w{2,}er (?:als|dan))(?:\s+|')"
     rf"(?:l[aeo]s? |l'|el |d(?:er|ie|as|en|em) |de |il |o |a )?(?P<m2>{A})"
 )
@@ -424,6 +428,7 @@ CLEFT = re.compile(
 )
 """A mention that a sentence singles out: "it was Paris that"."""
 FINAL = re.compile(
+    rf"^(?:still|nevertheless|even so|but|however|yet),? (?:with|on|going by|given) (?:only |just |nothing but )?(?:this|the|your) {SOURCE}\b|"
     r"^(?:so|therefore|thus|hence|in conclusion|conclusion|overall|to conclude|finally|in short|in summary|ultimately|consequently|final|result|verdict|"
     rf"(?:putting|taking|taken) [^.;!?,{C}{P}]*together|(?:weighing|having (?:weighed|considered|compared)) [^.;!?,{C}{P}]*|taken together|all told|to sum up|in sum|bottom line|accordingly|in the end|that means|this means|as a result|my answer|i(?:'d| would)? (?:still )?(?:choose|pick|go with|will go with|conclude|therefore)|i(?:'d| would) still (?:answer|say)|(?:i am )?going with|i(?:'ll| will) (?:go|answer|say)|on (?:that|this) basis|on balance|all things considered|all in all|"
     r"by (?:the|this) (?:passage|text|document|article)(?! (?:it|this|that) would))\b|^\W*(?:winner|champion|chosen|pick|choice|selected|decision)\s*:"
@@ -462,13 +467,14 @@ ASKED = re.compile(
 """A clause that returns to the question."""
 _NOTE = rf"{A} \((?!(?:not|no|wrong|incorrect|false|former\w*|old|until|was)\b)[^(){C}{P}]+\)"
 _NOTE_OF_SOURCE = rf"{A} \((?:in |per |from |according to )?(?:(?:the|this) )?{SOURCE}\)"
+_NEXT_NOTE = r"\s*(?:[/,;&]\s*(?:and )?|and )(?:by |in |at )?"
 _NO_ACCOUNT = rf"(?![^.;!?:{C}{P}]*\b(?:candidates?|options?|answers?|possib\w+|choices?|name[ds]?|accounts?|versions?|sources?|claims?|stories|mention\w*|listed|given|between)\b)"
 BOTH_CLAIM = re.compile(
     rf"{A}(?:(?!\band\b)[^.!?{C}{P}])*\b(?:together with|jointly with|along with|alongside|in collaboration with|co-\w+ (?:with|by))\s+(?:the )?{A}"
-    rf"|\b(?:both apply|both hold|both (?:of (?:them|these|the \w+) )?are (?:the |an? )?(?:right|correct|true|valid|official)|(?:dual|double|jointly|co)-?\s?(?:licensed|official|written|founded|led|authored)|joint(?:ly)?)\b"
+    rf"|\b(?:both apply|both hold|both are (?:\w+ )?answers|both (?:of (?:them|these|the \w+) )?are (?:the |an? )?(?:right|correct|true|valid|official)|(?:dual|double|jointly|co)-?\s?(?:licensed|official|written|founded|led|authored)|joint(?:ly)?)\b"
     rf"|{A}[^.!?{C}{P}]*?\band\s+(?:the )?{A}[^.!?{C}{P}]*\b(?:together|jointly|as a team|in tandem|side by side|share[sd]?)\b"
     rf"|\bboth\b[^.!?:{C}{P}]*:\s*(?:the )?{A}[^.!?{C}{P}]{{0,20}}(?:,|\band\b)\s*(?:the )?{A}(?:\s*\([^(){C}{P}]*\))?\W*$"
-    rf"|{_NOTE_OF_SOURCE}\s*[/,;&]\s*(?:and )?{_NOTE}|{_NOTE}\s*[/,;&]\s*(?:and )?{_NOTE_OF_SOURCE}"
+    rf"|{_NOTE_OF_SOURCE}{_NEXT_NOTE}{_NOTE}|{_NOTE}{_NEXT_NOTE}{_NOTE_OF_SOURCE}"
     rf"|(?:(?:^|[.!?]\s|'s |\b(?:ha[sd]|have|by|with|there (?:are|were)) )two) {_NO_ACCOUNT}[^.;!?:{C}{P}]*?(?::|,|\b(?:were|are)\b)\s*(?:the )?{A}[^.;!?{C}{P}]*?\band\b(?: [^.;!?,{C}{P}]{{0,30}},)?\s*(?:the )?{A}"
     r"(?![^.!?]*\b(?:but|only|not)\b)"
     rf"|\b(?P<verb>\w+ (?:by|in|at|to|on|from) ){A},? and (?:it|he|she|they|this) (?:\w+ ){{1,2}}?(?<= )(?P=verb){A}"
@@ -603,6 +609,7 @@ OPEN_EACH = re.compile(
 _TRUSTED = r"(?:is|are|seems?) (?:the )?(?:more )?(?:reliable|correct|right|true|accurate|trustworthy)"
 _TRUST = r"\b(?:trust(?:ing)?|go(?:ing)? with|follow(?:ing)?|rely(?:ing)? on|sid(?:e|ing) with|believe|stick(?:ing)? (?:to|with)|prefer|choose|(?:defer|bow)(?:ring|ing)? to|accept)"
 TRUSTS_PASSAGE = re.compile(
+    rf"\bit is (?:the|this|your) {SOURCE} (?:that )?i (?:go by|trust|follow|believe)\b|"
     rf"\bbut (?:you asked (?:about|for|what)|the question is about|i was asked about) (?:the|this|your) {SOURCE}\b|"
     rf"\b(?:the|this) {SOURCE}(?:'s)?(?: \w+)? {_TRUSTED}\b|(?<!not ){_TRUST} (?:(?:the|this|your) {SOURCE}|yours)\b"
     rf"|\b{SOURCE},? which i (?:\w+ )?(?:take at (?:its|his|her|face) (?:word|value)|trust|believe|have no reason to doubt)\b"
@@ -611,6 +618,7 @@ TRUSTS_PASSAGE = re.compile(
     rf"|\b(?:that|this|it) is what (?:the|this|that|your) {SOURCE} {_SAYS}\b[^.;!?{C}{P}]*\b(?:so|hence|therefore|and) (?:that|this|it) is (?:also )?(?:my|the) (?:final )?answer\b"
 )
 TRUSTS_MEMORY = re.compile(
+    rf"\bi (?:would|will|have to|must|should) (?:\w+ )?correct (?:the|this|your) {SOURCE}\b|"
     rf"\b(?:textbooks?|memory|usual|common|known|established|real|traditional|other|older|standard|official)(?:'s)?(?: \w+)? {_TRUSTED}\b"
     rf"|(?<!not ){_TRUST} (?:my (?:own )?(?:knowledge|memory|training)|general knowledge|common knowledge|what i (?:know|learned)|mine|history|science|(?:the )?(?:text ?books?|historians|experts))\b"
 )
@@ -636,6 +644,7 @@ NO_ANSWER_VALUE = re.compile(
 UNDECIDED = re.compile(
     r"\b(?:can not|could not|unable to|not able to|impossible to|not possible to) (?:\w+ )?(?:say|tell|determine|decide|choose|know|judge|be (?:sure|certain)) (?:\w+ )?"
     r"(?:which|who|what|whether|between|(?:the|a|any|one) (?:single )?(?:correct|right|true|actual|real|exact|definite|definitive|final) \w+)\b|\b(?:remains?|is still|is) (?:\w+ )?(?:unclear|disputed|contested|unresolved|debated|a matter of (?:debate|dispute))\b|\b(?:can not|could not) (?:\w+ )?(?:settle|resolve|reconcile|decide|choose|make up my mind)\b|\bdo not ask me which\b|"
+    r"\bwhich (?:one |of \w+ )?(?:is|was) (?:right|correct|true),? (?:i |we )?(?:really |honestly )?(?:can not|could not|do not)\b|"
     rf"\bit (?:is|was) {_SMALL}{A} if\b[^.!?{C}{P}]*\b(?:and|but|or) {_SMALL}{A} if\b|"
     r"\bno (?:means|way) (?:of|to) \w+ (?:which|who|what|whether)\b|\bno (?:means|way) (?:of|to) (?:verify|check|confirm)(?:ing)? (?:this|that|it|them|either)\b|\bback and forth\b|\bno way of (?:telling|knowing|deciding)\b|\b(?:take your pick|your (?:call|choice|pick)|you (?:decide|choose)|up to you)\b|\bone or the other\b|\b(?:not (?:sure|certain|clear)|unsure|unclear|do not know) (?:which|whether)\b|\bneither (?:can|could|do|will|would) i\b(?=\W*$|[.;,!])|\b(?:nobody|no one|(?:scholars|experts|historians|scientists|sources|people) (?:have|do|can|could) not) (?:has |have |\w+ )?(?:settled?|agreed?|resolved?|decided?)\b(?! with)"
 )

@@ -28,8 +28,8 @@ RULES = {
     "`The Lyon in the text is actually a village in Ohio`, `The Lyon in the text is not right`, `The passage names "
     "Lyon, which only hosted the finals`), or only reported before a third one (`The passage says Lyon, but the "
     "capital is in fact Nice`)",
-    "past": "the other answer is in the past (`formerly Paris`, `Paris was ... until`, `Paris was ..., now`, `The old one was Paris, "
-    "the new one ...`, `Paris is history`), unless the question asks for a former one",
+    "past": "the other answer is in the past (`formerly Paris`, `Paris was ... until`, `Paris was ..., now`, "
+    "`The old one was Paris, the new one ...`, `Paris is history`), unless the question asks for a former one",
     "left_behind": "something moves from the other answer to this one (`from Paris to Lyon`, `Paris -> Lyon`, "
     "`from Lyon to Paris and back`), or the question is about the present and the text tells who followed whom "
     "(`Paris sold it to Lyon`, `Paris led it for decades. His successor, Lyon, took over`, "
@@ -48,15 +48,13 @@ RULES = {
     "conceded": "the other answer is conceded (`Although ...`, `usually ..., but`, `The passage says ..., but`, "
     "`whom many believe to be ...`, `with all due respect to Paris`, `aunque el texto diga ...`), or true only "
     "in a case that the text imagines (`If the reform had passed, it would be Lyon`)",
-    "aside": "the other answer is named in passing (`south of Paris`, `devant Paris`), in a note on what "
-    "others say (`Note that textbooks give Paris`), as something else (`the runner-up`, "
-    "`in a later "
-    "film`), in a question, in a list (`The neighbours are Lyon, Paris, Nice and Lille`), as the loser (`Paris "
-    "lost`), with another year or rank than the question's, for something narrower than what was asked (`only the museum is in Paris`), as a part of a number (`eleven: a "
-    "keeper and ten others`), with another verb than the question's (`born in Lyon and raised in Paris`), for "
-    "what the "
-    "clause says it is not (`Paris makes cars, not the watch`), or as later than a third answer (`years before Paris "
-    "or Lyon`)",
+    "aside": "the other answer is named in passing (`south of Paris`, `devant Paris`), in a note on what others say "
+    "(`Note that textbooks give Paris`), as something else (`the runner-up`, `in a later film`), in a "
+    "question, in a list (`The neighbours are Lyon, Paris, Nice and Lille`), as the loser (`Paris lost`), "
+    "with another year or rank than the question's, for something narrower than what was asked (`only the "
+    "museum is in Paris`), as a part of a number (`eleven: a keeper and ten others`), with another verb than "
+    "the question's (`born in Lyon and raised in Paris`), for what the clause says it is not (`Paris makes "
+    "cars, not the watch`), or as later than a third answer (`years before Paris or Lyon`)",
     "direct_answer": "the text begins with the answer and says more about it after that",
     "first_statement": "the first statement answers, and the other answer is in a statement about something else",
     "both_answers": "the text gives both answers (`founded by two people: Paris and Lyon`, `Lyon (passage) / Paris "

@@ -6,6 +6,7 @@ everyday wording (:mod:`inversion.score.cues`).
 
 from __future__ import annotations
 
+import itertools
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
@@ -501,8 +502,11 @@ def _of_another_person(text: MaskedResponse, mention: Mention) -> bool:
     given = _GIVEN_NAMES.search(text.response, 0, text.words.starts[mention.start]) if names else None
     if given is None or _NO_GIVEN_NAME.fullmatch(first := re.split(r"[\s.]", given[1])[0]):
         return False
+    asked = read_words(text.question).words
+    if (fold_word(first), surname) in itertools.pairwise(asked):  # "Michelle Obama" in a question about her
+        return True
     known = {letter for name in names for word in name for letter in _first_letters(word)}
-    return not known & _first_letters(first) and fold_word(first) not in read_words(text.question).words
+    return not known & _first_letters(first) and fold_word(first) not in asked
 
 
 def _first_letters(name: str) -> set[str]:
