@@ -1,6 +1,8 @@
 """Draw two disjoint samples from pools of responses, stratified by model, style and step.
 
-.venv/bin/python benchmarks/labels/draw.py POOL.jsonl SAMPLE_A.jsonl SAMPLE_B.jsonl
+.venv/bin/python benchmarks/labels/draw.py POOL.jsonl SAMPLE_A.jsonl SAMPLE_B.jsonl [SIZE]
+
+``SIZE`` is the largest number of responses of a sample; the rest is left out at random.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from pathlib import Path
 KEYS = ("id", "question", "context", "context_answers", "parametric_answers", "response")
 
 
-def main(pool: str, first: str, second: str) -> None:
+def main(pool: str, first: str, second: str, size: str = "1000000") -> None:
     rows = [json.loads(line) for line in Path(pool).read_text().splitlines()]
     drawn: tuple[list[dict], list[dict]] = ([], [])
     seen: set[tuple[str, str]] = set()
@@ -32,7 +34,7 @@ def main(pool: str, first: str, second: str) -> None:
     for path, sample in zip((first, second), drawn, strict=True):
         random.Random(path.rpartition("/")[2]).shuffle(sample)
         with open(path, "w") as handle:
-            for number, row in enumerate(sample):
+            for number, row in enumerate(sample[: int(size)]):
                 name = f"{Path(path).stem}-{number:03d}"
                 origin = {"item": row["id"], "model": row["model"], "style": row["style"], "step": row["step"]}
                 kept = {key: row[key] for key in KEYS} | {"id": name, "origin": origin}
