@@ -19,6 +19,7 @@ from decimal import ROUND_HALF_UP, Decimal
 
 from inversion.matching.abbreviations import ABBREVIATED, find_abbreviated
 from inversion.matching.answers import ARTICLES, find_answer
+from inversion.matching.conventions import other_conventions
 from inversion.matching.demonyms import country_names
 from inversion.matching.generic import GENERIC
 from inversion.matching.institutions import institution_spellings
@@ -79,6 +80,16 @@ _NO_FIRST = _NO_PART | ABBREVIATED
 """Those that are not enough if they are the first ones: "Professor" for "Professor Plum"."""
 
 
+_SMALL_WORDS = frozenset({"of", "and", "for", "the", "in", "on"})
+_JUNIOR = frozenset({"Jr", "Sr"})
+
+
+def _initials(names: Sequence[str]) -> str:
+    """The initials by which a name of several words can be known: "OECD", "MLK". Small words are left out."""
+    whole = [name for name in names if name not in _SMALL_WORDS | _JUNIOR]
+    return "".join(name[0] for name in whole) if all(name[0].isupper() for name in whole) else ""
+
+
 def _spellings(answer: str) -> Iterator[tuple[tuple[str, ...], str]]:
     words = read_words(answer).words
     if not words:
@@ -107,8 +118,8 @@ def _spellings(answer: str) -> Iterator[tuple[tuple[str, ...], str]]:
     names = [name for name in re.split(r"[\s.]+", answer.strip()) if name]
     if len(names) > 1 and all(_CAPITALISED.fullmatch(name) for name in names):
         capital = [name for name in names if name[0].isupper()]
-        if len(capital) >= 3 and capital == names:
-            yield ("".join(name[0] for name in names).lower(),), "capitals"
+        if len(initials := _initials(names)) >= 3:
+            yield read_words(initials).words, "capitals"
         ends = (*read_words(names[0]).words, *read_words(names[-1]).words)
         if len(capital) == len(names) == 3 and not GENERIC & {*ends} and all(len(end) > 2 for end in ends):
             yield ends, "plain"  # without the middle name
@@ -132,6 +143,7 @@ def _spellings(answer: str) -> Iterator[tuple[tuple[str, ...], str]]:
         yield words[-1:], "plain"
     if answer[:1].isupper():
         yield from ((words, "part") for name in exonyms(answer.strip()) if (words := read_words(name).words))
+    yield from ((spelling, "plain") for spelling in other_conventions(answer))
     plain = answer.strip().lower().removeprefix("the ")
     for name in (*_translations().get(plain, ()), *cities_in_other_languages().get(plain, ())):
         if (translated := read_words(name).words) and translated != words:
@@ -423,7 +435,7 @@ _LINKS = ARTICLES | {"of"}
 
 
 _NAME_BEFORE = re.compile(
-    r"(?:^|[^.!?:\s])\s(?!(?:I|An?|The|And|But|So|Or|Sorry|Mr|Mrs|Ms|Dr|Sir|Lord|Lady|King|Queen|Prince|Princess|Emperor|Empress|Tsar|Pope|President|Professor|Prof|Captain|General|Colonel|Admiral|Judge|Justice|Senator|Governor|Chancellor|Count|Baron|Dame|Miss|Author|Answer|Antwort|Text|Passage|Artikel|Kontext|Wissen|Nach|Laut|[A-Z][a-z]+ly|Both|Neither|Either|Not|No|Yes|Only|By|In|From|It|If|While|Although|Though|Since|Because|Actually|However|Then|Perhaps|Maybe|Probably|Definitely|Certainly|That|This|When|Unlike|Like|To)\b)(?:[A-Z][\w'-]+(?<!'s)|[A-Z][\w'-]{1,2}\.)\s$"
+    r"(?:^|[^.!?:\s])\s(?!(?:I|An?|The|And|But|So|Or|Sorry|Mr|Mrs|Ms|Dr|Sir|Lord|Lady|King|Queen|Prince|Princess|Emperor|Empress|Tsar|Pope|President|Professor|Prof|Captain|General|Colonel|Admiral|Judge|Justice|Senator|Governor|Sen|Gen|Gov|Rep|Capt|Col|Maj|Lt|Sgt|Rev|Pres|Chancellor|Count|Baron|Dame|Miss|Author|Answer|Antwort|Text|Passage|Artikel|Kontext|Wissen|Nach|Laut|[A-Z][a-z]+ly|Both|Neither|Either|Not|No|Yes|Only|By|In|From|It|If|While|Although|Though|Since|Because|Actually|However|Then|Perhaps|Maybe|Probably|Definitely|Certainly|That|This|When|Unlike|Like|To)\b)(?:[A-Z][\w'-]+(?<!'s)|[A-Z][\w'-]{1,2}\.)\s$"
 )
 _GIVEN = re.compile(
     r"(?:^|[:,.]\s*|\b(?:is|was|by|to|says?|said|names?|named|called|answer|yes|think|guess|mr|mrs|dr|sir)\s+)$"

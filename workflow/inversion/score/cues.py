@@ -718,7 +718,7 @@ ACCOUNT_OF_SOURCE = re.compile(
 )
 """Words that call an answer one account of several."""
 STILL_OPEN = re.compile(
-    r"\bjury is (?:still )?out\b|\b(?:flip|toss) a coin\b|\b(?:stay|remain|keep)(?:ing)? neutral\b|\byou tell me\b(?=\W*$|[.!?])|\bno way (?:for me |for us )?(?:to|of) (?:say|tell|know|decid)\w* who\b(?: is (?:right|correct))?"
+    r"\bjury is (?:still )?out\b|\bleaves? it open\b|\b(?:flip|toss) a coin\b|\b(?:stay|remain|keep)(?:ing)? neutral\b|\byou tell me\b(?=\W*$|[.!?])|\bno way (?:for me |for us )?(?:to|of) (?:say|tell|know|decid)\w* who\b(?: is (?:right|correct))?"
     r"|\bnot (?:\w+ )?comfortable (?:with )?(?:choosing|picking|deciding|answering)\b|\b(?:conflicting|contradictory|contradicting) (?:information|accounts|sources|answers)\b"
     r"|\b(?:two|my) sources,? (?:two names|disagree|conflict)\b"
 )

@@ -124,6 +124,7 @@ class MaskedResponse:
             if not within_more(repeated, mention)
             and not _part_of_a_name(self, mention)
             and not _of_another_person(self, mention)
+            and not _is_a_verb(self.response, self.words.starts[mention.start], self.words.ends[mention.end - 1])
             and not _NO_SUCH.match(self.words.text, self.words.starts[mention.start])
             and not _has_won(self.words.text, self.words.ends[mention.end - 1])
         ]
@@ -387,6 +388,14 @@ _HAS_WON = re.compile(r"\b(?:has|have|had|having|was|were|been) won$")
 def _has_won(text: str, end: int) -> bool:
     """Whether a word that ends at ``end`` is such a "won"."""
     return text.endswith("won", 0, end) and _HAS_WON.search(text, 0, end) is not None
+
+
+_MODAL_AFTER_SUBJECT = re.compile(r"\b(?:I|you|he|she|it|we|they|this|that|who|which|there)\s+$", re.IGNORECASE)
+
+
+def _is_a_verb(text: str, start: int, end: int) -> bool:
+    """Whether a word is "may" or "will" after a pronoun, not the month or the name."""
+    return text[start:end] in ("may", "will") and _MODAL_AFTER_SUBJECT.search(text, 0, start) is not None
 
 
 _BEFORE_NAME = re.compile(r"\b(New|South|North|West|East|San|Santa|Port|Fort|Holiday|Equatorial|Papua) $")
