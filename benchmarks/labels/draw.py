@@ -2,7 +2,7 @@
 
 .venv/bin/python benchmarks/labels/draw.py POOL.jsonl SAMPLE_A.jsonl SAMPLE_B.jsonl [SIZE]
 
-``SIZE`` is the largest number of responses of a sample; the rest is left out at random.
+``SIZE`` is the largest number of responses of a sample; the rest is omitted at random.
 """
 
 from __future__ import annotations

@@ -85,7 +85,7 @@ _JUNIOR = frozenset({"Jr", "Sr"})
 
 
 def _initials(names: Sequence[str]) -> str:
-    """The initials by which a name of several words can be known: "OECD", "MLK". Small words are left out."""
+    """The initials by which a name of several words can be known: "OECD", "MLK". Small words are omitted."""
     whole = [name for name in names if name not in _SMALL_WORDS | _JUNIOR]
     return "".join(name[0] for name in whole) if all(name[0].isupper() for name in whole) else ""
 
