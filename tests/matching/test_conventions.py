@@ -33,6 +33,8 @@ OTHER = "something else"
         ("The OECD did.", "Organisation for Economic Co-operation and Development"),
         ("It was the WHO that did so.", "World Health Organization"),
         ("MLK", "Martin Luther King Jr."),
+        ("The answer is: 7,120.", "7,120 km"),
+        ("7120", "7,120 km"),
         ("Sen. Holberg", "Ludvig Holberg"),
     ],
 )
@@ -48,6 +50,8 @@ def test_the_same_answer_in_another_convention(response: str, answer: str) -> No
         ("In the '60s.", "1950s"),
         ("From 8 to 15 euros.", "8-12 euros"),
         ("104.5 °C", "-104.5 °C"),
+        ("7,120 miles.", "7,120 km"),
+        ("It has 7,120 visitors.", "7,120 km"),
         ("Those who did it are unknown to me, but it happened.", "World Health Organization"),
     ],
 )

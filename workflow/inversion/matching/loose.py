@@ -32,7 +32,7 @@ from inversion.matching.places import (
     is_another_place,
     is_place,
 )
-from inversion.matching.quantities import currency_names, ordinal
+from inversion.matching.quantities import currency_names, ordinal, unit_at
 from inversion.matching.transliteration import sound
 from inversion.matching.words import ROMAN_NUMERALS, Words, fold_word, read_words
 
@@ -70,7 +70,7 @@ def reread(text: str) -> str:
 @functools.lru_cache(maxsize=65536)
 def loose_spellings(answer: str) -> tuple[tuple[tuple[str, ...], str], ...]:
     """The loose spellings of an answer as normalised words, each with its kind: ``capitals`` for initials, ``part`` for
-    one word of a name, otherwise ``plain``."""
+    one word of a name, ``number`` for one without its unit, otherwise ``plain``."""
     return tuple(dict.fromkeys(_spellings(answer)))
 
 
@@ -84,6 +84,10 @@ _SMALL_WORDS = frozenset({"of", "and", "for", "the", "in", "on"})
 _JUNIOR = frozenset({"Jr", "Sr"})
 
 
+_WITH_UNIT = re.compile(r"(?P<number>\d[\d.,]*\d)\s?(?P<unit>\D+)$")
+"""A number of two digits or more with a unit."""
+
+
 def _initials(names: Sequence[str]) -> str:
     """The initials by which a name of several words can be known: "OECD", "MLK". Small words are omitted."""
     whole = [name for name in names if name not in _SMALL_WORDS | _JUNIOR]
@@ -94,6 +98,12 @@ def _spellings(answer: str) -> Iterator[tuple[tuple[str, ...], str]]:
     words = read_words(answer).words
     if not words:
         return
+    if (
+        (bare := _WITH_UNIT.match(answer.strip()))
+        and (unit := unit_at(bare["unit"], 0))
+        and unit[1] == len(bare["unit"])
+    ):
+        yield read_words(bare["number"]).words, "number"
     if len(words) == 1 and re.fullmatch(r"1\d{3}|20\d\d", words[0]):
         yield (f"'{words[0][2:]}",), "plain"
     if len(words) == 3 and re.fullmatch(r"\d{4}", words[0]) and words[1].isalpha() and words[2].isdecimal():
@@ -450,13 +460,20 @@ _GOES_ON = re.compile(
 )
 
 
+_ENDS_SENTENCE = re.compile(r"[\"'\u2019\u201d)\]}*]*\s*(?:[.,;!?](?=\s|$)|\n|$)")
+
+
 def _fits(text: Words, start: int, end: int, kind: str) -> bool:
-    """Whether a loose spelling refers to the answer here. Initials must be in capitals. One word of a name must begin
+    """Whether a loose spelling refers to the answer here. Initials must be in capitals, and a number without its
+    unit must end a sentence. One word of a name must begin
     with a capital and must not be part of another name ("Leonard" in "Leonard Cohen")."""
     first, last = text.starts[start], text.ends[end - 1]
     written = text.text[first:last]
     if kind == "capitals":
         return written.isupper()
+    if kind == "number":
+        alone = end == len(text) or text.starts[end] >= last  # a number and its unit have the same characters
+        return alone and _ENDS_SENTENCE.match(text.text, last) is not None
     if kind != "part":
         return True
     before, after = text.text[max(0, first - 24) : first], text.text[last : last + 24]
